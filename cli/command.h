@@ -1,0 +1,75 @@
+/* What a subcommand is: a table of options, a page of help, and a function.
+ * --help, the man page and the shell completion all come from these tables. */
+#ifndef CAFACE_CLI_COMMAND_H
+#define CAFACE_CLI_COMMAND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "caface/status.h"
+
+/* Exit statuses that scripts may rely on. */
+enum { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_SKIPPED = 3 };
+
+typedef struct cli_list {
+    const char **items;
+    size_t count;
+} cli_list;
+
+/* The first member of every command's options. */
+typedef struct cli_common {
+    size_t threads; /* 0: one for every core */
+    bool quiet;
+    bool json;
+    cli_list args; /* what is not an option, in order */
+} cli_common;
+
+typedef enum cli_kind {
+    CLI_FLAG,   /* bool */
+    CLI_SIZE,   /* size_t, min..max */
+    CLI_INT,    /* int64_t, min..max */
+    CLI_REAL,   /* double, min..max */
+    CLI_STRING, /* const char *, borrowed from argv */
+    CLI_LIST,   /* cli_list, one value each time the option is given */
+    CLI_PATHS   /* cli_list, every value up to the next option */
+} cli_kind;
+
+typedef struct cli_option {
+    const char *name; /* without the dashes */
+    char letter;      /* or 0 */
+    cli_kind kind;
+    size_t offset;     /* of the member in the command's options */
+    const char *value; /* "N", "FILE": what the help calls the value */
+    const char *help;  /* one sentence, lower case, no full stop */
+    double min, max;   /* for numbers; both 0: any */
+} cli_option;
+
+typedef struct cli_command {
+    const char *name;          /* "fuse", "eval verify" */
+    const char *summary;       /* one line */
+    const char *synopsis;      /* what follows the name in "usage: caface NAME ..." */
+    const char *text;          /* paragraphs, wrapped by hand at 78 columns */
+    const char *example;       /* lines of shell */
+    const cli_option *options; /* ends with a zero entry */
+    size_t options_size;
+    void (*defaults)(void *options); /* or NULL: all zero */
+    size_t min_args, max_args;
+    int (*run)(void *options); /* returns an exit status */
+} cli_command;
+
+/* Every command of the program, ending with NULL. */
+extern const cli_command *const cli_commands[];
+
+/* Parses argv (after the command's name) into options, runs, frees. */
+int cli_dispatch(const cli_command *command, int argc, char **argv);
+void cli_print_help(const cli_command *command);
+
+/* Prints "caface: SENTENCE" on stderr and returns CLI_FAILED. */
+int cli_fail(const caface_error *err);
+/* The same for a wrong call: adds where the help is; returns CLI_USAGE. */
+int cli_usage(const char *command, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* A line on stderr that begins with "caface: ", for warnings. */
+void cli_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

@@ -1,0 +1,78 @@
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "caface/version.h"
+#include "command.h"
+
+static void print_overview(FILE *to)
+{
+    fprintf(to, "usage: caface COMMAND ...\n\n"
+                "One template from many poor face images.\n\nCommands:\n");
+    for (const cli_command *const *c = cli_commands; *c; c++)
+        fprintf(to, "  %-18s %s\n", (*c)->name, (*c)->summary);
+    fprintf(to, "\n`caface COMMAND --help` explains one of them, with an example.\n");
+}
+
+/* The command whose name is the first words of argv; *words is how many. */
+static const cli_command *find_command(int argc, char **argv, int *words)
+{
+    for (const cli_command *const *c = cli_commands; *c; c++) {
+        const char *space = strchr((*c)->name, ' ');
+        size_t first = space ? (size_t)(space - (*c)->name) : strlen((*c)->name);
+
+        if (strlen(argv[0]) != first || memcmp(argv[0], (*c)->name, first) != 0)
+            continue;
+        if (space && (argc < 2 || strcmp(argv[1], space + 1) != 0))
+            continue;
+        *words = space ? 2 : 1;
+        return *c;
+    }
+    return NULL;
+}
+
+/* "eval" alone, or "eval --help": the commands that start with the word. */
+static int print_family(int argc, char **argv)
+{
+    size_t length = strlen(argv[0]);
+    bool found = false;
+    bool help = argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0);
+    FILE *to = help ? stdout : stderr;
+
+    for (const cli_command *const *c = cli_commands; *c; c++)
+        if (memcmp((*c)->name, argv[0], strnlen((*c)->name, length)) == 0 &&
+            strlen((*c)->name) > length && (*c)->name[length] == ' ') {
+            if (!found)
+                fprintf(to, "usage: caface %s COMMAND ...\n\nCommands:\n", argv[0]);
+            fprintf(to, "  %-18s %s\n", (*c)->name, (*c)->summary);
+            found = true;
+        }
+    if (!found)
+        fprintf(stderr, "caface: unknown command %s\ntry: caface --help\n", argv[0]);
+    return found && help ? CLI_OK : CLI_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+    const cli_command *command = NULL;
+    int words = 0;
+
+    signal(SIGPIPE, SIG_IGN);
+    if (argc < 2) {
+        print_overview(stderr);
+        return CLI_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+        (strcmp(argv[1], "help") == 0 && argc == 2)) {
+        print_overview(stdout);
+        return CLI_OK;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        printf("caface %s\n", CAFACE_VERSION);
+        return CLI_OK;
+    }
+    command = find_command(argc - 1, argv + 1, &words);
+    if (!command)
+        return print_family(argc - 1, argv + 1);
+    return cli_dispatch(command, argc - 1 - words, argv + 1 + words);
+}

@@ -1,0 +1,279 @@
+#include <errno.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/threads.h"
+#include "caface/version.h"
+#include "command.h"
+#include "common_options.h"
+
+#define COMMON(member) offsetof(cli_common, member)
+
+const cli_option cli_common_options[] = {
+    {"threads", 0, CLI_SIZE, COMMON(threads), "N", "threads to use (default: one for every core)",
+     1, CAFI_MAX_THREADS},
+    {"quiet", 'q', CLI_FLAG, COMMON(quiet), NULL, "no progress, no summary", 0, 0},
+    {"json", 0, CLI_FLAG, COMMON(json), NULL, "print one JSON object on stdout, nothing else", 0,
+     0},
+    {"help", 'h', CLI_FLAG, 0, NULL, "print this page", 0, 0},
+    {"version", 0, CLI_FLAG, 0, NULL, "print the version", 0, 0},
+    {0},
+};
+
+int cli_fail(const caface_error *err)
+{
+    fprintf(stderr, "caface: %s\n", err->message);
+    return CLI_FAILED;
+}
+
+int cli_usage(const char *command, const char *fmt, ...)
+{
+    va_list args;
+
+    fprintf(stderr, "caface %s: ", command);
+    va_start(args, fmt);
+    vfprintf(stderr, fmt, args);
+    va_end(args);
+    fprintf(stderr, "\ntry: caface %s --help\n", command);
+    return CLI_USAGE;
+}
+
+void cli_warn(const char *fmt, ...)
+{
+    va_list args;
+
+    fprintf(stderr, "caface: ");
+    va_start(args, fmt);
+    vfprintf(stderr, fmt, args);
+    va_end(args);
+    fprintf(stderr, "\n");
+}
+
+static void print_option(const cli_option *o)
+{
+    char left[64];
+    int n = o->letter ? snprintf(left, sizeof left, "  -%c, --%s", o->letter, o->name)
+                      : snprintf(left, sizeof left, "      --%s", o->name);
+
+    if (o->value && n > 0 && (size_t)n < sizeof left)
+        snprintf(left + n, sizeof left - (size_t)n, " %s%s", o->value,
+                 o->kind == CLI_PATHS ? "..." : "");
+    if (strlen(left) > 28)
+        printf("%s\n%-29s %s\n", left, "", o->help);
+    else
+        printf("%-29s %s\n", left, o->help);
+}
+
+void cli_print_help(const cli_command *c)
+{
+    printf("usage: caface %s %s\n\n%s\n", c->name, c->synopsis, c->text);
+    printf("\nOptions:\n");
+    for (const cli_option *o = c->options; o->name; o++)
+        print_option(o);
+    for (const cli_option *o = cli_common_options; o->name; o++)
+        print_option(o);
+    if (c->example)
+        printf("\nExample:\n%s\n", c->example);
+}
+
+static const cli_option *find_option(const cli_command *c, const char *name, size_t length,
+                                     char letter)
+{
+    const cli_option *tables[2] = {c->options, cli_common_options};
+
+    for (int t = 0; t < 2; t++)
+        for (const cli_option *o = tables[t]; o->name; o++)
+            if (letter ? o->letter == letter
+                       : strlen(o->name) == length && memcmp(o->name, name, length) == 0)
+                return o;
+    return NULL;
+}
+
+static bool list_add(cli_list *list, const char *item)
+{
+    const char **grown = realloc(list->items, (list->count + 1) * sizeof *grown);
+
+    if (!grown)
+        return false;
+    list->items = grown;
+    list->items[list->count++] = item;
+    return true;
+}
+
+static bool parse_number(const cli_option *o, const char *text, void *member)
+{
+    char *end = NULL;
+    bool limited = o->min < o->max;
+
+    errno = 0;
+    if (o->kind == CLI_REAL) {
+        double v = strtod(text, &end);
+        if (end == text || *end || !isfinite(v) || (limited && (v < o->min || v > o->max)))
+            return false;
+        *(double *)member = v;
+    } else {
+        long long v = strtoll(text, &end, 10);
+        if (end == text || *end || errno || (o->kind == CLI_SIZE && v < 0) ||
+            (limited && ((double)v < o->min || (double)v > o->max)))
+            return false;
+        if (o->kind == CLI_SIZE)
+            *(size_t *)member = (size_t)v;
+        else
+            *(int64_t *)member = v;
+    }
+    return true;
+}
+
+static int bad_number(const cli_command *c, const cli_option *o, const char *text)
+{
+    const char *what = o->kind == CLI_REAL ? "a number" : "a whole number";
+
+    if (o->min < o->max)
+        return cli_usage(c->name, "--%s %s: must be %s from %.15g to %.15g", o->name, text, what,
+                         o->min, o->max);
+    return cli_usage(c->name, "--%s %s: must be %s%s", o->name, text, what,
+                     o->kind == CLI_SIZE ? ", not negative" : "");
+}
+
+static int set_value(const cli_command *c, const cli_option *o, const char *text, char *options)
+{
+    void *member = options + o->offset;
+
+    switch (o->kind) {
+    case CLI_FLAG:
+        *(bool *)member = true;
+        return CLI_OK;
+    case CLI_SIZE:
+    case CLI_INT:
+    case CLI_REAL:
+        return parse_number(o, text, member) ? CLI_OK : bad_number(c, o, text);
+    case CLI_STRING:
+        *(const char **)member = text;
+        return CLI_OK;
+    case CLI_LIST:
+    case CLI_PATHS:
+        if (list_add(member, text))
+            return CLI_OK;
+    }
+    cli_warn("out of memory");
+    return CLI_FAILED;
+}
+
+/* Where the parser stands in argv. */
+typedef struct cursor {
+    int argc;
+    char **argv;
+    int i;
+    bool only_args; /* after "--" */
+    bool finished;  /* --help or --version was served */
+} cursor;
+
+/* Is this word the value of an option rather than an option? "-" is a value
+ * (stdin), and so is a negative number. */
+static bool is_value(const char *word)
+{
+    return word[0] != '-' || word[1] == '\0' || (word[1] >= '0' && word[1] <= '9') ||
+           word[1] == '.';
+}
+
+static int parse_option(const cli_command *c, cursor *at, char *options)
+{
+    const char *word = at->argv[at->i++];
+    const char *equals = strchr(word, '=');
+    bool is_long = word[1] == '-';
+    size_t length = equals ? (size_t)(equals - word) : strlen(word);
+    const cli_option *o = is_long       ? find_option(c, word + 2, length - 2, 0)
+                          : length == 2 ? find_option(c, NULL, 0, word[1])
+                                        : NULL;
+    int status = CLI_OK;
+
+    if (!o)
+        return cli_usage(c->name, "unknown option %.*s", (int)length, word);
+    if (o->kind == CLI_FLAG) {
+        if (equals)
+            return cli_usage(c->name, "--%s takes no value", o->name);
+        if (strcmp(o->name, "help") == 0)
+            cli_print_help(c);
+        else if (strcmp(o->name, "version") == 0)
+            printf("caface %s\n", CAFACE_VERSION);
+        else
+            return set_value(c, o, NULL, options);
+        at->finished = true;
+        return CLI_OK;
+    }
+    if (equals)
+        return set_value(c, o, equals + 1, options);
+    if (at->i >= at->argc || !is_value(at->argv[at->i]))
+        return cli_usage(c->name, "--%s needs a value: %s", o->name, o->value);
+    do
+        status = set_value(c, o, at->argv[at->i++], options);
+    while (!status && o->kind == CLI_PATHS && at->i < at->argc && is_value(at->argv[at->i]));
+    return status;
+}
+
+static int parse(const cli_command *c, cursor *at, char *options)
+{
+    cli_common *common = (cli_common *)(void *)options;
+    int status = CLI_OK;
+
+    while (!status && !at->finished && at->i < at->argc) {
+        const char *word = at->argv[at->i];
+        if (!at->only_args && strcmp(word, "--") == 0) {
+            at->only_args = true;
+            at->i++;
+        } else if (at->only_args || is_value(word)) {
+            status = list_add(&common->args, word) ? CLI_OK : CLI_FAILED;
+            at->i++;
+        } else
+            status = parse_option(c, at, options);
+    }
+    if (status || at->finished)
+        return status;
+    if (common->args.count < c->min_args)
+        return cli_usage(c->name, "%zu argument%s given, at least %zu needed", common->args.count,
+                         common->args.count == 1 ? "" : "s", c->min_args);
+    if (common->args.count > c->max_args)
+        return cli_usage(c->name, "unexpected argument %s", common->args.items[c->max_args]);
+    return CLI_OK;
+}
+
+static void free_lists(const cli_command *c, char *options)
+{
+    free(((cli_common *)(void *)options)->args.items);
+    for (const cli_option *o = c->options; o->name; o++)
+        if (o->kind == CLI_LIST || o->kind == CLI_PATHS)
+            free(((cli_list *)(void *)(options + o->offset))->items);
+}
+
+/* A result that could not be printed (a full disk behind >) is a failure. */
+static int check_stdout(int status)
+{
+    if ((fflush(stdout) || ferror(stdout)) && status == CLI_OK) {
+        cli_warn("standard output: %s", strerror(errno));
+        return CLI_FAILED;
+    }
+    return status;
+}
+
+int cli_dispatch(const cli_command *c, int argc, char **argv)
+{
+    cursor at = {.argc = argc, .argv = argv};
+    caface_error err = {CAFACE_OK, ""};
+    void *options = NULL;
+    int status = CLI_OK;
+
+    if (cafi_alloc(&options, 1, c->options_size, &err))
+        return cli_fail(&err);
+    if (c->defaults)
+        c->defaults(options);
+    status = parse(c, &at, options);
+    if (!status && !at.finished)
+        status = c->run(options);
+    free_lists(c, options);
+    free(options);
+    return check_stdout(status);
+}

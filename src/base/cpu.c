@@ -1,0 +1,80 @@
+#define _GNU_SOURCE
+#include "base/cpu.h"
+
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+static cafi_isa detect(void)
+{
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+        __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+        return CAFI_ISA_AVX512;
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+        return CAFI_ISA_AVX2;
+#endif
+    return CAFI_ISA_PLAIN;
+}
+
+const char *cafi_isa_name(cafi_isa isa)
+{
+    static const char *const names[CAFI_ISA_COUNT] = {"plain", "avx2", "avx512"};
+    return (unsigned)isa < CAFI_ISA_COUNT ? names[isa] : "unknown";
+}
+
+cafi_isa cafi_cpu_isa(void)
+{
+    cafi_isa best = detect();
+    const char *wish = getenv("CAFACE_ISA");
+
+    for (int isa = 0; wish && isa < (int)best; isa++)
+        if (strcmp(wish, cafi_isa_name((cafi_isa)isa)) == 0)
+            return (cafi_isa)isa;
+    return best;
+}
+
+size_t cafi_cpu_count(void)
+{
+    cpu_set_t set;
+    long online = 0;
+
+    if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0)
+        return (size_t)CPU_COUNT(&set);
+    online = sysconf(_SC_NPROCESSORS_ONLN);
+    return online > 0 ? (size_t)online : 1;
+}
+
+unsigned cafi_fp_flush_denormals(void)
+{
+#if defined(__x86_64__)
+    unsigned mode = _mm_getcsr();
+    _mm_setcsr(mode | 0x8040u); /* FTZ and DAZ */
+    return mode;
+#elif defined(__aarch64__)
+    unsigned long mode;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(mode));
+    __asm__ volatile("msr fpcr, %0" : : "r"(mode | (1ul << 24)));
+    return (unsigned)mode;
+#else
+    return 0;
+#endif
+}
+
+void cafi_fp_restore(unsigned mode)
+{
+#if defined(__x86_64__)
+    _mm_setcsr(mode);
+#elif defined(__aarch64__)
+    __asm__ volatile("msr fpcr, %0" : : "r"((unsigned long)mode));
+#else
+    (void)mode;
+#endif
+}

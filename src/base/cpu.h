@@ -1,0 +1,27 @@
+/* What the processor can do, and its floating-point mode. */
+#ifndef CAFI_BASE_CPU_H
+#define CAFI_BASE_CPU_H
+
+#include <stddef.h>
+
+/* Instruction sets a kernel may be written for, in ascending order. */
+typedef enum cafi_isa { CAFI_ISA_PLAIN, CAFI_ISA_AVX2, CAFI_ISA_AVX512, CAFI_ISA_COUNT } cafi_isa;
+
+/* The best set this processor and its system support. AVX2 means AVX2 and FMA;
+ * AVX512 means F, BW, DQ and VL. The environment variable CAFACE_ISA (plain,
+ * avx2, avx512) lowers it, for tests and for finding a fault; it never raises
+ * it. Any thread. */
+cafi_isa cafi_cpu_isa(void);
+const char *cafi_isa_name(cafi_isa isa);
+
+/* Cores this process may run on, at least 1. */
+size_t cafi_cpu_count(void);
+
+/* Makes this thread flush denormals to zero, on input and output, and returns
+ * the mode to give back to cafi_fp_restore. Trained PReLU slopes hold
+ * denormals, which cost a factor of ten. A no-op where the CPU has no such
+ * mode. */
+unsigned cafi_fp_flush_denormals(void);
+void cafi_fp_restore(unsigned mode);
+
+#endif

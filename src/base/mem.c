@@ -1,0 +1,118 @@
+#include "base/mem.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+bool cafi_mul_size(size_t a, size_t b, size_t *out)
+{
+    return !__builtin_mul_overflow(a, b, out);
+}
+
+bool cafi_add_size(size_t a, size_t b, size_t *out)
+{
+    return !__builtin_add_overflow(a, b, out);
+}
+
+caface_status cafi_alloc(void **out, size_t count, size_t size, caface_error *err)
+{
+    size_t bytes = 0;
+
+    *out = NULL;
+    if (!cafi_mul_size(count, size, &bytes))
+        return cafi_fail(err, CAFACE_ENOMEM, "out of memory: %zu elements of %zu bytes", count,
+                         size);
+    *out = calloc(bytes ? bytes : 1, 1);
+    return *out ? CAFACE_OK : cafi_fail_memory(err, bytes);
+}
+
+caface_status cafi_alloc_f32(float **out, size_t rows, size_t cols, caface_error *err)
+{
+    size_t bytes = 0;
+    void *p = NULL;
+
+    *out = NULL;
+    if (!cafi_mul_size(rows, cols, &bytes) || !cafi_mul_size(bytes, sizeof(float), &bytes) ||
+        bytes > SIZE_MAX - 64)
+        return cafi_fail(err, CAFACE_ENOMEM, "out of memory: %zu rows of %zu floats", rows, cols);
+    if (posix_memalign(&p, 64, bytes ? bytes : 64))
+        return cafi_fail_memory(err, bytes);
+    *out = p;
+    return CAFACE_OK;
+}
+
+caface_status cafi_strdup(char **out, const char *text, caface_error *err)
+{
+    size_t size = strlen(text) + 1;
+    caface_status st = cafi_alloc((void **)out, size, 1, err);
+
+    if (!st)
+        memcpy(*out, text, size);
+    return st;
+}
+
+static bool buf_reserve(cafi_buf *buf, size_t more)
+{
+    size_t need = 0;
+    size_t capacity = buf->capacity ? buf->capacity : 256;
+    char *grown = NULL;
+
+    if (buf->failed)
+        return false;
+    buf->failed = true;
+    if (!cafi_add_size(buf->size, more, &need) || !cafi_add_size(need, 1, &need))
+        return false;
+    while (capacity < need)
+        if (!cafi_mul_size(capacity, 2, &capacity))
+            return false;
+    if (capacity > buf->capacity) {
+        grown = realloc(buf->data, capacity);
+        if (!grown)
+            return false;
+        buf->data = grown;
+        buf->capacity = capacity;
+    }
+    buf->failed = false;
+    return true;
+}
+
+void cafi_buf_append(cafi_buf *buf, const void *bytes, size_t n)
+{
+    if (!buf_reserve(buf, n))
+        return;
+    if (n)
+        memcpy(buf->data + buf->size, bytes, n);
+    buf->size += n;
+    buf->data[buf->size] = '\0';
+}
+
+void cafi_buf_text(cafi_buf *buf, const char *text)
+{
+    cafi_buf_append(buf, text, strlen(text));
+}
+
+void cafi_buf_printf(cafi_buf *buf, const char *fmt, ...)
+{
+    va_list args;
+    va_list again;
+    int n = 0;
+
+    va_start(args, fmt);
+    va_copy(again, args);
+    n = vsnprintf(NULL, 0, fmt, args);
+    va_end(args);
+    if (n < 0)
+        buf->failed = true;
+    else if (buf_reserve(buf, (size_t)n)) {
+        vsnprintf(buf->data + buf->size, (size_t)n + 1, fmt, again);
+        buf->size += (size_t)n;
+    }
+    va_end(again);
+}
+
+void cafi_buf_free(cafi_buf *buf)
+{
+    free(buf->data);
+    *buf = (cafi_buf){0};
+}

@@ -1,0 +1,42 @@
+/* Memory whose size products are checked, and a growing byte buffer.
+ * Everything returned here is freed with free(). */
+#ifndef CAFI_BASE_MEM_H
+#define CAFI_BASE_MEM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/status.h"
+
+/* *out = a * b; false when the product does not fit. */
+bool cafi_mul_size(size_t a, size_t b, size_t *out);
+/* *out = a + b; false when the sum does not fit. */
+bool cafi_add_size(size_t a, size_t b, size_t *out);
+
+/* count elements of size bytes, zeroed. A count of 0 gives a valid pointer.
+ * ENOMEM: the product overflows or memory is short; *out is NULL then. */
+caface_status cafi_alloc(void **out, size_t count, size_t size, caface_error *err);
+
+/* f32 [rows][cols], aligned to 64 bytes, not zeroed. Errors as above. */
+caface_status cafi_alloc_f32(float **out, size_t rows, size_t cols, caface_error *err);
+
+/* A copy of a NUL-terminated string. */
+caface_status cafi_strdup(char **out, const char *text, caface_error *err);
+
+/* A byte buffer that grows. After a failed growth, failed stays true and
+ * further appends do nothing, so a writer checks once, at its end. The bytes
+ * are followed by a NUL that size does not count. Zero-initialise. */
+typedef struct cafi_buf {
+    char *data;
+    size_t size;
+    size_t capacity;
+    bool failed;
+} cafi_buf;
+
+void cafi_buf_append(cafi_buf *buf, const void *bytes, size_t n);
+void cafi_buf_text(cafi_buf *buf, const char *text);
+void cafi_buf_printf(cafi_buf *buf, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void cafi_buf_free(cafi_buf *buf);
+
+#endif

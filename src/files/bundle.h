@@ -1,0 +1,49 @@
+/* A bundle: any file that holds named tensors and configuration, opened.
+ *
+ * torch checkpoints (zip and legacy), Lightning checkpoints, safetensors, .npz,
+ * .npy, and .npy with a pickled dict of arrays all become the same thing; ONNX
+ * joins them in models/. The file is mapped, and only what is read is touched:
+ * opening a 260 MB checkpoint for fusion touches the fusion's tensors alone. */
+#ifndef CAFI_FILES_BUNDLE_H
+#define CAFI_FILES_BUNDLE_H
+
+#include "files/tensor.h"
+#include "files/value.h"
+
+typedef enum cafi_bundle_kind {
+    CAFI_BUNDLE_TORCH,     /* a state dict, zip or legacy */
+    CAFI_BUNDLE_LIGHTNING, /* state_dict and hyper_parameters inside */
+    CAFI_BUNDLE_SAFETENSORS,
+    CAFI_BUNDLE_NPY,
+    CAFI_BUNDLE_NPZ
+} cafi_bundle_kind;
+
+/* The `kind` of `caface info`: "torch", "lightning", "safetensors", ... */
+const char *cafi_bundle_kind_name(cafi_bundle_kind kind);
+
+typedef struct cafi_bundle cafi_bundle;
+
+/* Opens a file; the kind is recognised from its bytes, not its name. For a
+ * torch or Lightning checkpoint the tensors are those of the state dict, named
+ * by their keys; without a state dict, every tensor of the object, named by
+ * its path ("a.0.weight"). EIO: cannot be opened or mapped. EFORMAT: damaged or
+ * of no known kind. ELIMIT: beyond a limit of files/README.md. Every error
+ * sentence starts with path. Tensors of the file are safe to read from any
+ * thread until cafi_bundle_close. A file that another process truncates while
+ * it is mapped is outside what can be guarded against. */
+caface_status cafi_bundle_open(cafi_bundle **out, const char *path, caface_error *err);
+void cafi_bundle_close(cafi_bundle *bundle);
+
+cafi_bundle_kind cafi_bundle_get_kind(const cafi_bundle *bundle);
+const char *cafi_bundle_path(const cafi_bundle *bundle);
+size_t cafi_bundle_count(const cafi_bundle *bundle);
+/* In the file's order. NULL when out of range. Borrowed from the bundle. */
+const cafi_tensor *cafi_bundle_at(const cafi_bundle *bundle, size_t index);
+/* NULL when there is none. */
+const cafi_tensor *cafi_bundle_find(const cafi_bundle *bundle, const char *name);
+/* Configuration as a dict, possibly empty: hyper_parameters of a Lightning
+ * checkpoint; of a safetensors file the members of __metadata__, where a value
+ * that is itself a JSON object or array is parsed. */
+const cafi_value *cafi_bundle_config(const cafi_bundle *bundle);
+
+#endif

@@ -1,0 +1,117 @@
+#include "check.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cpu.h"
+#include "base/mem.h"
+#include "base/threads.h"
+
+static void sizes_do_not_wrap(void **state)
+{
+    caface_error err;
+    size_t n = 0;
+    void *p = NULL;
+    float *f = NULL;
+
+    (void)state;
+    assert_false(cafi_mul_size(SIZE_MAX / 2, 3, &n));
+    assert_false(cafi_add_size(SIZE_MAX, 1, &n));
+    assert_true(cafi_mul_size(7, 6, &n));
+    assert_int_equal(n, 42);
+    EXPECT_FAIL(cafi_alloc(&p, SIZE_MAX / 2, 4, &err), CAFACE_ENOMEM, err, "4 bytes");
+    assert_null(p);
+    EXPECT_FAIL(cafi_alloc_f32(&f, SIZE_MAX / 4, 4, &err), CAFACE_ENOMEM, err, "4 floats");
+    EXPECT_OK(cafi_alloc_f32(&f, 0, 4, &err), err);
+    assert_non_null(f);
+    free(f);
+}
+
+static void errors_carry_one_sentence(void **state)
+{
+    caface_error err;
+
+    (void)state;
+    assert_int_equal(cafi_fail(&err, CAFACE_EFORMAT, "file has %d, model needs %d", 3, 7),
+                     CAFACE_EFORMAT);
+    assert_int_equal(cafi_prefix(&err, CAFACE_EIO, "a.ckpt"), CAFACE_EFORMAT);
+    assert_string_equal(err.message, "a.ckpt: file has 3, model needs 7");
+    assert_string_equal(caface_status_name(CAFACE_ECANCELLED), "ECANCELLED");
+    assert_string_equal(caface_status_name((caface_status)99), "unknown");
+}
+
+static void buffer_grows(void **state)
+{
+    cafi_buf buf = {0};
+
+    (void)state;
+    for (int i = 0; i < 1000; i++)
+        cafi_buf_printf(&buf, "%d,", i);
+    assert_false(buf.failed);
+    assert_int_equal(buf.size, strlen(buf.data));
+    assert_string_equal(buf.data + buf.size - 8, "998,999,");
+    cafi_buf_free(&buf);
+}
+
+typedef struct tally {
+    int done[1000];
+    size_t fail_from;
+} tally;
+
+static caface_status tick(void *ctx, size_t index, size_t worker, caface_error *err)
+{
+    tally *t = ctx;
+
+    (void)worker;
+    t->done[index]++;
+    if (index >= t->fail_from)
+        return cafi_fail(err, CAFACE_EINVAL, "task %zu", index);
+    return CAFACE_OK;
+}
+
+static void pool_runs_every_task_once(void **state)
+{
+    (void)state;
+    for (size_t threads = 1; threads <= 8; threads *= 2) {
+        cafi_pool *pool = NULL;
+        caface_error err;
+
+        EXPECT_OK(cafi_pool_new(&pool, threads, &err), err);
+        for (int round = 0; round < 50; round++) {
+            tally t = {.fail_from = 1000};
+            EXPECT_OK(cafi_pool_run(pool, 1000, tick, &t, &err), err);
+            for (int i = 0; i < 1000; i++)
+                assert_int_equal(t.done[i], 1);
+            t.fail_from = 10;
+            EXPECT_FAIL(cafi_pool_run(pool, 1000, tick, &t, &err), CAFACE_EINVAL, err, "task 10");
+        }
+        cafi_pool_free(pool);
+    }
+}
+
+static void denormals_flush_and_come_back(void **state)
+{
+    volatile float tiny = 1e-40f;
+    unsigned mode = 0;
+
+    (void)state;
+    assert_true(tiny * 1.0f > 0.0f);
+    mode = cafi_fp_flush_denormals();
+#if defined(__x86_64__) || defined(__aarch64__)
+    assert_true(tiny * 1.0f == 0.0f);
+#endif
+    cafi_fp_restore(mode);
+    assert_true(tiny * 1.0f > 0.0f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sizes_do_not_wrap),
+        cmocka_unit_test(errors_carry_one_sentence),
+        cmocka_unit_test(buffer_grows),
+        cmocka_unit_test(pool_runs_every_task_once),
+        cmocka_unit_test(denormals_flush_and_come_back),
+    };
+    return cmocka_run_group_tests_name("base", tests, NULL, NULL);
+}
