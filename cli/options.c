@@ -187,7 +187,7 @@ static int parse_option(const cli_command *c, cursor *at, char *options)
     bool is_long = word[1] == '-';
     size_t length = equals ? (size_t)(equals - word) : strlen(word);
     const cli_option *o = is_long       ? find_option(c, word + 2, length - 2, 0)
-                          : length == 2 ? find_option(c, NULL, 0, word[1])
+                          : length == 2 ? find_option(c, "", 0, word[1])
                                         : NULL;
     int status = CLI_OK;
 
