@@ -1,0 +1,72 @@
+/* A plan: a graph made ready to run, for one batch, precision and number of
+ * threads. Passes fold and fuse nodes, weights are reordered once, buffers are
+ * shared between values that do not live at the same time. */
+#ifndef CAFI_GRAPH_PLAN_H
+#define CAFI_GRAPH_PLAN_H
+
+#include "graph/graph.h"
+
+typedef enum cafi_precision { CAFI_FP32, CAFI_PREC_BF16, CAFI_PREC_INT8 } cafi_precision;
+/* "fp32", "bf16", "int8". */
+const char *cafi_precision_name(cafi_precision precision);
+/* False when text is none of the three. */
+bool cafi_precision_parse(const char *text, cafi_precision *out);
+/* EUNSUPPORTED, naming what is missing, when this processor has no fast way of
+ * computing in that precision. */
+caface_status cafi_precision_check(cafi_precision precision, caface_error *err);
+
+typedef struct cafi_plan_options {
+    cafi_precision precision;
+    size_t batch;    /* rows of an open batch; 0 means 1 */
+    size_t threads;  /* 0: one for every core */
+    bool low_memory; /* no Winograd: a quarter of the weights, half the speed */
+    /* int8: the largest magnitude of every node's output, by node name, as
+     * cafi_plan_calibrate found it. */
+    const struct cafi_ranges *ranges;
+} cafi_plan_options;
+
+typedef struct cafi_plan cafi_plan;
+
+/* The graph, and the tensors its constants borrow, may go once this returns.
+ * EUNSUPPORTED: see cafi_precision_check. EINVAL: int8 without ranges. */
+caface_status cafi_plan_new(cafi_plan **out, const cafi_graph *graph,
+                            const cafi_plan_options *options, caface_error *err);
+void cafi_plan_free(cafi_plan *plan);
+
+/* inputs: one array a graph input, in the order they were added, row-major.
+ * outputs: one array a graph output. Sizes follow from the graph's shapes and
+ * the batch. One caller at a time. A row's results are the same bits whatever
+ * the other rows are, and for any number of threads. */
+caface_status cafi_plan_run(cafi_plan *plan, const float *const *inputs, float *const *outputs,
+                            caface_error *err);
+
+/* Largest magnitudes of node outputs over the rows seen so far. */
+typedef struct cafi_ranges cafi_ranges;
+caface_status cafi_ranges_new(cafi_ranges **out, caface_error *err);
+void cafi_ranges_free(cafi_ranges *ranges);
+caface_status cafi_ranges_set(cafi_ranges *ranges, const char *node, float value,
+                              caface_error *err);
+/* A negative number when the node is unknown. */
+float cafi_ranges_get(const cafi_ranges *ranges, const char *node);
+size_t cafi_ranges_count(const cafi_ranges *ranges);
+const char *cafi_ranges_at(const cafi_ranges *ranges, size_t index, float *value);
+/* Runs an fp32 plan and widens ranges by what it sees in the first `rows`. */
+caface_status cafi_plan_calibrate(cafi_plan *plan, const float *const *inputs, size_t rows,
+                                  cafi_ranges *ranges, caface_error *err);
+
+/* One step of the plan, for profiles and tests. */
+typedef struct cafi_plan_step {
+    const char *name; /* of the node */
+    const char *kind; /* "conv", "prelu", ... */
+    const char *impl; /* oneDNN's implementation string, or "own" */
+    double flops;     /* of one run */
+    double seconds;   /* spent in all runs so far, when profiling is on */
+} cafi_plan_step;
+size_t cafi_plan_step_count(const cafi_plan *plan);
+cafi_plan_step cafi_plan_step_at(const cafi_plan *plan, size_t index);
+void cafi_plan_profile(cafi_plan *plan, bool on);
+size_t cafi_plan_batch(const cafi_plan *plan);
+/* Bytes of weights, and of buffers. */
+void cafi_plan_memory(const cafi_plan *plan, size_t *weights, size_t *buffers);
+
+#endif

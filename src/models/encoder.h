@@ -1,0 +1,53 @@
+/* The encoder: face crops in, features and styles out. */
+#ifndef CAFI_MODELS_ENCODER_H
+#define CAFI_MODELS_ENCODER_H
+
+#include "graph/plan.h"
+#include "models/network.h"
+
+typedef struct cafi_encoder_options {
+    cafi_precision precision;
+    bool low_memory;         /* no Winograd: a quarter of the weights, half the speed */
+    size_t batch;            /* faces a run works on at once; 0: 8 */
+    size_t threads;          /* 0: one for every core */
+    const char *const *taps; /* node names in place of the family's */
+    size_t tap_count;
+    const cafi_input_convention *input; /* NULL: the family's */
+} cafi_encoder_options;
+
+typedef struct cafi_encoder cafi_encoder;
+
+/* Opens a model file and makes it ready. options may be NULL: fp32 and the
+ * defaults. int8 takes its scales from the file, as `caface calibrate` wrote
+ * it; EMODEL without. EUNSUPPORTED: a precision this processor lacks. */
+caface_status cafi_encoder_open(cafi_encoder **out, const char *path,
+                                const cafi_encoder_options *options, caface_error *err);
+/* The same from a network, which stays the caller's (its graph gets outputs
+ * marked) and may be cleared once this returns. ranges: for int8, else NULL. */
+caface_status cafi_encoder_new(cafi_encoder **out, cafi_network *network,
+                               const cafi_encoder_options *options, const cafi_ranges *ranges,
+                               caface_error *err);
+void cafi_encoder_free(cafi_encoder *encoder);
+
+size_t cafi_encoder_feature_size(const cafi_encoder *encoder); /* C */
+size_t cafi_encoder_style_size(const cafi_encoder *encoder);   /* S, 0 without taps */
+size_t cafi_encoder_batch(const cafi_encoder *encoder);
+void cafi_encoder_input_size(const cafi_encoder *encoder, size_t *height, size_t *width);
+const char *cafi_encoder_family(const cafi_encoder *encoder);
+const char *cafi_encoder_hash(const cafi_encoder *encoder);
+/* Names of the tapped nodes; NULL beyond the last. Borrowed. */
+const char *cafi_encoder_tap(const cafi_encoder *encoder, size_t index);
+
+/* Encodes n faces, any n: full batches, and a last one filled up.
+ *   crops     u8 [n][height][width][3], R G B
+ *   features  f32 [n][C], not normalised
+ *   styles    f32 [n][S][2], mean and unbiased std; may be NULL
+ * A face's results are the same bits whatever its neighbours, and for any
+ * number of threads. One caller at a time. */
+caface_status cafi_encoder_run(cafi_encoder *encoder, const uint8_t *crops, size_t n,
+                               float *features, float *styles, caface_error *err);
+
+/* The plan inside, for profiles. Borrowed. */
+cafi_plan *cafi_encoder_plan(cafi_encoder *encoder);
+
+#endif

@@ -1,0 +1,44 @@
+/* A network as importers hand it over: a graph, and what is needed to feed it
+ * and to read it. */
+#ifndef CAFI_MODELS_NETWORK_H
+#define CAFI_MODELS_NETWORK_H
+
+#include "files/bundle.h"
+#include "graph/graph.h"
+
+#define CAFI_MAX_TAPS 2
+
+/* How a picture becomes the input tensor: value = (x - mean) * scale, per
+ * channel in the order the network takes them. */
+typedef struct cafi_input_convention {
+    size_t height, width;
+    bool bgr;      /* the network's first channel is blue */
+    float mean[3]; /* in units of x, 0..255 */
+    float scale[3];
+} cafi_input_convention;
+
+typedef struct cafi_network {
+    char family[32];            /* "ir_101", "iresnet50", "mobilefacenet", "onnx" */
+    cafi_graph *graph;          /* owned; one INPUT [B][3][H][W], no outputs marked yet */
+    size_t feature;             /* the node of the embedding, [B][C] */
+    size_t taps[CAFI_MAX_TAPS]; /* nodes [B][Ci][Hi][Wi] whose statistics are the style */
+    size_t tap_count;           /* 0: no default known, styles are empty */
+    cafi_input_convention input;
+    char hash[17];       /* of the tensors, hexadecimal: a feature set's "backbone" */
+    cafi_bundle *bundle; /* owned, or NULL: what the graph's constants borrow */
+    void *source;        /* owned, or NULL: the same for other readers */
+    void (*free_source)(void *source);
+} cafi_network;
+
+/* Opens a backbone of any known kind: a state dict (models/state_dict.h) or an
+ * ONNX file (models/onnx.h). EMODEL: no known family, with the reason. The
+ * network is the caller's, to cafi_network_clear. */
+caface_status cafi_network_open(cafi_network *out, const char *path, caface_error *err);
+void cafi_network_clear(cafi_network *network);
+
+/* Takes taps by node name in place of the family's. EINVAL: no such node, not
+ * four-dimensional, more than CAFI_MAX_TAPS. */
+caface_status cafi_network_set_taps(cafi_network *network, const char *const *names, size_t count,
+                                    caface_error *err);
+
+#endif
