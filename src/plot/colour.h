@@ -1,0 +1,26 @@
+/* The colours of every picture: legible on white, and for colour-blind eyes. */
+#ifndef CAFI_PLOT_COLOUR_H
+#define CAFI_PLOT_COLOUR_H
+
+#include <stddef.h>
+
+typedef struct cafi_colour {
+    double r, g, b; /* sRGB, 0..1 */
+} cafi_colour;
+
+extern const cafi_colour cafi_paper; /* background */
+extern const cafi_colour cafi_ink;   /* titles, labels */
+extern const cafi_colour cafi_grey;  /* ticks, secondary text */
+extern const cafi_colour cafi_rule;  /* grid */
+
+/* The colour of the n-th series: seven after Okabe and Ito (2008), ordered so
+ * that neighbours differ in lightness too; then again from the start, where the
+ * caller draws dashes. */
+#define CAFI_SERIES_COLOURS 7
+cafi_colour cafi_series_colour(size_t n);
+
+/* A sequential map for t in 0..1 (clamped), light to dark, lightness falling
+ * all the way, so that it survives grey printing. */
+cafi_colour cafi_ramp_colour(double t);
+
+#endif
