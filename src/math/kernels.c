@@ -1,0 +1,40 @@
+#include "math/kernels.h"
+
+#include "math/rows.h"
+
+#if defined(__x86_64__)
+#include "math/simd/table.h"
+#endif
+
+static const cafi_kernels plain = {
+    .isa = CAFI_ISA_PLAIN,
+    .linear = cafi_linear_packed_plain,
+    .attention = cafi_attention_plain,
+    .layernorm = cafi_layernorm_plain,
+    .gelu = cafi_gelu_plain,
+    .softmax = cafi_softmax_plain,
+    .style_mix = cafi_style_mix_plain,
+    .norms = cafi_norms_plain,
+    .weighted_sum = cafi_weighted_sum_plain,
+    .finite_rows = cafi_finite_rows_plain,
+};
+
+const cafi_kernels *cafi_kernels_for(cafi_isa isa)
+{
+    if (isa == CAFI_ISA_PLAIN)
+        return &plain;
+#if defined(__x86_64__)
+    if (isa == CAFI_ISA_AVX2)
+        return &cafi_kernels_avx2;
+    if (isa == CAFI_ISA_AVX512)
+        return &cafi_kernels_avx512;
+#endif
+    return NULL;
+}
+
+const cafi_kernels *cafi_kernels_get(void)
+{
+    const cafi_kernels *best = cafi_kernels_for(cafi_cpu_isa());
+
+    return best ? best : &plain;
+}

@@ -1,0 +1,37 @@
+/* The table of kernels: plain C is the definition, faster versions fill the
+ * same slots and are chosen when the program runs. Kernels are pure functions:
+ * no allocation, no threads, no error path. */
+#ifndef CAFI_MATH_KERNELS_H
+#define CAFI_MATH_KERNELS_H
+
+#include "base/cpu.h"
+#include "math/attention.h"
+#include "math/linear.h"
+
+typedef struct cafi_kernels {
+    cafi_isa isa;
+    /* cafi_linear_packed_plain */
+    void (*linear)(float *y, size_t ldy, const float *x, size_t ldx, size_t R, const cafi_packed *w,
+                   cafi_epilogue epilogue);
+    /* cafi_attention_plain */
+    void (*attention)(const cafi_attention *a);
+    /* math/rows.h, by the same names */
+    void (*layernorm)(float *y, const float *x, const float *gamma, const float *beta, size_t R,
+                      size_t K);
+    void (*gelu)(float *y, const float *x, size_t n);
+    void (*softmax)(float *y, const float *x, size_t R, size_t K);
+    void (*style_mix)(float *z, const float *s, const float *w, float slope, size_t R, size_t S);
+    void (*norms)(float *norm, const float *x, size_t R, size_t K);
+    void (*weighted_sum)(double *sum, const double *w, const float *x, size_t ldx, size_t R,
+                         size_t M, size_t K);
+    size_t (*finite_rows)(const float *x, size_t R, size_t K);
+} cafi_kernels;
+
+/* The versions for one instruction set; NULL when this build has none for it.
+ * Calling one that the processor lacks is the caller's fault. Static. */
+const cafi_kernels *cafi_kernels_for(cafi_isa isa);
+
+/* The best for cafi_cpu_isa(). Any thread. */
+const cafi_kernels *cafi_kernels_get(void);
+
+#endif

@@ -1,0 +1,77 @@
+#include "math/linear.h"
+
+#include <cblas.h>
+#include <string.h>
+
+#include "math/rows.h"
+
+static size_t panels(size_t J)
+{
+    return (J + CAFI_PANEL - 1) / CAFI_PANEL;
+}
+
+size_t cafi_packed_size(size_t K, size_t J)
+{
+    return panels(J) * CAFI_PANEL * (K + 1);
+}
+
+cafi_packed cafi_pack_linear(float *to, const float *w, const float *b, size_t K, size_t J)
+{
+    size_t columns = panels(J) * CAFI_PANEL;
+    float *bias = to + columns * K;
+
+    for (size_t p = 0; p < panels(J); p++)
+        for (size_t k = 0; k < K; k++)
+            for (size_t i = 0; i < CAFI_PANEL; i++) {
+                size_t j = p * CAFI_PANEL + i;
+                to[(p * K + k) * CAFI_PANEL + i] = j < J ? w[j * K + k] : 0.0f;
+            }
+    for (size_t j = 0; j < columns; j++)
+        bias[j] = b && j < J ? b[j] : 0.0f;
+    return (cafi_packed){.K = K, .J = J, .w = to, .b = bias};
+}
+
+/* One row of x against one panel. */
+static void row_panel(float sum[CAFI_PANEL], const float *x, const float *w, const float *b,
+                      size_t K)
+{
+    for (size_t i = 0; i < CAFI_PANEL; i++)
+        sum[i] = b[i];
+    for (size_t k = 0; k < K; k++)
+        for (size_t i = 0; i < CAFI_PANEL; i++)
+            sum[i] += x[k] * w[k * CAFI_PANEL + i];
+}
+
+void cafi_linear_packed_plain(float *y, size_t ldy, const float *x, size_t ldx, size_t R,
+                              const cafi_packed *w, cafi_epilogue epilogue)
+{
+    for (size_t p = 0; p < panels(w->J); p++) {
+        size_t j = p * CAFI_PANEL;
+        size_t columns = w->J - j < CAFI_PANEL ? w->J - j : CAFI_PANEL;
+
+        for (size_t r = 0; r < R; r++) {
+            float sum[CAFI_PANEL];
+            float *to = y + r * ldy + j;
+
+            row_panel(sum, x + r * ldx, w->w + j * w->K, w->b + j, w->K);
+            if (epilogue == CAFI_GELU)
+                cafi_gelu_plain(sum, sum, columns);
+            for (size_t i = 0; i < columns; i++)
+                to[i] = epilogue == CAFI_ADD ? to[i] + sum[i] : sum[i];
+        }
+    }
+}
+
+void cafi_linear_fwd(float *y, const float *x, const float *w, const float *b, size_t R, size_t K,
+                     size_t J)
+{
+    for (size_t r = 0; r < R; r++) {
+        if (b)
+            memcpy(y + r * J, b, J * sizeof *b);
+        else
+            memset(y + r * J, 0, J * sizeof *y);
+    }
+    if (R && K && J)
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)R, (int)J, (int)K, 1.0f, x,
+                    (int)K, w, (int)K, 1.0f, y, (int)J);
+}

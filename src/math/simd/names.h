@@ -1,0 +1,35 @@
+/* The sources of this folder are compiled once for each instruction set, with
+ * CAFI_SIMD its name; every shared function carries that name. */
+#ifndef CAFI_MATH_SIMD_NAMES_H
+#define CAFI_MATH_SIMD_NAMES_H
+
+#include "math/kernels.h"
+
+#define CAFI_PASTE_(name, isa) name##_##isa
+#define CAFI_PASTE(name, isa) CAFI_PASTE_(name, isa)
+#define CAFI_SIMD_NAME(name) CAFI_PASTE(name, CAFI_SIMD)
+
+#define cafi_simd_linear CAFI_SIMD_NAME(cafi_linear)
+#define cafi_simd_attention CAFI_SIMD_NAME(cafi_attention)
+#define cafi_simd_layernorm CAFI_SIMD_NAME(cafi_layernorm)
+#define cafi_simd_gelu CAFI_SIMD_NAME(cafi_gelu)
+#define cafi_simd_softmax CAFI_SIMD_NAME(cafi_softmax)
+#define cafi_simd_style_mix CAFI_SIMD_NAME(cafi_style_mix)
+#define cafi_simd_norms CAFI_SIMD_NAME(cafi_norms)
+#define cafi_simd_weighted_sum CAFI_SIMD_NAME(cafi_weighted_sum)
+#define cafi_simd_finite_rows CAFI_SIMD_NAME(cafi_finite_rows)
+
+void cafi_simd_linear(float *y, size_t ldy, const float *x, size_t ldx, size_t R,
+                      const cafi_packed *w, cafi_epilogue epilogue);
+void cafi_simd_attention(const cafi_attention *a);
+void cafi_simd_layernorm(float *y, const float *x, const float *gamma, const float *beta, size_t R,
+                         size_t K);
+void cafi_simd_gelu(float *y, const float *x, size_t n);
+void cafi_simd_softmax(float *y, const float *x, size_t R, size_t K);
+void cafi_simd_style_mix(float *z, const float *s, const float *w, float slope, size_t R, size_t S);
+void cafi_simd_norms(float *norm, const float *x, size_t R, size_t K);
+void cafi_simd_weighted_sum(double *sum, const double *w, const float *x, size_t ldx, size_t R,
+                            size_t M, size_t K);
+size_t cafi_simd_finite_rows(const float *x, size_t R, size_t K);
+
+#endif

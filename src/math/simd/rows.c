@@ -1,0 +1,143 @@
+#include <math.h>
+
+#include "math/rows.h"
+#include "math/simd/names.h"
+#include "math/simd/vector.h"
+
+#define LOG2_E 1.44269504f
+
+void cafi_simd_layernorm(float *y, const float *x, const float *gamma, const float *beta, size_t R,
+                         size_t K)
+{
+    for (size_t r = 0; r < R; r++) {
+        const float *in = x + r * K;
+        float *out = y + r * K;
+        vf sum = vf_zero();
+        vf square = vf_zero();
+        vf mean;
+        vf scale;
+
+        for (size_t k = 0; k < K; k += VF)
+            sum = vf_add(sum, vf_load_n(in + k, K - k));
+        mean = vf_all(vf_sum(sum) / (float)K);
+        for (size_t k = 0; k < K; k += VF) {
+            vf d = vf_keep_n(vf_sub(vf_load_n(in + k, K - k), mean), 0.0f, K - k);
+            square = vf_fma(d, d, square);
+        }
+        scale = vf_all(1.0f / sqrtf(vf_sum(square) / (float)K + CAFI_LAYERNORM_EPS));
+        for (size_t k = 0; k < K; k += VF) {
+            vf d = vf_mul(vf_sub(vf_load_n(in + k, K - k), mean), scale);
+            d = vf_fma(d, vf_load_n(gamma + k, K - k), vf_load_n(beta + k, K - k));
+            vf_store_n(out + k, d, K - k);
+        }
+    }
+}
+
+void cafi_simd_gelu(float *y, const float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i += VF)
+        vf_store_n(y + i, vf_gelu(vf_load_n(x + i, n - i)), n - i);
+}
+
+void cafi_simd_softmax(float *y, const float *x, size_t R, size_t K)
+{
+    for (size_t r = 0; K && r < R; r++) {
+        const float *in = x + r * K;
+        float *out = y + r * K;
+        vf high = vf_keep_n(vf_load_n(in, K), in[0], K);
+        vf sum = vf_zero();
+        vf top;
+        vf inverse;
+
+        for (size_t k = VF; k < K; k += VF)
+            high = vf_max(high, vf_keep_n(vf_load_n(in + k, K - k), in[0], K - k));
+        top = vf_all(vf_top(high));
+        for (size_t k = 0; k < K; k += VF) {
+            vf e = vf_exp2(vf_mul(vf_sub(vf_load_n(in + k, K - k), top), vf_all(LOG2_E)));
+            sum = vf_add(sum, vf_keep_n(e, 0.0f, K - k));
+            vf_store_n(out + k, e, K - k);
+        }
+        inverse = vf_all(1.0f / vf_sum(sum));
+        for (size_t k = 0; k < K; k += VF)
+            vf_store_n(out + k, vf_mul(vf_load_n(out + k, K - k), inverse), K - k);
+    }
+}
+
+void cafi_simd_style_mix(float *z, const float *s, const float *w, float slope, size_t R, size_t S)
+{
+    size_t whole = S - S % VF;
+
+    for (size_t r = 0; r < R; r++) {
+        const float *in = s + r * S * 2;
+        float *out = z + r * S;
+
+        for (size_t c = 0; c < whole; c += VF) {
+            vf s0, s1, w0, w1, v;
+
+            vf_load_pairs(in + 2 * c, &s0, &s1);
+            vf_load_pairs(w + 2 * c, &w0, &w1);
+            v = vf_fma(s0, w0, vf_mul(s1, w1));
+            vf_store(out + c, vf_positive_or(v, vf_mul(v, vf_all(slope))));
+        }
+        cafi_style_mix_plain(out + whole, in + 2 * whole, w + 2 * whole, slope, 1, S - whole);
+    }
+}
+
+void cafi_simd_norms(float *norm, const float *x, size_t R, size_t K)
+{
+    size_t whole = K - K % VD;
+
+    for (size_t r = 0; r < R; r++) {
+        const float *in = x + r * K;
+        vd sum = vd_zero();
+        double total = 0.0;
+
+        for (size_t k = 0; k < whole; k += VD) {
+            vd v = vd_from_floats(in + k);
+            sum = vd_fma(v, v, sum);
+        }
+        total = vd_sum(sum);
+        for (size_t k = whole; k < K; k++)
+            total += (double)in[k] * (double)in[k];
+        norm[r] = (float)sqrt(total);
+    }
+}
+
+/* Four rows at a time share one read and write of the sums; the order of the
+ * additions stays ascending in r. */
+void cafi_simd_weighted_sum(double *sum, const double *w, const float *x, size_t ldx, size_t R,
+                            size_t M, size_t K)
+{
+    size_t whole = K - K % VD;
+
+    for (size_t r = 0; r < R; r += 4) {
+        size_t rows = R - r < 4 ? R - r : 4;
+        const float *in = x + r * ldx;
+
+        for (size_t m = 0; m < M; m++) {
+            double *to = sum + m * K;
+            double weight[4] = {0.0, 0.0, 0.0, 0.0};
+
+            for (size_t i = 0; i < rows; i++)
+                weight[i] = w[(r + i) * M + m];
+            for (size_t k = 0; k < whole; k += VD) {
+                vd total = vd_load(to + k);
+                for (size_t i = 0; i < rows; i++)
+                    total = vd_fma(vd_all(weight[i]), vd_from_floats(in + i * ldx + k), total);
+                vd_store(to + k, total);
+            }
+            for (size_t k = whole; k < K; k++)
+                for (size_t i = 0; i < rows; i++)
+                    to[k] += weight[i] * (double)in[i * ldx + k];
+        }
+    }
+}
+
+size_t cafi_simd_finite_rows(const float *x, size_t R, size_t K)
+{
+    for (size_t r = 0; r < R; r++)
+        for (size_t k = 0; k < K; k += VF)
+            if (vf_any_odd(vf_load_n(x + r * K + k, K - k)))
+                return r;
+    return R;
+}

@@ -1,0 +1,20 @@
+#include "math/simd/table.h"
+
+#include "math/simd/names.h"
+
+const cafi_kernels CAFI_SIMD_NAME(cafi_kernels) = {
+#if defined(__AVX512F__)
+    .isa = CAFI_ISA_AVX512,
+#else
+    .isa = CAFI_ISA_AVX2,
+#endif
+    .linear = cafi_simd_linear,
+    .attention = cafi_simd_attention,
+    .layernorm = cafi_simd_layernorm,
+    .gelu = cafi_simd_gelu,
+    .softmax = cafi_simd_softmax,
+    .style_mix = cafi_simd_style_mix,
+    .norms = cafi_simd_norms,
+    .weighted_sum = cafi_simd_weighted_sum,
+    .finite_rows = cafi_simd_finite_rows,
+};

@@ -1,0 +1,10 @@
+/* The fast versions of cafi_kernels, one table for each instruction set. */
+#ifndef CAFI_MATH_SIMD_TABLE_H
+#define CAFI_MATH_SIMD_TABLE_H
+
+#include "math/kernels.h"
+
+extern const cafi_kernels cafi_kernels_avx2;
+extern const cafi_kernels cafi_kernels_avx512;
+
+#endif

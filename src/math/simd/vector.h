@@ -1,0 +1,367 @@
+/* A vector of floats as wide as the instruction set this is compiled for, and
+ * exp and erf on it. */
+#ifndef CAFI_MATH_SIMD_VECTOR_H
+#define CAFI_MATH_SIMD_VECTOR_H
+
+#include <immintrin.h>
+#include <stddef.h>
+
+#define CAFI_INLINE static inline __attribute__((always_inline, unused))
+
+/* Written in front of loops of a constant count that hold an array of vectors:
+ * unrolled, the array lives in registers. */
+#if defined(__clang__)
+#define CAFI_UNROLL _Pragma("unroll")
+#else
+#define CAFI_UNROLL _Pragma("GCC unroll 32")
+#endif
+
+#if defined(__AVX512F__)
+
+#define VF 16 /* floats in a vector */
+typedef __m512 vf;
+typedef __m512d vd;
+
+CAFI_INLINE vf vf_zero(void)
+{
+    return _mm512_setzero_ps();
+}
+CAFI_INLINE vf vf_all(float v)
+{
+    return _mm512_set1_ps(v);
+}
+CAFI_INLINE vf vf_load(const float *p)
+{
+    return _mm512_loadu_ps(p);
+}
+CAFI_INLINE void vf_store(float *p, vf v)
+{
+    _mm512_storeu_ps(p, v);
+}
+CAFI_INLINE __mmask16 vf_mask(size_t n)
+{
+    return n >= 16 ? (__mmask16)0xffff : (__mmask16)((1u << n) - 1u);
+}
+/* The first n floats; the others are zero. */
+CAFI_INLINE vf vf_load_n(const float *p, size_t n)
+{
+    return _mm512_maskz_loadu_ps(vf_mask(n), p);
+}
+CAFI_INLINE void vf_store_n(float *p, vf v, size_t n)
+{
+    _mm512_mask_storeu_ps(p, vf_mask(n), v);
+}
+/* v with every lane from n on replaced by other. */
+CAFI_INLINE vf vf_keep_n(vf v, float other, size_t n)
+{
+    return _mm512_mask_blend_ps(vf_mask(n), vf_all(other), v);
+}
+CAFI_INLINE vf vf_add(vf a, vf b)
+{
+    return _mm512_add_ps(a, b);
+}
+CAFI_INLINE vf vf_sub(vf a, vf b)
+{
+    return _mm512_sub_ps(a, b);
+}
+CAFI_INLINE vf vf_mul(vf a, vf b)
+{
+    return _mm512_mul_ps(a, b);
+}
+CAFI_INLINE vf vf_div(vf a, vf b)
+{
+    return _mm512_div_ps(a, b);
+}
+CAFI_INLINE vf vf_max(vf a, vf b)
+{
+    return _mm512_max_ps(a, b);
+}
+CAFI_INLINE vf vf_min(vf a, vf b)
+{
+    return _mm512_min_ps(a, b);
+}
+/* a * b + c, rounded once. */
+CAFI_INLINE vf vf_fma(vf a, vf b, vf c)
+{
+    return _mm512_fmadd_ps(a, b, c);
+}
+/* c - a * b, rounded once. */
+CAFI_INLINE vf vf_fnma(vf a, vf b, vf c)
+{
+    return _mm512_fnmadd_ps(a, b, c);
+}
+CAFI_INLINE float vf_sum(vf v)
+{
+    return _mm512_reduce_add_ps(v);
+}
+CAFI_INLINE float vf_top(vf v)
+{
+    return _mm512_reduce_max_ps(v);
+}
+CAFI_INLINE vf vf_round(vf v)
+{
+    return _mm512_roundscale_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+/* v * 2^n for integral n. */
+CAFI_INLINE vf vf_scale(vf v, vf n)
+{
+    return _mm512_scalef_ps(v, n);
+}
+/* v where v > 0, else other. */
+CAFI_INLINE vf vf_positive_or(vf v, vf other)
+{
+    return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(v, vf_zero(), _CMP_GT_OQ), other, v);
+}
+/* Even and odd lanes of 2*VF consecutive floats. */
+CAFI_INLINE void vf_load_pairs(const float *p, vf *even, vf *odd)
+{
+    const __m512i first =
+        _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+    const __m512i second =
+        _mm512_setr_epi32(1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+    vf a = vf_load(p);
+    vf b = vf_load(p + 16);
+
+    *even = _mm512_permutex2var_ps(a, first, b);
+    *odd = _mm512_permutex2var_ps(a, second, b);
+}
+/* Is any lane NaN or Inf? */
+CAFI_INLINE int vf_any_odd(vf v)
+{
+    return _mm512_fpclass_ps_mask(v, 0x99) != 0; /* QNaN, +Inf, -Inf, SNaN */
+}
+
+#define VD 8
+CAFI_INLINE vd vd_zero(void)
+{
+    return _mm512_setzero_pd();
+}
+CAFI_INLINE vd vd_all(double v)
+{
+    return _mm512_set1_pd(v);
+}
+CAFI_INLINE vd vd_load(const double *p)
+{
+    return _mm512_loadu_pd(p);
+}
+CAFI_INLINE void vd_store(double *p, vd v)
+{
+    _mm512_storeu_pd(p, v);
+}
+/* VD floats, widened. */
+CAFI_INLINE vd vd_from_floats(const float *p)
+{
+    return _mm512_cvtps_pd(_mm256_loadu_ps(p));
+}
+CAFI_INLINE vd vd_fma(vd a, vd b, vd c)
+{
+    return _mm512_fmadd_pd(a, b, c);
+}
+CAFI_INLINE double vd_sum(vd v)
+{
+    return _mm512_reduce_add_pd(v);
+}
+
+#else /* AVX2 and FMA */
+
+#define VF 8
+typedef __m256 vf;
+typedef __m256d vd;
+
+CAFI_INLINE vf vf_zero(void)
+{
+    return _mm256_setzero_ps();
+}
+CAFI_INLINE vf vf_all(float v)
+{
+    return _mm256_set1_ps(v);
+}
+CAFI_INLINE vf vf_load(const float *p)
+{
+    return _mm256_loadu_ps(p);
+}
+CAFI_INLINE void vf_store(float *p, vf v)
+{
+    _mm256_storeu_ps(p, v);
+}
+CAFI_INLINE __m256i vf_mask(size_t n)
+{
+    const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(n > 8 ? 8 : (int)n), lane);
+}
+CAFI_INLINE vf vf_load_n(const float *p, size_t n)
+{
+    return _mm256_maskload_ps(p, vf_mask(n));
+}
+CAFI_INLINE void vf_store_n(float *p, vf v, size_t n)
+{
+    _mm256_maskstore_ps(p, vf_mask(n), v);
+}
+CAFI_INLINE vf vf_keep_n(vf v, float other, size_t n)
+{
+    return _mm256_blendv_ps(vf_all(other), v, _mm256_castsi256_ps(vf_mask(n)));
+}
+CAFI_INLINE vf vf_add(vf a, vf b)
+{
+    return _mm256_add_ps(a, b);
+}
+CAFI_INLINE vf vf_sub(vf a, vf b)
+{
+    return _mm256_sub_ps(a, b);
+}
+CAFI_INLINE vf vf_mul(vf a, vf b)
+{
+    return _mm256_mul_ps(a, b);
+}
+CAFI_INLINE vf vf_div(vf a, vf b)
+{
+    return _mm256_div_ps(a, b);
+}
+CAFI_INLINE vf vf_max(vf a, vf b)
+{
+    return _mm256_max_ps(a, b);
+}
+CAFI_INLINE vf vf_min(vf a, vf b)
+{
+    return _mm256_min_ps(a, b);
+}
+CAFI_INLINE vf vf_fma(vf a, vf b, vf c)
+{
+    return _mm256_fmadd_ps(a, b, c);
+}
+CAFI_INLINE vf vf_fnma(vf a, vf b, vf c)
+{
+    return _mm256_fnmadd_ps(a, b, c);
+}
+CAFI_INLINE float vf_sum(vf v)
+{
+    __m128 s = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+
+    s = _mm_add_ps(s, _mm_movehl_ps(s, s));
+    return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
+}
+CAFI_INLINE float vf_top(vf v)
+{
+    __m128 s = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+
+    s = _mm_max_ps(s, _mm_movehl_ps(s, s));
+    return _mm_cvtss_f32(_mm_max_ss(s, _mm_movehdup_ps(s)));
+}
+CAFI_INLINE vf vf_round(vf v)
+{
+    return _mm256_round_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+/* For n in -126..127. */
+CAFI_INLINE vf vf_scale(vf v, vf n)
+{
+    __m256i bits =
+        _mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23);
+
+    return vf_mul(v, _mm256_castsi256_ps(bits));
+}
+CAFI_INLINE vf vf_positive_or(vf v, vf other)
+{
+    return _mm256_blendv_ps(other, v, _mm256_cmp_ps(v, vf_zero(), _CMP_GT_OQ));
+}
+CAFI_INLINE void vf_load_pairs(const float *p, vf *even, vf *odd)
+{
+    vf a = vf_load(p);
+    vf b = vf_load(p + 8);
+    vf low = _mm256_permute2f128_ps(a, b, 0x20);
+    vf high = _mm256_permute2f128_ps(a, b, 0x31);
+
+    *even = _mm256_shuffle_ps(low, high, 0x88);
+    *odd = _mm256_shuffle_ps(low, high, 0xdd);
+}
+CAFI_INLINE int vf_any_odd(vf v)
+{
+    const __m256i exponent = _mm256_set1_epi32(0x7f800000);
+    __m256i bits = _mm256_and_si256(_mm256_castps_si256(v), exponent);
+
+    return _mm256_movemask_epi8(_mm256_cmpeq_epi32(bits, exponent)) != 0;
+}
+
+#define VD 4
+CAFI_INLINE vd vd_zero(void)
+{
+    return _mm256_setzero_pd();
+}
+CAFI_INLINE vd vd_all(double v)
+{
+    return _mm256_set1_pd(v);
+}
+CAFI_INLINE vd vd_load(const double *p)
+{
+    return _mm256_loadu_pd(p);
+}
+CAFI_INLINE void vd_store(double *p, vd v)
+{
+    _mm256_storeu_pd(p, v);
+}
+CAFI_INLINE vd vd_from_floats(const float *p)
+{
+    return _mm256_cvtps_pd(_mm_loadu_ps(p));
+}
+CAFI_INLINE vd vd_fma(vd a, vd b, vd c)
+{
+    return _mm256_fmadd_pd(a, b, c);
+}
+CAFI_INLINE double vd_sum(vd v)
+{
+    __m128d s = _mm_add_pd(_mm256_castpd256_pd128(v), _mm256_extractf128_pd(v, 1));
+
+    return _mm_cvtsd_f64(_mm_add_sd(s, _mm_unpackhi_pd(s, s)));
+}
+
+#endif
+
+/* 2^v: v = n + f with |f| <= 1/2, and a polynomial for 2^f whose relative error
+ * is 2e-9. Below 2^-126 the result is 2^-126 or 0. */
+CAFI_INLINE vf vf_exp2(vf v)
+{
+    vf x = vf_min(vf_max(v, vf_all(-126.0f)), vf_all(127.0f));
+    vf n = vf_round(x);
+    vf f = vf_sub(x, n);
+    vf p = vf_all(0.000153533605f);
+
+    p = vf_fma(p, f, vf_all(0.0013398875f));
+    p = vf_fma(p, f, vf_all(0.00961843692f));
+    p = vf_fma(p, f, vf_all(0.0555033237f));
+    p = vf_fma(p, f, vf_all(0.240226477f));
+    p = vf_fma(p, f, vf_all(0.693147182f));
+    p = vf_fma(p, f, vf_all(1.0f));
+    return vf_scale(p, n);
+}
+
+/* erf(z) = z P(z^2)/Q(z^2), fitted on |z| <= 3.92 to a relative error of 2e-8;
+ * beyond, erf is 1 to the last bit but one. Within 5e-7 of erf in floats. */
+CAFI_INLINE vf vf_erf(vf v)
+{
+    vf z = vf_min(vf_max(v, vf_all(-3.92f)), vf_all(3.92f));
+    vf t = vf_mul(z, z);
+    vf p = vf_all(2.05009701e-06f);
+    vf q = vf_all(3.80917445e-05f);
+
+    p = vf_fma(p, t, vf_all(0.000284881418f));
+    p = vf_fma(p, t, vf_all(0.00376556139f));
+    p = vf_fma(p, t, vf_all(0.0527485535f));
+    p = vf_fma(p, t, vf_all(0.19040519f));
+    p = vf_fma(p, t, vf_all(1.12837911f));
+    q = vf_fma(q, t, vf_all(0.00116252189f));
+    q = vf_fma(q, t, vf_all(0.0149691068f));
+    q = vf_fma(q, t, vf_all(0.114108585f));
+    q = vf_fma(q, t, vf_all(0.502074957f));
+    q = vf_fma(q, t, vf_all(1.0f));
+    return vf_div(vf_mul(z, p), q);
+}
+
+/* The exact GELU. */
+CAFI_INLINE vf vf_gelu(vf v)
+{
+    vf half = vf_mul(v, vf_all(0.5f));
+
+    return vf_fma(half, vf_erf(vf_mul(v, vf_all(0.70710678f))), half);
+}
+
+#endif
