@@ -118,19 +118,28 @@ static void draw_grid(const layout *l)
     cafi_canvas_line(l->canvas, l->left, l->bottom, l->right, l->bottom);
 }
 
+/* One line of text that ends where the page does. */
+static void draw_fitted(const layout *l, const cafi_font *font, double y, const char *text)
+{
+    char fitted[256];
+
+    cafi_canvas_fit(l->canvas, font, l->width - 2 * EDGE, text, fitted, sizeof fitted);
+    cafi_canvas_text(l->canvas, font, CAFI_LEFT, EDGE, y, fitted);
+}
+
 static void draw_texts(const layout *l)
 {
     const cafi_chart *c = l->chart;
     double y = EDGE + 11;
 
     if (c->title) {
-        cafi_canvas_text(l->canvas, &title_font, CAFI_LEFT, EDGE, y, c->title);
+        draw_fitted(l, &title_font, y, c->title);
         y += 18;
     }
     if (c->subtitle)
-        cafi_canvas_text(l->canvas, &subtitle_font, CAFI_LEFT, EDGE, y, c->subtitle);
+        draw_fitted(l, &subtitle_font, y, c->subtitle);
     if (c->y.label)
-        cafi_canvas_text(l->canvas, &label_font, CAFI_LEFT, EDGE, l->top - 12, c->y.label);
+        draw_fitted(l, &label_font, l->top - 12, c->y.label);
     if (c->x.label)
         cafi_canvas_text(l->canvas, &label_font, CAFI_CENTRE, (l->left + l->right) / 2,
                          l->height - EDGE, c->x.label);

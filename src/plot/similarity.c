@@ -1,0 +1,394 @@
+#include "plot/similarity.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "plot/axis.h"
+#include "plot/canvas.h"
+
+#define EDGE 18.0
+#define LANE 24.0       /* height of the lane of one star and its label */
+#define STAR_SIZE 8.5   /* outer radius of a star */
+#define DOT_SIZE 3.6    /* radius of a dot */
+#define BAR_WIDTH 11.0  /* of the colour bar */
+#define BAR_SPACE 104.0 /* what the colour bar and its text take on the right */
+#define LEGEND_SPACE 168.0
+#define NAME_SIZE 96
+
+static const cafi_font title_font = {15, true, {0.13, 0.15, 0.19}, false};
+static const cafi_font subtitle_font = {11, false, {0.42, 0.45, 0.50}, false};
+static const cafi_font label_font = {11, false, {0.13, 0.15, 0.19}, false};
+static const cafi_font tick_font = {10, false, {0.42, 0.45, 0.50}, false};
+static const cafi_font star_font = {11, false, {0.13, 0.15, 0.19}, true};
+static const cafi_font main_font = {11.5, true, {0.75, 0.29, 0.00}, true};
+
+/* Warm against the dots' cool ramp. */
+static const cafi_colour main_colour = {0.878, 0.345, 0.000};
+static const cafi_colour other_colour = {0.960, 0.720, 0.200};
+
+typedef struct star_place {
+    size_t star; /* its number in the plot */
+    double x, left, right;
+    cafi_align align;
+    size_t lane;
+    char text[NAME_SIZE + 16];
+} star_place;
+
+typedef struct layout {
+    const cafi_similarity *plot;
+    cafi_canvas *canvas;
+    double width, height;
+    double left, right, top, bottom; /* of the field of dots */
+    double lanes_top;
+    double heaviest; /* the greatest weight, in even shares (1 / N) */
+    cafi_axis x;
+    star_place stars[CAFI_SIMILARITY_MAX_STARS]; /* by ascending x */
+    size_t lane_count;
+} layout;
+
+static caface_status check(const cafi_similarity *p, const char *path, caface_error *err)
+{
+    if (p->count == 0)
+        return cafi_fail(err, CAFACE_EINVAL, "%s: no face to draw", path);
+    if (p->star_count > CAFI_SIMILARITY_MAX_STARS)
+        return cafi_fail(err, CAFACE_EINVAL, "%s: %zu methods, the plot has room for %d", path,
+                         p->star_count, CAFI_SIMILARITY_MAX_STARS);
+    for (size_t i = 0; i < p->count; i++) {
+        if (!isfinite(p->similarity[i]))
+            return cafi_fail(err, CAFACE_EINVAL, "%s: the similarity of face %zu is not finite",
+                             path, i);
+        if (p->weight && !(isfinite(p->weight[i]) && p->weight[i] >= 0))
+            return cafi_fail(err, CAFACE_EINVAL, "%s: the weight of face %zu is %g", path, i,
+                             (double)p->weight[i]);
+    }
+    for (size_t k = 0; k < p->star_count; k++)
+        if (!isfinite(p->stars[k].similarity))
+            return cafi_fail(err, CAFACE_EINVAL, "%s: the similarity of %s is not finite", path,
+                             p->stars[k].name);
+    return CAFACE_OK;
+}
+
+/* A face's weight in even shares: 1 where all faces weigh the same. */
+static double share(const cafi_similarity *p, size_t face)
+{
+    return p->weight ? (double)p->weight[face] * (double)p->count : 1;
+}
+
+/* Roots, because a few faces weigh many times the rest. */
+static cafi_colour share_colour(const layout *l, double value)
+{
+    return cafi_ramp_colour(l->plot->weight ? sqrt(value / l->heaviest) : 0.55);
+}
+
+static int by_similarity(const void *a, const void *b)
+{
+    const star_place *p = a, *q = b;
+
+    if (p->x < q->x || p->x > q->x)
+        return p->x < q->x ? -1 : 1;
+    return p->star < q->star ? -1 : 1;
+}
+
+static const cafi_font *font_of(const layout *l, const star_place *s)
+{
+    return s->star + 1 == l->plot->star_count ? &main_font : &star_font;
+}
+
+/* The lane above all the stars and labels that lie in the reach of star k, so
+ * that no star's line runs through a label. first..last: those placed before. */
+static size_t free_lane(const layout *l, size_t k, size_t first, size_t last)
+{
+    size_t lane = 0;
+
+    for (size_t j = first; j < last; j++) {
+        const star_place *s = &l->stars[j];
+        double reach = s->align == l->stars[k].align ? s->x + STAR_SIZE : s->right;
+        if (reach + 4 > l->stars[k].left && s->left - 4 < l->stars[k].right && s->lane + 1 > lane)
+            lane = s->lane + 1;
+    }
+    return lane;
+}
+
+/* Labels stand left of their star, and lanes rise from left to right; at the
+ * left end, where there is no room, it is the other way round. */
+static void place_stars(layout *l)
+{
+    const cafi_similarity *p = l->plot;
+    size_t n = p->star_count, turned = 0; /* the first `turned` labels stand on the right */
+
+    for (size_t k = 0; k < n; k++)
+        l->stars[k] = (star_place){.star = k, .x = cafi_axis_place(&l->x, p->stars[k].similarity)};
+    qsort(l->stars, n, sizeof l->stars[0], by_similarity);
+    for (size_t k = 0; k < n; k++) {
+        star_place *s = &l->stars[k];
+        char name[NAME_SIZE];
+        double width = 0;
+
+        cafi_canvas_fit(l->canvas, font_of(l, s), 0.4 * (l->right - l->left),
+                        p->stars[s->star].name, name, sizeof name);
+        snprintf(s->text, sizeof s->text, "%s  %.3f", name, p->stars[s->star].similarity);
+        width = cafi_canvas_text_width(l->canvas, font_of(l, s), s->text) + STAR_SIZE + 5;
+        s->left = s->x - width;
+        s->right = s->x + width;
+        if (s->left < l->left)
+            turned = k + 1;
+    }
+    for (size_t k = 0; k < n; k++) {
+        l->stars[k].align = k < turned ? CAFI_LEFT : CAFI_RIGHT;
+        *(k < turned ? &l->stars[k].left : &l->stars[k].right) =
+            l->stars[k].x + (k < turned ? -STAR_SIZE : STAR_SIZE);
+    }
+    for (size_t k = turned; k < n; k++)
+        l->stars[k].lane = free_lane(l, k, turned, k);
+    for (size_t k = turned; k-- > 0;)
+        l->stars[k].lane = free_lane(l, k, k + 1, n);
+    for (size_t k = 0; k < n; k++)
+        l->lane_count = l->stars[k].lane + 1 > l->lane_count ? l->stars[k].lane + 1 : l->lane_count;
+}
+
+static void place_all(layout *l)
+{
+    const cafi_similarity *p = l->plot;
+    cafi_chart_axis spec = {.scale = CAFI_SCALE_LINEAR};
+    double low = INFINITY, high = -INFINITY;
+
+    for (size_t i = 0; i < p->count; i++) {
+        low = fmin(low, p->similarity[i]);
+        high = fmax(high, p->similarity[i]);
+        l->heaviest = fmax(l->heaviest, share(p, i));
+    }
+    for (size_t k = 0; k < p->star_count; k++) {
+        low = fmin(low, p->stars[k].similarity);
+        high = fmax(high, p->stars[k].similarity);
+    }
+    l->heaviest = fmax(l->heaviest, 1e-30);
+    spec.min = floor(10 * low - 0.2) / 10;
+    spec.max = ceil(10 * high + 0.2) / 10;
+    l->left = EDGE + 6;
+    l->right = l->width - EDGE - (p->weight ? BAR_SPACE : 6);
+    cafi_axis_fit(&l->x, &spec, low, high, l->left, l->right, 52);
+    place_stars(l);
+    l->lanes_top = EDGE + (p->title ? 22 : 0) + (p->subtitle ? 18 : 0) + 8;
+    l->top = l->lanes_top + (double)l->lane_count * LANE + 6;
+    l->bottom = l->height - EDGE - 40;
+}
+
+static void draw_axis(const layout *l)
+{
+    cairo_t *cr = cafi_canvas_cairo(l->canvas);
+
+    for (size_t i = 0; i < l->x.tick_count; i++) {
+        double x = cafi_axis_place(&l->x, l->x.tick[i]);
+        cairo_set_line_width(cr, 0.8);
+        cafi_canvas_colour(l->canvas, cafi_rule, 1);
+        cafi_canvas_line(l->canvas, x, l->lanes_top, x, l->bottom);
+        cafi_canvas_colour(l->canvas, cafi_grey, 1);
+        cafi_canvas_line(l->canvas, x, l->bottom, x, l->bottom + 4);
+        cafi_canvas_text(l->canvas, &tick_font, CAFI_CENTRE, x, l->bottom + 16, l->x.text[i]);
+    }
+    cafi_canvas_colour(l->canvas, cafi_grey, 1);
+    cairo_set_line_width(cr, 1);
+    cafi_canvas_line(l->canvas, l->left, l->bottom, l->right, l->bottom);
+    cafi_canvas_text(l->canvas, &label_font, CAFI_CENTRE, (l->left + l->right) / 2, l->bottom + 36,
+                     "cosine similarity to the gallery template");
+}
+
+static void draw_texts(const layout *l)
+{
+    double y = EDGE + 11;
+    char text[256];
+
+    if (l->plot->title) {
+        cafi_canvas_fit(l->canvas, &title_font, l->width - l->left - LEGEND_SPACE, l->plot->title,
+                        text, sizeof text);
+        cafi_canvas_text(l->canvas, &title_font, CAFI_LEFT, l->left, y, text);
+        y += 19;
+    }
+    if (l->plot->subtitle) {
+        cafi_canvas_fit(l->canvas, &subtitle_font, l->width - l->left - EDGE, l->plot->subtitle,
+                        text, sizeof text);
+        cafi_canvas_text(l->canvas, &subtitle_font, CAFI_LEFT, l->left, y, text);
+    }
+}
+
+static double next_height(uint64_t *state)
+{
+    uint64_t x = *state += 0x9E3779B97F4A7C15u;
+
+    x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9u;
+    x = (x ^ (x >> 27)) * 0x94D049BB133111EBu;
+    return (double)((x ^ (x >> 31)) >> 11) * 0x1p-53;
+}
+
+typedef struct dot {
+    double x, y, share;
+} dot;
+
+static int by_share(const void *a, const void *b)
+{
+    const dot *p = a, *q = b;
+
+    if (p->share < q->share || p->share > q->share)
+        return p->share < q->share ? -1 : 1;
+    return p->y < q->y ? -1 : p->y > q->y;
+}
+
+/* The heavier a face, the later it is drawn: nothing hides what decided. */
+static void draw_dots(const layout *l, dot *dots)
+{
+    cairo_t *cr = cafi_canvas_cairo(l->canvas);
+    uint64_t state = l->plot->seed;
+
+    for (size_t i = 0; i < l->plot->count; i++)
+        dots[i] =
+            (dot){cafi_axis_place(&l->x, l->plot->similarity[i]),
+                  l->top + DOT_SIZE + next_height(&state) * (l->bottom - l->top - 2 * DOT_SIZE - 2),
+                  share(l->plot, i)};
+    qsort(dots, l->plot->count, sizeof dots[0], by_share);
+    cairo_set_line_width(cr, 0.7);
+    for (size_t i = 0; i < l->plot->count; i++) {
+        cairo_arc(cr, dots[i].x, dots[i].y, DOT_SIZE, 0, 2 * acos(-1));
+        cafi_canvas_colour(l->canvas, share_colour(l, dots[i].share), 0.95);
+        cairo_fill_preserve(cr);
+        cafi_canvas_colour(l->canvas, cafi_paper, 0.9);
+        cairo_stroke(cr);
+    }
+}
+
+static void trace_star(cairo_t *cr, double x, double y, double size)
+{
+    const double turn = acos(-1) / 5;
+
+    cairo_new_path(cr);
+    for (int i = 0; i < 10; i++) {
+        double radius = i % 2 ? 0.42 * size : size;
+        cairo_line_to(cr, x + radius * sin(i * turn), y - radius * cos(i * turn));
+    }
+    cairo_close_path(cr);
+}
+
+static void draw_star(const layout *l, double x, double y, double size, cafi_colour colour)
+{
+    cairo_t *cr = cafi_canvas_cairo(l->canvas);
+
+    trace_star(cr, x, y, size);
+    cafi_canvas_colour(l->canvas, colour, 1);
+    cairo_fill_preserve(cr);
+    cafi_canvas_colour(l->canvas, cafi_ink, 1);
+    cairo_set_line_width(cr, 0.8);
+    cairo_stroke(cr);
+}
+
+static void draw_stars(const layout *l)
+{
+    static const double dashes[] = {3, 3};
+    cairo_t *cr = cafi_canvas_cairo(l->canvas);
+
+    for (size_t k = 0; k < l->plot->star_count; k++) {
+        const star_place *s = &l->stars[k];
+        bool is_main = font_of(l, s) == &main_font;
+        double y = l->top - 6 - ((double)s->lane + 0.5) * LANE;
+
+        cafi_canvas_colour(l->canvas, is_main ? main_colour : cafi_grey, is_main ? 1 : 0.8);
+        cairo_set_line_width(cr, is_main ? 1.4 : 0.9);
+        cairo_set_dash(cr, dashes, is_main ? 0 : 2, 0);
+        cafi_canvas_line(l->canvas, s->x, y, s->x, l->bottom);
+        cairo_set_dash(cr, NULL, 0, 0);
+    }
+    for (size_t k = 0; k < l->plot->star_count; k++) {
+        const star_place *s = &l->stars[k];
+        bool is_main = font_of(l, s) == &main_font;
+        double y = l->top - 6 - ((double)s->lane + 0.5) * LANE;
+        double away = s->align == CAFI_RIGHT ? -STAR_SIZE - 4 : STAR_SIZE + 4;
+
+        draw_star(l, s->x, y, is_main ? STAR_SIZE * 1.15 : STAR_SIZE,
+                  is_main ? main_colour : other_colour);
+        cafi_canvas_text(l->canvas, font_of(l, s), s->align, s->x + away, y + 4, s->text);
+    }
+}
+
+/* The bar spans the dots' field; its ticks are even shares on the root scale. */
+static void draw_colour_bar(const layout *l)
+{
+    static const double ticks[] = {0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000};
+    cairo_t *cr = cafi_canvas_cairo(l->canvas);
+    double left = l->right + 30, height = l->bottom - l->top;
+    double last = INFINITY;
+    cairo_pattern_t *ramp = cairo_pattern_create_linear(0, l->bottom, 0, l->top);
+
+    for (int i = 0; i <= 32; i++) {
+        cafi_colour c = cafi_ramp_colour(i / 32.0);
+        cairo_pattern_add_color_stop_rgb(ramp, i / 32.0, c.r, c.g, c.b);
+    }
+    cairo_rectangle(cr, left, l->top, BAR_WIDTH, height);
+    cairo_set_source(cr, ramp);
+    cairo_fill(cr);
+    cairo_pattern_destroy(ramp);
+    cairo_set_line_width(cr, 1);
+    for (size_t i = 0; i < sizeof ticks / sizeof ticks[0] && ticks[i] <= l->heaviest; i++) {
+        double y = l->bottom - sqrt(ticks[i] / l->heaviest) * height;
+        char text[32];
+        if (last - y < 13)
+            continue;
+        last = y;
+        snprintf(text, sizeof text, "%g\xC3\x97", ticks[i]);
+        cafi_canvas_colour(l->canvas, cafi_grey, 1);
+        cafi_canvas_line(l->canvas, left + BAR_WIDTH, y, left + BAR_WIDTH + 4, y);
+        cafi_canvas_text(l->canvas, &tick_font, CAFI_LEFT, left + BAR_WIDTH + 7, y + 3.5, text);
+    }
+    cafi_canvas_text(l->canvas, &label_font, CAFI_LEFT, left, l->top - 26, "weight");
+    cafi_canvas_text(l->canvas, &tick_font, CAFI_LEFT, left, l->top - 12, "of an even share");
+}
+
+/* What a dot and a star are, in the upper right corner. */
+static void draw_legend(const layout *l)
+{
+    cairo_t *cr = cafi_canvas_cairo(l->canvas);
+    double y = EDGE + 7, x = l->width - EDGE;
+    static const char *const texts[] = {"template", "one face"};
+
+    for (int i = 0; i < 2; i++) {
+        x -= cafi_canvas_text_width(l->canvas, &tick_font, texts[i]);
+        cafi_canvas_text(l->canvas, &tick_font, CAFI_LEFT, x, y + 3.5, texts[i]);
+        x -= 11;
+        if (i == 0) {
+            draw_star(l, x, y, STAR_SIZE * 0.8, other_colour);
+        } else {
+            cairo_arc(cr, x, y, DOT_SIZE, 0, 2 * acos(-1));
+            cafi_canvas_colour(l->canvas, cafi_ramp_colour(0.6), 1);
+            cairo_fill(cr);
+        }
+        x -= 18;
+    }
+}
+
+caface_status cafi_similarity_save(const cafi_similarity *plot, const char *path, caface_error *err)
+{
+    layout *l = NULL;
+    dot *dots = NULL;
+    caface_status st = cafi_plot_check(path, err);
+
+    if (st || (st = check(plot, path, err)) || (st = cafi_alloc((void **)&l, 1, sizeof *l, err)) ||
+        (st = cafi_alloc((void **)&dots, plot->count, sizeof *dots, err)))
+        goto done;
+    l->plot = plot;
+    l->width = plot->width > 0 ? plot->width : 760;
+    l->height = plot->height > 0 ? plot->height : 420;
+    if ((st = cafi_canvas_open(&l->canvas, path, l->width, l->height, err)))
+        goto done;
+    place_all(l);
+    draw_axis(l);
+    draw_dots(l, dots);
+    draw_stars(l);
+    draw_texts(l);
+    draw_legend(l);
+    if (plot->weight)
+        draw_colour_bar(l);
+    st = cafi_canvas_commit(l->canvas, err);
+done:
+    free(dots);
+    free(l);
+    return st;
+}
