@@ -1,0 +1,171 @@
+/* Definitions of the node types that move values without computing. */
+#include <math.h>
+#include <string.h>
+
+#include "graph/reference_internal.h"
+
+void cafi_reference_transpose(const cafi_node *node, const cafi_array *in, const cafi_shape *os,
+                              float *out)
+{
+    size_t total = cafi_inner(os, 0);
+
+    for (size_t i = 0; i < total; i++) {
+        size_t rest = i;
+        size_t at = 0;
+
+        for (int d = os->ndim - 1; d >= 0; d--) {
+            at += rest % cafi_extent(os, d) * cafi_inner(&in->shape, node->perm[d] + 1);
+            rest /= cafi_extent(os, d);
+        }
+        out[i] = in->data[at];
+    }
+}
+
+void cafi_reference_concat(const cafi_node *node, const cafi_array *in, const cafi_shape *os,
+                           float *out)
+{
+    size_t row = cafi_inner(os, node->axis);
+    size_t outer = cafi_inner(os, 0) / row;
+
+    for (size_t k = 0; k < node->input_count; k++) {
+        size_t part = cafi_inner(&in[k].shape, node->axis);
+
+        for (size_t o = 0; o < outer; o++)
+            memcpy(out + o * row, in[k].data + o * part, part * sizeof(float));
+        out += part;
+    }
+}
+
+void cafi_reference_slice(const cafi_node *node, const cafi_array *in, const cafi_shape *os,
+                          float *out)
+{
+    size_t total = cafi_inner(os, 0);
+
+    for (size_t i = 0; i < total; i++) {
+        size_t rest = i;
+        size_t at = 0;
+
+        for (int d = os->ndim - 1; d >= 0; d--) {
+            int64_t k = node->start[d] + (int64_t)(rest % cafi_extent(os, d)) * node->step[d];
+
+            at += (size_t)k * cafi_inner(&in->shape, d + 1);
+            rest /= cafi_extent(os, d);
+        }
+        out[i] = in->data[at];
+    }
+}
+
+/* Where output o of one axis comes from, before rounding. */
+static double source_of(const cafi_node *node, int axis, size_t o, size_t from, size_t to)
+{
+    double scale = node->resize_scale[axis];
+
+    switch (node->resize_from) {
+    case CAFI_ASYMMETRIC:
+        return (double)o / scale;
+    case CAFI_ALIGN_CORNERS:
+        return to == 1 ? 0 : (double)o * (double)(from - 1) / (double)(to - 1);
+    case CAFI_PYTORCH_HALF_PIXEL:
+        if (to == 1)
+            return 0;
+        return ((double)o + 0.5) / scale - 0.5;
+    default:
+        return ((double)o + 0.5) / scale - 0.5;
+    }
+}
+
+static double clamp(double x, double hi)
+{
+    return x < 0 ? 0 : x > hi ? hi : x;
+}
+
+static size_t nearest(const cafi_node *node, double x, size_t size)
+{
+    double r = 0;
+
+    switch (node->resize_round) {
+    case CAFI_ROUND_FLOOR:
+        r = floor(x);
+        break;
+    case CAFI_ROUND_CEIL:
+        r = ceil(x);
+        break;
+    case CAFI_ROUND_PREFER_CEIL:
+        r = floor(x + 0.5);
+        break;
+    default:
+        r = ceil(x - 0.5);
+    }
+    return (size_t)clamp(r, (double)size - 1);
+}
+
+static float resize_at(const cafi_node *node, const float *x, size_t H, size_t W, double sy,
+                       double sx)
+{
+    double y = clamp(sy, (double)H - 1);
+    double z = clamp(sx, (double)W - 1);
+    size_t y0 = (size_t)y;
+    size_t z0 = (size_t)z;
+    size_t y1 = y0 + 1 < H ? y0 + 1 : y0;
+    size_t z1 = z0 + 1 < W ? z0 + 1 : z0;
+    double fy = y - (double)y0;
+    double fz = z - (double)z0;
+
+    if (node->resize_mode == CAFI_RESIZE_NEAREST)
+        return x[nearest(node, sy, H) * W + nearest(node, sx, W)];
+    return (float)((1 - fy) * ((1 - fz) * x[y0 * W + z0] + fz * x[y0 * W + z1]) +
+                   fy * ((1 - fz) * x[y1 * W + z0] + fz * x[y1 * W + z1]));
+}
+
+void cafi_reference_resize(const cafi_node *node, const cafi_array *in, const cafi_shape *os,
+                           float *out)
+{
+    size_t H = cafi_extent(&in->shape, 2);
+    size_t W = cafi_extent(&in->shape, 3);
+    size_t OH = cafi_extent(os, 2);
+    size_t OW = cafi_extent(os, 3);
+    size_t planes = cafi_extent(os, 0) * cafi_extent(os, 1);
+
+    for (size_t p = 0; p < planes; p++)
+        for (size_t y = 0; y < OH; y++)
+            for (size_t x = 0; x < OW; x++)
+                *out++ = resize_at(node, in->data + p * H * W, H, W, source_of(node, 0, y, H, OH),
+                                   source_of(node, 1, x, W, OW));
+}
+
+/* The input's index behind output index o of one axis; -1 for the constant. */
+static int64_t pad_source(const cafi_node *node, int axis, int64_t o, int64_t size)
+{
+    int64_t i = o - node->start[axis];
+
+    if (i >= 0 && i < size)
+        return i;
+    if (node->pad_mode == CAFI_PAD_CONSTANT)
+        return -1;
+    if (node->pad_mode == CAFI_PAD_EDGE)
+        return i < 0 ? 0 : size - 1;
+    return i < 0 ? -i : 2 * (size - 1) - i;
+}
+
+void cafi_reference_pad(const cafi_node *node, const cafi_array *in, const cafi_shape *os,
+                        float *out)
+{
+    size_t total = cafi_inner(os, 0);
+
+    for (size_t i = 0; i < total; i++) {
+        size_t rest = i;
+        size_t at = 0;
+        int inside = 1;
+
+        for (int d = os->ndim - 1; d >= 0; d--) {
+            int64_t k = pad_source(node, d, (int64_t)(rest % cafi_extent(os, d)), in->shape.dim[d]);
+
+            if (k < 0)
+                inside = 0;
+            else
+                at += (size_t)k * cafi_inner(&in->shape, d + 1);
+            rest /= cafi_extent(os, d);
+        }
+        out[i] = inside ? in->data[at] : node->alpha;
+    }
+}
