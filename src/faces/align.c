@@ -1,0 +1,109 @@
+#include "faces/align.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "faces/resample.h"
+
+const cafi_point cafi_template[CAFI_LANDMARKS] = {
+    {38.2946f, 51.6963f}, {73.5318f, 51.5014f}, {56.0252f, 71.7366f},
+    {41.5493f, 92.3655f}, {70.7299f, 92.2041f},
+};
+
+/* Least squares over a, b, tx, ty has a closed form once both sets of points
+ * are centred: the normal equations are diagonal. */
+caface_status cafi_align_map(cafi_similarity_map *out, const cafi_point *landmark,
+                             caface_error *err)
+{
+    double tx = 0.0, ty = 0.0, lx = 0.0, ly = 0.0;
+    double a = 0.0, b = 0.0, norm = 0.0;
+
+    for (int i = 0; i < CAFI_LANDMARKS; i++) {
+        if (!isfinite(landmark[i].x) || !isfinite(landmark[i].y))
+            return cafi_fail(err, CAFACE_EINVAL, "landmark %d is not a finite number", i);
+        tx += cafi_template[i].x / (double)CAFI_LANDMARKS;
+        ty += cafi_template[i].y / (double)CAFI_LANDMARKS;
+        lx += landmark[i].x / (double)CAFI_LANDMARKS;
+        ly += landmark[i].y / (double)CAFI_LANDMARKS;
+    }
+    for (int i = 0; i < CAFI_LANDMARKS; i++) {
+        double x = cafi_template[i].x - tx, y = cafi_template[i].y - ty;
+        double u = landmark[i].x - lx, v = landmark[i].y - ly;
+
+        a += x * u + y * v;
+        b += x * v - y * u;
+        norm += x * x + y * y;
+    }
+    a /= norm;
+    b /= norm;
+    if (!(a * a + b * b > 1e-12) || !isfinite(a * a + b * b))
+        return cafi_fail(err, CAFACE_EINVAL, "the five landmarks have no extent");
+    *out = (cafi_similarity_map){a, b, lx - a * tx + b * ty, ly - b * tx - a * ty};
+    return CAFACE_OK;
+}
+
+/* The pixel, or black outside. */
+static void fetch(const cafi_view *picture, long x, long y, double weight, double *sum)
+{
+    const uint8_t *p = NULL;
+
+    if (x < 0 || y < 0 || (size_t)x >= picture->width || (size_t)y >= picture->height)
+        return;
+    p = picture->rgb + ((size_t)y * picture->width + (size_t)x) * 3;
+    for (int c = 0; c < 3; c++)
+        sum[c] += weight * p[c];
+}
+
+void cafi_align_warp(uint8_t *crop, const cafi_view *picture, const cafi_similarity_map *map)
+{
+    double right = (double)picture->width, bottom = (double)picture->height;
+
+    for (int row = 0; row < CAFI_CROP_SIDE; row++)
+        for (int col = 0; col < CAFI_CROP_SIDE; col++, crop += 3) {
+            double u = map->a * col - map->b * row + map->tx;
+            double v = map->b * col + map->a * row + map->ty;
+            double sum[3] = {0.0, 0.0, 0.0};
+
+            if (u > -1.0 && v > -1.0 && u < right && v < bottom) {
+                double x = floor(u), y = floor(v);
+                double fx = u - x, fy = v - y;
+
+                fetch(picture, (long)x, (long)y, (1.0 - fx) * (1.0 - fy), sum);
+                fetch(picture, (long)x + 1, (long)y, fx * (1.0 - fy), sum);
+                fetch(picture, (long)x, (long)y + 1, (1.0 - fx) * fy, sum);
+                fetch(picture, (long)x + 1, (long)y + 1, fx * fy, sum);
+            }
+            for (int c = 0; c < 3; c++)
+                crop[c] = (uint8_t)(sum[c] + 0.5);
+        }
+}
+
+caface_status cafi_align_face(uint8_t *crop, const cafi_view *picture, const cafi_point *landmark,
+                              caface_error *err)
+{
+    cafi_similarity_map map;
+    caface_status st = cafi_align_map(&map, landmark, err);
+
+    if (!st)
+        cafi_align_warp(crop, picture, &map);
+    return st;
+}
+
+#define CENTRE_WHOLE 196
+
+caface_status cafi_align_centre(uint8_t *crop, const cafi_view *picture, caface_error *err)
+{
+    const size_t margin = (CENTRE_WHOLE - CAFI_CROP_SIDE) / 2;
+    uint8_t *whole = NULL;
+    caface_status st = cafi_resample(&whole, picture, CENTRE_WHOLE, CENTRE_WHOLE, err);
+
+    if (st)
+        return st;
+    for (size_t row = 0; row < CAFI_CROP_SIDE; row++)
+        for (size_t i = 0; i < (size_t)CAFI_CROP_SIDE * 3; i++)
+            crop[row * CAFI_CROP_SIDE * 3 + i] =
+                whole[((row + margin) * CENTRE_WHOLE + margin) * 3 + i];
+    free(whole);
+    return CAFACE_OK;
+}

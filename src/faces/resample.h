@@ -1,0 +1,15 @@
+/* Resizing with a triangle filter that widens when it shrinks, the bilinear
+ * filter of Pillow: MTCNN's three networks are sensitive to the difference. */
+#ifndef CAFI_FACES_RESAMPLE_H
+#define CAFI_FACES_RESAMPLE_H
+
+#include "base/status.h"
+#include "media/view.h"
+
+/* A resized copy, u8 [height][width][3], the caller's to free. Rows first, then
+ * columns, rounded to 8 bits in between; each weight is a 22-bit fixed-point
+ * number. All extents are at least 1. ENOMEM. Any thread. */
+caface_status cafi_resample(uint8_t **out, const cafi_view *picture, size_t width, size_t height,
+                            caface_error *err);
+
+#endif
