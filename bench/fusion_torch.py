@@ -1,8 +1,8 @@
-#!/usr/bin/python3
 """The fusion network as a plain PyTorch module, and its times: the peer of bench/fusion.
 
     fusion_torch.py make DIR           random weights, random faces, PyTorch's templates
     fusion_torch.py time DIR THREADS   one JSON object of seconds on stdout
+    fusion_torch.py open DIR           seconds of torch.load for the big checkpoint
 
 Module names follow the checkpoint's keys, so load_state_dict does the reading.
 """
@@ -265,5 +265,8 @@ def measure(folder, threads):
 if __name__ == '__main__':
     if sys.argv[1] == 'make':
         make(sys.argv[2])
+    elif sys.argv[1] == 'open':
+        print(json.dumps({'torch_seconds': seconds_of(
+            lambda: torch.load(sys.argv[2] + '/big.ckpt', map_location='cpu'), 0)}))
     else:
         measure(sys.argv[2], int(sys.argv[3]))

@@ -291,27 +291,18 @@ void cafi_canvas_fit(const cafi_canvas *canvas, const cafi_font *font, double wi
 
 void cafi_spread(double *positions, size_t count, double gap, double low, double high)
 {
-    /* Blocks of touching neighbours stand where the mean of their wishes is. */
-    for (int pass = 0; pass < 200; pass++) {
-        bool moved = false;
-
+    /* Neighbours that are too close share the way out, ... */
+    for (int pass = 0; pass < 100; pass++)
         for (size_t i = 0; i + 1 < count; i++) {
             double lack = gap - (positions[i + 1] - positions[i]);
-            if (lack > 1e-3) {
+            if (lack > 0) {
                 positions[i] -= lack / 2;
                 positions[i + 1] += lack / 2;
-                moved = true;
             }
         }
-        if (count && positions[count - 1] > high + 1e-3) {
-            positions[count - 1] = high;
-            moved = true;
-        }
-        if (count && positions[0] < low - 1e-3) {
-            positions[0] = low;
-            moved = true;
-        }
-        if (!moved)
-            break;
-    }
+    /* ... and two passes make the limits and the gaps exact. */
+    for (size_t i = 0; i < count; i++)
+        positions[i] = fmax(positions[i], i ? positions[i - 1] + gap : low);
+    for (size_t i = count; i-- > 0;)
+        positions[i] = fmin(positions[i], i + 1 < count ? positions[i + 1] - gap : high);
 }

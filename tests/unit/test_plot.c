@@ -1,0 +1,255 @@
+/* Pictures: their bytes are what the suffix says, they come whole or not at
+ * all, and axes and labels stand where they should. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+#include "plot/axis.h"
+#include "plot/canvas.h"
+#include "plot/chart.h"
+#include "plot/similarity.h"
+
+static cafi_chart_series curve(const double *x, const double *y, size_t n)
+{
+    return (cafi_chart_series){.name = "a curve", .x = x, .y = y, .count = n};
+}
+
+/* Width and height from a PNG's header. */
+static void png_size(const unsigned char *bytes, unsigned *width, unsigned *height)
+{
+    *width = (unsigned)bytes[16] << 24 | bytes[17] << 16 | bytes[18] << 8 | bytes[19];
+    *height = (unsigned)bytes[20] << 24 | bytes[21] << 16 | bytes[22] << 8 | bytes[23];
+}
+
+static void chart_in_every_format(void **state)
+{
+    const double x[] = {1e-4, 1e-3, 1e-2, 1e-1}, y[] = {0.2, 0.5, 0.8, 0.9};
+    cafi_chart_series s = curve(x, y, 4);
+    cafi_chart c = {.title = "T", .x = {.scale = CAFI_SCALE_LOG}, .series = &s, .series_count = 1};
+    static const struct {
+        const char *suffix, *magic;
+    } formats[] = {{"png", "\x89PNG"}, {"svg", "<?xml"}, {"pdf", "%PDF"}};
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        caface_error err = {0};
+        const char *path = test_temp("chart.%s", formats[i].suffix);
+        unsigned width = 0, height = 0;
+        size_t size = 0;
+        unsigned char *bytes = NULL;
+
+        EXPECT_OK(cafi_chart_save(&c, path, &err), err);
+        bytes = test_read(path, &size);
+        assert_true(size > 1000);
+        assert_memory_equal(bytes, formats[i].magic, strlen(formats[i].magic));
+        if (i == 0) {
+            png_size(bytes, &width, &height);
+            assert_int_equal(width, 1280);
+            assert_int_equal(height, 800);
+        }
+        free(bytes);
+    }
+}
+
+static void chart_refusals(void **state)
+{
+    const double x[] = {-1, 0, NAN}, y[] = {1, 2, 3};
+    cafi_chart_series s = curve(x, y, 3);
+    cafi_chart c = {.x = {.scale = CAFI_SCALE_LOG}, .series = &s, .series_count = 1};
+    caface_error err = {0};
+
+    (void)state;
+    EXPECT_FAIL(cafi_chart_save(&c, test_temp("a.gif"), &err), CAFACE_EINVAL, err, "a.gif", ".svg");
+    EXPECT_FAIL(cafi_chart_save(&c, ".png", &err), CAFACE_EINVAL, err, ".pdf");
+    EXPECT_FAIL(cafi_chart_save(&c, test_temp("a.png"), &err), CAFACE_EINVAL, err, "a.png",
+                "no point");
+    c.x.scale = CAFI_SCALE_LINEAR;
+    EXPECT_FAIL(cafi_chart_save(&c, test_temp("none/a.png"), &err), CAFACE_EIO, err, "none/a.png");
+    c.series_count = CAFI_CHART_MAX_SERIES + 1;
+    EXPECT_FAIL(cafi_chart_save(&c, test_temp("a.png"), &err), CAFACE_EINVAL, err, "25", "24");
+}
+
+/* A million points must not make a million line segments. */
+static void long_curve_is_thinned(void **state)
+{
+    enum { N = 1000000 };
+    double *x = calloc(N, sizeof *x), *y = calloc(N, sizeof *y);
+    cafi_chart_series s = curve(x, y, N);
+    cafi_chart c = {.series = &s, .series_count = 1};
+    caface_error err = {0};
+    size_t size = 0;
+
+    (void)state;
+    assert_true(x && y);
+    for (size_t i = 0; i < N; i++) {
+        x[i] = (double)i;
+        y[i] = (double)(i % 1000);
+    }
+    EXPECT_OK(cafi_chart_save(&c, test_temp("long.svg"), &err), err);
+    free(test_read(test_temp("long.svg"), &size));
+    assert_in_range(size, 10000, 200000);
+    free(x);
+    free(y);
+}
+
+static void hostile_values_and_names(void **state)
+{
+    const double x[] = {1, NAN, INFINITY, 1e308, 2, 3}, y[] = {1, 2, 3, 4, -1e308, 1};
+    cafi_chart_series s[CAFI_CHART_MAX_SERIES];
+    cafi_chart c = {.title = "\xff\xfe broken \xe2\x82 bytes \x01", .series = s};
+    char name[4000];
+    caface_error err = {0};
+
+    (void)state;
+    memset(name, 'W', sizeof name - 1);
+    name[sizeof name - 1] = 0;
+    for (size_t k = 0; k < CAFI_CHART_MAX_SERIES; k++) {
+        s[k] = curve(x, y, 6);
+        s[k].name = k % 3 ? name : k % 2 ? NULL : "\xc0\xaf";
+    }
+    c.series_count = CAFI_CHART_MAX_SERIES;
+    EXPECT_OK(cafi_chart_save(&c, test_temp("hostile.svg"), &err), err);
+    EXPECT_OK(cafi_chart_save(&c, test_temp("hostile.png"), &err), err);
+}
+
+static void linear_ticks(void **state)
+{
+    cafi_chart_axis spec = {0};
+    cafi_axis axis;
+
+    (void)state;
+    cafi_axis_fit(&axis, &spec, 0.13, 0.87, 0, 400, 50);
+    assert_true(axis.min == 0.1 && fabs(axis.max - 0.9) < 1e-12);
+    assert_string_equal(axis.text[0], "0.1");
+    assert_int_equal(axis.tick_count, 9);
+    assert_string_equal(axis.text[axis.tick_count - 1], "0.9");
+    spec.percent = true;
+    cafi_axis_fit(&axis, &spec, 0.5, 1, 300, 0, 60);
+    assert_string_equal(axis.text[0], "50 %");
+    assert_string_equal(axis.text[axis.tick_count - 1], "100 %");
+    assert_true(cafi_axis_place(&axis, 0.75) == 150);
+    spec = (cafi_chart_axis){.whole = true};
+    cafi_axis_fit(&axis, &spec, 1, 10, 0, 500, 46);
+    assert_int_equal(axis.tick_count, 10);
+    assert_string_equal(axis.text[9], "10");
+}
+
+static void log_ticks(void **state)
+{
+    cafi_chart_axis spec = {.scale = CAFI_SCALE_LOG, .min = 1e-6, .max = 1};
+    cafi_axis axis;
+
+    (void)state;
+    cafi_axis_fit(&axis, &spec, 0, 0, 0, 600, 50);
+    assert_int_equal(axis.tick_count, 7);
+    assert_string_equal(axis.text[0], "10^\xE2\x88\x92"
+                                      "6");
+    assert_string_equal(axis.text[6], "1");
+    assert_true(fabs(cafi_axis_place(&axis, 1e-3) - 300) < 1e-9);
+    assert_true(cafi_axis_place(&axis, 0) == 0);
+    assert_false(cafi_axis_shows(CAFI_SCALE_LOG, 0));
+}
+
+/* Any range at all: ticks are few, ascending, inside the limits, and named. */
+static void ticks_of_random_ranges(void **state)
+{
+    test_rng rng = {test_seed()};
+
+    (void)state;
+    for (int round = 0; round < 5000; round++) {
+        double a = test_uniform(&rng) * pow(10, test_uniform(&rng) * 12);
+        double b = test_below(&rng, 10) ? a + fabs(a) * pow(10, 6 * test_uniform(&rng)) : a;
+        cafi_chart_axis spec = {.scale = test_below(&rng, 2) ? CAFI_SCALE_LOG : CAFI_SCALE_LINEAR,
+                                .percent = test_below(&rng, 4) == 0};
+        cafi_axis axis;
+
+        if (spec.scale == CAFI_SCALE_LOG) {
+            a = fabs(a);
+            b = fmax(a, fabs(b));
+        }
+        cafi_axis_fit(&axis, &spec, a, b, 0, 500, 50);
+        assert_in_range(axis.tick_count, 1, CAFI_AXIS_MAX_TICKS);
+        assert_true(axis.min <= a * (a > 0 ? 1 + 1e-9 : 1 - 1e-9) && axis.max > axis.min);
+        for (size_t i = 0; i < axis.tick_count; i++) {
+            double place = cafi_axis_place(&axis, axis.tick[i]);
+            assert_true(place > -0.5 && place < 500.5);
+            assert_true(i == 0 || axis.tick[i] > axis.tick[i - 1]);
+            assert_true(axis.text[i][0] != 0);
+        }
+    }
+}
+
+static void labels_do_not_overlap(void **state)
+{
+    test_rng rng = {test_seed()};
+
+    (void)state;
+    for (int round = 0; round < 500; round++) {
+        double places[24];
+        size_t n = 1 + test_below(&rng, 24);
+
+        for (size_t i = 0; i < n; i++)
+            places[i] = (i ? places[i - 1] : 0) + (test_below(&rng, 2) ? test_below(&rng, 30) : 0);
+        cafi_spread(places, n, 15, 0, 400);
+        for (size_t i = 1; i < n; i++)
+            assert_true(places[i] - places[i - 1] > 15 - 1e-9);
+        assert_true(places[0] > -1e-9 && places[n - 1] < 400 + 1e-9);
+    }
+}
+
+static void similarity_plot(void **state)
+{
+    float sim[50], weight[50];
+    test_rng rng = {test_seed()};
+    const cafi_similarity_star stars[] = {{"average", 0.1}, {"unit", 0.1}, {"caface", 0.99}};
+    cafi_similarity p = {.title = "T",
+                         .similarity = sim,
+                         .weight = weight,
+                         .count = 50,
+                         .stars = stars,
+                         .star_count = 3,
+                         .seed = 1};
+    caface_error err = {0};
+    size_t size[2];
+    unsigned char *bytes[2];
+
+    (void)state;
+    for (size_t i = 0; i < 50; i++) {
+        sim[i] = test_uniform(&rng);
+        weight[i] = 0.02f;
+    }
+    for (int i = 0; i < 2; i++) {
+        EXPECT_OK(cafi_similarity_save(&p, test_temp("similarity.png"), &err), err);
+        bytes[i] = test_read(test_temp("similarity.png"), &size[i]);
+    }
+    assert_int_equal(size[0], size[1]);
+    assert_memory_equal(bytes[0], bytes[1], size[0]);
+    free(bytes[0]);
+    free(bytes[1]);
+    p.weight = NULL;
+    p.star_count = 0;
+    EXPECT_OK(cafi_similarity_save(&p, test_temp("similarity.svg"), &err), err);
+    p.weight = weight;
+    weight[7] = NAN;
+    EXPECT_FAIL(cafi_similarity_save(&p, test_temp("bad.png"), &err), CAFACE_EINVAL, err, "7");
+    sim[9] = INFINITY;
+    weight[7] = 0;
+    EXPECT_FAIL(cafi_similarity_save(&p, test_temp("bad.png"), &err), CAFACE_EINVAL, err, "9");
+    p.count = 0;
+    EXPECT_FAIL(cafi_similarity_save(&p, test_temp("bad.png"), &err), CAFACE_EINVAL, err,
+                "no face");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(chart_in_every_format),  cmocka_unit_test(chart_refusals),
+        cmocka_unit_test(long_curve_is_thinned),  cmocka_unit_test(hostile_values_and_names),
+        cmocka_unit_test(linear_ticks),           cmocka_unit_test(log_ticks),
+        cmocka_unit_test(ticks_of_random_ranges), cmocka_unit_test(labels_do_not_overlap),
+        cmocka_unit_test(similarity_plot),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
