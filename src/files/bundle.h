@@ -27,12 +27,21 @@ typedef struct cafi_bundle cafi_bundle;
  * torch or Lightning checkpoint the tensors are those of the state dict, named
  * by their keys; without a state dict, every tensor of the object, named by
  * its path ("a.0.weight"). EIO: cannot be opened or mapped. EFORMAT: damaged or
- * of no known kind. ELIMIT: beyond a limit of files/README.md. Every error
+ * of no known kind. ELIMIT: beyond a limit of docs/files.md. EUNSUPPORTED: valid, but of a
+ * kind or type that is not read. Every error
  * sentence starts with path. Tensors of the file are safe to read from any
  * thread until cafi_bundle_close. A file that another process truncates while
  * it is mapped is outside what can be guarded against. */
 caface_status cafi_bundle_open(cafi_bundle **out, const char *path, caface_error *err);
+/* The same from bytes that the caller keeps alive; name is the file's. */
+caface_status cafi_bundle_open_memory(cafi_bundle **out, const void *bytes, size_t size,
+                                      const char *name, caface_error *err);
 void cafi_bundle_close(cafi_bundle *bundle);
+
+/* Compares tensors' bytes with the checksums their file has for them (stored
+ * entries of a zip), which opening does not: it would read the whole file.
+ * EFORMAT names the first tensor that differs. */
+caface_status cafi_bundle_verify(const cafi_bundle *bundle, caface_error *err);
 
 cafi_bundle_kind cafi_bundle_get_kind(const cafi_bundle *bundle);
 const char *cafi_bundle_path(const cafi_bundle *bundle);

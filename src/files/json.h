@@ -6,10 +6,15 @@
 
 /* Nested objects and arrays beyond this depth are refused (ELIMIT). */
 #define CAFI_JSON_MAX_DEPTH 64
+/* So are texts of more values than this, which bounds the memory they take. */
+#define CAFI_JSON_MAX_VALUES (1 << 21)
 
 /* Parses exactly one JSON text. Strings must be UTF-8; \u escapes become
  * UTF-8; a number without fraction or exponent that fits is an INT. EFORMAT
- * names the byte offset. *out is the caller's, to cafi_value_clear. */
+ * names the byte offset: anything RFC 8259 forbids, half a surrogate pair, an
+ * object with the same member twice, a number beyond a double. ELIMIT: too
+ * deep or too many values. *out is the caller's, to cafi_value_clear; nothing
+ * is to be cleared after an error. */
 caface_status cafi_json_parse(cafi_value *out, const char *text, size_t size, caface_error *err);
 
 /* A writer over a buffer. Calls must nest properly; key is NULL inside arrays

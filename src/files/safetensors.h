@@ -7,7 +7,8 @@
 
 /* Writes count tensors (any stride; written row-major, bit for bit) and the
  * metadata, a dict: strings as they are, every other value as its JSON text.
- * Data is aligned to 64 bytes. The file appears whole or not at all. EINVAL:
+ * The data begins at a multiple of 64 bytes and every tensor in it at a
+ * multiple of its element's size. The file appears whole or not at all. EINVAL:
  * two tensors of the same name. Floats keep every bit, NaN payloads included. */
 caface_status cafi_safetensors_save(const char *path, const cafi_tensor *const *tensors,
                                     size_t count, const cafi_value *metadata, caface_error *err);

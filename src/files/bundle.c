@@ -1,0 +1,196 @@
+#include "files/bundle.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+#include "files/readers.h"
+
+const char *cafi_bundle_kind_name(cafi_bundle_kind kind)
+{
+    static const char *const names[] = {
+        [CAFI_BUNDLE_TORCH] = "torch",
+        [CAFI_BUNDLE_LIGHTNING] = "lightning",
+        [CAFI_BUNDLE_SAFETENSORS] = "safetensors",
+        [CAFI_BUNDLE_NPY] = "npy",
+        [CAFI_BUNDLE_NPZ] = "npz",
+    };
+    return names[kind];
+}
+
+/* "a/b/features.npy" is called "features". */
+static caface_status read_npy_file(cafi_bundle *b, caface_error *err)
+{
+    const char *slash = strrchr(b->path, '/');
+    const char *name = slash ? slash + 1 : b->path;
+    size_t size = strlen(name);
+
+    b->kind = CAFI_BUNDLE_NPY;
+    if (size > 4 && strcmp(name + size - 4, ".npy") == 0)
+        size -= 4;
+    return cafi_read_npy(b, b->file.data, b->file.size, name, size, false, err);
+}
+
+/* NAME/data.pkl makes it a checkpoint; else it is an .npz. */
+static caface_status read_zip(cafi_bundle *b, caface_error *err)
+{
+    static const char pickle[] = "/data.pkl";
+    cafi_zip zip;
+    size_t found = CAFI_NO_NAME;
+    caface_status st = cafi_zip_open(&zip, &b->file, err);
+
+    if (st)
+        return st;
+    for (size_t i = 0; i < zip.count && found == CAFI_NO_NAME; i++) {
+        const cafi_zip_entry *e = &zip.entries[i];
+        size_t length = sizeof pickle - 1;
+
+        if (e->name_size > length && memcmp(e->name + e->name_size - length, pickle, length) == 0 &&
+            !memchr(e->name, '/', e->name_size - length))
+            found = i;
+    }
+    if (found != CAFI_NO_NAME)
+        st = cafi_read_torch_zip(b, &zip, found, err);
+    else
+        st = cafi_read_npz(b, &zip, err);
+    cafi_zip_close(&zip);
+    return st;
+}
+
+static caface_status read_any(cafi_bundle *b, caface_error *err)
+{
+    const unsigned char *p = b->file.data;
+    size_t size = b->file.size;
+
+    if (size == 0)
+        return cafi_fail(err, CAFACE_EFORMAT, "the file is empty");
+    if (size >= 6 && memcmp(p, "\x93NUMPY", 6) == 0)
+        return read_npy_file(b, err);
+    if (size >= 4 && memcmp(p, "PK", 2) == 0 && (p[2] == 3 || p[2] == 5))
+        return read_zip(b, err);
+    if (cafi_is_torch_legacy(p, size))
+        return cafi_read_torch_legacy(b, err);
+    if (cafi_is_safetensors(p, size))
+        return cafi_read_safetensors(b, err);
+    return cafi_fail(err, CAFACE_EFORMAT,
+                     "%zu bytes that are no checkpoint, safetensors, .npy or .npz", size);
+}
+
+static caface_status new_bundle(cafi_bundle **out, const char *path, caface_error *err)
+{
+    caface_status st = cafi_alloc((void **)out, 1, sizeof **out, err);
+
+    if (st)
+        return st;
+    (*out)->file.fd = -1;
+    (*out)->config.kind = CAFI_DICT;
+    if ((st = cafi_strdup(&(*out)->path, path, err))) {
+        cafi_bundle_close(*out);
+        *out = NULL;
+    }
+    return st;
+}
+
+static caface_status fill(cafi_bundle **out, cafi_bundle *b, caface_error *err)
+{
+    caface_status st = read_any(b, err);
+
+    if (st) {
+        cafi_prefix(err, st, b->path);
+        cafi_bundle_close(b);
+        return st;
+    }
+    *out = b;
+    return CAFACE_OK;
+}
+
+caface_status cafi_bundle_open(cafi_bundle **out, const char *path, caface_error *err)
+{
+    cafi_bundle *b = NULL;
+    caface_status st = CAFACE_OK;
+
+    *out = NULL;
+    if ((st = new_bundle(&b, path, err)))
+        return st;
+    if ((st = cafi_mapped_open(&b->file, path, err))) {
+        cafi_bundle_close(b);
+        return cafi_prefix(err, st, path);
+    }
+    return fill(out, b, err);
+}
+
+caface_status cafi_bundle_open_memory(cafi_bundle **out, const void *bytes, size_t size,
+                                      const char *name, caface_error *err)
+{
+    cafi_bundle *b = NULL;
+    caface_status st = CAFACE_OK;
+
+    *out = NULL;
+    if ((st = new_bundle(&b, name, err)))
+        return st;
+    cafi_mapped_borrow(&b->file, bytes, size);
+    return fill(out, b, err);
+}
+
+void cafi_bundle_close(cafi_bundle *b)
+{
+    if (!b)
+        return;
+    for (size_t i = 0; i < b->count; i++)
+        free((void *)(uintptr_t)b->tensors[i].name);
+    for (size_t i = 0; i < b->owned_count; i++)
+        free(b->owned[i]);
+    free(b->tensors);
+    free(b->owned);
+    free(b->ranges);
+    free(b->path);
+    cafi_names_free(&b->names);
+    cafi_value_clear(&b->config);
+    cafi_mapped_close(&b->file);
+    free(b);
+}
+
+caface_status cafi_bundle_verify(const cafi_bundle *b, caface_error *err)
+{
+    for (size_t i = 0; i < b->range_count; i++) {
+        const cafi_checked_range *r = &b->ranges[i];
+
+        if (crc32_z(crc32_z(0, NULL, 0), r->data, r->size) != r->crc)
+            return cafi_fail(err, CAFACE_EFORMAT, "%s: the data of %s does not match its checksum",
+                             b->path,
+                             r->tensor < b->count ? b->tensors[r->tensor].name : "an entry");
+    }
+    return CAFACE_OK;
+}
+
+cafi_bundle_kind cafi_bundle_get_kind(const cafi_bundle *b)
+{
+    return b->kind;
+}
+
+const char *cafi_bundle_path(const cafi_bundle *b)
+{
+    return b->path;
+}
+
+size_t cafi_bundle_count(const cafi_bundle *b)
+{
+    return b->count;
+}
+
+const cafi_tensor *cafi_bundle_at(const cafi_bundle *b, size_t index)
+{
+    return index < b->count ? &b->tensors[index] : NULL;
+}
+
+const cafi_tensor *cafi_bundle_find(const cafi_bundle *b, const char *name)
+{
+    size_t index = cafi_names_find(&b->names, name, strlen(name));
+
+    return index == CAFI_NO_NAME ? NULL : &b->tensors[index];
+}
+
+const cafi_value *cafi_bundle_config(const cafi_bundle *b)
+{
+    return &b->config;
+}

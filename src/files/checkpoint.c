@@ -1,0 +1,199 @@
+#include "files/checkpoint.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { MAX_DEPTH = 64, MAX_VISITS = 1 << 22 };
+
+typedef struct walk {
+    cafi_bundle *bundle;
+    cafi_pickle *pickle;
+    const cafi_storages *storages;
+    cafi_buf path;
+    int depth;
+    size_t visits;
+    caface_error *err;
+} walk;
+
+static caface_status visit(walk *w, cafi_ref ref);
+
+static caface_status fail_at(walk *w, caface_status st)
+{
+    char name[256];
+
+    snprintf(name, sizeof name, "%.200s", w->path.data ? w->path.data : "");
+    return cafi_prefix(w->err, st, name);
+}
+
+/* Appends a step to the path; *old is the size to cut it back to. */
+static caface_status step_in(walk *w, cafi_ref key, size_t index, size_t *old)
+{
+    const cafi_node *n = cafi_pickle_node(w->pickle, key);
+
+    *old = w->path.size;
+    if (w->path.size)
+        cafi_buf_append(&w->path, ".", 1);
+    if (n->kind == CAFI_NODE_TEXT || n->kind == CAFI_NODE_BYTES)
+        cafi_buf_append(&w->path, n->u.bytes.data,
+                        n->u.bytes.size <= CAFI_MAX_NAME ? n->u.bytes.size : CAFI_MAX_NAME + 1);
+    else if (n->kind == CAFI_NODE_INT)
+        cafi_buf_printf(&w->path, "%lld", (long long)n->u.integer);
+    else
+        cafi_buf_printf(&w->path, "%zu", index);
+    if (w->path.failed)
+        return cafi_fail_memory(w->err, w->path.size);
+    if (w->path.size > 2 * CAFI_MAX_NAME)
+        return cafi_fail(w->err, CAFACE_ELIMIT, "a name of more than %zu bytes", 2 * CAFI_MAX_NAME);
+    return CAFACE_OK;
+}
+
+static void step_out(walk *w, size_t old)
+{
+    w->path.size = old;
+    if (w->path.data)
+        w->path.data[old] = '\0';
+}
+
+static caface_status visit_members(walk *w, cafi_ref ref, bool dict)
+{
+    size_t stride = dict ? 2 : 1;
+    size_t n = cafi_pickle_node(w->pickle, ref)->u.seq.count / stride;
+    caface_status st = CAFACE_OK;
+
+    for (size_t i = 0; i < n && !st; i++) {
+        const cafi_ref *items = cafi_pickle_node(w->pickle, ref)->u.seq.items + i * stride;
+        size_t old = 0;
+
+        if ((st = step_in(w, dict ? items[0] : CAFI_NOTHING, i, &old)))
+            return st;
+        st = visit(w, items[stride - 1]);
+        if (!st)
+            step_out(w, old);
+    }
+    return st;
+}
+
+/* A call of torch's that would give some tensor of a kind this reader lacks. */
+static bool is_unknown_rebuild(const cafi_pickle *p, cafi_ref ref, char *class, size_t size)
+{
+    if (cafi_pickle_node(p, ref)->kind != CAFI_NODE_OBJECT)
+        return false;
+    cafi_pickle_class(p, ref, class, size);
+    return strncmp(class, "torch.", 6) == 0 && strstr(class, "._rebuild_") != NULL;
+}
+
+static caface_status visit_object(walk *w, cafi_ref ref)
+{
+    cafi_tensor view = {0};
+    cafi_storage inside = {0};
+    cafi_ref objects = CAFI_NOTHING;
+    bool found = false;
+    char class[256];
+    caface_status st =
+        cafi_torch_tensor(w->pickle, ref, w->storages, &view, &inside, &found, w->err);
+
+    if (!st && !found)
+        st = cafi_numpy_array(w->bundle, w->pickle, ref, &view, &inside, &found, &objects, w->err);
+    if (!st && objects)
+        return visit(w, objects);
+    if (!st && !found && is_unknown_rebuild(w->pickle, ref, class, sizeof class))
+        st = cafi_fail(w->err, CAFACE_EUNSUPPORTED, "a tensor of a kind that is not read (%.200s)",
+                       class);
+    if (st)
+        return fail_at(w, st);
+    if (found && !w->path.size) /* a checkpoint that is one bare tensor */
+        cafi_buf_text(&w->path, "tensor");
+    return found ? cafi_bundle_add(w->bundle, w->path.data, w->path.size, &view, inside.data,
+                                   inside.size, w->err)
+                 : CAFACE_OK;
+}
+
+static caface_status visit_node(walk *w, cafi_ref ref)
+{
+    cafi_ref dict = cafi_pickle_dict(w->pickle, ref);
+
+    if (dict)
+        return visit_members(w, dict, true);
+    switch (cafi_pickle_node(w->pickle, ref)->kind) {
+    case CAFI_NODE_LIST:
+    case CAFI_NODE_TUPLE:
+        return visit_members(w, ref, false);
+    case CAFI_NODE_OBJECT:
+        return visit_object(w, ref);
+    default:
+        return CAFACE_OK;
+    }
+}
+
+static caface_status visit(walk *w, cafi_ref ref)
+{
+    cafi_node *n = &w->pickle->nodes[ref];
+    caface_status st = CAFACE_OK;
+
+    if (n->visiting)
+        return fail_at(w, cafi_fail(w->err, CAFACE_EFORMAT, "contains itself"));
+    if (w->depth >= MAX_DEPTH)
+        return fail_at(w, cafi_fail(w->err, CAFACE_ELIMIT, "nested deeper than %d", MAX_DEPTH));
+    if (++w->visits > MAX_VISITS)
+        return fail_at(w, cafi_fail(w->err, CAFACE_ELIMIT, "more than %d values", MAX_VISITS));
+    n->visiting = true;
+    w->depth++;
+    st = visit_node(w, ref);
+    w->depth--;
+    n->visiting = false;
+    return st;
+}
+
+caface_status cafi_collect(cafi_bundle *bundle, cafi_pickle *pickle, cafi_ref ref,
+                           const char *prefix, size_t prefix_size, const cafi_storages *storages,
+                           caface_error *err)
+{
+    walk w = {.bundle = bundle, .pickle = pickle, .storages = storages, .err = err};
+    caface_status st = CAFACE_OK;
+
+    cafi_buf_append(&w.path, prefix, prefix_size);
+    st = w.path.failed ? cafi_fail_memory(err, prefix_size) : visit(&w, ref);
+    cafi_buf_free(&w.path);
+    return st;
+}
+
+static caface_status read_config(cafi_bundle *bundle, cafi_pickle *pickle, cafi_ref ref,
+                                 caface_error *err)
+{
+    cafi_value value = {.kind = CAFI_NULL};
+    caface_status st = cafi_pickle_value(pickle, ref, &value, err);
+
+    if (st)
+        return cafi_prefix(err, st, "hyper_parameters");
+    if (value.kind == CAFI_DICT)
+        bundle->config = value;
+    else
+        cafi_value_clear(&value);
+    return CAFACE_OK;
+}
+
+caface_status cafi_checkpoint_read(cafi_bundle *bundle, cafi_pickle *pickle,
+                                   const cafi_storages *storages, caface_error *err)
+{
+    cafi_ref root = cafi_pickle_dict(pickle, pickle->root);
+    cafi_ref state = cafi_pickle_get(pickle, root, "state_dict");
+    cafi_ref hyper = cafi_pickle_get(pickle, root, "hyper_parameters");
+    char class[256];
+    caface_status st = CAFACE_OK;
+
+    bundle->kind = CAFI_BUNDLE_TORCH;
+    if (!cafi_pickle_dict(pickle, state))
+        state = CAFI_NOTHING;
+    if (state && (hyper || cafi_pickle_get(pickle, root, "pytorch-lightning_version")))
+        bundle->kind = CAFI_BUNDLE_LIGHTNING;
+    if (state && hyper && (st = read_config(bundle, pickle, hyper, err)))
+        return st;
+    if ((st = cafi_collect(bundle, pickle, state ? state : pickle->root, "", 0, storages, err)))
+        return st;
+    if (bundle->count == 0 && cafi_pickle_node(pickle, pickle->root)->kind == CAFI_NODE_OBJECT &&
+        !root)
+        return cafi_fail(err, CAFACE_EUNSUPPORTED,
+                         "holds a whole object (%.200s), not its tensors; save its state_dict()",
+                         cafi_pickle_class(pickle, pickle->root, class, sizeof class));
+    return CAFACE_OK;
+}

@@ -1,0 +1,29 @@
+/* A whole file, read-only, mapped into memory. */
+#ifndef CAFI_FILES_MAPPED_H
+#define CAFI_FILES_MAPPED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/status.h"
+
+typedef struct cafi_mapped {
+    const unsigned char *data; /* never NULL once open, also for an empty file */
+    size_t size;
+    int fd; /* -1 for memory that belongs to somebody else */
+    bool owned;
+} cafi_mapped;
+
+/* Maps path. EIO names the reason but not the path: callers prefix it. Only
+ * regular files can be mapped; a folder or a pipe is refused. */
+caface_status cafi_mapped_open(cafi_mapped *out, const char *path, caface_error *err);
+/* A view of bytes that the caller keeps alive. */
+void cafi_mapped_borrow(cafi_mapped *out, const void *bytes, size_t size);
+void cafi_mapped_close(cafi_mapped *map);
+
+/* Copies n bytes at offset without touching the mapping, so that looking at
+ * many small headers in a large file does not make its pages resident. False
+ * when the range lies outside the file or cannot be read. */
+bool cafi_mapped_peek(const cafi_mapped *map, size_t offset, void *out, size_t n);
+
+#endif
