@@ -1,0 +1,25 @@
+/* Shot cuts: where a video jumps from one picture to another. */
+#ifndef CAFI_FACES_CUT_H
+#define CAFI_FACES_CUT_H
+
+#include <stdbool.h>
+
+#include "media/view.h"
+
+#define CAFI_CUT_CELLS 4
+#define CAFI_CUT_BINS 16
+
+/* Colour histograms of the last frame, on a grid. Zero-initialise. */
+typedef struct cafi_cut_detector {
+    float histogram[CAFI_CUT_CELLS * CAFI_CUT_CELLS][3 * CAFI_CUT_BINS];
+    float recent; /* moving average of the changes */
+    float change; /* of the last frame against the one before, 0..1 */
+    bool started;
+} cafi_cut_detector;
+
+/* True when picture begins a new shot: its histograms differ from the frame
+ * before by more than threshold, and by much more than is usual just now.
+ * Never for the first frame. */
+bool cafi_cut_next(cafi_cut_detector *detector, const cafi_view *picture, float threshold);
+
+#endif

@@ -1,0 +1,379 @@
+#include "media/stream.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <libavcodec/avcodec.h>
+#include <libavdevice/avdevice.h>
+#include <libavformat/avformat.h>
+#include <libavutil/avstring.h>
+#include <libavutil/display.h>
+#include <libavutil/imgutils.h>
+#include <libavutil/pixdesc.h>
+#include <libswscale/swscale.h>
+
+#include "base/mem.h"
+
+/* How the decoded frame is turned: first swap x and y, then mirror. */
+typedef struct turn {
+    bool swap, mirror_x, mirror_y;
+} turn;
+
+struct cafi_stream {
+    AVFormatContext *format;
+    AVCodecContext *codec;
+    struct SwsContext *scaler;
+    AVPacket *packet;
+    AVFrame *frame;
+    uint8_t *flat; /* R G B before it is turned */
+    size_t flat_capacity;
+    int video;     /* index of the stream */
+    double origin; /* of its time stamps */
+    double last;   /* time of the last frame */
+    size_t packets;
+    bool from_start; /* not wound: packets can be compared with the container's count */
+    bool draining;
+    bool ended;
+    turn turned;
+    cafi_stream_info info;
+    cafi_stream_counts counts;
+};
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void prepare_library(void)
+{
+    av_log_set_level(AV_LOG_QUIET);
+    avdevice_register_all();
+    avformat_network_init();
+}
+
+static bool is_live(const char *path)
+{
+    return strcmp(path, "-") == 0 || strncmp(path, "/dev/", 5) == 0 ||
+           (strstr(path, "://") && strncmp(path, "file://", 7) != 0);
+}
+
+static caface_status fail_av(caface_error *err, const char *path, int code, const char *what)
+{
+    char text[AV_ERROR_MAX_STRING_SIZE] = "";
+    bool system = code == AVERROR(ENOENT) || code == AVERROR(EACCES) || code == AVERROR(EIO) ||
+                  code == AVERROR(EISDIR);
+
+    av_strerror(code, text, sizeof text);
+    if (code == AVERROR(ENOMEM))
+        return cafi_fail(err, CAFACE_ENOMEM, "%s: %s: out of memory", path, what);
+    return cafi_fail(err, system ? CAFACE_EIO : CAFACE_EFORMAT, "%s: %s: %s", path, what, text);
+}
+
+/* The container: probed, and refused where it is text that FFmpeg would draw
+ * as a picture of characters. */
+static caface_status open_container(cafi_stream *s, const char *path, caface_error *err)
+{
+    const AVInputFormat *device = NULL;
+    AVDictionary *options = NULL;
+    const char *name = strcmp(path, "-") == 0 ? "pipe:0" : path;
+    char *address = NULL;
+    int code = 0;
+
+    if (strncmp(path, "/dev/", 5) == 0)
+        device = av_find_input_format("v4l2");
+    if (!s->info.live) {
+        /* "file:" keeps a name with a colon from being taken for a protocol. */
+        if (strncmp(name, "file://", 7) != 0 && !(address = av_asprintf("file:%s", name)))
+            return cafi_fail_memory(err, strlen(name));
+        av_dict_set(&options, "protocol_whitelist", "file", 0);
+    }
+    code = avformat_open_input(&s->format, address ? address : name, device, &options);
+    av_dict_free(&options);
+    av_free(address);
+    if (code < 0)
+        return fail_av(err, path, code, "cannot be opened as a video");
+    if (strcmp(s->format->iformat->name, "tty") == 0 ||
+        strcmp(s->format->iformat->name, "lavfi") == 0)
+        return cafi_fail(err, CAFACE_EFORMAT, "%s: is text, not a video", path);
+    code = avformat_find_stream_info(s->format, NULL);
+    if (code < 0)
+        return fail_av(err, path, code, "its streams cannot be read");
+    return CAFACE_OK;
+}
+
+static caface_status open_decoder(cafi_stream *s, const char *path, size_t threads,
+                                  caface_error *err)
+{
+    const AVCodec *codec = NULL;
+    AVStream *stream = NULL;
+    int code = av_find_best_stream(s->format, AVMEDIA_TYPE_VIDEO, -1, -1, &codec, 0);
+
+    if (code == AVERROR_DECODER_NOT_FOUND)
+        return cafi_fail(err, CAFACE_EUNSUPPORTED, "%s: FFmpeg has no decoder for its video", path);
+    if (code < 0)
+        return cafi_fail(err, CAFACE_EFORMAT, "%s: holds no video (format %s)", path,
+                         s->format->iformat->name);
+    s->video = code;
+    stream = s->format->streams[code];
+    for (unsigned i = 0; i < s->format->nb_streams; i++)
+        if ((int)i != s->video)
+            s->format->streams[i]->discard = AVDISCARD_ALL;
+    s->codec = avcodec_alloc_context3(codec);
+    if (!s->codec)
+        return cafi_fail_memory(err, sizeof(AVCodecContext));
+    code = avcodec_parameters_to_context(s->codec, stream->codecpar);
+    s->codec->pkt_timebase = stream->time_base;
+    s->codec->thread_count = (int)(threads > 64 ? 64 : threads);
+    s->codec->max_pixels = CAFI_FRAME_MAX_PIXELS;
+    if (code >= 0)
+        code = avcodec_open2(s->codec, codec, NULL);
+    if (code < 0)
+        return fail_av(err, path, code, "its decoder cannot be opened");
+    return CAFACE_OK;
+}
+
+/* The container's display matrix maps x' = a x + c y, y' = b x + d y. Only
+ * quarter turns and mirrorings are followed; any other angle is taken as the
+ * nearest of them. */
+static turn turn_of(const int32_t *m)
+{
+    turn t = {false, false, false};
+
+    if (!m)
+        return t;
+    t.swap = llabs((long long)m[1]) > llabs((long long)m[0]);
+    t.mirror_x = t.swap ? m[3] < 0 : m[0] < 0;
+    t.mirror_y = t.swap ? m[1] < 0 : m[4] < 0;
+    return t;
+}
+
+static void read_info(cafi_stream *s)
+{
+    const AVStream *stream = s->format->streams[s->video];
+    AVRational rate =
+        stream->avg_frame_rate.num > 0 ? stream->avg_frame_rate : stream->r_frame_rate;
+    const int32_t *matrix = (const int32_t *)(const void *)av_stream_get_side_data(
+        stream, AV_PKT_DATA_DISPLAYMATRIX, NULL);
+    const char *name = avcodec_get_name(s->codec->codec_id);
+    double angle = matrix ? av_display_rotation_get(matrix) : 0.0;
+
+    s->turned = turn_of(matrix);
+    s->info.width = (size_t)(s->turned.swap ? s->codec->height : s->codec->width);
+    s->info.height = (size_t)(s->turned.swap ? s->codec->width : s->codec->height);
+    s->info.rate = rate.num > 0 && rate.den > 0 ? av_q2d(rate) : 0.0;
+    if (s->format->duration > 0)
+        s->info.duration = (double)s->format->duration / AV_TIME_BASE;
+    s->info.frames = stream->nb_frames > 0 ? (size_t)stream->nb_frames : 0;
+    s->info.rotation = isfinite(angle) ? (int)lround(360.0 - angle) % 360 : 0;
+    strncpy(s->info.codec, name, sizeof s->info.codec - 1);
+    if (stream->start_time != AV_NOPTS_VALUE)
+        s->origin = (double)stream->start_time * av_q2d(stream->time_base);
+}
+
+caface_status cafi_stream_open(cafi_stream **out, const char *path, size_t threads,
+                               caface_error *err)
+{
+    cafi_stream *s = NULL;
+    void *memory = NULL;
+    caface_status st;
+
+    *out = NULL;
+    pthread_once(&once, prepare_library);
+    st = cafi_alloc(&memory, 1, sizeof *s, err);
+    if (st)
+        return st;
+    s = memory;
+    s->from_start = true;
+    s->info.live = is_live(path);
+    s->packet = av_packet_alloc();
+    s->frame = av_frame_alloc();
+    if (!s->packet || !s->frame)
+        st = cafi_fail_memory(err, sizeof(AVFrame));
+    if (!st)
+        st = open_container(s, path, err);
+    if (!st)
+        st = open_decoder(s, path, threads, err);
+    if (st) {
+        cafi_stream_close(s);
+        return st;
+    }
+    read_info(s);
+    *out = s;
+    return CAFACE_OK;
+}
+
+void cafi_stream_close(cafi_stream *s)
+{
+    if (!s)
+        return;
+    sws_freeContext(s->scaler);
+    avcodec_free_context(&s->codec);
+    avformat_close_input(&s->format);
+    av_packet_free(&s->packet);
+    av_frame_free(&s->frame);
+    free(s->flat);
+    free(s);
+}
+
+cafi_stream_info cafi_stream_get_info(const cafi_stream *s)
+{
+    return s->info;
+}
+
+cafi_stream_counts cafi_stream_get_counts(const cafi_stream *s)
+{
+    return s->counts;
+}
+
+void cafi_stream_seek(cafi_stream *s, double seconds)
+{
+    double base = av_q2d(s->format->streams[s->video]->time_base);
+    int64_t target = (int64_t)((seconds + s->origin) / base);
+
+    if (s->info.live || seconds <= 0.0 || base <= 0.0)
+        return;
+    if (avformat_seek_file(s->format, s->video, INT64_MIN, target, target, 0) >= 0)
+        s->from_start = false;
+}
+
+/* Feeds the decoder one packet, or tells it that there are no more. */
+static caface_status feed(cafi_stream *s, caface_error *err)
+{
+    int code = av_read_frame(s->format, s->packet);
+
+    if (code == AVERROR(ENOMEM))
+        return cafi_fail(err, CAFACE_ENOMEM, "video: out of memory");
+    if (code < 0) {
+        s->draining = true;
+        if (s->from_start && s->info.frames > s->packets)
+            s->counts.missing = s->info.frames - s->packets;
+        (void)avcodec_send_packet(s->codec, NULL);
+        return CAFACE_OK;
+    }
+    if (s->packet->stream_index == s->video) {
+        s->packets++;
+        code = avcodec_send_packet(s->codec, s->packet);
+        if (code < 0 && code != AVERROR(EAGAIN))
+            s->counts.broken++;
+    }
+    av_packet_unref(s->packet);
+    return code == AVERROR(ENOMEM) ? cafi_fail(err, CAFACE_ENOMEM, "video: out of memory")
+                                   : CAFACE_OK;
+}
+
+static double frame_time(cafi_stream *s)
+{
+    double t = s->counts.decoded ? s->last + (s->info.rate > 0.0 ? 1.0 / s->info.rate : 0.04) : 0.0;
+
+    if (s->frame->best_effort_timestamp != AV_NOPTS_VALUE)
+        t = (double)s->frame->best_effort_timestamp *
+                av_q2d(s->format->streams[s->video]->time_base) -
+            s->origin;
+    if (s->counts.decoded && !(t >= s->last))
+        t = s->last;
+    return t;
+}
+
+caface_status cafi_stream_advance(cafi_stream *s, double *seconds, bool *got, caface_error *err)
+{
+    *got = false;
+    while (!s->ended) {
+        int code = avcodec_receive_frame(s->codec, s->frame);
+
+        if (code == AVERROR(EAGAIN) && !s->draining) {
+            caface_status st = feed(s, err);
+            if (st)
+                return st;
+        } else if (code == 0 && !(s->frame->flags & AV_FRAME_FLAG_CORRUPT) &&
+                   !s->frame->decode_error_flags) {
+            *seconds = s->last = frame_time(s);
+            s->counts.decoded++;
+            *got = true;
+            return CAFACE_OK;
+        } else if (code == 0) {
+            s->counts.broken++;
+        } else if (code == AVERROR_EOF || s->draining) {
+            s->ended = true;
+        } else if (code == AVERROR(ENOMEM)) {
+            return cafi_fail(err, CAFACE_ENOMEM, "video: out of memory");
+        } else {
+            s->counts.broken++;
+        }
+    }
+    return CAFACE_OK;
+}
+
+/* The scaler for this frame's size and format, with its own colour matrix and
+ * range: FFmpeg assumes BT.601 and studio range otherwise. */
+static caface_status prepare_scaler(cafi_stream *s, caface_error *err)
+{
+    const AVFrame *f = s->frame;
+    const int *matrix = sws_getCoefficients(
+        f->colorspace == AVCOL_SPC_UNSPECIFIED ? SWS_CS_DEFAULT : (int)f->colorspace);
+    const int *rgb = sws_getCoefficients(SWS_CS_DEFAULT);
+    int full = f->color_range == AVCOL_RANGE_JPEG;
+
+    s->scaler =
+        sws_getCachedContext(s->scaler, f->width, f->height, f->format, f->width, f->height,
+                             AV_PIX_FMT_RGB24, SWS_BILINEAR | SWS_ACCURATE_RND, NULL, NULL, NULL);
+    if (!s->scaler) {
+        const char *name = av_get_pix_fmt_name(f->format);
+        return cafi_fail(err, CAFACE_EFORMAT, "video: pixel format %s can't be converted",
+                         name ? name : "unknown");
+    }
+    /* The JPEG formats have their range in the name; FFmpeg refuses the call
+     * for formats that are R G B already. Both are right without it. */
+    (void)sws_setColorspaceDetails(s->scaler, matrix, full, rgb, 1, 0, 1 << 16, 1 << 16);
+    return CAFACE_OK;
+}
+
+static void turn_pixels(uint8_t *out, const uint8_t *in, size_t width, size_t height, turn t)
+{
+    size_t out_width = t.swap ? height : width;
+    size_t out_height = t.swap ? width : height;
+
+    for (size_t y = 0; y < height; y++)
+        for (size_t x = 0; x < width; x++, in += 3) {
+            size_t u = t.swap ? y : x, v = t.swap ? x : y;
+
+            if (t.mirror_x)
+                u = out_width - 1 - u;
+            if (t.mirror_y)
+                v = out_height - 1 - v;
+            memcpy(out + (v * out_width + u) * 3, in, 3);
+        }
+}
+
+caface_status cafi_stream_pixels(cafi_stream *s, cafi_frame *frame, caface_error *err)
+{
+    const AVFrameSideData *side = av_frame_get_side_data(s->frame, AV_FRAME_DATA_DISPLAYMATRIX);
+    turn t = side ? turn_of((const int32_t *)(const void *)side->data) : s->turned;
+    size_t width = (size_t)s->frame->width, height = (size_t)s->frame->height;
+    bool upright = !t.swap && !t.mirror_x && !t.mirror_y;
+    uint8_t *planes[4] = {NULL};
+    int strides[4] = {s->frame->width * 3};
+    caface_status st;
+
+    if ((int64_t)s->frame->width * s->frame->height > CAFI_FRAME_MAX_PIXELS)
+        return cafi_fail(err, CAFACE_ELIMIT,
+                         "video: a frame of %dx%d, at most %lld pixels are read", s->frame->width,
+                         s->frame->height, (long long)CAFI_FRAME_MAX_PIXELS);
+    (void)((st = prepare_scaler(s, err)) ||
+           (st = cafi_frame_reserve(frame, t.swap ? height : width, t.swap ? width : height, err)));
+    if (st)
+        return st;
+    if (!upright && s->flat_capacity < width * height * 3) {
+        free(s->flat);
+        s->flat_capacity = 0;
+        s->flat = malloc(width * height * 3 + 64); /* see cafi_frame_reserve */
+        if (!s->flat)
+            return cafi_fail_memory(err, width * height * 3);
+        s->flat_capacity = width * height * 3;
+    }
+    planes[0] = upright ? frame->rgb : s->flat;
+    if (sws_scale(s->scaler, (const uint8_t *const *)s->frame->data, s->frame->linesize, 0,
+                  s->frame->height, planes, strides) != s->frame->height)
+        return cafi_fail(err, CAFACE_EFORMAT, "video: a frame can't be converted to RGB");
+    if (!upright)
+        turn_pixels(frame->rgb, s->flat, width, height, t);
+    return CAFACE_OK;
+}

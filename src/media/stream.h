@@ -1,0 +1,56 @@
+/* A video stream, decoded by FFmpeg: what media/video.h reads from files,
+ * pipes, addresses and cameras. In a build without FFmpeg the same names
+ * exist, and opening says what is missing. */
+#ifndef CAFI_MEDIA_STREAM_H
+#define CAFI_MEDIA_STREAM_H
+
+#include <stdbool.h>
+
+#include "media/frame.h"
+
+typedef struct cafi_stream cafi_stream;
+
+typedef struct cafi_stream_info {
+    char codec[32];
+    size_t width, height; /* upright; of the header: frames may differ */
+    double rate;          /* frames a second on average, 0 when unknown */
+    double duration;      /* seconds, 0 when unknown */
+    size_t frames;        /* as the container says, 0 when it doesn't */
+    int rotation;         /* degrees clockwise that frames are turned by */
+    bool live;            /* a camera, a pipe or an address: cannot be wound */
+} cafi_stream_info;
+
+typedef struct cafi_stream_counts {
+    size_t decoded; /* good frames */
+    size_t broken;  /* frames and packets that could not be decoded */
+    size_t missing; /* frames the container announced and the data did not hold */
+} cafi_stream_counts;
+
+/* Opens path: a file, "-" for stdin, an address with "://", a device under
+ * /dev/. A local file may refer to local files only, so that a playlist from
+ * elsewhere reaches nothing on the network. threads 0: one for every core.
+ * EIO: can't be opened. EFORMAT: nothing FFmpeg knows as video. EUNSUPPORTED:
+ * no FFmpeg in this build, or no decoder. Sentences start with path. Turns off
+ * FFmpeg's own messages, for the whole process. */
+caface_status cafi_stream_open(cafi_stream **out, const char *path, size_t threads,
+                               caface_error *err);
+void cafi_stream_close(cafi_stream *stream);
+cafi_stream_info cafi_stream_get_info(const cafi_stream *stream);
+cafi_stream_counts cafi_stream_get_counts(const cafi_stream *stream);
+
+/* Winds to a key frame at or before that second, where the source allows; a
+ * source that does not is left where it is. Call before the first advance. */
+void cafi_stream_seek(cafi_stream *stream, double seconds);
+
+/* Decodes the next good frame; broken ones are skipped and counted. *got is
+ * false at the end, which a file that breaks off reaches early. The frame's
+ * time is seconds since the beginning, never falling. ENOMEM. */
+caface_status cafi_stream_advance(cafi_stream *stream, double *seconds, bool *got,
+                                  caface_error *err);
+
+/* The pixels of the frame just decoded, upright R G B. ENOMEM, ELIMIT: beyond
+ * CAFI_FRAME_MAX_PIXELS. EFORMAT: a pixel format that can't be converted. */
+#define CAFI_FRAME_MAX_PIXELS ((int64_t)1 << 26)
+caface_status cafi_stream_pixels(cafi_stream *stream, cafi_frame *frame, caface_error *err);
+
+#endif

@@ -1,0 +1,35 @@
+/* Video as a row of frames, whatever it comes from: a file, a pipe, an address,
+ * a camera, or a folder of pictures. */
+#ifndef CAFI_MEDIA_VIDEO_H
+#define CAFI_MEDIA_VIDEO_H
+
+#include "media/stream.h"
+
+typedef struct cafi_video_options {
+    size_t every;    /* take each N-th frame; 0 is taken as 1 */
+    double start;    /* seconds to leave out at the beginning */
+    double duration; /* seconds to read from there; 0: to the end */
+    size_t threads;  /* of the decoder; 0: one for every core */
+} cafi_video_options;
+
+typedef struct cafi_video cafi_video;
+
+/* Opens path as cafi_stream_open does, or a folder, whose pictures (JPEG and
+ * PNG, by their bytes) become frames in the order of their names, numbers in
+ * names counting as numbers, 25 a second. options may be NULL. EINVAL: a
+ * folder without a picture. Sentences start with path. */
+caface_status cafi_video_open(cafi_video **out, const char *path, const cafi_video_options *options,
+                              caface_error *err);
+void cafi_video_close(cafi_video *video);
+
+/* The next frame that the options let through; broken ones are skipped and
+ * counted. *got is false at the end. A video of which no frame could be
+ * decoded ends with EFORMAT. One caller at a time. */
+caface_status cafi_video_next(cafi_video *video, cafi_frame *frame, bool *got, caface_error *err);
+
+/* For a folder, width and height are those of the last frame read. */
+cafi_stream_info cafi_video_info(const cafi_video *video);
+/* Good at any time; complete at the end. */
+cafi_stream_counts cafi_video_counts(const cafi_video *video);
+
+#endif

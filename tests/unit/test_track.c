@@ -1,0 +1,205 @@
+/* Tracking on faces that are drawn from a known story, and shot cuts. */
+#include "check.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "faces/cut.h"
+#include "faces/track.h"
+
+#define C 16
+
+static cafi_face person(float x, float y, float side, float score)
+{
+    return (cafi_face){.box = {x, y, x + side, y + side}, .score = score};
+}
+
+/* A person's embedding: a direction of their own, and some noise. */
+static void look(float *out, test_rng *rng, size_t who)
+{
+    test_fill(rng, out, C, 0.15f);
+    out[who] += 1.0f;
+}
+
+static cafi_tracker *tracker(size_t embedding)
+{
+    cafi_tracker *t = NULL;
+    caface_error err;
+
+    EXPECT_OK(cafi_tracker_new(&t, NULL, embedding, &err), err);
+    return t;
+}
+
+static void one_person_is_one_track(void **state)
+{
+    cafi_tracker *t = tracker(0);
+    caface_error err;
+
+    (void)state;
+    for (int frame = 0; frame < 200; frame++) {
+        cafi_face f = person(10.0f + 3.0f * (float)frame, 20.0f, 30.0f, 0.9f);
+        cafi_faces faces = {&f, 1, 1};
+        int64_t id = -1;
+
+        EXPECT_OK(cafi_tracker_step(t, &faces, NULL, false, &id, &err), err);
+        assert_int_equal(id, 1);
+        assert_int_equal(cafi_tracker_length(t, 1), frame + 1);
+    }
+    assert_true(cafi_tracker_alive(t, 1));
+    cafi_tracker_free(t);
+}
+
+static void faint_faces_continue_but_do_not_start(void **state)
+{
+    const float scores[] = {0.4f, 0.9f, 0.4f, 0.35f, 0.1f, 0.9f};
+    const int64_t want[] = {0, 1, 1, 1, 0, 1};
+    cafi_tracker *t = tracker(0);
+    caface_error err;
+
+    (void)state;
+    for (int frame = 0; frame < 6; frame++) {
+        cafi_face f = person(100, 100, 40, scores[frame]);
+        cafi_faces faces = {&f, 1, 1};
+        int64_t id = -1;
+
+        EXPECT_OK(cafi_tracker_step(t, &faces, NULL, false, &id, &err), err);
+        assert_int_equal(id, want[frame]);
+    }
+    cafi_tracker_free(t);
+}
+
+/* Two people walk through each other; in the middle their boxes are the same. */
+static void crossing_people_keep_their_tracks(void **state)
+{
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        cafi_tracker *t = tracker(C);
+        test_rng rng = {seed};
+        int64_t first[2] = {0, 0};
+        caface_error err;
+
+        for (int frame = 0; frame < 60; frame++) {
+            size_t swap = test_below(&rng, 2);
+            cafi_face f[2];
+            float embedding[2][C];
+            int64_t ids[2];
+            cafi_faces faces = {f, 2, 2};
+
+            for (size_t who = 0; who < 2; who++) {
+                float x = who ? 250.0f - 4.0f * (float)frame : 10.0f + 4.0f * (float)frame;
+                f[who ^ swap] = person(x + test_uniform(&rng), 50.0f, 40.0f, 0.9f);
+                look(embedding[who ^ swap], &rng, who);
+            }
+            EXPECT_OK(cafi_tracker_step(t, &faces, &embedding[0][0], false, ids, &err), err);
+            for (size_t who = 0; who < 2; who++) {
+                if (frame == 0)
+                    first[who] = ids[who ^ swap];
+                assert_int_equal(ids[who ^ swap], first[who]);
+            }
+        }
+        assert_true(first[0] != first[1]);
+        cafi_tracker_free(t);
+    }
+    (void)state;
+}
+
+/* A person hides and comes back a little further on; then someone else stands
+ * exactly there. */
+static void gaps_are_bridged_for_the_same_person_only(void **state)
+{
+    cafi_tracker *t = tracker(C);
+    test_rng rng = {test_seed()};
+    caface_error err;
+    int64_t id = 0;
+
+    (void)state;
+    for (int frame = 0; frame < 60; frame++) {
+        cafi_face f = person(frame < 30 ? 100.0f : 150.0f, 100, 60, 0.9f);
+        cafi_faces faces = {&f, 1, 1};
+        float embedding[C];
+
+        if (frame >= 10 && frame < 30)
+            faces.count = 0;
+        look(embedding, &rng, frame < 45 ? 0 : 1);
+        EXPECT_OK(cafi_tracker_step(t, &faces, embedding, false, &id, &err), err);
+        if (faces.count)
+            assert_int_equal(id, frame < 45 ? 1 : 2);
+    }
+    cafi_tracker_free(t);
+}
+
+static void tracks_end(void **state)
+{
+    cafi_tracker *t = tracker(0);
+    cafi_face f = person(100, 100, 60, 0.9f);
+    cafi_faces faces = {&f, 1, 1}, none = {0};
+    caface_error err;
+    int64_t id = 0;
+
+    (void)state;
+    EXPECT_OK(cafi_tracker_step(t, &faces, NULL, false, &id, &err), err);
+    assert_int_equal(id, 1);
+    EXPECT_OK(cafi_tracker_step(t, &faces, NULL, true, &id, &err), err);
+    assert_int_equal(id, 2);
+    assert_false(cafi_tracker_alive(t, 1));
+    for (int i = 0; i < 26; i++) {
+        assert_true(cafi_tracker_alive(t, 2));
+        EXPECT_OK(cafi_tracker_step(t, &none, NULL, false, &id, &err), err);
+    }
+    assert_false(cafi_tracker_alive(t, 2));
+    assert_int_equal(cafi_tracker_length(t, 2), 1);
+    assert_int_equal(cafi_tracker_length(t, 3), 0);
+    cafi_tracker_free(t);
+}
+
+static void nonsense_options_are_refused(void **state)
+{
+    cafi_track_options o;
+    cafi_tracker *t = NULL;
+    caface_error err;
+
+    (void)state;
+    cafi_track_defaults(&o);
+    o.low = 0.9f;
+    EXPECT_FAIL(cafi_tracker_new(&t, &o, 0, &err), CAFACE_EINVAL, err, "0.9", "not in order");
+    assert_null(t);
+}
+
+static void fill(uint8_t *rgb, size_t width, size_t height, size_t shift, uint8_t base)
+{
+    for (size_t y = 0; y < height; y++)
+        for (size_t x = 0; x < width; x++)
+            for (size_t c = 0; c < 3; c++)
+                rgb[(y * width + x) * 3 + c] =
+                    (uint8_t)(base + 40 * (((x + shift) / 16 + y / 16) % 2) + 10 * c);
+}
+
+/* A pan is no cut, another scene is one, and so is the way back. */
+static void cuts_are_jumps_not_motion(void **state)
+{
+    enum { WIDTH = 160, HEIGHT = 120 };
+    static uint8_t rgb[WIDTH * HEIGHT * 3];
+    cafi_view view = {rgb, WIDTH, HEIGHT};
+    cafi_cut_detector d = {0};
+
+    (void)state;
+    for (size_t frame = 0; frame < 60; frame++) {
+        bool other = frame >= 20 && frame < 40;
+
+        fill(rgb, WIDTH, HEIGHT, frame * 3, other ? 150 : 20);
+        assert_int_equal(cafi_cut_next(&d, &view, 0.25f), frame == 20 || frame == 40);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_person_is_one_track),
+        cmocka_unit_test(faint_faces_continue_but_do_not_start),
+        cmocka_unit_test(crossing_people_keep_their_tracks),
+        cmocka_unit_test(gaps_are_bridged_for_the_same_person_only),
+        cmocka_unit_test(tracks_end),
+        cmocka_unit_test(nonsense_options_are_refused),
+        cmocka_unit_test(cuts_are_jumps_not_motion),
+    };
+    return cmocka_run_group_tests_name("track", tests, NULL, NULL);
+}

@@ -1,0 +1,189 @@
+/* Video on two small clips of FFmpeg's test pattern (fixtures/video): turned.mp4 is 64x48 H.264
+ * with a quarter turn in its header, uneven.mkv 30 frames at 30 a second, then 20 at 10. */
+#include "check.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "media/video.h"
+
+typedef struct reading {
+    size_t frames;
+    cafi_stream_counts counts;
+    cafi_stream_info info;
+    size_t width, height; /* of the frames */
+    double first, last;   /* seconds */
+    uint64_t sum;         /* of all pixels */
+} reading;
+
+static caface_status read_all(reading *r, const char *path, const cafi_video_options *options,
+                              caface_error *err)
+{
+    cafi_video *video = NULL;
+    cafi_frame frame = {0};
+    bool got = false;
+    caface_status st = cafi_video_open(&video, path, options, err);
+
+    *r = (reading){0};
+    while (!st && !(st = cafi_video_next(video, &frame, &got, err)) && got) {
+        assert_true(r->frames == 0 || frame.seconds >= r->last);
+        r->first = r->frames ? r->first : frame.seconds;
+        r->last = frame.seconds;
+        r->width = frame.width;
+        r->height = frame.height;
+        for (size_t i = 0; i < frame.width * frame.height * 3; i++)
+            r->sum = r->sum * 31 + frame.rgb[i];
+        r->frames++;
+    }
+    if (video) {
+        r->counts = cafi_video_counts(video);
+        r->info = cafi_video_info(video);
+    }
+    cafi_frame_free(&frame);
+    cafi_video_close(video);
+    return st;
+}
+
+static void frames_are_upright(void **state)
+{
+    cafi_video *video = NULL;
+    cafi_frame frame = {0};
+    caface_error err;
+    bool got = false;
+    const uint8_t *p = NULL;
+
+    (void)state;
+    EXPECT_OK(cafi_video_open(&video, test_fixture("video/turned.mp4"), NULL, &err), err);
+    assert_int_equal(cafi_video_info(video).width, 48);
+    assert_int_equal(cafi_video_info(video).height, 64);
+    assert_int_equal(cafi_video_info(video).rotation, 270);
+    assert_string_equal(cafi_video_info(video).codec, "h264");
+    EXPECT_OK(cafi_video_next(video, &frame, &got, &err), err);
+    assert_true(got && frame.width == 48 && frame.height == 64);
+    /* The pattern's bars run from black on the left to white on the right; turned to the left
+     * by a quarter, white is on top and black below. */
+    p = frame.rgb + 5 * 3;
+    assert_true(p[0] > 180 && p[1] > 180 && p[2] > 180);
+    p = frame.rgb + (63 * 48 + 5) * 3;
+    assert_true(p[0] < 40 && p[1] < 40 && p[2] < 40);
+    cafi_frame_free(&frame);
+    cafi_video_close(video);
+}
+
+static void uneven_times_are_kept(void **state)
+{
+    cafi_video_options options = {0};
+    caface_error err;
+    reading r, again;
+
+    (void)state;
+    EXPECT_OK(read_all(&r, test_fixture("video/uneven.mkv"), NULL, &err), err);
+    assert_int_equal(r.frames, 50);
+    assert_int_equal(r.counts.decoded, 50);
+    assert_int_equal(r.counts.broken + r.counts.missing, 0);
+    assert_true(r.first == 0.0 && fabs(r.last - 2.9) < 1e-3);
+    options.threads = 1;
+    EXPECT_OK(read_all(&again, test_fixture("video/uneven.mkv"), &options, &err), err);
+    assert_true(again.sum == r.sum);
+    options = (cafi_video_options){.every = 7};
+    EXPECT_OK(read_all(&r, test_fixture("video/uneven.mkv"), &options, &err), err);
+    assert_int_equal(r.frames, 8);
+    options = (cafi_video_options){.start = 1.45, .duration = 1.0};
+    EXPECT_OK(read_all(&r, test_fixture("video/uneven.mkv"), &options, &err), err);
+    assert_int_equal(r.frames, 10);
+    assert_true(fabs(r.first - 1.5) < 1e-3 && fabs(r.last - 2.4) < 1e-3);
+    options = (cafi_video_options){.start = 100};
+    EXPECT_OK(read_all(&r, test_fixture("video/uneven.mkv"), &options, &err), err);
+    assert_int_equal(r.frames, 0);
+}
+
+/* The index is in front in turned.mp4, so that a file cut short still opens. */
+static void a_cut_file_gives_what_it_has(void **state)
+{
+    const char *path = test_temp("short.mp4");
+    size_t size = 0;
+    unsigned char *bytes = test_read(test_fixture("video/turned.mp4"), &size);
+    caface_error err;
+    reading r;
+
+    (void)state;
+    test_write(path, bytes, size * 85 / 100);
+    EXPECT_OK(read_all(&r, path, NULL, &err), err);
+    assert_true(r.frames > 0 && r.frames < 20);
+    assert_true(r.counts.missing > 0);
+    free(bytes);
+}
+
+/* Any byte may be wrong, and any end missing: frames or a sentence. */
+static void damage_is_survived(void **state)
+{
+    const char *path = test_temp("damaged.mp4");
+    size_t size = 0;
+    unsigned char *good = test_read(test_fixture("video/turned.mp4"), &size);
+    unsigned char *bytes = malloc(size);
+    test_rng rng = {test_seed()};
+
+    (void)state;
+    assert_non_null(bytes);
+    for (int trial = 0; trial < 60; trial++) {
+        caface_error err = {0};
+        reading r;
+
+        memcpy(bytes, good, size);
+        for (size_t i = 0; i < 1 + test_below(&rng, 20); i++)
+            bytes[test_below(&rng, size)] = (unsigned char)test_next(&rng);
+        test_write(path, bytes, trial % 2 ? size : test_below(&rng, size));
+        if (read_all(&r, path, NULL, &err))
+            assert_true(strstr(err.message, "damaged.mp4: ") != NULL);
+        else
+            assert_true(r.frames <= 40);
+    }
+    free(bytes);
+    free(good);
+}
+
+static void what_is_no_video_is_refused(void **state)
+{
+    static const char text[] = "Just some lines\nof plain text\nand no video at all.\n";
+    const char *path = NULL;
+    caface_error err;
+    reading r;
+
+    (void)state;
+    path = test_temp("text.mp4");
+    test_write(path, text, sizeof text - 1);
+    EXPECT_FAIL(read_all(&r, path, NULL, &err), CAFACE_EFORMAT, err, "text.mp4");
+    path = test_temp("text.txt");
+    test_write(path, text, sizeof text - 1);
+    EXPECT_FAIL(read_all(&r, path, NULL, &err), CAFACE_EFORMAT, err, "text.txt");
+    path = test_temp("empty.mp4");
+    test_write(path, "", 0);
+    EXPECT_FAIL(read_all(&r, path, NULL, &err), CAFACE_EFORMAT, err, "empty.mp4");
+    EXPECT_FAIL(read_all(&r, test_temp("none.mp4"), NULL, &err), CAFACE_EIO, err, "none.mp4",
+                "No such file");
+}
+
+/* A playlist may not reach the network, nor another file's protocol. */
+static void playlists_stay_local(void **state)
+{
+    static const char list[] = "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n"
+                               "http://127.0.0.1:9/a.ts\n#EXT-X-ENDLIST\n";
+    const char *path = test_temp("list.m3u8");
+    caface_error err;
+    reading r;
+
+    (void)state;
+    test_write(path, list, sizeof list - 1);
+    assert_true(read_all(&r, path, NULL, &err) != CAFACE_OK);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(frames_are_upright),           cmocka_unit_test(uneven_times_are_kept),
+        cmocka_unit_test(a_cut_file_gives_what_it_has), cmocka_unit_test(damage_is_survived),
+        cmocka_unit_test(what_is_no_video_is_refused),  cmocka_unit_test(playlists_stay_local),
+    };
+    return cmocka_run_group_tests_name("video", tests, NULL, NULL);
+}
