@@ -11,32 +11,8 @@
 #ifndef CAFI_FILES_FEATURE_SET_H
 #define CAFI_FILES_FEATURE_SET_H
 
-#include <stdint.h>
-
 #include "files/bundle.h"
-
-/* index.tsv, parsed: columns in the file's order, all optional. Fields are
- * unescaped (\t \n \\). Unknown columns are kept. */
-typedef struct cafi_index cafi_index;
-
-/* Parses a whole index.tsv. CRLF and a missing last newline are accepted;
- * EFORMAT names path and line: wrong number of fields, a bad escape, a column
- * twice, invalid UTF-8. */
-caface_status cafi_index_open(cafi_index **out, const char *path, caface_error *err);
-void cafi_index_free(cafi_index *index);
-size_t cafi_index_rows(const cafi_index *index);
-size_t cafi_index_columns(const cafi_index *index);
-const char *cafi_index_name(const cafi_index *index, size_t column);
-/* The column's number, or -1. */
-int cafi_index_column(const cafi_index *index, const char *name);
-const char *cafi_index_text(const cafi_index *index, size_t column, size_t row);
-/* A whole column as integers (template, media, track). out [rows]. EFORMAT
- * names the line and the text that is no int64. */
-caface_status cafi_index_integers(const cafi_index *index, size_t column, int64_t *out,
-                                  caface_error *err);
-/* Appends text to buf with tab, newline and backslash escaped, as a field of
- * index.tsv holds it. */
-void cafi_index_escape(cafi_buf *buf, const char *text);
+#include "files/index.h"
 
 typedef struct cafi_feature_set {
     char *path;
@@ -54,7 +30,7 @@ typedef struct cafi_feature_set {
 /* Opens a folder or an .npz (an .npz has no index; set.json lies beside the
  * arrays only in a folder). Checks shapes and row counts against each other,
  * naming both files and both numbers. Both styles.npy and compact.npy: allowed,
- * both are opened. EIO, EFORMAT. */
+ * both are opened. No rows is allowed. EIO, EFORMAT. */
 caface_status cafi_feature_set_open(cafi_feature_set **out, const char *path, caface_error *err);
 /* The same from single files, as `--features F.npy --styles S.npy` names them.
  * styles may be NULL; a 2-d styles array is a compact one. No index. */
@@ -63,8 +39,28 @@ caface_status cafi_feature_set_from_files(cafi_feature_set **out, const char *fe
 void cafi_feature_set_close(cafi_feature_set *set);
 
 /* Rows [first, first + count) as float, row-major: features to [count][C],
- * styles to [count][S][2]. The caller has checked the range. Any thread. */
+ * styles to [count][S][2] or NULL. The caller has checked the range, and that
+ * there are raw styles where it asks for them. Any thread. */
 void cafi_feature_set_rows(const cafi_feature_set *set, size_t first, size_t count, float *features,
                            float *styles);
+/* Compact styles of the same rows to [count][compact]. As above. */
+void cafi_feature_set_compact(const cafi_feature_set *set, size_t first, size_t count, float *out);
+
+/* What set.json says made the features, and the compact styles; NULL when
+ * there is no set.json or it does not say. Borrowed. */
+const char *cafi_feature_set_backbone(const cafi_feature_set *set);
+const char *cafi_feature_set_fusion(const cafi_feature_set *set);
+
+/* Do a's rows and b's come from the same backbone, and their compact styles,
+ * where both have them, from the same fusion model? EMODEL names both sets and
+ * both hashes. *unknown is set when one of them does not say: the caller warns. */
+caface_status cafi_feature_set_check_match(const cafi_feature_set *a, const cafi_feature_set *b,
+                                           bool *unknown, caface_error *err);
+/* Was the set made by the model of this hash? backbone or fusion may be NULL:
+ * not compared. fusion matters only where the set has compact styles and no raw
+ * ones. EMODEL and *unknown as above. model is its name in the sentence. */
+caface_status cafi_feature_set_check_model(const cafi_feature_set *set, const char *model,
+                                           const char *backbone, const char *fusion, bool *unknown,
+                                           caface_error *err);
 
 #endif
