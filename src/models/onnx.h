@@ -12,11 +12,12 @@
  * must stay open as long as the graph is read. */
 typedef struct cafi_onnx_graph {
     cafi_graph *graph;
-    bool channels_last;    /* the file's input is [B][H][W][C]; the graph's never is */
+    bool channels_last; /* the file's input is [B][H][W][C]; the graph's never is */
     size_t channels, height, width;
-    size_t input;          /* the INPUT node, [B][C][H][W] */
-    size_t output_count;   /* at most CAFI_ONNX_MAX_OUTPUTS */
-    size_t outputs[CAFI_ONNX_MAX_OUTPUTS];    /* nodes, in the file's order; not yet marked as outputs */
+    size_t input;        /* the INPUT node, [B][C][H][W] */
+    size_t output_count; /* at most CAFI_ONNX_MAX_OUTPUTS */
+    size_t
+        outputs[CAFI_ONNX_MAX_OUTPUTS]; /* nodes, in the file's order; not yet marked as outputs */
     const char *names[CAFI_ONNX_MAX_OUTPUTS]; /* of the outputs, borrowed from the file */
 } cafi_onnx_graph;
 

@@ -269,8 +269,8 @@ static caface_status add_picture(cafi_onnx_build *b, cafi_onnx_graph *g, size_t 
         return st;
     b->batch = v->dim[0] > 0 ? v->dim[0] : CAFI_ONNX_OPEN;
     node.name = v->name;
-    node.shape = (cafi_shape){
-        4, {CAFI_BATCH, (int64_t)g->channels, (int64_t)g->height, (int64_t)g->width}};
+    node.shape =
+        (cafi_shape){4, {CAFI_BATCH, (int64_t)g->channels, (int64_t)g->height, (int64_t)g->width}};
     if ((st = cafi_graph_add(b->graph, &node, &g->input, err)))
         return st;
     s.node = g->input;
@@ -314,8 +314,8 @@ static caface_status build(cafi_onnx_build *b, cafi_onnx_graph *g, size_t height
 {
     caface_status st = CAFACE_OK;
 
-    if ((st = new_slots(b, err)) || (st = add_initializers(b, err)) ||
-        (st = mark_needed(b, err)) || (st = add_picture(b, g, height, width, err)))
+    if ((st = new_slots(b, err)) || (st = add_initializers(b, err)) || (st = mark_needed(b, err)) ||
+        (st = add_picture(b, g, height, width, err)))
         return st;
     for (size_t i = 0; i < b->file->node_count; i++)
         if (b->needed[i] && (st = run_node(b, &b->file->nodes[i], err)))

@@ -25,8 +25,8 @@ typedef struct cafi_slot {
     const char *name;
     cafi_slot_kind kind;
     const cafi_tensor *constant;
-    size_t node;       /* CAFI_SLOT_DATA */
-    int batch;         /* see above */
+    size_t node; /* CAFI_SLOT_DATA */
+    int batch;   /* see above */
 } cafi_slot;
 
 typedef struct cafi_onnx_build {

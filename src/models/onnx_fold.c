@@ -340,8 +340,9 @@ caface_status cafi_fold_cast(cafi_onnx_file *file, const cafi_tensor *t, cafi_dt
                              const cafi_tensor **out, caface_error *err)
 {
     bool from_integer = cafi_fold_is_integer(t->dtype);
-    cafi_dtype kept = to == CAFI_BOOL_T ? CAFI_BOOL_T : cafi_fold_is_integer(to) ? CAFI_I64
-                                                                                 : CAFI_F32;
+    cafi_dtype kept = to == CAFI_BOOL_T          ? CAFI_BOOL_T
+                      : cafi_fold_is_integer(to) ? CAFI_I64
+                                                 : CAFI_F32;
     size_t n = cafi_tensor_count(t);
     cafi_tensor *result = NULL;
     void *data = NULL;

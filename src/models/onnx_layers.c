@@ -1,5 +1,5 @@
 /* Convolutions, matrix products, normalisation, pooling. */
-#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -41,8 +41,8 @@ static caface_status padding(const cafi_onnx_node *n, const int64_t *size, cafi_
     if (st || (st = cafi_onnx_text(n, "auto_pad", "NOTSET", &mode, err)))
         return st;
     if (pads && count != 4)
-        return cafi_onnx_fail(n, err, CAFACE_EUNSUPPORTED, "pads has %zu numbers; 2-d windows have 4",
-                              count);
+        return cafi_onnx_fail(n, err, CAFACE_EUNSUPPORTED,
+                              "pads has %zu numbers; 2-d windows have 4", count);
     for (int i = 0; pads && i < 4; i++) {
         w->pad[i] = pads[i];
         if (pads[i] < 0 || pads[i] > MAX_WINDOW)
@@ -78,7 +78,8 @@ static caface_status conv_window(cafi_onnx_build *b, const cafi_onnx_node *n, co
 
     if (weight->ndim != 4 || !cafi_tensor_count(weight) || weight->shape[2] > MAX_WINDOW ||
         weight->shape[3] > MAX_WINDOW)
-        return cafi_onnx_fail(n, err, CAFACE_EUNSUPPORTED, "a weight of shape %s; 2-d convolutions "
+        return cafi_onnx_fail(n, err, CAFACE_EUNSUPPORTED,
+                              "a weight of shape %s; 2-d convolutions "
                               "are supported",
                               cafi_shape_text(text, sizeof text, weight->ndim, weight->shape));
     w->kernel[0] = (int64_t)weight->shape[2];
@@ -203,8 +204,17 @@ static caface_status do_matmul(cafi_onnx_build *b, const cafi_onnx_node *n, cafa
     size_t out = 0;
     caface_status st = CAFACE_OK;
 
+    if (x->kind == CAFI_SLOT_CONSTANT && x->constant->ndim == 2 && y->batch == 0 &&
+        cafi_onnx_shape(b, y).ndim >= 3) {
+        node.inputs[1] = y->node;
+        if ((st = cafi_onnx_constant_node(b, x->constant, &node.inputs[0], err)) ||
+            (st = cafi_onnx_add(b, n, &node, &out, err)))
+            return st;
+        return cafi_onnx_set_data(b, n, 0, out, 0, err);
+    }
     if (x->kind != CAFI_SLOT_DATA || x->batch != 0)
-        return cafi_onnx_fail(n, err, CAFACE_EUNSUPPORTED, "its left side must hold the batch first");
+        return cafi_onnx_fail(n, err, CAFACE_EUNSUPPORTED,
+                              "its left side must hold the batch first");
     if (y->kind == CAFI_SLOT_CONSTANT && shape.ndim == 2 && y->constant->ndim == 2 &&
         cafi_tensor_count(y->constant)) {
         const cafi_tensor *weight = NULL;
@@ -230,6 +240,46 @@ static caface_status do_matmul(cafi_onnx_build *b, const cafi_onnx_node *n, cafa
     return cafi_onnx_set_data(b, n, 0, out, 0, err);
 }
 
+/* Two constant matrices, multiplied in double. */
+static caface_status fold_matmul(cafi_onnx_build *b, const cafi_onnx_node *n, caface_error *err)
+{
+    const cafi_tensor *x = cafi_onnx_in(b, n, 0)->constant;
+    const cafi_tensor *y = cafi_onnx_in(b, n, 1)->constant;
+    size_t shape[2] = {x->shape[0], y->shape[1]};
+    size_t K = x->shape[1];
+    size_t work = 0;
+    cafi_tensor *out = NULL;
+    void *data = NULL;
+    float *vx = NULL;
+    float *vy = NULL;
+    caface_status st = CAFACE_OK;
+
+    if (x->ndim != 2 || y->ndim != 2 || y->shape[0] != K)
+        return cafi_onnx_fail(n, err, CAFACE_EUNSUPPORTED, "constants that are not two matrices");
+    if (!cafi_mul_size(shape[0], shape[1], &work) || !cafi_mul_size(work, K, &work) ||
+        work > CAFI_ONNX_MAX_FOLD_TOTAL)
+        return cafi_onnx_fail(n, err, CAFACE_ELIMIT, "constants too large to multiply");
+    st = cafi_fold_new(b->file, CAFI_F32, 2, shape, &out, &data, err);
+    if (st || (st = cafi_alloc_f32(&vx, shape[0], K, err)) ||
+        (st = cafi_alloc_f32(&vy, K, shape[1], err))) {
+        free(vx);
+        return st;
+    }
+    cafi_tensor_read_f32(x, 0, cafi_tensor_count(x), vx);
+    cafi_tensor_read_f32(y, 0, cafi_tensor_count(y), vy);
+    for (size_t i = 0; i < shape[0]; i++)
+        for (size_t j = 0; j < shape[1]; j++) {
+            double sum = 0;
+
+            for (size_t k = 0; k < K; k++)
+                sum += (double)vx[i * K + k] * (double)vy[k * shape[1] + j];
+            ((float *)data)[i * shape[1] + j] = (float)sum;
+        }
+    free(vx);
+    free(vy);
+    return cafi_onnx_set_constant(b, n, 0, out, err);
+}
+
 static caface_status do_batchnorm(cafi_onnx_build *b, const cafi_onnx_node *n, caface_error *err)
 {
     cafi_slot *x = cafi_onnx_in(b, n, 0);
@@ -246,7 +296,8 @@ static caface_status do_batchnorm(cafi_onnx_build *b, const cafi_onnx_node *n, c
         if ((st = cafi_onnx_const_in(b, n, 1 + i, &t[i], err)))
             return st;
         if (!t[i] || t[i]->ndim != 1 || t[i]->shape[0] != (size_t)C)
-            return cafi_onnx_fail(n, err, CAFACE_EMODEL, "input %zu has %zu elements, the data has "
+            return cafi_onnx_fail(n, err, CAFACE_EMODEL,
+                                  "input %zu has %zu elements, the data has "
                                   "%lld channels",
                                   1 + i, t[i] ? cafi_tensor_count(t[i]) : 0, (long long)C);
     }
@@ -254,10 +305,11 @@ static caface_status do_batchnorm(cafi_onnx_build *b, const cafi_onnx_node *n, c
         (st = cafi_onnx_int(n, "training_mode", 0, &training, err)))
         return st;
     if (training)
-        return cafi_onnx_fail(n, err, CAFACE_EUNSUPPORTED, "it is in training mode; export the "
+        return cafi_onnx_fail(n, err, CAFACE_EUNSUPPORTED,
+                              "it is in training mode; export the "
                               "model in evaluation mode");
-    if ((st = cafi_graph_batchnorm(b->graph, n->name, x->node, t[0], t[1], t[2], t[3],
-                                   (double)eps, &out, err)))
+    if ((st = cafi_graph_batchnorm(b->graph, n->name, x->node, t[0], t[1], t[2], t[3], (double)eps,
+                                   &out, err)))
         return st;
     return cafi_onnx_set_data(b, n, 0, out, 0, err);
 }
@@ -312,7 +364,7 @@ static caface_status do_global_pool(cafi_onnx_build *b, const cafi_onnx_node *n,
 const cafi_onnx_entry cafi_onnx_layers[] = {
     {"Conv", 2, 3, do_conv, NULL},
     {"Gemm", 2, 3, do_gemm, NULL},
-    {"MatMul", 2, 2, do_matmul, NULL},
+    {"MatMul", 2, 2, do_matmul, fold_matmul},
     {"BatchNormalization", 5, 5, do_batchnorm, NULL},
     {"MaxPool", 1, 1, do_pool, NULL},
     {"AveragePool", 1, 1, do_pool, NULL},

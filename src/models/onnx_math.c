@@ -142,9 +142,9 @@ static caface_status fold_cast(cafi_onnx_build *b, const cafi_onnx_node *n, cafa
     const cafi_tensor *out = NULL;
     int64_t to = 0;
     caface_status st = cafi_onnx_int(n, "to", 0, &to, err);
-    cafi_dtype dtype = to == 9                                      ? CAFI_BOOL_T
+    cafi_dtype dtype = to == 9                                       ? CAFI_BOOL_T
                        : to == 1 || to == 10 || to == 11 || to == 16 ? CAFI_F32
-                                                                    : CAFI_I64;
+                                                                     : CAFI_I64;
 
     if (!st && (to < 1 || to > 16 || to == 8 || to == 14 || to == 15))
         return cafi_onnx_fail(n, err, CAFACE_EUNSUPPORTED, "to element type %lld", (long long)to);
@@ -275,7 +275,8 @@ static caface_status align(cafi_onnx_build *b, const cafi_onnx_node *n, size_t *
             return st;
     if (data[0] && data[1] && s[0].batch != s[1].batch) {
         if (b->batch != 1)
-            return cafi_onnx_fail(n, err, CAFACE_EUNSUPPORTED, "the batch is axis %d of one operand "
+            return cafi_onnx_fail(n, err, CAFACE_EUNSUPPORTED,
+                                  "the batch is axis %d of one operand "
                                   "and %d of the other",
                                   s[0].batch, s[1].batch);
         for (int i = 0; i < 2; i++)
@@ -285,8 +286,7 @@ static caface_status align(cafi_onnx_build *b, const cafi_onnx_node *n, size_t *
     *batch = data[0] ? s[0].batch : s[1].batch;
     for (int i = 0; i < 2; i++) {
         nodes[i] = s[i].node;
-        if (!data[i] &&
-            (st = constant_operand(b, n, s[i].constant, rank, *batch, &nodes[i], err)))
+        if (!data[i] && (st = constant_operand(b, n, s[i].constant, rank, *batch, &nodes[i], err)))
             return st;
     }
     return CAFACE_OK;
@@ -370,8 +370,8 @@ static caface_status do_prelu(cafi_onnx_build *b, const cafi_onnx_node *n, cafac
     count = cafi_tensor_count(slope);
     channel = slope->ndim - (shape.ndim - 1);
     if (x->batch != 0 || shape.ndim < 2 ||
-        (count != 1 && (channel < 0 || slope->shape[channel] != count ||
-                        count != (size_t)shape.dim[1])))
+        (count != 1 &&
+         (channel < 0 || slope->shape[channel] != count || count != (size_t)shape.dim[1])))
         return prelu_general(b, n, x, slope, err);
     if ((st = cafi_fold_reshape(b->file, slope, 1, &count, &slope, err)) ||
         (st = cafi_onnx_constant_node(b, slope, &node.inputs[1], err)))
@@ -388,14 +388,17 @@ static const struct {
     const char *op;
     cafi_fold_op code;
 } folds[] = {
-    {"Add", CAFI_FOLD_ADD},     {"Sub", CAFI_FOLD_SUB},         {"Mul", CAFI_FOLD_MUL},
-    {"Div", CAFI_FOLD_DIV},     {"Mod", CAFI_FOLD_MOD},         {"Pow", CAFI_FOLD_POW},
-    {"Min", CAFI_FOLD_MIN},     {"Max", CAFI_FOLD_MAX},         {"Equal", CAFI_FOLD_EQUAL},
-    {"Less", CAFI_FOLD_LESS},   {"Greater", CAFI_FOLD_GREATER}, {"And", CAFI_FOLD_AND},
-    {"Or", CAFI_FOLD_OR},       {"Neg", CAFI_FOLD_NEG},         {"Abs", CAFI_FOLD_ABS},
-    {"Sqrt", CAFI_FOLD_SQRT},   {"Exp", CAFI_FOLD_EXP},         {"Floor", CAFI_FOLD_FLOOR},
-    {"Ceil", CAFI_FOLD_CEIL},   {"Not", CAFI_FOLD_NOT},         {"Sum", CAFI_FOLD_ADD},
-    {"Reciprocal", CAFI_FOLD_RECIPROCAL},
+    {"Add", CAFI_FOLD_ADD},         {"Sub", CAFI_FOLD_SUB},
+    {"Mul", CAFI_FOLD_MUL},         {"Div", CAFI_FOLD_DIV},
+    {"Mod", CAFI_FOLD_MOD},         {"Pow", CAFI_FOLD_POW},
+    {"Min", CAFI_FOLD_MIN},         {"Max", CAFI_FOLD_MAX},
+    {"Equal", CAFI_FOLD_EQUAL},     {"Less", CAFI_FOLD_LESS},
+    {"Greater", CAFI_FOLD_GREATER}, {"And", CAFI_FOLD_AND},
+    {"Or", CAFI_FOLD_OR},           {"Neg", CAFI_FOLD_NEG},
+    {"Abs", CAFI_FOLD_ABS},         {"Sqrt", CAFI_FOLD_SQRT},
+    {"Exp", CAFI_FOLD_EXP},         {"Floor", CAFI_FOLD_FLOOR},
+    {"Ceil", CAFI_FOLD_CEIL},       {"Not", CAFI_FOLD_NOT},
+    {"Sum", CAFI_FOLD_ADD},         {"Reciprocal", CAFI_FOLD_RECIPROCAL},
 };
 
 static caface_status fold_any(cafi_onnx_build *b, const cafi_onnx_node *n, caface_error *err)

@@ -124,7 +124,7 @@ static caface_status read_attr_field(cafi_onnx_file *file, const cafi_pb_field *
 static void settle_kind(cafi_onnx_attr *attr, uint64_t type)
 {
     static const cafi_onnx_attr_kind kinds[] = {
-        [1] = CAFI_ATTR_FLOAT, [2] = CAFI_ATTR_INT,    [3] = CAFI_ATTR_STRING,
+        [1] = CAFI_ATTR_FLOAT,  [2] = CAFI_ATTR_INT,  [3] = CAFI_ATTR_STRING,
         [6] = CAFI_ATTR_FLOATS, [7] = CAFI_ATTR_INTS,
     };
 
@@ -204,7 +204,7 @@ static caface_status read_node_field(cafi_onnx_file *file, const cafi_pb_field *
 }
 
 caface_status cafi_onnx_read_node(cafi_onnx_file *file, const cafi_pb_field *field,
-                               cafi_onnx_node *node, caface_error *err)
+                                  cafi_onnx_node *node, caface_error *err)
 {
     cafi_pb message = field->bytes;
     cafi_pb_field f;

@@ -303,8 +303,9 @@ static caface_status do_concat(cafi_onnx_build *b, const cafi_onnx_node *n, cafa
         if (!x || x->kind != CAFI_SLOT_DATA)
             return cafi_onnx_fail(n, err, CAFACE_EUNSUPPORTED, "a constant beside data");
         if (x->batch != first->batch || a == x->batch || cafi_onnx_shape(b, x).ndim != rank)
-            return cafi_onnx_fail(n, err, CAFACE_EUNSUPPORTED, "its inputs hold the batch "
-                                                               "differently, or it joins along it");
+            return cafi_onnx_fail(n, err, CAFACE_EUNSUPPORTED,
+                                  "its inputs hold the batch "
+                                  "differently, or it joins along it");
         node.inputs[node.input_count++] = x->node;
         if (node.input_count < CAFI_MAX_INPUTS && i + 1 < n->input_count)
             continue;
@@ -355,7 +356,8 @@ static caface_status place_pads(const cafi_onnx_node *n, const cafi_slot *x, int
         if (st)
             return st;
         if (before < 0 || after < 0 || before > MAX_PAD || after > MAX_PAD)
-            return cafi_onnx_fail(n, err, CAFACE_EUNSUPPORTED, "pads %lld and %lld; 0 to %d are "
+            return cafi_onnx_fail(n, err, CAFACE_EUNSUPPORTED,
+                                  "pads %lld and %lld; 0 to %d are "
                                   "supported",
                                   (long long)before, (long long)after, MAX_PAD);
         if (a == x->batch && (before || after))
@@ -396,7 +398,8 @@ static caface_status do_pad(cafi_onnx_build *b, const cafi_onnx_node *n, caface_
     bool some = false;
     const char *mode = NULL;
     size_t out = 0;
-    caface_status st = cafi_onnx_list(b, n, "pads", 1, pads, 2 * CAFI_MAX_DIMS, &count, &given, err);
+    caface_status st =
+        cafi_onnx_list(b, n, "pads", 1, pads, 2 * CAFI_MAX_DIMS, &count, &given, err);
 
     if (st || (st = cafi_onnx_text(n, "mode", "constant", &mode, err)) ||
         (st = pad_value(b, n, &node.alpha, err)) ||
@@ -444,8 +447,8 @@ static caface_status resize_modes(cafi_onnx_build *b, const cafi_onnx_node *n, c
     caface_status st = cafi_onnx_text(n, "mode", "nearest", &text[0], err);
 
     if (st ||
-        (st = cafi_onnx_text(n, "coordinate_transformation_mode",
-                             old ? "asymmetric" : "half_pixel", &text[1], err)) ||
+        (st = cafi_onnx_text(n, "coordinate_transformation_mode", old ? "asymmetric" : "half_pixel",
+                             &text[1], err)) ||
         (st = cafi_onnx_text(n, "nearest_mode", old ? "floor" : "round_prefer_floor", &text[2],
                              err)))
         return st;
@@ -526,8 +529,9 @@ static caface_status resize_sides(cafi_onnx_build *b, const cafi_onnx_node *n,
         double out = by_size ? sizes[i] : floor(in * (double)(float)scales[i]);
 
         if (i < 2 && out != in)
-            return cafi_onnx_fail(n, err, CAFACE_EUNSUPPORTED, "it resizes axis %d; 2 and 3 are "
-                                                               "supported",
+            return cafi_onnx_fail(n, err, CAFACE_EUNSUPPORTED,
+                                  "it resizes axis %d; 2 and 3 are "
+                                  "supported",
                                   i);
         if (i < 2)
             continue;

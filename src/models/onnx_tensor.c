@@ -28,9 +28,9 @@ typedef struct parts {
 static caface_status dtype_of(uint64_t type, const char *name, cafi_dtype *out, caface_error *err)
 {
     static const signed char dtypes[] = {
-        [0] = -1,        [1] = CAFI_F32, [2] = CAFI_U8,      [3] = CAFI_I8,  [4] = CAFI_U16,
-        [5] = CAFI_I16,  [6] = CAFI_I32, [7] = CAFI_I64,     [8] = -1,       [9] = CAFI_BOOL_T,
-        [10] = CAFI_F16, [11] = CAFI_F64, [12] = CAFI_U32,   [13] = CAFI_U64, [14] = -1,
+        [0] = -1,        [1] = CAFI_F32,   [2] = CAFI_U8,   [3] = CAFI_I8,   [4] = CAFI_U16,
+        [5] = CAFI_I16,  [6] = CAFI_I32,   [7] = CAFI_I64,  [8] = -1,        [9] = CAFI_BOOL_T,
+        [10] = CAFI_F16, [11] = CAFI_F64,  [12] = CAFI_U32, [13] = CAFI_U64, [14] = -1,
         [15] = -1,       [16] = CAFI_BF16,
     };
 
@@ -306,8 +306,9 @@ static caface_status map_external(cafi_onnx_file *file, const parts *t, size_t n
     if (st)
         return st;
     if (t->has_length && t->length != need)
-        return cafi_fail(err, CAFACE_EFORMAT, "tensor %s: external length %llu, its shape needs %zu",
-                         t->name, (unsigned long long)t->length, need);
+        return cafi_fail(err, CAFACE_EFORMAT,
+                         "tensor %s: external length %llu, its shape needs %zu", t->name,
+                         (unsigned long long)t->length, need);
     if (t->offset > size || size - t->offset < need)
         return cafi_fail(err, CAFACE_EFORMAT,
                          "tensor %s: bytes %llu to +%zu of external data %s, which has %zu",

@@ -86,8 +86,7 @@ caface_status cafi_fold_slice(cafi_onnx_file *file, const cafi_tensor *t, int ax
     if (st)
         return st;
     if (extent)
-        view->data +=
-            (ptrdiff_t)start * t->stride[axis] * (ptrdiff_t)cafi_dtype_size(t->dtype);
+        view->data += (ptrdiff_t)start * t->stride[axis] * (ptrdiff_t)cafi_dtype_size(t->dtype);
     view->shape[axis] = extent;
     view->stride[axis] = extent > 1 ? t->stride[axis] * step : t->stride[axis];
     *out = view;
@@ -104,7 +103,8 @@ static caface_status place(cafi_onnx_file *file, const cafi_tensor *part, int ax
     size_t outer = 1;
     void *dense = NULL;
     cafi_tensor *copy = NULL;
-    caface_status st = cafi_fold_new(file, part->dtype, part->ndim, part->shape, &copy, &dense, err);
+    caface_status st =
+        cafi_fold_new(file, part->dtype, part->ndim, part->shape, &copy, &dense, err);
 
     if (st || cafi_tensor_count(part) == 0)
         return st;

@@ -1,0 +1,191 @@
+#!/usr/bin/python3
+"""Writes tests/fixtures/onnx: small random CNNs exported by PyTorch, with the
+inputs and outputs PyTorch computes. A tool for developers; the tests only read
+what is committed. PyTorch's exporter needs no onnx package.
+
+    tools/make_onnx_fixtures.py [FOLDER]
+"""
+import os
+import sys
+import warnings
+
+import numpy as np
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+warnings.filterwarnings("ignore")
+torch.manual_seed(20)
+
+
+def stir(net):
+    """Random weights and running statistics, so that nothing is 0 or 1."""
+    g = torch.Generator().manual_seed(7)
+    for name, t in net.state_dict().items():
+        if not t.dtype.is_floating_point:
+            continue
+        if name.endswith("running_var"):
+            t.copy_(1 + 0.3 * torch.rand(t.shape, generator=g))
+        elif t.dim() > 1:
+            fan = t[0].numel()
+            t.copy_(torch.randn(t.shape, generator=g) * (1.5 / fan) ** 0.5)
+        else:
+            t.copy_(0.5 + 0.2 * torch.randn(t.shape, generator=g))
+    return net.eval()
+
+
+class Block(nn.Module):
+    """An IResNet block: BN, conv, BN, PReLU, conv, BN, plus the shortcut."""
+
+    def __init__(self, i, o, stride):
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.BatchNorm2d(i), nn.Conv2d(i, o, 3, 1, 1, bias=False), nn.BatchNorm2d(o), nn.PReLU(o),
+            nn.Conv2d(o, o, 3, stride, 1, bias=False), nn.BatchNorm2d(o))
+        self.short = None
+        if stride != 1 or i != o:
+            self.short = nn.Sequential(nn.Conv2d(i, o, 1, stride, bias=False), nn.BatchNorm2d(o))
+
+    def forward(self, x):
+        return self.body(x) + (self.short(x) if self.short else x)
+
+
+class Face(nn.Module):
+    """A face backbone in small: 112x112 in, 16 numbers out, residual sums at
+    56, 28, 14 and 7 pixels."""
+
+    def __init__(self, normalise=False):
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(3, 6, 3, 2, 1, bias=False), nn.BatchNorm2d(6), nn.PReLU(6))
+        self.stage1 = nn.Sequential(Block(6, 6, 1))
+        self.stage2 = nn.Sequential(Block(6, 8, 2), Block(8, 8, 1))
+        self.stage3 = nn.Sequential(Block(8, 12, 2), Block(12, 12, 1))
+        self.stage4 = nn.Sequential(Block(12, 12, 2))
+        self.bn = nn.BatchNorm2d(12)
+        self.drop = nn.Dropout(0.4)
+        self.fc = nn.Linear(12 * 7 * 7, 16)
+        self.features = nn.BatchNorm1d(16)
+        self.normalise = normalise
+
+    def forward(self, x):
+        x = self.stage4(self.stage3(self.stage2(self.stage1(self.stem(x)))))
+        x = torch.flatten(self.drop(self.bn(x)), 1)
+        x = self.features(self.fc(x))
+        return F.normalize(x) if self.normalise else x
+
+
+class Mobile(nn.Module):
+    """Depthwise, Clip, squeeze-and-excite, hard activations, fixed reshape."""
+
+    def __init__(self):
+        super().__init__()
+        self.a = nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.ReLU6(), nn.Conv2d(8, 8, 3, 1, 1, groups=8), nn.Hardswish())
+        self.se = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(8, 4, 1), nn.ReLU(), nn.Conv2d(4, 8, 1), nn.Hardsigmoid())
+        self.b = nn.Sequential(nn.Conv2d(8, 12, 1), nn.LeakyReLU(0.1), nn.Conv2d(12, 12, 3, 1, 2, dilation=2, groups=4), nn.Sigmoid())
+        self.c = nn.Conv2d(12, 10, 1, bias=False)
+
+    def forward(self, x):
+        x = self.a(x)
+        x = self.b(x * self.se(x))
+        x = F.max_pool2d(x, 3, 2, 1) + F.avg_pool2d(x, 3, 2, 1, count_include_pad=False)
+        x = self.c(F.pad(x, (1, 0, 2, 1), value=0.25))
+        return x.mean((2, 3)).view(x.size(0), -1)
+
+
+class Pyramid(nn.Module):
+    """A detector in small: resize, concat, transpose, reshape, softmax, slices."""
+
+    def __init__(self):
+        super().__init__()
+        self.a = nn.Conv2d(3, 6, 3, 2, 1)
+        self.b = nn.Conv2d(6, 6, 3, 2, 1)
+        self.cls = nn.Conv2d(6, 4, 1)
+        self.box = nn.Conv2d(12, 8, 1)
+
+    def forward(self, x):
+        hi = F.relu(self.a(x))
+        lo = torch.tanh(self.b(hi))
+        up = F.interpolate(lo, scale_factor=2, mode="nearest")
+        both = torch.cat([hi, up], 1)
+        cls = self.cls(hi + up)
+        n = x.shape[0]
+        cls = F.softmax(cls.permute(0, 2, 3, 1).reshape(n, -1, 2), -1)
+        box = self.box(both).permute(0, 2, 3, 1).reshape(n, -1, 4)
+        left, right = box[:, :, :2] * 2 - 1, torch.exp(0.1 * box[:, :, 2:])
+        lin = F.interpolate(both, size=(5, 7), mode="bilinear", align_corners=False)
+        return cls, torch.cat([left, right], 2), lin.flatten(2).transpose(1, 2)
+
+
+class Anchors(nn.Module):
+    """SCRFD's tail: a batch of one that is folded away."""
+
+    def __init__(self):
+        super().__init__()
+        self.a = nn.Conv2d(3, 4, 3, 2, 1)
+        self.b = nn.Conv2d(4, 2 * 4, 3, 1, 1)
+
+    def forward(self, x):
+        x = F.relu(self.a(x))
+        y = self.b(x)
+        return torch.sigmoid(y[:, :2].permute(2, 3, 0, 1).reshape(-1, 1)), y.permute(2, 3, 0, 1).reshape(-1, 4)
+
+
+class Odd(nn.Module):
+    """Arithmetic: broadcasts, gathers, splits, norms, matrix products."""
+
+    def __init__(self):
+        super().__init__()
+        self.a = nn.Conv2d(3, 6, 3, 3)
+        self.w = nn.Parameter(torch.randn(5, 6))
+        self.scale = nn.Parameter(torch.rand(6, 1, 1) + 0.5)
+        self.fc = nn.Parameter(torch.randn(6, 9))
+
+    def forward(self, x):
+        x = x[:, [2, 1, 0]]
+        x = (self.a(x) - 0.1) / self.scale
+        p, q = torch.split(x, [2, 4], 1)
+        x = torch.cat([q.abs(), -p], 1)
+        g = x.amax((2, 3)) - x.mean((2, 3))
+        g = g / g.norm(dim=1, keepdim=True)
+        m = torch.matmul(self.w.t() @ self.w, x.flatten(2)).sum(2)
+        s = torch.sqrt(x.flatten(2).pow(2).sum(2) + 1e-3)
+        return torch.matmul(g + 0.1 * m + s, self.fc), x[:, 1::2, -1, :]
+
+
+CASES = [
+    # name, network, input size, opset, open axes, batch
+    ("face_9", Face(), (112, 112), 9, None, 1),
+    ("face_13", Face(), (112, 112), 13, {0: "n"}, 2),
+    ("face_norm_16", Face(True), (112, 112), 16, {0: "n"}, 2),
+    ("mobile_10", Mobile(), (30, 26), 10, None, 1),
+    ("mobile_14", Mobile(), (30, 26), 14, {0: "n"}, 3),
+    ("mobile_17", Mobile(), (30, 26), 17, None, 4),
+    ("pyramid_11", Pyramid(), (16, 24), 11, None, 1),
+    ("pyramid_12", Pyramid(), (16, 24), 12, {0: "n", 2: "h", 3: "w"}, 2),
+    ("pyramid_17", Pyramid(), (16, 24), 17, {0: "n"}, 2),
+    ("anchors_11", Anchors(), (12, 20), 11, {2: "h", 3: "w"}, 1),
+    ("odd_13", Odd(), (18, 15), 13, {0: "n"}, 2),
+    ("odd_11", Odd(), (18, 15), 11, None, 1),
+]
+
+
+def main():
+    folder = sys.argv[1] if len(sys.argv) > 1 else os.path.join(os.path.dirname(__file__), "..", "tests", "fixtures", "onnx")
+    os.makedirs(folder, exist_ok=True)
+    for name, net, (h, w), opset, axes, batch in CASES:
+        with torch.no_grad():
+            net = stir(net)
+            x = torch.randn(batch, 3, h, w, generator=torch.Generator().manual_seed(opset))
+            x = (x * 8).round() / 16  # few bits, so that the arrays compress
+            out = net(x)
+            out = out if isinstance(out, tuple) else (out,)
+            names = ["out%d" % i for i in range(len(out))]
+            torch.onnx.export(net, x, os.path.join(folder, name + ".onnx"), opset_version=opset,
+                              input_names=["input"], output_names=names,
+                              dynamic_axes={"input": axes} if axes else None)
+        arrays = {"input": x.numpy()}
+        arrays.update({n: o.numpy() for n, o in zip(names, out)})
+        np.savez_compressed(os.path.join(folder, name + ".npz"), **arrays)
+
+
+main()
