@@ -3,8 +3,6 @@
 #include <math.h>
 #include <stdio.h>
 
-#define MINUS "\xE2\x88\x92" /* the sign, wider than a hyphen */
-
 bool cafi_axis_shows(cafi_scale scale, double value)
 {
     return isfinite(value) && (scale == CAFI_SCALE_LINEAR || value > 0);
@@ -33,8 +31,8 @@ static void linear_text(cafi_axis *axis, size_t i, double step, bool percent)
     if (digits > 9 || fabs(shown) >= 1e9)
         snprintf(axis->text[i], sizeof axis->text[i], "%.3g%s", shown, percent ? " %" : "");
     else
-        snprintf(axis->text[i], sizeof axis->text[i], "%s%.*f%s", shown < 0 ? MINUS : "", digits,
-                 fabs(shown), percent ? " %" : "");
+        snprintf(axis->text[i], sizeof axis->text[i], "%s%.*f%s", shown < 0 ? CAFI_MINUS : "",
+                 digits, fabs(shown), percent ? " %" : "");
 }
 
 /* Whole numbers (epochs, ranks) begin and end with the data. */
@@ -74,7 +72,7 @@ static void log_text(cafi_axis *axis, size_t i, bool plain)
     else if (exponent == 0)
         snprintf(axis->text[i], sizeof axis->text[i], "1");
     else
-        snprintf(axis->text[i], sizeof axis->text[i], "10^%s%.0f", exponent < 0 ? MINUS : "",
+        snprintf(axis->text[i], sizeof axis->text[i], "10^%s%.0f", exponent < 0 ? CAFI_MINUS : "",
                  fabs(exponent));
 }
 

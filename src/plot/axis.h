@@ -5,6 +5,7 @@
 #include "plot/chart.h"
 
 #define CAFI_AXIS_MAX_TICKS 24
+#define CAFI_MINUS "\xE2\x88\x92" /* the sign, wider than a hyphen */
 
 typedef struct cafi_axis {
     cafi_scale scale;

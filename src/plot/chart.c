@@ -332,7 +332,7 @@ static bool find_ending(const layout *l, size_t k, ending *e)
 static void draw_names(const layout *l)
 {
     cairo_t *cr = cafi_canvas_cairo(l->canvas);
-    ending ends[CAFI_CHART_MAX_SERIES];
+    ending ends[CAFI_CHART_MAX_SERIES] = {{0}};
     double place[CAFI_CHART_MAX_SERIES];
     size_t n = 0;
 

@@ -9,9 +9,10 @@
 #include "plot/canvas.h"
 
 #define EDGE 18.0
-#define LANE 24.0       /* height of the lane of one star and its label */
-#define STAR_SIZE 8.5   /* outer radius of a star */
-#define DOT_SIZE 3.6    /* radius of a dot */
+#define LANE 24.0     /* height of the lane of one star and its label */
+#define STAR_SIZE 8.5 /* outer radius of a star */
+#define DOT_SIZE 3.6  /* radius of a dot where there are few */
+#define FEW_DOTS 1500.0
 #define BAR_WIDTH 11.0  /* of the colour bar */
 #define BAR_SPACE 104.0 /* what the colour bar and its text take on the right */
 #define LEGEND_SPACE 168.0
@@ -123,12 +124,13 @@ static void place_stars(layout *l)
     qsort(l->stars, n, sizeof l->stars[0], by_similarity);
     for (size_t k = 0; k < n; k++) {
         star_place *s = &l->stars[k];
+        double similarity = p->stars[s->star].similarity, width = 0;
         char name[NAME_SIZE];
-        double width = 0;
 
         cafi_canvas_fit(l->canvas, font_of(l, s), 0.4 * (l->right - l->left),
                         p->stars[s->star].name, name, sizeof name);
-        snprintf(s->text, sizeof s->text, "%s  %.3f", name, p->stars[s->star].similarity);
+        snprintf(s->text, sizeof s->text, "%s  %s%.3f", name, similarity < 0 ? CAFI_MINUS : "",
+                 fabs(similarity));
         width = cafi_canvas_text_width(l->canvas, font_of(l, s), s->text) + STAR_SIZE + 5;
         s->left = s->x - width;
         s->right = s->x + width;
@@ -240,19 +242,21 @@ static void draw_dots(const layout *l, dot *dots)
 {
     cairo_t *cr = cafi_canvas_cairo(l->canvas);
     uint64_t state = l->plot->seed;
+    double crowd = (double)l->plot->count / FEW_DOTS;
+    double radius = crowd > 1 ? fmax(1, DOT_SIZE / sqrt(crowd)) : DOT_SIZE;
 
     for (size_t i = 0; i < l->plot->count; i++)
         dots[i] =
             (dot){cafi_axis_place(&l->x, l->plot->similarity[i]),
-                  l->top + DOT_SIZE + next_height(&state) * (l->bottom - l->top - 2 * DOT_SIZE - 2),
+                  l->top + radius + next_height(&state) * (l->bottom - l->top - 2 * radius - 2),
                   share(l->plot, i)};
     qsort(dots, l->plot->count, sizeof dots[0], by_share);
-    cairo_set_line_width(cr, 0.7);
+    cairo_set_line_width(cr, 0.2 * radius);
     for (size_t i = 0; i < l->plot->count; i++) {
-        cairo_arc(cr, dots[i].x, dots[i].y, DOT_SIZE, 0, 2 * acos(-1));
+        cairo_arc(cr, dots[i].x, dots[i].y, radius, 0, 2 * acos(-1));
         cafi_canvas_colour(l->canvas, share_colour(l, dots[i].share), 0.95);
         cairo_fill_preserve(cr);
-        cafi_canvas_colour(l->canvas, cafi_paper, 0.9);
+        cafi_canvas_colour(l->canvas, cafi_paper, crowd > 2 ? 0.3 : 0.9);
         cairo_stroke(cr);
     }
 }
