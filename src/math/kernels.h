@@ -20,6 +20,9 @@ typedef struct cafi_kernels {
                       size_t K);
     void (*gelu)(float *y, const float *x, size_t n);
     void (*softmax)(float *y, const float *x, size_t R, size_t K);
+    void (*softmax_columns)(float *y, const float *x, size_t R, size_t K);
+    void (*mix_rows)(float *y, const float *x, const float *w, const float *b, size_t M, size_t J,
+                     size_t K, cafi_epilogue epilogue);
     void (*style_mix)(float *z, const float *s, const float *w, float slope, size_t R, size_t S);
     void (*norms)(float *norm, const float *x, size_t R, size_t K);
     void (*weighted_sum)(double *sum, const double *w, const float *x, size_t ldx, size_t R,

@@ -53,6 +53,39 @@ void cafi_softmax_plain(float *y, const float *x, size_t R, size_t K)
     }
 }
 
+void cafi_softmax_columns_plain(float *y, const float *x, size_t R, size_t K)
+{
+    for (size_t k = 0; R && k < K; k++) {
+        float top = x[k];
+        float sum = 0.0f;
+
+        for (size_t r = 1; r < R; r++)
+            top = x[r * K + k] > top ? x[r * K + k] : top;
+        for (size_t r = 0; r < R; r++) {
+            y[r * K + k] = expf(x[r * K + k] - top);
+            sum += y[r * K + k];
+        }
+        for (size_t r = 0; r < R; r++)
+            y[r * K + k] /= sum;
+    }
+}
+
+void cafi_mix_rows_plain(float *y, const float *x, const float *w, const float *b, size_t M,
+                         size_t J, size_t K, cafi_epilogue epilogue)
+{
+    for (size_t j = 0; j < J; j++)
+        for (size_t k = 0; k < K; k++) {
+            float *to = y + j * K + k;
+            float sum = b[j];
+
+            for (size_t m = 0; m < M; m++)
+                sum += w[j * M + m] * x[m * K + k];
+            if (epilogue == CAFI_GELU)
+                cafi_gelu_plain(&sum, &sum, 1);
+            *to = epilogue == CAFI_ADD ? *to + sum : sum;
+        }
+}
+
 void cafi_style_mix_plain(float *z, const float *s, const float *w, float slope, size_t R, size_t S)
 {
     for (size_t r = 0; r < R; r++)

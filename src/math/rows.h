@@ -1,9 +1,12 @@
 /* Kernels that work on rows or on single numbers, in plain C: the definitions
- * of the slots of cafi_kernels. All may work in place (y == x). */
+ * of the slots of cafi_kernels. All may work in place (y == x)
+ * unless they say otherwise. */
 #ifndef CAFI_MATH_ROWS_H
 #define CAFI_MATH_ROWS_H
 
 #include <stddef.h>
+
+#include "math/linear.h"
 
 #define CAFI_LAYERNORM_EPS 1e-5f
 
@@ -17,6 +20,15 @@ void cafi_gelu_plain(float *y, const float *x, size_t n);
 
 /* y[r] = softmax of x[r]; x, y [R][K]. A row of no columns is left alone. */
 void cafi_softmax_plain(float *y, const float *x, size_t R, size_t K);
+
+/* y[r][k] = softmax over r of x[r][k], column by column; x, y [R][K]. */
+void cafi_softmax_columns_plain(float *y, const float *x, size_t R, size_t K);
+
+/* A linear layer over rows instead of columns:
+ * y[j][k] = b[j] + sum_m w[j][m] * x[m][k], with the epilogues of math/linear.h
+ *   x [M][K]   w [J][M]   b [J]   y [J][K], no overlap with x */
+void cafi_mix_rows_plain(float *y, const float *x, const float *w, const float *b, size_t M,
+                         size_t J, size_t K, cafi_epilogue epilogue);
 
 /* z[r][c] = prelu(s[r][c][0]*w[c][0] + s[r][c][1]*w[c][1]) with one slope
  *   s [R][S][2]   w [S][2]   z [R][S] */

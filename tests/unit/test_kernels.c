@@ -192,6 +192,36 @@ static void check_rows(fixture *f, size_t R, size_t K)
     free(x);
 }
 
+static void check_columns(fixture *f, size_t M, size_t J, size_t K)
+{
+    static const cafi_epilogue epilogues[] = {CAFI_STORE, CAFI_ADD, CAFI_GELU};
+    cafi_epilogue epilogue = epilogues[test_below(&f->rng, 3)];
+    float *x = random_floats(f, M * K, 5.0f);
+    float *w = random_floats(f, J * M, 1.0f);
+    float *b = random_floats(f, J, 1.0f);
+    float *want = random_floats(f, J * K, 1.0f);
+    float *got = copy_floats(want, J * K);
+    const char *isa = cafi_isa_name(f->fast->isa);
+
+    cafi_mix_rows_plain(want, x, w, b, M, J, K, epilogue);
+    f->fast->mix_rows(got, x, w, b, M, J, K, epilogue);
+    EXPECT_NEAR_F32(got, want, J * K, 1e-6 * (6.0 + 5.0 * (double)M),
+                    "%s mix_rows M=%zu J=%zu K=%zu epilogue %d seed=%llu", isa, M, J, K, epilogue,
+                    (unsigned long long)f->seed);
+    check_guard(got, J * K);
+    memcpy(want, got, J * K * sizeof *want);
+    cafi_softmax_columns_plain(want, want, J, K);
+    f->fast->softmax_columns(got, got, J, K);
+    EXPECT_NEAR_F32(got, want, J * K, 1e-5, "%s softmax_columns R=%zu K=%zu seed=%llu", isa, J, K,
+                    (unsigned long long)f->seed);
+    check_guard(got, J * K);
+    free(got);
+    free(want);
+    free(b);
+    free(w);
+    free(x);
+}
+
 static void check_style_mix(fixture *f, size_t R, size_t S)
 {
     float *s = random_floats(f, R * S * 2, 1.0f);
@@ -263,6 +293,7 @@ static void versions_agree(void **state)
             check_attention(&f, odd_size(&f, 40), odd_size(&f, 90), 1 + test_below(&f.rng, 4),
                             test_below(&f.rng, 2) ? 16 : 1 + test_below(&f.rng, 40), 1.0f);
             check_rows(&f, odd_size(&f, 20), odd_size(&f, 300));
+            check_columns(&f, odd_size(&f, 20), odd_size(&f, 20), odd_size(&f, 80));
             check_style_mix(&f, odd_size(&f, 10), odd_size(&f, 200));
             check_weighted_sum(&f, odd_size(&f, 20), 1 + test_below(&f.rng, 8), odd_size(&f, 300));
             check_finite(&f, odd_size(&f, 20), odd_size(&f, 100));

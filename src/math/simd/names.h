@@ -14,6 +14,8 @@
 #define cafi_simd_layernorm CAFI_SIMD_NAME(cafi_layernorm)
 #define cafi_simd_gelu CAFI_SIMD_NAME(cafi_gelu)
 #define cafi_simd_softmax CAFI_SIMD_NAME(cafi_softmax)
+#define cafi_simd_softmax_columns CAFI_SIMD_NAME(cafi_softmax_columns)
+#define cafi_simd_mix_rows CAFI_SIMD_NAME(cafi_mix_rows)
 #define cafi_simd_style_mix CAFI_SIMD_NAME(cafi_style_mix)
 #define cafi_simd_norms CAFI_SIMD_NAME(cafi_norms)
 #define cafi_simd_weighted_sum CAFI_SIMD_NAME(cafi_weighted_sum)
@@ -26,6 +28,9 @@ void cafi_simd_layernorm(float *y, const float *x, const float *gamma, const flo
                          size_t K);
 void cafi_simd_gelu(float *y, const float *x, size_t n);
 void cafi_simd_softmax(float *y, const float *x, size_t R, size_t K);
+void cafi_simd_softmax_columns(float *y, const float *x, size_t R, size_t K);
+void cafi_simd_mix_rows(float *y, const float *x, const float *w, const float *b, size_t M,
+                        size_t J, size_t K, cafi_epilogue epilogue);
 void cafi_simd_style_mix(float *z, const float *s, const float *w, float slope, size_t R, size_t S);
 void cafi_simd_norms(float *norm, const float *x, size_t R, size_t K);
 void cafi_simd_weighted_sum(double *sum, const double *w, const float *x, size_t ldx, size_t R,

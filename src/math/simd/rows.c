@@ -63,6 +63,46 @@ void cafi_simd_softmax(float *y, const float *x, size_t R, size_t K)
     }
 }
 
+void cafi_simd_softmax_columns(float *y, const float *x, size_t R, size_t K)
+{
+    for (size_t k = 0; R && k < K; k += VF) {
+        size_t n = K - k;
+        vf top = vf_load_n(x + k, n);
+        vf sum = vf_zero();
+        vf inverse;
+
+        for (size_t r = 1; r < R; r++)
+            top = vf_max(top, vf_load_n(x + r * K + k, n));
+        for (size_t r = 0; r < R; r++) {
+            vf e = vf_exp2(vf_mul(vf_sub(vf_load_n(x + r * K + k, n), top), vf_all(LOG2_E)));
+            sum = vf_add(sum, e);
+            vf_store_n(y + r * K + k, e, n);
+        }
+        inverse = vf_div(vf_all(1.0f), sum);
+        for (size_t r = 0; r < R; r++)
+            vf_store_n(y + r * K + k, vf_mul(vf_load_n(y + r * K + k, n), inverse), n);
+    }
+}
+
+void cafi_simd_mix_rows(float *y, const float *x, const float *w, const float *b, size_t M,
+                        size_t J, size_t K, cafi_epilogue epilogue)
+{
+    for (size_t j = 0; j < J; j++)
+        for (size_t k = 0; k < K; k += VF) {
+            size_t n = K - k;
+            float *to = y + j * K + k;
+            vf sum = vf_all(b[j]);
+
+            for (size_t m = 0; m < M; m++)
+                sum = vf_fma(vf_all(w[j * M + m]), vf_load_n(x + m * K + k, n), sum);
+            if (epilogue == CAFI_GELU)
+                sum = vf_gelu(sum);
+            else if (epilogue == CAFI_ADD)
+                sum = vf_add(vf_load_n(to, n), sum);
+            vf_store_n(to, sum, n);
+        }
+}
+
 void cafi_simd_style_mix(float *z, const float *s, const float *w, float slope, size_t R, size_t S)
 {
     size_t whole = S - S % VF;

@@ -1,0 +1,61 @@
+/* caface/model.h - a fusion model: the network that turns face features into
+ * one template, opened from a checkpoint or a converted file. */
+#ifndef CAFACE_MODEL_H
+#define CAFACE_MODEL_H
+
+#include <stddef.h>
+
+#include "caface/status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Immutable once opened: any number of threads may use one at a time. */
+typedef struct caface_model caface_model;
+
+/* A SHA-256 as lower-case hexadecimal, the final NUL included. */
+#define CAFACE_HASH_SIZE 65
+
+/* The sizes of a model, all read from its tensors but H. */
+typedef struct caface_model_info {
+    size_t C;       /* feature width; 0: any (one confidence a cluster, and no class centres) */
+    size_t S;       /* style channels: a raw style is S pairs of (mean, std) */
+    size_t compact; /* width of a compact style, 64 in every known model */
+    size_t D;       /* token width */
+    size_t M;       /* cluster centres */
+    size_t K;       /* confidences a cluster: C or 1 */
+    size_t L;       /* blocks of the cluster network */
+    size_t A;       /* mixer blocks of the aggregation network */
+    size_t H;       /* attention heads: from the configuration, else 8 */
+    char hash[CAFACE_HASH_SIZE]; /* of the fusion tensors: names, shapes and values in f32,
+                                  * whatever file they came from and in whatever order */
+} caface_model_info;
+
+/* Opens the fusion network in a file: .ckpt, .pth, .safetensors or .npz with
+ * tensors named aggregator.*. Touches no other tensor of the file, and the file
+ * may be replaced afterwards. *out is the caller's, to caface_model_free; NULL
+ * on failure.
+ * EIO: cannot be read. EFORMAT: damaged. EMODEL: no fusion network in it, a
+ * tensor is missing or has another shape than the others ask for. ELIMIT: sizes
+ * beyond what docs/fusion.md allows. */
+CAFACE_API caface_status caface_model_open(caface_model **out, const char *path, caface_error *err);
+
+/* NULL is allowed. No set made with the model may be in use any more. */
+CAFACE_API void caface_model_free(caface_model *model);
+
+/* Fills info. Any thread. */
+CAFACE_API void caface_model_get_info(const caface_model *model, caface_model_info *info);
+
+/* Compact styles of n faces. Each depends on that face alone, bit for bit.
+ *   style    f32 [n][S][2]   as the encoder wrote it
+ *   compact  f32 [n][info.compact], written
+ * EINVAL: null array, NaN or Inf (names the row). ENOMEM. On any error compact
+ * holds nothing useful. Any thread. */
+CAFACE_API caface_status caface_model_compact(const caface_model *model, const float *style,
+                                              size_t n, float *compact, caface_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,27 @@
+/* SHA-256 (FIPS 180-4): the identity of a set of tensors, the checksum of a
+ * saved state. */
+#ifndef CAFI_BASE_SHA256_H
+#define CAFI_BASE_SHA256_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define CAFI_SHA256_SIZE 32
+/* Lower-case hexadecimal, the final NUL included. */
+#define CAFI_SHA256_TEXT 65
+
+typedef struct cafi_sha256 {
+    uint32_t state[8];
+    uint64_t length; /* bytes so far */
+    unsigned char block[64];
+} cafi_sha256;
+
+void cafi_sha256_begin(cafi_sha256 *hash);
+void cafi_sha256_add(cafi_sha256 *hash, const void *bytes, size_t n);
+void cafi_sha256_end(cafi_sha256 *hash, unsigned char digest[CAFI_SHA256_SIZE]);
+/* All of the above. */
+void cafi_sha256_of(const void *bytes, size_t n, unsigned char digest[CAFI_SHA256_SIZE]);
+/* Writes the digest as text and returns text. */
+char *cafi_sha256_hex(const unsigned char digest[CAFI_SHA256_SIZE], char text[CAFI_SHA256_TEXT]);
+
+#endif

@@ -1,0 +1,332 @@
+#include "fusion/bind.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "math/rows.h"
+
+#define NAME_SIZE 160
+
+typedef struct bound {
+    char name[NAME_SIZE];
+    unsigned char digest[CAFI_SHA256_SIZE];
+} bound;
+
+struct cafi_binder {
+    const cafi_bundle *bundle;
+    const char *prefix;
+    cafi_arena *arena;
+    bound *bound;
+    size_t count;
+    caface_status status;
+    caface_error *err;
+};
+
+void cafi_arena_free(cafi_arena *arena)
+{
+    for (size_t i = 0; i < arena->count; i++)
+        free(arena->items[i]);
+    free(arena->items);
+    *arena = (cafi_arena){0};
+}
+
+caface_status cafi_binder_new(cafi_binder **out, const cafi_bundle *bundle, const char *prefix,
+                              cafi_arena *arena, caface_error *err)
+{
+    caface_status st = cafi_alloc((void **)out, 1, sizeof **out, err);
+
+    if (st)
+        return st;
+    (*out)->bundle = bundle;
+    (*out)->prefix = prefix;
+    (*out)->arena = arena;
+    (*out)->err = err;
+    return CAFACE_OK;
+}
+
+caface_status cafi_binder_status(const cafi_binder *binder)
+{
+    return binder->status;
+}
+
+void cafi_binder_free(cafi_binder *binder)
+{
+    if (!binder)
+        return;
+    free(binder->bound);
+    free(binder);
+}
+
+void cafi_binder_fail(cafi_binder *binder, caface_status status, const char *fmt, ...)
+{
+    char text[CAFACE_ERROR_SIZE];
+    va_list args;
+
+    if (binder->status)
+        return;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    binder->status = cafi_fail(binder->err, status, "%s", text);
+}
+
+/* The full name; a name that does not fit finds nothing, which is reported. */
+static const cafi_tensor *find(const cafi_binder *binder, char name[NAME_SIZE], const char *fmt,
+                               va_list args)
+{
+    int n = snprintf(name, NAME_SIZE, "%s", binder->prefix);
+
+    if (n >= 0 && n < NAME_SIZE)
+        vsnprintf(name + n, (size_t)(NAME_SIZE - n), fmt, args);
+    return cafi_bundle_find(binder->bundle, name);
+}
+
+bool cafi_binder_has(const cafi_binder *binder, const char *fmt, ...)
+{
+    char name[NAME_SIZE];
+    const cafi_tensor *t = NULL;
+    va_list args;
+
+    va_start(args, fmt);
+    t = find(binder, name, fmt, args);
+    va_end(args);
+    return t != NULL;
+}
+
+size_t cafi_binder_extent(cafi_binder *binder, int ndim, int axis, size_t most, const char *fmt,
+                          ...)
+{
+    char name[NAME_SIZE];
+    char shape[128];
+    const cafi_tensor *t = NULL;
+    va_list args;
+
+    if (binder->status)
+        return 1;
+    va_start(args, fmt);
+    t = find(binder, name, fmt, args);
+    va_end(args);
+    if (!t)
+        cafi_binder_fail(binder, CAFACE_EMODEL, "%s: not in the file", name);
+    else if (t->ndim != ndim)
+        cafi_binder_fail(binder, CAFACE_EMODEL, "%s: file has %s, model needs %d dimensions", name,
+                         cafi_shape_text(shape, sizeof shape, t->ndim, t->shape), ndim);
+    else if (t->shape[axis] == 0)
+        cafi_binder_fail(binder, CAFACE_EMODEL, "%s: file has %s, which is empty", name,
+                         cafi_shape_text(shape, sizeof shape, t->ndim, t->shape));
+    else if (t->shape[axis] > most)
+        cafi_binder_fail(binder, CAFACE_ELIMIT, "%s: file has %s, at most %zu are supported", name,
+                         cafi_shape_text(shape, sizeof shape, t->ndim, t->shape), most);
+    return binder->status ? 1 : t->shape[axis];
+}
+
+static bool grow(void *array_pointer, size_t count, size_t size, caface_error *err,
+                 caface_status *status)
+{
+    void *old = NULL;
+    void *grown = NULL;
+
+    memcpy(&old, array_pointer, sizeof old);
+    grown = realloc(old, (count + 1) * size);
+    if (!grown) {
+        *status = cafi_fail_memory(err, (count + 1) * size);
+        return false;
+    }
+    memcpy(array_pointer, &grown, sizeof grown);
+    return true;
+}
+
+float *cafi_binder_floats(cafi_binder *binder, size_t rows, size_t cols)
+{
+    cafi_arena *arena = binder->arena;
+    float *p = NULL;
+
+    if (binder->status)
+        return NULL;
+    if (!grow(&arena->items, arena->count, sizeof *arena->items, binder->err, &binder->status))
+        return NULL;
+    binder->status = cafi_alloc_f32(&p, rows, cols, binder->err);
+    if (binder->status)
+        return NULL;
+    memset(p, 0, rows * cols * sizeof *p);
+    arena->items[arena->count++] = p;
+    return p;
+}
+
+static void hash_u64(cafi_sha256 *hash, uint64_t v)
+{
+    unsigned char bytes[8];
+
+    for (int i = 0; i < 8; i++)
+        bytes[i] = (unsigned char)(v >> (8 * i));
+    cafi_sha256_add(hash, bytes, sizeof bytes);
+}
+
+static void hash_floats(cafi_sha256 *hash, const float *v, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        uint32_t bits = 0;
+        unsigned char bytes[4];
+
+        memcpy(&bits, v + i, sizeof bits);
+        for (int b = 0; b < 4; b++)
+            bytes[b] = (unsigned char)(bits >> (8 * b));
+        cafi_sha256_add(hash, bytes, sizeof bytes);
+    }
+}
+
+static void remember(cafi_binder *binder, const char *name, int ndim, const size_t *shape,
+                     const float *values, size_t n)
+{
+    cafi_sha256 hash;
+    bound *b = NULL;
+
+    if (!grow(&binder->bound, binder->count, sizeof *binder->bound, binder->err, &binder->status))
+        return;
+    b = &binder->bound[binder->count++];
+    memset(b, 0, sizeof *b);
+    snprintf(b->name, sizeof b->name, "%s", name);
+    cafi_sha256_begin(&hash);
+    cafi_sha256_add(&hash, name, strlen(name) + 1);
+    hash_u64(&hash, (uint64_t)ndim);
+    for (int i = 0; i < ndim; i++)
+        hash_u64(&hash, shape[i]);
+    hash_floats(&hash, values, n);
+    cafi_sha256_end(&hash, b->digest);
+}
+
+static bool same_shape(const cafi_tensor *t, int ndim, const size_t *shape)
+{
+    if (ndim == 0)
+        return t->ndim == 0 || (t->ndim == 1 && t->shape[0] == 1);
+    return cafi_tensor_has_shape(t, ndim, shape);
+}
+
+/* Reads the tensor into memory of its own. */
+static float *read_tensor(cafi_binder *binder, int ndim, const size_t *shape, const char *fmt,
+                          va_list args, const char *suffix)
+{
+    char name[NAME_SIZE];
+    char has[128];
+    char needs[128];
+    const cafi_tensor *t = NULL;
+    float *values = NULL;
+
+    if (binder->status)
+        return NULL;
+    find(binder, name, fmt, args);
+    strncat(name, suffix, NAME_SIZE - 1 - strlen(name));
+    t = cafi_bundle_find(binder->bundle, name);
+    if (!t) {
+        cafi_binder_fail(binder, CAFACE_EMODEL, "%s: not in the file", name);
+        return NULL;
+    }
+    if (!same_shape(t, ndim, shape)) {
+        cafi_binder_fail(binder, CAFACE_EMODEL, "%s: file has %s, model needs %s", name,
+                         cafi_shape_text(has, sizeof has, t->ndim, t->shape),
+                         cafi_shape_text(needs, sizeof needs, ndim, shape));
+        return NULL;
+    }
+    binder->status = cafi_alloc_f32(&values, 1, cafi_tensor_count(t), binder->err);
+    if (binder->status)
+        return NULL;
+    cafi_tensor_read_f32(t, 0, cafi_tensor_count(t), values);
+    if (cafi_finite_rows_plain(values, 1, cafi_tensor_count(t)) == 0) {
+        cafi_binder_fail(binder, CAFACE_EMODEL, "%s: holds NaN or Inf", name);
+        free(values);
+        return NULL;
+    }
+    remember(binder, name, ndim, shape, values, cafi_tensor_count(t));
+    return values;
+}
+
+static const float *keep(cafi_binder *binder, float *values)
+{
+    cafi_arena *arena = binder->arena;
+
+    if (!values)
+        return NULL;
+    if (binder->status ||
+        !grow(&arena->items, arena->count, sizeof *arena->items, binder->err, &binder->status)) {
+        free(values);
+        return NULL;
+    }
+    arena->items[arena->count++] = values;
+    return values;
+}
+
+const float *cafi_bind_tensor(cafi_binder *binder, int ndim, const size_t *shape, const char *fmt,
+                              ...)
+{
+    float *values = NULL;
+    va_list args;
+
+    va_start(args, fmt);
+    values = read_tensor(binder, ndim, shape, fmt, args, "");
+    va_end(args);
+    return keep(binder, values);
+}
+
+const float *cafi_bind_vector(cafi_binder *binder, size_t n, const char *fmt, ...)
+{
+    float *values = NULL;
+    va_list args;
+
+    va_start(args, fmt);
+    values = read_tensor(binder, 1, &n, fmt, args, "");
+    va_end(args);
+    return keep(binder, values);
+}
+
+const float *cafi_bind_scalar(cafi_binder *binder, const char *name)
+{
+    return cafi_bind_tensor(binder, 0, NULL, "%s", name);
+}
+
+cafi_packed cafi_bind_linear(cafi_binder *binder, size_t K, size_t J, const char *fmt, ...)
+{
+    cafi_packed packed = {0};
+    size_t shape[2] = {J, K};
+    float *w = NULL;
+    float *b = NULL;
+    float *to = NULL;
+    va_list args;
+    va_list again;
+
+    va_start(args, fmt);
+    va_copy(again, args);
+    w = read_tensor(binder, 2, shape, fmt, args, ".weight");
+    b = read_tensor(binder, 1, &J, fmt, again, ".bias");
+    va_end(again);
+    va_end(args);
+    to = cafi_binder_floats(binder, 1, cafi_packed_size(K, J));
+    if (to)
+        packed = cafi_pack_linear(to, w, b, K, J);
+    free(w);
+    free(b);
+    return packed;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(((const bound *)a)->name, ((const bound *)b)->name);
+}
+
+void cafi_binder_hash(cafi_binder *binder, char text[CAFI_SHA256_TEXT])
+{
+    unsigned char digest[CAFI_SHA256_SIZE];
+    cafi_sha256 hash;
+
+    if (binder->count)
+        qsort(binder->bound, binder->count, sizeof *binder->bound, by_name);
+    cafi_sha256_begin(&hash);
+    for (size_t i = 0; i < binder->count; i++) {
+        cafi_sha256_add(&hash, binder->bound[i].name, strlen(binder->bound[i].name) + 1);
+        cafi_sha256_add(&hash, binder->bound[i].digest, CAFI_SHA256_SIZE);
+    }
+    cafi_sha256_end(&hash, digest);
+    cafi_sha256_hex(digest, text);
+}

@@ -1,0 +1,153 @@
+#include "fusion/cluster.h"
+
+#include <math.h>
+#include <string.h>
+
+#define VALUE_EPS 1e-5f
+#define NORM_CLIP 3.0f
+#define NORM_STEPS 10.0f
+#define NORM_CENTRE 30
+
+void cafi_sim_fwd(const caface_model *model, cafi_scratch *scratch, const float *style, size_t n,
+                  float *compact)
+{
+    size_t S = model->info.S, E = model->info.compact;
+
+    for (size_t r = 0; r < n; r += CAFI_STRIP) {
+        size_t rows = n - r < CAFI_STRIP ? n - r : CAFI_STRIP;
+
+        model->kernels->style_mix(scratch->hidden, style + r * S * 2, model->cfc, model->slope,
+                                  rows, S);
+        model->kernels->linear(compact + r * E, E, scratch->hidden, S, rows, &model->sim,
+                               CAFI_STORE);
+    }
+}
+
+void cafi_norm_embedding_fwd(const caface_model *model, const float *norms, size_t n, float *out,
+                             size_t ld)
+{
+    size_t width = model->info.D - model->info.compact;
+
+    for (size_t r = 0; r < n; r++) {
+        float v = norms[r] * model->norm_scale + model->norm_shift;
+        int index = 0;
+
+        v = v < -NORM_CLIP ? -NORM_CLIP : v > NORM_CLIP ? NORM_CLIP : v;
+        index = (int)(v * NORM_STEPS) + NORM_CENTRE;
+        memcpy(out + r * ld, model->norm_embedding + (size_t)index * width, width * sizeof *out);
+    }
+}
+
+/* Rows 0..n-1 are the tokens of the faces, the M rows behind them the centres. */
+static void make_tokens(const caface_model *m, cafi_scratch *s, const float *feat, size_t C,
+                        const float *compact, size_t n)
+{
+    size_t E = m->info.compact, D = m->info.D;
+
+    for (size_t r = 0; r < n; r++)
+        memcpy(s->x + r * D, compact + r * E, E * sizeof *s->x);
+    m->kernels->norms(s->norms, feat, n, C);
+    cafi_norm_embedding_fwd(m, s->norms, n, s->x + E, D);
+    memcpy(s->x + n * D, m->centres, m->info.M * D * sizeof *s->x);
+}
+
+/* Queries, keys and values. In the first block the centre rows are constants. */
+static void project(const caface_model *m, cafi_scratch *s, size_t block, size_t n)
+{
+    const cafi_block *b = &m->blocks[block];
+    size_t D = m->info.D, M = m->info.M;
+    size_t all = block == 0 ? n : n + M;
+
+    for (size_t r = 0; r < all; r += CAFI_STRIP) {
+        size_t rows = all - r < CAFI_STRIP ? all - r : CAFI_STRIP;
+
+        m->kernels->layernorm(s->norm, s->x + r * D, b->norm1_weight, b->norm1_bias, rows, D);
+        m->kernels->linear(s->qkv + r * 3 * D, 3 * D, s->norm, D, rows, &b->qkv, CAFI_STORE);
+    }
+    if (block == 0)
+        memcpy(s->qkv + n * 3 * D, m->centres_qkv, M * 3 * D * sizeof *s->qkv);
+}
+
+/* x += proj(attention), x += mlp(LN(x)), strip by strip. Rows from `rows` on,
+ * the centres of the last block, are read by nobody and left out. */
+static void attend(const caface_model *m, cafi_scratch *s, size_t block, size_t n)
+{
+    const cafi_block *b = &m->blocks[block];
+    size_t D = m->info.D, d = D / m->info.H;
+    size_t all = block + 1 == m->info.L ? n : n + m->info.M;
+    cafi_attention a = {.out = s->mixed,
+                        .ldo = D,
+                        .q = s->qkv,
+                        .k = s->qkv + D,
+                        .v = s->qkv + 2 * D,
+                        .ldq = 3 * D,
+                        .ldk = 3 * D,
+                        .ldv = 3 * D,
+                        .Q = all,
+                        .N = n + m->info.M,
+                        .H = m->info.H,
+                        .d = d,
+                        .scale = 1.0f / sqrtf((float)d),
+                        .scratch = s->attention};
+
+    m->kernels->attention(&a);
+    for (size_t r = 0; r < all; r += CAFI_STRIP) {
+        size_t rows = all - r < CAFI_STRIP ? all - r : CAFI_STRIP;
+        size_t hidden = b->fc1.J;
+        float *x = s->x + r * D;
+
+        m->kernels->linear(x, D, s->mixed + r * D, D, rows, &b->proj, CAFI_ADD);
+        m->kernels->layernorm(s->norm, x, b->norm2_weight, b->norm2_bias, rows, D);
+        m->kernels->linear(s->hidden, hidden, s->norm, D, rows, &b->fc1, CAFI_GELU);
+        m->kernels->linear(x, D, s->hidden, hidden, rows, &b->fc2, CAFI_ADD);
+    }
+}
+
+/* Masses and weighted means. With a mass below 1 the divisor is 1. */
+static void collect(const caface_model *m, cafi_scratch *s, const float *feat, size_t n,
+                    cafi_state *state)
+{
+    size_t M = m->info.M, D = m->info.D, C = state->C;
+
+    cafi_state_clear(state);
+    state->empty = false;
+    for (size_t r = 0; r < n; r++)
+        for (size_t c = 0; c < M; c++) {
+            double weight = (double)s->assign[r * M + c];
+            state->mass[c] += weight;
+            s->weights[r * M + c] = weight;
+        }
+    m->kernels->weighted_sum(state->style, s->weights, s->mixed, D, n, M, D);
+    for (size_t r = 0; r < n; r++) {
+        double length = (double)s->norms[r] + (double)VALUE_EPS;
+
+        for (size_t c = 0; c < M; c++)
+            s->weights[r * M + c] /= length;
+    }
+    m->kernels->weighted_sum(state->mu, s->weights, feat, C, n, M, C);
+    for (size_t c = 0; c < M; c++) {
+        double divisor = state->mass[c] > 1.0 ? state->mass[c] : 1.0;
+
+        for (size_t i = 0; i < C; i++)
+            state->mu[c * C + i] /= divisor;
+        for (size_t i = 0; i < D; i++)
+            state->style[c * D + i] /= divisor;
+    }
+}
+
+void cafi_cluster_fwd(const caface_model *model, cafi_scratch *scratch, const float *feat,
+                      const float *compact, size_t n, cafi_state *state)
+{
+    size_t D = model->info.D, M = model->info.M;
+
+    make_tokens(model, scratch, feat, state->C, compact, n);
+    for (size_t block = 0; block < model->info.L; block++) {
+        project(model, scratch, block, n);
+        attend(model, scratch, block, n);
+    }
+    model->kernels->layernorm(scratch->mixed, scratch->x, model->norm_x_weight, model->norm_x_bias,
+                              n, D);
+    model->kernels->linear(scratch->assign, M, scratch->mixed, D, n, &model->assign, CAFI_STORE);
+    model->kernels->softmax(scratch->assign, scratch->assign, n, M);
+    collect(model, scratch, feat, n, state);
+}

@@ -1,0 +1,385 @@
+#include "fusion/model.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+#define PREFIX "aggregator."
+#define CLUSTER "fusion_net.clustering_layer."
+#define ASSIGN CLUSTER "cluster_block."
+#define BATCHNORM_EPS 1e-5
+#define DEFAULT_HEADS 8
+
+bool cafi_model_is_in(const cafi_bundle *bundle)
+{
+    return cafi_bundle_find(bundle, PREFIX CLUSTER "group_token") != NULL ||
+           cafi_bundle_find(bundle, PREFIX "style_maker.cfc") != NULL;
+}
+
+/* Heads cannot be read from a shape: a converted file carries them in its
+ * metadata, as "fusion": {"H": 8} or as "H"; a checkpoint of the release says
+ * nothing, and has 8. */
+static size_t read_heads(cafi_binder *binder, const cafi_value *config, size_t D)
+{
+    int64_t heads = DEFAULT_HEADS;
+
+    if (!cafi_value_int(cafi_value_get(config, "fusion"), "H", &heads))
+        cafi_value_int(config, "H", &heads);
+    if (heads < 1 || (uint64_t)heads > D || D % (size_t)heads) {
+        cafi_binder_fail(binder, CAFACE_EMODEL,
+                         "%lld attention heads do not divide a token of %zu numbers",
+                         (long long)heads, D);
+        return 1;
+    }
+    return (size_t)heads;
+}
+
+/* Blocks are numbered from 0 without gaps; one beyond the limit is enough. */
+static size_t count_blocks(const cafi_binder *binder)
+{
+    size_t n = 0;
+
+    while (n <= CAFI_MAX_L && cafi_binder_has(binder, CLUSTER "blocks.%zu.norm1.weight", n))
+        n++;
+    return n;
+}
+
+static size_t count_mixers(const cafi_binder *binder)
+{
+    size_t n = 0;
+
+    while (n <= CAFI_MAX_L && cafi_binder_has(binder, "fusion_net.conf_mlp.%zu.ln.weight", n))
+        n++;
+    return n;
+}
+
+/* The feature width: one confidence a channel gives it away; with one a
+ * cluster, the class centres do, if the file has them. */
+static size_t read_width(cafi_binder *binder, const cafi_bundle *bundle, size_t K)
+{
+    const cafi_tensor *centers = cafi_bundle_find(bundle, "center.weight");
+    size_t C = centers && centers->ndim == 2 ? centers->shape[1] : 0;
+
+    if (K > 1 && C && C != K)
+        cafi_binder_fail(binder, CAFACE_EMODEL,
+                         "the confidence head has %zu outputs, center.weight has %zu columns: the "
+                         "head must have as many, or one",
+                         K, C);
+    return K > 1 ? K : C;
+}
+
+static void read_sizes(cafi_binder *binder, const cafi_bundle *bundle, caface_model_info *info)
+{
+    size_t width = 0;
+
+    info->S = cafi_binder_extent(binder, 2, 0, CAFI_MAX_S, "style_maker.cfc");
+    info->compact = cafi_binder_extent(binder, 2, 0, CAFI_MAX_D, "style_maker.linear.weight");
+    width = cafi_binder_extent(binder, 2, 1, CAFI_MAX_D, "norm_emb.pe");
+    info->M = cafi_binder_extent(binder, 3, 1, CAFI_MAX_M, CLUSTER "group_token");
+    info->D = cafi_binder_extent(binder, 3, 2, CAFI_MAX_D, CLUSTER "group_token");
+    if (info->D != info->compact + width)
+        cafi_binder_fail(binder, CAFACE_EMODEL,
+                         "%s: tokens have %zu numbers, style and norm embedding together %zu",
+                         PREFIX CLUSTER "group_token", info->D, info->compact + width);
+    info->L = count_blocks(binder);
+    info->A = count_mixers(binder);
+    if (info->L < 1 || info->L > CAFI_MAX_L || info->A > CAFI_MAX_L)
+        cafi_binder_fail(binder, info->L ? CAFACE_ELIMIT : CAFACE_EMODEL,
+                         "%zu transformer and %zu mixer blocks: 1 to %d are supported", info->L,
+                         info->A, CAFI_MAX_L);
+    info->K =
+        cafi_binder_extent(binder, 2, 0, CAFI_MAX_K, "fusion_net.conf_mlp.%zu.fc2.weight", info->A);
+    info->C = read_width(binder, bundle, info->K);
+    info->H = read_heads(binder, cafi_bundle_config(bundle), info->D);
+}
+
+static void check_variance(cafi_binder *binder, const char *name, const float *var, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (var[i] < 0.0f)
+            cafi_binder_fail(binder, CAFACE_EMODEL, PREFIX "%s: a variance of %g", name,
+                             (double)var[i]);
+}
+
+/* Style input maker: the BatchNorm behind its linear layer becomes part of it. */
+static void bind_sim(cafi_binder *binder, caface_model *m)
+{
+    size_t S = m->info.S, E = m->info.compact;
+    size_t shape[2] = {E, S};
+    size_t pairs[2] = {S, 2};
+    const float *slope = cafi_bind_scalar(binder, "style_maker.relu.weight");
+    const float *w = cafi_bind_tensor(binder, 2, shape, "style_maker.linear.weight");
+    const float *b = cafi_bind_vector(binder, E, "style_maker.linear.bias");
+    const float *gamma = cafi_bind_vector(binder, E, "style_maker.bn.weight");
+    const float *beta = cafi_bind_vector(binder, E, "style_maker.bn.bias");
+    const float *mean = cafi_bind_vector(binder, E, "style_maker.bn.running_mean");
+    const float *var = cafi_bind_vector(binder, E, "style_maker.bn.running_var");
+    float *folded = cafi_binder_floats(binder, E, S);
+    float *bias = cafi_binder_floats(binder, 1, E);
+    float *packed = cafi_binder_floats(binder, 1, cafi_packed_size(S, E));
+
+    m->cfc = cafi_bind_tensor(binder, 2, pairs, "style_maker.cfc");
+    if (cafi_binder_status(binder))
+        return;
+    m->slope = slope[0];
+    check_variance(binder, "style_maker.bn.running_var", var, E);
+    for (size_t e = 0; e < E; e++) {
+        double scale = (double)gamma[e] / sqrt((double)var[e] + BATCHNORM_EPS);
+
+        for (size_t s = 0; s < S; s++)
+            folded[e * S + s] = (float)((double)w[e * S + s] * scale);
+        bias[e] = (float)(((double)b[e] - (double)mean[e]) * scale + (double)beta[e]);
+    }
+    m->sim = cafi_pack_linear(packed, folded, bias, S, E);
+}
+
+static void bind_norm_embedding(cafi_binder *binder, caface_model *m)
+{
+    size_t width = m->info.D - m->info.compact;
+    size_t shape[2] = {CAFI_NORM_ROWS, width};
+    const float *pe = cafi_bind_tensor(binder, 2, shape, "norm_emb.pe");
+    const float *scale = cafi_bind_scalar(binder, "norm_emb.scale");
+    const float *mean = cafi_bind_vector(binder, 1, "norm_emb.norm_bn.running_mean");
+    const float *var = cafi_bind_vector(binder, 1, "norm_emb.norm_bn.running_var");
+    float *scaled = cafi_binder_floats(binder, CAFI_NORM_ROWS, width);
+
+    if (cafi_binder_status(binder))
+        return;
+    check_variance(binder, "norm_emb.norm_bn.running_var", var, 1);
+    for (size_t i = 0; i < CAFI_NORM_ROWS * width; i++)
+        scaled[i] = scale[0] * pe[i];
+    m->norm_embedding = scaled;
+    /* In floats and in this form, as the release computes it: the index is
+     * truncated, so a norm on an edge must round the same way. */
+    m->norm_scale = 1.0f / sqrtf(var[0] + (float)BATCHNORM_EPS);
+    m->norm_shift = -mean[0] * m->norm_scale;
+}
+
+static void bind_blocks(cafi_binder *binder, caface_model *m)
+{
+    size_t D = m->info.D;
+
+    for (size_t i = 0; i < m->info.L; i++) {
+        cafi_block *b = &m->blocks[i];
+        size_t hidden = cafi_binder_extent(binder, 2, 0, CAFI_MAX_HIDDEN,
+                                           CLUSTER "blocks.%zu.mlp.fc1.weight", i);
+
+        b->norm1_weight = cafi_bind_vector(binder, D, CLUSTER "blocks.%zu.norm1.weight", i);
+        b->norm1_bias = cafi_bind_vector(binder, D, CLUSTER "blocks.%zu.norm1.bias", i);
+        b->norm2_weight = cafi_bind_vector(binder, D, CLUSTER "blocks.%zu.norm2.weight", i);
+        b->norm2_bias = cafi_bind_vector(binder, D, CLUSTER "blocks.%zu.norm2.bias", i);
+        b->qkv = cafi_bind_linear(binder, D, 3 * D, CLUSTER "blocks.%zu.attn.qkv", i);
+        b->proj = cafi_bind_linear(binder, D, D, CLUSTER "blocks.%zu.attn.proj", i);
+        b->fc1 = cafi_bind_linear(binder, D, hidden, CLUSTER "blocks.%zu.mlp.fc1", i);
+        b->fc2 = cafi_bind_linear(binder, hidden, D, CLUSTER "blocks.%zu.mlp.fc2", i);
+        if (hidden > m->hidden)
+            m->hidden = hidden;
+    }
+}
+
+/* The centre rows enter the first block as constants. */
+static void precompute_centres(cafi_binder *binder, caface_model *m)
+{
+    size_t M = m->info.M, D = m->info.D;
+    float *norm = cafi_binder_floats(binder, M, D);
+    float *qkv = cafi_binder_floats(binder, M, 3 * D);
+    const cafi_block *b = m->blocks;
+
+    if (cafi_binder_status(binder))
+        return;
+    m->kernels->layernorm(norm, m->centres, b->norm1_weight, b->norm1_bias, M, D);
+    m->kernels->linear(qkv, 3 * D, norm, D, M, &b->qkv, CAFI_STORE);
+    m->centres_qkv = qkv;
+}
+
+/* score[m][n] = q_m . (Wk x_n + bk) / sqrt D with q_m constant, so the key
+ * projection and the product with the queries are one layer of M outputs. */
+static void bind_assignment(cafi_binder *binder, caface_model *m)
+{
+    size_t M = m->info.M, D = m->info.D;
+    size_t centres[3] = {1, M, D};
+    size_t square[2] = {D, D};
+    const float *gamma = cafi_bind_vector(binder, D, ASSIGN "norm_tokens.weight");
+    const float *beta = cafi_bind_vector(binder, D, ASSIGN "norm_tokens.bias");
+    const float *wq = cafi_bind_tensor(binder, 2, square, ASSIGN "assign.q_proj.weight");
+    const float *bq = cafi_bind_vector(binder, D, ASSIGN "assign.q_proj.bias");
+    const float *wk = cafi_bind_tensor(binder, 2, square, ASSIGN "assign.k_proj.weight");
+    const float *bk = cafi_bind_vector(binder, D, ASSIGN "assign.k_proj.bias");
+    float *norm = cafi_binder_floats(binder, M, D);
+    float *w = cafi_binder_floats(binder, M, D);
+    float *b = cafi_binder_floats(binder, 1, M);
+    float *packed = cafi_binder_floats(binder, 1, cafi_packed_size(D, M));
+    double *row = NULL;
+
+    m->norm_x_weight = cafi_bind_vector(binder, D, ASSIGN "norm_x.weight");
+    m->norm_x_bias = cafi_bind_vector(binder, D, ASSIGN "norm_x.bias");
+    m->centres = cafi_bind_tensor(binder, 3, centres, CLUSTER "group_token");
+    if (cafi_binder_status(binder))
+        return;
+    row = calloc(D, sizeof *row);
+    if (!row) {
+        cafi_binder_fail(binder, CAFACE_ENOMEM, "out of memory: %zu bytes", D * sizeof *row);
+        return;
+    }
+    m->kernels->layernorm(norm, m->centres, gamma, beta, M, D);
+    for (size_t c = 0; c < M; c++) {
+        double shift = 0.0;
+
+        memset(row, 0, D * sizeof *row);
+        for (size_t j = 0; j < D; j++) {
+            double q = (double)bq[j];
+
+            for (size_t k = 0; k < D; k++)
+                q += (double)norm[c * D + k] * (double)wq[j * D + k];
+            shift += q * (double)bk[j];
+            for (size_t k = 0; k < D; k++)
+                row[k] += q * (double)wk[j * D + k];
+        }
+        for (size_t k = 0; k < D; k++)
+            w[c * D + k] = (float)(row[k] / sqrt((double)D));
+        b[c] = (float)(shift / sqrt((double)D));
+    }
+    free(row);
+    m->assign = cafi_pack_linear(packed, w, b, D, M);
+}
+
+static void bind_mixer(cafi_binder *binder, caface_model *m, size_t i)
+{
+    cafi_mixer *x = &m->mixers[i];
+    size_t M = m->info.M, W = 2 * m->info.D;
+    size_t hidden = cafi_binder_extent(binder, 2, 0, CAFI_MAX_HIDDEN,
+                                       "fusion_net.conf_mlp.%zu.channels_mlp_block.fc1.weight", i);
+    size_t tokens = cafi_binder_extent(binder, 2, 0, CAFI_MAX_HIDDEN,
+                                       "fusion_net.conf_mlp.%zu.tokens_mlp_block.fc1.weight", i);
+    size_t up[2] = {tokens, M}, down[2] = {M, tokens};
+    const float *gate =
+        cafi_bind_tensor(binder, 0, NULL, "fusion_net.conf_mlp.%zu.skip_connect_gate", i);
+
+    x->gate = gate ? gate[0] : 0.0f;
+    x->tokens = tokens;
+    x->norm_weight = cafi_bind_vector(binder, W, "fusion_net.conf_mlp.%zu.ln.weight", i);
+    x->norm_bias = cafi_bind_vector(binder, W, "fusion_net.conf_mlp.%zu.ln.bias", i);
+    x->token_w1 =
+        cafi_bind_tensor(binder, 2, up, "fusion_net.conf_mlp.%zu.tokens_mlp_block.fc1.weight", i);
+    x->token_b1 =
+        cafi_bind_vector(binder, tokens, "fusion_net.conf_mlp.%zu.tokens_mlp_block.fc1.bias", i);
+    x->token_w2 =
+        cafi_bind_tensor(binder, 2, down, "fusion_net.conf_mlp.%zu.tokens_mlp_block.fc2.weight", i);
+    x->token_b2 =
+        cafi_bind_vector(binder, M, "fusion_net.conf_mlp.%zu.tokens_mlp_block.fc2.bias", i);
+    x->fc1 =
+        cafi_bind_linear(binder, W, hidden, "fusion_net.conf_mlp.%zu.channels_mlp_block.fc1", i);
+    x->fc2 =
+        cafi_bind_linear(binder, hidden, W, "fusion_net.conf_mlp.%zu.channels_mlp_block.fc2", i);
+    if (hidden > m->wide)
+        m->wide = hidden;
+    /* The token mixer works on [tokens][2D]; counted in rows of M. */
+    if (tokens * W / M + 1 > m->wide)
+        m->wide = tokens * W / M + 1;
+}
+
+static void bind_aggregation(cafi_binder *binder, caface_model *m)
+{
+    size_t W = 2 * m->info.D;
+    size_t hidden = cafi_binder_extent(binder, 2, 0, CAFI_MAX_HIDDEN,
+                                       "fusion_net.conf_mlp.%zu.fc1.weight", m->info.A);
+
+    for (size_t i = 0; i < m->info.A; i++)
+        bind_mixer(binder, m, i);
+    m->head1 = cafi_bind_linear(binder, W, hidden, "fusion_net.conf_mlp.%zu.fc1", m->info.A);
+    m->head2 =
+        cafi_bind_linear(binder, hidden, m->info.K, "fusion_net.conf_mlp.%zu.fc2", m->info.A);
+    if (hidden > m->wide)
+        m->wide = hidden;
+}
+
+static caface_status bind_all(caface_model *m, const cafi_bundle *bundle, caface_error *err)
+{
+    cafi_binder *binder = NULL;
+    caface_status st = cafi_binder_new(&binder, bundle, PREFIX, &m->arena, err);
+
+    if (st)
+        return st;
+    if (cafi_binder_has(binder, "input_maker.fc1.weight"))
+        cafi_binder_fail(binder, CAFACE_EUNSUPPORTED,
+                         PREFIX "input_maker: a layer between style and cluster network is not "
+                                "supported");
+    read_sizes(binder, bundle, &m->info);
+    st = cafi_binder_status(binder);
+    if (!st)
+        st = cafi_alloc((void **)&m->blocks, m->info.L, sizeof *m->blocks, err);
+    if (!st)
+        st = cafi_alloc((void **)&m->mixers, m->info.A, sizeof *m->mixers, err);
+    if (!st) {
+        bind_sim(binder, m);
+        bind_norm_embedding(binder, m);
+        bind_blocks(binder, m);
+        bind_assignment(binder, m);
+        precompute_centres(binder, m);
+        bind_aggregation(binder, m);
+        cafi_binder_hash(binder, m->info.hash);
+        st = cafi_binder_status(binder);
+    }
+    cafi_binder_free(binder);
+    return st;
+}
+
+caface_status cafi_model_bind(caface_model **out, const cafi_bundle *bundle, caface_error *err)
+{
+    caface_model *m = NULL;
+    unsigned mode = 0;
+    caface_status st = CAFACE_OK;
+
+    *out = NULL;
+    if (!cafi_model_is_in(bundle))
+        return cafi_fail(err, CAFACE_EMODEL,
+                         "no fusion network in this file (no tensors named " PREFIX "*)");
+    st = cafi_alloc((void **)&m, 1, sizeof *m, err);
+    if (st)
+        return st;
+    m->kernels = cafi_kernels_get();
+    mode = cafi_fp_flush_denormals();
+    st = bind_all(m, bundle, err);
+    cafi_fp_restore(mode);
+    if (st) {
+        caface_model_free(m);
+        return st;
+    }
+    *out = m;
+    return CAFACE_OK;
+}
+
+caface_status caface_model_open(caface_model **out, const char *path, caface_error *err)
+{
+    cafi_bundle *bundle = NULL;
+    caface_status st = CAFACE_OK;
+
+    if (!out)
+        return cafi_fail(err, CAFACE_EINVAL, "model_open: null argument");
+    *out = NULL;
+    if (!path)
+        return cafi_fail(err, CAFACE_EINVAL, "model_open: null argument");
+    st = cafi_bundle_open(&bundle, path, err);
+    if (st)
+        return st;
+    st = cafi_model_bind(out, bundle, err);
+    cafi_bundle_close(bundle);
+    return st ? cafi_prefix(err, st, path) : CAFACE_OK;
+}
+
+void caface_model_free(caface_model *model)
+{
+    if (!model)
+        return;
+    cafi_arena_free(&model->arena);
+    free(model->blocks);
+    free(model->mixers);
+    free(model);
+}
+
+void caface_model_get_info(const caface_model *model, caface_model_info *info)
+{
+    *info = model->info;
+}

@@ -1,0 +1,70 @@
+/* A fusion model, bound: packed weights and everything that depends on the
+ * weights alone, computed once at load. */
+#ifndef CAFI_FUSION_MODEL_H
+#define CAFI_FUSION_MODEL_H
+
+#include "caface/model.h"
+#include "files/bundle.h"
+#include "fusion/bind.h"
+#include "math/kernels.h"
+
+/* Largest sizes of a model; docs/fusion.md lists them. */
+#define CAFI_MAX_S 65536
+#define CAFI_MAX_D 2048
+#define CAFI_MAX_M 1024
+#define CAFI_MAX_K 65536
+#define CAFI_MAX_HIDDEN 16384
+#define CAFI_MAX_L 32
+
+/* Rows of the table of norm embeddings: indices 0..60. */
+#define CAFI_NORM_ROWS 61
+
+/* A pre-norm transformer block of the cluster network. */
+typedef struct cafi_block {
+    const float *norm1_weight, *norm1_bias; /* [D] */
+    const float *norm2_weight, *norm2_bias; /* [D] */
+    cafi_packed qkv, proj;                  /* D -> 3D, D -> D */
+    cafi_packed fc1, fc2;                   /* D -> hidden -> D */
+} cafi_block;
+
+/* A mixer block of the aggregation network. */
+typedef struct cafi_mixer {
+    float gate;
+    const float *norm_weight, *norm_bias; /* [2D] */
+    size_t tokens;                        /* hidden width over clusters: 2M */
+    const float *token_w1, *token_b1;     /* [tokens][M], [tokens] */
+    const float *token_w2, *token_b2;     /* [M][tokens], [M] */
+    cafi_packed fc1, fc2;                 /* 2D -> hidden -> 2D */
+} cafi_mixer;
+
+struct caface_model {
+    caface_model_info info;
+    size_t hidden; /* the widest hidden layer of a block */
+    size_t wide;   /* the widest hidden layer of the aggregation network */
+    /* SIM */
+    const float *cfc; /* [S][2] */
+    float slope;
+    cafi_packed sim;              /* S -> compact, BatchNorm folded in */
+    float norm_scale, norm_shift; /* BatchNorm of |f|, folded */
+    const float *norm_embedding;  /* [61][D - compact], times the learned scalar */
+    /* CN */
+    const float *centres;                     /* [M][D], raw */
+    const float *centres_qkv;                 /* [M][3D]: the centre rows of the first block */
+    cafi_block *blocks;                       /* [L] */
+    const float *norm_x_weight, *norm_x_bias; /* [D] */
+    cafi_packed assign;                       /* D -> M: (Wk^T q_m)/sqrt D, q_m . bk/sqrt D */
+    /* AGN */
+    cafi_mixer *mixers;       /* [A] */
+    cafi_packed head1, head2; /* 2D -> hidden -> K */
+    const cafi_kernels *kernels;
+    cafi_arena arena;
+};
+
+/* The model in an open bundle, which may be closed afterwards. As
+ * caface_model_open, without the name of the file in the sentence. */
+caface_status cafi_model_bind(caface_model **out, const cafi_bundle *bundle, caface_error *err);
+
+/* Does the bundle hold a fusion network? */
+bool cafi_model_is_in(const cafi_bundle *bundle);
+
+#endif

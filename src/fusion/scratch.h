@@ -1,0 +1,38 @@
+/* Working memory of one thread, allocated once and grown when a chunk is larger
+ * than any before. */
+#ifndef CAFI_FUSION_SCRATCH_H
+#define CAFI_FUSION_SCRATCH_H
+
+#include "fusion/model.h"
+
+/* Rows that pass through the layers of a block together: their hidden layer
+ * stays in the second-level cache. */
+#define CAFI_STRIP 96
+
+/* Faces of a chunk at most: attention inside a chunk is quadratic in time. */
+#define CAFI_MAX_CHUNK 65536
+
+typedef struct cafi_scratch {
+    size_t rows;       /* faces there is room for */
+    float *x;          /* [rows + M][D], the residual stream */
+    float *qkv;        /* [rows + M][3D] */
+    float *mixed;      /* [rows + M][D], attention's output; later LN(x) */
+    float *norm;       /* [CAFI_STRIP][D] */
+    float *hidden;     /* [CAFI_STRIP][max(hidden, S)] */
+    float *attention;  /* cafi_attention_scratch */
+    float *compact;    /* [rows][compact] */
+    float *assign;     /* [rows][M] */
+    float *norms;      /* [rows], |f| */
+    double *weights;   /* [rows][M] */
+    float *a, *b;      /* [M][2D], of the aggregation network */
+    float *wide;       /* [M][wide] */
+    float *confidence; /* [M][K] */
+} cafi_scratch;
+
+/* Makes room for rows faces (at most CAFI_MAX_CHUNK). Zero-initialise first. On
+ * failure the scratch is as it was. ELIMIT, ENOMEM. */
+caface_status cafi_scratch_reserve(cafi_scratch *scratch, const caface_model *model, size_t rows,
+                                   caface_error *err);
+void cafi_scratch_free(cafi_scratch *scratch);
+
+#endif

@@ -1,0 +1,315 @@
+#include "fusion/set.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cpu.h"
+#include "base/mem.h"
+
+#define DEFAULT_CHUNK 512
+
+static const char *const method_names[] = {"caface", "average", "unit", "norm", "media"};
+#define METHODS (sizeof method_names / sizeof *method_names)
+
+const char *caface_method_name(caface_method method)
+{
+    return (unsigned)method < METHODS ? method_names[method] : NULL;
+}
+
+caface_status caface_method_parse(caface_method *out, const char *name, caface_error *err)
+{
+    for (size_t i = 0; name && i < METHODS; i++)
+        if (strcmp(name, method_names[i]) == 0) {
+            *out = (caface_method)i;
+            return CAFACE_OK;
+        }
+    return cafi_fail(err, CAFACE_EINVAL,
+                     "unknown method %s: caface, average, unit, norm and media are known",
+                     name ? name : "(null)");
+}
+
+void caface_set_options_init(caface_set_options *options)
+{
+    *options = (caface_set_options){
+        .size = sizeof *options, .chunk = DEFAULT_CHUNK, .norm_power = 1.0, .threads = 1};
+}
+
+void cafi_rows_free(cafi_rows *rows)
+{
+    free(rows->data);
+    rows->data = NULL;
+    rows->count = rows->capacity = 0;
+}
+
+caface_status cafi_rows_reserve(cafi_rows *rows, size_t more, caface_error *err)
+{
+    size_t need = 0;
+    size_t capacity = rows->capacity ? rows->capacity : 16;
+    float *grown = NULL;
+    caface_status st = CAFACE_OK;
+
+    if (!cafi_add_size(rows->count, more, &need))
+        return cafi_fail_memory(err, SIZE_MAX);
+    if (need <= rows->capacity)
+        return CAFACE_OK;
+    while (capacity < need)
+        if (!cafi_mul_size(capacity, 2, &capacity))
+            return cafi_fail_memory(err, SIZE_MAX);
+    st = cafi_alloc_f32(&grown, capacity, rows->width, err);
+    if (st)
+        return st;
+    if (rows->count)
+        memcpy(grown, rows->data, rows->count * rows->width * sizeof *grown);
+    free(rows->data);
+    rows->data = grown;
+    rows->capacity = capacity;
+    return CAFACE_OK;
+}
+
+static caface_status check_options(const caface_model *model, const caface_set_options *o,
+                                   caface_error *err)
+{
+    bool is_caface = o->method == CAFACE_METHOD_CAFACE;
+
+    if (o->size != sizeof *o)
+        return cafi_fail(err, CAFACE_EINVAL,
+                         "set_new: options of %zu bytes, this library has %zu: call "
+                         "caface_set_options_init first",
+                         o->size, sizeof *o);
+    if (!caface_method_name(o->method))
+        return cafi_fail(err, CAFACE_EINVAL, "set_new: method %d is not known", (int)o->method);
+    if (is_caface && !model)
+        return cafi_fail(err, CAFACE_EINVAL, "set_new: the method caface needs a model");
+    if (!isfinite(o->norm_power))
+        return cafi_fail(err, CAFACE_EINVAL, "set_new: the power of the norm is not a number");
+    if (model && model->info.C && o->width && o->width != model->info.C)
+        return cafi_fail(err, CAFACE_EINVAL, "set_new: features have C = %zu, the model C = %zu",
+                         o->width, model->info.C);
+    if (!o->width && !(model && model->info.C))
+        return cafi_fail(err, CAFACE_EINVAL, "set_new: the width of the features must be given%s",
+                         model ? ": this model takes any" : "");
+    if (is_caface && o->chunk > CAFACE_MAX_CHUNK)
+        return cafi_fail(err, CAFACE_ELIMIT,
+                         "set_new: chunks of %zu faces, at most %d are possible", o->chunk,
+                         CAFACE_MAX_CHUNK);
+    if (is_caface && !o->chunk && o->expected_n > CAFACE_MAX_CHUNK)
+        return cafi_fail(err, CAFACE_ELIMIT, "set_new: %zu faces at once, at most %d are possible",
+                         o->expected_n, CAFACE_MAX_CHUNK);
+    if (o->keep_weights && !is_caface)
+        return cafi_fail(err, CAFACE_EINVAL, "set_new: the method %s gives no face weights",
+                         caface_method_name(o->method));
+    return CAFACE_OK;
+}
+
+caface_status caface_set_new(caface_set **out, const caface_model *model,
+                             const caface_set_options *options, caface_error *err)
+{
+    caface_set_options defaults;
+    caface_set *s = NULL;
+    caface_status st = CAFACE_OK;
+
+    if (!out)
+        return cafi_fail(err, CAFACE_EINVAL, "set_new: null argument");
+    *out = NULL;
+    caface_set_options_init(&defaults);
+    if (!options)
+        options = &defaults;
+    if ((st = check_options(model, options, err)) ||
+        (st = cafi_alloc((void **)&s, 1, sizeof *s, err)))
+        return st;
+    s->model = options->method == CAFACE_METHOD_CAFACE ? model : NULL;
+    s->options = *options;
+    s->C = options->width ? options->width : model->info.C;
+    s->is_planned = options->expected_n > 0;
+    s->baseline = (cafi_baseline){.method = options->method,
+                                  .power = options->norm_power,
+                                  .C = s->C,
+                                  .kernels = cafi_kernels_get()};
+    if (s->model) {
+        s->features.width = s->C;
+        s->compact.width = model->info.compact;
+        s->log.width = model->info.M;
+        st = cafi_state_new(&s->state, model->info.M, s->C, model->info.D, err);
+        if (!st)
+            st = cafi_state_new(&s->partial, model->info.M, s->C, model->info.D, err);
+    }
+    if (!st)
+        st = caface_set_use_threads(s, options->threads, err);
+    if (st) {
+        caface_set_free(s);
+        return st;
+    }
+    *out = s;
+    return CAFACE_OK;
+}
+
+static void free_workers(caface_set *s)
+{
+    size_t workers = cafi_pool_size(s->pool);
+
+    for (size_t i = 0; s->worker_scratch && i < workers; i++)
+        cafi_scratch_free(&s->worker_scratch[i]);
+    for (size_t i = 0; s->worker_partial && i < workers * CAFI_IN_FLIGHT; i++)
+        cafi_state_free(&s->worker_partial[i]);
+    free(s->worker_scratch);
+    free(s->worker_partial);
+    cafi_pool_free(s->pool);
+    s->pool = NULL;
+    s->worker_scratch = NULL;
+    s->worker_partial = NULL;
+}
+
+caface_status caface_set_use_threads(caface_set *set, size_t threads, caface_error *err)
+{
+    caface_set fresh = {0};
+    size_t workers = 0;
+    caface_status st = CAFACE_OK;
+
+    if (!set)
+        return cafi_fail(err, CAFACE_EINVAL, "set_use_threads: null argument");
+    if (threads == 1 || !set->model) {
+        free_workers(set);
+        return CAFACE_OK;
+    }
+    st = cafi_pool_new(&fresh.pool, threads, err);
+    if (st)
+        return st;
+    workers = cafi_pool_size(fresh.pool);
+    st = cafi_alloc((void **)&fresh.worker_scratch, workers, sizeof *fresh.worker_scratch, err);
+    if (!st)
+        st = cafi_alloc((void **)&fresh.worker_partial, workers * CAFI_IN_FLIGHT,
+                        sizeof *fresh.worker_partial, err);
+    for (size_t i = 0; !st && i < workers * CAFI_IN_FLIGHT; i++)
+        st = cafi_state_new(&fresh.worker_partial[i], set->state.M, set->C, set->state.D, err);
+    if (st) {
+        free_workers(&fresh);
+        return st;
+    }
+    free_workers(set);
+    set->pool = fresh.pool;
+    set->worker_scratch = fresh.worker_scratch;
+    set->worker_partial = fresh.worker_partial;
+    return CAFACE_OK;
+}
+
+void caface_set_free(caface_set *set)
+{
+    if (!set)
+        return;
+    free_workers(set);
+    cafi_state_free(&set->state);
+    cafi_state_free(&set->partial);
+    cafi_rows_free(&set->features);
+    cafi_rows_free(&set->compact);
+    cafi_rows_free(&set->log);
+    cafi_scratch_free(&set->scratch);
+    cafi_baseline_free(&set->baseline);
+    free(set);
+}
+
+size_t caface_set_count(const caface_set *set)
+{
+    return set->count;
+}
+
+size_t caface_set_width(const caface_set *set)
+{
+    return set->C;
+}
+
+size_t cafi_set_chunk_length(const caface_set *set)
+{
+    cafi_chunks plan = cafi_chunks_of(set->options.expected_n, set->options.chunk);
+
+    if (set->is_planned && set->chunk_index < plan.count)
+        return cafi_chunk_length(&plan, set->chunk_index);
+    return set->options.chunk ? set->options.chunk : CAFACE_MAX_CHUNK;
+}
+
+caface_status cafi_set_finished_state(const caface_set *set, caface_set *hands, cafi_state *out,
+                                      caface_error *err)
+{
+    const caface_model *m = set->model;
+    size_t pending = set->features.count;
+    unsigned mode = 0;
+    caface_status st = cafi_state_new(out, m->info.M, set->C, m->info.D, err);
+
+    if (st)
+        return st;
+    cafi_state_copy(out, &set->state);
+    st = cafi_scratch_reserve(&hands->scratch, m, pending ? pending : 1, err);
+    if (!st && pending) {
+        mode = cafi_fp_flush_denormals();
+        cafi_cluster_fwd(m, &hands->scratch, set->features.data, set->compact.data, pending,
+                         &hands->partial);
+        cafi_state_merge(out, &hands->partial);
+        cafi_fp_restore(mode);
+        if (!cafi_state_is_finite(out))
+            st = cafi_fail(err, CAFACE_EINVAL,
+                           "the unfinished chunk: features or styles are beyond what the network "
+                           "can hold");
+    }
+    if (st)
+        cafi_state_free(out);
+    return st;
+}
+
+caface_status caface_set_template(caface_set *set, float *out, caface_error *err)
+{
+    cafi_state state = {0};
+    unsigned mode = 0;
+    caface_status st = CAFACE_OK;
+
+    if (!set || !out)
+        return cafi_fail(err, CAFACE_EINVAL, "set_template: null argument");
+    if (!set->count)
+        return cafi_fail(err, CAFACE_EINVAL, "set_template: the set is empty");
+    if (!set->model)
+        return cafi_baseline_template(&set->baseline, out, err);
+    st = cafi_set_finished_state(set, set, &state, err);
+    if (st)
+        return st;
+    mode = cafi_fp_flush_denormals();
+    cafi_template_fwd(set->model, &set->scratch, &state, out);
+    cafi_fp_restore(mode);
+    cafi_state_free(&state);
+    return CAFACE_OK;
+}
+
+caface_status caface_set_weights(caface_set *set, float *out, size_t n, caface_error *err)
+{
+    cafi_state state = {0};
+    size_t logged = 0;
+    unsigned mode = 0;
+    caface_status st = CAFACE_OK;
+
+    if (!set || (n && !out))
+        return cafi_fail(err, CAFACE_EINVAL, "set_weights: null argument");
+    if (!set->model)
+        return cafi_fail(err, CAFACE_EINVAL, "set_weights: the method %s gives no face weights",
+                         caface_method_name(set->options.method));
+    if (set->log_dropped)
+        return cafi_fail(err, CAFACE_EINVAL, "set_weights: a merge dropped the log of assignments");
+    if (!set->options.keep_weights)
+        return cafi_fail(err, CAFACE_EINVAL, "set_weights: the set was made without keep_weights");
+    if (n != set->count)
+        return cafi_fail(err, CAFACE_EINVAL,
+                         "set_weights: room for %zu weights, the set has %zu "
+                         "faces",
+                         n, set->count);
+    if (!n)
+        return CAFACE_OK;
+    st = cafi_set_finished_state(set, set, &state, err);
+    if (st)
+        return st;
+    logged = set->log.count;
+    mode = cafi_fp_flush_denormals();
+    cafi_confidence_fwd(set->model, &set->scratch, &state);
+    cafi_face_weights(set->model, &set->scratch, &state, set->log.data, logged, out);
+    cafi_face_weights(set->model, &set->scratch, &state, set->scratch.assign, n - logged,
+                      out + logged);
+    cafi_fp_restore(mode);
+    cafi_state_free(&state);
+    return CAFACE_OK;
+}

@@ -1,0 +1,62 @@
+/* The inside of a face set, for the files that make one. */
+#ifndef CAFI_FUSION_SET_H
+#define CAFI_FUSION_SET_H
+
+#include "base/threads.h"
+#include "caface/set.h"
+#include "fusion/aggregate.h"
+#include "fusion/baseline.h"
+#include "fusion/chunks.h"
+#include "fusion/cluster.h"
+
+/* Rows that grow. */
+typedef struct cafi_rows {
+    float *data; /* [capacity][width] */
+    size_t width;
+    size_t count;
+    size_t capacity;
+} cafi_rows;
+
+void cafi_rows_free(cafi_rows *rows);
+/* Room for `more` rows beyond count. ENOMEM: as before. */
+caface_status cafi_rows_reserve(cafi_rows *rows, size_t more, caface_error *err);
+
+struct caface_set {
+    const caface_model *model; /* NULL for the simple methods */
+    caface_set_options options;
+    size_t C;
+    size_t count; /* faces so far */
+
+    /* caface: finished chunks in state, the others in pending */
+    cafi_state state;
+    cafi_state partial; /* of the chunk at hand */
+    size_t chunk_index; /* chunks finished since the cutting began */
+    bool is_planned;    /* expected_n still says how to cut */
+    cafi_rows features; /* of the unfinished chunk, [C] */
+    cafi_rows compact;  /* the same faces, [E] */
+    cafi_rows log;      /* [M] a face, of finished chunks only */
+    bool log_dropped;
+    cafi_scratch scratch;
+
+    cafi_baseline baseline;
+
+    cafi_pool *pool;              /* NULL: one thread */
+    cafi_scratch *worker_scratch; /* of every worker of the pool */
+    cafi_state *worker_partial;   /* of every chunk in flight, CAFI_IN_FLIGHT a worker */
+};
+
+/* Chunks of one push that are in flight at a time, for each worker. */
+#define CAFI_IN_FLIGHT 4
+
+/* Faces in the chunk that is being filled. */
+size_t cafi_set_chunk_length(const caface_set *set);
+
+/* The state of set with its unfinished chunk fused into it; *out is the
+ * caller's, to cafi_state_free. Works with the memory of hands, a set of the
+ * same model (set itself, as a rule): the assignments of the unfinished faces
+ * are in hands->scratch.assign afterwards. ENOMEM, EINVAL (numbers beyond what
+ * floats hold). */
+caface_status cafi_set_finished_state(const caface_set *set, caface_set *hands, cafi_state *out,
+                                      caface_error *err);
+
+#endif

@@ -1,0 +1,463 @@
+/* A set as bytes: docs/fusion.md gives the format. Everything is little-endian
+ * and the last 32 bytes are the SHA-256 of what precedes them. */
+#include <math.h>
+#include <stdio.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/sha256.h"
+#include "files/output.h"
+#include "fusion/set.h"
+
+#define MAGIC "CAFASET\n"
+#define VERSION 1u
+#define FLAG_PLANNED 1u
+#define FLAG_LOG 2u
+#define FLAG_LOG_DROPPED 4u
+#define FLAG_EMPTY 8u
+
+static void put(cafi_buf *buf, uint64_t v, int bytes)
+{
+    unsigned char b[8];
+
+    for (int i = 0; i < bytes; i++)
+        b[i] = (unsigned char)(v >> (8 * i));
+    cafi_buf_append(buf, b, (size_t)bytes);
+}
+
+static void put_double(cafi_buf *buf, double v)
+{
+    uint64_t bits = 0;
+
+    memcpy(&bits, &v, sizeof bits);
+    put(buf, bits, 8);
+}
+
+static void put_floats(cafi_buf *buf, const float *v, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        uint32_t bits = 0;
+
+        memcpy(&bits, v + i, sizeof bits);
+        put(buf, bits, 4);
+    }
+}
+
+static void put_header(cafi_buf *buf, const caface_set *s)
+{
+    const caface_model *m = s->model;
+    uint32_t flags = (s->is_planned ? FLAG_PLANNED : 0) | (s->options.keep_weights ? FLAG_LOG : 0) |
+                     (s->log_dropped ? FLAG_LOG_DROPPED : 0) | (s->state.empty ? FLAG_EMPTY : 0);
+
+    cafi_buf_append(buf, MAGIC, 8);
+    put(buf, VERSION, 4);
+    put(buf, flags, 4);
+    put(buf, (uint64_t)s->options.method, 4);
+    put(buf, m ? m->info.H : 0, 4);
+    put_double(buf, s->options.norm_power);
+    put(buf, s->options.chunk, 8);
+    put(buf, s->options.expected_n, 8);
+    put(buf, s->C, 8);
+    put(buf, m ? m->info.M : 0, 8);
+    put(buf, m ? m->info.D : 0, 8);
+    put(buf, m ? m->info.compact : 0, 8);
+    cafi_buf_append(buf, m ? m->info.hash : "", m ? CAFI_SHA256_TEXT - 1 : 0);
+    for (size_t i = 0; !m && i < CAFI_SHA256_TEXT - 1; i++)
+        cafi_buf_append(buf, "0", 1);
+    put(buf, s->count, 8);
+    put(buf, s->chunk_index, 8);
+    put(buf, s->features.count, 8);
+    put(buf, s->log.count, 8);
+    put(buf, s->baseline.count, 8);
+}
+
+static void put_all(cafi_buf *buf, const caface_set *s)
+{
+    put_header(buf, s);
+    for (size_t i = 0; s->model && i < cafi_state_size(&s->state); i++)
+        put_double(buf, s->state.mass[i]);
+    put_floats(buf, s->features.data, s->features.count * s->features.width);
+    put_floats(buf, s->compact.data, s->compact.count * s->compact.width);
+    put_floats(buf, s->log.data, s->log.count * s->log.width);
+    for (size_t i = 0; i < s->baseline.count; i++) {
+        const cafi_media *m = &s->baseline.media[i];
+
+        put(buf, (uint64_t)m->id, 8);
+        put(buf, m->count, 8);
+        for (size_t c = 0; c < s->C; c++)
+            put_double(buf, m->sum[c]);
+    }
+}
+
+caface_status caface_set_save_memory(const caface_set *set, void **bytes, size_t *size,
+                                     caface_error *err)
+{
+    cafi_buf buf = {0};
+    unsigned char digest[CAFI_SHA256_SIZE];
+
+    if (!set || !bytes || !size)
+        return cafi_fail(err, CAFACE_EINVAL, "set_save_memory: null argument");
+    *bytes = NULL;
+    *size = 0;
+    put_all(&buf, set);
+    if (!buf.failed) {
+        cafi_sha256_of(buf.data, buf.size, digest);
+        cafi_buf_append(&buf, digest, sizeof digest);
+    }
+    if (buf.failed) {
+        cafi_buf_free(&buf);
+        return cafi_fail(err, CAFACE_ENOMEM, "set_save: out of memory");
+    }
+    *bytes = buf.data;
+    *size = buf.size;
+    return CAFACE_OK;
+}
+
+caface_status caface_set_save(const caface_set *set, const char *path, caface_error *err)
+{
+    void *bytes = NULL;
+    size_t size = 0;
+    caface_status st = CAFACE_OK;
+
+    if (!path)
+        return cafi_fail(err, CAFACE_EINVAL, "set_save: null argument");
+    st = caface_set_save_memory(set, &bytes, &size, err);
+    if (!st)
+        st = cafi_output_save(path, bytes, size, err);
+    free(bytes);
+    return st;
+}
+
+/* Reading: every take checks that the bytes are there; after a failure short
+ * stays true and the numbers are 0. */
+typedef struct reader {
+    const unsigned char *p;
+    size_t left;
+    bool is_short;
+} reader;
+
+static const unsigned char *take_bytes(reader *r, size_t n)
+{
+    const unsigned char *p = r->p;
+
+    if (r->is_short || n > r->left) {
+        r->is_short = true;
+        return NULL;
+    }
+    r->p += n;
+    r->left -= n;
+    return p;
+}
+
+static uint64_t take(reader *r, int bytes)
+{
+    const unsigned char *p = take_bytes(r, (size_t)bytes);
+    uint64_t v = 0;
+
+    for (int i = 0; p && i < bytes; i++)
+        v |= (uint64_t)p[i] << (8 * i);
+    return v;
+}
+
+static double take_double(reader *r)
+{
+    uint64_t bits = take(r, 8);
+    double v = 0.0;
+
+    memcpy(&v, &bits, sizeof v);
+    return v;
+}
+
+static void take_floats(reader *r, float *v, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        uint32_t bits = (uint32_t)take(r, 4);
+
+        memcpy(v + i, &bits, sizeof bits);
+    }
+}
+
+typedef struct header {
+    uint32_t version, flags, method, H;
+    double norm_power;
+    uint64_t chunk, expected_n, C, M, D, compact;
+    char hash[CAFI_SHA256_TEXT];
+    uint64_t count, chunk_index, pending, logged, media;
+} header;
+
+static void take_header(reader *r, header *h)
+{
+    const unsigned char *hash = NULL;
+
+    h->flags = (uint32_t)take(r, 4);
+    h->method = (uint32_t)take(r, 4);
+    h->H = (uint32_t)take(r, 4);
+    h->norm_power = take_double(r);
+    h->chunk = take(r, 8);
+    h->expected_n = take(r, 8);
+    h->C = take(r, 8);
+    h->M = take(r, 8);
+    h->D = take(r, 8);
+    h->compact = take(r, 8);
+    hash = take_bytes(r, CAFI_SHA256_TEXT - 1);
+    if (hash)
+        memcpy(h->hash, hash, CAFI_SHA256_TEXT - 1);
+    h->count = take(r, 8);
+    h->chunk_index = take(r, 8);
+    h->pending = take(r, 8);
+    h->logged = take(r, 8);
+    h->media = take(r, 8);
+}
+
+/* Everything about the bytes that can be told without a model. */
+static caface_status check_bytes(reader *r, header *h, caface_error *err)
+{
+    unsigned char digest[CAFI_SHA256_SIZE];
+    size_t size = r->left;
+    const unsigned char *start = r->p;
+    const unsigned char *magic = take_bytes(r, 8);
+
+    if (!magic || memcmp(magic, MAGIC, 8) != 0)
+        return cafi_fail(err, CAFACE_EFORMAT, "no saved set: it does not begin with CAFASET");
+    h->version = (uint32_t)take(r, 4);
+    if (!r->is_short && h->version != VERSION)
+        return cafi_fail(err, CAFACE_EFORMAT, "a saved set of version %u, this library reads %u",
+                         h->version, VERSION);
+    if (size < CAFI_SHA256_SIZE + 8)
+        return cafi_fail(err, CAFACE_EFORMAT, "a saved set that is cut off after %zu bytes", size);
+    cafi_sha256_of(start, size - CAFI_SHA256_SIZE, digest);
+    if (memcmp(digest, start + size - CAFI_SHA256_SIZE, CAFI_SHA256_SIZE) != 0)
+        return cafi_fail(err, CAFACE_EFORMAT,
+                         "a saved set of %zu bytes that is damaged or cut off: its checksum does "
+                         "not match",
+                         size);
+    r->left -= CAFI_SHA256_SIZE;
+    take_header(r, h);
+    return r->is_short
+               ? cafi_fail(err, CAFACE_EFORMAT, "a saved set that is cut off after %zu bytes", size)
+               : CAFACE_OK;
+}
+
+static caface_status check_model(const header *h, const caface_model *model, caface_error *err)
+{
+    if (h->method > CAFACE_METHOD_MEDIA)
+        return cafi_fail(err, CAFACE_EFORMAT, "a saved set of the unknown method %u", h->method);
+    if (h->method != CAFACE_METHOD_CAFACE)
+        return CAFACE_OK;
+    if (!model)
+        return cafi_fail(err, CAFACE_EINVAL, "a saved set of the model %s: the model is needed",
+                         h->hash);
+    if (strcmp(h->hash, model->info.hash) != 0)
+        return cafi_fail(err, CAFACE_EMODEL, "a saved set of the model %s, the model given is %s",
+                         h->hash, model->info.hash);
+    if (h->H != model->info.H)
+        return cafi_fail(err, CAFACE_EMODEL,
+                         "a saved set of %u attention heads, the model given has %zu", h->H,
+                         model->info.H);
+    if (h->M != model->info.M || h->D != model->info.D || h->compact != model->info.compact ||
+        (model->info.C && h->C != model->info.C))
+        return cafi_fail(err, CAFACE_EMODEL,
+                         "a saved set with M = %llu, C = %llu, D = %llu; the model has %zu, %zu, "
+                         "%zu",
+                         (unsigned long long)h->M, (unsigned long long)h->C,
+                         (unsigned long long)h->D, model->info.M, model->info.C, model->info.D);
+    return CAFACE_OK;
+}
+
+/* total += count * width * size, checked. */
+static bool add_bytes(size_t *total, uint64_t count, uint64_t width, size_t size)
+{
+    size_t bytes = 0;
+
+    return count <= SIZE_MAX && width <= SIZE_MAX &&
+           cafi_mul_size((size_t)count, (size_t)width, &bytes) &&
+           cafi_mul_size(bytes, size, &bytes) && cafi_add_size(*total, bytes, total);
+}
+
+/* The counts against each other and against the bytes that follow. */
+static caface_status check_counts(const header *h, const reader *r, caface_error *err)
+{
+    bool is_caface = h->method == CAFACE_METHOD_CAFACE;
+    size_t bytes = 0;
+    bool ok = h->C > 0 && h->C <= SIZE_MAX / 64 && h->pending <= h->count &&
+              h->pending <= CAFACE_MAX_CHUNK && h->logged <= h->count &&
+              h->logged + h->pending <= h->count && h->chunk_index <= h->count &&
+              (is_caface || (!h->pending && !h->logged)) && (!is_caface || !h->media) &&
+              isfinite(h->norm_power);
+
+    ok = ok && (!is_caface || add_bytes(&bytes, h->M, 1 + h->C + h->D, sizeof(double))) &&
+         add_bytes(&bytes, h->pending, h->C + h->compact, sizeof(float)) &&
+         add_bytes(&bytes, h->logged, h->M, sizeof(float)) &&
+         add_bytes(&bytes, h->media, h->C + 2, sizeof(double));
+    if (!ok || bytes != r->left)
+        return cafi_fail(err, CAFACE_EFORMAT,
+                         "a saved set whose counts do not fit together or its %zu bytes of data",
+                         r->left);
+    return CAFACE_OK;
+}
+
+static caface_status take_rows(reader *r, cafi_rows *rows, size_t n, caface_error *err)
+{
+    caface_status st = cafi_rows_reserve(rows, n, err);
+
+    if (st)
+        return st;
+    take_floats(r, rows->data, n * rows->width);
+    rows->count = n;
+    if (cafi_kernels_get()->finite_rows(rows->data, n, rows->width) < n)
+        return cafi_fail(err, CAFACE_EFORMAT, "a saved set that holds NaN or Inf");
+    return CAFACE_OK;
+}
+
+static caface_status take_state(reader *r, caface_set *s, const header *h, caface_error *err)
+{
+    bool ok = true;
+
+    for (size_t i = 0; i < cafi_state_size(&s->state); i++)
+        s->state.mass[i] = take_double(r);
+    for (size_t m = 0; m < s->state.M; m++)
+        ok = ok && s->state.mass[m] >= 0.0;
+    if (!ok || !cafi_state_is_finite(&s->state))
+        return cafi_fail(err, CAFACE_EFORMAT,
+                         "a saved set whose state holds NaN, Inf or a "
+                         "negative mass");
+    s->state.empty = (h->flags & FLAG_EMPTY) != 0;
+    s->chunk_index = (size_t)h->chunk_index;
+    s->log_dropped = (h->flags & FLAG_LOG_DROPPED) != 0;
+    return CAFACE_OK;
+}
+
+static caface_status take_media(reader *r, cafi_baseline *baseline, uint64_t n, caface_error *err)
+{
+    caface_status st = CAFACE_OK;
+
+    for (uint64_t i = 0; !st && i < n; i++) {
+        int64_t id = (int64_t)take(r, 8);
+        uint64_t count = take(r, 8);
+        size_t before = baseline->count;
+        cafi_media *m = NULL;
+
+        st = cafi_baseline_media(baseline, id, &m, err);
+        if (!st && baseline->count == before)
+            st = cafi_fail(err, CAFACE_EFORMAT, "a saved set with the media %lld twice",
+                           (long long)id);
+        for (size_t c = 0; !st && c < baseline->C; c++)
+            m->sum[c] = take_double(r);
+        if (!st)
+            m->count = count;
+    }
+    return st;
+}
+
+/* Consistency that the options' own checks do not see. */
+static caface_status check_progress(const caface_set *s, const header *h, caface_error *err)
+{
+    size_t length = s->model ? cafi_set_chunk_length(s) : 0;
+    bool at_once = s->model && !s->options.chunk && !s->is_planned;
+
+    if (s->model && (h->pending > length || (h->pending == length && !at_once)))
+        return cafi_fail(err, CAFACE_EFORMAT,
+                         "a saved set with %llu faces in an unfinished chunk of %zu",
+                         (unsigned long long)h->pending, length);
+    if (s->is_planned && h->count > h->expected_n)
+        return cafi_fail(err, CAFACE_EFORMAT, "a saved set of %llu faces, %llu were expected",
+                         (unsigned long long)h->count, (unsigned long long)h->expected_n);
+    if (s->model && s->options.keep_weights && !s->log_dropped &&
+        h->logged + h->pending != h->count)
+        return cafi_fail(
+            err, CAFACE_EFORMAT, "a saved set of %llu faces with the assignments of %llu",
+            (unsigned long long)h->count, (unsigned long long)(h->logged + h->pending));
+    return CAFACE_OK;
+}
+
+static caface_status restore(caface_set *s, reader *r, const header *h, caface_error *err)
+{
+    caface_status st = CAFACE_OK;
+
+    s->count = (size_t)h->count;
+    s->is_planned = (h->flags & FLAG_PLANNED) != 0;
+    if (s->model && (st = take_state(r, s, h, err)))
+        return st;
+    if ((st = check_progress(s, h, err)))
+        return st;
+    if (!s->model)
+        return take_media(r, &s->baseline, h->media, err);
+    if ((st = take_rows(r, &s->features, (size_t)h->pending, err)) ||
+        (st = take_rows(r, &s->compact, (size_t)h->pending, err)) ||
+        (st = take_rows(r, &s->log, (size_t)h->logged, err)))
+        return st;
+    return CAFACE_OK;
+}
+
+caface_status caface_set_load_memory(caface_set **out, const caface_model *model, const void *bytes,
+                                     size_t size, caface_error *err)
+{
+    reader r = {.p = bytes, .left = size};
+    header h = {0};
+    caface_set_options options;
+    caface_set *s = NULL;
+    caface_status st = CAFACE_OK;
+
+    if (!out)
+        return cafi_fail(err, CAFACE_EINVAL, "set_load: null argument");
+    *out = NULL;
+    if (!bytes && size)
+        return cafi_fail(err, CAFACE_EINVAL, "set_load: null argument");
+    if ((st = check_bytes(&r, &h, err)) || (st = check_model(&h, model, err)) ||
+        (st = check_counts(&h, &r, err)))
+        return st;
+    caface_set_options_init(&options);
+    options.method = (caface_method)h.method;
+    options.chunk = (size_t)h.chunk;
+    options.expected_n = (size_t)h.expected_n;
+    options.keep_weights = (h.flags & FLAG_LOG) != 0;
+    options.norm_power = h.norm_power;
+    options.width = (size_t)h.C;
+    st = caface_set_new(&s, h.method == CAFACE_METHOD_CAFACE ? model : NULL, &options, err);
+    if (!st)
+        st = restore(s, &r, &h, err);
+    if (st) {
+        caface_set_free(s);
+        return st;
+    }
+    *out = s;
+    return CAFACE_OK;
+}
+
+static caface_status read_file(const char *path, cafi_buf *buf, caface_error *err)
+{
+    FILE *file = fopen(path, "rb");
+    char block[65536];
+    size_t n = 0;
+    bool failed = false;
+
+    if (!file)
+        return cafi_fail(err, CAFACE_EIO, "%s", strerror(errno));
+    while ((n = fread(block, 1, sizeof block, file)) > 0 && !buf->failed)
+        cafi_buf_append(buf, block, n);
+    failed = ferror(file) != 0;
+    fclose(file);
+    if (failed)
+        return cafi_fail(err, CAFACE_EIO, "cannot be read");
+    return buf->failed ? cafi_fail(err, CAFACE_ENOMEM, "out of memory") : CAFACE_OK;
+}
+
+caface_status caface_set_load(caface_set **out, const caface_model *model, const char *path,
+                              caface_error *err)
+{
+    cafi_buf buf = {0};
+    caface_status st = CAFACE_OK;
+
+    if (!out)
+        return cafi_fail(err, CAFACE_EINVAL, "set_load: null argument");
+    *out = NULL;
+    if (!path)
+        return cafi_fail(err, CAFACE_EINVAL, "set_load: null argument");
+    st = read_file(path, &buf, err);
+    if (!st)
+        st = caface_set_load_memory(out, model, buf.data, buf.size, err);
+    cafi_buf_free(&buf);
+    return st ? cafi_prefix(err, st, path) : CAFACE_OK;
+}

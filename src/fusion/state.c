@@ -1,0 +1,79 @@
+#include "fusion/state.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+#define SMALLEST_MASS 1e-6
+
+caface_status cafi_state_new(cafi_state *state, size_t M, size_t C, size_t D, caface_error *err)
+{
+    caface_status st = CAFACE_OK;
+
+    *state = (cafi_state){.M = M, .C = C, .D = D, .empty = true};
+    st = cafi_alloc((void **)&state->mass, M, (1 + C + D) * sizeof(double), err);
+    if (st)
+        return st;
+    state->mu = state->mass + M;
+    state->style = state->mu + M * C;
+    return CAFACE_OK;
+}
+
+void cafi_state_free(cafi_state *state)
+{
+    free(state->mass);
+    *state = (cafi_state){0};
+}
+
+size_t cafi_state_size(const cafi_state *state)
+{
+    return state->M * (1 + state->C + state->D);
+}
+
+void cafi_state_clear(cafi_state *state)
+{
+    memset(state->mass, 0, cafi_state_size(state) * sizeof(double));
+    state->empty = true;
+}
+
+void cafi_state_copy(cafi_state *to, const cafi_state *from)
+{
+    memcpy(to->mass, from->mass, cafi_state_size(from) * sizeof(double));
+    to->empty = from->empty;
+}
+
+static void merge_rows(double *to, const double *from, size_t n, double a, double b)
+{
+    double sum = a + b > SMALLEST_MASS ? a + b : SMALLEST_MASS;
+
+    for (size_t i = 0; i < n; i++)
+        to[i] = (a * to[i] + b * from[i]) / sum;
+}
+
+void cafi_state_merge(cafi_state *to, const cafi_state *from)
+{
+    if (from->empty)
+        return;
+    if (to->empty) {
+        cafi_state_copy(to, from);
+        return;
+    }
+    for (size_t m = 0; m < to->M; m++) {
+        double a = to->mass[m];
+        double b = from->mass[m];
+
+        merge_rows(to->mu + m * to->C, from->mu + m * to->C, to->C, a, b);
+        merge_rows(to->style + m * to->D, from->style + m * to->D, to->D, a, b);
+        to->mass[m] = a + b;
+    }
+}
+
+bool cafi_state_is_finite(const cafi_state *state)
+{
+    for (size_t i = 0; i < cafi_state_size(state); i++)
+        if (!isfinite(state->mass[i]))
+            return false;
+    return true;
+}
