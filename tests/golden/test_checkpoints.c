@@ -67,9 +67,9 @@ static void release_configuration_is_read(void **state)
         caface_error err;
         int64_t epochs = 0;
 
-        EXPECT_OK(cafi_bundle_open(&b, test_shared("golden/fusion/%s/aggregator.ckpt", names[i]),
-                                   &err),
-                  err);
+        EXPECT_OK(
+            cafi_bundle_open(&b, test_shared("golden/fusion/%s/aggregator.ckpt", names[i]), &err),
+            err);
         assert_int_equal(cafi_bundle_get_kind(b), CAFI_BUNDLE_LIGHTNING);
         assert_string_equal(cafi_value_text(cafi_bundle_config(b), "decoder_name"), names[i]);
         assert_true(cafi_value_int(cafi_bundle_config(b), "epochs", &epochs));
