@@ -2,9 +2,11 @@
 #include "command.h"
 
 extern const cli_command cli_convert;
+extern const cli_command cli_fuse;
 extern const cli_command cli_info;
 
 const cli_command *const cli_commands[] = {
+    &cli_fuse,
     &cli_info,
     &cli_convert,
     NULL,
