@@ -18,9 +18,10 @@ caface_status cafi_precision_check(cafi_precision precision, caface_error *err);
 typedef struct cafi_plan_options {
     cafi_precision precision;
     size_t batch;    /* rows of an open batch; 0 means 1 */
-    size_t threads;  /* 0: one for every core */
+    size_t threads;  /* 0: one for every core; see cafi_plan_run */
     bool low_memory; /* no Winograd: a quarter of the weights, half the speed */
-    /* int8: the largest magnitude of every node's output, by node name, as
+    bool calibrate;  /* fp32 for cafi_plan_calibrate: keeps what int8 needs apart */
+    /* int8: the largest magnitude that enters every convolution, by its name, as
      * cafi_plan_calibrate found it. */
     const struct cafi_ranges *ranges;
 } cafi_plan_options;
@@ -35,22 +36,37 @@ void cafi_plan_free(cafi_plan *plan);
 
 /* inputs: one array a graph input, in the order they were added, row-major.
  * outputs: one array a graph output. Sizes follow from the graph's shapes and
- * the batch. One caller at a time. A row's results are the same bits whatever
- * the other rows are, and for any number of threads. */
+ * the batch. A row's results are the same bits whatever the other rows are, and
+ * for any number of threads: an fp32 plan for one row is cut into two parts,
+ * always, which two threads share if there are two; any other plan runs in the
+ * calling thread, and many contexts make many threads busy. One caller at a
+ * time. */
 caface_status cafi_plan_run(cafi_plan *plan, const float *const *inputs, float *const *outputs,
                             caface_error *err);
 
-/* Largest magnitudes of node outputs over the rows seen so far. */
+/* Buffers of their own to run a plan in; weights are shared. Must be freed
+ * before the plan. One thread at a time for one context, many contexts at
+ * once. */
+typedef struct cafi_plan_context cafi_plan_context;
+caface_status cafi_plan_context_new(cafi_plan_context **out, cafi_plan *plan, caface_error *err);
+void cafi_plan_context_free(cafi_plan_context *context);
+caface_status cafi_plan_context_run(cafi_plan_context *context, const float *const *inputs,
+                                    float *const *outputs, caface_error *err);
+
+/* Largest magnitudes of what enters convolutions, over the rows seen so far. */
 typedef struct cafi_ranges cafi_ranges;
 caface_status cafi_ranges_new(cafi_ranges **out, caface_error *err);
 void cafi_ranges_free(cafi_ranges *ranges);
+/* Widens a range. EINVAL: not a finite positive number. */
 caface_status cafi_ranges_set(cafi_ranges *ranges, const char *node, float value,
                               caface_error *err);
 /* A negative number when the node is unknown. */
 float cafi_ranges_get(const cafi_ranges *ranges, const char *node);
 size_t cafi_ranges_count(const cafi_ranges *ranges);
+/* NULL when out of range. Borrowed. */
 const char *cafi_ranges_at(const cafi_ranges *ranges, size_t index, float *value);
-/* Runs an fp32 plan and widens ranges by what it sees in the first `rows`. */
+/* Runs a plan made with options.calibrate and widens ranges by what it sees in
+ * the first `rows` rows. */
 caface_status cafi_plan_calibrate(cafi_plan *plan, const float *const *inputs, size_t rows,
                                   cafi_ranges *ranges, caface_error *err);
 
@@ -58,7 +74,7 @@ caface_status cafi_plan_calibrate(cafi_plan *plan, const float *const *inputs, s
 typedef struct cafi_plan_step {
     const char *name; /* of the node */
     const char *kind; /* "conv", "prelu", ... */
-    const char *impl; /* oneDNN's implementation string, or "own" */
+    const char *impl; /* oneDNN's implementation string, "own", or "plain" */
     double flops;     /* of one run */
     double seconds;   /* spent in all runs so far, when profiling is on */
 } cafi_plan_step;
@@ -66,7 +82,7 @@ size_t cafi_plan_step_count(const cafi_plan *plan);
 cafi_plan_step cafi_plan_step_at(const cafi_plan *plan, size_t index);
 void cafi_plan_profile(cafi_plan *plan, bool on);
 size_t cafi_plan_batch(const cafi_plan *plan);
-/* Bytes of weights, and of buffers. */
+/* Bytes of weights, and of the buffers of one context. */
 void cafi_plan_memory(const cafi_plan *plan, size_t *weights, size_t *buffers);
 
 #endif

@@ -1,0 +1,180 @@
+#include "graph/dnnl_compat.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* oneDNN's prototypes name arrays of DNNL_MAX_NDIMS; shorter ones are meant,
+ * and compilers complain: copy them. */
+typedef struct full_dims {
+    dnnl_dims_t dims;
+} full_dims;
+
+static full_dims fill(int n, const dnnl_dim_t *dims)
+{
+    full_dims full = {{0}};
+
+    memcpy(full.dims, dims, (size_t)n * sizeof *dims);
+    return full;
+}
+
+#if DNNL_VERSION_MAJOR >= 3
+
+cafi_md cafi_md_new(int ndim, const dnnl_dim_t *dims, dnnl_data_type_t type, dnnl_format_tag_t tag)
+{
+    full_dims full = fill(ndim, dims);
+    cafi_md md = NULL;
+
+    return dnnl_memory_desc_create_with_tag(&md, ndim, full.dims, type, tag) ? NULL : md;
+}
+
+void cafi_md_free(cafi_md md)
+{
+    if (md)
+        dnnl_memory_desc_destroy(md);
+}
+
+bool cafi_dnn_bias_is_scaled(void)
+{
+    return false;
+}
+
+bool cafi_dnn_scales_are_arguments(void)
+{
+    return true;
+}
+
+static dnnl_status_t append(dnnl_post_ops_t ops, dnnl_primitive_attr_t attr,
+                            const cafi_dnn_finish *finish)
+{
+    dnnl_status_t st = dnnl_success;
+
+    if (finish->sum)
+        st = dnnl_post_ops_append_sum(ops, 1.0f, 0, dnnl_data_type_undef);
+    if (!st && finish->clip)
+        st = dnnl_post_ops_append_eltwise(ops, dnnl_eltwise_clip, finish->lo, finish->hi);
+    if (!st && finish->scales)
+        st = dnnl_primitive_attr_set_scales_mask(attr, DNNL_ARG_WEIGHTS, 1);
+    return st;
+}
+
+static dnnl_status_t describe(dnnl_primitive_desc_t *out, dnnl_engine_t engine,
+                              const cafi_dnn_shape *s, const_dnnl_primitive_attr_t attr)
+{
+    full_dims strides = fill(2, s->strides);
+    full_dims dilates = fill(2, s->dilates);
+    full_dims before = fill(2, s->before);
+    full_dims after = fill(2, s->after);
+
+    if (!s->convolution)
+        return dnnl_inner_product_forward_primitive_desc_create(
+            out, engine, dnnl_forward_inference, s->src, s->weights, s->bias, s->dst, attr);
+    return dnnl_convolution_forward_primitive_desc_create(
+        out, engine, dnnl_forward_inference,
+        s->winograd ? dnnl_convolution_winograd : dnnl_convolution_direct, s->src, s->weights,
+        s->bias, s->dst, strides.dims, dilates.dims, before.dims, after.dims, attr);
+}
+
+#else
+
+cafi_md cafi_md_new(int ndim, const dnnl_dim_t *dims, dnnl_data_type_t type, dnnl_format_tag_t tag)
+{
+    full_dims full = fill(ndim, dims);
+    cafi_md md = malloc(sizeof *md);
+
+    if (md && dnnl_memory_desc_init_by_tag(md, ndim, full.dims, type, tag)) {
+        free(md);
+        return NULL;
+    }
+    return md;
+}
+
+void cafi_md_free(cafi_md md)
+{
+    free(md);
+}
+
+bool cafi_dnn_bias_is_scaled(void)
+{
+    return true;
+}
+
+bool cafi_dnn_scales_are_arguments(void)
+{
+    return false;
+}
+
+static dnnl_status_t append(dnnl_post_ops_t ops, dnnl_primitive_attr_t attr,
+                            const cafi_dnn_finish *finish)
+{
+    dnnl_status_t st = dnnl_success;
+
+    if (finish->sum)
+        st = dnnl_post_ops_append_sum(ops, 1.0f);
+    if (!st && finish->clip)
+        st = dnnl_post_ops_append_eltwise(ops, 1.0f, dnnl_eltwise_clip, finish->lo, finish->hi);
+    if (!st && finish->scales)
+        st = dnnl_primitive_attr_set_output_scales(attr, finish->channels, 1 << 1, finish->scales);
+    return st;
+}
+
+static dnnl_status_t describe(dnnl_primitive_desc_t *out, dnnl_engine_t engine,
+                              const cafi_dnn_shape *s, const_dnnl_primitive_attr_t attr)
+{
+    full_dims strides = fill(2, s->strides);
+    full_dims dilates = fill(2, s->dilates);
+    full_dims before = fill(2, s->before);
+    full_dims after = fill(2, s->after);
+    dnnl_convolution_desc_t conv;
+    dnnl_inner_product_desc_t product;
+    dnnl_status_t st = dnnl_success;
+
+    if (s->convolution)
+        st = dnnl_dilated_convolution_forward_desc_init(
+            &conv, dnnl_forward_inference,
+            s->winograd ? dnnl_convolution_winograd : dnnl_convolution_direct, s->src, s->weights,
+            s->bias, s->dst, strides.dims, dilates.dims, before.dims, after.dims);
+    else
+        st = dnnl_inner_product_forward_desc_init(&product, dnnl_forward_inference, s->src,
+                                                  s->weights, s->bias, s->dst);
+    if (st)
+        return st;
+    return dnnl_primitive_desc_create(out, s->convolution ? (const void *)&conv : &product, attr,
+                                      engine, NULL);
+}
+
+#endif
+
+size_t cafi_md_size(cafi_md_view md)
+{
+    return dnnl_memory_desc_get_size(md);
+}
+
+dnnl_status_t cafi_dnn_describe(dnnl_primitive_desc_t *out, dnnl_engine_t engine,
+                                const cafi_dnn_shape *shape, const cafi_dnn_finish *finish)
+{
+    dnnl_primitive_attr_t attr = NULL;
+    dnnl_post_ops_t ops = NULL;
+    dnnl_status_t st = dnnl_primitive_attr_create(&attr);
+
+    if (!st)
+        st = dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user);
+    if (!st)
+        st = dnnl_post_ops_create(&ops);
+    if (!st)
+        st = append(ops, attr, finish);
+    if (!st)
+        st = dnnl_primitive_attr_set_post_ops(attr, ops);
+    if (!st)
+        st = describe(out, engine, shape, attr);
+    if (ops)
+        dnnl_post_ops_destroy(ops);
+    if (attr)
+        dnnl_primitive_attr_destroy(attr);
+    return st;
+}
+
+dnnl_status_t cafi_dnn_describe_reorder(dnnl_primitive_desc_t *out, dnnl_engine_t engine,
+                                        cafi_md_view from, cafi_md_view to)
+{
+    return dnnl_reorder_primitive_desc_create(out, from, engine, to, engine, NULL);
+}

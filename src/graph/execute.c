@@ -1,0 +1,159 @@
+#include "graph/execute.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "graph/reference.h"
+
+struct cafi_execution {
+    const cafi_program *program;
+    const cafi_graph_kernels *kernels;
+    unsigned char *arena;
+    unsigned char *scratch[CAFI_PARTS];
+    cafi_dnn_run **runs; /* [steps][CAFI_PARTS] */
+};
+
+void cafi_execution_free(cafi_execution *x)
+{
+    if (!x)
+        return;
+    for (size_t i = 0; x->runs && i < x->program->step_count * CAFI_PARTS; i++)
+        cafi_dnn_run_free(x->runs[i]);
+    for (size_t k = 0; k < CAFI_PARTS; k++)
+        free(x->scratch[k]);
+    free(x->runs);
+    free(x->arena);
+    free(x);
+}
+
+void *cafi_execution_buffer(cafi_execution *x, size_t buffer)
+{
+    const cafi_buffer *b = &x->program->buffers[buffer];
+
+    return b->constant ? (void *)b->constant : x->arena + b->offset;
+}
+
+static caface_status bind(cafi_execution *x, size_t step, caface_error *err)
+{
+    const cafi_step *s = &x->program->steps[step];
+    caface_status st = CAFACE_OK;
+
+    for (size_t k = 0; !st && k < CAFI_PARTS && s->op[k]; k++)
+        st = cafi_dnn_run_new(&x->runs[step * CAFI_PARTS + k], s->op[k],
+                              cafi_execution_buffer(x, s->in[0]),
+                              (unsigned char *)cafi_execution_buffer(x, s->out) + k * s->part_bytes,
+                              x->scratch[k], err);
+    return st;
+}
+
+caface_status cafi_execution_new(cafi_execution **out, const cafi_program *program,
+                                 caface_error *err)
+{
+    cafi_execution *x = NULL;
+    size_t parts = program->has_parts ? CAFI_PARTS : 1;
+    caface_status st = cafi_alloc((void **)&x, 1, sizeof *x, err);
+
+    *out = NULL;
+    if (st)
+        return st;
+    x->program = program;
+    x->kernels = cafi_graph_kernels_get();
+    st = cafi_alloc((void **)&x->runs, program->step_count * CAFI_PARTS, sizeof *x->runs, err);
+    if (!st)
+        st = cafi_alloc_f32((float **)(void *)&x->arena, 1, program->arena / 4 + 16, err);
+    if (!st)
+        memset(x->arena, 0, program->arena);
+    for (size_t k = 0; !st && k < parts; k++)
+        st = cafi_alloc_f32((float **)(void *)&x->scratch[k], 1, program->scratch / 4 + 16, err);
+    for (size_t i = 0; !st && i < program->step_count; i++)
+        st = bind(x, i, err);
+    if (st) {
+        cafi_execution_free(x);
+        return st;
+    }
+    *out = x;
+    return CAFACE_OK;
+}
+
+static void run_pass(cafi_execution *x, const cafi_step *s, size_t part)
+{
+    cafi_pass_args args = s->pass;
+    size_t parts = s->parts > 1 ? s->parts : 1;
+
+    args.x = cafi_execution_buffer(x, s->in[0]);
+    args.y = cafi_execution_buffer(x, s->out);
+    x->kernels->pass(&args, args.groups * part / parts, args.groups * (part + 1) / parts);
+}
+
+static void run_reference(cafi_execution *x, const cafi_step *s)
+{
+    cafi_array in[CAFI_MAX_INPUTS];
+
+    for (size_t k = 0; k < s->in_count; k++) {
+        in[k].shape = s->shapes[k];
+        in[k].data = cafi_execution_buffer(x, s->in[k]);
+    }
+    cafi_reference_node(&s->node, in, &s->shapes[CAFI_MAX_INPUTS],
+                        cafi_execution_buffer(x, s->out));
+}
+
+static void run_map(cafi_execution *x, const cafi_step *s)
+{
+    const void *in = cafi_execution_buffer(x, s->in[0]);
+    void *out = cafi_execution_buffer(x, s->out);
+    cafi_binary_args binary = s->binary;
+    cafi_pool_args pool = s->pool;
+    cafi_reorder_args reorder = s->reorder;
+
+    switch (s->kind) {
+    case CAFI_STEP_BINARY:
+        binary.a = in;
+        binary.b = cafi_execution_buffer(x, s->in[1]);
+        binary.c = out;
+        x->kernels->binary(&binary);
+        return;
+    case CAFI_STEP_STYLE:
+        x->kernels->style(in, s->elem, s->rows, s->channels, s->positions, s->lanes, out);
+        return;
+    case CAFI_STEP_MEAN:
+        x->kernels->mean(in, out, s->elem, s->rows, s->groups, s->positions, s->lanes);
+        return;
+    case CAFI_STEP_POOL:
+        pool.x = in;
+        pool.y = out;
+        pool.window = &s->window;
+        x->kernels->pool(&pool);
+        return;
+    case CAFI_STEP_REORDER:
+        reorder.x = in;
+        reorder.y = out;
+        cafi_reorder(&reorder);
+        return;
+    default:
+        /* The input's buffer is the larger of the two when sizes were rounded. */
+        memcpy(out, in,
+               x->program->buffers[s->out].size < x->program->buffers[s->in[0]].size
+                   ? x->program->buffers[s->out].size
+                   : x->program->buffers[s->in[0]].size);
+    }
+}
+
+bool cafi_execute_part(cafi_execution *x, size_t step, size_t part)
+{
+    const cafi_step *s = &x->program->steps[step];
+
+    switch (s->kind) {
+    case CAFI_STEP_DNN:
+        return cafi_dnn_run_execute(x->runs[step * CAFI_PARTS + part]);
+    case CAFI_STEP_PASS:
+        run_pass(x, s, part);
+        return true;
+    case CAFI_STEP_REFERENCE:
+        run_reference(x, s);
+        return true;
+    default:
+        run_map(x, s);
+        return true;
+    }
+}

@@ -1,0 +1,349 @@
+/* Compiled once for every instruction set (meson.build); plain C that the
+ * compiler turns into vectors. KERNELS names the table. */
+#include <math.h>
+
+#include "graph/elem.h"
+
+#ifndef KERNELS
+#define KERNELS cafi_graph_kernels_plain
+#endif
+
+/* Where a span of positions of one group takes its parameters. */
+typedef struct span {
+    const float *scale, *shift, *slope, *border;
+    float lo, hi, inverse_quantum;
+} span;
+
+CAFI_INLINE float act_of(float v, cafi_act act, float slope, const span *s)
+{
+    if (act == CAFI_ACT_PRELU)
+        return v < 0 ? v * slope : v;
+    if (act == CAFI_ACT_CLIP) {
+        v = v > s->lo ? v : s->lo;
+        return v < s->hi ? v : s->hi;
+    }
+    return v;
+}
+
+/* n positions of L lanes; L is a constant where it matters. */
+CAFI_INLINE void run_span(const void *x, cafi_elem from, void *y, cafi_elem to, size_t base,
+                          size_t n, size_t L, cafi_act act, const span *s)
+{
+    for (size_t p = 0; p < n; p++)
+        for (size_t l = 0; l < L; l++) {
+            float v = cafi_load(x, from, base + p * L + l);
+
+            if (s->scale)
+                v = v * s->scale[l] + s->shift[l];
+            if (s->border)
+                v += s->border[l];
+            cafi_store(y, to, base + p * L + l,
+                       act_of(v, act, act == CAFI_ACT_PRELU ? s->slope[l] : 0, s),
+                       s->inverse_quantum);
+        }
+}
+
+/* One lane: the parameters are the same for all positions. */
+CAFI_INLINE void run_plain(const void *x, cafi_elem from, void *y, cafi_elem to, size_t base,
+                           size_t n, cafi_act act, const span *s)
+{
+    float scale = s->scale ? s->scale[0] : 1;
+    float shift = (s->shift ? s->shift[0] : 0) + (s->border ? s->border[0] : 0);
+    float slope = act == CAFI_ACT_PRELU ? s->slope[0] : 0;
+
+    for (size_t p = 0; p < n; p++) {
+        float v = cafi_load(x, from, base + p) * scale + shift;
+
+        cafi_store(y, to, base + p, act_of(v, act, slope, s), s->inverse_quantum);
+    }
+}
+
+CAFI_INLINE void by_lanes(const void *x, cafi_elem from, void *y, cafi_elem to, size_t base,
+                          size_t n, size_t L, cafi_act act, const span *s)
+{
+    if (L == 16)
+        run_span(x, from, y, to, base, n, 16, act, s);
+    else if (L == 1)
+        run_plain(x, from, y, to, base, n, act, s);
+    else
+        run_span(x, from, y, to, base, n, L, act, s);
+}
+
+CAFI_INLINE void by_act(const cafi_pass_args *a, cafi_elem from, cafi_elem to, size_t base,
+                        size_t n, const span *s)
+{
+    if (a->act == CAFI_ACT_PRELU)
+        by_lanes(a->x, from, a->y, to, base, n, a->lanes, CAFI_ACT_PRELU, s);
+    else if (a->act == CAFI_ACT_CLIP)
+        by_lanes(a->x, from, a->y, to, base, n, a->lanes, CAFI_ACT_CLIP, s);
+    else
+        by_lanes(a->x, from, a->y, to, base, n, a->lanes, CAFI_ACT_NONE, s);
+}
+
+static void run_any(const cafi_pass_args *a, size_t base, size_t n, const span *s)
+{
+    switch ((int)a->from * 4 + (int)a->to) {
+    case CAFI_ELEM_F32 * 4 + CAFI_ELEM_F32:
+        by_act(a, CAFI_ELEM_F32, CAFI_ELEM_F32, base, n, s);
+        return;
+    case CAFI_ELEM_F32 * 4 + CAFI_ELEM_BF16:
+        by_act(a, CAFI_ELEM_F32, CAFI_ELEM_BF16, base, n, s);
+        return;
+    case CAFI_ELEM_F32 * 4 + CAFI_ELEM_S8:
+        by_act(a, CAFI_ELEM_F32, CAFI_ELEM_S8, base, n, s);
+        return;
+    case CAFI_ELEM_BF16 * 4 + CAFI_ELEM_F32:
+        by_act(a, CAFI_ELEM_BF16, CAFI_ELEM_F32, base, n, s);
+        return;
+    case CAFI_ELEM_BF16 * 4 + CAFI_ELEM_BF16:
+        by_act(a, CAFI_ELEM_BF16, CAFI_ELEM_BF16, base, n, s);
+        return;
+    default:
+        by_act(a, CAFI_ELEM_BF16, CAFI_ELEM_S8, base, n, s);
+    }
+}
+
+/* Runs of equal border classes, row by row. */
+static void with_border(const cafi_pass_args *a, size_t base, size_t group, span *s)
+{
+    const cafi_border *b = a->border;
+    size_t padded = a->groups * a->lanes;
+
+    for (size_t y = 0; y < b->height; y++) {
+        size_t rc = b->row_class[y];
+
+        for (size_t x = 0, end = 0; x < b->width; x = end) {
+            size_t cc = b->column_class[x];
+            size_t at = (rc * b->column_classes + cc) * padded + group * a->lanes;
+
+            while (end < b->width && b->column_class[end] == cc)
+                end++;
+            s->border = rc || cc ? b->values + at : NULL;
+            run_any(a, base + (y * b->width + x) * a->lanes, end - x, s);
+        }
+    }
+}
+
+static void pass(const cafi_pass_args *a, size_t first, size_t last)
+{
+    for (size_t n = 0; n < a->rows; n++)
+        for (size_t g = first; g < last; g++) {
+            size_t base = (n * a->groups + g) * a->positions * a->lanes;
+            size_t c = g * a->lanes;
+            span s = {.scale = a->scale ? a->scale + c : NULL,
+                      .shift = a->shift ? a->shift + c : NULL,
+                      .slope = a->slope ? a->slope + c : NULL,
+                      .lo = a->lo,
+                      .hi = a->hi,
+                      .inverse_quantum = a->inverse_quantum};
+
+            if (a->border)
+                with_border(a, base, g, &s);
+            else
+                run_any(a, base, a->positions, &s);
+        }
+}
+
+CAFI_INLINE float combine(cafi_op op, float a, float b)
+{
+    return op == CAFI_OP_ADD   ? a + b
+           : op == CAFI_OP_SUB ? a - b
+           : op == CAFI_OP_MUL ? a * b
+                               : a / b;
+}
+
+/* b_step 0: b is one row of lanes for all positions. */
+CAFI_INLINE void combine_rows(const cafi_binary_args *k, cafi_elem elem, cafi_op op, size_t base,
+                              size_t b_base, size_t b_step)
+{
+    for (size_t p = 0; p < k->positions; p++)
+        for (size_t l = 0; l < k->lanes; l++) {
+            size_t i = base + p * k->lanes + l;
+            float v = combine(op, cafi_load(k->a, elem, i),
+                              cafi_load(k->b, elem, b_base + p * b_step + l));
+
+            cafi_store(k->c, elem, i, v, 0);
+        }
+}
+
+CAFI_INLINE void combine_any(const cafi_binary_args *k, cafi_op op, size_t base, size_t b_base,
+                             size_t b_step)
+{
+    if (k->elem == CAFI_ELEM_F32)
+        combine_rows(k, CAFI_ELEM_F32, op, base, b_base, b_step);
+    else
+        combine_rows(k, CAFI_ELEM_BF16, op, base, b_base, b_step);
+}
+
+static void binary(const cafi_binary_args *k)
+{
+    for (size_t g = 0; g < k->rows * k->groups; g++) {
+        size_t base = g * k->positions * k->lanes;
+        size_t b_base = k->broadcast ? g * k->lanes : base;
+        size_t b_step = k->broadcast ? 0 : k->lanes;
+
+        if (k->op == CAFI_OP_ADD)
+            combine_any(k, CAFI_OP_ADD, base, b_base, b_step);
+        else if (k->op == CAFI_OP_SUB)
+            combine_any(k, CAFI_OP_SUB, base, b_base, b_step);
+        else if (k->op == CAFI_OP_MUL)
+            combine_any(k, CAFI_OP_MUL, base, b_base, b_step);
+        else
+            combine_any(k, CAFI_OP_DIV, base, b_base, b_step);
+    }
+}
+
+#define CHUNK 16
+
+/* Mean and unbiased std of up to CHUNK lanes that lie `step` elements apart
+ * from position to position. */
+CAFI_INLINE void moments(const void *x, cafi_elem elem, size_t base, size_t n, size_t step,
+                         size_t lanes, double *mean, double *std)
+{
+    double sum[CHUNK] = {0};
+    double square[CHUNK] = {0};
+
+    for (size_t p = 0; p < n; p++)
+        for (size_t l = 0; l < lanes; l++)
+            sum[l] += cafi_load(x, elem, base + p * step + l);
+    for (size_t l = 0; l < lanes; l++)
+        mean[l] = sum[l] / (double)n;
+    if (!std)
+        return;
+    for (size_t p = 0; p < n; p++)
+        for (size_t l = 0; l < lanes; l++) {
+            double d = cafi_load(x, elem, base + p * step + l) - mean[l];
+
+            square[l] += d * d;
+        }
+    for (size_t l = 0; l < lanes; l++)
+        std[l] = n > 1 ? sqrt(square[l] / (double)(n - 1)) : 0;
+}
+
+/* The same with the common number of lanes known to the compiler. */
+static void moments_any(const void *x, cafi_elem elem, size_t base, size_t n, size_t step,
+                        size_t lanes, double *mean, double *std)
+{
+    if (elem == CAFI_ELEM_F32 && lanes == CHUNK)
+        moments(x, CAFI_ELEM_F32, base, n, step, CHUNK, mean, std);
+    else if (elem == CAFI_ELEM_F32)
+        moments(x, CAFI_ELEM_F32, base, n, step, lanes, mean, std);
+    else if (lanes == CHUNK)
+        moments(x, CAFI_ELEM_BF16, base, n, step, CHUNK, mean, std);
+    else
+        moments(x, CAFI_ELEM_BF16, base, n, step, lanes, mean, std);
+}
+
+static void style(const void *x, cafi_elem elem, size_t rows, size_t channels, size_t positions,
+                  size_t lanes, float *out)
+{
+    size_t groups = (channels + lanes - 1) / lanes;
+    double mean[CHUNK];
+    double std[CHUNK];
+
+    for (size_t g = 0; g < rows * groups; g++)
+        for (size_t l = 0; l < lanes; l += CHUNK) {
+            size_t n = lanes - l < CHUNK ? lanes - l : CHUNK;
+            size_t c = g % groups * lanes + l;
+
+            moments_any(x, elem, g * positions * lanes + l, positions, lanes, n, mean, std);
+            for (size_t i = 0; i < n && c + i < channels; i++) {
+                out[(g / groups * channels + c + i) * 2] = (float)mean[i];
+                out[(g / groups * channels + c + i) * 2 + 1] = (float)std[i];
+            }
+        }
+}
+
+static void mean_map(const void *x, void *y, cafi_elem elem, size_t rows, size_t groups,
+                     size_t positions, size_t lanes)
+{
+    double mean[CHUNK];
+
+    for (size_t g = 0; g < rows * groups; g++)
+        for (size_t l = 0; l < lanes; l += CHUNK) {
+            size_t n = lanes - l < CHUNK ? lanes - l : CHUNK;
+
+            moments_any(x, elem, g * positions * lanes + l, positions, lanes, n, mean, NULL);
+            for (size_t i = 0; i < n; i++) {
+                if (elem == CAFI_ELEM_F32)
+                    cafi_store(y, CAFI_ELEM_F32, g * lanes + l + i, (float)mean[i], 0);
+                else
+                    cafi_store(y, CAFI_ELEM_BF16, g * lanes + l + i, (float)mean[i], 0);
+            }
+        }
+}
+
+/* The part of a window along one axis that lies inside the map. */
+typedef struct reach {
+    size_t first, last, step; /* positions first, first + step, ... < last */
+    size_t covered;           /* with the padding, for averages that count it */
+} reach;
+
+static reach window_reach(const cafi_window *w, int axis, size_t o, size_t size)
+{
+    reach r = {.step = (size_t)w->dilation[axis]};
+    int64_t at = (int64_t)o * w->stride[axis] - w->pad[axis];
+    int64_t end = at + w->kernel[axis] * w->dilation[axis];
+    int64_t padded = (int64_t)size + w->pad[2 + axis];
+
+    for (int64_t k = at; k < end; k += w->dilation[axis])
+        if (k < padded)
+            r.covered++;
+    while (at < 0)
+        at += w->dilation[axis];
+    r.first = (size_t)at;
+    r.last = end < (int64_t)size ? (size_t)(end < 0 ? 0 : end) : size;
+    return r;
+}
+
+/* One output position of one group, CHUNK lanes or fewer from lane l on. */
+CAFI_INLINE void pool_chunk(const cafi_pool_args *a, cafi_elem elem, size_t plane, reach ry,
+                            reach rx, size_t to, size_t l, size_t lanes)
+{
+    float value[CHUNK];
+    size_t rows = ry.last > ry.first ? (ry.last - ry.first + ry.step - 1) / ry.step : 0;
+    size_t columns = rx.last > rx.first ? (rx.last - rx.first + rx.step - 1) / rx.step : 0;
+    size_t seen = a->window->count_pad ? ry.covered * rx.covered : rows * columns;
+    float scale = a->max ? 1 : seen ? 1 / (float)seen : 0;
+
+    for (size_t i = 0; i < lanes; i++)
+        value[i] = a->max ? -INFINITY : 0;
+    for (size_t y = ry.first; y < ry.last; y += ry.step)
+        for (size_t x = rx.first; x < rx.last; x += rx.step) {
+            size_t at = (plane * a->height * a->width + y * a->width + x) * a->lanes + l;
+
+            for (size_t i = 0; i < lanes; i++) {
+                float v = cafi_load(a->x, elem, at + i);
+
+                value[i] = a->max ? (v > value[i] ? v : value[i]) : value[i] + v;
+            }
+        }
+    for (size_t i = 0; i < lanes; i++)
+        cafi_store(a->y, elem, to * a->lanes + l + i, value[i] * scale, 0);
+}
+
+static void pool_position(const cafi_pool_args *a, size_t plane, reach ry, reach rx, size_t to)
+{
+    for (size_t l = 0; l < a->lanes; l += CHUNK) {
+        size_t lanes = a->lanes - l < CHUNK ? a->lanes - l : CHUNK;
+
+        if (a->elem == CAFI_ELEM_F32 && lanes == CHUNK)
+            pool_chunk(a, CAFI_ELEM_F32, plane, ry, rx, to, l, CHUNK);
+        else if (a->elem == CAFI_ELEM_F32)
+            pool_chunk(a, CAFI_ELEM_F32, plane, ry, rx, to, l, lanes);
+        else
+            pool_chunk(a, CAFI_ELEM_BF16, plane, ry, rx, to, l, lanes);
+    }
+}
+
+static void pool(const cafi_pool_args *a)
+{
+    for (size_t plane = 0; plane < a->rows * a->groups; plane++)
+        for (size_t y = 0; y < a->out_height; y++)
+            for (size_t x = 0; x < a->out_width; x++)
+                pool_position(a, plane, window_reach(a->window, 0, y, a->height),
+                              window_reach(a->window, 1, x, a->width),
+                              (plane * a->out_height + y) * a->out_width + x);
+}
+
+const cafi_graph_kernels KERNELS = {pass, binary, style, mean_map, pool};

@@ -1,0 +1,287 @@
+/* From the IR to steps and buffers: which layout and type every value has,
+ * and which values share a buffer because one is made in the other's place. */
+#include "graph/lower.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "graph/reference.h"
+
+cafi_extent3 cafi_extent_of(const cafi_lowering *lw, size_t node)
+{
+    cafi_shape s = cafi_shape_close(&lw->ir->nodes[node].node.shape, lw->options->batch);
+    cafi_extent3 e = {1, 1, 1};
+
+    if (s.ndim < 2) {
+        e.positions = s.ndim ? (size_t)s.dim[0] : 1;
+        return e;
+    }
+    e.rows = (size_t)s.dim[0];
+    e.channels = (size_t)s.dim[1];
+    for (int i = 2; i < s.ndim; i++)
+        e.positions *= (size_t)s.dim[i];
+    return e;
+}
+
+size_t cafi_value_lanes(cafi_extent3 e, cafi_layout layout)
+{
+    if (layout == CAFI_LAYOUT_PLAIN && e.positions == 1)
+        return e.channels;
+    return cafi_layout_lanes(layout, e.channels);
+}
+
+size_t cafi_value_groups(cafi_extent3 e, cafi_layout layout)
+{
+    size_t lanes = cafi_value_lanes(e, layout);
+
+    return (e.channels + lanes - 1) / lanes;
+}
+
+/* Two layouts that put this value's elements in the same places. */
+static bool same_memory(cafi_extent3 e, cafi_layout a, cafi_layout b)
+{
+    size_t la = cafi_value_lanes(e, a);
+    size_t lb = cafi_value_lanes(e, b);
+
+    return la == lb || (e.positions == 1 && e.channels % la == 0 && e.channels % lb == 0);
+}
+
+void cafi_record(cafi_lowering *lw, size_t node, const cafi_variant *form)
+{
+    cafi_value_forms *v = &lw->values[node];
+
+    if (v->count < CAFI_MAX_VARIANTS)
+        v->forms[v->count++] = *form;
+}
+
+caface_status cafi_produce(cafi_lowering *lw, size_t node, cafi_elem elem, cafi_layout layout,
+                           float quantum, size_t *buffer, caface_error *err)
+{
+    cafi_extent3 e = cafi_extent_of(lw, node);
+    size_t size = 0;
+    caface_status st = CAFACE_OK;
+
+    if (!cafi_mul_size(e.rows, cafi_value_groups(e, layout) * cafi_value_lanes(e, layout), &size) ||
+        !cafi_mul_size(size, e.positions, &size) ||
+        !cafi_mul_size(size, cafi_elem_size(elem), &size))
+        return cafi_fail(err, CAFACE_ELIMIT, "node %s: too large", lw->ir->nodes[node].node.name);
+    st = cafi_program_buffer(lw->program, size, buffer, err);
+    if (!st)
+        cafi_record(lw, node, &(cafi_variant){elem, layout, quantum, *buffer});
+    return st;
+}
+
+bool cafi_may_overwrite(const cafi_lowering *lw, size_t node, size_t buffer)
+{
+    return lw->values[node].remaining == 1 && !lw->program->buffers[buffer].constant;
+}
+
+static caface_status convert(cafi_lowering *lw, size_t node, const cafi_variant *from,
+                             const cafi_variant *to, caface_error *err)
+{
+    cafi_extent3 e = cafi_extent_of(lw, node);
+    cafi_step step = {.kind = CAFI_STEP_PASS,
+                      .label = to->elem == CAFI_ELEM_S8 ? "quantise" : "convert",
+                      .in = {from->buffer},
+                      .in_count = 1,
+                      .out = to->buffer};
+
+    if (same_memory(e, from->layout, to->layout)) {
+        step.pass = (cafi_pass_args){.from = from->elem,
+                                     .to = to->elem,
+                                     .rows = e.rows,
+                                     .groups = cafi_value_groups(e, to->layout),
+                                     .positions = e.positions,
+                                     .lanes = cafi_value_lanes(e, to->layout),
+                                     .inverse_quantum = to->quantum > 0 ? 1 / to->quantum : 0};
+    } else {
+        step.kind = CAFI_STEP_REORDER;
+        step.label = "reorder";
+        step.reorder = (cafi_reorder_args){.from = from->elem,
+                                           .to = to->elem,
+                                           .from_lanes = cafi_value_lanes(e, from->layout),
+                                           .to_lanes = cafi_value_lanes(e, to->layout),
+                                           .rows = e.rows,
+                                           .channels = e.channels,
+                                           .positions = e.positions};
+    }
+    return cafi_program_step(lw->program, &step, lw->ir->nodes[node].node.name, err);
+}
+
+caface_status cafi_want(cafi_lowering *lw, size_t node, cafi_elem elem, cafi_layout layout,
+                        float quantum, size_t *buffer, caface_error *err)
+{
+    cafi_extent3 e = cafi_extent_of(lw, node);
+    const cafi_value_forms *v = &lw->values[node];
+    cafi_variant from = {0};
+    bool found = false;
+    caface_status st = CAFACE_OK;
+
+    for (size_t i = 0; i < v->count; i++) {
+        const cafi_variant *f = &v->forms[i];
+
+        if (f->elem == elem && same_memory(e, f->layout, layout) && f->quantum == quantum) {
+            *buffer = f->buffer;
+            return CAFACE_OK;
+        }
+        /* Never from S8, which has lost digits; best in the same layout. */
+        if (f->elem != CAFI_ELEM_S8 && (!found || same_memory(e, f->layout, layout))) {
+            from = *f;
+            found = true;
+        }
+    }
+    if (!found)
+        return cafi_fail(err, CAFACE_EMODEL, "node %s: its value is not there to be read",
+                         lw->ir->nodes[node].node.name);
+    if (elem == CAFI_ELEM_S8 && !same_memory(e, from.layout, layout)) {
+        st = cafi_want(lw, node, CAFI_ELEM_F32, layout, 0, buffer, err);
+        from = (cafi_variant){CAFI_ELEM_F32, layout, 0, *buffer};
+    }
+    if (!st)
+        st = cafi_produce(lw, node, elem, layout, quantum, buffer, err);
+    return st ? st : convert(lw, node, &from, &(cafi_variant){elem, layout, quantum, *buffer}, err);
+}
+
+caface_status cafi_quantum_of(const cafi_lowering *lw, const cafi_ir_node *conv, float *out,
+                              caface_error *err)
+{
+    float range = lw->options->ranges ? cafi_ranges_get(lw->options->ranges, conv->node.name) : -1;
+
+    if (range < 0)
+        return cafi_fail(err, CAFACE_EINVAL,
+                         "int8: no range for %s; calibrate the model first (caface calibrate)",
+                         conv->node.name);
+    *out = range > 1e-20f ? range / 127 : 1;
+    return CAFACE_OK;
+}
+
+static caface_status lower_input(cafi_lowering *lw, size_t node, caface_error *err)
+{
+    cafi_program *p = lw->program;
+    size_t buffer = 0;
+    caface_status st = cafi_produce(lw, node, CAFI_ELEM_F32, CAFI_LAYOUT_PLAIN, 0, &buffer, err);
+
+    if (st)
+        return st;
+    p->input_sizes[p->input_count] = p->buffers[buffer].size;
+    p->inputs[p->input_count++] = buffer;
+    return CAFACE_OK;
+}
+
+static caface_status lower_constant(cafi_lowering *lw, size_t node, caface_error *err)
+{
+    size_t buffer = 0;
+    caface_status st = cafi_produce(lw, node, CAFI_ELEM_F32, CAFI_LAYOUT_PLAIN, 0, &buffer, err);
+
+    return st ? st
+              : cafi_graph_read(lw->ir->graph, lw->ir->nodes[node].constant,
+                                &lw->program->buffers[buffer].constant, err);
+}
+
+static caface_status lower_node(cafi_lowering *lw, size_t i, caface_error *err)
+{
+    const cafi_ir_node *n = &lw->ir->nodes[i];
+    caface_status st = CAFACE_OK;
+
+    switch (n->op) {
+    case CAFI_OP_INPUT:
+        return CAFACE_OK; /* all were made at the start, in order */
+    case CAFI_OP_CONSTANT:
+        return lower_constant(lw, i, err);
+    case CAFI_OP_CONV:
+        st = cafi_lower_conv(lw, i, err);
+        break;
+    case CAFI_OP_GEMM:
+        st = cafi_lower_gemm(lw, i, err);
+        break;
+    case CAFI_OP_IDENTITY:
+        st = cafi_lower_pass(lw, i, err);
+        break;
+    default:
+        st = cafi_lower_other(lw, i, err);
+    }
+    for (size_t k = 0; !st && k < n->input_count; k++)
+        lw->values[n->inputs[k]].remaining--;
+    return st;
+}
+
+/* Blocked maps for fp32, where Winograd wants them; channels last for bf16 and
+ * int8, where the matrix units do. */
+static void choose_forms(cafi_lowering *lw)
+{
+    const cafi_lower_options *o = lw->options;
+
+    lw->stream = CAFI_ELEM_F32;
+    if (o->precision != CAFI_FP32) {
+        lw->layout = CAFI_LAYOUT_LAST;
+        if (o->precision == CAFI_PREC_BF16 || !cafi_precision_check(CAFI_PREC_BF16, NULL))
+            lw->stream = CAFI_ELEM_BF16;
+    } else {
+        lw->layout = cafi_cpu_isa() == CAFI_ISA_AVX512 ? CAFI_LAYOUT_C16 : CAFI_LAYOUT_C8;
+    }
+    lw->parts = o->batch == 1 && o->precision == CAFI_FP32 && !o->calibrate;
+}
+
+static caface_status prepare(cafi_lowering *lw, caface_error *err)
+{
+    cafi_ir *ir = lw->ir;
+    cafi_program *p = lw->program;
+    caface_status st = cafi_alloc((void **)&lw->values, ir->count, sizeof *lw->values, err);
+
+    if (!st)
+        st = cafi_alloc((void **)&lw->borders, ir->count, sizeof *lw->borders, err);
+    if (!st)
+        st = cafi_alloc((void **)&p->inputs, ir->count, sizeof(size_t), err);
+    if (!st)
+        st = cafi_alloc((void **)&p->input_sizes, ir->count, sizeof(size_t), err);
+    if (!st)
+        st = cafi_alloc((void **)&p->outputs, ir->output_count, sizeof(size_t), err);
+    if (!st)
+        st = cafi_alloc((void **)&p->output_sizes, ir->output_count, sizeof(size_t), err);
+    lw->last_weighted = CAFI_NO_NODE;
+    for (size_t i = 0; !st && i < ir->count; i++) {
+        const cafi_ir_node *n = &ir->nodes[i];
+        size_t width = n->op == CAFI_OP_CONV ? cafi_ir_channels(n) : 0;
+
+        lw->values[i].remaining = n->uses;
+        if (!n->dead && (n->op == CAFI_OP_CONV || n->op == CAFI_OP_GEMM))
+            lw->last_weighted = i;
+        if (width > lw->dummy_count)
+            lw->dummy_count = width;
+        if (n->op == CAFI_OP_INPUT)
+            st = lower_input(lw, i, err);
+    }
+    if (!st)
+        st = cafi_alloc_f32(&lw->dummy_scales, 1, lw->dummy_count, err);
+    for (size_t i = 0; !st && i < lw->dummy_count; i++)
+        lw->dummy_scales[i] = 1;
+    for (size_t i = 0; !st && i < ir->output_count; i++)
+        lw->values[ir->outputs[i]].remaining++;
+    return st;
+}
+
+caface_status cafi_lower(cafi_program *program, cafi_ir *ir, cafi_dnn *dnn,
+                         const cafi_lower_options *options, caface_error *err)
+{
+    cafi_lowering lw = {.program = program, .ir = ir, .dnn = dnn, .options = options};
+    caface_status st = CAFACE_OK;
+
+    choose_forms(&lw);
+    program->has_parts = lw.parts;
+    st = prepare(&lw, err);
+    for (size_t i = 0; !st && i < ir->order_count; i++)
+        st = lower_node(&lw, ir->order[i], err);
+    for (size_t i = 0; !st && i < ir->output_count; i++) {
+        cafi_extent3 e = cafi_extent_of(&lw, ir->outputs[i]);
+
+        st = cafi_want(&lw, ir->outputs[i], CAFI_ELEM_F32, CAFI_LAYOUT_PLAIN, 0,
+                       &program->outputs[i], err);
+        program->output_sizes[i] = e.rows * e.channels * e.positions * sizeof(float);
+        program->output_count = i + 1;
+    }
+    free(lw.values);
+    free(lw.borders);
+    free(lw.dummy_scales);
+    return st ? st : cafi_place_buffers(program, err);
+}

@@ -1,0 +1,72 @@
+/* Lowering's state, for the files that share it. */
+#ifndef CAFI_GRAPH_LOWER_H
+#define CAFI_GRAPH_LOWER_H
+
+#include "graph/program.h"
+
+/* One form in which a value exists. */
+typedef struct cafi_variant {
+    cafi_elem elem;
+    cafi_layout layout;
+    float quantum; /* S8 */
+    size_t buffer;
+} cafi_variant;
+
+#define CAFI_MAX_VARIANTS 8
+
+typedef struct cafi_value_forms {
+    cafi_variant forms[CAFI_MAX_VARIANTS];
+    size_t count;
+    size_t remaining; /* readers still to come, the caller of the plan being one */
+} cafi_value_forms;
+
+/* A value as a map: rows x channels x positions. */
+typedef struct cafi_extent3 {
+    size_t rows, channels, positions;
+} cafi_extent3;
+
+typedef struct cafi_lowering {
+    cafi_program *program;
+    cafi_ir *ir;
+    cafi_dnn *dnn;
+    const cafi_lower_options *options;
+    cafi_value_forms *values; /* by IR node */
+    cafi_border **borders;    /* by IR node: of convolutions; owned by their steps */
+    cafi_layout layout;       /* of maps between fast steps */
+    cafi_elem stream;         /* type of maps between fast steps */
+    bool parts;
+    size_t last_weighted;
+    float *dummy_scales;
+    size_t dummy_count;
+} cafi_lowering;
+
+cafi_extent3 cafi_extent_of(const cafi_lowering *lw, size_t node);
+/* Lanes and groups of a value in a layout; values of one position are one
+ * group unless the layout is blocked. */
+size_t cafi_value_lanes(cafi_extent3 e, cafi_layout layout);
+size_t cafi_value_groups(cafi_extent3 e, cafi_layout layout);
+
+/* The value of a node in the wanted form, converted if need be. */
+caface_status cafi_want(cafi_lowering *lw, size_t node, cafi_elem elem, cafi_layout layout,
+                        float quantum, size_t *buffer, caface_error *err);
+/* A new buffer for a node's value, recorded as one of its forms. */
+caface_status cafi_produce(cafi_lowering *lw, size_t node, cafi_elem elem, cafi_layout layout,
+                           float quantum, size_t *buffer, caface_error *err);
+/* Records that a buffer holds the node's value. */
+void cafi_record(cafi_lowering *lw, size_t node, const cafi_variant *form);
+/* True when this reader of `node` may overwrite its buffer. */
+bool cafi_may_overwrite(const cafi_lowering *lw, size_t node, size_t buffer);
+/* The scale of what enters a quantised convolution: its range over 127. */
+caface_status cafi_quantum_of(const cafi_lowering *lw, const cafi_ir_node *conv, float *out,
+                              caface_error *err);
+
+/* One function a kind of node; each adds the steps that make node's value. */
+caface_status cafi_lower_conv(cafi_lowering *lw, size_t node, caface_error *err);
+caface_status cafi_lower_gemm(cafi_lowering *lw, size_t node, caface_error *err);
+caface_status cafi_lower_pass(cafi_lowering *lw, size_t node, caface_error *err);
+/* A pass in place that only adds a convolution's border. */
+caface_status cafi_lower_border(cafi_lowering *lw, size_t conv, caface_error *err);
+caface_status cafi_lower_other(cafi_lowering *lw, size_t node, caface_error *err);
+caface_status cafi_lower_reference(cafi_lowering *lw, size_t node, caface_error *err);
+
+#endif

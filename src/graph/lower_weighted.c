@@ -1,0 +1,268 @@
+/* Lowering of convolutions and matrices. */
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "graph/lower.h"
+#include "graph/reference.h"
+
+/* What one convolution could be computed with, best first. */
+typedef struct choice {
+    cafi_elem elem;
+    cafi_layout src, dst;
+    bool winograd;
+} choice;
+
+static cafi_elem elem_of(const cafi_lowering *lw, size_t i)
+{
+    const cafi_ir_node *n = &lw->ir->nodes[i];
+    cafi_precision precision = lw->options->precision;
+
+    if (precision == CAFI_FP32)
+        return CAFI_ELEM_F32;
+    if (precision == CAFI_PREC_INT8 && n->quantised)
+        return CAFI_ELEM_S8;
+    if (cafi_ir_channels(&lw->ir->nodes[n->inputs[0]]) < 16 ||
+        (precision == CAFI_PREC_INT8 && i == lw->last_weighted))
+        return CAFI_ELEM_F32;
+    return lw->stream;
+}
+
+/* Winograd pays for 3x3 kernels that move by one, with enough positions to fill
+ * its tiles; its weights are four times larger. */
+static bool wants_winograd(const cafi_lowering *lw, const cafi_ir_node *n)
+{
+    const cafi_window *w = &n->node.window;
+    size_t in = cafi_ir_channels(&lw->ir->nodes[n->inputs[0]]);
+
+    return !lw->options->low_memory && lw->options->precision == CAFI_FP32 && w->kernel[0] == 3 &&
+           w->kernel[1] == 3 && w->stride[0] == 1 && w->stride[1] == 1 && w->dilation[0] == 1 &&
+           w->dilation[1] == 1 && w->groups == 1 && in % 16 == 0 && cafi_ir_channels(n) % 16 == 0 &&
+           n->node.shape.dim[2] >= 7 && n->node.shape.dim[3] >= 7;
+}
+
+static cafi_dnn_spec conv_spec(const cafi_lowering *lw, const cafi_ir_node *n, const choice *c,
+                               size_t parts)
+{
+    cafi_shape in = cafi_shape_close(&lw->ir->nodes[n->inputs[0]].node.shape, lw->options->batch);
+    cafi_shape out = cafi_shape_close(&n->node.shape, lw->options->batch);
+
+    return (cafi_dnn_spec){
+        .name = n->node.name,
+        .convolution = true,
+        .winograd = c->winograd,
+        .batch = (size_t)in.dim[0],
+        .in_channels = (size_t)in.dim[1],
+        .in_height = (size_t)in.dim[2],
+        .in_width = (size_t)in.dim[3],
+        .out_channels = (size_t)out.dim[1] / parts,
+        .out_height = (size_t)out.dim[2],
+        .out_width = (size_t)out.dim[3],
+        .window = n->node.window,
+        .src = c->elem,
+        .dst = c->elem == CAFI_ELEM_F32 ? CAFI_ELEM_F32 : lw->stream,
+        .src_layout = c->src,
+        .dst_layout = c->dst,
+        .sum = n->sum,
+        .clip = n->act == CAFI_ACT_CLIP,
+        .lo = n->lo,
+        .hi = n->hi,
+        .scales = c->elem == CAFI_ELEM_S8 ? lw->dummy_scales : NULL,
+    };
+}
+
+static size_t parts_of(const cafi_lowering *lw, const cafi_ir_node *n, const choice *c)
+{
+    size_t lanes = cafi_layout_lanes(c->dst, 1);
+
+    return lw->parts && lanes >= 8 && n->node.window.groups == 1 &&
+                   cafi_ir_channels(n) % (CAFI_PARTS * lanes) == 0
+               ? CAFI_PARTS
+               : 1;
+}
+
+/* The first choice that oneDNN has fast code for; false when there is none. */
+static bool choose(cafi_lowering *lw, size_t i, choice *best, size_t *parts)
+{
+    const cafi_ir_node *n = &lw->ir->nodes[i];
+    cafi_elem e = elem_of(lw, i);
+    cafi_layout L = lw->layout;
+    bool thin = cafi_ir_channels(&lw->ir->nodes[n->inputs[0]]) <= 4 && L != CAFI_LAYOUT_LAST;
+    const choice all[] = {
+        {e, L, L, wants_winograd(lw, n)},
+        {e, thin ? CAFI_LAYOUT_PLAIN : L, L, false},
+        {e, L, L, false},
+        {CAFI_ELEM_F32, L, L, false},
+        {CAFI_ELEM_F32, CAFI_LAYOUT_LAST, CAFI_LAYOUT_LAST, false},
+        {CAFI_ELEM_F32, CAFI_LAYOUT_PLAIN, CAFI_LAYOUT_PLAIN, false},
+    };
+
+    for (size_t k = 0; k < sizeof all / sizeof *all; k++) {
+        cafi_dnn_spec spec;
+
+        if (k == 0 && !all[0].winograd)
+            continue;
+        *best = all[k];
+        *parts = parts_of(lw, n, best);
+        spec = conv_spec(lw, n, best, *parts);
+        if (cafi_dnn_probe(lw->dnn, &spec))
+            return true;
+    }
+    return false;
+}
+
+/* The buffer a convolution writes: its own, or that of what it adds to. */
+static caface_status destination(cafi_lowering *lw, size_t i, cafi_elem elem, cafi_layout layout,
+                                 size_t *dst, caface_error *err)
+{
+    const cafi_ir_node *n = &lw->ir->nodes[i];
+    size_t other = 0;
+    caface_status st = CAFACE_OK;
+
+    if (!n->sum)
+        return cafi_produce(lw, i, elem, layout, 0, dst, err);
+    st = cafi_want(lw, n->inputs[1], elem, layout, 0, &other, err);
+    if (st)
+        return st;
+    if (cafi_may_overwrite(lw, n->inputs[1], other)) {
+        *dst = other;
+        cafi_record(lw, i, &(cafi_variant){elem, layout, 0, other});
+        return CAFACE_OK;
+    }
+    st = cafi_produce(lw, i, elem, layout, 0, dst, err);
+    cafi_step copy = {
+        .kind = CAFI_STEP_COPY, .label = "copy", .in = {other}, .in_count = 1, .out = *dst};
+    return st ? st : cafi_program_step(lw->program, &copy, n->node.name, err);
+}
+
+static double conv_flops(const cafi_dnn_spec *s, size_t parts)
+{
+    double taps = s->convolution ? (double)s->window.kernel[0] * (double)s->window.kernel[1] *
+                                       (double)s->in_channels / (double)s->window.groups
+                                 : (double)(s->in_channels * s->in_height * s->in_width);
+    double outs = (double)(s->batch * s->out_channels * parts);
+
+    return 2 * taps * outs * (s->convolution ? (double)(s->out_height * s->out_width) : 1);
+}
+
+/* A convolution oneDNN has no fast code for, by its definition. What was folded
+ * into it is in the constants its reference node reads. */
+static caface_status slow_conv(cafi_lowering *lw, size_t i, caface_error *err)
+{
+    const cafi_ir_node *n = &lw->ir->nodes[i];
+    cafi_step step = {.kind = CAFI_STEP_REFERENCE, .label = "conv", .in_count = 3, .node = n->node};
+    float *parts[2] = {NULL, NULL};
+    caface_status st = CAFACE_OK;
+
+    if (n->sum || n->act != CAFI_ACT_NONE || n->border)
+        return cafi_fail(err, CAFACE_EUNSUPPORTED,
+                         "node %s: oneDNN has no fast code for this convolution", n->node.name);
+    st = cafi_want(lw, n->inputs[0], CAFI_ELEM_F32, CAFI_LAYOUT_PLAIN, 0, &step.in[0], err);
+    if (!st)
+        st = cafi_fold_weights(lw->ir, n, &parts[0], &parts[1], NULL, err);
+    for (size_t k = 0; !st && k < 2; k++) {
+        st = cafi_program_buffer(lw->program, 0, &step.in[k + 1], err);
+        if (!st) {
+            lw->program->buffers[step.in[k + 1]].constant = parts[k];
+            parts[k] = NULL;
+        }
+    }
+    free(parts[0]);
+    free(parts[1]);
+    if (!st)
+        st = cafi_produce(lw, i, CAFI_ELEM_F32, CAFI_LAYOUT_PLAIN, 0, &step.out, err);
+    step.node.input_count = 3;
+    step.shapes[0] = cafi_shape_close(&lw->ir->nodes[n->inputs[0]].node.shape, lw->options->batch);
+    step.shapes[1] = cafi_graph_node(lw->ir->graph, n->weight)->shape;
+    step.shapes[2] = (cafi_shape){1, {n->node.shape.dim[1]}};
+    step.shapes[CAFI_MAX_INPUTS] = cafi_shape_close(&n->node.shape, lw->options->batch);
+    return st ? st : cafi_program_step(lw->program, &step, n->node.name, err);
+}
+
+caface_status cafi_lower_conv(cafi_lowering *lw, size_t i, caface_error *err)
+{
+    const cafi_ir_node *n = &lw->ir->nodes[i];
+    cafi_step step = {.kind = CAFI_STEP_DNN, .label = "conv", .in_count = 1, .ir = i};
+    cafi_extent3 e = cafi_extent_of(lw, i);
+    choice c;
+    caface_status st = CAFACE_OK;
+
+    if (!choose(lw, i, &c, &step.parts))
+        return slow_conv(lw, i, err);
+    step.spec = conv_spec(lw, n, &c, step.parts);
+    if (c.elem == CAFI_ELEM_S8)
+        st = cafi_quantum_of(lw, n, &step.quantum, err);
+    step.measured = lw->options->calibrate && n->quantised;
+    if (!st)
+        st = cafi_want(lw, n->inputs[0], c.elem, c.src, step.quantum, &step.in[0], err);
+    if (!st)
+        st = destination(lw, i, step.spec.dst, c.dst, &step.out, err);
+    if (!st && n->border)
+        st = cafi_border_new(&step.border, lw->ir, n,
+                             cafi_value_groups(e, c.dst) * cafi_value_lanes(e, c.dst), err);
+    lw->borders[i] = step.border;
+    step.part_bytes = e.channels / step.parts * e.positions * cafi_elem_size(step.spec.dst);
+    step.flops = conv_flops(&step.spec, step.parts);
+    if (!st)
+        st = cafi_program_step(lw->program, &step, n->node.name, err);
+    if (st) {
+        cafi_border_free(step.border);
+        return st;
+    }
+    for (size_t k = 0; k < lw->ir->count && n->border; k++)
+        if (!lw->ir->nodes[k].dead && lw->ir->nodes[k].border_of == i)
+            return CAFACE_OK;
+    return n->border ? cafi_lower_border(lw, i, err) : CAFACE_OK;
+}
+
+static cafi_dnn_spec gemm_spec(const cafi_lowering *lw, const cafi_ir_node *n, cafi_elem elem,
+                               cafi_layout layout, bool map, size_t parts)
+{
+    cafi_shape in = cafi_shape_close(&lw->ir->nodes[n->inputs[0]].node.shape, lw->options->batch);
+    cafi_dnn_spec spec = {.name = n->node.name,
+                          .batch = (size_t)in.dim[0],
+                          .in_channels = 1,
+                          .in_height = 1,
+                          .in_width = 1,
+                          .out_channels = cafi_ir_channels(n) / parts,
+                          .out_height = 1,
+                          .out_width = 1,
+                          .src = elem,
+                          .dst = CAFI_ELEM_F32,
+                          .src_layout = layout};
+
+    spec.window.groups = 1;
+    if (map) {
+        spec.in_channels = (size_t)in.dim[1];
+        spec.in_height = (size_t)in.dim[2];
+        spec.in_width = (size_t)in.dim[3];
+    } else {
+        for (int i = 1; i < in.ndim; i++)
+            spec.in_channels *= (size_t)in.dim[i];
+    }
+    return spec;
+}
+
+caface_status cafi_lower_gemm(cafi_lowering *lw, size_t i, caface_error *err)
+{
+    const cafi_ir_node *n = &lw->ir->nodes[i];
+    bool map = lw->ir->nodes[n->inputs[0]].node.shape.ndim == 4;
+    cafi_step step = {.kind = CAFI_STEP_DNN, .label = "gemm", .in_count = 1, .ir = i};
+    cafi_elem elem = elem_of(lw, i) == CAFI_ELEM_BF16 ? CAFI_ELEM_BF16 : CAFI_ELEM_F32;
+    cafi_layout layout = map ? lw->layout : CAFI_LAYOUT_PLAIN;
+    size_t width = cafi_ir_channels(n);
+    caface_status st = CAFACE_OK;
+
+    step.parts = lw->parts && width % CAFI_PARTS == 0 ? CAFI_PARTS : 1;
+    step.spec = gemm_spec(lw, n, elem, layout, map, step.parts);
+    if (!cafi_dnn_probe(lw->dnn, &step.spec)) {
+        elem = CAFI_ELEM_F32;
+        layout = CAFI_LAYOUT_PLAIN;
+        step.spec = gemm_spec(lw, n, elem, layout, false, step.parts);
+    }
+    st = cafi_want(lw, n->inputs[0], elem, layout, 0, &step.in[0], err);
+    if (!st)
+        st = cafi_produce(lw, i, CAFI_ELEM_F32, CAFI_LAYOUT_PLAIN, 0, &step.out, err);
+    step.part_bytes = width / step.parts * sizeof(float);
+    step.flops = conv_flops(&step.spec, step.parts);
+    return st ? st : cafi_program_step(lw->program, &step, n->node.name, err);
+}

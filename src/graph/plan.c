@@ -1,0 +1,371 @@
+#include "graph/plan.h"
+
+#include <math.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/cpu.h"
+#include "base/mem.h"
+#include "base/threads.h"
+#include "graph/execute.h"
+
+struct cafi_plan {
+    cafi_program program;
+    cafi_dnn *dnn;
+    cafi_pool *pool;
+    cafi_plan_context *own;
+    size_t batch;
+    bool profile, calibrates;
+};
+
+struct cafi_plan_context {
+    cafi_plan *plan;
+    cafi_execution *execution;
+};
+
+/* Packing, one task a step. */
+typedef struct pack_job {
+    cafi_program *program;
+    const cafi_ir *ir;
+    cafi_dnn *dnn;
+} pack_job;
+
+static caface_status pack_task(void *ctx, size_t index, size_t worker, caface_error *err)
+{
+    pack_job *job = ctx;
+    int before = cafi_dnn_enter();
+    caface_status st = cafi_pack_step(job->program, index, job->ir, job->dnn, err);
+
+    (void)worker;
+    cafi_dnn_leave(before);
+    return st;
+}
+
+static caface_status check_options(const cafi_plan_options *o, caface_error *err)
+{
+    caface_status st = cafi_precision_check(o->precision, err);
+
+    if (st)
+        return st;
+    if (o->batch > 4096)
+        return cafi_fail(err, CAFACE_ELIMIT, "a batch of %zu rows, at most 4096", o->batch);
+    if (o->precision == CAFI_PREC_INT8 && !o->ranges)
+        return cafi_fail(err, CAFACE_EINVAL,
+                         "int8 needs a calibrated model (caface calibrate writes one)");
+    if (o->calibrate && o->precision != CAFI_FP32)
+        return cafi_fail(err, CAFACE_EINVAL, "calibration runs in fp32");
+    return CAFACE_OK;
+}
+
+static void measure_scratch(cafi_program *p)
+{
+    for (size_t i = 0; i < p->step_count; i++)
+        for (size_t k = 0; k < CAFI_PARTS; k++)
+            if (p->steps[i].op[k] && cafi_dnn_op_scratch(p->steps[i].op[k]) > p->scratch)
+                p->scratch = cafi_dnn_op_scratch(p->steps[i].op[k]);
+}
+
+static caface_status build(cafi_plan *plan, const cafi_graph *graph, const cafi_plan_options *o,
+                           caface_error *err)
+{
+    cafi_lower_options lower = {.precision = o->precision,
+                                .batch = plan->batch,
+                                .low_memory = o->low_memory,
+                                .calibrate = o->calibrate,
+                                .ranges = o->ranges};
+    cafi_ir ir = {0};
+    int before = cafi_dnn_enter();
+    caface_status st =
+        cafi_ir_build(&ir, graph, o->precision == CAFI_PREC_INT8 || o->calibrate, err);
+
+    if (!st)
+        st = cafi_lower(&plan->program, &ir, plan->dnn, &lower, err);
+    cafi_dnn_leave(before);
+    pack_job job = {&plan->program, &ir, plan->dnn};
+    if (!st)
+        st = cafi_pool_run(plan->pool, plan->program.step_count, pack_task, &job, err);
+    if (!st)
+        measure_scratch(&plan->program);
+    cafi_ir_free(&ir);
+    return st;
+}
+
+caface_status cafi_plan_new(cafi_plan **out, const cafi_graph *graph,
+                            const cafi_plan_options *options, caface_error *err)
+{
+    cafi_plan *plan = NULL;
+    caface_status st = check_options(options, err);
+
+    *out = NULL;
+    if (!st)
+        st = cafi_alloc((void **)&plan, 1, sizeof *plan, err);
+    if (st)
+        return st;
+    plan->batch = options->batch ? options->batch : 1;
+    plan->calibrates = options->calibrate;
+    st = cafi_pool_new(&plan->pool, options->threads, err);
+    if (!st)
+        st = cafi_dnn_new(&plan->dnn, err);
+    if (!st)
+        st = build(plan, graph, options, err);
+    if (st) {
+        cafi_plan_free(plan);
+        return st;
+    }
+    *out = plan;
+    return CAFACE_OK;
+}
+
+void cafi_plan_free(cafi_plan *plan)
+{
+    if (!plan)
+        return;
+    cafi_plan_context_free(plan->own);
+    cafi_program_free(&plan->program);
+    cafi_dnn_free(plan->dnn);
+    cafi_pool_free(plan->pool);
+    free(plan);
+}
+
+caface_status cafi_plan_context_new(cafi_plan_context **out, cafi_plan *plan, caface_error *err)
+{
+    cafi_plan_context *context = NULL;
+    caface_status st = cafi_alloc((void **)&context, 1, sizeof *context, err);
+
+    *out = NULL;
+    if (st)
+        return st;
+    context->plan = plan;
+    st = cafi_execution_new(&context->execution, &plan->program, err);
+    if (st) {
+        free(context);
+        return st;
+    }
+    *out = context;
+    return CAFACE_OK;
+}
+
+void cafi_plan_context_free(cafi_plan_context *context)
+{
+    if (!context)
+        return;
+    cafi_execution_free(context->execution);
+    free(context);
+}
+
+/* All parts of all steps, in this thread. */
+static bool run_steps(cafi_plan *plan, cafi_execution *execution, bool profile)
+{
+    bool fine = true;
+
+    for (size_t i = 0; fine && i < plan->program.step_count; i++) {
+        cafi_step *s = &plan->program.steps[i];
+        struct timespec from;
+        struct timespec to;
+
+        if (profile)
+            clock_gettime(CLOCK_MONOTONIC, &from);
+        for (size_t k = 0; fine && k < (s->parts > 1 ? s->parts : 1); k++)
+            fine = cafi_execute_part(execution, i, k);
+        if (profile) {
+            clock_gettime(CLOCK_MONOTONIC, &to);
+            s->seconds +=
+                (double)(to.tv_sec - from.tv_sec) + 1e-9 * (double)(to.tv_nsec - from.tv_nsec);
+        }
+    }
+    return fine;
+}
+
+static caface_status run_failed(caface_error *err)
+{
+    return cafi_fail(err, CAFACE_ENOMEM, "oneDNN failed in the middle of a run");
+}
+
+/* Copies what the caller passed in, or what it gets. */
+static void load(const cafi_plan *plan, cafi_execution *execution, const float *const *inputs)
+{
+    for (size_t i = 0; i < plan->program.input_count; i++)
+        memcpy(cafi_execution_buffer(execution, plan->program.inputs[i]), inputs[i],
+               plan->program.input_sizes[i]);
+}
+
+static void store(const cafi_plan *plan, cafi_execution *execution, float *const *outputs)
+{
+    for (size_t i = 0; i < plan->program.output_count; i++)
+        memcpy(outputs[i], cafi_execution_buffer(execution, plan->program.outputs[i]),
+               plan->program.output_sizes[i]);
+}
+
+caface_status cafi_plan_context_run(cafi_plan_context *context, const float *const *inputs,
+                                    float *const *outputs, caface_error *err)
+{
+    unsigned mode = cafi_fp_flush_denormals();
+    int before = cafi_dnn_enter();
+    bool fine = true;
+
+    load(context->plan, context->execution, inputs);
+    fine = run_steps(context->plan, context->execution, false);
+    store(context->plan, context->execution, outputs);
+    cafi_dnn_leave(before);
+    cafi_fp_restore(mode);
+    return fine ? CAFACE_OK : run_failed(err);
+}
+
+/* Two threads that walk the steps together, one part each. */
+typedef struct walk {
+    cafi_plan *plan;
+    atomic_uint arrived;
+    atomic_bool failed;
+} walk;
+
+/* Waits until every part has arrived here for the n-th time. Short: steps take
+ * fractions of a millisecond, so spin first and give the core away later. */
+static void meet(walk *w, unsigned n)
+{
+    unsigned spins = 0;
+
+    atomic_fetch_add(&w->arrived, 1);
+    while (atomic_load(&w->arrived) < n * CAFI_PARTS)
+        if (++spins > 20000)
+            sched_yield();
+}
+
+static caface_status walk_task(void *ctx, size_t part, size_t worker, caface_error *err)
+{
+    walk *w = ctx;
+    cafi_program *p = &w->plan->program;
+    int before = cafi_dnn_enter();
+    unsigned meetings = 0;
+
+    (void)worker;
+    (void)err;
+    for (size_t i = 0; i < p->step_count; i++) {
+        const cafi_step *s = &p->steps[i];
+
+        if (i && !s->follows)
+            meet(w, ++meetings);
+        if ((s->parts > 1 || part == 0) && !atomic_load(&w->failed) &&
+            !cafi_execute_part(w->plan->own->execution, i, part))
+            atomic_store(&w->failed, true);
+    }
+    cafi_dnn_leave(before);
+    return CAFACE_OK;
+}
+
+static caface_status ensure_own(cafi_plan *plan, caface_error *err)
+{
+    return plan->own ? CAFACE_OK : cafi_plan_context_new(&plan->own, plan, err);
+}
+
+caface_status cafi_plan_run(cafi_plan *plan, const float *const *inputs, float *const *outputs,
+                            caface_error *err)
+{
+    unsigned mode = 0;
+    int before = 1;
+    bool fine = true;
+    walk w = {.plan = plan};
+    caface_status st = ensure_own(plan, err);
+
+    if (st)
+        return st;
+    mode = cafi_fp_flush_denormals();
+    before = cafi_dnn_enter();
+    load(plan, plan->own->execution, inputs);
+    if (plan->program.has_parts && cafi_pool_size(plan->pool) >= CAFI_PARTS && !plan->profile) {
+        st = cafi_pool_run(plan->pool, CAFI_PARTS, walk_task, &w, err);
+        fine = !atomic_load(&w.failed);
+    } else {
+        fine = run_steps(plan, plan->own->execution, plan->profile);
+    }
+    store(plan, plan->own->execution, outputs);
+    cafi_dnn_leave(before);
+    cafi_fp_restore(mode);
+    return st ? st : fine ? CAFACE_OK : run_failed(err);
+}
+
+/* The largest magnitude in the first `rows` rows of what a step reads. */
+static float largest(const float *x, const cafi_step *s, size_t rows)
+{
+    size_t lanes = cafi_layout_lanes(s->spec.src_layout, s->spec.in_channels);
+    size_t row =
+        (s->spec.in_channels + lanes - 1) / lanes * lanes * s->spec.in_height * s->spec.in_width;
+    float top = 0;
+
+    for (size_t i = 0; i < rows * row; i++)
+        top = fabsf(x[i]) > top ? fabsf(x[i]) : top;
+    return top;
+}
+
+caface_status cafi_plan_calibrate(cafi_plan *plan, const float *const *inputs, size_t rows,
+                                  cafi_ranges *ranges, caface_error *err)
+{
+    unsigned mode = 0;
+    int before = 1;
+    bool fine = true;
+    caface_status st = CAFACE_OK;
+
+    if (!plan->calibrates || rows > plan->batch)
+        return cafi_fail(err, CAFACE_EINVAL, "calibrate: %zu rows of a plan of %zu%s", rows,
+                         plan->batch, plan->calibrates ? "" : " that was not made for it");
+    st = ensure_own(plan, err);
+    if (st)
+        return st;
+    mode = cafi_fp_flush_denormals();
+    before = cafi_dnn_enter();
+    load(plan, plan->own->execution, inputs);
+    for (size_t i = 0; !st && fine && i < plan->program.step_count; i++) {
+        const cafi_step *s = &plan->program.steps[i];
+
+        if (s->measured)
+            st = cafi_ranges_set(
+                ranges, s->name,
+                largest(cafi_execution_buffer(plan->own->execution, s->in[0]), s, rows), err);
+        fine = cafi_execute_part(plan->own->execution, i, 0);
+    }
+    cafi_dnn_leave(before);
+    cafi_fp_restore(mode);
+    return st ? st : fine ? CAFACE_OK : run_failed(err);
+}
+
+size_t cafi_plan_step_count(const cafi_plan *plan)
+{
+    return plan->program.step_count;
+}
+
+cafi_plan_step cafi_plan_step_at(const cafi_plan *plan, size_t index)
+{
+    const cafi_step *s = &plan->program.steps[index];
+
+    return (cafi_plan_step){.name = s->name,
+                            .kind = s->label,
+                            .impl = s->op[0]                         ? cafi_dnn_op_impl(s->op[0])
+                                    : s->kind == CAFI_STEP_REFERENCE ? "plain"
+                                                                     : "own",
+                            .flops = s->flops,
+                            .seconds = s->seconds};
+}
+
+void cafi_plan_profile(cafi_plan *plan, bool on)
+{
+    plan->profile = on;
+}
+
+size_t cafi_plan_batch(const cafi_plan *plan)
+{
+    return plan->batch;
+}
+
+void cafi_plan_memory(const cafi_plan *plan, size_t *weights, size_t *buffers)
+{
+    const cafi_program *p = &plan->program;
+
+    *weights = 0;
+    for (size_t i = 0; i < p->step_count; i++)
+        for (size_t k = 0; k < CAFI_PARTS; k++)
+            if (p->steps[i].op[k])
+                *weights += cafi_dnn_op_weights(p->steps[i].op[k]);
+    *buffers = p->arena + p->scratch * (p->has_parts ? CAFI_PARTS : 1);
+}

@@ -1,0 +1,109 @@
+/* What a plan runs: steps over buffers. */
+#ifndef CAFI_GRAPH_PROGRAM_H
+#define CAFI_GRAPH_PROGRAM_H
+
+#include "graph/onednn.h"
+
+/* An fp32 program for one row is cut into this many parts along the output
+ * channels; the number must not depend on the threads there are. */
+#define CAFI_PARTS 2
+
+typedef enum cafi_step_kind {
+    CAFI_STEP_DNN,
+    CAFI_STEP_PASS,
+    CAFI_STEP_BINARY,
+    CAFI_STEP_STYLE,
+    CAFI_STEP_MEAN,
+    CAFI_STEP_POOL,
+    CAFI_STEP_REORDER,
+    CAFI_STEP_COPY,     /* bytes */
+    CAFI_STEP_REFERENCE /* graph/reference.h, on plain f32 */
+} cafi_step_kind;
+
+/* A piece of memory that several values may take turns in. */
+typedef struct cafi_buffer {
+    size_t size;
+    size_t first, last; /* steps; last is SIZE_MAX for what is read after the run */
+    size_t offset;      /* in the arena */
+    float *constant;    /* owned: not in the arena */
+} cafi_buffer;
+
+typedef struct cafi_step {
+    cafi_step_kind kind;
+    char *name; /* owned */
+    const char *label;
+    size_t in[CAFI_MAX_INPUTS];
+    size_t in_count;
+    size_t out; /* may be one of in: in place, or a sum */
+    size_t ir;  /* DNN: the node whose weights are packed */
+    size_t parts;
+    size_t part_bytes; /* distance of the parts' outputs */
+    bool follows;      /* part k needs nothing of the step before but its part k */
+    bool measured;     /* calibration looks at its input */
+    float quantum;     /* int8: of its input */
+    cafi_dnn_spec spec;
+    cafi_dnn_op *op[CAFI_PARTS];
+    cafi_border *border; /* DNN: to be filled by packing; owned */
+    cafi_pass_args pass;
+    float *parameters; /* owned: pass's scale, shift and slope */
+    cafi_binary_args binary;
+    cafi_reorder_args reorder;
+    cafi_pool_args pool;
+    cafi_window window;
+    cafi_elem elem;
+    size_t rows, channels, groups, positions, lanes;
+    cafi_node node; /* REFERENCE; its name is not used */
+    cafi_shape shapes[CAFI_MAX_INPUTS + 1];
+    double flops, seconds;
+} cafi_step;
+
+typedef struct cafi_program {
+    cafi_step *steps;
+    size_t step_count, step_capacity;
+    cafi_buffer *buffers;
+    size_t buffer_count, buffer_capacity;
+    size_t *inputs, *outputs;           /* buffers */
+    size_t *input_sizes, *output_sizes; /* bytes */
+    size_t input_count, output_count;
+    size_t arena, scratch; /* bytes; scratch for every part */
+    bool has_parts;
+} cafi_program;
+
+typedef struct cafi_lower_options {
+    cafi_precision precision;
+    size_t batch;
+    bool low_memory, calibrate;
+    const cafi_ranges *ranges;
+} cafi_lower_options;
+
+/* Steps and buffers from an IR; weights are not packed yet. */
+caface_status cafi_lower(cafi_program *program, cafi_ir *ir, cafi_dnn *dnn,
+                         const cafi_lower_options *options, caface_error *err);
+void cafi_program_free(cafi_program *program);
+
+/* Packs the weights of one step (which may be of any kind). Any thread that has
+ * called cafi_dnn_enter; different steps at once. */
+caface_status cafi_pack_step(cafi_program *program, size_t step, const cafi_ir *ir, cafi_dnn *dnn,
+                             caface_error *err);
+
+/* The folded weights of a convolution or matrix: f32, and bias [O], both to be
+ * freed. border (or NULL) is filled. */
+caface_status cafi_fold_weights(const cafi_ir *ir, const cafi_ir_node *node, float **weights,
+                                float **bias, cafi_border *border, caface_error *err);
+/* The classes of a padded convolution's border. padded: channels in whole
+ * groups. */
+caface_status cafi_border_new(cafi_border **out, const cafi_ir *ir, const cafi_ir_node *node,
+                              size_t padded, caface_error *err);
+void cafi_border_free(cafi_border *border);
+
+/* Gives every buffer its place, so that two that live at the same time do not
+ * overlap. */
+caface_status cafi_place_buffers(cafi_program *program, caface_error *err);
+
+/* Appends; the step's fields are taken as they are. */
+caface_status cafi_program_buffer(cafi_program *program, size_t size, size_t *out,
+                                  caface_error *err);
+caface_status cafi_program_step(cafi_program *program, const cafi_step *step, const char *name,
+                                caface_error *err);
+
+#endif

@@ -1,0 +1,33 @@
+/* Calibration for int8: how large the numbers are that enter convolutions. */
+#ifndef CAFI_MODELS_CALIBRATION_H
+#define CAFI_MODELS_CALIBRATION_H
+
+#include "graph/plan.h"
+#include "models/network.h"
+
+/* The key of a model file's metadata: an object of convolution names and
+ * ranges. */
+#define CAFI_CALIBRATION_KEY "calibration"
+
+/* The ranges a model file holds. bundle may be NULL (a file that has none).
+ * EMODEL: none; EFORMAT: damaged. The caller's, to cafi_ranges_free. */
+caface_status cafi_calibration_read(cafi_ranges **out, const cafi_bundle *bundle,
+                                    caface_error *err);
+
+/* Widens ranges by what crops (u8 [n][height][width][3], R G B) give in fp32.
+ * Marks the feature as the graph's output. */
+caface_status cafi_calibration_run(cafi_network *network, const uint8_t *crops, size_t n,
+                                   size_t threads, cafi_ranges *ranges, caface_error *err);
+
+/* Writes a copy of the model file at `from`, a state dict of any kind, with the
+ * ranges in its metadata, as safetensors. */
+caface_status cafi_calibration_save(const char *path, const cafi_bundle *from,
+                                    const cafi_ranges *ranges, caface_error *err);
+
+/* What bytes become in the network's input: table [3][256], by the network's
+ * channel; and one picture, R G B bytes to planes. */
+void cafi_input_table(const cafi_input_convention *input, float (*table)[256]);
+void cafi_input_load(const cafi_input_convention *input, float (*table)[256], const uint8_t *crop,
+                     float *out);
+
+#endif

@@ -1,0 +1,280 @@
+#include "models/encoder.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/threads.h"
+#include "models/calibration.h"
+
+/* Rows a plan works on at once when there are many: enough for Winograd's tiles
+ * to fill the vectors, few enough that a batch of 8 keeps two cores busy. */
+#define MOST_ROWS 4
+
+/* One thread's place to work. */
+typedef struct worker {
+    cafi_plan_context *context;
+    float *input;                 /* [rows][3][H][W] */
+    float *feature;               /* [rows][C] */
+    float *styles[CAFI_MAX_TAPS]; /* [rows][Ci][2] */
+    float *outputs[1 + CAFI_MAX_TAPS];
+} worker;
+
+struct cafi_encoder {
+    cafi_plan *plan;
+    cafi_pool *pool;
+    worker *workers;
+    size_t worker_count;
+    size_t batch, rows; /* the caller's, the plan's */
+    size_t feature_size, style_size;
+    size_t tap_sizes[CAFI_MAX_TAPS];
+    size_t tap_count;
+    char *taps[CAFI_MAX_TAPS];
+    char family[32], hash[17];
+    cafi_input_convention input;
+    float table[3][256]; /* what a byte becomes, by the network's channel */
+};
+
+/* What one call of run works on. */
+typedef struct job {
+    cafi_encoder *encoder;
+    const uint8_t *crops;
+    size_t n;
+    float *features, *styles;
+} job;
+
+static caface_status make_worker(cafi_encoder *e, worker *w, caface_error *err)
+{
+    size_t pixels = 3 * e->input.height * e->input.width;
+    caface_status st = cafi_alloc_f32(&w->input, e->rows, pixels, err);
+
+    if (!st)
+        st = cafi_alloc_f32(&w->feature, e->rows, e->feature_size, err);
+    w->outputs[0] = w->feature;
+    for (size_t t = 0; !st && t < e->tap_count; t++) {
+        st = cafi_alloc_f32(&w->styles[t], e->rows, 2 * e->tap_sizes[t], err);
+        w->outputs[1 + t] = w->styles[t];
+    }
+    /* A batch of one runs in the plan's own buffers, on two threads. */
+    if (!st && e->batch > 1)
+        st = cafi_plan_context_new(&w->context, e->plan, err);
+    return st;
+}
+
+static caface_status encode_task(void *ctx, size_t index, size_t number, caface_error *err)
+{
+    job *j = ctx;
+    cafi_encoder *e = j->encoder;
+    worker *w = &e->workers[number];
+    size_t first = index * e->rows;
+    size_t rows = j->n - first < e->rows ? j->n - first : e->rows;
+    size_t pixels = 3 * e->input.height * e->input.width;
+    const float *inputs[1];
+    caface_status st = CAFACE_OK;
+
+    if (!w->input && (st = make_worker(e, w, err)))
+        return st;
+    for (size_t i = 0; i < rows; i++)
+        cafi_input_load(&e->input, e->table, j->crops + (first + i) * pixels,
+                        w->input + i * pixels);
+    memset(w->input + rows * pixels, 0, (e->rows - rows) * pixels * sizeof(float));
+    inputs[0] = w->input;
+    st = w->context ? cafi_plan_context_run(w->context, inputs, w->outputs, err)
+                    : cafi_plan_run(e->plan, inputs, w->outputs, err);
+    if (st)
+        return st;
+    memcpy(j->features + first * e->feature_size, w->feature,
+           rows * e->feature_size * sizeof(float));
+    for (size_t i = 0; j->styles && i < rows; i++) {
+        float *to = j->styles + (first + i) * e->style_size * 2;
+
+        for (size_t t = 0; t < e->tap_count; t++) {
+            size_t width = 2 * e->tap_sizes[t];
+
+            memcpy(to, w->styles[t] + i * width, width * sizeof(float));
+            to += width;
+        }
+    }
+    return CAFACE_OK;
+}
+
+caface_status cafi_encoder_run(cafi_encoder *encoder, const uint8_t *crops, size_t n,
+                               float *features, float *styles, caface_error *err)
+{
+    job j = {encoder, crops, n, features, styles};
+    size_t tasks = (n + encoder->rows - 1) / encoder->rows;
+
+    if (n && (!crops || !features))
+        return cafi_fail(err, CAFACE_EINVAL, "encoder: null argument");
+    return cafi_pool_run(encoder->batch > 1 ? encoder->pool : NULL, tasks, encode_task, &j, err);
+}
+
+/* Outputs of the graph: the feature, then a style for every tap. */
+static caface_status mark_outputs(cafi_network *network, cafi_encoder *e, caface_error *err)
+{
+    cafi_graph *g = network->graph;
+    caface_status st = cafi_graph_output(g, network->feature, err);
+
+    for (size_t t = 0; !st && t < network->tap_count; t++) {
+        const cafi_node *tap = cafi_graph_node(g, network->taps[t]);
+        size_t style = 0;
+
+        e->tap_sizes[t] = (size_t)tap->shape.dim[1];
+        e->style_size += e->tap_sizes[t];
+        st = cafi_strdup(&e->taps[t], tap->name, err);
+        if (!st)
+            st = cafi_graph_unary(g, NULL, CAFI_OP_STYLE, network->taps[t], 0, 0, &style, err);
+        if (!st)
+            st = cafi_graph_output(g, style, err);
+    }
+    e->tap_count = network->tap_count;
+    return st;
+}
+
+static caface_status check_network(const cafi_network *network, caface_error *err)
+{
+    const cafi_node *feature = cafi_graph_node(network->graph, network->feature);
+    char text[96];
+
+    if (!feature || feature->shape.ndim != 2 || feature->shape.dim[0] != CAFI_BATCH)
+        return cafi_fail(err, CAFACE_EMODEL, "the network's output is %s, not one feature a face",
+                         feature ? cafi_shape_write(text, sizeof text, &feature->shape) : "absent");
+    return CAFACE_OK;
+}
+
+static caface_status build(cafi_encoder *e, cafi_network *network, const cafi_encoder_options *o,
+                           const cafi_ranges *ranges, caface_error *err)
+{
+    cafi_plan_options plan = {.precision = o->precision,
+                              .batch = e->rows,
+                              .threads = o->threads,
+                              .low_memory = o->low_memory,
+                              .ranges = ranges};
+    caface_status st = CAFACE_OK;
+
+    if (o->taps && o->tap_count)
+        st = cafi_network_set_taps(network, o->taps, o->tap_count, err);
+    if (!st)
+        st = check_network(network, err);
+    if (!st)
+        st = mark_outputs(network, e, err);
+    if (!st)
+        st = cafi_pool_new(&e->pool, o->threads, err);
+    if (st)
+        return st;
+    e->feature_size = (size_t)cafi_graph_node(network->graph, network->feature)->shape.dim[1];
+    e->input = o->input ? *o->input : network->input;
+    e->input.height = network->input.height;
+    e->input.width = network->input.width;
+    cafi_input_table(&e->input, e->table);
+    snprintf(e->family, sizeof e->family, "%s", network->family);
+    snprintf(e->hash, sizeof e->hash, "%s", network->hash);
+    e->worker_count = e->batch > 1 ? cafi_pool_size(e->pool) : 1;
+    st = cafi_alloc((void **)&e->workers, e->worker_count, sizeof *e->workers, err);
+    return st ? st : cafi_plan_new(&e->plan, network->graph, &plan, err);
+}
+
+caface_status cafi_encoder_new(cafi_encoder **out, cafi_network *network,
+                               const cafi_encoder_options *options, const cafi_ranges *ranges,
+                               caface_error *err)
+{
+    cafi_encoder_options defaults = {0};
+    cafi_encoder *e = NULL;
+    caface_status st = cafi_alloc((void **)&e, 1, sizeof *e, err);
+
+    *out = NULL;
+    if (st)
+        return st;
+    options = options ? options : &defaults;
+    e->batch = options->batch ? options->batch : 8;
+    e->rows = e->batch > 2 * MOST_ROWS ? MOST_ROWS : (e->batch + 1) / 2;
+    st = build(e, network, options, ranges, err);
+    if (st) {
+        cafi_encoder_free(e);
+        return st;
+    }
+    *out = e;
+    return CAFACE_OK;
+}
+
+caface_status cafi_encoder_open(cafi_encoder **out, const char *path,
+                                const cafi_encoder_options *options, caface_error *err)
+{
+    cafi_network network;
+    cafi_ranges *ranges = NULL;
+    caface_status st = cafi_network_open(&network, path, err);
+
+    *out = NULL;
+    if (st)
+        return st;
+    if (options && options->precision == CAFI_PREC_INT8)
+        st = cafi_calibration_read(&ranges, network.bundle, err);
+    if (!st)
+        st = cafi_encoder_new(out, &network, options, ranges, err);
+    cafi_ranges_free(ranges);
+    cafi_network_clear(&network);
+    return st;
+}
+
+void cafi_encoder_free(cafi_encoder *encoder)
+{
+    if (!encoder)
+        return;
+    for (size_t i = 0; encoder->workers && i < encoder->worker_count; i++) {
+        worker *w = &encoder->workers[i];
+
+        cafi_plan_context_free(w->context);
+        free(w->input);
+        free(w->feature);
+        for (size_t t = 0; t < CAFI_MAX_TAPS; t++)
+            free(w->styles[t]);
+    }
+    for (size_t t = 0; t < CAFI_MAX_TAPS; t++)
+        free(encoder->taps[t]);
+    free(encoder->workers);
+    cafi_plan_free(encoder->plan);
+    cafi_pool_free(encoder->pool);
+    free(encoder);
+}
+
+size_t cafi_encoder_feature_size(const cafi_encoder *encoder)
+{
+    return encoder->feature_size;
+}
+
+size_t cafi_encoder_style_size(const cafi_encoder *encoder)
+{
+    return encoder->style_size;
+}
+
+size_t cafi_encoder_batch(const cafi_encoder *encoder)
+{
+    return encoder->batch;
+}
+
+void cafi_encoder_input_size(const cafi_encoder *encoder, size_t *height, size_t *width)
+{
+    *height = encoder->input.height;
+    *width = encoder->input.width;
+}
+
+const char *cafi_encoder_family(const cafi_encoder *encoder)
+{
+    return encoder->family;
+}
+
+const char *cafi_encoder_hash(const cafi_encoder *encoder)
+{
+    return encoder->hash;
+}
+
+const char *cafi_encoder_tap(const cafi_encoder *encoder, size_t index)
+{
+    return index < encoder->tap_count ? encoder->taps[index] : NULL;
+}
+
+cafi_plan *cafi_encoder_plan(cafi_encoder *encoder)
+{
+    return encoder->plan;
+}

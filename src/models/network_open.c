@@ -1,0 +1,42 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "models/onnx.h"
+#include "models/state_dict.h"
+
+static caface_status from_bundle(cafi_network *out, const char *path, caface_error *err)
+{
+    const cafi_tensor **tensors = NULL;
+    size_t count = 0;
+    caface_status st = cafi_bundle_open(&out->bundle, path, err);
+
+    if (st)
+        return st;
+    count = cafi_bundle_count(out->bundle);
+    st = cafi_alloc((void **)&tensors, count, sizeof(const cafi_tensor *), err);
+    for (size_t i = 0; !st && i < count; i++)
+        tensors[i] = cafi_bundle_at(out->bundle, i);
+    if (!st)
+        st = cafi_state_dict_network(out, tensors, count, err);
+    free((void *)tensors);
+    return st ? cafi_prefix(err, st, path) : CAFACE_OK;
+}
+
+static bool is_onnx(const char *path)
+{
+    size_t n = strlen(path);
+
+    return n > 5 && strcmp(path + n - 5, ".onnx") == 0;
+}
+
+caface_status cafi_network_open(cafi_network *out, const char *path, caface_error *err)
+{
+    caface_status st = CAFACE_OK;
+
+    *out = (cafi_network){0};
+    st = is_onnx(path) ? cafi_onnx_network(out, path, err) : from_bundle(out, path, err);
+    if (st)
+        cafi_network_clear(out);
+    return st;
+}

@@ -1,0 +1,305 @@
+#include "models/state_dict.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+static int by_name(const void *a, const void *b)
+{
+    const cafi_dict_entry *x = a;
+    const cafi_dict_entry *y = b;
+
+    return strcmp(x->name, y->name);
+}
+
+static cafi_dict_entry *find(const cafi_dict *dict, const char *name)
+{
+    cafi_dict_entry key = {.name = name};
+
+    return dict->count ? bsearch(&key, dict->entries, dict->count, sizeof key, by_name) : NULL;
+}
+
+bool cafi_dict_has(const cafi_dict *dict, const char *name)
+{
+    return find(dict, name) != NULL;
+}
+
+caface_status cafi_dict_take(cafi_dict *dict, const cafi_tensor **out, caface_error *err,
+                             const char *fmt, ...)
+{
+    char name[256];
+    cafi_dict_entry *entry = NULL;
+    va_list args;
+
+    va_start(args, fmt);
+    vsnprintf(name, sizeof name, fmt, args);
+    va_end(args);
+    entry = find(dict, name);
+    if (!entry)
+        return cafi_fail(err, CAFACE_EMODEL, "%s: tensor %s%s is missing", dict->family,
+                         dict->prefix, name);
+    entry->used = true;
+    *out = entry->tensor;
+    return CAFACE_OK;
+}
+
+static caface_status expect_shape(const cafi_tensor *t, int ndim, const size_t *shape,
+                                  caface_error *err)
+{
+    char have[128];
+    char want[128];
+
+    if (cafi_tensor_has_shape(t, ndim, shape))
+        return CAFACE_OK;
+    return cafi_fail(err, CAFACE_EMODEL, "%s: file has %s, model needs %s", t->name,
+                     cafi_shape_text(have, sizeof have, t->ndim, t->shape),
+                     cafi_shape_text(want, sizeof want, ndim, shape));
+}
+
+static size_t channels_of(const cafi_dict *dict, size_t node)
+{
+    return (size_t)cafi_graph_node(dict->graph, node)->shape.dim[1];
+}
+
+caface_status cafi_dict_conv(cafi_dict *dict, const cafi_layer *l, size_t *out, caface_error *err)
+{
+    cafi_window window = {.stride = {l->stride, l->stride},
+                          .pad = {l->pad, l->pad, l->pad, l->pad},
+                          .dilation = {1, 1},
+                          .groups = l->groups};
+    size_t shape[] = {l->out_channels, channels_of(dict, l->x) / (size_t)l->groups,
+                      (size_t)l->kernel, (size_t)l->kernel};
+    char bias_name[256];
+    const cafi_tensor *weight = NULL;
+    const cafi_tensor *bias = NULL;
+    size_t w = 0;
+    size_t b = CAFI_NO_NODE;
+    caface_status st = cafi_dict_take(dict, &weight, err, "%s.weight", l->name);
+
+    if (!st)
+        st = expect_shape(weight, 4, shape, err);
+    if (!st)
+        st = cafi_graph_constant(dict->graph, weight, &w, err);
+    snprintf(bias_name, sizeof bias_name, "%s.bias", l->name);
+    if (!st && cafi_dict_has(dict, bias_name)) {
+        st = cafi_dict_take(dict, &bias, err, "%s", bias_name);
+        if (!st)
+            st = expect_shape(bias, 1, shape, err);
+        if (!st)
+            st = cafi_graph_constant(dict->graph, bias, &b, err);
+    }
+    return st ? st : cafi_graph_conv(dict->graph, l->name, l->x, w, b, &window, out, err);
+}
+
+caface_status cafi_dict_batchnorm(cafi_dict *dict, const char *name, size_t x, bool affine,
+                                  size_t *out, caface_error *err)
+{
+    const cafi_tensor *gamma = NULL;
+    const cafi_tensor *beta = NULL;
+    const cafi_tensor *mean = NULL;
+    const cafi_tensor *var = NULL;
+    caface_status st = cafi_dict_take(dict, &mean, err, "%s.running_mean", name);
+
+    if (!st)
+        st = cafi_dict_take(dict, &var, err, "%s.running_var", name);
+    if (!st && affine)
+        st = cafi_dict_take(dict, &gamma, err, "%s.weight", name);
+    if (!st && affine)
+        st = cafi_dict_take(dict, &beta, err, "%s.bias", name);
+    return st ? st
+              : cafi_graph_batchnorm(dict->graph, name, x, gamma, beta, mean, var, 1e-5, out, err);
+}
+
+caface_status cafi_dict_prelu(cafi_dict *dict, const char *name, size_t x, size_t *out,
+                              caface_error *err)
+{
+    cafi_node node = {.op = CAFI_OP_PRELU, .name = name, .inputs = {x}, .input_count = 2};
+    size_t shape[] = {channels_of(dict, x)};
+    const cafi_tensor *slope = NULL;
+    caface_status st = cafi_dict_take(dict, &slope, err, "%s.weight", name);
+
+    if (!st)
+        st = expect_shape(slope, 1, shape, err);
+    if (!st)
+        st = cafi_graph_constant(dict->graph, slope, &node.inputs[1], err);
+    return st ? st : cafi_graph_add(dict->graph, &node, out, err);
+}
+
+caface_status cafi_dict_linear(cafi_dict *dict, const char *name, size_t x, size_t *out,
+                               caface_error *err)
+{
+    cafi_shape row = cafi_graph_node(dict->graph, x)->shape;
+    const cafi_tensor *weight = NULL;
+    const cafi_tensor *bias = NULL;
+    size_t shape[2] = {0};
+    size_t w = 0;
+    size_t b = 0;
+    caface_status st = cafi_dict_take(dict, &weight, err, "%s.weight", name);
+
+    row.dim[0] = 1;
+    if (!st)
+        st = cafi_dict_take(dict, &bias, err, "%s.bias", name);
+    if (st)
+        return st;
+    shape[0] = weight->ndim == 2 ? weight->shape[0] : 0;
+    cafi_shape_count(&row, 1, &shape[1]);
+    st = expect_shape(weight, 2, shape, err);
+    if (!st)
+        st = expect_shape(bias, 1, shape, err);
+    if (!st)
+        st = cafi_graph_constant(dict->graph, weight, &w, err);
+    if (!st)
+        st = cafi_graph_constant(dict->graph, bias, &b, err);
+    return st ? st : cafi_graph_gemm(dict->graph, name, x, w, b, out, err);
+}
+
+caface_status cafi_dict_input(cafi_dict *dict, size_t *out, caface_error *err)
+{
+    cafi_node node = {
+        .op = CAFI_OP_INPUT, .name = "input", .shape = {4, {CAFI_BATCH, 3, 112, 112}}};
+
+    return cafi_graph_add(dict->graph, &node, out, err);
+}
+
+static bool starts_with(const char *text, const char *prefix)
+{
+    return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+/* Tensors of the file that are not the backbone's. */
+static bool is_foreign(const char *name)
+{
+    static const char *const others[] = {"aggregator.", "center.", "head.", "style_maker."};
+
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (starts_with(name, others[i]))
+            return true;
+    return false;
+}
+
+/* The backbone's tensors, without their prefix, sorted. */
+static caface_status collect(cafi_dict *dict, const cafi_tensor *const *tensors, size_t count,
+                             caface_error *err)
+{
+    static const char *const prefixes[] = {"model.", "module.", ""};
+    caface_status st = cafi_alloc((void **)&dict->entries, count, sizeof *dict->entries, err);
+
+    for (size_t p = 0; !st && p < sizeof prefixes / sizeof *prefixes && !dict->count; p++) {
+        dict->prefix = prefixes[p];
+        for (size_t i = 0; i < count; i++)
+            if (starts_with(tensors[i]->name, prefixes[p]) &&
+                (*prefixes[p] || !is_foreign(tensors[i]->name)))
+                dict->entries[dict->count++] =
+                    (cafi_dict_entry){tensors[i]->name + strlen(prefixes[p]), tensors[i], false};
+    }
+    if (!st)
+        qsort(dict->entries, dict->count, sizeof *dict->entries, by_name);
+    return st;
+}
+
+static bool ends_with(const char *text, const char *end)
+{
+    size_t n = strlen(text);
+    size_t k = strlen(end);
+
+    return n >= k && strcmp(text + n - k, end) == 0;
+}
+
+static caface_status check_left_over(const cafi_dict *dict, caface_error *err)
+{
+    char shape[128];
+
+    for (size_t i = 0; i < dict->count; i++) {
+        const cafi_dict_entry *e = &dict->entries[i];
+
+        if (!e->used && !ends_with(e->name, ".num_batches_tracked"))
+            return cafi_fail(
+                err, CAFACE_EMODEL, "%s: tensor %s%s %s belongs to no layer of it", dict->family,
+                dict->prefix, e->name,
+                cafi_shape_text(shape, sizeof shape, e->tensor->ndim, e->tensor->shape));
+    }
+    return CAFACE_OK;
+}
+
+static uint64_t mix(uint64_t h, const unsigned char *bytes, size_t n)
+{
+    uint64_t word = 0;
+
+    for (; n >= 8; n -= 8, bytes += 8) {
+        memcpy(&word, bytes, 8);
+        h = (h ^ word) * 0x9E3779B97F4A7C15u;
+        h ^= h >> 29;
+    }
+    word = n;
+    for (size_t i = 0; i < n; i++)
+        word = word << 8 | bytes[i];
+    h = (h ^ word) * 0xBF58476D1CE4E5B9u;
+    return h ^ h >> 32;
+}
+
+/* The tensors' names, shapes and values, in the names' order, so that the same
+ * backbone has the same hash in whatever file. */
+static caface_status hash(const cafi_dict *dict, char *text, size_t size, caface_error *err)
+{
+    uint64_t h = 0xcbf29ce484222325u;
+    caface_status st = CAFACE_OK;
+
+    for (size_t i = 0; !st && i < dict->count; i++) {
+        const cafi_dict_entry *e = &dict->entries[i];
+        size_t bytes = cafi_tensor_count(e->tensor) * cafi_dtype_size(e->tensor->dtype);
+        unsigned char *copy = NULL;
+
+        if (!e->used)
+            continue;
+        h = mix(h, (const unsigned char *)e->name, strlen(e->name));
+        h = mix(h, (const unsigned char *)e->tensor->shape,
+                (size_t)e->tensor->ndim * sizeof(size_t));
+        if (cafi_tensor_is_contiguous(e->tensor)) {
+            h = mix(h, e->tensor->data, bytes);
+            continue;
+        }
+        st = cafi_alloc((void **)&copy, bytes, 1, err);
+        if (!st) {
+            cafi_tensor_read_raw(e->tensor, 0, cafi_tensor_count(e->tensor), copy);
+            h = mix(h, copy, bytes);
+        }
+        free(copy);
+    }
+    snprintf(text, size, "%016llx", (unsigned long long)h);
+    return st;
+}
+
+caface_status cafi_state_dict_network(cafi_network *out, const cafi_tensor *const *tensors,
+                                      size_t count, caface_error *err)
+{
+    cafi_dict dict = {.family = "backbone"};
+    caface_status st = cafi_graph_new(&out->graph, err);
+
+    dict.graph = out->graph;
+    if (!st)
+        st = collect(&dict, tensors, count, err);
+    if (!st && cafi_is_ir(&dict))
+        st = cafi_build_ir(&dict, out, err);
+    else if (!st && cafi_is_iresnet(&dict))
+        st = cafi_build_iresnet(&dict, out, err);
+    else if (!st && cafi_is_mobilefacenet(&dict))
+        st = cafi_build_mobilefacenet(&dict, out, err);
+    else if (!st)
+        st = cafi_fail(err, CAFACE_EMODEL,
+                       "no backbone among its %zu tensors: known are ir_18/34/50/101, "
+                       "ir_se_50/101, iresnet18/34/50/100 and mobilefacenet",
+                       count);
+    if (!st)
+        st = check_left_over(&dict, err);
+    if (!st)
+        st = hash(&dict, out->hash, sizeof out->hash, err);
+    free(dict.entries);
+    if (st) {
+        cafi_graph_free(out->graph);
+        out->graph = NULL;
+    }
+    return st;
+}
