@@ -1,9 +1,13 @@
 /* The program's commands, in the order the overview lists them. */
 #include "command.h"
 
+extern const cli_command cli_convert;
+extern const cli_command cli_fuse;
 extern const cli_command cli_info;
 
 const cli_command *const cli_commands[] = {
+    &cli_fuse,
     &cli_info,
+    &cli_convert,
     NULL,
 };

@@ -1,27 +1,252 @@
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 
 #include "command.h"
+#include "files/bundle.h"
+#include "files/feature_set.h"
+#include "files/json.h"
 
 typedef struct info_options {
     cli_common common;
 } info_options;
 
+/* A bundle, or a feature set, as what is printed of either. */
+typedef struct listing {
+    const char *path, *kind;
+    const cafi_tensor **tensors;
+    size_t count;
+    const cafi_value *config;
+    cafi_bundle *bundle; /* what all this is borrowed from: one of them */
+    cafi_feature_set *set;
+} listing;
+
 static const cli_option options[] = {{0}};
+
+static int text_width(const char *text)
+{
+    int width = 0;
+
+    for (; *text; text++)
+        width += ((unsigned char)*text & 0xc0) != 0x80;
+    return width;
+}
+
+/* Names come from files: a control character in one must not reach the
+ * terminal. UTF-8 has them below 0x20, 0x7f, and as C2 80 to C2 9F. */
+static void print_text(const char *text, int width)
+{
+    for (const char *p = text; *p; p++) {
+        unsigned char c = (unsigned char)*p;
+        bool wide_control = c == 0xc2 && (unsigned char)p[1] >= 0x80 && (unsigned char)p[1] < 0xa0;
+
+        putchar(c < 0x20 || c == 0x7f || wide_control ? '?' : c);
+        p += wide_control;
+    }
+    for (int n = text_width(text); n < width; n++)
+        putchar(' ');
+}
+
+static void print_bytes(size_t bytes)
+{
+    if (bytes < 10240)
+        printf("%zu bytes", bytes);
+    else if (bytes < (size_t)10 << 20)
+        printf("%.1f KiB", (double)bytes / 1024.0);
+    else
+        printf("%.1f MiB", (double)bytes / 1048576.0);
+}
+
+static void print_tensors(const listing *l)
+{
+    int widest = 6;
+    char shape[128];
+
+    for (size_t i = 0; i < l->count; i++) {
+        int width = text_width(l->tensors[i]->name);
+
+        widest = width > widest && width <= 80 ? width : widest;
+    }
+    printf("\n  %-*s  %-4s  shape\n", widest, "tensor", "type");
+    for (size_t i = 0; i < l->count; i++) {
+        const cafi_tensor *t = l->tensors[i];
+
+        printf("  ");
+        print_text(t->name, widest);
+        printf("  %-4s  %s\n", cafi_dtype_name(t->dtype),
+               cafi_shape_text(shape, sizeof shape, t->ndim, t->shape));
+    }
+}
+
+/* Members one a line; what is nested, as JSON. */
+static bool print_config(const cafi_value *config)
+{
+    size_t count = config->kind == CAFI_DICT ? config->u.list.count : 0;
+    int widest = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        int width = text_width(config->u.list.keys[i]);
+
+        widest = width > widest && width <= 40 ? width : widest;
+    }
+    if (count)
+        printf("\nconfiguration\n");
+    for (size_t i = 0; i < count; i++) {
+        const cafi_value *v = &config->u.list.items[i];
+        cafi_buf text = {0};
+        cafi_json json = {.out = &text};
+
+        printf("  ");
+        print_text(config->u.list.keys[i], widest);
+        printf("  ");
+        if (v->kind == CAFI_STRING)
+            print_text(v->u.text.data, 0);
+        else {
+            cafi_json_value(&json, NULL, v);
+            if (text.failed)
+                return false;
+            print_text(text.data, 0);
+        }
+        printf("\n");
+        cafi_buf_free(&text);
+    }
+    return true;
+}
+
+typedef struct totals {
+    size_t numbers, bytes;
+} totals;
+
+static totals add_up(const listing *l)
+{
+    totals sum = {0, 0};
+
+    for (size_t i = 0; i < l->count; i++) {
+        const cafi_tensor *t = l->tensors[i];
+        size_t n = cafi_tensor_count(t);
+
+        sum.numbers += n;
+        sum.bytes += n * cafi_dtype_size(t->dtype);
+    }
+    return sum;
+}
+
+static bool print_table(const listing *l)
+{
+    totals sum = add_up(l);
+
+    print_text(l->path, 0);
+    printf(": %s, %zu tensor%s, %zu numbers, ", l->kind, l->count, l->count == 1 ? "" : "s",
+           sum.numbers);
+    print_bytes(sum.bytes);
+    printf("\n");
+    if (l->count)
+        print_tensors(l);
+    return print_config(l->config);
+}
+
+static bool print_json(const listing *l)
+{
+    cafi_buf text = {0};
+    cafi_json json = {.out = &text};
+    totals sum = add_up(l);
+    bool ok = false;
+
+    cafi_json_begin_object(&json, NULL);
+    cafi_json_string(&json, "file", l->path);
+    cafi_json_string(&json, "kind", l->kind);
+    cafi_json_begin_array(&json, "tensors");
+    for (size_t i = 0; i < l->count; i++) {
+        const cafi_tensor *t = l->tensors[i];
+
+        cafi_json_begin_object(&json, NULL);
+        cafi_json_string(&json, "name", t->name);
+        cafi_json_string(&json, "dtype", cafi_dtype_name(t->dtype));
+        cafi_json_begin_array(&json, "shape");
+        for (int d = 0; d < t->ndim; d++)
+            cafi_json_int(&json, NULL, (int64_t)t->shape[d]);
+        cafi_json_end_array(&json);
+        cafi_json_end_object(&json);
+    }
+    cafi_json_end_array(&json);
+    cafi_json_value(&json, "config", l->config);
+    cafi_json_int(&json, "numbers", (int64_t)sum.numbers);
+    cafi_json_int(&json, "bytes", (int64_t)sum.bytes);
+    cafi_json_end_object(&json);
+    if (!text.failed) {
+        fwrite(text.data, 1, text.size, stdout);
+        putchar('\n');
+        ok = true;
+    }
+    cafi_buf_free(&text);
+    return ok;
+}
+
+static caface_status list_bundle(listing *l, caface_error *err)
+{
+    caface_status st = cafi_bundle_open(&l->bundle, l->path, err);
+
+    if (st)
+        return st;
+    l->kind = cafi_bundle_kind_name(cafi_bundle_get_kind(l->bundle));
+    l->config = cafi_bundle_config(l->bundle);
+    if ((st = cafi_alloc((void **)&l->tensors, cafi_bundle_count(l->bundle), sizeof(void *), err)))
+        return st;
+    for (; l->count < cafi_bundle_count(l->bundle); l->count++)
+        l->tensors[l->count] = cafi_bundle_at(l->bundle, l->count);
+    return CAFACE_OK;
+}
+
+static caface_status list_feature_set(listing *l, caface_error *err)
+{
+    static const cafi_value nothing = {.kind = CAFI_DICT};
+    caface_status st = cafi_feature_set_open(&l->set, l->path, err);
+
+    if (st || (st = cafi_alloc((void **)&l->tensors, 3, sizeof(void *), err)))
+        return st;
+    l->kind = "feature-set";
+    l->config = l->set->info.kind == CAFI_DICT ? &l->set->info : &nothing;
+    l->tensors[l->count++] = l->set->features;
+    if (l->set->styles)
+        l->tensors[l->count++] = l->set->styles;
+    if (l->set->compact_rows)
+        l->tensors[l->count++] = l->set->compact_rows;
+    return CAFACE_OK;
+}
 
 static int run(void *arg)
 {
     const info_options *o = arg;
+    listing l = {.path = o->common.args.items[0]};
+    struct stat info;
+    caface_error err;
+    caface_status st = stat(l.path, &info) == 0 && S_ISDIR(info.st_mode)
+                           ? list_feature_set(&l, &err)
+                           : list_bundle(&l, &err);
 
-    printf("%s\n", o->common.args.items[0]);
-    return CLI_OK;
+    if (!st && !(o->common.json ? print_json(&l) : print_table(&l))) {
+        st = CAFACE_ENOMEM;
+        snprintf(err.message, sizeof err.message, "%.300s: out of memory", l.path);
+    }
+    free(l.tensors);
+    cafi_bundle_close(l.bundle);
+    cafi_feature_set_close(l.set);
+    return st ? cli_fail(&err) : CLI_OK;
 }
 
 const cli_command cli_info = {
     .name = "info",
     .summary = "what is in a model, checkpoint or feature set",
-    .synopsis = "FILE [--json]",
-    .text = "Prints the tensors of a file.",
-    .example = "  caface info model.ckpt",
+    .synopsis = "FILE|FOLDER [--json]",
+    .text = "Prints the tensors of a file with their types and shapes, and its configuration.\n"
+            "Reads torch and Lightning checkpoints (.ckpt, .pth, .pt, old and new),\n"
+            ".safetensors, .npy, .npz and feature sets (folders); the kind of a file is\n"
+            "recognised from its bytes, not its name. Nothing in a file is ever executed: of\n"
+            "a pickle only tensors, containers, numbers and text are read, and anything else\n"
+            "is shown as the name of its class.",
+    .example = "  caface info model.ckpt\n"
+               "  caface info model.ckpt --json | python3 -m json.tool",
     .options = options,
     .options_size = sizeof(info_options),
     .min_args = 1,

@@ -104,6 +104,8 @@ CAFACE_API caface_status caface_set_push_media(caface_set *set, const float *fea
 
 /* Faces so far. */
 CAFACE_API size_t caface_set_count(const caface_set *set);
+/* How the set makes a template. */
+CAFACE_API caface_method caface_set_method(const caface_set *set);
 /* C. */
 CAFACE_API size_t caface_set_width(const caface_set *set);
 

@@ -25,6 +25,11 @@ caface_status cafi_fail(caface_error *err, caface_status status, const char *fmt
     va_start(args, fmt);
     vsnprintf(err->message, sizeof err->message, fmt, args);
     va_end(args);
+    /* One line, whatever a hostile file calls its parts, and nothing that a
+     * terminal would obey. */
+    for (char *p = err->message; *p; p++)
+        if ((unsigned char)*p < 0x20 || *p == 0x7f)
+            *p = '?';
     return status;
 }
 

@@ -101,7 +101,7 @@ static caface_status visit_object(walk *w, cafi_ref ref)
                        class);
     if (st)
         return fail_at(w, st);
-    if (found && !w->path.size) /* a checkpoint that is one bare tensor */
+    if (found && w->depth == 1 && !w->path.size) /* a checkpoint that is one bare tensor */
         cafi_buf_text(&w->path, "tensor");
     return found ? cafi_bundle_add(w->bundle, w->path.data, w->path.size, &view, inside.data,
                                    inside.size, w->err)

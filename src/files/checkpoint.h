@@ -56,7 +56,8 @@ caface_status cafi_torch_tensor(const cafi_pickle *pickle, cafi_ref ref,
 
 /* The same for a numpy array. Arrays that the pickle holds as text are decoded
  * into memory that the bundle owns. An array of objects gives *objects, the
- * LIST of them, and not *found. */
+ * LIST of them (the one object of an array without dimensions), and not
+ * *found. */
 caface_status cafi_numpy_array(cafi_bundle *bundle, const cafi_pickle *pickle, cafi_ref ref,
                                cafi_tensor *view, cafi_storage *inside, bool *found,
                                cafi_ref *objects, caface_error *err);

@@ -37,11 +37,14 @@ struct cafi_set_writer {
 
 static caface_status make_text(char **out, const char *a, const char *b, caface_error *err)
 {
-    size_t size = strlen(a) + strlen(b) + 1;
-    caface_status st = cafi_alloc((void **)out, size, 1, err);
+    size_t front = strlen(a);
+    size_t size = strlen(b) + 1;
+    caface_status st = cafi_alloc((void **)out, front + size, 1, err);
 
-    if (!st)
-        snprintf(*out, size, "%s%s", a, b);
+    if (!st) {
+        memcpy(*out, a, front);
+        memcpy(*out + front, b, size);
+    }
     return st;
 }
 

@@ -4,9 +4,12 @@
 #include <string.h>
 
 #include "files/json.h"
+#include "files/names.h"
 
 static void write_string(cafi_buf *out, const char *text, size_t size)
 {
+    bool utf8 = cafi_is_utf8(text, size);
+
     cafi_buf_append(out, "\"", 1);
     for (size_t i = 0; i < size; i++) {
         unsigned char c = (unsigned char)text[i];
@@ -19,6 +22,8 @@ static void write_string(cafi_buf *out, const char *text, size_t size)
             cafi_buf_text(out, "\\t");
         else if (c < 0x20 || c == 0x7f)
             cafi_buf_printf(out, "\\u%04x", c);
+        else if (c >= 0x80 && !utf8) /* a path, say: JSON is UTF-8 nevertheless */
+            cafi_buf_text(out, "\\ufffd");
         else
             cafi_buf_append(out, &text[i], 1);
     }

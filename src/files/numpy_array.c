@@ -190,7 +190,10 @@ static caface_status finish(cafi_bundle *bundle, const cafi_pickle *p, cafi_ref 
     if (is_objects) {
         if (cafi_pickle_node(p, data)->kind != CAFI_NODE_LIST)
             return cafi_fail(err, CAFACE_EFORMAT, "an array of objects without its list");
-        *objects = data;
+        /* numpy.save of a dict is an array of no dimensions around it. */
+        *objects = view->ndim == 0 && cafi_pickle_node(p, data)->u.seq.count == 1
+                       ? cafi_pickle_node(p, data)->u.seq.items[0]
+                       : data;
         return CAFACE_OK;
     }
     if ((st = read_data(bundle, p, data, inside, err)))

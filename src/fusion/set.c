@@ -213,6 +213,11 @@ size_t caface_set_count(const caface_set *set)
     return set->count;
 }
 
+caface_method caface_set_method(const caface_set *set)
+{
+    return set->options.method;
+}
+
 size_t caface_set_width(const caface_set *set)
 {
     return set->C;

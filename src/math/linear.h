@@ -48,4 +48,17 @@ void cafi_linear_packed_plain(float *y, size_t ldy, const float *x, size_t ldx, 
 void cafi_linear_fwd(float *y, const float *x, const float *w, const float *b, size_t R, size_t K,
                      size_t J);
 
+/* The same with the rows of y ldy floats apart. */
+void cafi_linear_strided_fwd(float *y, size_t ldy, const float *x, const float *w, const float *b,
+                             size_t R, size_t K, size_t J);
+
+/* dx, dw, db += gradients of cafi_linear_fwd; any may be NULL. Saves nothing.
+ *   dy [R][J]   x, dx [R][K]   w, dw [J][K]   db [J] */
+void cafi_linear_bwd(float *dx, float *dw, float *db, const float *dy, const float *x,
+                     const float *w, size_t R, size_t K, size_t J);
+
+/* The same with the rows of dy lddy floats apart. */
+void cafi_linear_strided_bwd(float *dx, float *dw, float *db, const float *dy, size_t lddy,
+                             const float *x, const float *w, size_t R, size_t K, size_t J);
+
 #endif

@@ -19,4 +19,11 @@ const cafi_kernels CAFI_SIMD_NAME(cafi_kernels) = {
     .norms = cafi_simd_norms,
     .weighted_sum = cafi_simd_weighted_sum,
     .finite_rows = cafi_simd_finite_rows,
+    .layernorm_save = cafi_simd_layernorm_save,
+    .layernorm_bwd = cafi_simd_layernorm_bwd,
+    .gelu_save = cafi_simd_gelu_save,
+    .gelu_bwd = cafi_simd_gelu_bwd,
+    .softmax_columns_bwd = cafi_simd_softmax_columns_bwd,
+    .column_sums = cafi_simd_column_sums,
+    .attention_bwd = cafi_simd_attention_bwd,
 };

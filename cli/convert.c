@@ -1,0 +1,335 @@
+/* caface convert: checkpoints become one safetensors file. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "caface/version.h"
+#include "command.h"
+#include "files/bundle.h"
+#include "files/json.h"
+#include "files/names.h"
+#include "files/safetensors.h"
+
+/* Attention heads cannot be seen in the tensors. Every known fusion model has
+ * this many, and a converted file says so. */
+enum { FUSION_HEADS = 8 };
+
+typedef struct convert_options {
+    cli_common common;
+    const char *output;
+} convert_options;
+
+static const cli_option options[] = {
+    {"output", 'o', CLI_STRING, offsetof(convert_options, output), "OUT.safetensors",
+     "the file to write", 0, 0},
+    {0},
+};
+
+/* Members of __metadata__; the values are borrowed. */
+typedef struct metadata {
+    cafi_value dict; /* items and keys are this struct's, what they hold is not */
+    size_t capacity;
+    char *made[256]; /* keys that were made up */
+    size_t made_count;
+} metadata;
+
+typedef struct merge {
+    cafi_bundle **inputs;
+    size_t input_count;
+    const cafi_tensor **tensors;
+    size_t *owner; /* index of the input each tensor comes from */
+    size_t count;
+    cafi_names names;
+    metadata meta;
+} merge;
+
+/* ---- tensors ----------------------------------------------------------- */
+
+/* Compared in pieces, so that no tensor is copied whole. */
+static bool same_bits(const cafi_tensor *a, const cafi_tensor *b)
+{
+    enum { PIECE = 8192 };
+    unsigned char x[PIECE];
+    unsigned char y[PIECE];
+    size_t size = cafi_dtype_size(a->dtype);
+    size_t n = cafi_tensor_count(a);
+
+    if (a->dtype != b->dtype || !cafi_tensor_has_shape(a, b->ndim, b->shape))
+        return false;
+    for (size_t first = 0; first < n; first += PIECE / size) {
+        size_t part = n - first < PIECE / size ? n - first : PIECE / size;
+
+        cafi_tensor_read_raw(a, first, part, x);
+        cafi_tensor_read_raw(b, first, part, y);
+        if (memcmp(x, y, part * size) != 0)
+            return false;
+    }
+    return true;
+}
+
+static caface_status fail_conflict(const merge *m, size_t first, size_t input, const cafi_tensor *t,
+                                   caface_error *err)
+{
+    char a[128];
+    char b[128];
+    const cafi_tensor *old = m->tensors[first];
+
+    return cafi_fail(
+        err, CAFACE_EMODEL, "%s and %s both have %.150s, but not the same: %s %s, %s %s",
+        cafi_bundle_path(m->inputs[m->owner[first]]), cafi_bundle_path(m->inputs[input]), t->name,
+        cafi_dtype_name(old->dtype), cafi_shape_text(a, sizeof a, old->ndim, old->shape),
+        cafi_dtype_name(t->dtype), cafi_shape_text(b, sizeof b, t->ndim, t->shape));
+}
+
+static caface_status add_tensors(merge *m, size_t input, caface_error *err)
+{
+    const cafi_bundle *b = m->inputs[input];
+    caface_status st = cafi_bundle_verify(b, err);
+
+    for (size_t i = 0; i < cafi_bundle_count(b) && !st; i++) {
+        const cafi_tensor *t = cafi_bundle_at(b, i);
+        size_t existing = 0;
+
+        if ((st = cafi_names_add(&m->names, t->name, strlen(t->name), m->count, &existing, err)))
+            return st;
+        if (existing != CAFI_NO_NAME) {
+            if (!same_bits(m->tensors[existing], t))
+                return fail_conflict(m, existing, input, t, err);
+            continue;
+        }
+        m->tensors[m->count] = t;
+        m->owner[m->count++] = input;
+    }
+    return st;
+}
+
+static bool has_fusion(const cafi_bundle *b)
+{
+    for (size_t i = 0; i < cafi_bundle_count(b); i++)
+        if (strstr(cafi_bundle_at(b, i)->name, "style_maker."))
+            return true;
+    return false;
+}
+
+/* ---- configuration ----------------------------------------------------- */
+
+static bool same_value(const cafi_value *a, const cafi_value *b)
+{
+    cafi_buf x = {0};
+    cafi_buf y = {0};
+    cafi_json jx = {.out = &x};
+    cafi_json jy = {.out = &y};
+    bool same = false;
+
+    cafi_json_value(&jx, NULL, a);
+    cafi_json_value(&jy, NULL, b);
+    same = !x.failed && !y.failed && x.size == y.size && memcmp(x.data, y.data, x.size) == 0;
+    cafi_buf_free(&x);
+    cafi_buf_free(&y);
+    return same;
+}
+
+static caface_status append_member(metadata *meta, char *key, const cafi_value *value,
+                                   caface_error *err)
+{
+    size_t n = meta->dict.u.list.count;
+
+    if (n == meta->capacity) {
+        size_t bigger = n ? 2 * n : 16;
+        cafi_value *items = realloc(meta->dict.u.list.items, bigger * sizeof *items);
+        char **keys = NULL;
+
+        if (items)
+            meta->dict.u.list.items = items;
+        keys = realloc(meta->dict.u.list.keys, bigger * sizeof *keys);
+        if (keys)
+            meta->dict.u.list.keys = keys;
+        if (!items || !keys)
+            return cafi_fail_memory(err, bigger * sizeof *items);
+        meta->capacity = bigger;
+    }
+    meta->dict.u.list.items[n] = *value;
+    meta->dict.u.list.keys[n] = key;
+    meta->dict.u.list.count++;
+    return CAFACE_OK;
+}
+
+/* Adds a member. Where another input has said something else under the same
+ * key, this one becomes "key.2", "key.3": nothing is lost. */
+static caface_status add_member(metadata *meta, const char *key, const cafi_value *value,
+                                caface_error *err)
+{
+    const cafi_value *old = cafi_value_get(&meta->dict, key);
+    char *copy = NULL;
+    caface_status st = CAFACE_OK;
+
+    if (old && same_value(old, value))
+        return CAFACE_OK;
+    if (meta->made_count == sizeof meta->made / sizeof meta->made[0])
+        return cafi_fail(err, CAFACE_ELIMIT, "more than %zu members of configuration",
+                         meta->made_count);
+    if ((st = cafi_alloc((void **)&copy, strlen(key) + 16, 1, err)))
+        return st;
+    meta->made[meta->made_count++] = copy;
+    memcpy(copy, key, strlen(key));
+    for (int n = 2; cafi_value_get(&meta->dict, copy); n++) {
+        if (same_value(cafi_value_get(&meta->dict, copy), value))
+            return CAFACE_OK;
+        snprintf(copy + strlen(key), 16, ".%d", n);
+    }
+    return append_member(meta, copy, value, err);
+}
+
+static caface_status add_config(merge *m, const cafi_bundle *b, caface_error *err)
+{
+    const cafi_value *config = cafi_bundle_config(b);
+    const cafi_value *decoder = cafi_value_get(config, "decoder_name");
+    caface_status st = CAFACE_OK;
+
+    if (config->u.list.count == 0)
+        return CAFACE_OK;
+    if (cafi_bundle_get_kind(b) == CAFI_BUNDLE_SAFETENSORS) {
+        for (size_t i = 0; i < config->u.list.count && !st; i++)
+            if (strcmp(config->u.list.keys[i], "caface.version") != 0)
+                st = add_member(&m->meta, config->u.list.keys[i], &config->u.list.items[i], err);
+        return st;
+    }
+    if ((st = add_member(&m->meta, "hyper_parameters", config, err)))
+        return st;
+    return decoder && decoder->kind == CAFI_STRING
+               ? add_member(&m->meta, "decoder_name", decoder, err)
+               : CAFACE_OK;
+}
+
+/* The configuration of the file with the fusion network comes first, so that
+ * its hyper_parameters keep their plain name. */
+static caface_status add_configs(merge *m, caface_error *err)
+{
+    static cafi_value heads = {.kind = CAFI_INT, .u.integer = FUSION_HEADS};
+    static char heads_key[] = "H";
+    static char *heads_keys[] = {heads_key};
+    static char version_text[] = CAFACE_VERSION;
+    cafi_value fusion = {.kind = CAFI_DICT, .u.list = {&heads, heads_keys, 1}};
+    cafi_value version = {.kind = CAFI_STRING, .u.text = {version_text, sizeof version_text - 1}};
+    bool any_fusion = false;
+    caface_status st = add_member(&m->meta, "caface.version", &version, err);
+
+    for (int wanted = 1; wanted >= 0; wanted--)
+        for (size_t i = 0; i < m->input_count && !st; i++) {
+            bool fuses = has_fusion(m->inputs[i]);
+
+            any_fusion = any_fusion || fuses;
+            if (fuses == (wanted == 1))
+                st = add_config(m, m->inputs[i], err);
+        }
+    if (!st && any_fusion && !cafi_value_get(&m->meta.dict, "fusion"))
+        st = add_member(&m->meta, "fusion", &fusion, err);
+    return st;
+}
+
+/* ---- the command ------------------------------------------------------- */
+
+static caface_status merge_inputs(merge *m, const cli_list *paths, caface_error *err)
+{
+    size_t total = 0;
+    caface_status st = cafi_alloc((void **)&m->inputs, paths->count, sizeof(void *), err);
+
+    if (st)
+        return st;
+    for (; m->input_count < paths->count; m->input_count++) {
+        cafi_bundle **b = &m->inputs[m->input_count];
+
+        if ((st = cafi_bundle_open(b, paths->items[m->input_count], err)))
+            return st;
+        if (cafi_bundle_count(*b) == 0) {
+            m->input_count++;
+            return cafi_fail(err, CAFACE_EMODEL, "%s: no tensors in it", cafi_bundle_path(*b));
+        }
+        total += cafi_bundle_count(*b);
+    }
+    m->meta.dict.kind = CAFI_DICT;
+    if ((st = cafi_alloc((void **)&m->tensors, total, sizeof(void *), err)) ||
+        (st = cafi_alloc((void **)&m->owner, total, sizeof(size_t), err)))
+        return st;
+    for (size_t i = 0; i < m->input_count && !st; i++)
+        st = add_tensors(m, i, err);
+    return st ? st : add_configs(m, err);
+}
+
+static void merge_free(merge *m)
+{
+    for (size_t i = 0; i < m->input_count; i++)
+        cafi_bundle_close(m->inputs[i]);
+    for (size_t i = 0; i < m->meta.made_count; i++)
+        free(m->meta.made[i]);
+    free(m->inputs);
+    free(m->tensors);
+    free(m->owner);
+    free(m->meta.dict.u.list.items);
+    free(m->meta.dict.u.list.keys);
+    cafi_names_free(&m->names);
+}
+
+static void report(const merge *m, const convert_options *o)
+{
+    cafi_buf text = {0};
+    cafi_json json = {.out = &text};
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < m->count; i++)
+        bytes += cafi_tensor_count(m->tensors[i]) * cafi_dtype_size(m->tensors[i]->dtype);
+    if (!o->common.json) {
+        if (!o->common.quiet)
+            printf("%s: %zu tensors, %zu bytes, from %zu file%s\n", o->output, m->count, bytes,
+                   m->input_count, m->input_count == 1 ? "" : "s");
+        return;
+    }
+    cafi_json_begin_object(&json, NULL);
+    cafi_json_string(&json, "file", o->output);
+    cafi_json_int(&json, "inputs", (int64_t)m->input_count);
+    cafi_json_int(&json, "tensors", (int64_t)m->count);
+    cafi_json_int(&json, "bytes", (int64_t)bytes);
+    cafi_json_end_object(&json);
+    if (!text.failed)
+        printf("%s\n", text.data);
+    cafi_buf_free(&text);
+}
+
+static int run(void *arg)
+{
+    const convert_options *o = arg;
+    merge m = {0};
+    caface_error err;
+    caface_status st = CAFACE_OK;
+
+    if (!o->output)
+        return cli_usage("convert", "-o OUT.safetensors is needed");
+    st = merge_inputs(&m, &o->common.args, &err);
+    if (!st)
+        st = cafi_safetensors_save(o->output, m.tensors, m.count, &m.meta.dict, &err);
+    if (!st)
+        report(&m, o);
+    merge_free(&m);
+    return st ? cli_fail(&err) : CLI_OK;
+}
+
+const cli_command cli_convert = {
+    .name = "convert",
+    .summary = "checkpoints into one .safetensors model file",
+    .synopsis = "IN... -o OUT.safetensors",
+    .text = "Writes the tensors of all inputs into one file, under the names they have and\n"
+            "bit for bit, with their configuration as metadata: hyper_parameters as JSON,\n"
+            "decoder_name, and fusion.H, the number of attention heads. Inputs are torch and\n"
+            "Lightning checkpoints, .safetensors, .npz and .npy; give a backbone and a fusion\n"
+            "file together to get one model file. A tensor that two inputs have under one\n"
+            "name must be the same in both. Where their configurations differ, that of the\n"
+            "fusion file keeps its name and the other's gets a number (hyper_parameters.2).\n"
+            "Checksums that an input has for its tensors are compared first.",
+    .example = "  caface convert model.ckpt -o model.safetensors\n"
+               "  caface convert backbone.ckpt fusion.ckpt -o model.safetensors",
+    .options = options,
+    .options_size = sizeof(convert_options),
+    .min_args = 1,
+    .max_args = 64,
+    .run = run,
+};

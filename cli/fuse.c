@@ -1,0 +1,551 @@
+/* caface fuse: features of faces to templates. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/mem.h"
+#include "command.h"
+#include "files/json.h"
+#include "files/npy.h"
+#include "files/output.h"
+#include "fusion/batch.h"
+#include "fusion/gather.h"
+#include "fusion/model.h"
+#include "interrupt.h"
+#include "progress.h"
+
+typedef struct fuse_options {
+    cli_common common;
+    cli_list models;
+    const char *input;
+    const char *features;
+    const char *styles;
+    const char *ids;
+    bool single;
+    const char *method;
+    double norm_power;
+    size_t chunk;
+    bool drop_invalid;
+    const char *output;
+    const char *weights;
+    const char *save_state;
+    cli_list merge;
+} fuse_options;
+
+/* Everything one run holds; freed by release. */
+typedef struct job {
+    const fuse_options *o;
+    caface_method method;
+    caface_model *model;
+    cafi_pool *pool;
+    cafi_feature_set *set; /* NULL: only saved states are merged */
+    cafi_groups groups;
+    int64_t *media;
+    float *templates; /* [T][C] */
+    float *weights;   /* [N] or NULL */
+    size_t C, faces, T;
+    size_t dropped;
+    size_t empty; /* templates of which nothing was left */
+    size_t chunk;
+    caface_set *state; /* with --save-state or --merge */
+    cli_progress progress;
+    double started;
+} job;
+
+static void defaults(void *options)
+{
+    fuse_options *o = options;
+
+    o->norm_power = 1.0;
+    o->chunk = 512;
+}
+
+static bool ends_with(const char *text, const char *end)
+{
+    size_t a = strlen(text);
+    size_t b = strlen(end);
+
+    return a >= b && strcmp(text + a - b, end) == 0;
+}
+
+/* Wrong combinations, told before anything is opened. */
+static int check_usage(const fuse_options *o, caface_method method)
+{
+    bool has_rows = o->input || o->features;
+
+    if (o->input && o->features)
+        return cli_usage("fuse", "--input and --features exclude each other");
+    if (!has_rows && !o->merge.count)
+        return cli_usage("fuse", "nothing to fuse: --input SET, --features F.npy or --merge "
+                                 "STATE... is needed");
+    if (o->styles && !o->features)
+        return cli_usage("fuse", "--styles goes with --features");
+    if (o->ids && o->single)
+        return cli_usage("fuse", "--ids and --single exclude each other");
+    if (!has_rows && (o->ids || o->single || o->drop_invalid))
+        return cli_usage("fuse", "%s needs --input or --features",
+                         o->ids      ? "--ids"
+                         : o->single ? "--single"
+                                     : "--drop-invalid");
+    if (has_rows && method == CAFACE_METHOD_CAFACE && !o->models.count)
+        return cli_usage("fuse", "the method caface needs --model M");
+    if (has_rows && method == CAFACE_METHOD_CAFACE && o->features && !o->styles)
+        return cli_usage("fuse", "the method caface needs --styles beside --features");
+    if (o->weights && method != CAFACE_METHOD_CAFACE)
+        return cli_usage("fuse", "--weights: the method %s gives no face weights",
+                         caface_method_name(method));
+    if (o->weights && o->merge.count)
+        return cli_usage("fuse", "--weights: a merged set has no face weights");
+    if (o->output && !ends_with(o->output, ".npy") && !ends_with(o->output, ".npz"))
+        return cli_usage("fuse", "-o %s: the name must end in .npy or .npz", o->output);
+    return CLI_OK;
+}
+
+/* The one of the given files that holds a fusion network. */
+static caface_status open_model(job *j, caface_error *err)
+{
+    const cli_list *models = &j->o->models;
+    caface_status st = CAFACE_OK;
+
+    for (size_t i = 0; i < models->count; i++) {
+        cafi_bundle *bundle = NULL;
+        bool found = false;
+
+        st = cafi_bundle_open(&bundle, models->items[i], err);
+        if (st)
+            return st;
+        found = cafi_model_is_in(bundle);
+        if (found || i + 1 == models->count) {
+            st = cafi_model_bind(&j->model, bundle, err);
+            if (st)
+                cafi_prefix(err, st, models->items[i]);
+        }
+        cafi_bundle_close(bundle);
+        if (found || st)
+            return st;
+    }
+    return CAFACE_OK;
+}
+
+static caface_status open_set(job *j, caface_error *err)
+{
+    const fuse_options *o = j->o;
+    bool unknown = false;
+    caface_status st = CAFACE_OK;
+
+    if (o->input)
+        st = cafi_feature_set_open(&j->set, o->input, err);
+    else if (o->features)
+        st = cafi_feature_set_from_files(&j->set, o->features, o->styles, err);
+    if (st || !j->set)
+        return st;
+    if (!j->set->N)
+        return cafi_fail(err, CAFACE_EINVAL, "%s: there are no faces in it", j->set->path);
+    st = cafi_gather_check(j->set, j->model, j->method, err);
+    if (st || j->method != CAFACE_METHOD_CAFACE)
+        return st;
+    st = cafi_feature_set_check_model(j->set, o->models.items[0], NULL, j->model->info.hash,
+                                      &unknown, err);
+    if (!st && unknown && !j->set->S)
+        cli_warn("%s: no word of the fusion model that made its compact styles", j->set->path);
+    return st;
+}
+
+/* A column of the index as integers; NULL when there is none. */
+static caface_status read_column(const job *j, const char *name, int64_t **out, caface_error *err)
+{
+    const cafi_index *index = j->set->index;
+    int column = index ? cafi_index_column(index, name) : -1;
+    caface_status st = CAFACE_OK;
+
+    *out = NULL;
+    if (column < 0)
+        return CAFACE_OK;
+    st = cafi_alloc((void **)out, j->set->N, sizeof **out, err);
+    if (!st)
+        st = cafi_index_integers(index, (size_t)column, *out, err);
+    if (st) {
+        free(*out);
+        *out = NULL;
+    }
+    return st;
+}
+
+static caface_status read_ids(const job *j, int64_t **out, caface_error *err)
+{
+    const char *path = j->o->ids;
+    cafi_bundle *bundle = NULL;
+    const cafi_tensor *t = NULL;
+    char shape[128];
+    caface_status st = cafi_bundle_open(&bundle, path, err);
+
+    *out = NULL;
+    if (st)
+        return st;
+    t = cafi_bundle_count(bundle) == 1 ? cafi_bundle_at(bundle, 0) : NULL;
+    if (!t)
+        st = cafi_fail(err, CAFACE_EFORMAT, "%s: %zu arrays, one is needed", path,
+                       cafi_bundle_count(bundle));
+    else if (t->ndim != 1 || t->shape[0] != j->set->N)
+        st =
+            cafi_fail(err, CAFACE_EFORMAT, "%s: has %s, one number for each of %zu faces is needed",
+                      path, cafi_shape_text(shape, sizeof shape, t->ndim, t->shape), j->set->N);
+    if (!st)
+        st = cafi_alloc((void **)out, j->set->N, sizeof **out, err);
+    if (!st) {
+        st = cafi_tensor_read_i64(t, 0, j->set->N, *out, err);
+        if (st)
+            cafi_prefix(err, st, path);
+    }
+    cafi_bundle_close(bundle);
+    return st;
+}
+
+/* --ids, else the template column, else one set. */
+static caface_status group_rows(job *j, caface_error *err)
+{
+    int64_t *ids = NULL;
+    caface_status st = CAFACE_OK;
+
+    if (j->o->ids)
+        st = read_ids(j, &ids, err);
+    else if (!j->o->single)
+        st = read_column(j, "template", &ids, err);
+    if (!st)
+        st = ids ? cafi_groups_from_ids(&j->groups, ids, j->set->N, err)
+                 : cafi_groups_single(&j->groups, j->set->N, err);
+    free(ids);
+    if (!st && j->method == CAFACE_METHOD_MEDIA) {
+        st = read_column(j, "media", &j->media, err);
+        if (!st && !j->media)
+            st = cafi_fail(err, CAFACE_EINVAL,
+                           "%s: the method media needs a column media in index.tsv", j->set->path);
+    }
+    return st;
+}
+
+static caface_status drop_rows(job *j, caface_error *err)
+{
+    bool *valid = NULL;
+    caface_status st = cafi_alloc((void **)&valid, j->set->N, sizeof *valid, err);
+
+    if (st)
+        return st;
+    st = cafi_gather_valid(j->set, j->method == CAFACE_METHOD_CAFACE, j->pool, valid, err);
+    if (!st) {
+        j->empty = cafi_groups_keep(&j->groups, valid);
+        j->dropped = j->set->N - j->groups.N;
+        if (!j->groups.T)
+            st = cafi_fail(err, CAFACE_EINVAL, "%s: every one of its %zu faces holds NaN or Inf",
+                           j->set->path, j->set->N);
+    }
+    free(valid);
+    return st;
+}
+
+static bool on_progress(void *ctx, size_t faces)
+{
+    job *j = ctx;
+
+    cli_progress_update(&j->progress, faces);
+    return !cli_interrupted();
+}
+
+static cafi_fuse_options batch_options(job *j)
+{
+    return (cafi_fuse_options){.method = j->method,
+                               .norm_power = j->o->norm_power,
+                               .chunk = j->chunk,
+                               .media = j->media,
+                               .pool = j->pool,
+                               .progress = on_progress,
+                               .progress_ctx = j};
+}
+
+static caface_status fuse_templates(job *j, caface_error *err)
+{
+    cafi_fuse_options options = batch_options(j);
+    caface_status st = cafi_alloc_f32(&j->templates, j->groups.T, j->C, err);
+
+    if (!st && j->o->weights)
+        st = cafi_alloc_f32(&j->weights, 1, j->set->N, err);
+    return st ? st
+              : cafi_fuse_batch(j->model, j->set, &j->groups, &options, j->templates, j->weights,
+                                err);
+}
+
+/* The rows, if any, become a set with a state. */
+static caface_status fuse_state(job *j, caface_error *err)
+{
+    cafi_fuse_options batch = batch_options(j);
+    caface_set_options options;
+    caface_status st = CAFACE_OK;
+
+    caface_set_options_init(&options);
+    options.method = j->method;
+    options.norm_power = j->o->norm_power;
+    options.chunk = j->chunk;
+    options.expected_n = j->groups.N;
+    options.width = j->C;
+    options.threads = j->o->common.threads;
+    options.keep_weights = j->o->weights != NULL;
+    st = caface_set_new(&j->state, j->model, &options, err);
+    if (!st)
+        st = cafi_fuse_into(j->state, j->set, j->groups.rows, j->groups.N, &batch, err);
+    if (st || !j->o->weights)
+        return st;
+    st = cafi_alloc_f32(&j->weights, 1, j->set->N, err);
+    if (!st)
+        st = caface_set_weights(j->state, j->weights, j->groups.N, err);
+    /* From the rows that were kept to all of them, from the end on. */
+    for (size_t i = j->set->N, left = j->groups.N; !st && i-- > 0;)
+        j->weights[i] = left && j->groups.rows[left - 1] == i ? j->weights[--left] : 0.0f;
+    return st;
+}
+
+static caface_status merge_states(job *j, caface_error *err)
+{
+    caface_status st = CAFACE_OK;
+
+    for (size_t i = 0; !st && i < j->o->merge.count; i++) {
+        const char *path = j->o->merge.items[i];
+        caface_set *other = NULL;
+
+        st = caface_set_load(&other, j->model, path, err);
+        if (st)
+            return st;
+        if (!j->state) {
+            j->state = other;
+            continue;
+        }
+        st = caface_set_merge(j->state, other, err);
+        caface_set_free(other);
+        if (st)
+            cafi_prefix(err, st, path);
+    }
+    return st;
+}
+
+static caface_status fuse_one_state(job *j, caface_error *err)
+{
+    caface_status st = j->set ? fuse_state(j, err) : CAFACE_OK;
+
+    if (!st)
+        st = merge_states(j, err);
+    if (st)
+        return st;
+    j->C = caface_set_width(j->state);
+    j->faces = caface_set_count(j->state);
+    j->T = 1;
+    j->method = caface_set_method(j->state);
+    if (j->o->method && strcmp(j->o->method, caface_method_name(j->method)) != 0)
+        return cafi_fail(err, CAFACE_EMODEL, "%s: a set by %s, not by %s", j->o->merge.items[0],
+                         caface_method_name(j->method), j->o->method);
+    st = cafi_alloc_f32(&j->templates, 1, j->C, err);
+    return st ? st : caface_set_template(j->state, j->templates, err);
+}
+
+/* A folder that cannot be written is told before the work, not after it. */
+static caface_status check_writable(const char *path, caface_error *err)
+{
+    cafi_output *output = NULL;
+    struct stat there;
+    caface_status st = CAFACE_OK;
+
+    if (!path || (stat(path, &there) == 0 && !S_ISREG(there.st_mode)))
+        return CAFACE_OK;
+    st = cafi_output_open(&output, path, err);
+    cafi_output_abort(output);
+    return st;
+}
+
+static caface_status prepare(job *j, caface_error *err)
+{
+    const fuse_options *o = j->o;
+    caface_status st = CAFACE_OK;
+
+    if ((st = check_writable(o->output, err)) || (st = check_writable(o->weights, err)) ||
+        (st = check_writable(o->save_state, err)) || (st = open_model(j, err)) ||
+        (st = open_set(j, err)) || (st = cafi_pool_new(&j->pool, o->common.threads, err)) ||
+        !j->set)
+        return st;
+    if ((st = group_rows(j, err)) || (o->drop_invalid && (st = drop_rows(j, err))))
+        return st;
+    j->C = j->set->C;
+    j->faces = j->groups.N;
+    j->T = j->groups.T;
+    if (j->T > 1 && (o->merge.count || o->save_state))
+        return cafi_fail(err, CAFACE_EINVAL,
+                         "%s: %zu templates, and %s is for one set: add --single", j->set->path,
+                         j->T, o->merge.count ? "--merge" : "--save-state");
+    if (j->T > 1 && o->output && ends_with(o->output, ".npy"))
+        return cafi_fail(err, CAFACE_EINVAL,
+                         "%s: %zu templates do not fit into %s: name a .npz file, or add --single",
+                         j->set->path, j->T, o->output);
+    return CAFACE_OK;
+}
+
+static caface_status write_results(const job *j, caface_error *err)
+{
+    const fuse_options *o = j->o;
+    size_t shape[2] = {j->T, j->C};
+    int64_t zero = 0;
+    const int64_t *ids = j->groups.ids ? j->groups.ids : &zero;
+    cafi_npz_item items[2] = {
+        {.name = "template_ids", .dtype = CAFI_I64, .ndim = 1, .shape = {j->T}, .data = ids},
+        {.name = "templates",
+         .dtype = CAFI_F32,
+         .ndim = 2,
+         .shape = {j->T, j->C},
+         .data = j->templates}};
+    caface_status st = CAFACE_OK;
+
+    if (o->save_state && (st = caface_set_save(j->state, o->save_state, err)))
+        return st;
+    if (o->weights && (st = cafi_npy_save(o->weights, CAFI_F32, 1, &j->set->N, j->weights, err)))
+        return st;
+    if (!o->output)
+        return CAFACE_OK;
+    return ends_with(o->output, ".npz")
+               ? cafi_npz_save(o->output, items, 2, err)
+               : cafi_npy_save(o->output, CAFI_F32, 2, shape, j->templates, err);
+}
+
+static int print_summary(const job *j)
+{
+    double seconds = cli_seconds() - j->started;
+    cafi_buf buf = {0};
+    cafi_json json = {.out = &buf};
+
+    if (j->o->common.json) {
+        cafi_json_begin_object(&json, NULL);
+        cafi_json_int(&json, "faces", (int64_t)j->faces);
+        cafi_json_int(&json, "templates", (int64_t)j->T);
+        cafi_json_string(&json, "method", caface_method_name(j->method));
+        cafi_json_int(&json, "chunk", (int64_t)j->chunk);
+        cafi_json_int(&json, "dropped", (int64_t)j->dropped);
+        cafi_json_int(&json, "empty_templates", (int64_t)j->empty);
+        cafi_json_real(&json, "seconds", seconds);
+        cafi_json_end_object(&json);
+        if (buf.failed)
+            cli_warn("out of memory");
+        else
+            printf("%s\n", buf.data);
+    } else if (!j->o->common.quiet) {
+        printf("%zu face%s into %zu template%s by %s", j->faces, j->faces == 1 ? "" : "s", j->T,
+               j->T == 1 ? "" : "s", caface_method_name(j->method));
+        if (j->dropped)
+            printf(", %zu dropped", j->dropped);
+        printf(", %.3g s\n", seconds);
+    }
+    cafi_buf_free(&buf);
+    if (j->empty)
+        cli_warn("%s: %zu template%s without a valid face left out", j->set->path, j->empty,
+                 j->empty == 1 ? "" : "s");
+    return j->empty ? CLI_SKIPPED : CLI_OK;
+}
+
+static void release(job *j)
+{
+    caface_set_free(j->state);
+    cafi_groups_free(&j->groups);
+    cafi_feature_set_close(j->set);
+    caface_model_free(j->model);
+    cafi_pool_free(j->pool);
+    free(j->media);
+    free(j->templates);
+    free(j->weights);
+}
+
+static caface_status run_job(job *j, caface_error *err)
+{
+    bool with_state = j->o->merge.count || j->o->save_state;
+    caface_status st = prepare(j, err);
+
+    if (st)
+        return st;
+    cli_progress_begin(&j->progress, "fusing", j->groups.N,
+                       j->o->common.quiet || j->o->common.json);
+    st = with_state ? fuse_one_state(j, err) : fuse_templates(j, err);
+    cli_progress_end(&j->progress);
+    if (!st && cli_interrupted())
+        st = cafi_fail(err, CAFACE_ECANCELLED, "interrupted");
+    return st ? st : write_results(j, err);
+}
+
+static int run(void *arg)
+{
+    const fuse_options *o = arg;
+    job j = {.o = o, .chunk = o->chunk, .started = cli_seconds()};
+    caface_error err = {CAFACE_OK, ""};
+    int status = CLI_OK;
+
+    if (o->method && caface_method_parse(&j.method, o->method, &err))
+        return cli_usage("fuse", "%s", err.message);
+    status = check_usage(o, j.method);
+    if (status)
+        return status;
+    cli_interrupt_begin();
+    status = run_job(&j, &err) ? cli_fail(&err) : print_summary(&j);
+    release(&j);
+    cli_interrupt_end();
+    return status;
+}
+
+#define MEMBER(name) offsetof(fuse_options, name)
+
+static const cli_option options[] = {
+    {"model", 'm', CLI_LIST, MEMBER(models), "M",
+     "checkpoint or converted file with a fusion network; may be given twice", 0, 0},
+    {"input", 'i', CLI_STRING, MEMBER(input), "SET", "feature set: a folder or an .npz", 0, 0},
+    {"features", 0, CLI_STRING, MEMBER(features), "F.npy", "features [N][C], instead of --input", 0,
+     0},
+    {"styles", 0, CLI_STRING, MEMBER(styles), "S.npy",
+     "styles [N][S][2], or compact ones [N][64], of the same faces", 0, 0},
+    {"ids", 0, CLI_STRING, MEMBER(ids), "T.npy",
+     "the template of every face, integers [N], in any order", 0, 0},
+    {"single", 0, CLI_FLAG, MEMBER(single), NULL, "all faces are one set", 0, 0},
+    {"method", 0, CLI_STRING, MEMBER(method), "NAME",
+     "caface (default), average, norm, unit or media", 0, 0},
+    {"norm-power", 0, CLI_REAL, MEMBER(norm_power), "P",
+     "power of the feature's norm in the method norm (default 1)", -100, 100},
+    {"chunk", 0, CLI_SIZE, MEMBER(chunk), "N",
+     "faces that attend to each other at most (default 512); 0: all at once", 0, CAFACE_MAX_CHUNK},
+    {"drop-invalid", 0, CLI_FLAG, MEMBER(drop_invalid), NULL,
+     "leave out faces that hold NaN or Inf, and count them", 0, 0},
+    {"output", 'o', CLI_STRING, MEMBER(output), "OUT",
+     ".npy for one template [1][C], .npz for many", 0, 0},
+    {"weights", 0, CLI_STRING, MEMBER(weights), "W.npy",
+     "write the weight of every face, [N] in row order", 0, 0},
+    {"save-state", 0, CLI_STRING, MEMBER(save_state), "FILE",
+     "write the state of the set, to merge or go on later", 0, 0},
+    {"merge", 0, CLI_PATHS, MEMBER(merge), "STATE", "add the faces of saved states", 0, 0},
+    {0},
+};
+
+const cli_command cli_fuse = {
+    .name = "fuse",
+    .summary = "features of many faces into one template, or many",
+    .synopsis = "--model M (--input SET | --features F.npy --styles S.npy) [-o OUT]",
+    .text = "Fuses the faces of a set into one feature vector of length 1. Faces are\n"
+            "grouped by --ids, else by the column template of the set's index.tsv, else\n"
+            "they are one set. OUT.npy holds one template [1][C]; OUT.npz holds\n"
+            "template_ids, ascending, and templates. Files are mapped: they may be larger\n"
+            "than memory. The result is the same, bit for bit, for any number of threads.\n"
+            "\n"
+            "A set of N faces is cut into ceil(N/chunk) nearly equal chunks, in which\n"
+            "faces attend to each other; so the chunk size is part of a result.\n"
+            "--save-state keeps what a set is made of; --merge adds such states, with or\n"
+            "without new faces. Both are for one set.",
+    .example =
+        "  caface fuse --model fusion.safetensors --input probes -o templates.npz\n"
+        "  caface fuse --model fusion.safetensors --features f.npy --styles s.npy -o t.npy\n"
+        "  caface fuse --model fusion.safetensors --merge monday.state tuesday.state -o t.npy",
+    .options = options,
+    .options_size = sizeof(fuse_options),
+    .defaults = defaults,
+    .min_args = 0,
+    .max_args = 0,
+    .run = run,
+};

@@ -1,0 +1,105 @@
+#include "fusion/groups.h"
+
+#include <stdlib.h>
+
+#include "base/mem.h"
+
+typedef struct row {
+    int64_t id;
+    size_t number;
+} row;
+
+static int by_id(const void *a, const void *b)
+{
+    const row *x = a;
+    const row *y = b;
+
+    if (x->id != y->id)
+        return x->id < y->id ? -1 : 1;
+    return x->number < y->number ? -1 : x->number > y->number;
+}
+
+static caface_status allocate(cafi_groups *g, size_t T, size_t N, caface_error *err)
+{
+    caface_status st = CAFACE_OK;
+
+    *g = (cafi_groups){.T = T, .N = N};
+    if ((st = cafi_alloc((void **)&g->ids, T, sizeof *g->ids, err)) ||
+        (st = cafi_alloc((void **)&g->start, T + 1, sizeof *g->start, err)) ||
+        (st = cafi_alloc((void **)&g->rows, N, sizeof *g->rows, err)))
+        cafi_groups_free(g);
+    return st;
+}
+
+caface_status cafi_groups_single(cafi_groups *out, size_t N, caface_error *err)
+{
+    caface_status st = allocate(out, N ? 1 : 0, N, err);
+
+    if (st || !N)
+        return st;
+    out->start[1] = N;
+    for (size_t i = 0; i < N; i++)
+        out->rows[i] = i;
+    return CAFACE_OK;
+}
+
+caface_status cafi_groups_from_ids(cafi_groups *out, const int64_t *ids, size_t N,
+                                   caface_error *err)
+{
+    row *sorted = NULL;
+    size_t T = 0;
+    caface_status st = cafi_alloc((void **)&sorted, N, sizeof *sorted, err);
+
+    *out = (cafi_groups){0};
+    if (st)
+        return st;
+    for (size_t i = 0; i < N; i++)
+        sorted[i] = (row){ids[i], i};
+    qsort(sorted, N, sizeof *sorted, by_id);
+    for (size_t i = 0; i < N; i++)
+        T += i == 0 || sorted[i].id != sorted[i - 1].id;
+    st = allocate(out, T, N, err);
+    for (size_t i = 0, t = 0; !st && i < N; i++) {
+        if (i == 0 || sorted[i].id != sorted[i - 1].id) {
+            out->ids[t] = sorted[i].id;
+            out->start[t++] = i;
+        }
+        out->rows[i] = sorted[i].number;
+    }
+    if (!st)
+        out->start[T] = N;
+    free(sorted);
+    return st;
+}
+
+size_t cafi_groups_keep(cafi_groups *groups, const bool *valid)
+{
+    size_t before = groups->T;
+    size_t T = 0;
+    size_t N = 0;
+
+    for (size_t t = 0, i = 0; t < before; t++) {
+        size_t end = groups->start[t + 1];
+        size_t first = N;
+
+        for (; i < end; i++)
+            if (valid[groups->rows[i]])
+                groups->rows[N++] = groups->rows[i];
+        if (N > first) {
+            groups->ids[T] = groups->ids[t];
+            groups->start[T++] = first;
+        }
+    }
+    groups->start[T] = N;
+    groups->T = T;
+    groups->N = N;
+    return before - T;
+}
+
+void cafi_groups_free(cafi_groups *groups)
+{
+    free(groups->ids);
+    free(groups->start);
+    free(groups->rows);
+    *groups = (cafi_groups){0};
+}

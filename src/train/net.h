@@ -1,0 +1,72 @@
+/* One piece of a training step: a few samples through CN and AGN, all their
+ * fuse calls at once, forward and backward.
+ *
+ * A sample is two groups of T rows. A step fuses the first 2, 4, ..., T rows of
+ * each group ("prefix"), both groups through the state ("memory") and all 2T
+ * rows ("single"): 18 templates from 19 runs of CN when T is 16. What works on
+ * single rows works on the rows of all these runs together, in one product.
+ *
+ * Rows whose results are equal or unread are computed once or not at all:
+ *  - centres enter the first block alike in every run;
+ *  - nobody reads the centres' output, so the last block makes none;
+ *  - the memory runs see what the longest prefixes saw until stochastic depth
+ *    first treats them differently, and share their rows up to there. */
+#ifndef CAFI_TRAIN_NET_H
+#define CAFI_TRAIN_NET_H
+
+#include "math/kernels.h"
+#include "train/params.h"
+
+/* What the runs of a step have in common. */
+typedef struct cafi_net_config {
+    cafi_train_dims dims;
+    size_t T;               /* rows of a group; even, 2..64 */
+    double drop;            /* stochastic depth of the last block */
+    double lambda_centre;   /* weight of the centre loss */
+    double lambda_memory;   /* weight of the memory loss */
+    bool memory_over_batch; /* divide the memory loss by the batch size once more */
+} cafi_net_config;
+
+/* Fuse calls of a step, in the order in which they move running statistics:
+ * prefixes of 2 for both groups, of 4, ..., memory for both groups, single. */
+size_t cafi_net_calls(const cafi_net_config *config); /* T + 3 */
+/* Rows of one sample in a call, and the first of them. */
+size_t cafi_net_call_rows(const cafi_net_config *config, size_t call, size_t *first);
+
+/* Normalisation of the norms in one call. */
+typedef struct cafi_norm_stats {
+    float mean, scale; /* scale is 1/sqrt(var + eps) */
+} cafi_norm_stats;
+
+/* n samples; arrays are borrowed. */
+typedef struct cafi_net_batch {
+    size_t n;
+    size_t batch;                 /* samples in the whole step: what losses are divided by */
+    size_t first;                 /* number of the first sample in the step, for its masks */
+    uint64_t seed, step;          /* of the masks */
+    const float *features;        /* [n][2T][C], not normalised */
+    const float *norms;           /* [n][2T] */
+    const float *compact;         /* [n][2T][E] */
+    const float *const *targets;  /* [n] class centres, [C] each */
+    const cafi_norm_stats *stats; /* [T + 3] */
+    const float *pe;              /* [61][P] */
+    float *dcompact;              /* [n][2T][E], written; NULL: forward only */
+    double *centre_loss;          /* [n], written: mean over the batch is the step's */
+    double *memory_loss;          /* [n] */
+    float *memory_out;            /* [n][C] or NULL: the two aggregates, for tests */
+    float *single_out;
+} cafi_net_batch;
+
+/* Scratch for up to n samples, of one thread. */
+typedef struct cafi_net cafi_net;
+caface_status cafi_net_new(cafi_net **out, const cafi_net_config *config, size_t n,
+                           caface_error *err);
+void cafi_net_free(cafi_net *net);
+
+/* Runs the samples. grad += the gradient of
+ * lambda_centre * centre + lambda_memory * memory. All of w, grad and batch
+ * were checked by the caller; norms are finite. One thread per net. */
+void cafi_net_run(cafi_net *net, const cafi_weights *w, const cafi_weights *grad,
+                  const cafi_net_batch *batch);
+
+#endif

@@ -1,0 +1,135 @@
+#define _XOPEN_SOURCE 700 /* symlink, lstat */
+/* A result appears whole or not at all. */
+#include "check.h"
+
+#include <dirent.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "files/output.h"
+
+static int entries(void)
+{
+    DIR *folder = opendir(test_temp("%s", ""));
+    int n = 0;
+
+    assert_non_null(folder);
+    while (readdir(folder))
+        n++;
+    closedir(folder);
+    return n - 2;
+}
+
+static void expect_text(const char *path, const char *want)
+{
+    size_t size = 0;
+    unsigned char *got = test_read(path, &size);
+
+    assert_int_equal(size, strlen(want));
+    assert_memory_equal(got, want, size);
+    free(got);
+}
+
+static void commit_replaces_and_abort_does_not(void **state)
+{
+    const char *path = test_temp("out");
+    int before = entries();
+    struct stat info;
+    cafi_output *o = NULL;
+    caface_error err;
+    mode_t mask = umask(027);
+
+    (void)state;
+    EXPECT_OK(cafi_output_save(path, "first", 5, &err), err);
+    umask(mask);
+    assert_int_equal(stat(path, &info), 0);
+    assert_int_equal(info.st_mode & 0777, 0640);
+    EXPECT_OK(cafi_output_open(&o, path, &err), err);
+    EXPECT_OK(cafi_output_write(o, "xx", 2, &err), err);
+    expect_text(path, "first");
+    cafi_output_abort(o);
+    expect_text(path, "first");
+    EXPECT_OK(cafi_output_open(&o, path, &err), err);
+    EXPECT_OK(cafi_output_write(o, "second!", 7, &err), err);
+    EXPECT_OK(cafi_output_patch(o, 1, "E", 1, &err), err);
+    EXPECT_FAIL(cafi_output_patch(o, 7, "E", 1, &err), CAFACE_EINVAL, err, "7 written");
+    EXPECT_OK(cafi_output_write(o, "?", 1, &err), err);
+    EXPECT_OK(cafi_output_commit(o, &err), err);
+    expect_text(path, "sEcond!?");
+    assert_int_equal(entries(), before + 1);
+    cafi_output_abort(NULL);
+}
+
+static void large_writes_pass_the_buffer(void **state)
+{
+    enum { SIZE = 1 << 20 };
+    unsigned char *data = malloc(SIZE);
+    unsigned char *got = NULL;
+    test_rng rng = {test_seed()};
+    cafi_output *o = NULL;
+    size_t size = 0;
+    caface_error err;
+
+    (void)state;
+    assert_non_null(data);
+    for (size_t i = 0; i < SIZE; i++)
+        data[i] = (unsigned char)test_next(&rng);
+    EXPECT_OK(cafi_output_open(&o, test_temp("large"), &err), err);
+    for (size_t at = 0; at < SIZE;) {
+        size_t n = test_below(&rng, 150000);
+
+        n = n < SIZE - at ? n : SIZE - at;
+        EXPECT_OK(cafi_output_write(o, data + at, n, &err), err);
+        at += n;
+    }
+    EXPECT_OK(cafi_output_commit(o, &err), err);
+    got = test_read(test_temp("large"), &size);
+    assert_int_equal(size, SIZE);
+    assert_memory_equal(got, data, SIZE);
+    free(got);
+    free(data);
+}
+
+static void failures_name_the_path(void **state)
+{
+    caface_error err;
+    int before = entries();
+
+    (void)state;
+    EXPECT_FAIL(cafi_output_save(test_temp("no/such/folder"), "x", 1, &err), CAFACE_EIO, err,
+                "no/such/folder");
+    EXPECT_FAIL(cafi_output_save("/tmp", "x", 1, &err), CAFACE_EIO, err, "is a folder");
+    EXPECT_OK(cafi_output_save("/dev/null", "x", 1, &err), err);
+    assert_int_equal(access("/dev/null", W_OK), 0);
+    if (access("/dev/full", W_OK) == 0)
+        EXPECT_FAIL(cafi_output_save("/dev/full", "x", 1, &err), CAFACE_EIO, err, "/dev/full",
+                    "No space");
+    assert_int_equal(entries(), before);
+}
+
+static void links_keep_pointing(void **state)
+{
+    struct stat info;
+    caface_error err;
+
+    (void)state;
+    EXPECT_OK(cafi_output_save(test_temp("target"), "old", 3, &err), err);
+    assert_int_equal(symlink("target", test_temp("link")), 0);
+    EXPECT_OK(cafi_output_save(test_temp("link"), "new", 3, &err), err);
+    expect_text(test_temp("target"), "new");
+    assert_int_equal(lstat(test_temp("link"), &info), 0);
+    assert_true(S_ISLNK(info.st_mode));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(commit_replaces_and_abort_does_not),
+        cmocka_unit_test(large_writes_pass_the_buffer),
+        cmocka_unit_test(failures_name_the_path),
+        cmocka_unit_test(links_keep_pointing),
+    };
+    return cmocka_run_group_tests_name("output", tests, NULL, NULL);
+}
