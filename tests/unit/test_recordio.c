@@ -1,0 +1,205 @@
+/* RecordIO: what is written is read back and accepted by an independent reader;
+ * damaged files are refused. */
+#include "check.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "files/recordio.h"
+
+static const unsigned char magic[4] = {0x0a, 0x23, 0xd7, 0xce};
+
+/* Bodies of every length modulo 4, some with the magic number inside, at
+ * multiples of 4 and not, twice in a row, at the start and at the end. */
+static size_t body_of(test_rng *rng, size_t i, unsigned char *body)
+{
+    size_t size = i % 7 == 0 ? 0 : 8 + test_below(rng, 60);
+
+    for (size_t k = 0; k < size; k++)
+        body[k] = (unsigned char)test_below(rng, 256);
+    if (size >= 8 && i % 3 == 0)
+        memcpy(body + test_below(rng, size - 3), magic, 4);
+    if (size >= 8 && i % 5 == 0) {
+        memcpy(body, magic, 4);
+        memcpy(body + 4, magic, 4);
+    }
+    if (size >= 8 && i % 4 == 0)
+        memcpy(body + size / 4 * 4 - 4, magic, 4);
+    return size;
+}
+
+static void write_set(const char *prefix, uint64_t seed)
+{
+    test_rng rng = {seed};
+    cafi_record_writer *writer = NULL;
+    caface_error err;
+    unsigned char body[80];
+    char path[32];
+
+    EXPECT_OK(cafi_record_begin(&writer, prefix, &err), err);
+    for (size_t i = 0; i < 60; i++) {
+        size_t size = body_of(&rng, i, body);
+
+        snprintf(path, sizeof path, "%zu/%zu.jpg", i / 10, i);
+        EXPECT_OK(cafi_record_append(writer, i, (float)(i / 10), path, body, size, &err), err);
+    }
+    EXPECT_OK(cafi_record_commit(writer, &err), err);
+}
+
+static void check_set(const char *path, uint64_t seed)
+{
+    test_rng rng = {seed};
+    cafi_recordio *rec = NULL;
+    cafi_buf buf = {0};
+    cafi_record r;
+    caface_error err;
+    unsigned char body[80];
+
+    EXPECT_OK(cafi_recordio_open(&rec, path, &err), err);
+    assert_int_equal(cafi_recordio_count(rec), 60);
+    for (size_t i = 0; i < 60; i++) {
+        size_t size = body_of(&rng, i, body);
+
+        EXPECT_OK(cafi_recordio_read(rec, i, &buf, &r, &err), err);
+        assert_int_equal(r.key, i);
+        assert_int_equal(r.label_count, 1);
+        assert_true(r.label == (float)(i / 10));
+        assert_int_equal(r.size, size);
+        assert_memory_equal(r.body, body, size);
+    }
+    assert_int_equal(cafi_recordio_find(rec, 59), 59);
+    assert_true(cafi_recordio_find(rec, 60) == SIZE_MAX);
+    cafi_buf_free(&buf);
+    cafi_recordio_close(rec);
+}
+
+static void test_round_trip(void **state)
+{
+    uint64_t seed = test_seed();
+    cafi_record_list list;
+    caface_error err;
+
+    (void)state;
+    write_set(test_temp("a"), seed);
+    check_set(test_temp("a.rec"), seed);
+    EXPECT_OK(cafi_record_list_open(&list, test_temp("a.lst"), &err), err);
+    assert_int_equal(list.count, 60);
+    assert_string_equal(list.paths[59], "5/59.jpg");
+    assert_true(list.labels[59] == 5.0f && list.keys[59] == 59);
+    cafi_record_list_close(&list);
+    /* and without its .idx, by walking the file */
+    assert_int_equal(unlink(test_temp("a.idx")), 0);
+    check_set(test_temp("a.rec"), seed);
+}
+
+/* A record with InsightFace's header: labels (n, m), then n-1 pictures, then
+ * records of identities. */
+static void test_header_record(void **state)
+{
+    unsigned char file[4096];
+    size_t size = 0;
+    FILE *index = fopen(test_temp("h.idx"), "w");
+    cafi_recordio *rec = NULL;
+    cafi_buf buf = {0};
+    cafi_record r;
+    caface_error err;
+
+    (void)state;
+    assert_non_null(index);
+    memset(file, 0, sizeof file);
+    for (int i = 0; i < 6; i++) {
+        bool labels = i == 0 || i > 3;
+        uint32_t length = 24 + (labels ? 8 : 0) + (labels ? 0 : 5);
+        float values[2] = {i == 0 ? 4.0f : 1.0f, i == 0 ? 6.0f : 3.0f};
+        unsigned char *at = file + size;
+
+        fprintf(index, "%d\t%zu\n", i, size);
+        memcpy(at, magic, 4);
+        at[4] = (unsigned char)length;
+        at[8] = labels ? 2 : 0;
+        if (labels)
+            memcpy(at + 32, values, 8);
+        else
+            memcpy(at + 32, "hello", 5);
+        size += 8 + (length + 3) / 4 * 4;
+    }
+    fclose(index);
+    test_write(test_temp("h.rec"), file, size);
+    EXPECT_OK(cafi_recordio_open(&rec, test_temp("h.rec"), &err), err);
+    assert_int_equal(cafi_recordio_count(rec), 3);
+    EXPECT_OK(cafi_recordio_read(rec, 0, &buf, &r, &err), err);
+    assert_int_equal(r.key, 1);
+    assert_memory_equal(r.body, "hello", 5);
+    cafi_recordio_close(rec);
+    cafi_buf_free(&buf);
+}
+
+/* Every byte of a small file changed, and every length of it: no crash, and
+ * what can't be a file is refused. */
+static void test_damage(void **state)
+{
+    size_t size;
+    unsigned char *good;
+    test_rng rng = {test_seed()};
+
+    (void)state;
+    write_set(test_temp("d"), 5);
+    good = test_read(test_temp("d.rec"), &size);
+    for (size_t i = 0; i < 400; i++) {
+        unsigned char *bad = malloc(size);
+        size_t n = i % 2 ? size : test_below(&rng, size);
+        cafi_recordio *rec = NULL;
+        cafi_buf buf = {0};
+        cafi_record r;
+        caface_error err;
+
+        assert_non_null(bad);
+        memcpy(bad, good, size);
+        bad[test_below(&rng, size)] ^= (unsigned char)(1 + test_below(&rng, 255));
+        test_write(test_temp("d2.rec"), bad, n);
+        if (i % 4 > 1)
+            assert_int_equal(link(test_temp("d.idx"), test_temp("d2.idx")), 0);
+        if (!cafi_recordio_open(&rec, test_temp("d2.rec"), &err))
+            for (size_t k = 0; k < cafi_recordio_count(rec); k++)
+                (void)cafi_recordio_read(rec, k, &buf, &r, &err);
+        cafi_recordio_close(rec);
+        cafi_buf_free(&buf);
+        unlink(test_temp("d2.idx"));
+        free(bad);
+    }
+    free(good);
+}
+
+static void test_bad_lists(void **state)
+{
+    static const char *const bad[] = {"1\t2\n", "x\t1\ta\n", "1\tx\ta\n", "1\t2\t\n", "-1\t2\ta\n"};
+    cafi_record_list list;
+    cafi_recordio *rec = NULL;
+    caface_error err;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        test_write(test_temp("bad.lst"), bad[i], strlen(bad[i]));
+        EXPECT_FAIL(cafi_record_list_open(&list, test_temp("bad.lst"), &err), CAFACE_EFORMAT, err,
+                    "bad.lst", "line 1");
+    }
+    write_set(test_temp("b"), 5);
+    test_write(test_temp("b.idx"), "0\t0\n0\t44\n", 9);
+    EXPECT_FAIL(cafi_recordio_open(&rec, test_temp("b.rec"), &err), CAFACE_EFORMAT, err, "twice");
+    test_write(test_temp("b.idx"), "0\t3\n", 4);
+    EXPECT_FAIL(cafi_recordio_open(&rec, test_temp("b.rec"), &err), CAFACE_EFORMAT, err, "byte 3");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_header_record),
+        cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_bad_lists),
+    };
+
+    return cmocka_run_group_tests_name("recordio", tests, NULL, NULL);
+}
