@@ -1,0 +1,62 @@
+/* Pictures: JPEG and PNG files to RGB.
+ *
+ * JPEG: accurate integer DCT (the one PIL and OpenCV use), grey, YCbCr, RGB,
+ * CMYK and YCCK, upright by its EXIF orientation. PNG: every depth and colour
+ * type, interlaced too; 16 bits are scaled to 8, transparency is composited on
+ * black, an eXIf orientation is obeyed.
+ *
+ * A damaged picture is an error, never half a picture: libjpeg would fill what
+ * is missing with grey and a warning; here such a warning fails the picture. */
+#ifndef CAFI_MEDIA_IMAGE_H
+#define CAFI_MEDIA_IMAGE_H
+
+#include <stdbool.h>
+
+#include "base/status.h"
+#include "media/view.h"
+
+/* Limits, beyond which a picture is refused (ELIMIT) before memory for it is
+ * had: pixels in all (300 MB decoded), pixels on a side, bytes of a file,
+ * scans of a progressive JPEG. */
+#define CAFI_IMAGE_MAX_PIXELS ((size_t)100000000)
+#define CAFI_IMAGE_MAX_SIDE 65500
+#define CAFI_IMAGE_MAX_BYTES ((size_t)256 << 20)
+#define CAFI_IMAGE_MAX_SCANS 200
+
+/* Zero-initialise; free with cafi_image_clear. */
+typedef struct cafi_image {
+    uint8_t *rgb; /* u8 [height][width][3], owned */
+    size_t width, height;
+} cafi_image;
+
+/* Reads a file; the kind is recognised from its bytes. On success what was in
+ * out is replaced, on an error it is kept. EIO: cannot be read, or no regular
+ * file. EFORMAT: neither JPEG nor PNG, or damaged. ELIMIT. Every sentence starts
+ * with path. Any thread. */
+caface_status cafi_image_read(cafi_image *out, const char *path, caface_error *err);
+/* The same from bytes, as record sets hold them; the sentence has no path. */
+caface_status cafi_image_decode(cafi_image *out, const void *bytes, size_t size, caface_error *err);
+void cafi_image_clear(cafi_image *image);
+cafi_view cafi_image_view(const cafi_image *image);
+
+/* True for names that end in .jpg, .jpeg or .png, in any case. */
+bool cafi_image_is_name(const char *path);
+
+/* EXIF orientation 1..8 (1 is upright) applied to a picture: rows and columns
+ * are swapped or mirrored. ENOMEM. */
+caface_status cafi_image_orient(cafi_image *image, int orientation, caface_error *err);
+/* The orientation in an EXIF block (a TIFF header and what follows); 1 where it
+ * has none or makes no sense. */
+int cafi_exif_orientation(const unsigned char *tiff, size_t size);
+
+/* Inside media/: the two decoders, given bytes that begin as their format does.
+ * ELIMIT is checked by cafi_image_reserve. */
+caface_status cafi_jpeg_decode(cafi_image *out, const unsigned char *bytes, size_t size,
+                               int *orientation, caface_error *err);
+caface_status cafi_png_decode(cafi_image *out, const unsigned char *bytes, size_t size,
+                              int *orientation, caface_error *err);
+/* Memory for a picture of channels bytes a pixel, the limits checked. */
+caface_status cafi_image_reserve(cafi_image *out, size_t width, size_t height, size_t channels,
+                                 caface_error *err);
+
+#endif

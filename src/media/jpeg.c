@@ -1,0 +1,146 @@
+/* JPEG through libjpeg-turbo. Its errors are longjmps, which begin and end in
+ * this file. */
+#include <setjmp.h>
+#include <stdio.h> /* jpeglib.h needs FILE and size_t */
+#include <string.h>
+
+#include <jpeglib.h>
+
+#include <jerror.h>
+
+#include "media/image.h"
+
+typedef struct decoder {
+    struct jpeg_decompress_struct info; /* first: handlers are given its address */
+    struct jpeg_error_mgr errors;
+    struct jpeg_progress_mgr progress;
+    jmp_buf stop;
+    caface_error *err;
+    caface_status status;
+    cafi_image *out;
+    int *orientation;
+} decoder;
+
+/* The decoder that a handler's libjpeg object belongs to. */
+static decoder *owner(j_common_ptr info)
+{
+    return (decoder *)(void *)info;
+}
+
+static void on_error(j_common_ptr info)
+{
+    decoder *d = owner(info);
+    char text[JMSG_LENGTH_MAX];
+
+    info->err->format_message(info, text);
+    d->status = cafi_fail(d->err, CAFACE_EFORMAT, "damaged JPEG: %s", text);
+    longjmp(d->stop, 1);
+}
+
+/* Warnings that do not mean missing or invented pixels. */
+static bool is_harmless(int code)
+{
+    return code == JWRN_EXTRANEOUS_DATA || code == JWRN_ADOBE_XFORM || code == JWRN_JFIF_MAJOR ||
+           code == JWRN_TOO_MUCH_DATA;
+}
+
+static void on_message(j_common_ptr info, int level)
+{
+    if (level < 0 && !is_harmless(info->err->msg_code))
+        on_error(info);
+}
+
+/* A small progressive file may hold thousands of scans, each a pass over the
+ * whole picture. */
+static void on_progress(j_common_ptr info)
+{
+    decoder *d = owner(info);
+
+    if (d->info.input_scan_number > CAFI_IMAGE_MAX_SCANS) {
+        d->status =
+            cafi_fail(d->err, CAFACE_ELIMIT, "a JPEG of more than %d scans", CAFI_IMAGE_MAX_SCANS);
+        longjmp(d->stop, 1);
+    }
+}
+
+static void find_orientation(decoder *d)
+{
+    for (jpeg_saved_marker_ptr m = d->info.marker_list; m; m = m->next)
+        if (m->marker == JPEG_APP0 + 1 && m->data_length > 6 && memcmp(m->data, "Exif\0\0", 6) == 0)
+            *d->orientation = cafi_exif_orientation(m->data + 6, m->data_length - 6);
+}
+
+/* One row of C M Y K to R G B in place. Adobe writes the inks inverted. */
+static void ink_row(const decoder *d, const unsigned char *inks, unsigned char *rgb)
+{
+    bool inverted = d->info.saw_Adobe_marker;
+
+    for (JDIMENSION x = 0; x < d->info.output_width; x++, inks += 4, rgb += 3) {
+        unsigned k = inverted ? inks[3] : 255u - inks[3];
+
+        for (int c = 0; c < 3; c++) {
+            unsigned v = inverted ? inks[c] : 255u - inks[c];
+
+            rgb[c] = (unsigned char)((v * k + 127) / 255);
+        }
+    }
+}
+
+static void read_rows(decoder *d)
+{
+    struct jpeg_decompress_struct *info = &d->info;
+    bool ink = info->out_color_space == JCS_CMYK;
+    JSAMPARRAY line = NULL;
+
+    if (ink)
+        line = info->mem->alloc_sarray((j_common_ptr)info, JPOOL_IMAGE, info->output_width * 4, 1);
+    while (info->output_scanline < info->output_height) {
+        unsigned char *row = d->out->rgb + (size_t)info->output_scanline * info->output_width * 3;
+
+        if (ink) {
+            jpeg_read_scanlines(info, line, 1);
+            ink_row(d, line[0], row);
+        } else
+            jpeg_read_scanlines(info, &row, 1);
+    }
+}
+
+/* Returns by longjmp to the caller's setjmp on any error. */
+static void decode(decoder *d, const unsigned char *bytes, size_t size)
+{
+    struct jpeg_decompress_struct *info = &d->info;
+
+    jpeg_create_decompress(info);
+    d->progress.progress_monitor = on_progress;
+    info->progress = &d->progress;
+    jpeg_mem_src(info, bytes, (unsigned long)size);
+    jpeg_save_markers(info, JPEG_APP0 + 1, 0xffff);
+    jpeg_read_header(info, TRUE);
+    find_orientation(d);
+    info->dct_method = JDCT_ISLOW;
+    info->out_color_space = info->jpeg_color_space == JCS_CMYK || info->jpeg_color_space == JCS_YCCK
+                                ? JCS_CMYK
+                                : JCS_RGB;
+    d->status = cafi_image_reserve(d->out, info->image_width, info->image_height, 3, d->err);
+    if (d->status)
+        return;
+    jpeg_start_decompress(info);
+    read_rows(d);
+    jpeg_finish_decompress(info);
+}
+
+caface_status cafi_jpeg_decode(cafi_image *out, const unsigned char *bytes, size_t size,
+                               int *orientation, caface_error *err)
+{
+    decoder d = {.err = err, .out = out, .orientation = orientation};
+
+    d.info.err = jpeg_std_error(&d.errors);
+    d.errors.error_exit = on_error;
+    d.errors.emit_message = on_message;
+    if (setjmp(d.stop) == 0)
+        decode(&d, bytes, size);
+    jpeg_destroy_decompress(&d.info);
+    if (d.status)
+        cafi_image_clear(out);
+    return d.status;
+}
