@@ -176,7 +176,8 @@ caface_status cafi_onnx_to_shape(cafi_onnx_build *b, const cafi_onnx_node *n, si
         *out = x;
         return CAFACE_OK;
     }
-    return cafi_onnx_add(b, n, &node, out, err);
+    /* unnamed: a tap that asks for n's name wants n itself */
+    return cafi_graph_add(b->graph, &node, out, err);
 }
 
 /* Extents before axis `end`, multiplied; false when that does not fit. */
