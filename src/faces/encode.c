@@ -1,0 +1,487 @@
+#include "faces/encode.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/cpu.h"
+#include "faces/feed.h"
+#include "files/feature_set_write.h"
+#include "files/names.h"
+#include "media/image.h"
+
+/* Batches of the encoder that are collected before it runs, so that its threads
+ * are started seldom. */
+enum { BATCHES = 8, COLUMNS = 3 };
+
+typedef struct work {
+    cafi_encode_result *result;
+    cafi_encoder *encoder;
+    const cafi_sources *sources;
+    const cafi_encode_options *options;
+    size_t C, S, E; /* E: width of compact styles, or 0 */
+    size_t height, width, bytes;
+    size_t columns;
+    const char *taps[CAFI_MAX_TAPS];
+    size_t tap_count;
+    /* rows that wait for the encoder */
+    size_t room, pending;
+    uint8_t *crops;    /* [room][height][width][3] */
+    uint8_t *mirror;   /* the same, with flip */
+    size_t *source_of; /* [room] */
+    float *features, *styles, *compact;
+    float *features2, *styles2; /* of the mirrored crops */
+    char (*ids)[24];            /* [room] template numbers as text */
+    const char **fields;        /* [room][columns] */
+    /* the set that is carried on, and rows of it that wait to be copied */
+    cafi_feature_set *old;
+    size_t *row_of; /* [sources] first row in old, or SIZE_MAX */
+    size_t run_first, run_count;
+    cafi_set_writer *writer;
+} work;
+
+/* ---- pictures ---------------------------------------------------------- */
+
+/* Runs in the feed's threads: reads from work what never changes. */
+static caface_status read_crop(void *ctx, size_t index, cafi_crops *crops, caface_error *err)
+{
+    const work *w = ctx;
+    const char *path = cafi_sources_at(w->sources, index).path;
+    cafi_image image = {0};
+    caface_status st = CAFACE_OK;
+
+    if (!cafi_is_utf8(path, strlen(path)))
+        return cafi_fail(err, CAFACE_EFORMAT, "%s: the name is no UTF-8 text", path);
+    if ((st = cafi_image_read(&image, path, err)))
+        return st;
+    if (image.width != w->width || image.height != w->height)
+        st = cafi_fail(err, CAFACE_EFORMAT,
+                       "%s: %zux%zu pixels; this model takes aligned crops of %zux%zu: find and "
+                       "align the faces first",
+                       path, image.width, image.height, w->width, w->height);
+    if (!st)
+        st = cafi_crops_reserve(crops, 1, w->bytes, err);
+    if (!st) {
+        memcpy(crops->rgb, image.rgb, w->bytes);
+        crops->count = 1;
+    }
+    cafi_image_clear(&image);
+    return st;
+}
+
+static caface_status add_failure(cafi_encode_result *r, const char *path, const char *error,
+                                 caface_error *err)
+{
+    cafi_encode_failure f = {NULL, NULL};
+    size_t n = strlen(path);
+    caface_status st = CAFACE_OK;
+
+    if (r->failure_count == r->failure_room) {
+        size_t room = r->failure_room ? 2 * r->failure_room : 16;
+        cafi_encode_failure *grown = realloc(r->failures, room * sizeof *grown);
+
+        if (!grown)
+            return cafi_fail_memory(err, room * sizeof *grown);
+        r->failures = grown;
+        r->failure_room = room;
+    }
+    if (strncmp(error, path, n) == 0 && strncmp(error + n, ": ", 2) == 0)
+        error += n + 2; /* the path is a member of its own */
+    if ((st = cafi_strdup(&f.path, path, err)) || (st = cafi_strdup(&f.error, error, err))) {
+        free(f.path);
+        return st;
+    }
+    r->failures[r->failure_count++] = f;
+    return CAFACE_OK;
+}
+
+void cafi_encode_result_clear(cafi_encode_result *r)
+{
+    for (size_t i = 0; i < r->failure_count; i++) {
+        free(r->failures[i].path);
+        free(r->failures[i].error);
+    }
+    free(r->failures);
+    *r = (cafi_encode_result){0};
+}
+
+/* ---- batches ----------------------------------------------------------- */
+
+static void mirror_crop(const work *w, uint8_t *to, const uint8_t *from)
+{
+    for (size_t y = 0; y < w->height; y++)
+        for (size_t x = 0; x < w->width; x++)
+            memcpy(to + 3 * (y * w->width + x), from + 3 * (y * w->width + w->width - 1 - x), 3);
+}
+
+static void average(float *a, const float *b, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        a[i] = 0.5f * (a[i] + b[i]);
+}
+
+static caface_status run_encoder(work *w, caface_error *err)
+{
+    size_t n = w->pending;
+    caface_status st = cafi_encoder_run(w->encoder, w->crops, n, w->features, w->styles, err);
+
+    if (st || !w->options->flip)
+        return st;
+    for (size_t i = 0; i < n; i++)
+        mirror_crop(w, w->mirror + i * w->bytes, w->crops + i * w->bytes);
+    if ((st = cafi_encoder_run(w->encoder, w->mirror, n, w->features2, w->styles2, err)))
+        return st;
+    average(w->features, w->features2, n * w->C);
+    if (w->styles)
+        average(w->styles, w->styles2, n * w->S * 2);
+    return CAFACE_OK;
+}
+
+static caface_status check_finite(const work *w, caface_error *err)
+{
+    for (size_t i = 0; i < w->pending; i++) {
+        double sum = 0;
+
+        for (size_t c = 0; c < w->C; c++)
+            sum += fabs((double)w->features[i * w->C + c]);
+        for (size_t s = 0; w->styles && s < 2 * w->S; s++)
+            sum += fabs((double)w->styles[i * 2 * w->S + s]);
+        if (!isfinite(sum))
+            return cafi_fail(err, CAFACE_EMODEL, "%s: the network gives NaN or Inf",
+                             cafi_sources_at(w->sources, w->source_of[i]).path);
+    }
+    return CAFACE_OK;
+}
+
+static caface_status flush_batch(work *w, caface_error *err)
+{
+    caface_status st = CAFACE_OK;
+
+    if (w->pending == 0)
+        return CAFACE_OK;
+    if ((st = run_encoder(w, err)) || (st = check_finite(w, err)))
+        return st;
+    if (w->E &&
+        (st = caface_model_compact(w->options->model, w->styles, w->pending, w->compact, err)))
+        return st;
+    for (size_t i = 0; i < w->pending; i++) {
+        cafi_source source = cafi_sources_at(w->sources, w->source_of[i]);
+
+        w->fields[i * w->columns] = source.path;
+        if (w->columns == 1)
+            continue;
+        snprintf(w->ids[i], sizeof w->ids[i], "%lld", (long long)source.template_id);
+        w->fields[i * w->columns + 1] = w->ids[i];
+        w->fields[i * w->columns + 2] = source.label;
+    }
+    st = cafi_set_append(w->writer, w->pending, w->features, w->E ? NULL : w->styles,
+                         w->E ? w->compact : NULL, w->fields, err);
+    w->pending = 0;
+    return st;
+}
+
+static caface_status flush_run(work *w, caface_error *err)
+{
+    caface_status st = CAFACE_OK;
+
+    if (w->run_count)
+        st = cafi_set_append_set(w->writer, w->old, w->run_first, w->run_count, err);
+    w->run_count = 0;
+    return st;
+}
+
+static caface_status add_crops(work *w, size_t source, const cafi_crops *crops, caface_error *err)
+{
+    for (size_t i = 0; i < crops->count; i++) {
+        caface_status st = CAFACE_OK;
+
+        memcpy(w->crops + w->pending * w->bytes, crops->rgb + i * w->bytes, w->bytes);
+        w->source_of[w->pending++] = source;
+        if (w->pending == w->room && (st = flush_batch(w, err)))
+            return st;
+    }
+    return CAFACE_OK;
+}
+
+/* ---- a set that is carried on ------------------------------------------ */
+
+static caface_status check_text(const cafi_value *info, const char *key, const char *want,
+                                caface_error *err)
+{
+    const char *have = cafi_value_text(info, key);
+
+    if (strcmp(have ? have : "", want ? want : "") != 0)
+        return cafi_fail(err, CAFACE_EMODEL, "%s is %s, now it would be %s", key,
+                         have ? have : "not stated", want ? want : "none");
+    return CAFACE_OK;
+}
+
+static caface_status check_info(const work *w, caface_error *err)
+{
+    const cafi_value *info = &w->old->info;
+    const cafi_value *flip = cafi_value_get(info, "flip");
+    const cafi_value *taps = cafi_value_get(info, "taps");
+    size_t tap_count = taps && taps->kind == CAFI_LIST ? taps->u.list.count : 0;
+    caface_status st = CAFACE_OK;
+
+    if (info->kind != CAFI_DICT)
+        return cafi_fail(err, CAFACE_EMODEL, "it has no set.json, so what made it is unknown");
+    if ((st = check_text(info, "backbone", cafi_encoder_hash(w->encoder), err)) ||
+        (st = check_text(info, "fusion", w->E ? w->options->model_hash : NULL, err)) ||
+        (st = check_text(info, "precision", w->options->precision, err)))
+        return st;
+    if ((flip && flip->kind == CAFI_BOOL && flip->u.boolean) != w->options->flip)
+        return cafi_fail(err, CAFACE_EMODEL, "flip is %s, now it would be %s",
+                         w->options->flip ? "false" : "true", w->options->flip ? "true" : "false");
+    if (tap_count != w->tap_count)
+        return cafi_fail(err, CAFACE_EMODEL, "it has %zu taps, now there would be %zu", tap_count,
+                         w->tap_count);
+    for (size_t i = 0; i < tap_count; i++) {
+        const cafi_value *t = &taps->u.list.items[i];
+
+        if (t->kind != CAFI_STRING || strcmp(t->u.text.data, w->taps[i]) != 0)
+            return cafi_fail(err, CAFACE_EMODEL, "tap %zu is another, now it would be %s", i,
+                             w->taps[i]);
+    }
+    if (w->old->C != w->C || w->old->S != (w->E ? 0 : w->S) || w->old->compact != w->E)
+        return cafi_fail(err, CAFACE_EMODEL,
+                         "it has %zu features and %zu style channels, now they "
+                         "would be %zu and %zu",
+                         w->old->C, w->old->S, w->C, w->E ? 0 : w->S);
+    return CAFACE_OK;
+}
+
+/* Finds, for every source, the row that it has in the old set. Both are in the
+ * same order, so one walk through both does it. */
+static caface_status match_rows(work *w, caface_error *err)
+{
+    const cafi_index *index = w->old->index;
+    size_t n = cafi_sources_count(w->sources);
+    int column = index ? cafi_index_column(index, "source") : -1;
+    size_t row = 0;
+
+    if (column < 0)
+        return cafi_fail(err, CAFACE_EMODEL, "it has no column source");
+    for (size_t i = 0; i < n; i++) {
+        const char *path = cafi_sources_at(w->sources, i).path;
+
+        if (row < w->old->N && strcmp(cafi_index_text(index, (size_t)column, row), path) == 0)
+            w->row_of[i] = row++;
+    }
+    if (row < w->old->N)
+        return cafi_fail(
+            err, CAFACE_EMODEL,
+            "row %zu is of %s, which is not among the pictures now, or in another place", row,
+            cafi_index_text(index, (size_t)column, row));
+    w->result->resumed = w->old->N;
+    return CAFACE_OK;
+}
+
+static caface_status open_old(work *w, caface_error *err)
+{
+    struct stat info;
+    caface_status st = CAFACE_OK;
+
+    if (!w->options->resume || stat(w->options->output, &info))
+        return CAFACE_OK; /* nothing there yet: begin at the beginning */
+    if ((st = cafi_feature_set_open(&w->old, w->options->output, err)))
+        return st;
+    if ((st = check_info(w, err)) || (st = match_rows(w, err)))
+        cafi_prefix(err, st, w->options->output);
+    return st;
+}
+
+/* ---- set up and torn down ---------------------------------------------- */
+
+static caface_status alloc_rows(work *w, caface_error *err)
+{
+    size_t n = w->room;
+    bool flip = w->options->flip;
+    void *p[6] = {NULL};
+    size_t sizes[6] = {w->bytes,         flip ? w->bytes : 1,         sizeof(size_t),
+                       sizeof w->ids[0], w->columns * sizeof(char *), 1};
+    caface_status st = CAFACE_OK;
+
+    for (int i = 0; !st && i < 5; i++)
+        st = cafi_alloc(&p[i], n, sizes[i], err);
+    w->crops = p[0];
+    w->mirror = p[1];
+    w->source_of = p[2];
+    w->ids = p[3];
+    w->fields = p[4];
+    if (st || (st = cafi_alloc_f32(&w->features, n, w->C, err)) ||
+        (w->S && (st = cafi_alloc_f32(&w->styles, n, 2 * w->S, err))) ||
+        (w->E && (st = cafi_alloc_f32(&w->compact, n, w->E, err))) ||
+        (flip && (st = cafi_alloc_f32(&w->features2, n, w->C, err))) ||
+        (flip && w->S && (st = cafi_alloc_f32(&w->styles2, n, 2 * w->S, err))) ||
+        (st = cafi_alloc(&p[5], cafi_sources_count(w->sources), sizeof(size_t), err)))
+        return st;
+    w->row_of = p[5];
+    for (size_t i = 0; i < cafi_sources_count(w->sources); i++)
+        w->row_of[i] = SIZE_MAX;
+    return CAFACE_OK;
+}
+
+static void tear_down(work *w)
+{
+    cafi_set_abort(w->writer);
+    cafi_feature_set_close(w->old);
+    free(w->crops);
+    free(w->mirror);
+    free(w->source_of);
+    free(w->ids);
+    free((void *)w->fields);
+    free(w->features);
+    free(w->styles);
+    free(w->compact);
+    free(w->features2);
+    free(w->styles2);
+    free(w->row_of);
+}
+
+static caface_status set_up(work *w, caface_error *err)
+{
+    static const char *const columns[COLUMNS] = {"source", "template", "label"};
+    cafi_set_layout layout = {.dtype = CAFI_F32, .columns = columns};
+    caface_status st = CAFACE_OK;
+
+    w->C = cafi_encoder_feature_size(w->encoder);
+    w->S = cafi_encoder_style_size(w->encoder);
+    if (w->options->model) {
+        caface_model_info info;
+
+        caface_model_get_info(w->options->model, &info);
+        w->E = info.compact;
+        if (info.S != w->S || info.C != w->C)
+            return cafi_fail(err, CAFACE_EMODEL,
+                             "the fusion model takes %zu features and %zu style "
+                             "channels, the backbone gives %zu and %zu",
+                             info.C, info.S, w->C, w->S);
+    }
+    cafi_encoder_input_size(w->encoder, &w->height, &w->width);
+    w->bytes = w->height * w->width * 3;
+    w->room = BATCHES * cafi_encoder_batch(w->encoder);
+    w->columns = cafi_sources_labelled(w->sources) ? COLUMNS : 1;
+    while (w->tap_count < CAFI_MAX_TAPS && cafi_encoder_tap(w->encoder, w->tap_count)) {
+        w->taps[w->tap_count] = cafi_encoder_tap(w->encoder, w->tap_count);
+        w->tap_count++;
+    }
+    if ((st = alloc_rows(w, err)) || (st = open_old(w, err)))
+        return st;
+    layout.C = w->C;
+    layout.S = w->E ? 0 : w->S;
+    layout.compact = w->E;
+    layout.column_count = w->columns;
+    return cafi_set_begin(&w->writer, w->options->output, &layout, err);
+}
+
+/* ---- the work ---------------------------------------------------------- */
+
+static bool go_on(work *w, size_t done)
+{
+    const cafi_encode_options *o = w->options;
+
+    w->result->images = done;
+    if (o->progress && !o->progress(o->ctx, done, cafi_sources_count(w->sources)))
+        w->result->stopped = true;
+    return !w->result->stopped;
+}
+
+/* One source: a row that is there already, a crop, or a failure. */
+static caface_status take(work *w, size_t source, cafi_feed *feed, caface_error *err)
+{
+    const cafi_crops *crops = NULL;
+    caface_error why = {CAFACE_OK, ""};
+    caface_status st = CAFACE_OK;
+
+    if (w->row_of[source] != SIZE_MAX) {
+        if ((st = flush_batch(w, err)))
+            return st;
+        if (w->run_count == 0)
+            w->run_first = w->row_of[source];
+        w->run_count++;
+        return CAFACE_OK;
+    }
+    if ((st = flush_run(w, err)))
+        return st;
+    if (cafi_feed_next(feed, &crops, &why)) {
+        if (why.status == CAFACE_ENOMEM) {
+            *err = why;
+            return why.status;
+        }
+        return add_failure(w->result, cafi_sources_at(w->sources, source).path, why.message, err);
+    }
+    return add_crops(w, source, crops, err);
+}
+
+static caface_status encode_all(work *w, cafi_feed *feed, caface_error *err)
+{
+    size_t n = cafi_sources_count(w->sources);
+    caface_status st = CAFACE_OK;
+
+    for (size_t i = 0; !st && i < n && go_on(w, i); i++)
+        st = take(w, i, feed, err);
+    if (st || (st = flush_run(w, err)) || (st = flush_batch(w, err)))
+        return st;
+    if (!w->result->stopped)
+        w->result->images = n;
+    return CAFACE_OK;
+}
+
+static caface_status commit(work *w, caface_error *err)
+{
+    cafi_set_info info = {.backbone = cafi_encoder_hash(w->encoder),
+                          .fusion = w->E ? w->options->model_hash : NULL,
+                          .taps = w->taps,
+                          .tap_count = w->tap_count,
+                          .precision = w->options->precision,
+                          .command = w->options->command,
+                          .flip = w->options->flip,
+                          .partial = w->result->stopped};
+    cafi_set_writer *writer = w->writer;
+
+    w->result->faces = cafi_set_rows(writer);
+    if (w->result->faces == 0) {
+        if (w->result->stopped)
+            return cafi_fail(err, CAFACE_ECANCELLED, "stopped before the first face");
+        return cafi_fail(err, CAFACE_EFORMAT,
+                         "none of %zu pictures could be used; the first: %s: %s", w->result->images,
+                         w->result->failures[0].path, w->result->failures[0].error);
+    }
+    w->writer = NULL; /* commit frees it in every case */
+    return cafi_set_commit(writer, &info, err);
+}
+
+caface_status cafi_encode(cafi_encode_result *result, cafi_encoder *encoder,
+                          const cafi_sources *sources, const cafi_encode_options *options,
+                          caface_error *err)
+{
+    work w = {.result = result, .encoder = encoder, .sources = sources, .options = options};
+    size_t threads = options->threads ? options->threads : cafi_cpu_count();
+    size_t *todo = NULL;
+    size_t count = 0;
+    cafi_feed *feed = NULL;
+    caface_status st = CAFACE_OK;
+
+    *result = (cafi_encode_result){0};
+    if (cafi_sources_count(sources) == 0)
+        return cafi_fail(err, CAFACE_EINVAL, "no pictures to encode");
+    st = set_up(&w, err);
+    if (!st)
+        st = cafi_alloc((void **)&todo, cafi_sources_count(sources), sizeof(size_t), err);
+    for (size_t i = 0; !st && i < cafi_sources_count(sources); i++)
+        if (w.row_of[i] == SIZE_MAX)
+            todo[count++] = i;
+    if (!st)
+        st = cafi_feed_new(&feed, todo, count, threads, 2 * w.room, read_crop, &w, err);
+    if (!st)
+        st = encode_all(&w, feed, err);
+    cafi_feed_free(feed);
+    if (!st)
+        st = commit(&w, err);
+    tear_down(&w);
+    free(todo);
+    return st;
+}

@@ -1,0 +1,308 @@
+#include "faces/sources.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "files/names.h"
+#include "media/image.h"
+
+/* Paths lie in one text, whose growth offsets survive. */
+typedef struct entry {
+    size_t path, label;
+} entry;
+
+struct cafi_sources {
+    cafi_buf paths;
+    entry *entries;
+    size_t count, capacity;
+    char **labels; /* each once; the number of a label is its template's */
+    size_t label_count, label_capacity;
+    cafi_names names; /* of the labels */
+    bool labelled;
+};
+
+caface_status cafi_sources_new(cafi_sources **out, caface_error *err)
+{
+    void *p = NULL;
+    caface_status st = cafi_alloc(&p, 1, sizeof(cafi_sources), err);
+
+    *out = p;
+    return st;
+}
+
+void cafi_sources_free(cafi_sources *s)
+{
+    if (!s)
+        return;
+    cafi_buf_free(&s->paths);
+    for (size_t i = 0; i < s->label_count; i++)
+        free(s->labels[i]);
+    cafi_names_free(&s->names);
+    free(s->labels);
+    free(s->entries);
+    free(s);
+}
+
+size_t cafi_sources_count(const cafi_sources *s)
+{
+    return s->count;
+}
+
+cafi_source cafi_sources_at(const cafi_sources *s, size_t index)
+{
+    const entry *e = &s->entries[index];
+
+    return (cafi_source){s->paths.data + e->path, s->labels[e->label], (int64_t)e->label};
+}
+
+bool cafi_sources_labelled(const cafi_sources *s)
+{
+    return s->labelled;
+}
+
+static caface_status grow(void **list, size_t count, size_t *capacity, size_t size,
+                          caface_error *err)
+{
+    size_t wanted = *capacity ? 2 * *capacity : 64;
+    size_t bytes = 0;
+    void *grown = NULL;
+
+    if (count < *capacity)
+        return CAFACE_OK;
+    if (!cafi_mul_size(wanted, size, &bytes) || !(grown = realloc(*list, bytes)))
+        return cafi_fail_memory(err, bytes);
+    *list = grown;
+    *capacity = wanted;
+    return CAFACE_OK;
+}
+
+/* The number of a label, which is new or was seen before. */
+static caface_status find_label(cafi_sources *s, const char *label, size_t *out, caface_error *err)
+{
+    char *copy = NULL;
+    caface_status st = CAFACE_OK;
+
+    *out = cafi_names_find(&s->names, label, strlen(label));
+    if (*out != CAFI_NO_NAME)
+        return CAFACE_OK;
+    if ((st = grow((void **)&s->labels, s->label_count, &s->label_capacity, sizeof(char *), err)) ||
+        (st = cafi_strdup(&copy, label, err)))
+        return st;
+    s->labels[s->label_count] = copy;
+    *out = s->label_count++;
+    return cafi_names_add(&s->names, copy, strlen(copy), *out, &(size_t){0}, err);
+}
+
+static caface_status add_picture(cafi_sources *s, const char *path, const char *label,
+                                 caface_error *err)
+{
+    entry e = {.path = s->paths.size};
+    size_t number = 0;
+    caface_status st = find_label(s, label, &number, err);
+
+    if (st || (st = grow((void **)&s->entries, s->count, &s->capacity, sizeof(entry), err)))
+        return st;
+    cafi_buf_append(&s->paths, path, strlen(path) + 1);
+    if (s->paths.failed)
+        return cafi_fail_memory(err, s->paths.size);
+    e.label = number;
+    s->entries[s->count++] = e;
+    s->labelled = s->labelled || *label;
+    return CAFACE_OK;
+}
+
+/* ---- folders ----------------------------------------------------------- */
+
+typedef struct walk {
+    cafi_sources *sources;
+    cafi_buf path;
+    size_t root; /* where the part below the given folder begins */
+    char root_name[256];
+    struct {
+        dev_t device;
+        ino_t inode;
+    } above[CAFI_SOURCES_MAX_DEPTH];
+    int depth;
+} walk;
+
+/* "DIR", "DIR/" and "a/DIR//" are all called DIR; "." and "/" by themselves. */
+static void name_root(walk *w, const char *path)
+{
+    size_t end = strlen(path);
+    size_t begin = 0;
+
+    while (end > 1 && path[end - 1] == '/')
+        end--;
+    for (begin = end; begin > 0 && path[begin - 1] != '/';)
+        begin--;
+    if (end - begin >= sizeof w->root_name)
+        end = begin + sizeof w->root_name - 1;
+    memcpy(w->root_name, path + begin, end - begin);
+    w->root_name[end - begin] = '\0';
+}
+
+static int keep_entry(const struct dirent *e)
+{
+    return e->d_name[0] != '.';
+}
+
+static int by_bytes(const struct dirent **a, const struct dirent **b)
+{
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static caface_status walk_folder(walk *w, caface_error *err);
+
+/* One entry, whose path is in w->path from `folder` on. */
+static caface_status walk_entry(walk *w, size_t folder, caface_error *err)
+{
+    struct stat info;
+    char label[CAFI_SOURCES_MAX_PATH];
+    size_t n = folder > w->root ? folder - w->root - 1 : 0; /* without the slash */
+
+    if (stat(w->path.data, &info))
+        return cafi_fail(err, CAFACE_EIO, "%s: %s", w->path.data, strerror(errno));
+    if (S_ISDIR(info.st_mode)) {
+        for (int i = 0; i < w->depth; i++)
+            if (w->above[i].device == info.st_dev && w->above[i].inode == info.st_ino)
+                return CAFACE_OK; /* a link back up */
+        if (w->depth == CAFI_SOURCES_MAX_DEPTH)
+            return cafi_fail(err, CAFACE_ELIMIT, "%s: folders nested deeper than %d", w->path.data,
+                             CAFI_SOURCES_MAX_DEPTH);
+        w->above[w->depth].device = info.st_dev;
+        w->above[w->depth++].inode = info.st_ino;
+        cafi_buf_text(&w->path, "/");
+        return walk_folder(w, err);
+    }
+    if (!cafi_image_is_name(w->path.data))
+        return CAFACE_OK;
+    memcpy(label, w->path.data + w->root, n);
+    label[n] = '\0';
+    return add_picture(w->sources, w->path.data, n ? label : w->root_name, err);
+}
+
+/* w->path ends in a slash. */
+static caface_status walk_folder(walk *w, caface_error *err)
+{
+    struct dirent **list = NULL;
+    size_t folder = w->path.size;
+    caface_status st = CAFACE_OK;
+    int n = 0;
+
+    if (w->path.failed)
+        return cafi_fail_memory(err, folder);
+    n = scandir(w->path.data, &list, keep_entry, by_bytes);
+    if (n < 0)
+        return cafi_fail(err, CAFACE_EIO, "%s: %s", w->path.data, strerror(errno));
+    for (int i = 0; i < n; i++) {
+        int depth = w->depth;
+
+        cafi_buf_text(&w->path, list[i]->d_name);
+        if (!st && w->path.failed)
+            st = cafi_fail_memory(err, folder);
+        if (!st && w->path.size >= CAFI_SOURCES_MAX_PATH)
+            st = cafi_fail(err, CAFACE_ELIMIT, "%.200s...: a path longer than %d bytes",
+                           w->path.data, CAFI_SOURCES_MAX_PATH);
+        if (!st)
+            st = walk_entry(w, folder, err);
+        w->path.size = folder;
+        w->depth = depth;
+        free(list[i]);
+    }
+    free(list);
+    return st;
+}
+
+static caface_status add_folder(cafi_sources *s, const char *path, const struct stat *info,
+                                caface_error *err)
+{
+    walk w = {.sources = s, .depth = 1};
+    size_t before = s->count;
+    caface_status st = CAFACE_OK;
+
+    w.above[0].device = info->st_dev;
+    w.above[0].inode = info->st_ino;
+    name_root(&w, path);
+    cafi_buf_text(&w.path, path);
+    if (path[strlen(path) - 1] != '/')
+        cafi_buf_text(&w.path, "/");
+    w.root = w.path.size;
+    st = walk_folder(&w, err);
+    cafi_buf_free(&w.path);
+    if (!st && s->count == before)
+        return cafi_fail(err, CAFACE_EFORMAT, "%s: no pictures (.jpg, .jpeg, .png) in this folder",
+                         path);
+    return st;
+}
+
+/* ---- lists ------------------------------------------------------------- */
+
+static caface_status add_line(cafi_sources *s, const char *list, char *line, caface_error *err)
+{
+    const char *slash = strrchr(list, '/');
+    char *tab = strchr(line, '\t');
+    cafi_buf path = {0};
+    caface_status st = CAFACE_OK;
+
+    if (tab)
+        *tab = '\0';
+    if (*line != '/' && slash)
+        cafi_buf_append(&path, list, (size_t)(slash - list) + 1);
+    cafi_buf_text(&path, line);
+    st = path.failed ? cafi_fail_memory(err, path.size)
+                     : add_picture(s, path.data, tab ? tab + 1 : "", err);
+    cafi_buf_free(&path);
+    return st;
+}
+
+static caface_status add_list(cafi_sources *s, const char *path, caface_error *err)
+{
+    FILE *f = fopen(path, "r");
+    char line[CAFI_SOURCES_MAX_PATH + 2];
+    size_t before = s->count;
+    size_t number = 0;
+    caface_status st = CAFACE_OK;
+
+    if (!f)
+        return cafi_fail(err, CAFACE_EIO, "%s: %s", path, strerror(errno));
+    while (!st && fgets(line, sizeof line, f)) {
+        size_t n = strlen(line);
+
+        number++;
+        if (n + 1 == sizeof line)
+            st = cafi_fail(err, CAFACE_ELIMIT, "%s: line %zu is longer than %d bytes", path, number,
+                           CAFI_SOURCES_MAX_PATH);
+        while (n && (line[n - 1] == '\n' || line[n - 1] == '\r'))
+            line[--n] = '\0';
+        if (!st && !cafi_is_utf8(line, n))
+            st = cafi_fail(err, CAFACE_EFORMAT, "%s: line %zu is no UTF-8 text", path, number);
+        if (!st && n && *line != '#')
+            st = add_line(s, path, line, err);
+    }
+    if (!st && ferror(f))
+        st = cafi_fail(err, CAFACE_EIO, "%s: %s", path, strerror(errno));
+    fclose(f);
+    if (!st && s->count == before)
+        return cafi_fail(err, CAFACE_EFORMAT, "%s: no paths in this list", path);
+    return st;
+}
+
+caface_status cafi_sources_add(cafi_sources *s, const char *path, caface_error *err)
+{
+    struct stat info;
+    size_t n = strlen(path);
+
+    if (n == 0 || n >= CAFI_SOURCES_MAX_PATH)
+        return cafi_fail(err, CAFACE_EINVAL, "a path of %zu bytes", n);
+    if (stat(path, &info))
+        return cafi_fail(err, CAFACE_EIO, "%s: %s", path, strerror(errno));
+    if (S_ISDIR(info.st_mode))
+        return add_folder(s, path, &info, err);
+    if (n > 4 && strcmp(path + n - 4, ".txt") == 0)
+        return add_list(s, path, err);
+    return add_picture(s, path, "", err);
+}

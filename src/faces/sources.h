@@ -1,0 +1,46 @@
+/* The pictures a command was given: folders, lists and single files, in an
+ * order that depends on names alone.
+ *
+ * A folder is walked depth first, its entries sorted by byte value; what does
+ * not end in .jpg, .jpeg or .png, and what begins with a dot, is passed over. A
+ * picture's label is the name of its folder: the path below the folder that was
+ * given ("0001" in DIR/0001/a.jpg), or that folder's own name for pictures
+ * right inside. A LIST.txt has one path a line, relative to the list's folder,
+ * with a label behind a tab if wanted; empty lines and lines that begin with #
+ * are passed over. Single files have no label.
+ *
+ * Memory: some 100 bytes a picture. */
+#ifndef CAFI_FACES_SOURCES_H
+#define CAFI_FACES_SOURCES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/mem.h"
+
+typedef struct cafi_sources cafi_sources;
+
+typedef struct cafi_source {
+    const char *path;
+    const char *label;   /* "" when there is none */
+    int64_t template_id; /* one number a label, counted from 0 in order of appearance */
+} cafi_source;
+
+caface_status cafi_sources_new(cafi_sources **out, caface_error *err);
+void cafi_sources_free(cafi_sources *sources);
+
+/* Adds what path names. EIO: it does not exist, or a folder below can't be
+ * read; EFORMAT: a folder or list without pictures, a list that is no text;
+ * ELIMIT: folders nested deeper than CAFI_SOURCES_MAX_DEPTH, a path longer than
+ * CAFI_SOURCES_MAX_PATH. */
+#define CAFI_SOURCES_MAX_DEPTH 64
+#define CAFI_SOURCES_MAX_PATH 8192
+caface_status cafi_sources_add(cafi_sources *sources, const char *path, caface_error *err);
+
+size_t cafi_sources_count(const cafi_sources *sources);
+/* Borrowed; good until the next is added. */
+cafi_source cafi_sources_at(const cafi_sources *sources, size_t index);
+/* True when any picture has a label. */
+bool cafi_sources_labelled(const cafi_sources *sources);
+
+#endif
