@@ -383,6 +383,8 @@ static bool go_on(work *w, size_t done)
 {
     const cafi_encode_options *o = w->options;
 
+    if (w->result->stopped)
+        return false;
     w->result->images = done;
     if (o->progress && !o->progress(o->ctx, done, cafi_sources_count(w->sources)))
         w->result->stopped = true;
@@ -421,8 +423,9 @@ static caface_status encode_all(work *w, cafi_feed *feed, caface_error *err)
     size_t n = cafi_sources_count(w->sources);
     caface_status st = CAFACE_OK;
 
-    for (size_t i = 0; !st && i < n && go_on(w, i); i++)
-        st = take(w, i, feed, err);
+    for (size_t i = 0; !st && i < n; i++)
+        if (go_on(w, i) || w->row_of[i] != SIZE_MAX) /* stopping loses no row of the old set */
+            st = take(w, i, feed, err);
     if (st || (st = flush_run(w, err)) || (st = flush_batch(w, err)))
         return st;
     if (!w->result->stopped)

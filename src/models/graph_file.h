@@ -31,9 +31,10 @@ void cafi_graph_parts_clear(cafi_graph_parts *parts);
 /* True when the bundle's metadata has a graph. */
 bool cafi_graph_file_is(const cafi_bundle *bundle);
 /* Builds the network again; the same hash comes out. The constants borrow from
- * bundle, which stays the caller's. EMODEL, naming the node: a version to come,
- * a tensor that is missing, numbers that make no graph. */
-caface_status cafi_graph_file_load(cafi_network *out, const cafi_bundle *bundle, caface_error *err);
+ * bundle, which the network owns from then on; on an error it stays the
+ * caller's. EMODEL, naming the node: a version to come, a tensor that is
+ * missing, numbers that make no graph. */
+caface_status cafi_graph_file_load(cafi_network *out, cafi_bundle *bundle, caface_error *err);
 
 /* 16 hexadecimal digits of a SHA-256 over the graph: ops, wiring, parameters and
  * the bits of every constant, names left out. */

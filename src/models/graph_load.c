@@ -225,17 +225,16 @@ static caface_status load(cafi_network *net, const cafi_bundle *bundle, const ca
     return cafi_graph_file_hash(net->graph, net->hash, err);
 }
 
-caface_status cafi_graph_file_load(cafi_network *out, const cafi_bundle *bundle, caface_error *err)
+caface_status cafi_graph_file_load(cafi_network *out, cafi_bundle *bundle, caface_error *err)
 {
-    cafi_network net = {0};
+    cafi_network net = {.bundle = bundle};
     caface_status st = cafi_graph_new(&net.graph, err);
 
     if (!st)
         st = load(&net, bundle, cafi_value_get(cafi_bundle_config(bundle), CAFI_GRAPH_KEY), err);
     if (st) {
         cafi_graph_free(net.graph);
-        cafi_prefix(err, st, cafi_bundle_path(bundle));
-        return st;
+        return cafi_prefix(err, st, cafi_bundle_path(bundle));
     }
     *out = net;
     return CAFACE_OK;

@@ -206,8 +206,8 @@ static caface_status add_head(cafi_dict *d, const char *bn, const char *linear, 
 }
 
 /* All blocks; taps are the ends of stages 2 and 3. */
-static caface_status add_body(cafi_dict *d, const plan_of_blocks *depth, const spelling *names, bool se,
-                              size_t *x, cafi_network *out, caface_error *err)
+static caface_status add_body(cafi_dict *d, const plan_of_blocks *depth, const spelling *names,
+                              bool se, size_t *x, cafi_network *out, caface_error *err)
 {
     char name[64];
     size_t number = 0;

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "models/graph_file.h"
 #include "models/onnx.h"
 #include "models/state_dict.h"
 
@@ -13,6 +14,8 @@ static caface_status from_bundle(cafi_network *out, const char *path, caface_err
 
     if (st)
         return st;
+    if (cafi_graph_file_is(out->bundle))
+        return cafi_graph_file_load(out, out->bundle, err);
     count = cafi_bundle_count(out->bundle);
     st = cafi_alloc((void **)&tensors, count, sizeof(const cafi_tensor *), err);
     for (size_t i = 0; !st && i < count; i++)
@@ -27,7 +30,7 @@ static bool is_onnx(const char *path)
 {
     size_t n = strlen(path);
 
-    return n > 5 && strcmp(path + n - 5, ".onnx") == 0;
+    return (n > 5 && strcmp(path + n - 5, ".onnx") == 0) || cafi_onnx_is(path);
 }
 
 caface_status cafi_network_open(cafi_network *out, const char *path, caface_error *err)

@@ -9,6 +9,7 @@
 #include "files/bundle.h"
 #include "graph/plan.h"
 #include "graph/reference.h"
+#include "models/encoder.h"
 #include "models/onnx.h"
 
 /* 1e-3 of the largest value: float sums in another order than PyTorch's, over
@@ -39,74 +40,44 @@ static double largest(const float *v, size_t n)
     return m;
 }
 
-/* Crops as the network takes them. */
-static float *prepare(const cafi_network *net, const float *crops, size_t n)
-{
-    const cafi_input_convention *in = &net->input;
-    size_t plane = in->height * in->width;
-    float *x = malloc(n * 3 * plane * sizeof(float));
-
-    assert_non_null(x);
-    for (size_t i = 0; i < n; i++)
-        for (size_t c = 0; c < 3; c++)
-            for (size_t p = 0; p < plane; p++)
-                x[(i * 3 + c) * plane + p] =
-                    (crops[(i * plane + p) * 3 + (in->bgr ? 2 - c : c)] - in->mean[c]) *
-                    in->scale[c];
-    return x;
-}
-
 static void mobilefacenet_agrees(void **state)
 {
-    enum { N = 2, C = 128, S = 192 };
+    enum { N = 8, C = 128, S = 192, PIXELS = 112 * 112 * 3 };
     const char *path = test_shared("weights/mobilefacenet/MobileFaceNet.onnx");
     caface_error err;
-    cafi_network net;
+    cafi_encoder *encoder = NULL;
     float *crops = NULL;
     float *want = NULL;
     float *want_style = NULL;
-    float *x = NULL;
+    unsigned char *bytes = malloc(N * PIXELS);
     float *features = calloc(N * C, sizeof(float));
-    float *styles[2] = {calloc(N * 64 * 2, sizeof(float)), calloc(N * 128 * 2, sizeof(float))};
-    float *outputs[3] = {features, styles[0], styles[1]};
+    float *styles = calloc(N * S * 2, sizeof(float));
 
     (void)state;
     if (!path)
         skip();
-    EXPECT_OK(cafi_onnx_network(&net, path, &err), err);
-    assert_string_equal(net.family, "mobilefacenet");
-    assert_int_equal(net.tap_count, 2);
-    assert_string_equal(cafi_graph_node(net.graph, net.taps[0])->name, "/features/features.4/Add");
-    assert_string_equal(cafi_graph_node(net.graph, net.taps[1])->name, "/features/features.11/Add");
-    crops = read_array(test_shared("golden/mobilefacenet/crops_rgb_u8.npy"), 8 * 112 * 112 * 3);
-    want = read_array(test_shared("golden/mobilefacenet/features.npy"), 8 * C);
-    want_style = read_array(test_shared("golden/mobilefacenet/styles.npy"), 8 * S * 2);
-    x = prepare(&net, crops, N);
-    EXPECT_OK(cafi_graph_output(net.graph, net.feature, &err), err);
-    for (size_t t = 0; t < 2; t++) {
-        size_t style = 0;
-
-        EXPECT_OK(cafi_graph_unary(net.graph, "style", CAFI_OP_STYLE, net.taps[t], 0, 0, &style,
-                                   &err),
-                  err);
-        EXPECT_OK(cafi_graph_output(net.graph, style, &err), err);
-    }
-    EXPECT_OK(cafi_reference_run(net.graph, N, (const float *const *)&x, outputs, &err), err);
+    EXPECT_OK(cafi_encoder_open(&encoder, path, NULL, &err), err);
+    assert_string_equal(cafi_encoder_family(encoder), "mobilefacenet");
+    assert_string_equal(cafi_encoder_tap(encoder, 0), "/features/features.4/Add");
+    assert_string_equal(cafi_encoder_tap(encoder, 1), "/features/features.11/Add");
+    assert_int_equal(cafi_encoder_feature_size(encoder), C);
+    assert_int_equal(cafi_encoder_style_size(encoder), S);
+    crops = read_array(test_shared("golden/mobilefacenet/crops_rgb_u8.npy"), N * PIXELS);
+    want = read_array(test_shared("golden/mobilefacenet/features.npy"), N * C);
+    want_style = read_array(test_shared("golden/mobilefacenet/styles.npy"), N * S * 2);
+    for (size_t i = 0; i < N * PIXELS; i++)
+        bytes[i] = (unsigned char)crops[i];
+    EXPECT_OK(cafi_encoder_run(encoder, bytes, N, features, styles, &err), err);
     EXPECT_NEAR_F32(features, want, N * C, RELATIVE * largest(want, N * C), "features");
-    for (size_t i = 0; i < N; i++) {
-        EXPECT_NEAR_F32(styles[0] + i * 128, want_style + i * S * 2, 128,
-                        RELATIVE * largest(want_style, S * 2), "style 28x28");
-        EXPECT_NEAR_F32(styles[1] + i * 256, want_style + i * S * 2 + 128, 256,
-                        RELATIVE * largest(want_style, S * 2), "style 14x14");
-    }
-    cafi_network_clear(&net);
+    EXPECT_NEAR_F32(styles, want_style, N * S * 2, RELATIVE * largest(want_style, N * S * 2),
+                    "styles");
+    cafi_encoder_free(encoder);
     free(crops);
     free(want);
     free(want_style);
-    free(x);
+    free(bytes);
     free(features);
-    free(styles[0]);
-    free(styles[1]);
+    free(styles);
 }
 
 static void run_yunet(const char *name, size_t side)
@@ -117,6 +88,9 @@ static void run_yunet(const char *name, size_t side)
     cafi_onnx_graph g;
     float *x = calloc(3 * side * side, sizeof(float));
     float *outputs[12] = {NULL};
+    float *fast[12] = {NULL};
+    cafi_plan *plan = NULL;
+    cafi_plan_options options = {.threads = 1};
     test_rng rng = {.state = 5};
 
     assert_non_null(x);
@@ -135,16 +109,24 @@ static void run_yunet(const char *name, size_t side)
         assert_int_equal(shape->dim[1], cells);
         assert_int_equal(shape->dim[2], i < 6 ? 1 : i < 9 ? 4 : 10);
         outputs[i] = calloc(cells * 10, sizeof(float));
+        fast[i] = calloc(cells * 10, sizeof(float));
         EXPECT_OK(cafi_graph_output(g.graph, g.outputs[i], &err), err);
     }
     EXPECT_OK(cafi_reference_run(g.graph, 1, (const float *const *)&x, outputs, &err), err);
+    EXPECT_OK(cafi_plan_new(&plan, g.graph, &options, &err), err);
+    EXPECT_OK(cafi_plan_run(plan, (const float *const *)&x, fast, &err), err);
     for (size_t i = 0; i < 12; i++) {
-        assert_true(isfinite(outputs[i][0]));
-        assert_true(largest(outputs[i], 16) > 0);
+        size_t n = (side >> (3 + i % 3)) * (side >> (3 + i % 3)) * (i < 6 ? 1 : i < 9 ? 4 : 10);
+
+        assert_true(largest(outputs[i], n) > 0);
+        EXPECT_NEAR_F32(fast[i], outputs[i], n, RELATIVE * largest(outputs[i], n), "%s %s", name,
+                        g.names[i]);
         if (i < 6)
-            assert_true(largest(outputs[i], 16) <= 1); /* sigmoids */
+            assert_true(largest(outputs[i], n) <= 1); /* sigmoids */
         free(outputs[i]);
+        free(fast[i]);
     }
+    cafi_plan_free(plan);
     free(x);
     cafi_graph_free(g.graph);
     cafi_onnx_close(file);
