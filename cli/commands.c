@@ -2,12 +2,11 @@
 #include "command.h"
 
 extern const cli_command cli_convert;
+extern const cli_command cli_demo;
 extern const cli_command cli_fuse;
 extern const cli_command cli_info;
+extern const cli_command cli_plot_similarity;
 
 const cli_command *const cli_commands[] = {
-    &cli_fuse,
-    &cli_info,
-    &cli_convert,
-    NULL,
+    &cli_fuse, &cli_info, &cli_convert, &cli_plot_similarity, &cli_demo, NULL,
 };

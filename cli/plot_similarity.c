@@ -1,0 +1,233 @@
+/* caface plot similarity: faces and templates against a gallery, as a picture. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "command.h"
+#include "files/json.h"
+#include "similarity.h"
+
+typedef struct plot_options {
+    cli_common common;
+    const char *model;
+    const char *input;
+    const char *gallery;
+    const char *label;
+    cli_list methods;
+    double norm_power;
+    cli_list chunks;
+    size_t seed;
+    const char *title;
+    const char *subtitle;
+    cli_list outputs;
+} plot_options;
+
+static const cli_option options[] = {
+    {"model", 'm', CLI_STRING, offsetof(plot_options, model), "M",
+     "the fusion model; needed for the method caface", 0, 0},
+    {"input", 'i', CLI_STRING, offsetof(plot_options, input), "SET",
+     "feature set whose rows are the dots, all of one person", 0, 0},
+    {"gallery", 'g', CLI_STRING, offsetof(plot_options, gallery), "SET",
+     "feature set whose rows, averaged, are the gallery template", 0, 0},
+    {"label", 0, CLI_STRING, offsetof(plot_options, label), "TEXT",
+     "take the gallery's rows with this label only", 0, 0},
+    {"method", 0, CLI_LIST, offsetof(plot_options, methods), "NAME",
+     "caface, average, norm or unit; may be repeated (default: all of them)", 0, 0},
+    {"norm-power", 0, CLI_REAL, offsetof(plot_options, norm_power), "P",
+     "power of the method norm (default 7)", -100, 100},
+    {"chunk", 0, CLI_LIST, offsetof(plot_options, chunks), "N",
+     "faces of a chunk for caface, 0 for all at once; may be repeated (default 512)", 0, 0},
+    {"seed", 0, CLI_SIZE, offsetof(plot_options, seed), "S", "of the dots' heights (default 1)", 0,
+     1e15},
+    {"title", 0, CLI_STRING, offsetof(plot_options, title), "TEXT", "above the picture", 0, 0},
+    {"subtitle", 0, CLI_STRING, offsetof(plot_options, subtitle), "TEXT", "below the title", 0, 0},
+    {"output", 'o', CLI_LIST, offsetof(plot_options, outputs), "FILE",
+     "the picture, .png, .svg or .pdf; may be repeated", 0, 0},
+    {0},
+};
+
+static void defaults(void *arg)
+{
+    plot_options *o = arg;
+
+    o->norm_power = 7;
+    o->seed = 1;
+}
+
+/* The ways to fuse, in the order asked for. */
+typedef struct ways {
+    cli_way items[CAFI_SIMILARITY_MAX_STARS];
+    size_t count;
+} ways;
+
+static caface_status add_way(ways *w, const plot_options *o, caface_method method, size_t chunk,
+                             caface_error *err)
+{
+    if (w->count == CAFI_SIMILARITY_MAX_STARS)
+        return cafi_fail(err, CAFACE_EINVAL, "more methods and chunks than a plot has room for, %d",
+                         CAFI_SIMILARITY_MAX_STARS);
+    cli_way_set(&w->items[w->count++], method, o->norm_power, chunk);
+    return CAFACE_OK;
+}
+
+static caface_status add_caface(ways *w, const plot_options *o, caface_error *err)
+{
+    caface_status st = CAFACE_OK;
+
+    if (o->chunks.count == 0)
+        return add_way(w, o, CAFACE_METHOD_CAFACE, 512, err);
+    for (size_t i = 0; i < o->chunks.count && !st; i++) {
+        char *end = NULL;
+        unsigned long long chunk = strtoull(o->chunks.items[i], &end, 10);
+
+        if (o->chunks.items[i][0] < '0' || o->chunks.items[i][0] > '9' || *end ||
+            chunk > CAFACE_MAX_CHUNK)
+            return cafi_fail(err, CAFACE_EINVAL, "--chunk %s: not a number from 0 to %d",
+                             o->chunks.items[i], CAFACE_MAX_CHUNK);
+        st = add_way(w, o, CAFACE_METHOD_CAFACE, (size_t)chunk, err);
+    }
+    return st;
+}
+
+static caface_status list_ways(ways *w, const plot_options *o, caface_error *err)
+{
+    static const caface_method all[] = {CAFACE_METHOD_UNIT, CAFACE_METHOD_AVERAGE,
+                                        CAFACE_METHOD_NORM, CAFACE_METHOD_CAFACE};
+    size_t count = o->methods.count ? o->methods.count : sizeof all / sizeof all[0];
+    caface_status st = CAFACE_OK;
+
+    for (size_t i = 0; i < count && !st; i++) {
+        caface_method method = CAFACE_METHOD_AVERAGE;
+
+        if (!o->methods.count)
+            method = all[i];
+        else if ((st = caface_method_parse(&method, o->methods.items[i], err)))
+            return st;
+        if (method == CAFACE_METHOD_MEDIA)
+            return cafi_fail(err, CAFACE_EINVAL,
+                             "--method media: not in this plot; caface, "
+                             "average, norm or unit");
+        if (method == CAFACE_METHOD_CAFACE && !o->model)
+            return cafi_fail(err, CAFACE_EINVAL, "the method caface needs --model");
+        st = method == CAFACE_METHOD_CAFACE ? add_caface(w, o, err) : add_way(w, o, method, 0, err);
+    }
+    return st;
+}
+
+static void print_json(const plot_options *o, const cafi_feature_set *set, const ways *w,
+                       const cli_similarity *s)
+{
+    cafi_buf text = {0};
+    cafi_json json = {.out = &text};
+
+    cafi_json_begin_object(&json, NULL);
+    cafi_json_int(&json, "faces", (int64_t)set->N);
+    cafi_json_begin_array(&json, "results");
+    for (size_t k = 0; k < w->count; k++) {
+        cafi_json_begin_object(&json, NULL);
+        cafi_json_string(&json, "method", caface_method_name(w->items[k].method));
+        if (w->items[k].method == CAFACE_METHOD_CAFACE)
+            cafi_json_int(&json, "chunk", (int64_t)w->items[k].chunk);
+        cafi_json_real(&json, "similarity", s->stars[k].similarity);
+        cafi_json_end_object(&json);
+    }
+    cafi_json_end_array(&json);
+    cafi_json_begin_array(&json, "pictures");
+    for (size_t i = 0; i < o->outputs.count; i++)
+        cafi_json_string(&json, NULL, o->outputs.items[i]);
+    cafi_json_end_array(&json);
+    cafi_json_end_object(&json);
+    printf("%s\n", text.data ? text.data : "");
+    cafi_buf_free(&text);
+}
+
+static caface_status draw(const plot_options *o, const ways *w, cafi_pool *pool,
+                          const caface_model *model, const cafi_feature_set *set,
+                          const cafi_feature_set *gallery, caface_error *err)
+{
+    cli_similarity s = {0};
+    float *template = NULL;
+    caface_status st = CAFACE_OK;
+
+    if (set->C != gallery->C)
+        return cafi_fail(err, CAFACE_EMODEL, "%s has features of width %zu, %s of width %zu",
+                         set->path, set->C, gallery->path, gallery->C);
+    if ((st = cafi_alloc_f32(&template, 1, gallery->C, err)) ||
+        (st = cli_gallery_template(gallery, o->label, template, err)) ||
+        (st = cli_similarity_measure(&s, model, set, template, w->items, w->count, pool, err)))
+        goto done;
+    for (size_t i = 0; i < o->outputs.count && !st; i++)
+        st = cafi_similarity_save(&(cafi_similarity){.title = o->title,
+                                                     .subtitle = o->subtitle,
+                                                     .similarity = s.similarity,
+                                                     .weight = s.weight,
+                                                     .count = set->N,
+                                                     .stars = s.stars,
+                                                     .star_count = w->count,
+                                                     .seed = o->seed},
+                                  o->outputs.items[i], err);
+    if (st)
+        goto done;
+    if (o->common.json)
+        print_json(o, set, w, &s);
+    else if (!o->common.quiet)
+        for (size_t k = 0; k < w->count; k++)
+            printf("%-24s %.4f\n", w->items[k].name, s.stars[k].similarity);
+done:
+    cli_similarity_free(&s);
+    free(template);
+    return st;
+}
+
+static int run(void *arg)
+{
+    const plot_options *o = arg;
+    caface_error err = {0};
+    ways w = {0};
+    cafi_pool *pool = NULL;
+    caface_model *model = NULL;
+    cafi_feature_set *set = NULL, *gallery = NULL;
+    caface_status st = CAFACE_OK;
+
+    if (!o->input || !o->gallery || !o->outputs.count)
+        return cli_usage("plot similarity", "%s is missing",
+                         !o->input     ? "--input"
+                         : !o->gallery ? "--gallery"
+                                       : "--output");
+    for (size_t i = 0; i < o->outputs.count; i++)
+        if ((st = cafi_plot_check(o->outputs.items[i], &err)))
+            return st == CAFACE_EINVAL ? cli_usage("plot similarity", "%s", err.message)
+                                       : cli_fail(&err);
+    if (list_ways(&w, o, &err))
+        return cli_usage("plot similarity", "%s", err.message);
+    if ((st = cafi_pool_new(&pool, o->common.threads, &err)) ||
+        (o->model && (st = caface_model_open(&model, o->model, &err))) ||
+        (st = cafi_feature_set_open(&set, o->input, &err)) ||
+        (st = cafi_feature_set_open(&gallery, o->gallery, &err)))
+        goto done;
+    st = draw(o, &w, pool, model, set, gallery, &err);
+done:
+    cafi_feature_set_close(gallery);
+    cafi_feature_set_close(set);
+    caface_model_free(model);
+    cafi_pool_free(pool);
+    return st ? cli_fail(&err) : CLI_OK;
+}
+
+const cli_command cli_plot_similarity = {
+    .name = "plot similarity",
+    .summary = "draw the faces of a set and its templates against a gallery",
+    .synopsis = "--model M --input SET --gallery SET [--label TEXT] -o FILE...",
+    .text = "Every dot is a face of SET: its place is the cosine similarity to the gallery\n"
+            "template, its height is random, its colour is its weight in the template of\n"
+            "the last method caface. A star stands at the similarity of each method's\n"
+            "template. All rows of SET are taken as one person's, whatever its index says.",
+    .example = "  caface plot similarity --model data/sample/model.safetensors \\\n"
+               "    --input data/sample/long --gallery data/sample/gallery --label 51 \\\n"
+               "    --title \"640 poor pictures of one person\" -o plot.png -o plot.svg",
+    .options = options,
+    .options_size = sizeof(plot_options),
+    .defaults = defaults,
+    .run = run,
+};

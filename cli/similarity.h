@@ -1,0 +1,41 @@
+/* What a similarity plot shows, measured: every face of a set and the templates
+ * of several methods against one gallery template. */
+#ifndef CAFACE_CLI_SIMILARITY_H
+#define CAFACE_CLI_SIMILARITY_H
+
+#include "base/threads.h"
+#include "caface/set.h"
+#include "files/feature_set.h"
+#include "plot/similarity.h"
+
+/* A way to fuse, as a table or a picture names it. */
+typedef struct cli_way {
+    char name[64];
+    caface_method method;
+    double norm_power; /* of CAFACE_METHOD_NORM */
+    size_t chunk;      /* of CAFACE_METHOD_CAFACE; 0: all at once */
+} cli_way;
+
+/* Fills way and its name: "average", "norm, p = 7", "CAFace, chunks of 4". */
+void cli_way_set(cli_way *way, caface_method method, double norm_power, size_t chunk);
+
+/* The normalised mean of the rows of a set: those with this label, or all when
+ * label is NULL. out f32 [set->C]. EINVAL: no such row, no label column. */
+caface_status cli_gallery_template(const cafi_feature_set *set, const char *label, float *out,
+                                   caface_error *err);
+
+typedef struct cli_similarity {
+    float *similarity; /* [faces->N] */
+    float *weight;     /* [faces->N] in the last caface way, or NULL */
+    cafi_similarity_star stars[CAFI_SIMILARITY_MAX_STARS]; /* one a way, names borrowed */
+} cli_similarity;
+
+/* Measures the whole set against gallery, f32 [faces->C] of length 1. model may
+ * be NULL when no way needs it. Freed by cli_similarity_free in every case. */
+caface_status cli_similarity_measure(cli_similarity *out, const caface_model *model,
+                                     const cafi_feature_set *faces, const float *gallery,
+                                     const cli_way *ways, size_t way_count, cafi_pool *pool,
+                                     caface_error *err);
+void cli_similarity_free(cli_similarity *s);
+
+#endif
