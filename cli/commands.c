@@ -3,10 +3,19 @@
 
 extern const cli_command cli_convert;
 extern const cli_command cli_demo;
+extern const cli_command cli_eval_verify;
 extern const cli_command cli_fuse;
 extern const cli_command cli_info;
 extern const cli_command cli_plot_similarity;
 
+/* clang-format off */
 const cli_command *const cli_commands[] = {
-    &cli_fuse, &cli_info, &cli_convert, &cli_plot_similarity, &cli_demo, NULL,
+    &cli_fuse,
+    &cli_info,
+    &cli_convert,
+    &cli_eval_verify,
+    &cli_plot_similarity,
+    &cli_demo,
+    NULL,
 };
+/* clang-format on */

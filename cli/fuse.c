@@ -12,6 +12,7 @@
 #include "fusion/batch.h"
 #include "fusion/gather.h"
 #include "fusion/model.h"
+#include "fusion_model.h"
 #include "interrupt.h"
 #include "progress.h"
 
@@ -100,32 +101,6 @@ static int check_usage(const fuse_options *o, caface_method method)
     if (o->output && !ends_with(o->output, ".npy") && !ends_with(o->output, ".npz"))
         return cli_usage("fuse", "-o %s: the name must end in .npy or .npz", o->output);
     return CLI_OK;
-}
-
-/* The one of the given files that holds a fusion network. */
-static caface_status open_model(job *j, caface_error *err)
-{
-    const cli_list *models = &j->o->models;
-    caface_status st = CAFACE_OK;
-
-    for (size_t i = 0; i < models->count; i++) {
-        cafi_bundle *bundle = NULL;
-        bool found = false;
-
-        st = cafi_bundle_open(&bundle, models->items[i], err);
-        if (st)
-            return st;
-        found = cafi_model_is_in(bundle);
-        if (found || i + 1 == models->count) {
-            st = cafi_model_bind(&j->model, bundle, err);
-            if (st)
-                cafi_prefix(err, st, models->items[i]);
-        }
-        cafi_bundle_close(bundle);
-        if (found || st)
-            return st;
-    }
-    return CAFACE_OK;
 }
 
 static caface_status open_set(job *j, caface_error *err)
@@ -366,7 +341,7 @@ static caface_status prepare(job *j, caface_error *err)
     caface_status st = CAFACE_OK;
 
     if ((st = check_writable(o->output, err)) || (st = check_writable(o->weights, err)) ||
-        (st = check_writable(o->save_state, err)) || (st = open_model(j, err)) ||
+        (st = check_writable(o->save_state, err)) || (st = cli_open_fusion(&j->model, &o->models, err)) ||
         (st = open_set(j, err)) || (st = cafi_pool_new(&j->pool, o->common.threads, err)) ||
         !j->set)
         return st;

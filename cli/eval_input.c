@@ -1,0 +1,318 @@
+#include "eval_input.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/mem.h"
+#include "fusion/gather.h"
+#include "fusion_model.h"
+#include "interrupt.h"
+
+void eval_defaults(eval_options *o)
+{
+    o->norm_power = 1.0;
+    o->bootstrap = 1000;
+    o->seed = 1;
+}
+
+static bool ends_with(const char *text, const char *end)
+{
+    size_t a = strlen(text);
+    size_t b = strlen(end);
+
+    return a >= b && strcmp(text + a - b, end) == 0;
+}
+
+int eval_check_usage(const char *command, const eval_options *o)
+{
+    if (!o->features)
+        return cli_usage(command, "--features SET is needed");
+    if (o->styles && !ends_with(o->features, ".npy"))
+        return cli_usage(command, "--styles goes with --features F.npy");
+    if (o->meta && !o->dataset)
+        return cli_usage(command, "--meta needs --dataset NAME");
+    if (o->dataset && !o->meta)
+        return cli_usage(command, "--dataset needs --meta DIR");
+    if (o->meta && o->templates)
+        return cli_usage(command, "--meta and --templates exclude each other");
+    return CLI_OK;
+}
+
+char *eval_meta_path(const eval_options *o, const char *suffix)
+{
+    static const char *const folders[] = {"", "meta/"};
+    cafi_buf path = {0};
+    struct stat info;
+
+    for (int f = 0; f < 2; f++) {
+        cafi_buf_free(&path);
+        cafi_buf_printf(&path, "%s/%s", o->meta, folders[f]);
+        for (const char *c = o->dataset; *c; c++) {
+            char lower = *c >= 'A' && *c <= 'Z' ? (char)(*c - 'A' + 'a') : *c;
+
+            cafi_buf_append(&path, &lower, 1);
+        }
+        cafi_buf_text(&path, suffix);
+        if (path.failed) {
+            cafi_buf_free(&path);
+            return NULL;
+        }
+        if (stat(path.data, &info) == 0)
+            break;
+    }
+    return path.data;
+}
+
+/* --- recipes ------------------------------------------------------------------ */
+
+static caface_status add_recipe(eval_input *in, caface_method method, double power, size_t chunk,
+                                caface_error *err)
+{
+    eval_recipe r = {.method = method, .power = power, .chunk = chunk};
+    const char *name = caface_method_name(method);
+
+    if (method == CAFACE_METHOD_CAFACE)
+        snprintf(r.name, sizeof r.name, "%s@%zu", name, chunk);
+    else if (method == CAFACE_METHOD_NORM && power != 1)
+        snprintf(r.name, sizeof r.name, "%s:%g", name, power);
+    else
+        snprintf(r.name, sizeof r.name, "%s", name);
+    for (size_t i = 0; i < in->recipe_count; i++)
+        if (strcmp(in->recipes[i].name, r.name) == 0)
+            return CAFACE_OK; /* asked for twice */
+    if (in->recipe_count == EVAL_MAX_RECIPES)
+        return cafi_fail(err, CAFACE_ELIMIT, "more than %d methods and chunk sizes",
+                         EVAL_MAX_RECIPES);
+    in->recipes[in->recipe_count++] = r;
+    return CAFACE_OK;
+}
+
+static caface_status parse_chunk(const char *text, size_t size, size_t *out, caface_error *err)
+{
+    int64_t value = 0;
+
+    if (!cafi_parse_int64(text, size, &value) || value < 0 || value > CAFACE_MAX_CHUNK)
+        return cafi_fail(err, CAFACE_EINVAL, "chunk %.*s: must be a whole number from 0 to %d",
+                         (int)size, text, CAFACE_MAX_CHUNK);
+    *out = (size_t)value;
+    return CAFACE_OK;
+}
+
+/* caface with every chunk size of --chunk. */
+static caface_status add_caface(eval_input *in, caface_error *err)
+{
+    const char *text = in->o->chunk ? in->o->chunk : "512";
+    caface_status st = CAFACE_OK;
+
+    for (;;) {
+        size_t size = strcspn(text, ",");
+        size_t chunk = 0;
+
+        if ((st = parse_chunk(text, size, &chunk, err)) ||
+            (st = add_recipe(in, CAFACE_METHOD_CAFACE, 1, chunk, err)) || !text[size])
+            return st;
+        text += size + 1;
+    }
+}
+
+/* One word of --method. */
+static caface_status add_word(eval_input *in, const char *word, caface_error *err)
+{
+    char name[64];
+    size_t size = strcspn(word, ":@");
+    const char *tail = word + size;
+    caface_method method = CAFACE_METHOD_CAFACE;
+    double power = in->o->norm_power;
+    size_t chunk = 0;
+    char *end = NULL;
+    caface_status st = CAFACE_OK;
+
+    snprintf(name, sizeof name, "%.*s", (int)(size < 63 ? size : 63), word);
+    if ((st = caface_method_parse(&method, name, err)))
+        return st;
+    if (*tail == ':' && method == CAFACE_METHOD_NORM) {
+        power = strtod(tail + 1, &end);
+        if (end == tail + 1 || *end || !(power >= -100 && power <= 100))
+            return cafi_fail(err, CAFACE_EINVAL, "method %s: the power must lie in -100..100",
+                             word);
+    } else if (*tail == '@' && method == CAFACE_METHOD_CAFACE) {
+        st = parse_chunk(tail + 1, strlen(tail + 1), &chunk, err);
+        return st ? st : add_recipe(in, method, 1, chunk, err);
+    } else if (*tail)
+        return cafi_fail(err, CAFACE_EINVAL, "method %s: only norm:POWER and caface@CHUNK", word);
+    return method == CAFACE_METHOD_CAFACE ? add_caface(in, err)
+                                          : add_recipe(in, method, power, 0, err);
+}
+
+static caface_status add_words(eval_input *in, caface_error *err)
+{
+    const char *text = in->o->method;
+    caface_status st = CAFACE_OK;
+
+    for (;;) {
+        char word[64];
+        size_t size = strcspn(text, ",");
+
+        snprintf(word, sizeof word, "%.*s", (int)(size < 63 ? size : 63), text);
+        if ((st = add_word(in, word, err)) || !text[size])
+            return st;
+        text += size + 1;
+    }
+}
+
+/* Without --method: every one that has what it needs. */
+static caface_status add_all(eval_input *in, caface_error *err)
+{
+    caface_status st = CAFACE_OK;
+
+    if ((st = add_recipe(in, CAFACE_METHOD_AVERAGE, 1, 0, err)) ||
+        (st = add_recipe(in, CAFACE_METHOD_MEDIA, 1, 0, err)) ||
+        (st = add_recipe(in, CAFACE_METHOD_UNIT, 1, 0, err)) ||
+        (st = add_recipe(in, CAFACE_METHOD_NORM, in->o->norm_power, 0, err)) || !in->model)
+        return st;
+    return add_caface(in, err);
+}
+
+caface_status eval_find_recipe(const eval_input *in, const char *name, size_t size, size_t *out,
+                               caface_error *err)
+{
+    cafi_buf known = {0};
+
+    for (size_t i = 0; i < in->recipe_count; i++) {
+        const eval_recipe *r = &in->recipes[i];
+        const char *method = caface_method_name(r->method);
+
+        if ((strlen(r->name) == size && memcmp(r->name, name, size) == 0) ||
+            (strlen(method) == size && memcmp(method, name, size) == 0)) {
+            *out = i;
+            return CAFACE_OK;
+        }
+    }
+    for (size_t i = 0; i < in->recipe_count; i++)
+        cafi_buf_printf(&known, "%s%s", i ? ", " : "", in->recipes[i].name);
+    cafi_fail(err, CAFACE_EINVAL, "--compare: %.*s is no row of the table: %s", (int)size, name,
+              known.failed ? "" : known.data);
+    cafi_buf_free(&known);
+    return CAFACE_EINVAL;
+}
+
+/* --- opening ------------------------------------------------------------------- */
+
+static caface_status open_set(const eval_options *o, cafi_feature_set **out, caface_error *err)
+{
+    if (ends_with(o->features, ".npy"))
+        return cafi_feature_set_from_files(out, o->features, o->styles, err);
+    return cafi_feature_set_open(out, o->features, err);
+}
+
+static caface_status read_templates(eval_input *in, const cafi_feature_set *set, caface_error *err)
+{
+    char *path = NULL;
+    caface_status st = CAFACE_OK;
+
+    if (in->o->templates)
+        return cafi_template_list_read(&in->list, in->o->templates, err);
+    if (in->o->meta) {
+        path = eval_meta_path(in->o, "_face_tid_mid.txt");
+        st = path ? cafi_template_list_read(&in->list, path, err) : cafi_fail_memory(err, 0);
+        free(path);
+        return st;
+    }
+    if (!set->index)
+        return cafi_fail(err, CAFACE_EINVAL, "%s: no index.tsv in it: --templates is needed",
+                         set->path);
+    return cafi_template_list_from_index(&in->list, set->index, set->path, err);
+}
+
+static bool uses(const eval_input *in, caface_method method)
+{
+    for (size_t i = 0; i < in->recipe_count; i++)
+        if (in->recipes[i].method == method)
+            return true;
+    return false;
+}
+
+static caface_status check_model(const eval_input *in, const cafi_feature_set *set,
+                                 caface_error *err)
+{
+    bool unknown = false;
+    caface_status st = CAFACE_OK;
+
+    for (size_t i = 0; i < in->recipe_count; i++)
+        if ((st = cafi_gather_check(set, in->model, in->recipes[i].method, err)))
+            return st;
+    if (!uses(in, CAFACE_METHOD_CAFACE))
+        return CAFACE_OK;
+    st = cafi_feature_set_check_model(set, in->o->models.items[0], NULL, in->model->info.hash,
+                                      &unknown, err);
+    if (!st && unknown && !set->S)
+        cli_warn("%s: no word of the fusion model that made its compact styles", set->path);
+    return st;
+}
+
+caface_status eval_open(eval_input *in, const char *command, const cli_common *common,
+                        const eval_options *options, caface_error *err)
+{
+    cafi_feature_set *set = NULL;
+    caface_status st = CAFACE_OK;
+
+    *in = (eval_input){.command = command, .common = common, .o = options};
+    if ((st = cli_open_fusion(&in->model, &options->models, err)) ||
+        (st = options->method ? add_words(in, err) : add_all(in, err)))
+        return st;
+    if (uses(in, CAFACE_METHOD_CAFACE) && !in->model)
+        return cafi_fail(err, CAFACE_EINVAL, "the method caface needs --model M");
+    if ((st = cafi_pool_new(&in->pool, common->threads, err)) ||
+        (st = open_set(options, &set, err)))
+        return st;
+    in->C = set->C;
+    if (!(st = check_model(in, set, err)) && !(st = read_templates(in, set, err)))
+        st = cafi_template_set_new(&in->templates, &in->list, set, uses(in, CAFACE_METHOD_CAFACE),
+                                   in->pool, err);
+    cafi_feature_set_close(set);
+    return st ? st : cafi_alloc_f32(&in->fused, in->list.count, in->C, err);
+}
+
+void eval_close(eval_input *in)
+{
+    cafi_template_set_free(&in->templates);
+    cafi_template_list_free(&in->list);
+    caface_model_free(in->model);
+    cafi_pool_free(in->pool);
+    free(in->fused);
+}
+
+static bool on_progress(void *ctx, size_t faces)
+{
+    eval_input *in = ctx;
+
+    cli_progress_update(&in->progress, faces);
+    return !cli_interrupted();
+}
+
+caface_status eval_fuse(eval_input *in, const eval_recipe *recipe, caface_error *err)
+{
+    cafi_fuse_options options = {.method = recipe->method,
+                                 .norm_power = recipe->power,
+                                 .chunk = recipe->chunk,
+                                 .pool = in->pool,
+                                 .progress = on_progress,
+                                 .progress_ctx = in};
+    cafi_feature_set *set = NULL;
+    caface_status st = open_set(in->o, &set, err);
+
+    if (st)
+        return st;
+    if (set->C != in->C)
+        st =
+            cafi_fail(err, CAFACE_EFORMAT, "%s: C = %zu, was %zu before", set->path, set->C, in->C);
+    cli_progress_begin(&in->progress, recipe->name, in->templates.groups.N,
+                       in->common->quiet || in->common->json);
+    if (!st)
+        st = cafi_template_set_fuse(&in->templates, set, in->model, options, in->fused, err);
+    cli_progress_end(&in->progress);
+    cafi_feature_set_close(set);
+    return st;
+}

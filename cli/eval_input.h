@@ -1,0 +1,127 @@
+/* What the evaluations share: the feature set, its templates, the model, and
+ * the rows of the table, each a method with its chunk size. */
+#ifndef CAFACE_CLI_EVAL_INPUT_H
+#define CAFACE_CLI_EVAL_INPUT_H
+
+#include "command.h"
+#include "eval/template_set.h"
+#include "progress.h"
+
+/* Members of the options that verify and identify have in common. */
+typedef struct eval_options {
+    cli_list models;
+    const char *features, *styles;
+    const char *method, *chunk;
+    double norm_power;
+    const char *meta, *dataset, *templates;
+    size_t bootstrap;
+    int64_t seed;
+    const char *csv, *markdown;
+} eval_options;
+
+void eval_defaults(eval_options *options);
+
+#define EVAL_OPTIONS(type, in)                                                                       \
+    {"features",                                                                                     \
+     'f',                                                                                            \
+     CLI_STRING,                                                                                     \
+     offsetof(type, in.features),                                                                    \
+     "SET",                                                                                          \
+     "feature set: a folder, an .npz, or features .npy; rows in the order of the templates",         \
+     0,                                                                                              \
+     0},                                                                                             \
+        {"styles",   0,                                                                              \
+         CLI_STRING, offsetof(type, in.styles),                                                      \
+         "S.npy",    "styles, where --features is an .npy",                                          \
+         0,          0},                                                                             \
+        {"model",  'm',                                                                              \
+         CLI_LIST, offsetof(type, in.models),                                                        \
+         "M",      "file with a fusion network; may be given twice",                                 \
+         0,        0},                                                                               \
+        {"method",                                                                                   \
+         0,                                                                                          \
+         CLI_STRING,                                                                                 \
+         offsetof(type, in.method),                                                                  \
+         "M1,M2",                                                                                    \
+         "average, media, unit, norm, norm:POWER, caface, caface@CHUNK (default: all that the "      \
+         "data allows)",                                                                             \
+         0,                                                                                          \
+         0},                                                                                         \
+        {"chunk",    0,                                                                              \
+         CLI_STRING, offsetof(type, in.chunk),                                                       \
+         "C1,C2",    "chunk sizes of caface, a row of the table each; 0: all at once (default 512)", \
+         0,          0},                                                                             \
+        {"norm-power", 0,                                                                            \
+         CLI_REAL,     offsetof(type, in.norm_power),                                                \
+         "P",          "power of the method norm (default 1)",                                       \
+         -100,         100},                                                                         \
+        {"meta",     0,                                                                              \
+         CLI_STRING, offsetof(type, in.meta),                                                        \
+         "DIR",      "folder of the InsightFace files, or the one above its meta/",                  \
+         0,          0},                                                                             \
+        {"dataset",  0,                                                                              \
+         CLI_STRING, offsetof(type, in.dataset),                                                     \
+         "NAME",     "with --meta: IJBB, IJBC or any name that the files begin with",                \
+         0,          0},                                                                             \
+        {"templates", 0,                                                                             \
+         CLI_STRING,  offsetof(type, in.templates),                                                  \
+         "T.txt",     "lines `name template media [subject]` (default: index.tsv of the set)",       \
+         0,           0},                                                                            \
+        {"bootstrap", 0,                                                                             \
+         CLI_SIZE,    offsetof(type, in.bootstrap),                                                  \
+         "N",         "resamples of the 95 % intervals (default 1000); 0: none",                     \
+         0,           100000},                                                                       \
+        {"seed", 0, CLI_INT, offsetof(type, in.seed), "S", "seed of the resamples (default 1)",      \
+         0,      0},                                                                                 \
+        {"csv", 0, CLI_STRING, offsetof(type, in.csv), "FILE", "write the table as CSV", 0, 0},      \
+    {                                                                                                \
+        "markdown", 0, CLI_STRING, offsetof(type, in.markdown), "FILE",                              \
+            "write the table as Markdown", 0, 0                                                      \
+    }
+
+/* A row of the table. */
+typedef struct eval_recipe {
+    caface_method method;
+    double power;  /* of norm */
+    size_t chunk;  /* of caface */
+    char name[32]; /* "average", "norm:7", "caface@512": what --compare takes */
+} eval_recipe;
+
+#define EVAL_MAX_RECIPES 64
+
+typedef struct eval_input {
+    const char *command; /* "eval verify" */
+    const cli_common *common;
+    const eval_options *o;
+    cafi_pool *pool;
+    caface_model *model;
+    cafi_template_list list;
+    cafi_template_set templates;
+    size_t C;
+    eval_recipe recipes[EVAL_MAX_RECIPES];
+    size_t recipe_count;
+    float *fused; /* [list.count][C]: templates of the recipe at hand */
+    cli_progress progress;
+} eval_input;
+
+/* The path of a file of the data set, "DIR/ijbc" + suffix or "DIR/meta/ijbc" +
+ * suffix, whichever is there; the caller frees. NULL: no memory. */
+char *eval_meta_path(const eval_options *options, const char *suffix);
+
+/* Checks what can be checked before anything is opened; CLI_OK or CLI_USAGE. */
+int eval_check_usage(const char *command, const eval_options *options);
+
+/* Opens everything, looks at every row, and lists the recipes. */
+caface_status eval_open(eval_input *in, const char *command, const cli_common *common,
+                        const eval_options *options, caface_error *err);
+void eval_close(eval_input *in);
+
+/* Fuses all templates by one recipe into in->fused. The set is mapped for this
+ * call only: its pages would otherwise count as memory of all that follows. */
+caface_status eval_fuse(eval_input *in, const eval_recipe *recipe, caface_error *err);
+
+/* The number of the recipe of that name (also just "caface": the first one). */
+caface_status eval_find_recipe(const eval_input *in, const char *name, size_t size, size_t *out,
+                               caface_error *err);
+
+#endif

@@ -1,0 +1,29 @@
+/* A table of results: aligned text for a terminal, Markdown, CSV. */
+#ifndef CAFACE_CLI_EVAL_TABLE_H
+#define CAFACE_CLI_EVAL_TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/mem.h"
+
+#define TABLE_MAX_COLUMNS 32
+
+/* Cells are added row by row, the header first. A cell may have a second line
+ * after '\n' (an interval). After a failed allocation failed stays set. */
+typedef struct eval_table {
+    size_t columns;
+    char **cells; /* [count] */
+    size_t count, capacity;
+    bool failed;
+} eval_table;
+
+void eval_table_cell(eval_table *table, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void eval_table_free(eval_table *table);
+
+/* Append the table to out: words in the first column left, numbers right. */
+void eval_table_text(const eval_table *table, cafi_buf *out);
+void eval_table_markdown(const eval_table *table, cafi_buf *out);
+void eval_table_csv(const eval_table *table, cafi_buf *out);
+
+#endif

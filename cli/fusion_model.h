@@ -1,0 +1,13 @@
+/* The fusion network among the files that --model names. */
+#ifndef CAFACE_CLI_FUSION_MODEL_H
+#define CAFACE_CLI_FUSION_MODEL_H
+
+#include "caface/model.h"
+#include "command.h"
+
+/* Opens the first file with a fusion network (the others may hold a backbone).
+ * *out stays NULL when no file is given; it is the caller's, to
+ * caface_model_free. Errors as caface_model_open, of the last file. */
+caface_status cli_open_fusion(caface_model **out, const cli_list *models, caface_error *err);
+
+#endif
