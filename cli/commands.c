@@ -3,6 +3,7 @@
 
 extern const cli_command cli_convert;
 extern const cli_command cli_demo;
+extern const cli_command cli_eval_identify;
 extern const cli_command cli_eval_verify;
 extern const cli_command cli_fuse;
 extern const cli_command cli_info;
@@ -14,6 +15,7 @@ const cli_command *const cli_commands[] = {
     &cli_info,
     &cli_convert,
     &cli_eval_verify,
+    &cli_eval_identify,
     &cli_plot_similarity,
     &cli_demo,
     NULL,

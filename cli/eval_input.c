@@ -146,6 +146,22 @@ static caface_status add_word(eval_input *in, const char *word, caface_error *er
                                           : add_recipe(in, method, power, 0, err);
 }
 
+caface_status eval_parse_recipe(eval_input *in, const char *word, eval_recipe *out,
+                                caface_error *err)
+{
+    eval_input one = {.o = in->o, .model = in->model};
+    caface_status st = add_word(&one, word, err);
+
+    if (!st && one.recipe_count != 1)
+        st = cafi_fail(err, CAFACE_EINVAL, "method %s: one chunk size is needed: caface@CHUNK",
+                       word);
+    if (!st && one.recipes[0].method == CAFACE_METHOD_CAFACE && !in->model)
+        st = cafi_fail(err, CAFACE_EINVAL, "the method caface needs --model M");
+    if (!st)
+        *out = one.recipes[0];
+    return st;
+}
+
 static caface_status add_words(eval_input *in, caface_error *err)
 {
     const char *text = in->o->method;

@@ -120,6 +120,11 @@ void eval_close(eval_input *in);
  * call only: its pages would otherwise count as memory of all that follows. */
 caface_status eval_fuse(eval_input *in, const eval_recipe *recipe, caface_error *err);
 
+/* One method as --method names it, as a recipe of its own. EINVAL: unknown, or
+ * several chunk sizes. */
+caface_status eval_parse_recipe(eval_input *in, const char *word, eval_recipe *out,
+                                caface_error *err);
+
 /* The number of the recipe of that name (also just "caface": the first one). */
 caface_status eval_find_recipe(const eval_input *in, const char *name, size_t size, size_t *out,
                                caface_error *err);

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "files/output.h"
+
 void eval_table_cell(eval_table *table, const char *fmt, ...)
 {
     va_list args;
@@ -127,4 +129,37 @@ void eval_table_csv(const eval_table *t, cafi_buf *out)
             cafi_buf_text(out, "\"");
         cafi_buf_text(out, (i + 1) % t->columns ? "," : "\n");
     }
+}
+
+/* Saves and frees text. */
+static caface_status save(const char *path, const eval_table *table, cafi_buf *text,
+                          caface_error *err)
+{
+    caface_status st = table->failed || text->failed
+                           ? cafi_fail_memory(err, text->capacity)
+                           : cafi_output_save(path, text->data, text->size, err);
+
+    cafi_buf_free(text);
+    return st;
+}
+
+caface_status eval_save_markdown(const char *path, const eval_table *table, const cafi_buf *notes,
+                                 caface_error *err)
+{
+    cafi_buf text = {0};
+
+    eval_table_markdown(table, &text);
+    if (notes && notes->size) {
+        cafi_buf_text(&text, "\n");
+        cafi_buf_append(&text, notes->data, notes->size);
+    }
+    return save(path, table, &text, err);
+}
+
+caface_status eval_save_csv(const char *path, const eval_table *table, caface_error *err)
+{
+    cafi_buf text = {0};
+
+    eval_table_csv(table, &text);
+    return save(path, table, &text, err);
 }

@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "base/mem.h"
+#include "base/status.h"
 
 #define TABLE_MAX_COLUMNS 32
 
@@ -25,5 +26,11 @@ void eval_table_free(eval_table *table);
 void eval_table_text(const eval_table *table, cafi_buf *out);
 void eval_table_markdown(const eval_table *table, cafi_buf *out);
 void eval_table_csv(const eval_table *table, cafi_buf *out);
+
+/* The same as files that appear whole or not at all; notes, or NULL, stand below
+ * the table. */
+caface_status eval_save_markdown(const char *path, const eval_table *table, const cafi_buf *notes,
+                                 caface_error *err);
+caface_status eval_save_csv(const char *path, const eval_table *table, caface_error *err);
 
 #endif

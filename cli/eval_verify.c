@@ -363,31 +363,21 @@ static caface_status draw_roc(const job *j, caface_error *err)
     return cafi_chart_save(&chart, j->o->roc, err);
 }
 
-static caface_status save(const char *path, const cafi_buf *text, caface_error *err)
-{
-    return text->failed ? cafi_fail_memory(err, text->capacity)
-                        : cafi_output_save(path, text->data ? text->data : "", text->size, err);
-}
-
 static caface_status write_files(const job *j, const eval_table *table, caface_error *err)
 {
-    cafi_buf text = {0};
+    cafi_buf notes = {0};
     eval_table numbers = {0};
     caface_status st = CAFACE_OK;
 
     if (j->o->in.markdown) {
-        eval_table_markdown(table, &text);
-        cafi_buf_text(&text, "\n");
-        write_counts(j, &text);
-        st = save(j->o->in.markdown, &text, err);
-        cafi_buf_free(&text);
+        write_counts(j, &notes);
+        st = eval_save_markdown(j->o->in.markdown, table, &notes, err);
+        cafi_buf_free(&notes);
     }
     if (!st && j->o->in.csv) {
         fill_csv(j, &numbers);
-        eval_table_csv(&numbers, &text);
-        st = numbers.failed ? cafi_fail_memory(err, 0) : save(j->o->in.csv, &text, err);
+        st = eval_save_csv(j->o->in.csv, &numbers, err);
         eval_table_free(&numbers);
-        cafi_buf_free(&text);
     }
     return !st && j->o->roc ? draw_roc(j, err) : st;
 }
