@@ -115,8 +115,7 @@ static void machine_refuses(void **state)
 static void machine_accepts(void **state)
 {
     static const char *const cases[] = {
-        "]q\x01h\x01"
-        "a.",                                         /* a list that holds itself */
+        "]q\001h\001a.",                              /* a list that holds itself */
         "}p0\nS'x'\ng0\ns.",                          /* a dict that holds itself */
         "cos\nsystem\n(S'touch /tmp/x'\ntR.",         /* a call */
         "(S'touch /tmp/x'\nios\nsystem\n.",           /* INST */

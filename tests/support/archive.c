@@ -56,7 +56,8 @@ void test_zip_add(test_zip *zip, const char *name, const void *data, size_t size
         put(parts[i], strlen(name), 2);
         put(parts[i], 0, 2);
         if (i) {
-            put(parts[i], 0, 10);
+            put(parts[i], 0, 8);
+            put(parts[i], 0, 2);
             put(parts[i], offset, 4);
         }
         cafi_buf_text(parts[i], name);

@@ -1,0 +1,75 @@
+#include "fuzz.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "files/json.h"
+
+void fuzz_check(bool condition, const char *what)
+{
+    if (condition)
+        return;
+    fprintf(stderr, "fuzz: %s\n", what);
+    abort();
+}
+
+static void read_tensor(const cafi_bundle *b, const cafi_tensor *t)
+{
+    enum { PART = 256 };
+    size_t n = cafi_tensor_count(t);
+    size_t last = n > PART ? n - PART : 0;
+    float f32[PART];
+    double f64[PART];
+    int64_t i64[PART];
+    unsigned char raw[PART * 8];
+
+    fuzz_check(cafi_bundle_find(b, t->name) == t, "a tensor is not found by its name");
+    for (size_t first = 0; first <= last && first < n; first += last ? last : 1) {
+        size_t part = n - first < PART ? n - first : PART;
+
+        cafi_tensor_read_f32(t, first, part, f32);
+        cafi_tensor_read_f64(t, first, part, f64);
+        cafi_tensor_read_raw(t, first, part, raw);
+        (void)cafi_tensor_read_i64(t, first, part, i64, NULL);
+    }
+}
+
+static char *config_text(const cafi_bundle *b)
+{
+    cafi_buf text = {0};
+    cafi_json json = {.out = &text};
+
+    cafi_json_value(&json, NULL, cafi_bundle_config(b));
+    fuzz_check(!text.failed, "no memory for the configuration");
+    return text.data;
+}
+
+void fuzz_bundle(const uint8_t *data, size_t size)
+{
+    cafi_bundle *b = NULL;
+    cafi_bundle *again = NULL;
+    caface_error err = {CAFACE_OK, ""};
+    caface_error second = {CAFACE_OK, ""};
+    caface_status st = cafi_bundle_open_memory(&b, data, size, "input", &err);
+
+    fuzz_check(cafi_bundle_open_memory(&again, data, size, "input", &second) == st,
+               "opening twice gives two results");
+    if (st) {
+        fuzz_check(err.status == st && strncmp(err.message, "input: ", 7) == 0 &&
+                       strcmp(err.message, second.message) == 0,
+                   "an error without its sentence");
+        return;
+    }
+    for (size_t i = 0; i < cafi_bundle_count(b); i++)
+        read_tensor(b, cafi_bundle_at(b, i));
+    fuzz_check(cafi_bundle_count(b) == cafi_bundle_count(again), "two numbers of tensors");
+    char *x = config_text(b);
+    char *y = config_text(again);
+    fuzz_check(strcmp(x, y) == 0, "two configurations");
+    free(x);
+    free(y);
+    (void)cafi_bundle_verify(b, NULL);
+    cafi_bundle_close(b);
+    cafi_bundle_close(again);
+}

@@ -1,0 +1,22 @@
+/* What fuzz targets share. A target defines LLVMFuzzerTestOneInput and aborts
+ * when something that must hold does not. */
+#ifndef CAFACE_TESTS_FUZZ_H
+#define CAFACE_TESTS_FUZZ_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "files/bundle.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* Aborts unless condition holds; with a line on stderr. */
+void fuzz_check(bool condition, const char *what);
+
+/* Opens the bytes as a file and, if that succeeds, reads everything in it: the
+ * tensors in several ways, the configuration, the checksums. Checks that an
+ * error comes with one sentence, that names are found, and that opening twice
+ * gives the same. */
+void fuzz_bundle(const uint8_t *data, size_t size);
+
+#endif

@@ -1,0 +1,80 @@
+/* index.tsv: whatever opens has text in every field, and comes back when it is
+ * written and read again. The reader takes a path, so this one has a file. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "files/index.h"
+#include "fuzz.h"
+
+static char path[64];
+
+static void remove_file(void)
+{
+    unlink(path);
+}
+
+static void write_file(const void *bytes, size_t size)
+{
+    FILE *f = NULL;
+
+    if (!path[0]) {
+        int fd = 0;
+
+        snprintf(path, sizeof path, "/tmp/caface-fuzz-XXXXXX");
+        fd = mkstemp(path);
+        fuzz_check(fd >= 0, "no temporary file");
+        close(fd);
+        atexit(remove_file);
+    }
+    f = fopen(path, "wb");
+    fuzz_check(f && fwrite(bytes, 1, size, f) == size && fclose(f) == 0, "cannot write");
+}
+
+static void write_again(const cafi_index *index, cafi_buf *out)
+{
+    for (size_t row = 0; row <= cafi_index_rows(index); row++) {
+        for (size_t c = 0; c < cafi_index_columns(index); c++) {
+            if (c)
+                cafi_buf_text(out, "\t");
+            cafi_index_escape(out,
+                              row ? cafi_index_text(index, c, row - 1) : cafi_index_name(index, c));
+        }
+        cafi_buf_text(out, "\n");
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    cafi_index *index = NULL;
+    cafi_index *again = NULL;
+    cafi_buf text = {0};
+    caface_error err;
+
+    write_file(data, size);
+    if (cafi_index_open(&index, path, &err)) {
+        fuzz_check(strncmp(err.message, path, strlen(path)) == 0, "an error without its path");
+        return 0;
+    }
+    write_again(index, &text);
+    write_file(text.data, text.size);
+    fuzz_check(cafi_index_open(&again, path, &err) == CAFACE_OK, "our own text is refused");
+    fuzz_check(cafi_index_rows(index) == cafi_index_rows(again) &&
+                   cafi_index_columns(index) == cafi_index_columns(again),
+               "another number of rows or columns");
+    for (size_t c = 0; c < cafi_index_columns(index); c++) {
+        int64_t *numbers = calloc(cafi_index_rows(index) + 1, sizeof *numbers);
+
+        fuzz_check(numbers != NULL, "no memory");
+        for (size_t row = 0; row < cafi_index_rows(index); row++)
+            fuzz_check(strcmp(cafi_index_text(index, c, row), cafi_index_text(again, c, row)) == 0,
+                       "another text");
+        (void)cafi_index_integers(index, c, numbers, &err);
+        free(numbers);
+    }
+    cafi_buf_free(&text);
+    cafi_index_free(index);
+    cafi_index_free(again);
+    return 0;
+}
