@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <locale.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -226,7 +227,7 @@ static caface_status number(parser *p, cafi_value *out)
     }
     out->kind = CAFI_REAL;
     out->u.real = to_double(text);
-    if (out->u.real > 1.7976931348623157e308 || out->u.real < -1.7976931348623157e308)
+    if (!isfinite(out->u.real))
         return wrong(p, "a number beyond the range of a double");
     return CAFACE_OK;
 }

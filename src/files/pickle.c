@@ -615,7 +615,8 @@ caface_status cafi_pickle_read(cafi_pickle *out, const unsigned char *bytes, siz
     caface_status st = CAFACE_OK;
 
     *out = (cafi_pickle){0};
-    if (!(st = cafi_vm_node(&vm, CAFI_NODE_NONE, &none)))
+    if (!(st = cafi_vm_node(&vm, CAFI_NODE_NONE, &none)) &&
+        !(st = cafi_grow((void **)&vm.stack, &vm.stack_capacity, 1, sizeof *vm.stack, err)))
         st = run(&vm, bytes);
     free(vm.stack);
     free(vm.marks);
