@@ -146,7 +146,7 @@ CAFACE_API caface_status caface_set_load_memory(caface_set **out, const caface_m
                                                 const void *bytes, size_t size, caface_error *err);
 
 /* How many threads fuse the chunks of one push from now on; 0: one for every
- * core. EINVAL, ENOMEM. */
+ * core. They start with the first push of two whole chunks. EINVAL. */
 CAFACE_API caface_status caface_set_use_threads(caface_set *set, size_t threads, caface_error *err);
 
 #ifdef __cplusplus

@@ -28,7 +28,7 @@ static caface_status allocate(window *w, const caface_model *model, size_t C, ca
     if ((st = cafi_alloc_f32(&w->compact, WINDOW_ROWS, model->info.compact, err)) ||
         (st = cafi_alloc_f32(&w->raw, CAFI_STRIP, model->info.S * 2, err)))
         return st;
-    return cafi_scratch_reserve(&w->scratch, model, 1, err);
+    return cafi_scratch_reserve(&w->scratch, model, CAFI_STRIP, err);
 }
 
 static void release(window *w)

@@ -13,8 +13,8 @@ void cafi_sim_fwd(const caface_model *model, cafi_scratch *scratch, const float 
 {
     size_t S = model->info.S, E = model->info.compact;
 
-    for (size_t r = 0; r < n; r += CAFI_STRIP) {
-        size_t rows = n - r < CAFI_STRIP ? n - r : CAFI_STRIP;
+    for (size_t r = 0; r < n; r += scratch->strip) {
+        size_t rows = n - r < scratch->strip ? n - r : scratch->strip;
 
         model->kernels->style_mix(scratch->hidden, style + r * S * 2, model->cfc, model->slope,
                                   rows, S);
@@ -58,8 +58,8 @@ static void project(const caface_model *m, cafi_scratch *s, size_t block, size_t
     size_t D = m->info.D, M = m->info.M;
     size_t all = block == 0 ? n : n + M;
 
-    for (size_t r = 0; r < all; r += CAFI_STRIP) {
-        size_t rows = all - r < CAFI_STRIP ? all - r : CAFI_STRIP;
+    for (size_t r = 0; r < all; r += s->strip) {
+        size_t rows = all - r < s->strip ? all - r : s->strip;
 
         m->kernels->layernorm(s->norm, s->x + r * D, b->norm1_weight, b->norm1_bias, rows, D);
         m->kernels->linear(s->qkv + r * 3 * D, 3 * D, s->norm, D, rows, &b->qkv, CAFI_STORE);
@@ -91,8 +91,8 @@ static void attend(const caface_model *m, cafi_scratch *s, size_t block, size_t 
                         .scratch = s->attention};
 
     m->kernels->attention(&a);
-    for (size_t r = 0; r < all; r += CAFI_STRIP) {
-        size_t rows = all - r < CAFI_STRIP ? all - r : CAFI_STRIP;
+    for (size_t r = 0; r < all; r += s->strip) {
+        size_t rows = all - r < s->strip ? all - r : s->strip;
         size_t hidden = b->fc1.J;
         float *x = s->x + r * D;
 

@@ -7,7 +7,8 @@
 #include "fusion/state.h"
 
 /* Compact styles (SIM): style [n][S][2] -> compact [n][E]. A face's result
- * depends on that face alone. Needs scratch for one face. */
+ * depends on that face alone. Needs scratch for one face; with more,
+ * up to CAFI_STRIP, it is faster. */
 void cafi_sim_fwd(const caface_model *model, cafi_scratch *scratch, const float *style, size_t n,
                   float *compact);
 

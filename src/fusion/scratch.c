@@ -20,8 +20,8 @@ static caface_status allocate(cafi_scratch *s, const caface_model *m, caface_err
         {&s->x, all, i->D},
         {&s->qkv, all, 3 * i->D},
         {&s->mixed, all, i->D},
-        {&s->norm, CAFI_STRIP, i->D},
-        {&s->hidden, CAFI_STRIP, larger(m->hidden, i->S)},
+        {&s->norm, s->strip, i->D},
+        {&s->hidden, s->strip, larger(m->hidden, i->S)},
         {&s->attention, 1, cafi_attention_scratch(all, i->D / i->H)},
         {&s->compact, s->rows, i->compact},
         {&s->assign, s->rows, i->M},
@@ -51,6 +51,7 @@ caface_status cafi_scratch_reserve(cafi_scratch *scratch, const caface_model *mo
                          CAFI_MAX_CHUNK);
     if (rows < 2 * scratch->rows && 2 * scratch->rows <= CAFI_MAX_CHUNK)
         fresh.rows = 2 * scratch->rows;
+    fresh.strip = fresh.rows + model->info.M < CAFI_STRIP ? fresh.rows + model->info.M : CAFI_STRIP;
     st = allocate(&fresh, model, err);
     if (st) {
         cafi_scratch_free(&fresh);

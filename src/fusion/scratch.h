@@ -14,11 +14,12 @@
 
 typedef struct cafi_scratch {
     size_t rows;       /* faces there is room for */
+    size_t strip;      /* rows of norm and hidden: CAFI_STRIP, fewer for small chunks */
     float *x;          /* [rows + M][D], the residual stream */
     float *qkv;        /* [rows + M][3D] */
     float *mixed;      /* [rows + M][D], attention's output; later LN(x) */
-    float *norm;       /* [CAFI_STRIP][D] */
-    float *hidden;     /* [CAFI_STRIP][max(hidden, S)] */
+    float *norm;       /* [strip][D] */
+    float *hidden;     /* [strip][max(hidden, S)] */
     float *attention;  /* cafi_attention_scratch */
     float *compact;    /* [rows][compact] */
     float *assign;     /* [rows][M] */

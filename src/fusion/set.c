@@ -81,6 +81,9 @@ static caface_status check_options(const caface_model *model, const caface_set_o
         return cafi_fail(err, CAFACE_EINVAL, "set_new: method %d is not known", (int)o->method);
     if (is_caface && !model)
         return cafi_fail(err, CAFACE_EINVAL, "set_new: the method caface needs a model");
+    if (o->threads > CAFI_MAX_THREADS)
+        return cafi_fail(err, CAFACE_EINVAL, "set_new: %zu threads, at most %d", o->threads,
+                         CAFI_MAX_THREADS);
     if (!isfinite(o->norm_power))
         return cafi_fail(err, CAFACE_EINVAL, "set_new: the power of the norm is not a number");
     if (model && model->info.C && o->width && o->width != model->info.C)
@@ -134,8 +137,6 @@ caface_status caface_set_new(caface_set **out, const caface_model *model,
         if (!st)
             st = cafi_state_new(&s->partial, model->info.M, s->C, model->info.D, err);
     }
-    if (!st)
-        st = caface_set_use_threads(s, options->threads, err);
     if (st) {
         caface_set_free(s);
         return st;
@@ -160,19 +161,15 @@ static void free_workers(caface_set *s)
     s->worker_partial = NULL;
 }
 
-caface_status caface_set_use_threads(caface_set *set, size_t threads, caface_error *err)
+caface_status cafi_set_start_workers(caface_set *set, caface_error *err)
 {
     caface_set fresh = {0};
     size_t workers = 0;
     caface_status st = CAFACE_OK;
 
-    if (!set)
-        return cafi_fail(err, CAFACE_EINVAL, "set_use_threads: null argument");
-    if (threads == 1 || !set->model) {
-        free_workers(set);
+    if (set->pool || set->options.threads == 1)
         return CAFACE_OK;
-    }
-    st = cafi_pool_new(&fresh.pool, threads, err);
+    st = cafi_pool_new(&fresh.pool, set->options.threads, err);
     if (st)
         return st;
     workers = cafi_pool_size(fresh.pool);
@@ -186,10 +183,21 @@ caface_status caface_set_use_threads(caface_set *set, size_t threads, caface_err
         free_workers(&fresh);
         return st;
     }
-    free_workers(set);
     set->pool = fresh.pool;
     set->worker_scratch = fresh.worker_scratch;
     set->worker_partial = fresh.worker_partial;
+    return CAFACE_OK;
+}
+
+caface_status caface_set_use_threads(caface_set *set, size_t threads, caface_error *err)
+{
+    if (!set)
+        return cafi_fail(err, CAFACE_EINVAL, "set_use_threads: null argument");
+    if (threads > CAFI_MAX_THREADS)
+        return cafi_fail(err, CAFACE_EINVAL, "set_use_threads: %zu threads, at most %d", threads,
+                         CAFI_MAX_THREADS);
+    free_workers(set);
+    set->options.threads = threads;
     return CAFACE_OK;
 }
 

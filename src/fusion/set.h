@@ -40,16 +40,20 @@ struct caface_set {
 
     cafi_baseline baseline;
 
-    cafi_pool *pool;              /* NULL: one thread */
+    cafi_pool *pool;              /* NULL until there are two chunks for two threads */
     cafi_scratch *worker_scratch; /* of every worker of the pool */
     cafi_state *worker_partial;   /* of every chunk in flight, CAFI_IN_FLIGHT a worker */
 };
 
 /* Chunks of one push that are in flight at a time, for each worker. */
-#define CAFI_IN_FLIGHT 4
+#define CAFI_IN_FLIGHT 16
 
 /* Faces in the chunk that is being filled. */
 size_t cafi_set_chunk_length(const caface_set *set);
+
+/* Starts the threads that the options ask for, if they are not there yet. A set
+ * that never has two whole chunks in one push never needs them. ENOMEM. */
+caface_status cafi_set_start_workers(caface_set *set, caface_error *err);
 
 /* The state of set with its unfinished chunk fused into it; *out is the
  * caller's, to cafi_state_free. Works with the memory of hands, a set of the

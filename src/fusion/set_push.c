@@ -181,7 +181,8 @@ static caface_status fuse_wave(caface_set *set, rows *r, caface_error *err)
 static caface_status take_rows(caface_set *set, rows *r, caface_error *err)
 {
     unsigned mode = cafi_fp_flush_denormals();
-    caface_status st = cafi_scratch_reserve(&set->scratch, set->model, 1, err);
+    caface_status st =
+        cafi_scratch_reserve(&set->scratch, set->model, r->n < CAFI_STRIP ? r->n : CAFI_STRIP, err);
 
     while (!st && r->n) {
         size_t length = cafi_set_chunk_length(set);
@@ -189,7 +190,7 @@ static caface_status take_rows(caface_set *set, rows *r, caface_error *err)
 
         if (set->features.count || r->n < length || at_once)
             st = fill_chunk(set, r, err);
-        else
+        else if (r->n < 2 * length || !(st = cafi_set_start_workers(set, err)))
             st = fuse_wave(set, r, err);
     }
     cafi_fp_restore(mode);
@@ -354,7 +355,7 @@ caface_status caface_model_compact(const caface_model *model, const float *style
     bad = model->kernels->finite_rows(style, n, model->info.S * 2);
     if (bad < n)
         return cafi_fail(err, CAFACE_EINVAL, "styles: row %zu holds NaN or Inf", bad);
-    st = cafi_scratch_reserve(&scratch, model, 1, err);
+    st = cafi_scratch_reserve(&scratch, model, n < CAFI_STRIP ? n : CAFI_STRIP, err);
     if (st)
         return st;
     mode = cafi_fp_flush_denormals();
