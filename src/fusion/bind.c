@@ -310,6 +310,34 @@ cafi_packed cafi_bind_linear(cafi_binder *binder, size_t K, size_t J, const char
     return packed;
 }
 
+/* Tensors of a checkpoint that the network does not need. */
+static bool is_spare(const char *name)
+{
+    static const char counter[] = ".num_batches_tracked";
+    size_t n = strlen(name);
+
+    return (n >= sizeof counter - 1 && strcmp(name + n - (sizeof counter - 1), counter) == 0) ||
+           strstr(name, "style_maker.cfcs.") != NULL;
+}
+
+void cafi_binder_check_complete(cafi_binder *binder)
+{
+    size_t length = strlen(binder->prefix);
+
+    for (size_t i = 0; !binder->status && i < cafi_bundle_count(binder->bundle); i++) {
+        const char *name = cafi_bundle_at(binder->bundle, i)->name;
+        size_t at = 0;
+
+        if (strncmp(name, binder->prefix, length) != 0 || is_spare(name))
+            continue;
+        while (at < binder->count && strcmp(binder->bound[at].name, name) != 0)
+            at++;
+        if (at == binder->count)
+            cafi_binder_fail(binder, CAFACE_EMODEL,
+                             "%s: not part of the network that the other tensors describe", name);
+    }
+}
+
 static int by_name(const void *a, const void *b)
 {
     return strcmp(((const bound *)a)->name, ((const bound *)b)->name);

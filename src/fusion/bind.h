@@ -53,6 +53,11 @@ const float *cafi_bind_tensor(cafi_binder *binder, int ndim, const size_t *shape
 cafi_packed cafi_bind_linear(cafi_binder *binder, size_t K, size_t J, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 
+/* Fails when the file has a tensor under the prefix that was not bound, other
+ * than counters of batches and the second name of cfc: a network this library
+ * does not know, or a block of which a tensor is missing. */
+void cafi_binder_check_complete(cafi_binder *binder);
+
 /* The identity of what was bound: SHA-256 over (name, SHA-256 of name, shape and
  * values) in the order of the names. The file's own order and kind do not
  * enter. */

@@ -19,14 +19,13 @@ bool cafi_model_is_in(const cafi_bundle *bundle)
 }
 
 /* Heads cannot be read from a shape: a converted file carries them in its
- * metadata, as "fusion": {"H": 8} or as "H"; a checkpoint of the release says
- * nothing, and has 8. */
+ * metadata, as "fusion": {"H": 8}; a checkpoint of the release says nothing, and
+ * has 8. */
 static size_t read_heads(cafi_binder *binder, const cafi_value *config, size_t D)
 {
     int64_t heads = DEFAULT_HEADS;
 
-    if (!cafi_value_int(cafi_value_get(config, "fusion"), "H", &heads))
-        cafi_value_int(config, "H", &heads);
+    cafi_value_int(cafi_value_get(config, "fusion"), "H", &heads);
     if (heads < 1 || (uint64_t)heads > D || D % (size_t)heads) {
         cafi_binder_fail(binder, CAFACE_EMODEL,
                          "%lld attention heads do not divide a token of %zu numbers",
@@ -85,10 +84,12 @@ static void read_sizes(cafi_binder *binder, const cafi_bundle *bundle, caface_mo
                          PREFIX CLUSTER "group_token", info->D, info->compact + width);
     info->L = count_blocks(binder);
     info->A = count_mixers(binder);
-    if (info->L < 1 || info->L > CAFI_MAX_L || info->A > CAFI_MAX_L)
-        cafi_binder_fail(binder, info->L ? CAFACE_ELIMIT : CAFACE_EMODEL,
-                         "%zu transformer and %zu mixer blocks: 1 to %d are supported", info->L,
-                         info->A, CAFI_MAX_L);
+    if (!info->L)
+        cafi_binder_fail(binder, CAFACE_EMODEL,
+                         PREFIX CLUSTER "blocks.0.norm1.weight: not in the file");
+    if (info->L > CAFI_MAX_L || info->A > CAFI_MAX_L)
+        cafi_binder_fail(binder, CAFACE_ELIMIT,
+                         PREFIX "fusion_net: more than %d blocks are not supported", CAFI_MAX_L);
     info->K =
         cafi_binder_extent(binder, 2, 0, CAFI_MAX_K, "fusion_net.conf_mlp.%zu.fc2.weight", info->A);
     info->C = read_width(binder, bundle, info->K);
@@ -302,10 +303,6 @@ static caface_status bind_all(caface_model *m, const cafi_bundle *bundle, caface
 
     if (st)
         return st;
-    if (cafi_binder_has(binder, "input_maker.fc1.weight"))
-        cafi_binder_fail(binder, CAFACE_EUNSUPPORTED,
-                         PREFIX "input_maker: a layer between style and cluster network is not "
-                                "supported");
     read_sizes(binder, bundle, &m->info);
     st = cafi_binder_status(binder);
     if (!st)
@@ -319,6 +316,7 @@ static caface_status bind_all(caface_model *m, const cafi_bundle *bundle, caface
         bind_assignment(binder, m);
         precompute_centres(binder, m);
         bind_aggregation(binder, m);
+        cafi_binder_check_complete(binder);
         cafi_binder_hash(binder, m->info.hash);
         st = cafi_binder_status(binder);
     }
