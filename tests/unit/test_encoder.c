@@ -1,0 +1,300 @@
+/* The encoder and the import of state dicts, with formula weights. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "check.h"
+#include "formula.h"
+#include "graph/plan.h"
+#include "models/calibration.h"
+#include "models/encoder.h"
+#include "models/state_dict.h"
+
+#define FACES 6
+#define PIXELS ((size_t)3 * 112 * 112)
+
+typedef struct codes {
+    float features[FACES][512];
+    float styles[FACES][384][2];
+} codes;
+
+static formula_dict dict;
+static uint8_t crops[FACES * PIXELS];
+
+static int set_up(void **state)
+{
+    test_rng rng = {7};
+
+    (void)state;
+    formula_read(&dict, test_fixture("backbone/ir_18/state_dict_keys.txt"), "model.", 5);
+    for (size_t i = 0; i < sizeof crops; i++)
+        crops[i] = (uint8_t)test_next(&rng);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    formula_free(&dict);
+    return 0;
+}
+
+static cafi_encoder *open_encoder(const cafi_encoder_options *options, const cafi_ranges *ranges)
+{
+    caface_error err = {0};
+    cafi_network net = {0};
+    cafi_encoder *e = NULL;
+
+    EXPECT_OK(cafi_state_dict_network(&net, dict.pointers, dict.count, &err), err);
+    EXPECT_OK(cafi_encoder_new(&e, &net, options, ranges, &err), err);
+    cafi_network_clear(&net);
+    assert_int_equal(cafi_encoder_feature_size(e), 512);
+    assert_int_equal(cafi_encoder_style_size(e), 384);
+    assert_string_equal(cafi_encoder_family(e), "ir_18");
+    assert_string_equal(cafi_encoder_tap(e, 0), "body.3");
+    assert_null(cafi_encoder_tap(e, 2));
+    return e;
+}
+
+/* Encodes crops [first, first + n) into the same rows of out. */
+static void encode(cafi_encoder *e, size_t first, size_t n, codes *out)
+{
+    caface_error err = {0};
+
+    EXPECT_OK(cafi_encoder_run(e, crops + first * PIXELS, n, out->features[first],
+                               &out->styles[first][0][0], &err),
+              err);
+}
+
+static void encode_all(const cafi_encoder_options *options, codes *out)
+{
+    cafi_encoder *e = open_encoder(options, NULL);
+
+    memset(out, 0, sizeof *out);
+    encode(e, 0, FACES, out);
+    cafi_encoder_free(e);
+}
+
+static double cosine(const float *a, const float *b, size_t n)
+{
+    double ab = 0;
+    double aa = 0;
+    double bb = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        ab += (double)a[i] * b[i];
+        aa += (double)a[i] * a[i];
+        bb += (double)b[i] * b[i];
+    }
+    return ab / sqrt(aa * bb);
+}
+
+static codes reference, other;
+
+/* The same bits for any number of threads, batches of one and of many, fp32,
+ * direct and bf16. */
+static void test_threads_do_not_matter(void **state)
+{
+    static const cafi_encoder_options all[] = {{.batch = 8},
+                                               {.batch = 1},
+                                               {.batch = 3, .low_memory = true},
+                                               {.precision = CAFI_PREC_BF16}};
+
+    (void)state;
+    for (size_t k = 0; k < sizeof all / sizeof *all; k++) {
+        cafi_encoder_options o = all[k];
+
+        if (cafi_precision_check(o.precision, NULL))
+            continue;
+        o.threads = 1;
+        encode_all(&o, &reference);
+        for (o.threads = 2; o.threads <= (k ? 2 : 3); o.threads++) {
+            encode_all(&o, &other);
+            assert_memory_equal(&reference, &other, sizeof reference);
+        }
+    }
+}
+
+/* A face's bits do not depend on what else is in the batch or where it stands. */
+static void test_neighbours_do_not_matter(void **state)
+{
+    cafi_encoder_options o = {.batch = 8, .threads = 2};
+    cafi_encoder *e = open_encoder(&o, NULL);
+
+    (void)state;
+    memset(&reference, 0, sizeof reference);
+    memset(&other, 0, sizeof other);
+    encode(e, 0, FACES, &reference);
+    for (size_t i = 0; i < FACES; i++)
+        encode(e, i, 1, &other);
+    assert_memory_equal(&reference, &other, sizeof reference);
+    encode(e, 1, 3, &other);
+    assert_memory_equal(&reference, &other, sizeof reference);
+    cafi_encoder_free(e);
+}
+
+/* Other batches, direct convolutions and bf16 give the same features up to
+ * rounding: fp32 to six digits of the cosine, bf16 to three. */
+static void test_ways_agree(void **state)
+{
+    static const cafi_encoder_options all[] = {
+        {.batch = 1}, {.batch = 2, .low_memory = true}, {.precision = CAFI_PREC_BF16}};
+
+    (void)state;
+    encode_all(NULL, &reference);
+    for (size_t k = 0; k < sizeof all / sizeof *all; k++) {
+        double least = all[k].precision == CAFI_FP32 ? 0.999999 : 0.999;
+
+        if (cafi_precision_check(all[k].precision, NULL))
+            continue;
+        encode_all(&all[k], &other);
+        for (size_t i = 0; i < FACES; i++) {
+            assert_true(cosine(reference.features[i], other.features[i], 512) > least);
+            assert_true(cosine(&reference.styles[i][0][0], &other.styles[i][0][0], 768) > least);
+        }
+    }
+}
+
+static void test_int8(void **state)
+{
+    cafi_encoder_options o = {.precision = CAFI_PREC_INT8};
+    caface_error err = {0};
+    cafi_network net = {0};
+    cafi_ranges *ranges = NULL;
+    cafi_encoder *e = NULL;
+
+    (void)state;
+    if (cafi_precision_check(CAFI_PREC_INT8, NULL))
+        skip();
+    encode_all(NULL, &reference);
+    EXPECT_OK(cafi_state_dict_network(&net, dict.pointers, dict.count, &err), err);
+    EXPECT_FAIL(cafi_encoder_new(&e, &net, &o, NULL, &err), CAFACE_EINVAL, err, "calibrate");
+    EXPECT_OK(cafi_ranges_new(&ranges, &err), err);
+    cafi_network_clear(&net);
+    EXPECT_OK(cafi_state_dict_network(&net, dict.pointers, dict.count, &err), err);
+    EXPECT_OK(cafi_calibration_run(&net, crops, FACES, 2, ranges, &err), err);
+    cafi_network_clear(&net);
+    e = open_encoder(&o, ranges);
+    encode(e, 0, FACES, &other);
+    for (size_t i = 0; i < FACES; i++)
+        assert_true(cosine(reference.features[i], other.features[i], 512) > 0.99);
+    cafi_encoder_free(e);
+    cafi_ranges_free(ranges);
+}
+
+/* A PReLU slope of 1e-40 must cost nothing. The bound is wide, since other
+ * programs may run meanwhile; denormals cost a factor of ten. */
+static double seconds_of_run(void)
+{
+    cafi_encoder_options o = {.batch = 8, .threads = 1};
+    cafi_encoder *e = open_encoder(&o, NULL);
+    double best = 1e9;
+
+    for (int i = 0; i < 4; i++) {
+        struct timespec from;
+        struct timespec to;
+
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &from);
+        encode(e, 0, 4, &other);
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &to);
+        best = fmin(best,
+                    (double)(to.tv_sec - from.tv_sec) + 1e-9 * (double)(to.tv_nsec - from.tv_nsec));
+    }
+    cafi_encoder_free(e);
+    return best;
+}
+
+static void test_denormals(void **state)
+{
+    double normal = seconds_of_run();
+
+    (void)state;
+    for (size_t i = 0; i < dict.count; i++)
+        if (dict.tensors[i].ndim == 1 && strstr(dict.names[i], "res_layer.3.weight"))
+            for (size_t k = 0; k < dict.tensors[i].shape[0]; k++)
+                dict.values[i][k] = 1e-40f;
+    assert_true(seconds_of_run() < 3 * normal);
+    formula_free(&dict);
+    set_up(NULL);
+}
+
+static void expect_refused(const char *const *words)
+{
+    caface_error err = {0};
+    cafi_network net = {0};
+    caface_status st = cafi_state_dict_network(&net, dict.pointers, dict.count, &err);
+
+    check_fail(st, CAFACE_EMODEL, &err, __FILE__, __LINE__, words);
+    assert_null(net.graph);
+}
+
+static void test_bad_state_dicts(void **state)
+{
+    cafi_tensor *t = formula_find(&dict, "model.body.3.res_layer.4.weight");
+    const char *name = t->name;
+
+    (void)state;
+    t->shape[0] = 64;
+    expect_refused(
+        (const char *[]){"model.body.3.res_layer.4.weight", "[64,128,3,3]", "[128,128,3,3]", NULL});
+    t->shape[0] = 128;
+    t->name = "model.body.3.res_layer.9.weight";
+    expect_refused((const char *[]){"model.body.3.res_layer.4.weight", "missing", NULL});
+    t->name = name;
+    t = formula_find(&dict, "model.body.3.res_layer.5.running_var");
+    t->shape[0] = 127;
+    expect_refused((const char *[]){"running_var", "[127]", "[128]", NULL});
+    t->shape[0] = 128;
+    dict.count--;
+    name = dict.tensors[dict.count].name;
+    expect_refused((const char *[]){"missing", name, NULL});
+    dict.count++;
+    cafi_tensor spare = dict.tensors[0];
+    spare.name = "model.body.3.extra.weight";
+    dict.pointers[dict.count++] = &spare;
+    expect_refused((const char *[]){"model.body.3.extra.weight", "[64,3,3,3]", NULL});
+    /* A fusion model beside the backbone is none of its business. */
+    caface_error err = {0};
+    cafi_network net = {0};
+    spare.name = "aggregator.something.weight";
+    EXPECT_OK(cafi_state_dict_network(&net, dict.pointers, dict.count, &err), err);
+    cafi_network_clear(&net);
+    dict.count = 1;
+    expect_refused((const char *[]){"ir", NULL});
+    dict.count = 0;
+    while (dict.names[dict.count] && dict.tensors[dict.count].name)
+        dict.count++;
+}
+
+/* A state dict of whatever file has the same hash; another value another one. */
+static void test_hash(void **state)
+{
+    cafi_encoder *e = open_encoder(NULL, NULL);
+    char first[17];
+
+    (void)state;
+    snprintf(first, sizeof first, "%s", cafi_encoder_hash(e));
+    cafi_encoder_free(e);
+    dict.values[3][0] += 1;
+    e = open_encoder(NULL, NULL);
+    assert_string_not_equal(first, cafi_encoder_hash(e));
+    cafi_encoder_free(e);
+    dict.values[3][0] -= 1;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_threads_do_not_matter),
+        cmocka_unit_test(test_neighbours_do_not_matter),
+        cmocka_unit_test(test_ways_agree),
+        cmocka_unit_test(test_int8),
+        cmocka_unit_test(test_denormals),
+        cmocka_unit_test(test_hash),
+        cmocka_unit_test(test_bad_state_dicts),
+    };
+
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}

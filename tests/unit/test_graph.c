@@ -1,0 +1,599 @@
+/* The graph room: every node type and the passes, a plan against the plain C
+ * definition over random shapes.
+ *
+ * Tolerance: fp32 sums of up to a few thousand products of numbers below one
+ * differ by 1e-5 of the sum of magnitudes; Winograd 4x3 loses another digit and
+ * a half. 1e-3 of the largest output covers both and no wrong result. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+#include "graph/plan.h"
+#include "graph/reference.h"
+
+typedef struct build {
+    test_rng *rng;
+    cafi_graph *graph;
+    caface_error err;
+    size_t last;
+} build;
+
+static size_t between(test_rng *rng, size_t lo, size_t hi)
+{
+    return lo + test_below(rng, hi - lo + 1);
+}
+
+static size_t constant(build *b, int ndim, const int64_t *dims, float scale, float offset)
+{
+    cafi_shape shape = {.ndim = ndim};
+    size_t count = 1;
+    size_t node = 0;
+    float *values = NULL;
+
+    for (int i = 0; i < ndim; i++) {
+        shape.dim[i] = dims[i];
+        count *= (size_t)dims[i];
+    }
+    values = malloc((count + 1) * sizeof *values);
+    assert_non_null(values);
+    test_fill(b->rng, values, count, scale);
+    for (size_t i = 0; i < count; i++)
+        values[i] += offset;
+    EXPECT_OK(cafi_graph_constant_f32(b->graph, NULL, &shape, values, &node, &b->err), b->err);
+    free(values);
+    return node;
+}
+
+static const cafi_shape *shape_of(const build *b, size_t node)
+{
+    return &cafi_graph_node(b->graph, node)->shape;
+}
+
+static void start(build *b, test_rng *rng)
+{
+    *b = (build){.rng = rng};
+    EXPECT_OK(cafi_graph_new(&b->graph, &b->err), b->err);
+}
+
+static size_t input(build *b, size_t C, size_t H, size_t W)
+{
+    cafi_node node = {.op = CAFI_OP_INPUT,
+                      .shape = {4, {CAFI_BATCH, (int64_t)C, (int64_t)H, (int64_t)W}}};
+
+    EXPECT_OK(cafi_graph_add(b->graph, &node, &b->last, &b->err), b->err);
+    return b->last;
+}
+
+static size_t add(build *b, cafi_node node)
+{
+    EXPECT_OK(cafi_graph_add(b->graph, &node, &b->last, &b->err), b->err);
+    return b->last;
+}
+
+static size_t unary(build *b, cafi_op op, size_t x, float alpha, float beta)
+{
+    return add(
+        b, (cafi_node){.op = op, .inputs = {x}, .input_count = 1, .alpha = alpha, .beta = beta});
+}
+
+static size_t binary(build *b, cafi_op op, size_t x, size_t y)
+{
+    return add(b, (cafi_node){.op = op, .inputs = {x, y}, .input_count = 2});
+}
+
+static size_t conv(build *b, size_t x, size_t O, int64_t k, int64_t stride, int64_t pad,
+                   int64_t groups, bool bias)
+{
+    int64_t C = shape_of(b, x)->dim[1];
+    int64_t w[] = {(int64_t)O, C / groups, k, k};
+    cafi_node node = {
+        .op = CAFI_OP_CONV,
+        .inputs = {x, constant(b, 4, w, sqrtf(3.f / (float)(w[1] * k * k)), 0)},
+        .input_count = 2,
+        .window = {.stride = {stride, stride}, .pad = {pad, pad, pad, pad}, .groups = groups}};
+
+    if (bias)
+        node.inputs[node.input_count++] = constant(b, 1, w, 0.5f, 0);
+    return add(b, node);
+}
+
+static size_t affine(build *b, size_t x)
+{
+    int64_t C = shape_of(b, x)->dim[1];
+    cafi_node node = {.op = CAFI_OP_AFFINE,
+                      .inputs = {x, constant(b, 1, &C, 0.5f, 1), constant(b, 1, &C, 0.5f, 0)},
+                      .input_count = 3};
+
+    return add(b, node);
+}
+
+static size_t prelu(build *b, size_t x)
+{
+    int64_t C = shape_of(b, x)->dim[1];
+
+    return add(b, (cafi_node){.op = CAFI_OP_PRELU,
+                              .inputs = {x, constant(b, 1, &C, 0.3f, 0.2f)},
+                              .input_count = 2});
+}
+
+/* Runs the graph both ways for `rows` and compares every output; gives the
+ * plan's first output when wanted. */
+static void compare(build *b, size_t rows, cafi_plan_options options, const char *what)
+{
+    size_t outputs = cafi_graph_output_count(b->graph);
+    cafi_plan *plan = NULL;
+    float *in = NULL;
+    float *got[8] = {NULL};
+    float *want[8] = {NULL};
+    size_t counts[8] = {0};
+    size_t in_count = 0;
+
+    assert_true(outputs <= 8);
+    assert_true(cafi_shape_count(shape_of(b, 0), rows, &in_count));
+    in = malloc(in_count * sizeof *in);
+    assert_non_null(in);
+    test_fill(b->rng, in, in_count, 1);
+    for (size_t i = 0; i < outputs; i++) {
+        assert_true(
+            cafi_shape_count(shape_of(b, cafi_graph_output_at(b->graph, i)), rows, &counts[i]));
+        got[i] = malloc(counts[i] * sizeof(float));
+        want[i] = malloc(counts[i] * sizeof(float));
+        assert_true(got[i] && want[i]);
+    }
+    const float *inputs[] = {in};
+    options.batch = rows;
+    EXPECT_OK(cafi_reference_run(b->graph, rows, inputs, want, &b->err), b->err);
+    EXPECT_OK(cafi_plan_new(&plan, b->graph, &options, &b->err), b->err);
+    /* Twice: a run must not depend on what the one before left behind. */
+    for (int i = 0; i < 2; i++)
+        EXPECT_OK(cafi_plan_run(plan, inputs, got, &b->err), b->err);
+    for (size_t i = 0; i < outputs; i++) {
+        double top = 1e-3;
+
+        for (size_t k = 0; k < counts[i]; k++)
+            top = fmax(top, fabs((double)want[i][k]));
+        EXPECT_NEAR_F32(got[i], want[i], counts[i], 1e-3 * top, "%s rows=%zu output=%zu", what,
+                        rows, i);
+        free(got[i]);
+        free(want[i]);
+    }
+    free(in);
+    cafi_plan_free(plan);
+}
+
+static void finish(build *b, const char *what)
+{
+    EXPECT_OK(cafi_graph_output(b->graph, b->last, &b->err), b->err);
+    compare(b, between(b->rng, 1, 4), (cafi_plan_options){.threads = 2}, what);
+    cafi_graph_free(b->graph);
+}
+
+static void test_convolutions(void **state)
+{
+    test_rng rng = {test_seed()};
+
+    (void)state;
+    for (int i = 0; i < 24; i++) {
+        static const size_t widths[] = {1, 3, 8, 10, 16, 24, 32, 48, 64};
+        size_t C = widths[test_below(&rng, 9)];
+        size_t O = widths[test_below(&rng, 9)];
+        int64_t k = (int64_t)between(&rng, 1, 5);
+        bool deep = i % 4 == 3;
+        build b;
+
+        start(&b, &rng);
+        input(&b, C, between(&rng, 6, 20), between(&rng, 6, 20));
+        conv(&b, 0, deep ? C : O, k, (int64_t)between(&rng, 1, 3),
+             (int64_t)test_below(&rng, (size_t)k), deep ? (int64_t)C : 1, i % 2);
+        finish(&b, "conv");
+    }
+}
+
+/* What Winograd takes: 3x3, stride 1, multiples of 16 channels. */
+static void test_winograd(void **state)
+{
+    test_rng rng = {test_seed()};
+
+    (void)state;
+    for (size_t rows = 1; rows <= 4; rows++) {
+        build b;
+
+        start(&b, &rng);
+        input(&b, 32 * between(&rng, 1, 3), between(&rng, 12, 20), between(&rng, 12, 20));
+        prelu(&b, conv(&b, affine(&b, 0), 32 * between(&rng, 1, 3), 3, 1, 1, 1, true));
+        EXPECT_OK(cafi_graph_output(b.graph, b.last, &b.err), b.err);
+        compare(&b, rows, (cafi_plan_options){.threads = 2}, "winograd");
+        compare(&b, rows, (cafi_plan_options){.threads = 1, .low_memory = true}, "direct");
+        cafi_graph_free(b.graph);
+    }
+}
+
+/* A BatchNorm in front of a padded convolution: exact at the borders too, for
+ * any kernel, stride, padding (also one-sided), group and what follows. */
+static void test_fold_before(void **state)
+{
+    test_rng rng = {test_seed()};
+
+    (void)state;
+    for (int i = 0; i < 24; i++) {
+        size_t C = 16 * between(&rng, 1, 2);
+        int64_t k = (int64_t)between(&rng, 1, 4);
+        int64_t groups = i % 5 == 0 ? (int64_t)C : 1;
+        int64_t w[] = {(int64_t)C, (int64_t)C / groups, k, k};
+        build b;
+
+        start(&b, &rng);
+        input(&b, C, between(&rng, 5, 12), between(&rng, 5, 12));
+        cafi_node node = {.op = CAFI_OP_CONV,
+                          .inputs = {affine(&b, 0), constant(&b, 4, w, 0.3f, 0)},
+                          .input_count = 2,
+                          .window = {.groups = groups}};
+        for (int p = 0; p < 4; p++)
+            node.window.pad[p] = (int64_t)test_below(&rng, (size_t)k + 1);
+        for (int p = 0; p < 2; p++)
+            node.window.stride[p] = (int64_t)between(&rng, 1, 2);
+        add(&b, node);
+        if (i % 3 == 1)
+            prelu(&b, affine(&b, b.last));
+        if (i % 3 == 2)
+            unary(&b, CAFI_OP_CLIP, b.last, 0, INFINITY);
+        finish(&b, "batchnorm before conv");
+    }
+}
+
+/* A residual block as in the backbones, with taps on its input and output. */
+static size_t block(build *b, size_t x, size_t O, int64_t stride, int kind)
+{
+    size_t y = affine(b, x);
+    size_t s = x;
+
+    y = prelu(b, affine(b, conv(b, y, O, 3, 1, 1, 1, false)));
+    y = affine(b, conv(b, y, O, 3, stride, 1, 1, false));
+    if (kind == 1) {
+        size_t m = add(b, (cafi_node){.op = CAFI_OP_REDUCE_MEAN,
+                                      .inputs = {y},
+                                      .input_count = 1,
+                                      .axes = 0xc,
+                                      .keep_dims = true});
+
+        m = unary(b, CAFI_OP_CLIP, conv(b, m, 4, 1, 1, 0, 1, false), 0, INFINITY);
+        m = unary(b, CAFI_OP_SIGMOID, conv(b, m, O, 1, 1, 0, 1, false), 0, 0);
+        y = binary(b, CAFI_OP_MUL, y, m);
+    }
+    if (stride > 1 || shape_of(b, x)->dim[1] != (int64_t)O)
+        s = affine(b, conv(b, x, O, 1, stride, 0, 1, false));
+    return kind == 2 ? binary(b, CAFI_OP_ADD, s, y) : binary(b, CAFI_OP_ADD, y, s);
+}
+
+static void test_blocks(void **state)
+{
+    test_rng rng = {test_seed()};
+
+    (void)state;
+    for (int i = 0; i < 6; i++) {
+        build b;
+        size_t x = 0;
+        size_t style = 0;
+        int64_t w[] = {10, 0};
+
+        start(&b, &rng);
+        input(&b, 3, 24, 24);
+        x = prelu(&b, affine(&b, conv(&b, 0, 32, 3, 1, 1, 1, false)));
+        x = block(&b, x, 32, 1 + i % 2, i % 3);
+        EXPECT_OK(cafi_graph_output(b.graph, unary(&b, CAFI_OP_STYLE, x, 0, 0), &b.err), b.err);
+        x = block(&b, x, 64, 2, i % 3);
+        x = block(&b, x, 64, 1, i % 3);
+        style = unary(&b, CAFI_OP_STYLE, x, 0, 0);
+        EXPECT_OK(cafi_graph_output(b.graph, style, &b.err), b.err);
+        x = affine(&b, x);
+        x = add(&b, (cafi_node){.op = CAFI_OP_RESHAPE,
+                                .inputs = {x},
+                                .input_count = 1,
+                                .shape = {2, {CAFI_BATCH, CAFI_REST}}});
+        w[1] = shape_of(&b, x)->dim[1];
+        x = add(&b, (cafi_node){
+                        .op = CAFI_OP_GEMM,
+                        .inputs = {x, constant(&b, 2, w, 0.05f, 0), constant(&b, 1, w, 0.5f, 0)},
+                        .input_count = 3});
+        affine(&b, x);
+        finish(&b, "blocks");
+    }
+}
+
+static void test_element_wise(void **state)
+{
+    static const cafi_op ops[] = {CAFI_OP_LEAKY,        CAFI_OP_CLIP,       CAFI_OP_SIGMOID,
+                                  CAFI_OP_HARD_SIGMOID, CAFI_OP_HARD_SWISH, CAFI_OP_TANH,
+                                  CAFI_OP_EXP,          CAFI_OP_IDENTITY};
+    test_rng rng = {test_seed()};
+
+    (void)state;
+    for (size_t i = 0; i < 4 * sizeof ops / sizeof *ops; i++) {
+        build b;
+        size_t C = between(&rng, 1, 40);
+        size_t x = 0;
+
+        start(&b, &rng);
+        input(&b, C, between(&rng, 1, 9), between(&rng, 1, 9));
+        x = i % 2 ? conv(&b, 0, between(&rng, 1, 40), 1, 1, 0, 1, true) : 0;
+        x = unary(&b, ops[i / 4], x, 0.2f, 0.7f);
+        if (i % 4 > 1)
+            x = binary(&b, i % 4 == 2 ? CAFI_OP_SUB : CAFI_OP_MUL, x, affine(&b, x));
+        conv(&b, x, 5, 1, 1, 0, 1, true);
+        finish(&b, cafi_op_name(ops[i / 4]));
+    }
+}
+
+static void test_binary(void **state)
+{
+    static const cafi_op ops[] = {CAFI_OP_ADD, CAFI_OP_SUB, CAFI_OP_MUL, CAFI_OP_DIV};
+    test_rng rng = {test_seed()};
+
+    (void)state;
+    for (size_t i = 0; i < 24; i++) {
+        build b;
+        size_t C = between(&rng, 1, 20);
+        size_t H = between(&rng, 1, 6);
+        size_t W = between(&rng, 1, 6);
+        size_t y = 0;
+        int64_t shapes[6][4] = {
+            {1, (int64_t)C, 1, 1},          {1, 1, 1, 1},
+            {1, 1, (int64_t)H, (int64_t)W}, {1, (int64_t)C, (int64_t)H, (int64_t)W},
+            {1, (int64_t)C, 1, (int64_t)W}, {1, 1, (int64_t)H, 1}};
+
+        start(&b, &rng);
+        input(&b, C, H, W);
+        /* Away from zero, for the divisions. */
+        y = constant(&b, 4, shapes[i / 4], 0.4f, 1.5f);
+        if (i % 3 == 2 && ops[i % 4] != CAFI_OP_DIV)
+            binary(&b, ops[i % 4], y, 0);
+        else
+            binary(&b, ops[i % 4], conv(&b, 0, C, 1, 1, 0, 1, true), y);
+        finish(&b, cafi_op_name(ops[i % 4]));
+    }
+}
+
+static void test_pooling(void **state)
+{
+    test_rng rng = {test_seed()};
+
+    (void)state;
+    for (int i = 0; i < 24; i++) {
+        build b;
+        cafi_node node = {.op = i % 2 ? CAFI_OP_MAXPOOL : CAFI_OP_AVGPOOL, .input_count = 1};
+        size_t C = between(&rng, 1, 40);
+
+        start(&b, &rng);
+        input(&b, C, between(&rng, 5, 12), between(&rng, 5, 12));
+        node.inputs[0] = i % 3 ? conv(&b, 0, C, 1, 1, 0, 1, true) : 0;
+        for (int d = 0; d < 2; d++) {
+            node.window.kernel[d] = (int64_t)between(&rng, 1, 4);
+            node.window.stride[d] = (int64_t)between(&rng, 1, 3);
+            node.window.pad[d] = (int64_t)test_below(&rng, (size_t)node.window.kernel[d]);
+            node.window.pad[2 + d] = (int64_t)test_below(&rng, (size_t)node.window.kernel[d]);
+        }
+        node.window.ceil_mode = i % 4 > 1;
+        node.window.count_pad = i % 8 > 3;
+        add(&b, node);
+        finish(&b, cafi_op_name(node.op));
+    }
+}
+
+static void test_reductions_and_softmax(void **state)
+{
+    static const cafi_op ops[] = {CAFI_OP_REDUCE_MEAN, CAFI_OP_REDUCE_SUM, CAFI_OP_REDUCE_MAX,
+                                  CAFI_OP_REDUCE_L2, CAFI_OP_SOFTMAX};
+    test_rng rng = {test_seed()};
+
+    (void)state;
+    for (size_t i = 0; i < 30; i++) {
+        build b;
+
+        start(&b, &rng);
+        input(&b, between(&rng, 1, 40), between(&rng, 1, 6), between(&rng, 1, 6));
+        add(&b, (cafi_node){.op = ops[i % 5],
+                            .inputs = {0},
+                            .input_count = 1,
+                            .axes = (unsigned)between(&rng, 1, 7) << 1,
+                            .axis = -(int)between(&rng, 1, 3),
+                            .keep_dims = i % 2});
+        finish(&b, cafi_op_name(ops[i % 5]));
+    }
+}
+
+static void test_moves(void **state)
+{
+    test_rng rng = {test_seed()};
+
+    (void)state;
+    for (int i = 0; i < 24; i++) {
+        build b;
+        cafi_node node = {.inputs = {0}, .input_count = 1};
+        int64_t C = (int64_t)between(&rng, 2, 20);
+
+        start(&b, &rng);
+        input(&b, (size_t)C, 6, 8);
+        node.inputs[0] = conv(&b, 0, (size_t)C, 1, 1, 0, 1, true);
+        if (i % 6 == 0) {
+            node.op = CAFI_OP_TRANSPOSE;
+            memcpy(node.perm, (int[]){0, 2, 3, 1}, 4 * sizeof(int));
+        } else if (i % 6 == 1) {
+            node.op = CAFI_OP_CONCAT;
+            node.axis = 1 + i / 6 % 3;
+            node.inputs[node.input_count++] = node.inputs[0];
+        } else if (i % 6 == 2) {
+            node.op = CAFI_OP_SLICE;
+            node.extent[0] = node.extent[1] = node.extent[2] = node.extent[3] = -1;
+            node.start[2] = i % 4 ? 5 : 1;
+            node.step[2] = i % 4 ? -2 : 2;
+        } else if (i % 6 == 3) {
+            node.op = CAFI_OP_RESIZE;
+            node.extent[0] = (int64_t)between(&rng, 1, 14);
+            node.extent[1] = (int64_t)between(&rng, 1, 14);
+            node.resize_mode = i / 6 % 2 ? CAFI_RESIZE_LINEAR : CAFI_RESIZE_NEAREST;
+            node.resize_from = (cafi_resize_from)(i / 6 % 4);
+        } else if (i % 6 == 4) {
+            node.op = CAFI_OP_PAD;
+            node.pad_mode = (cafi_pad_mode)(i / 6 % 3);
+            node.start[2] = 2;
+            node.step[3] = 3;
+        } else {
+            node.op = CAFI_OP_RESHAPE;
+            node.shape = (cafi_shape){3, {CAFI_BATCH, CAFI_REST, 8}};
+        }
+        add(&b, node);
+        unary(&b, CAFI_OP_TANH, b.last, 0, 0);
+        finish(&b, cafi_op_name(node.op));
+    }
+}
+
+static void test_matmul(void **state)
+{
+    test_rng rng = {test_seed()};
+    build b;
+    size_t x = 0;
+    size_t y = 0;
+
+    (void)state;
+    start(&b, &rng);
+    input(&b, 3, 4, 5);
+    x = unary(&b, CAFI_OP_TANH, 0, 0, 0);
+    y = add(&b,
+            (cafi_node){
+                .op = CAFI_OP_TRANSPOSE, .inputs = {0}, .input_count = 1, .perm = {0, 1, 3, 2}});
+    x = binary(&b, CAFI_OP_MATMUL, x, y);
+    binary(&b, CAFI_OP_MATMUL, x, constant(&b, 2, (int64_t[]){4, 7}, 1, 0));
+    finish(&b, "matmul");
+}
+
+/* bf16 keeps eight bits: 2 % of the largest output after two convolutions. */
+static void test_bf16(void **state)
+{
+    test_rng rng = {test_seed()};
+    caface_error err = {0};
+    build b;
+    float in[2 * 3 * 20 * 20];
+    float got[2 * 32 * 20 * 20];
+    float want[2 * 32 * 20 * 20];
+    const float *inputs[] = {in};
+    float *outputs[] = {got};
+    float *wanted[] = {want};
+    cafi_plan *plan = NULL;
+    cafi_plan_options options = {.precision = CAFI_PREC_BF16, .batch = 2, .threads = 1};
+    double top = 0;
+    size_t x = 0;
+
+    (void)state;
+    if (cafi_precision_check(CAFI_PREC_BF16, &err)) {
+        assert_non_null(strstr(err.message, "bf16"));
+        skip();
+    }
+    start(&b, &rng);
+    input(&b, 3, 20, 20);
+    test_fill(&rng, in, sizeof in / sizeof *in, 1);
+    x = prelu(&b, affine(&b, conv(&b, 0, 32, 3, 1, 1, 1, false)));
+    block(&b, x, 32, 1, 0);
+    EXPECT_OK(cafi_graph_output(b.graph, b.last, &b.err), b.err);
+    EXPECT_OK(cafi_reference_run(b.graph, 2, inputs, wanted, &b.err), b.err);
+    EXPECT_OK(cafi_plan_new(&plan, b.graph, &options, &b.err), b.err);
+    EXPECT_OK(cafi_plan_run(plan, inputs, outputs, &b.err), b.err);
+    for (size_t i = 0; i < sizeof want / sizeof *want; i++)
+        top = fmax(top, fabs((double)want[i]));
+    EXPECT_NEAR_F32(got, want, sizeof want / sizeof *want, 0.02 * top, "bf16");
+    cafi_plan_free(plan);
+    cafi_graph_free(b.graph);
+}
+
+/* int8 through calibration: 10 % of the largest output, and a refusal without. */
+static void test_int8(void **state)
+{
+    test_rng rng = {test_seed()};
+    caface_error err = {0};
+    build b;
+    float in[2 * 3 * 20 * 20];
+    float got[2 * 32 * 20 * 20];
+    float want[2 * 32 * 20 * 20];
+    const float *inputs[] = {in};
+    float *outputs[] = {got};
+    float *wanted[] = {want};
+    cafi_plan *plan = NULL;
+    cafi_ranges *ranges = NULL;
+    cafi_plan_options options = {.batch = 2, .threads = 1, .calibrate = true};
+    double top = 0;
+    size_t x = 0;
+
+    (void)state;
+    if (cafi_precision_check(CAFI_PREC_INT8, &err)) {
+        assert_non_null(strstr(err.message, "int8"));
+        skip();
+    }
+    start(&b, &rng);
+    input(&b, 3, 20, 20);
+    test_fill(&rng, in, sizeof in / sizeof *in, 1);
+    x = prelu(&b, affine(&b, conv(&b, 0, 32, 3, 1, 1, 1, false)));
+    x = block(&b, x, 32, 1, 0);
+    conv(&b, x, 32, 1, 1, 0, 1, true);
+    EXPECT_OK(cafi_graph_output(b.graph, b.last, &b.err), b.err);
+    EXPECT_OK(cafi_reference_run(b.graph, 2, inputs, wanted, &b.err), b.err);
+    EXPECT_OK(cafi_plan_new(&plan, b.graph, &options, &b.err), b.err);
+    EXPECT_OK(cafi_ranges_new(&ranges, &b.err), b.err);
+    EXPECT_OK(cafi_plan_calibrate(plan, inputs, 2, ranges, &b.err), b.err);
+    assert_int_equal(cafi_ranges_count(ranges), 2);
+    cafi_plan_free(plan);
+    options = (cafi_plan_options){.precision = CAFI_PREC_INT8, .batch = 2, .threads = 1};
+    EXPECT_FAIL(cafi_plan_new(&plan, b.graph, &options, &b.err), CAFACE_EINVAL, b.err, "calibrate");
+    options.ranges = ranges;
+    EXPECT_OK(cafi_plan_new(&plan, b.graph, &options, &b.err), b.err);
+    EXPECT_OK(cafi_plan_run(plan, inputs, outputs, &b.err), b.err);
+    for (size_t i = 0; i < sizeof want / sizeof *want; i++)
+        top = fmax(top, fabs((double)want[i]));
+    EXPECT_NEAR_F32(got, want, sizeof want / sizeof *want, 0.1 * top, "int8");
+    cafi_plan_free(plan);
+    cafi_ranges_free(ranges);
+    cafi_graph_free(b.graph);
+}
+
+static void test_refusals(void **state)
+{
+    test_rng rng = {1};
+    build b;
+    size_t out = 0;
+
+    (void)state;
+    start(&b, &rng);
+    input(&b, 4, 5, 6);
+    size_t w = constant(&b, 4, (int64_t[]){8, 3, 3, 3}, 1, 0);
+    cafi_node bad = {.op = CAFI_OP_CONV, .name = "c1", .inputs = {0, w}, .input_count = 2};
+    EXPECT_FAIL(cafi_graph_add(b.graph, &bad, &out, &b.err), CAFACE_EMODEL, b.err, "c1",
+                "[B,4,5,6]", "[8,3,3,3]");
+    bad = (cafi_node){
+        .op = CAFI_OP_REDUCE_MEAN, .name = "r", .inputs = {0}, .input_count = 1, .axes = 1};
+    EXPECT_FAIL(cafi_graph_add(b.graph, &bad, &out, &b.err), CAFACE_EUNSUPPORTED, b.err, "r",
+                "rows");
+    bad =
+        (cafi_node){.op = CAFI_OP_TRANSPOSE, .inputs = {0}, .input_count = 1, .perm = {1, 0, 2, 3}};
+    EXPECT_FAIL(cafi_graph_add(b.graph, &bad, &out, &b.err), CAFACE_EUNSUPPORTED, b.err, "rows");
+    bad = (cafi_node){
+        .op = CAFI_OP_RESHAPE, .inputs = {0}, .input_count = 1, .shape = {2, {CAFI_BATCH, 7}}};
+    EXPECT_FAIL(cafi_graph_add(b.graph, &bad, &out, &b.err), CAFACE_EMODEL, b.err, "elements");
+    bad = (cafi_node){.op = CAFI_OP_CLIP, .inputs = {99}, .input_count = 1};
+    EXPECT_FAIL(cafi_graph_add(b.graph, &bad, &out, &b.err), CAFACE_EINVAL, b.err, "99");
+    cafi_graph_free(b.graph);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_convolutions), cmocka_unit_test(test_winograd),
+        cmocka_unit_test(test_fold_before),  cmocka_unit_test(test_blocks),
+        cmocka_unit_test(test_element_wise), cmocka_unit_test(test_binary),
+        cmocka_unit_test(test_pooling),      cmocka_unit_test(test_reductions_and_softmax),
+        cmocka_unit_test(test_moves),        cmocka_unit_test(test_matmul),
+        cmocka_unit_test(test_bf16),         cmocka_unit_test(test_int8),
+        cmocka_unit_test(test_refusals),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
