@@ -5,12 +5,14 @@ extern const cli_command cli_convert;
 extern const cli_command cli_demo;
 extern const cli_command cli_eval_identify;
 extern const cli_command cli_eval_verify;
+extern const cli_command cli_encode;
 extern const cli_command cli_fuse;
 extern const cli_command cli_info;
 extern const cli_command cli_plot_similarity;
 
 /* clang-format off */
 const cli_command *const cli_commands[] = {
+    &cli_encode,
     &cli_fuse,
     &cli_info,
     &cli_convert,

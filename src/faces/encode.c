@@ -22,6 +22,7 @@ typedef struct work {
     const cafi_sources *sources;
     const cafi_encode_options *options;
     size_t C, S, E; /* E: width of compact styles, or 0 */
+    caface_model_info model;
     size_t height, width, bytes;
     size_t columns;
     const char *taps[CAFI_MAX_TAPS];
@@ -229,7 +230,7 @@ static caface_status check_info(const work *w, caface_error *err)
     if (info->kind != CAFI_DICT)
         return cafi_fail(err, CAFACE_EMODEL, "it has no set.json, so what made it is unknown");
     if ((st = check_text(info, "backbone", cafi_encoder_hash(w->encoder), err)) ||
-        (st = check_text(info, "fusion", w->E ? w->options->model_hash : NULL, err)) ||
+        (st = check_text(info, "fusion", w->E ? w->model.hash : NULL, err)) ||
         (st = check_text(info, "precision", w->options->precision, err)))
         return st;
     if ((flip && flip->kind == CAFI_BOOL && flip->u.boolean) != w->options->flip)
@@ -350,15 +351,13 @@ static caface_status set_up(work *w, caface_error *err)
     w->C = cafi_encoder_feature_size(w->encoder);
     w->S = cafi_encoder_style_size(w->encoder);
     if (w->options->model) {
-        caface_model_info info;
-
-        caface_model_get_info(w->options->model, &info);
-        w->E = info.compact;
-        if (info.S != w->S || info.C != w->C)
+        caface_model_get_info(w->options->model, &w->model);
+        w->E = w->model.compact;
+        if (w->model.S != w->S || (w->model.C && w->model.C != w->C))
             return cafi_fail(err, CAFACE_EMODEL,
                              "the fusion model takes %zu features and %zu style "
                              "channels, the backbone gives %zu and %zu",
-                             info.C, info.S, w->C, w->S);
+                             w->model.C, w->model.S, w->C, w->S);
     }
     cafi_encoder_input_size(w->encoder, &w->height, &w->width);
     w->bytes = w->height * w->width * 3;
@@ -436,7 +435,7 @@ static caface_status encode_all(work *w, cafi_feed *feed, caface_error *err)
 static caface_status commit(work *w, caface_error *err)
 {
     cafi_set_info info = {.backbone = cafi_encoder_hash(w->encoder),
-                          .fusion = w->E ? w->options->model_hash : NULL,
+                          .fusion = w->E ? w->model.hash : NULL,
                           .taps = w->taps,
                           .tap_count = w->tap_count,
                           .precision = w->options->precision,
