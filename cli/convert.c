@@ -11,8 +11,8 @@
 #include "files/safetensors.h"
 
 /* Attention heads cannot be seen in the tensors. Every known fusion model has
- * this many, and a converted file says so. */
-enum { FUSION_HEADS = 8 };
+ * this many; a converted file says so, or what its checkpoint says instead. */
+enum { DEFAULT_HEADS = 8 };
 
 typedef struct convert_options {
     cli_common common;
@@ -40,6 +40,7 @@ typedef struct merge {
     size_t *owner; /* index of the input each tensor comes from */
     size_t count;
     cafi_names names;
+    cafi_value heads;
     metadata meta;
 } merge;
 
@@ -201,15 +202,21 @@ static caface_status add_config(merge *m, const cafi_bundle *b, caface_error *er
                : CAFACE_OK;
 }
 
+/* The same two places in which the fusion room looks. */
+static void read_heads(merge *m, const cafi_value *config)
+{
+    if (!cafi_value_int(cafi_value_get(config, "fusion"), "H", &m->heads.u.integer))
+        cafi_value_int(config, "H", &m->heads.u.integer);
+}
+
 /* The configuration of the file with the fusion network comes first, so that
  * its hyper_parameters keep their plain name. */
 static caface_status add_configs(merge *m, caface_error *err)
 {
-    static cafi_value heads = {.kind = CAFI_INT, .u.integer = FUSION_HEADS};
     static char heads_key[] = "H";
     static char *heads_keys[] = {heads_key};
     static char version_text[] = CAFACE_VERSION;
-    cafi_value fusion = {.kind = CAFI_DICT, .u.list = {&heads, heads_keys, 1}};
+    cafi_value fusion = {.kind = CAFI_DICT, .u.list = {&m->heads, heads_keys, 1}};
     cafi_value version = {.kind = CAFI_STRING, .u.text = {version_text, sizeof version_text - 1}};
     bool any_fusion = false;
     caface_status st = add_member(&m->meta, "caface.version", &version, err);
@@ -219,6 +226,8 @@ static caface_status add_configs(merge *m, caface_error *err)
             bool fuses = has_fusion(m->inputs[i]);
 
             any_fusion = any_fusion || fuses;
+            if (fuses && wanted)
+                read_heads(m, cafi_bundle_config(m->inputs[i]));
             if (fuses == (wanted == 1))
                 st = add_config(m, m->inputs[i], err);
         }
@@ -298,7 +307,7 @@ static void report(const merge *m, const convert_options *o)
 static int run(void *arg)
 {
     const convert_options *o = arg;
-    merge m = {0};
+    merge m = {.heads = {.kind = CAFI_INT, .u.integer = DEFAULT_HEADS}};
     caface_error err;
     caface_status st = CAFACE_OK;
 

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "files/zip.h"
+
 caface_status cafi_grow(void **array, size_t *capacity, size_t need, size_t size, caface_error *err)
 {
     size_t bigger = *capacity ? *capacity : 16;
@@ -120,6 +122,9 @@ caface_status cafi_bundle_add(cafi_bundle *b, const char *name, size_t name_size
         return st;
     if (b->count >= CAFI_MAX_TENSORS)
         return cafi_fail(err, CAFACE_ELIMIT, "more than %zu tensors", CAFI_MAX_TENSORS);
+    if (name_size > CAFI_MAX_NAME_BYTES - b->name_bytes)
+        return cafi_fail(err, CAFACE_ELIMIT, "more than %zu bytes of tensor names",
+                         CAFI_MAX_NAME_BYTES);
     if ((st = cafi_grow((void **)&b->tensors, &b->capacity, b->count + 1, sizeof *t, err)) ||
         (st = cafi_alloc((void **)&copy, name_size + 1, 1, err)))
         return st;
@@ -137,14 +142,21 @@ caface_status cafi_bundle_add(cafi_bundle *b, const char *name, size_t name_size
         if (t->shape[d] <= 1)
             t->stride[d] = 1; /* means nothing, and may be anything in a file */
     t->name = copy;
+    b->name_bytes += name_size;
     return CAFACE_OK;
 }
 
 caface_status cafi_bundle_own(cafi_bundle *b, void *block, size_t size, caface_error *err)
 {
+    size_t limit = cafi_inflated_limit(b->file.size);
     caface_status st = cafi_grow((void **)&b->owned, &b->owned_capacity, b->owned_count + 1,
                                  sizeof *b->owned, err);
 
+    /* An archive keeps to the limit by itself; this is for pickles that decode
+     * one text over and over. */
+    if (!st && size > limit - b->owned_bytes)
+        st = cafi_fail(err, CAFACE_ELIMIT, "more than %zu bytes to decode from a file of %zu",
+                       limit, b->file.size);
     if (st) {
         free(block);
         return st;

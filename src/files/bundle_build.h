@@ -10,6 +10,7 @@
 /* Limits, explained in docs/files.md. */
 #define CAFI_MAX_TENSORS ((size_t)1 << 17)
 #define CAFI_MAX_NAME ((size_t)4096)
+#define CAFI_MAX_NAME_BYTES ((size_t)64 << 20) /* of all tensors together */
 
 /* Bytes of the file whose checksum the file states, and that opening the
  * bundle does not read. */
@@ -30,7 +31,7 @@ struct cafi_bundle {
     cafi_value config;
     void **owned; /* memory that tensors point into beside the file */
     size_t owned_count, owned_capacity;
-    size_t owned_bytes;
+    size_t owned_bytes, name_bytes;
     cafi_checked_range *ranges;
     size_t range_count, range_capacity;
 };
@@ -38,13 +39,13 @@ struct cafi_bundle {
 /* Adds a tensor under a copy of name. `inside` is the memory view->data must
  * stay in. EFORMAT: a name twice, an empty one, one that is not UTF-8 or holds
  * NUL; an extent or stride that reaches outside. ELIMIT: more than
- * CAFI_MAX_TENSORS, longer than CAFI_MAX_NAME. */
+ * CAFI_MAX_TENSORS, longer than CAFI_MAX_NAME, more than CAFI_MAX_NAME_BYTES. */
 caface_status cafi_bundle_add(cafi_bundle *bundle, const char *name, size_t name_size,
                               const cafi_tensor *view, const unsigned char *inside,
                               size_t inside_size, caface_error *err);
 
 /* Gives the bundle memory from malloc to free in the end. On failure block is
- * freed. */
+ * freed. ELIMIT: all blocks together are more than cafi_inflated_limit allows. */
 caface_status cafi_bundle_own(cafi_bundle *bundle, void *block, size_t size, caface_error *err);
 
 /* Remembers that size bytes at data ought to have this CRC-32. */

@@ -148,27 +148,30 @@ static caface_status build(builder *b, cafi_ref ref, cafi_value *out);
 static caface_status make_text(builder *b, cafi_value_kind kind, const char *data, size_t size,
                                cafi_value *out)
 {
-    cafi_buf buf = {0};
+    static const char replacement[] = "\xef\xbf\xbd";
     bool valid = cafi_is_utf8(data, size);
+    char *text = NULL;
+    size_t n = 0;
+    caface_status st = CAFACE_OK;
 
-    b->text += size;
-    if (b->text > MAX_TEXT)
+    if (size > MAX_TEXT - b->text)
         return cafi_fail(b->err, CAFACE_ELIMIT, "more than %zu bytes of text", MAX_TEXT);
-    if (valid)
-        cafi_buf_append(&buf, data, size);
+    b->text += size;
+    if ((st = cafi_alloc((void **)&text, (valid ? 1 : 3) * size + 1, 1, b->err)))
+        return st;
+    if (valid && size)
+        memcpy(text, data, size);
+    n = valid ? size : 0;
     for (size_t i = 0; i < size && !valid; i++)
         if ((unsigned char)data[i] < 0x80)
-            cafi_buf_append(&buf, &data[i], 1);
-        else
-            cafi_buf_text(&buf, "\xef\xbf\xbd");
-    cafi_buf_append(&buf, "", 0);
-    if (buf.failed) {
-        cafi_buf_free(&buf);
-        return cafi_fail_memory(b->err, size);
-    }
+            text[n++] = data[i];
+        else {
+            memcpy(text + n, replacement, 3);
+            n += 3;
+        }
     out->kind = kind;
-    out->u.text.data = buf.data;
-    out->u.text.size = buf.size;
+    out->u.text.data = text;
+    out->u.text.size = n;
     return CAFACE_OK;
 }
 

@@ -317,14 +317,20 @@ caface_status cafi_zip_stored(const cafi_zip *zip, size_t entry, const unsigned 
     return CAFACE_OK;
 }
 
+size_t cafi_inflated_limit(size_t file_size)
+{
+    size_t limit = 0;
+
+    if (!cafi_mul_size(file_size, CAFI_ZIP_MAX_RATIO, &limit) ||
+        !cafi_add_size(limit, CAFI_ZIP_FREE_INFLATED, &limit) || limit > CAFI_ZIP_MAX_INFLATED)
+        return CAFI_ZIP_MAX_INFLATED;
+    return limit;
+}
+
 static caface_status check_budget(const cafi_zip *zip, const cafi_zip_entry *e, caface_error *err)
 {
-    size_t limit = CAFI_ZIP_FREE_INFLATED;
-    size_t more = 0;
+    size_t limit = cafi_inflated_limit(zip->file->size);
 
-    if (!cafi_mul_size(zip->file->size, CAFI_ZIP_MAX_RATIO, &more) ||
-        !cafi_add_size(limit, more, &limit) || limit > CAFI_ZIP_MAX_INFLATED)
-        limit = CAFI_ZIP_MAX_INFLATED;
     if (e->size > limit - zip->inflated)
         return cafi_fail(err, CAFACE_ELIMIT,
                          "zip entry %.*s: %zu bytes after %zu others, limit %zu for a file of %zu",

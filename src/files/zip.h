@@ -13,6 +13,9 @@
 #define CAFI_ZIP_MAX_RATIO ((size_t)100)
 #define CAFI_ZIP_MAX_INFLATED ((size_t)4 << 30)
 
+/* What these say for a file of this size. */
+size_t cafi_inflated_limit(size_t file_size);
+
 typedef struct cafi_zip_entry {
     const char *name; /* not NUL-terminated, inside the map */
     size_t name_size;

@@ -294,6 +294,43 @@ static void expansion_is_bounded(void **state)
     }
 }
 
+/* One text of a megabyte, decoded for each of two hundred arrays. */
+static void decoding_is_bounded(void **state)
+{
+    enum { SIZE = 1 << 20 };
+    static const char array[] = "cnumpy.core.multiarray\n_reconstruct\n(tR(I1\n(I1048576\nt"
+                                "cnumpy\ndtype\n(S'u1'\ntRI00\ng0\ntbs";
+    static const char header[] = "{'descr': '|O', 'fortran_order': False, 'shape': (), }";
+    unsigned char length[2] = {sizeof header - 1, 0};
+    cafi_buf file = {0};
+    cafi_bundle *b = NULL;
+    caface_error err;
+
+    (void)state;
+    cafi_buf_append(&file, "\x93NUMPY\x01\x00", 8);
+    cafi_buf_append(&file, length, 2);
+    cafi_buf_text(&file, header);
+    cafi_buf_text(&file, "c_codecs\nencode\n(V");
+    for (int i = 0; i < SIZE; i++)
+        cafi_buf_text(&file, "x");
+    cafi_buf_text(&file, "\nS'latin1'\ntRp0\n0}");
+    for (int i = 0; i < 200; i++) {
+        cafi_buf_printf(&file, "I%d\n", i);
+        cafi_buf_text(&file, array);
+        if (i != 100)
+            continue;
+        cafi_buf_text(&file, ".");
+        EXPECT_OK(cafi_bundle_open_memory(&b, file.data, file.size, "bad.npy", &err), err);
+        assert_int_equal(cafi_bundle_count(b), 101);
+        cafi_bundle_close(b);
+        file.size--;
+    }
+    cafi_buf_text(&file, ".");
+    EXPECT_FAIL(cafi_bundle_open_memory(&b, file.data, file.size, "bad.npy", &err), CAFACE_ELIMIT,
+                err, "bad.npy", "bytes to decode");
+    cafi_buf_free(&file);
+}
+
 static void depth_is_bounded(void **state)
 {
     enum { DEEP = 200000 };
@@ -341,10 +378,15 @@ static void number_of_objects_is_bounded(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(machine_refuses),         cmocka_unit_test(machine_accepts),
-        cmocka_unit_test(checkpoints_are_refused), cmocka_unit_test(the_template_itself_opens),
-        cmocka_unit_test(nothing_is_executed),     cmocka_unit_test(expansion_is_bounded),
-        cmocka_unit_test(depth_is_bounded),        cmocka_unit_test(number_of_objects_is_bounded),
+        cmocka_unit_test(machine_refuses),
+        cmocka_unit_test(machine_accepts),
+        cmocka_unit_test(checkpoints_are_refused),
+        cmocka_unit_test(the_template_itself_opens),
+        cmocka_unit_test(nothing_is_executed),
+        cmocka_unit_test(expansion_is_bounded),
+        cmocka_unit_test(decoding_is_bounded),
+        cmocka_unit_test(depth_is_bounded),
+        cmocka_unit_test(number_of_objects_is_bounded),
     };
     return cmocka_run_group_tests_name("hostile_pickles", tests, NULL, NULL);
 }
