@@ -1,0 +1,577 @@
+/* Lists of templates, pairs and subjects; scores; identification: good files,
+ * bad ones by line, and results against naive computations. */
+#include "check.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "eval/identify.h"
+#include "eval/lines.h"
+#include "eval/pairs.h"
+#include "eval/scores.h"
+#include "eval/template_set.h"
+#include "files/feature_set_write.h"
+
+static const char *file_of(const char *name, const char *text)
+{
+    const char *path = test_temp("%s", name);
+
+    test_write(path, text, strlen(text));
+    return path;
+}
+
+/* --- templates ------------------------------------------------------------------ */
+
+static cafi_template_list templates_of(const char *text)
+{
+    cafi_template_list list;
+    caface_error err;
+
+    EXPECT_OK(cafi_template_list_read(&list, file_of("T.txt", text), &err), err);
+    return list;
+}
+
+static void templates_are_grouped(void **state)
+{
+    /* unsorted ids, CRLF, tabs, several blanks, an empty line, no last newline */
+    cafi_template_list list = templates_of("a.jpg 7 1 joe\r\nb.jpg\t-3\t1\tann\n\nc.jpg  7   2 joe "
+                                           "\nd.jpg 2 5 ann");
+
+    (void)state;
+    assert_int_equal(list.rows, 4);
+    assert_int_equal(list.count, 3);
+    assert_true(list.id[0] == -3 && list.id[1] == 2 && list.id[2] == 7);
+    assert_int_equal(list.first[2], 2);
+    assert_int_equal(list.first[3], 4);
+    assert_true(list.order[0] == 1 && list.order[1] == 3 && list.order[2] == 0 &&
+                list.order[3] == 2);
+    assert_true(list.media[2] == 2 && list.line[3] == 5);
+    assert_int_equal(list.subjects, 2);
+    assert_int_equal(list.subject[0], list.subject[1]);
+    assert_int_not_equal(list.subject[0], list.subject[2]);
+    assert_int_equal(cafi_id_find(&list.table, 2), 1);
+    assert_int_equal(cafi_id_find(&list.table, 3), CAFI_NO_ID);
+    cafi_template_list_free(&list);
+}
+
+static void bad_templates_are_named_by_line(void **state)
+{
+    static const struct {
+        const char *text, *words[3];
+    } cases[] = {
+        {"", {"T.txt", "no rows", NULL}},
+        {"a 1 1\nb 2\n", {"line 2", "2 fields", NULL}},
+        {"a 1 1 x y\n", {"line 1", "5 fields", NULL}},
+        {"a 1 1\n\nb x 1\n", {"line 3", "template \"x\"", NULL}},
+        {"a 1 1\nb 2 1.5\n", {"line 2", "media \"1.5\"", NULL}},
+        {"a 1 1\nb 99999999999999999999 1\n", {"line 2", "no whole number", NULL}},
+        {"a 1 1 joe\nb 2 1\n", {"line 2 has no subject", "line 1 has one", NULL}},
+        {"a 1 1\nb 2 1 joe\n", {"line 2 has a subject", "line 1 has none", NULL}},
+        {"a 1 1 joe\nb 2 1 ann\nc 1 1 ann\n",
+         {"template 1 has two subjects", "lines 1 and 3", NULL}},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        cafi_template_list list;
+        caface_error err = {CAFACE_OK, ""};
+        caface_status st = cafi_template_list_read(&list, file_of("T.txt", cases[i].text), &err);
+
+        check_fail(st, CAFACE_EFORMAT, &err, __FILE__, __LINE__, cases[i].words);
+    }
+}
+
+/* --- pairs ---------------------------------------------------------------------- */
+
+static void pairs_are_read(void **state)
+{
+    cafi_template_list list = templates_of("a 10 1\nb 20 1\nc 30 1\n");
+    cafi_pair_list pairs;
+    caface_error err;
+
+    (void)state;
+    EXPECT_OK(cafi_pairs_read(&pairs,
+                              file_of("P.txt", "\xef\xbb\xbf"
+                                               "10 20 1\r\n\n 30\t10 0 \n20 10 1\n10 20 0"),
+                              &list, NULL, &err),
+              err);
+    assert_int_equal(pairs.count, 4);
+    assert_int_equal(pairs.genuine, 2);
+    assert_int_equal(pairs.impostor, 2);
+    assert_int_equal(pairs.duplicates, 2); /* also the other way round */
+    assert_true(cafi_pair_a(pairs.pairs[1]) == 2 && pairs.pairs[1].b == 0);
+    assert_true(cafi_pair_is_genuine(pairs.pairs[0]) && !cafi_pair_is_genuine(pairs.pairs[3]));
+    cafi_pairs_free(&pairs);
+    EXPECT_OK(cafi_pairs_read(&pairs, file_of("P.txt", ""), &list, NULL, &err), err);
+    assert_int_equal(pairs.count, 0);
+    cafi_pairs_free(&pairs);
+    cafi_template_list_free(&list);
+}
+
+static void bad_pairs_are_named_by_line(void **state)
+{
+    static const struct {
+        const char *text, *words[4];
+    } cases[] = {
+        {"10 20 1\n10 20\n", {"P.txt", "line 2", "2 fields", NULL}},
+        {"10 20 1 9\n", {"line 1", "4 fields", NULL}},
+        {"10 20 1\n\n\n10 20 2\n", {"line 4", "label 2", NULL}},
+        {"10 20 1\n10 40 0", {"line 2", "template 40", "T.txt", NULL}},
+        {"10 b 1\n", {"line 1", "field 2", NULL}},
+        {"10 20 99999999999999999999\n", {"line 1", "field 3", NULL}},
+    };
+    cafi_template_list list = templates_of("a 10 1\nb 20 1\nc 30 1\n");
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        cafi_pair_list pairs;
+        caface_error err = {CAFACE_OK, ""};
+        caface_status st =
+            cafi_pairs_read(&pairs, file_of("P.txt", cases[i].text), &list, NULL, &err);
+
+        check_fail(st, CAFACE_EFORMAT, &err, __FILE__, __LINE__, cases[i].words);
+    }
+    cafi_template_list_free(&list);
+}
+
+/* Larger than a block of the reader: lines that straddle the borders are read
+ * once, and errors behind them are named by the right line. */
+static void a_large_list_is_read_in_blocks(void **state)
+{
+    enum { LINES = 1200000 };
+    cafi_template_list list = templates_of("a 1 1\nb 22 1\nc 333 1\nd 4444 1\n");
+    static const int64_t ids[] = {1, 22, 333, 4444};
+    test_rng rng = {test_seed()};
+    cafi_buf text = {0};
+    uint8_t *want = calloc(LINES, 1);
+    char path[512];
+    cafi_pool *pool = NULL;
+    cafi_pair_list pairs;
+    caface_error err;
+
+    (void)state;
+    for (size_t i = 0; i < LINES; i++) {
+        want[i] = (uint8_t)test_below(&rng, 32);
+        cafi_buf_printf(&text, "%lld %lld %d\n", (long long)ids[want[i] & 3],
+                        (long long)ids[want[i] >> 2 & 3], want[i] >> 4);
+    }
+    assert_true(text.size > ((size_t)8 << 20));
+    snprintf(path, sizeof path, "%s", test_temp("large.txt"));
+    test_write(path, text.data, text.size);
+    EXPECT_OK(cafi_pool_new(&pool, 3, &err), err);
+    EXPECT_OK(cafi_pairs_read(&pairs, path, &list, pool, &err), err);
+    assert_int_equal(pairs.count, LINES);
+    for (size_t i = 0; i < LINES; i++)
+        assert_true(cafi_pair_a(pairs.pairs[i]) == (want[i] & 3u) &&
+                    pairs.pairs[i].b == (want[i] >> 2 & 3u) &&
+                    cafi_pair_is_genuine(pairs.pairs[i]) == (want[i] >> 4));
+    cafi_pairs_free(&pairs);
+    cafi_buf_text(&text, "1 5 0\n");
+    test_write(path, text.data, text.size);
+    EXPECT_FAIL(cafi_pairs_read(&pairs, path, &list, pool, &err), CAFACE_EFORMAT, err,
+                "line 1200001", "template 5");
+    memset(text.data + 100000, 'x', 5000000);
+    test_write(path, text.data, text.size);
+    EXPECT_FAIL(cafi_pairs_read(&pairs, path, &list, pool, &err), CAFACE_EFORMAT, err, "line",
+                "longer than");
+    cafi_pool_free(pool);
+    cafi_buf_free(&text);
+    free(want);
+    cafi_template_list_free(&list);
+}
+
+static void subjects_are_connected_components(void **state)
+{
+    /* genuine: 0-3, 3-5, 2-4; 1 alone */
+    cafi_pair raw[] = {{0 | CAFI_PAIR_GENUINE, 3},
+                       {5 | CAFI_PAIR_GENUINE, 3},
+                       {4 | CAFI_PAIR_GENUINE, 2},
+                       {0, 1},
+                       {2, 5}};
+    cafi_pair_list pairs = {.pairs = raw, .count = 5, .genuine = 3, .impostor = 2};
+    uint32_t subject[6];
+    size_t count = 0;
+    caface_error err;
+
+    (void)state;
+    EXPECT_OK(cafi_pairs_subjects(&pairs, 6, subject, &count, &err), err);
+    assert_int_equal(count, 3);
+    assert_true(subject[0] == 0 && subject[3] == 0 && subject[5] == 0);
+    assert_true(subject[1] == 1 && subject[2] == 2 && subject[4] == 2);
+}
+
+/* --- scores --------------------------------------------------------------------- */
+
+static void random_unit_rows(test_rng *rng, float *rows, size_t n, size_t C)
+{
+    test_fill(rng, rows, n * C, 1);
+    for (size_t r = 0; r < n; r++) {
+        double sum = 0;
+
+        for (size_t c = 0; c < C; c++)
+            sum += (double)rows[r * C + c] * (double)rows[r * C + c];
+        for (size_t c = 0; c < C; c++)
+            rows[r * C + c] = (float)((double)rows[r * C + c] / sqrt(sum));
+    }
+}
+
+static double exact_dot(const float *a, const float *b, size_t n)
+{
+    double sum = 0;
+
+    for (size_t i = 0; i < n; i++)
+        sum += (double)a[i] * (double)b[i];
+    return sum;
+}
+
+/* Dense lists go through products, sparse ones through single dots: both give
+ * the cosine, and the same bits for any number of threads. */
+static void scores_are_cosines(void **state)
+{
+    static const struct {
+        size_t templates, C, as, n;
+    } cases[] = {
+        {300, 37, 300, 40000}, {300, 64, 20, 5000}, {5000, 16, 5000, 3000},
+        {129, 5, 129, 600000}, {1, 3, 1, 4},        {2600, 8, 2600, 700000},
+    };
+    test_rng rng = {test_seed()};
+    cafi_pool *pool = NULL;
+    caface_error err;
+
+    (void)state;
+    EXPECT_OK(cafi_pool_new(&pool, 2, &err), err);
+    for (size_t k = 0; k < sizeof cases / sizeof cases[0]; k++) {
+        size_t C = cases[k].C;
+        size_t n = cases[k].n;
+        float *rows = malloc(cases[k].templates * C * sizeof *rows);
+        cafi_pair *pairs = malloc(n * sizeof *pairs);
+        float *score = malloc(n * sizeof *score);
+        float *again = malloc(n * sizeof *again);
+
+        random_unit_rows(&rng, rows, cases[k].templates, C);
+        for (size_t i = 0; i < n; i++)
+            pairs[i] = (cafi_pair){(uint32_t)test_below(&rng, cases[k].as) |
+                                       (i % 3 ? 0 : CAFI_PAIR_GENUINE),
+                                   (uint32_t)test_below(&rng, cases[k].templates)};
+        EXPECT_OK(cafi_scores_pairs(score, rows, cases[k].templates, C, pairs, n, pool, &err), err);
+        EXPECT_OK(cafi_scores_pairs(again, rows, cases[k].templates, C, pairs, n, NULL, &err), err);
+        assert_memory_equal(score, again, n * sizeof *score);
+        for (size_t i = 0; i < n; i++) {
+            double want = exact_dot(rows + cafi_pair_a(pairs[i]) * C, rows + pairs[i].b * C, C);
+
+            /* C products of numbers below 1, summed in float */
+            if (!(fabs((double)score[i] - want) <= 1e-6))
+                fail_msg("case %zu pair %zu: %.9g, exactly %.9g", k, i, (double)score[i], want);
+        }
+        free(rows);
+        free(pairs);
+        free(score);
+        free(again);
+    }
+    cafi_pool_free(pool);
+}
+
+/* --- subject lists and identification --------------------------------------------- */
+
+static void subject_lists_are_read(void **state)
+{
+    cafi_template_list list = templates_of("a 10 1\nb 20 1\nc 30 1\n");
+    cafi_subject_book book = {0};
+    cafi_subject_list gallery, probes;
+    caface_error err;
+
+    (void)state;
+    /* IJB's header in another order, a template in two lines, CRLF */
+    EXPECT_OK(
+        cafi_subject_list_read(&gallery,
+                               file_of("G.csv", "SIGHTING_ID, TEMPLATE_ID ,SUBJECT_ID,FILE\r\n"
+                                                "1,30,joe,x.jpg\r\n2,10,ann,y.jpg\r\n"
+                                                "3,30,joe,z.jpg"),
+                               &list, &book, &err),
+        err);
+    assert_int_equal(gallery.count, 2);
+    assert_true(gallery.items[0].place == 0 && gallery.items[1].place == 2);
+    /* blanks and no header; subjects are shared */
+    EXPECT_OK(cafi_subject_list_read(&probes, file_of("P.lst", "20 joe\n"), &list, &book, &err),
+              err);
+    assert_int_equal(probes.items[0].subject, gallery.items[1].subject);
+    assert_int_equal(book.names.count, 2);
+    cafi_subject_list_free(&gallery);
+    cafi_subject_list_free(&probes);
+    cafi_subject_book_free(&book);
+    cafi_template_list_free(&list);
+}
+
+static void bad_subject_lists_are_named_by_line(void **state)
+{
+    static const struct {
+        const char *text, *words[4];
+    } cases[] = {
+        {"TEMPLATE_ID,SUBJECT_ID\n", {"G.csv", "no templates", NULL}},
+        {"TEMPLATE_ID,SUBJECT_ID\n10,1\n20\n", {"line 3 has 1 fields", NULL}},
+        {"TEMPLATE_ID,SUBJECT_ID\n10,1\nx,1\n", {"line 3", "\"x\"", NULL}},
+        {"TEMPLATE_ID,SUBJECT_ID\n10,\n", {"line 2", "no subject", NULL}},
+        {"TEMPLATE_ID,SUBJECT_ID\n40,1\n", {"line 2", "template 40", "T.txt", NULL}},
+        {"10,1\n20,1\n10,2\n", {"template 10 has two subjects", "lines 1 and 3", NULL}},
+    };
+    cafi_template_list list = templates_of("a 10 1\nb 20 1\nc 30 1\n");
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        cafi_subject_book book = {0};
+        cafi_subject_list gallery;
+        caface_error err = {CAFACE_OK, ""};
+        caface_status st =
+            cafi_subject_list_read(&gallery, file_of("G.csv", cases[i].text), &list, &book, &err);
+
+        check_fail(st, CAFACE_EFORMAT, &err, __FILE__, __LINE__, cases[i].words);
+        cafi_subject_book_free(&book);
+    }
+    cafi_template_list_free(&list);
+}
+
+/* Everything from the definitions, with all scores in one table. */
+typedef struct naive {
+    double rank[3], tpir[2], open[2];
+    size_t mated, nonmated;
+} naive;
+
+static int falling(const void *a, const void *b)
+{
+    float x = *(const float *)a;
+    float y = *(const float *)b;
+
+    return x > y ? -1 : x < y;
+}
+
+static naive identify_naively(const float *rows, size_t C, const cafi_subject_list *g,
+                              const cafi_subject_list *p)
+{
+    naive out = {{0}, {NAN, NAN}, {NAN, NAN}, 0, 0};
+    float *mate = malloc(p->count * sizeof *mate);
+    float *top = malloc(p->count * sizeof *top);
+    float *other = malloc(p->count * g->count * sizeof *other);
+    size_t others = 0;
+
+    for (size_t i = 0; i < p->count; i++) {
+        float *score = malloc(g->count * sizeof *score);
+        float best = -2;
+        float highest = -2;
+        size_t best_at = 0;
+        size_t rank = 1;
+
+        for (size_t k = 0; k < g->count; k++) {
+            score[k] =
+                (float)exact_dot(rows + p->items[i].place * C, rows + g->items[k].place * C, C);
+            if (g->items[k].place == p->items[i].place)
+                continue;
+            highest = score[k] > highest ? score[k] : highest;
+            if (g->items[k].subject == p->items[i].subject && score[k] > best) {
+                best = score[k];
+                best_at = k;
+            }
+        }
+        if (best > -2) {
+            for (size_t k = 0; k < g->count; k++)
+                if (g->items[k].subject != p->items[i].subject &&
+                    g->items[k].place != p->items[i].place) {
+                    rank += score[k] > best || (score[k] == best && k < best_at);
+                    other[others++] = score[k];
+                }
+            mate[out.mated++] = best;
+            for (int r = 0; r < 3; r++)
+                out.rank[r] += rank <= cafi_ranks[r];
+        } else
+            top[out.nonmated++] = highest;
+        free(score);
+    }
+    for (int r = 0; r < 3; r++)
+        out.rank[r] /= (double)out.mated;
+    qsort(other, others, sizeof *other, falling);
+    qsort(top, out.nonmated, sizeof *top, falling);
+    for (int f = 0; f < 2; f++) {
+        size_t k = (size_t)ceil(cafi_fpirs[f] * (double)out.mated);
+        size_t allowed = (size_t)floor(cafi_fpirs[f] * (double)out.nonmated);
+        double hits = 0;
+        double open = 0;
+
+        for (size_t i = 0; i < out.mated; i++) {
+            hits += k <= others && mate[i] > other[k - 1];
+            open += allowed < out.nonmated && mate[i] > top[allowed];
+        }
+        if (k <= others)
+            out.tpir[f] = hits / (double)out.mated;
+        if (allowed < out.nonmated)
+            out.open[f] = open / (double)out.mated;
+    }
+    free(mate);
+    free(top);
+    free(other);
+    return out;
+}
+
+static bool near(double got, double want)
+{
+    return (isnan(got) && isnan(want)) || fabs(got - want) < 1e-12;
+}
+
+static char g_path[] = "G.csv";
+static char p_path[] = "P.csv";
+
+/* Rows whose dot products are exact in float, in any order of addition, so that
+ * ties are ties. */
+static void small_integers(test_rng *rng, float *rows, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        rows[i] = (float)test_below(rng, 5) / 4 - 0.5f;
+}
+
+static void identification_equals_the_definition(void **state)
+{
+    enum { TEMPLATES = 700, C = 6 };
+    uint64_t seed = test_seed();
+    test_rng rng = {seed};
+    static float rows[TEMPLATES * C];
+    cafi_pool *pool = NULL;
+    caface_error err;
+
+    (void)state;
+    EXPECT_OK(cafi_pool_new(&pool, 2, &err), err);
+    for (int round = 0; round < 12; round++) {
+        size_t gallery_size = 1 + test_below(&rng, round < 4 ? 10 : 300);
+        size_t probe_size = 1 + test_below(&rng, round < 4 ? 20 : 350);
+        size_t overlap = round % 3 == 2 ? gallery_size / 2 : 0; /* lists that share templates */
+        cafi_enrolled g_items[300], p_items[360];
+        cafi_subject_list g = {g_path, g_items, gallery_size};
+        cafi_subject_list p = {p_path, p_items, probe_size};
+        uint32_t subject[TEMPLATES];
+        cafi_identified got;
+        naive want;
+
+        small_integers(&rng, rows, TEMPLATES * C);
+        for (size_t t = 0; t < TEMPLATES; t++)
+            subject[t] = (uint32_t)test_below(&rng, gallery_size);
+        for (size_t i = 0; i < gallery_size; i++)
+            g_items[i] = (cafi_enrolled){(uint32_t)i, subject[i]};
+        for (size_t i = 0; i < probe_size; i++) {
+            size_t t = gallery_size - overlap + i;
+
+            p_items[i] = (cafi_enrolled){(uint32_t)t, subject[t]};
+        }
+        p_items[probe_size - 1].subject = g_items[0].subject; /* one mate at least */
+        if (overlap >= probe_size)
+            continue; /* that probe would be in the gallery itself */
+        EXPECT_OK(cafi_identify(&got, rows, C, &g, &p, NULL, pool, &err), err);
+        want = identify_naively(rows, C, &g, &p);
+        assert_int_equal(got.mated, want.mated);
+        assert_int_equal(got.nonmated, want.nonmated);
+        for (int k = 0; k < 3; k++)
+            if (!near(got.figure[CAFI_ID_RANK + k], want.rank[k]))
+                fail_msg("round %d rank-%zu: %.6f, naively %.6f (seed %llu)", round, cafi_ranks[k],
+                         got.figure[CAFI_ID_RANK + k], want.rank[k], (unsigned long long)seed);
+        for (int f = 0; f < 2; f++)
+            if (!near(got.figure[CAFI_ID_TPIR + f], want.tpir[f]) ||
+                !near(got.figure[CAFI_ID_OPEN + f], want.open[f]))
+                fail_msg("round %d FPIR %s: %.6f and %.6f, naively %.6f and %.6f (seed %llu)",
+                         round, cafi_fpir_names[f], got.figure[CAFI_ID_TPIR + f],
+                         got.figure[CAFI_ID_OPEN + f], want.tpir[f], want.open[f],
+                         (unsigned long long)seed);
+        cafi_identified_free(&got);
+    }
+    cafi_pool_free(pool);
+}
+
+static void a_resample_of_everybody_is_the_sample(void **state)
+{
+    enum { N = 200, C = 8, RESAMPLES = 3 };
+    test_rng rng = {test_seed()};
+    static float rows[2 * N * C];
+    cafi_enrolled g_items[N], p_items[N];
+    cafi_subject_list g = {g_path, g_items, N};
+    cafi_subject_list p = {p_path, p_items, N};
+    cafi_resample resample;
+    cafi_identified got;
+    caface_error err;
+
+    (void)state;
+    random_unit_rows(&rng, rows, (size_t)2 * N, C);
+    for (uint32_t i = 0; i < N; i++) {
+        g_items[i] = (cafi_enrolled){i, i};
+        p_items[i] = (cafi_enrolled){N + i, i < N / 2 ? i : N + i};
+    }
+    EXPECT_OK(cafi_resample_new(&resample, (size_t)2 * N, RESAMPLES, 1, &err), err);
+    memset(resample.lanes, 1, (size_t)2 * N * CAFI_LANES); /* everybody once */
+    EXPECT_OK(cafi_identify(&got, rows, C, &g, &p, &resample, NULL, &err), err);
+    for (size_t r = 0; r < RESAMPLES; r++)
+        for (size_t k = 0; k < CAFI_ID_FIGURES; k++)
+            assert_true(near(got.resampled[r * CAFI_ID_FIGURES + k], got.figure[k]));
+    cafi_identified_free(&got);
+    cafi_resample_free(&resample);
+    for (size_t i = 0; i < N; i++)
+        p_items[i].subject = (uint32_t)(N + i);
+    EXPECT_FAIL(cafi_identify(&got, rows, C, &g, &p, NULL, NULL, &err), CAFACE_EINVAL, err, "P.csv",
+                "200 probes", "G.csv");
+}
+
+/* --- templates of a set ------------------------------------------------------------ */
+
+static void rows_with_nan_are_dropped(void **state)
+{
+    /* template 1: rows 0 and 2; template 2: row 1; template 3: row 3, not finite */
+    static const float f[] = {3, 0, 0, 2, NAN, 1, INFINITY, 1};
+    static const cafi_set_layout layout = {2, 0, 0, CAFI_F32, NULL, 0};
+    static const cafi_set_info info = {0};
+    cafi_template_list list = templates_of("a 1 1\nb 2 1\nc 1 1\nd 3 1\n");
+    cafi_template_list short_list = {0};
+    cafi_template_set templates;
+    cafi_set_writer *w = NULL;
+    cafi_feature_set *set = NULL;
+    cafi_fuse_options options = {.method = CAFACE_METHOD_AVERAGE};
+    char path[512];
+    float out[6];
+    caface_error err;
+
+    (void)state;
+    snprintf(path, sizeof path, "%s", test_temp("set"));
+    EXPECT_OK(cafi_set_begin(&w, path, &layout, &err), err);
+    EXPECT_OK(cafi_set_append(w, 4, f, NULL, NULL, NULL, &err), err);
+    EXPECT_OK(cafi_set_commit(w, &info, &err), err);
+    EXPECT_OK(cafi_feature_set_open(&set, path, &err), err);
+    EXPECT_OK(cafi_template_set_new(&templates, &list, set, false, NULL, &err), err);
+    assert_int_equal(templates.dropped, 2);
+    assert_int_equal(templates.empty_count, 1);
+    EXPECT_OK(cafi_template_set_need(&templates, 1, "P.txt", &err), err);
+    EXPECT_FAIL(cafi_template_set_need(&templates, 2, "P.txt", &err), CAFACE_EINVAL, err,
+                "template 3 (line 4)", "1 holds NaN", "P.txt");
+    EXPECT_OK(cafi_template_set_fuse(&templates, set, NULL, options, out, &err), err);
+    EXPECT_NEAR_F32(out, ((const float[]){1, 0, 0, 1, 0, 0}), 6, 1e-7, "templates");
+    cafi_template_set_free(&templates);
+    cafi_template_list_free(&list);
+    short_list = templates_of("a 1 1\nb 2 1\n");
+    EXPECT_FAIL(cafi_template_set_new(&templates, &short_list, set, false, NULL, &err),
+                CAFACE_EFORMAT, err, "lists 2 rows", "has 4");
+    cafi_template_list_free(&short_list);
+    cafi_feature_set_close(set);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(templates_are_grouped),
+        cmocka_unit_test(bad_templates_are_named_by_line),
+        cmocka_unit_test(pairs_are_read),
+        cmocka_unit_test(bad_pairs_are_named_by_line),
+        cmocka_unit_test(a_large_list_is_read_in_blocks),
+        cmocka_unit_test(subjects_are_connected_components),
+        cmocka_unit_test(scores_are_cosines),
+        cmocka_unit_test(subject_lists_are_read),
+        cmocka_unit_test(bad_subject_lists_are_named_by_line),
+        cmocka_unit_test(identification_equals_the_definition),
+        cmocka_unit_test(a_resample_of_everybody_is_the_sample),
+        cmocka_unit_test(rows_with_nan_are_dropped),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
