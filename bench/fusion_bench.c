@@ -275,6 +275,7 @@ static caface_status stream_million(bench *b, cafi_json *json)
 {
     enum { PORTION = 4096, FACES = 1000000 };
     caface_set_options options;
+    caface_model_info info;
     caface_set *set = NULL;
     float *features = NULL, *styles = NULL, template[512];
     size_t before = status_bytes("RssAnon:"), peak = before, size = 0;
@@ -304,7 +305,9 @@ static caface_status stream_million(bench *b, cafi_json *json)
     cafi_json_real(json, "seconds", seconds() - start);
     if ((st = caface_set_save_memory(set, &saved, &size, &b->error)))
         goto done;
+    caface_model_get_info(b->model, &info);
     cafi_json_int(json, "faces", FACES);
+    cafi_json_int(json, "state_bytes", (int64_t)(info.M * (1 + info.C + info.D) * sizeof(double)));
     cafi_json_int(json, "saved_bytes", (int64_t)size);
     cafi_json_int(json, "before_bytes", (int64_t)before);
     cafi_json_int(json, "peak_bytes", (int64_t)peak);
