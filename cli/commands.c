@@ -9,6 +9,7 @@ extern const cli_command cli_encode;
 extern const cli_command cli_fuse;
 extern const cli_command cli_info;
 extern const cli_command cli_plot_similarity;
+extern const cli_command cli_train;
 
 /* clang-format off */
 const cli_command *const cli_commands[] = {
@@ -19,6 +20,7 @@ const cli_command *const cli_commands[] = {
     &cli_eval_verify,
     &cli_eval_identify,
     &cli_plot_similarity,
+    &cli_train,
     &cli_demo,
     NULL,
 };

@@ -1,0 +1,134 @@
+#include "dataset/centres.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/status.h"
+#include "files/bundle.h"
+#include "files/names.h"
+#include "files/safetensors.h"
+
+/* The row of each class of the store, by name. */
+static caface_status match_names(size_t *rows, const cafi_value *list, const char *path,
+                                 const cafi_store *store, caface_error *err)
+{
+    cafi_names table = {0};
+    size_t classes = cafi_store_get_info(store).classes;
+    caface_status st = CAFACE_OK;
+
+    for (size_t i = 0; i < list->u.list.count && !st; i++) {
+        const cafi_value *v = &list->u.list.items[i];
+        size_t existing = 0;
+
+        if (v->kind != CAFI_STRING)
+            st = cafi_fail(err, CAFACE_EFORMAT, "%s: class name %zu is no text", path, i);
+        else
+            st = cafi_names_add(&table, v->u.text.data, v->u.text.size, i, &existing, err);
+        if (!st && existing != CAFI_NO_NAME)
+            st = cafi_fail(err, CAFACE_EFORMAT, "%s: class %.100s occurs twice", path,
+                           v->u.text.data);
+    }
+    for (size_t c = 0; c < classes && !st; c++) {
+        const char *name = cafi_store_class_name(store, c);
+
+        rows[c] = cafi_names_find(&table, name, strlen(name));
+        if (rows[c] == CAFI_NO_NAME)
+            st = cafi_fail(err, CAFACE_EMODEL, "%s: no centre for class %.100s", path, name);
+    }
+    cafi_names_free(&table);
+    return st;
+}
+
+static caface_status read_centres(float **out, const cafi_bundle *b, const char *path,
+                                  const cafi_store *store, caface_error *err)
+{
+    cafi_store_info info = cafi_store_get_info(store);
+    const cafi_tensor *t = cafi_bundle_find(b, "center.weight");
+    const cafi_value *names = cafi_value_get(cafi_bundle_config(b), "class_names");
+    size_t *rows = NULL;
+    caface_status st;
+
+    if (!t)
+        t = cafi_bundle_find(b, "center");
+    if (!t || t->ndim != 2)
+        return cafi_fail(err, CAFACE_EMODEL, "%s: no center.weight [classes][C] in it", path);
+    if (t->shape[1] != info.C)
+        return cafi_fail(err, CAFACE_EMODEL, "%s: centres of %zu numbers, the features have %zu",
+                         path, t->shape[1], info.C);
+    if (names && (names->kind != CAFI_LIST || names->u.list.count != t->shape[0]))
+        return cafi_fail(err, CAFACE_EFORMAT, "%s: class_names is no list of %zu names", path,
+                         t->shape[0]);
+    if (!names && t->shape[0] < info.classes)
+        return cafi_fail(err, CAFACE_EMODEL, "%s: %zu centres, the features have %zu classes", path,
+                         t->shape[0], info.classes);
+    if ((st = cafi_alloc((void **)&rows, info.classes, sizeof *rows, err)))
+        return st;
+    for (size_t c = 0; c < info.classes; c++)
+        rows[c] = c;
+    if (names)
+        st = match_names(rows, names, path, store, err);
+    if (!st)
+        st = cafi_alloc_f32(out, info.classes, info.C, err);
+    for (size_t c = 0; c < info.classes && !st; c++) {
+        float *to = *out + c * info.C;
+        float sum = 0.0f;
+
+        cafi_tensor_read_f32(t, rows[c] * info.C, info.C, to);
+        for (size_t i = 0; i < info.C; i++)
+            sum += to[i] * to[i];
+        if (!(sum > 0.0f && sum < 1e30f)) {
+            free(*out);
+            *out = NULL;
+            st = cafi_fail(err, CAFACE_EMODEL,
+                           "%s: the centre of class %.100s is zero or not finite", path,
+                           cafi_store_class_name(store, c));
+        }
+    }
+    free(rows);
+    return st;
+}
+
+caface_status cafi_centres_load(float **out, const char *path, const cafi_store *store,
+                                caface_error *err)
+{
+    cafi_bundle *b = NULL;
+    caface_status st = cafi_bundle_open(&b, path, err);
+
+    *out = NULL;
+    if (!st)
+        st = read_centres(out, b, path, store, err);
+    cafi_bundle_close(b);
+    return st;
+}
+
+caface_status cafi_centres_save(const char *path, const float *centres, const char *const *names,
+                                size_t classes, size_t C, caface_error *err)
+{
+    static char key[] = "class_names";
+    static char *keys[] = {key};
+    cafi_value *items = NULL;
+    cafi_tensor t = {.name = "center.weight",
+                     .data = (const unsigned char *)centres,
+                     .dtype = CAFI_F32,
+                     .ndim = 2,
+                     .shape = {classes, C},
+                     .stride = {(ptrdiff_t)C, 1}};
+    const cafi_tensor *tensors[] = {&t};
+    cafi_value list;
+    cafi_value dict;
+    caface_status st = cafi_alloc((void **)&items, classes, sizeof *items, err);
+
+    for (size_t i = 0; i < classes && !st; i++) {
+        items[i].kind = CAFI_STRING;
+        items[i].u.text.size = strlen(names[i]);
+        st = cafi_strdup(&items[i].u.text.data, names[i], err);
+    }
+    list = (cafi_value){.kind = CAFI_LIST, .u.list = {items, NULL, classes}};
+    dict = (cafi_value){.kind = CAFI_DICT, .u.list = {&list, keys, 1}};
+    if (!st)
+        st = cafi_safetensors_save(path, tensors, 1, &dict, err);
+    for (size_t i = 0; items && i < classes; i++)
+        free(items[i].u.text.data);
+    free(items);
+    return st;
+}

@@ -1,0 +1,155 @@
+#include "dataset/sampler.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/rng.h"
+#include "base/status.h"
+
+/* Streams of one seed. */
+enum { STREAM_ORDER = 1, STREAM_SAMPLE = 2 };
+
+#define MAX_T 64
+
+struct cafi_sampler {
+    const cafi_store *store;
+    cafi_store_info info;
+    size_t T;
+    uint64_t seed, epoch;
+    cafi_pool *pool;
+    size_t *order;  /* [images] */
+    cafi_buf *bufs; /* one a worker */
+    size_t workers;
+    /* of the fill at hand */
+    size_t first;
+    float *features, *styles;
+};
+
+caface_status cafi_sampler_new(cafi_sampler **out, const cafi_store *store, size_t T, uint64_t seed,
+                               cafi_pool *pool, caface_error *err)
+{
+    cafi_sampler *s = NULL;
+    caface_status st;
+
+    *out = NULL;
+    if (T < 4 || T > MAX_T || T % 2)
+        return cafi_fail(err, CAFACE_EINVAL, "groups of %zu rows: must be an even number, 4 to %d",
+                         T, MAX_T);
+    if ((st = cafi_alloc((void **)&s, 1, sizeof *s, err)))
+        return st;
+    s->store = store;
+    s->info = cafi_store_get_info(store);
+    s->T = T;
+    s->seed = seed;
+    s->pool = pool;
+    s->workers = pool ? cafi_pool_size(pool) : 1;
+    if ((st = cafi_alloc((void **)&s->order, s->info.images, sizeof(size_t), err)) ||
+        (st = cafi_alloc((void **)&s->bufs, s->workers, sizeof *s->bufs, err))) {
+        cafi_sampler_free(s);
+        return st;
+    }
+    cafi_sampler_epoch(s, 0);
+    *out = s;
+    return CAFACE_OK;
+}
+
+void cafi_sampler_free(cafi_sampler *sampler)
+{
+    if (!sampler)
+        return;
+    for (size_t i = 0; sampler->bufs && i < sampler->workers; i++)
+        cafi_buf_free(&sampler->bufs[i]);
+    free(sampler->bufs);
+    free(sampler->order);
+    free(sampler);
+}
+
+void cafi_sampler_epoch(cafi_sampler *sampler, uint64_t epoch)
+{
+    cafi_rng rng = cafi_rng_at(sampler->seed, STREAM_ORDER, epoch, 0);
+
+    sampler->epoch = epoch;
+    for (size_t i = 0; i < sampler->info.images; i++)
+        sampler->order[i] = i;
+    for (size_t i = sampler->info.images; i > 1; i--) {
+        size_t k = (size_t)cafi_rng_below(&rng, i);
+        size_t keep = sampler->order[i - 1];
+
+        sampler->order[i - 1] = sampler->order[k];
+        sampler->order[k] = keep;
+    }
+}
+
+size_t cafi_sampler_class(const cafi_sampler *sampler, size_t place)
+{
+    return cafi_store_class(sampler->store, sampler->order[place]);
+}
+
+/* Cuts T at n - 1 distinct points of 1..T-2: cut[i] is where piece i ends. */
+static void cut_group(cafi_rng *rng, size_t T, size_t n, bool *ends)
+{
+    memset(ends, 0, T * sizeof *ends);
+    while (n > 1) {
+        size_t point = 1 + (size_t)cafi_rng_below(rng, T - 2);
+
+        if (!ends[point]) {
+            ends[point] = true;
+            n--;
+        }
+    }
+}
+
+void cafi_sampler_rows(const cafi_sampler *sampler, size_t place, size_t (*rows)[2])
+{
+    size_t T = sampler->T;
+    size_t images[2 * MAX_T];
+    size_t most = T / 4 > 3 ? T / 4 : 3;
+    size_t count;
+    size_t own = sampler->order[place];
+    const size_t *members =
+        cafi_store_class_images(sampler->store, cafi_store_class(sampler->store, own), &count);
+    cafi_rng rng = cafi_rng_at(sampler->seed, STREAM_SAMPLE, sampler->epoch, place);
+
+    images[0] = own;
+    for (size_t i = 1; i < 2 * T; i++)
+        images[i] = members[cafi_rng_below(&rng, count)];
+    for (size_t g = 0; g < 2; g++) {
+        bool ends[MAX_T];
+        size_t n = 1 + (size_t)cafi_rng_below(&rng, most - 1);
+        size_t image = images[cafi_rng_below(&rng, 2 * T)];
+
+        cut_group(&rng, T, n, ends);
+        for (size_t r = 0; r < T; r++) {
+            if (ends[r])
+                image = images[cafi_rng_below(&rng, 2 * T)];
+            rows[g * T + r][0] = image;
+            rows[g * T + r][1] = (size_t)cafi_rng_below(&rng, sampler->info.variants);
+        }
+    }
+}
+
+static caface_status fill_task(void *ctx, size_t index, size_t worker, caface_error *err)
+{
+    cafi_sampler *s = ctx;
+    size_t rows[2 * MAX_T][2];
+    size_t R = 2 * s->T;
+    caface_status st = CAFACE_OK;
+
+    cafi_sampler_rows(s, s->first + index, rows);
+    for (size_t r = 0; r < R && !st; r++) {
+        size_t at = index * R + r;
+
+        st = cafi_store_row(s->store, rows[r][0], rows[r][1], &s->bufs[worker],
+                            s->features + at * s->info.C, s->styles + at * s->info.S * 2, err);
+    }
+    return st;
+}
+
+caface_status cafi_sampler_fill(cafi_sampler *sampler, size_t first, size_t n, float *features,
+                                float *styles, caface_error *err)
+{
+    sampler->first = first;
+    sampler->features = features;
+    sampler->styles = styles;
+    return cafi_pool_run(sampler->pool, n, fill_task, sampler, err);
+}

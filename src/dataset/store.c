@@ -1,0 +1,349 @@
+#include "dataset/store.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/status.h"
+#include "dataset/record_shape.h"
+#include "files/bundle.h"
+#include "files/index.h"
+#include "files/json.h"
+#include "files/mapped.h"
+#include "files/names.h"
+#include "files/recordio.h"
+
+struct cafi_store {
+    char *path;
+    cafi_store_info info;
+    /* .npy */
+    cafi_bundle *bundles[2];
+    const cafi_tensor *features, *styles;
+    /* .rec */
+    cafi_recordio *rec;
+    cafi_record_shape shape;
+    /* classes */
+    size_t *image_class; /* [images] */
+    size_t *members;     /* [images] by class */
+    size_t *first;       /* [classes + 1] into members */
+    char **names;        /* [classes] */
+};
+
+static caface_status join(char **out, const char *folder, const char *file, caface_error *err)
+{
+    cafi_buf path = {0};
+
+    cafi_buf_printf(&path, "%s/%s", folder, file);
+    if (path.failed)
+        return cafi_fail_memory(err, strlen(folder) + strlen(file));
+    *out = path.data;
+    return CAFACE_OK;
+}
+
+static bool exists(const char *folder, const char *file)
+{
+    char *path = NULL;
+    struct stat info;
+    bool found = !join(&path, folder, file, NULL) && stat(path, &info) == 0;
+
+    free(path);
+    return found;
+}
+
+static caface_status open_array(cafi_store *s, size_t which, const char *file,
+                                const cafi_tensor **out, caface_error *err)
+{
+    char *path = NULL;
+    caface_status st = join(&path, s->path, file, err);
+
+    if (!st)
+        st = cafi_bundle_open(&s->bundles[which], path, err);
+    free(path);
+    if (st)
+        return st;
+    *out = cafi_bundle_at(s->bundles[which], 0);
+    if (!*out)
+        return cafi_fail(err, CAFACE_EFORMAT, "%s/%s: holds no array", s->path, file);
+    return CAFACE_OK;
+}
+
+/* One name of an image, to be sorted. */
+typedef struct labelled {
+    const char *name;
+    size_t image;
+} labelled;
+
+static int by_name(const void *a, const void *b)
+{
+    const labelled *x = a;
+    const labelled *y = b;
+    int order = strcmp(x->name, y->name);
+
+    return order ? order : x->image < y->image ? -1 : x->image > y->image;
+}
+
+/* Numbers the classes by name. rows [images] is sorted in place. */
+static caface_status number_classes(cafi_store *s, labelled *rows, caface_error *err)
+{
+    size_t n = s->info.images;
+    caface_status st;
+
+    qsort(rows, n, sizeof *rows, by_name);
+    if ((st = cafi_alloc((void **)&s->image_class, n, sizeof(size_t), err)) ||
+        (st = cafi_alloc((void **)&s->members, n, sizeof(size_t), err)) ||
+        (st = cafi_alloc((void **)&s->first, n + 1, sizeof(size_t), err)) ||
+        (st = cafi_alloc((void **)&s->names, n, sizeof(char *), err)))
+        return st;
+    for (size_t i = 0; i < n; i++) {
+        if (i == 0 || strcmp(rows[i].name, rows[i - 1].name) != 0) {
+            s->first[s->info.classes] = i;
+            if ((st = cafi_strdup(&s->names[s->info.classes++], rows[i].name, err)))
+                return st;
+        }
+        s->members[i] = rows[i].image;
+        s->image_class[rows[i].image] = s->info.classes - 1;
+    }
+    s->first[s->info.classes] = n;
+    return CAFACE_OK;
+}
+
+static caface_status npy_classes(cafi_store *s, caface_error *err)
+{
+    cafi_index *index = NULL;
+    labelled *rows = NULL;
+    char *path = NULL;
+    int column = -1;
+    caface_status st = join(&path, s->path, "index.tsv", err);
+
+    if (!st)
+        st = cafi_index_open(&index, path, err);
+    if (!st && cafi_index_rows(index) != s->info.images)
+        st = cafi_fail(err, CAFACE_EFORMAT, "%s: %zu rows, features.npy has %zu images", path,
+                       cafi_index_rows(index), s->info.images);
+    if (!st && (column = cafi_index_column(index, "label")) < 0)
+        st = cafi_fail(err, CAFACE_EFORMAT, "%s: no column label, which names the classes", path);
+    if (!st)
+        st = cafi_alloc((void **)&rows, s->info.images, sizeof *rows, err);
+    for (size_t i = 0; i < s->info.images && !st; i++) {
+        rows[i] = (labelled){cafi_index_text(index, (size_t)column, i), i};
+        if (!*rows[i].name)
+            st = cafi_fail(err, CAFACE_EFORMAT, "%s: row %zu has no label", path, i + 1);
+    }
+    if (!st)
+        st = number_classes(s, rows, err);
+    free(rows);
+    free(path);
+    cafi_index_free(index);
+    return st;
+}
+
+static caface_status open_npy(cafi_store *s, const char *styles, caface_error *err)
+{
+    char a[128];
+    char b[128];
+    const cafi_tensor *f;
+    const cafi_tensor *y;
+    caface_status st;
+
+    if (styles)
+        return cafi_fail(err, CAFACE_EINVAL,
+                         "%s: stages of styles can be chosen in record sets only", s->path);
+    if ((st = open_array(s, 0, "features.npy", &s->features, err)) ||
+        (st = open_array(s, 1, "styles.npy", &s->styles, err)))
+        return st;
+    f = s->features;
+    y = s->styles;
+    if ((f->ndim != 2 && f->ndim != 3) || y->ndim != f->ndim + 1 || y->shape[0] != f->shape[0] ||
+        y->shape[f->ndim] != 2 || (f->ndim == 3 && y->shape[1] != f->shape[1]))
+        return cafi_fail(err, CAFACE_EFORMAT,
+                         "%s: features.npy is %s and styles.npy %s; they must be "
+                         "[images,variants,C] and [images,variants,S,2]",
+                         s->path, cafi_shape_text(a, sizeof a, f->ndim, f->shape),
+                         cafi_shape_text(b, sizeof b, y->ndim, y->shape));
+    s->info = (cafi_store_info){.images = f->shape[0],
+                                .variants = f->ndim == 3 ? f->shape[1] : 1,
+                                .C = f->shape[f->ndim - 1],
+                                .S = y->shape[f->ndim - 1]};
+    if (!s->info.images || !s->info.variants || !s->info.C || !s->info.S)
+        return cafi_fail(err, CAFACE_EFORMAT, "%s: features.npy is %s: nothing to train on",
+                         s->path, cafi_shape_text(a, sizeof a, f->ndim, f->shape));
+    return npy_classes(s, err);
+}
+
+/* The folder of a path ("0001" of "0001/3.jpg"), in place; NULL: none. */
+static const char *folder_of(char *path)
+{
+    char *slash = strchr(path, '/');
+
+    if (!slash || slash == path)
+        return NULL;
+    *slash = '\0';
+    return path;
+}
+
+/* Names of the classes: folders of the .lst where there is one, else labels. */
+static caface_status name_records(cafi_store *s, labelled *rows, char (*texts)[32],
+                                  cafi_record_list *list, caface_error *err)
+{
+    cafi_buf buf = {0};
+    caface_status st = CAFACE_OK;
+
+    for (size_t i = 0; i < s->info.images && !st; i++) {
+        cafi_record record;
+
+        if ((st = cafi_recordio_read(s->rec, i, &buf, &record, err)))
+            break;
+        if (record.size != s->shape.bytes)
+            st = cafi_fail(err, CAFACE_EFORMAT,
+                           "%s: record %llu holds %zu bytes, the first holds %zu", s->path,
+                           (unsigned long long)record.key, record.size, s->shape.bytes);
+        snprintf(texts[i], sizeof *texts, "%.9g", (double)record.label);
+        rows[i] = (labelled){texts[i], i};
+    }
+    for (size_t i = 0; i < list->count && !st; i++) {
+        size_t image = cafi_recordio_find(s->rec, list->keys[i]);
+        size_t offset = (size_t)(list->paths[i] - list->text);
+        const char *folder = folder_of(list->text + offset);
+
+        if (image != SIZE_MAX && folder)
+            rows[image].name = folder;
+    }
+    cafi_buf_free(&buf);
+    return st;
+}
+
+static caface_status rec_classes(cafi_store *s, caface_error *err)
+{
+    cafi_record_list list = {0};
+    labelled *rows = NULL;
+    char(*texts)[32] = NULL;
+    char *path = NULL;
+    caface_status st = join(&path, s->path, "train.lst", err);
+
+    if (!st && exists(s->path, "train.lst"))
+        st = cafi_record_list_open(&list, path, err);
+    if (!st)
+        st = cafi_alloc((void **)&rows, s->info.images, sizeof *rows, err);
+    if (!st)
+        st = cafi_alloc((void **)&texts, s->info.images, sizeof *texts, err);
+    if (!st)
+        st = name_records(s, rows, texts, &list, err);
+    if (!st)
+        st = number_classes(s, rows, err);
+    free(rows);
+    free(texts);
+    free(path);
+    cafi_record_list_close(&list);
+    return st;
+}
+
+static caface_status open_rec(cafi_store *s, const char *styles, caface_error *err)
+{
+    cafi_buf buf = {0};
+    cafi_record record;
+    char *path = NULL;
+    caface_status st = join(&path, s->path, "train.rec", err);
+
+    if (!st)
+        st = cafi_recordio_open(&s->rec, path, err);
+    free(path);
+    if (!st)
+        st = cafi_recordio_read(s->rec, 0, &buf, &record, err);
+    if (!st)
+        st = cafi_record_shape_find(&s->shape, s->path, record.size, styles, err);
+    cafi_buf_free(&buf);
+    if (st)
+        return st;
+    s->info = (cafi_store_info){.images = cafi_recordio_count(s->rec),
+                                .variants = s->shape.variants,
+                                .C = s->shape.C,
+                                .S = s->shape.S};
+    return rec_classes(s, err);
+}
+
+caface_status cafi_store_open(cafi_store **out, const char *path, const char *styles,
+                              caface_error *err)
+{
+    cafi_store *s = NULL;
+    caface_status st;
+
+    *out = NULL;
+    if ((st = cafi_alloc((void **)&s, 1, sizeof *s, err)))
+        return st;
+    st = cafi_strdup(&s->path, path, err);
+    if (!st && exists(path, "features.npy"))
+        st = open_npy(s, styles, err);
+    else if (!st && exists(path, "train.rec"))
+        st = open_rec(s, styles, err);
+    else if (!st)
+        st = cafi_fail(err, CAFACE_EIO, "%s: holds neither features.npy nor train.rec", path);
+    if (st) {
+        cafi_store_close(s);
+        return st;
+    }
+    *out = s;
+    return CAFACE_OK;
+}
+
+void cafi_store_close(cafi_store *store)
+{
+    if (!store)
+        return;
+    for (size_t i = 0; store->names && i < store->info.classes; i++)
+        free(store->names[i]);
+    cafi_bundle_close(store->bundles[0]);
+    cafi_bundle_close(store->bundles[1]);
+    cafi_recordio_close(store->rec);
+    free(store->image_class);
+    free(store->members);
+    free(store->first);
+    free(store->names);
+    free(store->path);
+    free(store);
+}
+
+cafi_store_info cafi_store_get_info(const cafi_store *store)
+{
+    return store->info;
+}
+
+size_t cafi_store_class(const cafi_store *store, size_t image)
+{
+    return store->image_class[image];
+}
+
+const char *cafi_store_class_name(const cafi_store *store, size_t class_index)
+{
+    return store->names[class_index];
+}
+
+const size_t *cafi_store_class_images(const cafi_store *store, size_t class_index, size_t *count)
+{
+    *count = store->first[class_index + 1] - store->first[class_index];
+    return store->members + store->first[class_index];
+}
+
+caface_status cafi_store_row(const cafi_store *store, size_t image, size_t variant, cafi_buf *buf,
+                             float *feature, float *style, caface_error *err)
+{
+    const cafi_store_info *i = &store->info;
+    cafi_record record;
+    caface_status st;
+
+    if (!store->rec) {
+        size_t row = image * i->variants + variant;
+
+        cafi_tensor_read_f32(store->features, row * i->C, i->C, feature);
+        cafi_tensor_read_f32(store->styles, row * i->S * 2, i->S * 2, style);
+        return CAFACE_OK;
+    }
+    if ((st = cafi_recordio_read(store->rec, image, buf, &record, err)))
+        return st;
+    if (record.size != store->shape.bytes)
+        return cafi_fail(err, CAFACE_EFORMAT,
+                         "%s: record %llu holds %zu bytes, the first holds %zu", store->path,
+                         (unsigned long long)record.key, record.size, store->shape.bytes);
+    cafi_record_shape_row(&store->shape, record.body, variant, feature, style);
+    return CAFACE_OK;
+}

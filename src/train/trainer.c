@@ -1,0 +1,400 @@
+#include "train/trainer.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/status.h"
+#include "dataset/sampler.h"
+#include "files/output.h"
+#include "train/checkpoint.h"
+#include "train/model_file.h"
+#include "train/validate.h"
+
+typedef struct run {
+    const cafi_train_config *c;
+    const cafi_train_job *job;
+    cafi_params params;
+    cafi_run_state state;
+    cafi_step *step;
+    cafi_sampler *sampler;
+    cafi_validation *validation;
+    float *grad, *features, *styles;
+    const float **targets;
+    size_t images, batches;
+    char *config_text;
+    cafi_train_progress progress;
+    bool stopping;
+    uint64_t started; /* updates at the start of this call */
+} run;
+
+cafi_train_config cafi_train_defaults(void)
+{
+    static const size_t milestones[] = {6, 9};
+
+    return (cafi_train_config){
+        .net = {.T = 16,
+                .drop = 0.1,
+                .lambda_centre = 1.0,
+                .lambda_memory = 1.0,
+                .memory_over_batch = true},
+        .optimiser = cafi_optimiser_defaults(),
+        .schedule = {.lr = 1e-3, .gamma = 0.1, .milestones = milestones, .count = 2},
+        .epochs = 10,
+        .batch = 512,
+        .accumulate = 1,
+        .seed = 42,
+        .save_every = 50,
+        .log_every = 10};
+}
+
+static caface_status path_in(char **out, const run *r, const char *file, caface_error *err)
+{
+    cafi_buf path = {0};
+
+    cafi_buf_printf(&path, "%s/%s", r->job->folder, file);
+    *out = path.data;
+    return path.failed ? cafi_fail_memory(err, strlen(r->job->folder)) : CAFACE_OK;
+}
+
+/* Everything that the bits of a run depend on, as text. */
+static caface_status describe(run *r, caface_error *err)
+{
+    const cafi_train_config *c = r->c;
+    const cafi_train_dims *d = &c->net.dims;
+    cafi_store_info info = cafi_store_get_info(r->job->store);
+    cafi_buf t = {0};
+
+    cafi_buf_printf(&t, "C %zu S %zu M %zu L %zu K %zu, %zu images of %zu classes, batch %zu x %zu",
+                    d->C, d->S, d->M, d->L, d->K, info.images, info.classes, c->batch,
+                    c->accumulate);
+    cafi_buf_printf(&t, ", seed %llu, epochs %zu, %s lr %.9g", (unsigned long long)c->seed,
+                    c->epochs, cafi_optimiser_name(c->optimiser.kind), c->schedule.lr);
+    if (c->schedule.cosine)
+        cafi_buf_text(&t, " cosine");
+    for (size_t i = 0; !c->schedule.cosine && i < c->schedule.count; i++)
+        cafi_buf_printf(&t, "%s%zu", i ? "," : " milestones ", c->schedule.milestones[i]);
+    cafi_buf_printf(&t, " gamma %.9g, decay %.9g, momentum %.9g, clip %.9g", c->schedule.gamma,
+                    c->optimiser.weight_decay, c->optimiser.momentum, c->clip);
+    cafi_buf_printf(&t, ", betas %.9g %.9g, eps %.9g", c->optimiser.beta1, c->optimiser.beta2,
+                    c->optimiser.eps);
+    cafi_buf_printf(&t, ", groups of %zu, depth %.9g, weights %.9g %.9g%s, log %zu", c->net.T,
+                    c->net.drop, c->net.lambda_centre, c->net.lambda_memory,
+                    c->net.memory_over_batch ? "" : " not over batch", c->log_every);
+    r->config_text = t.data;
+    return t.failed ? cafi_fail_memory(err, 512) : CAFACE_OK;
+}
+
+static caface_status check_config(const run *r, caface_error *err)
+{
+    const cafi_train_config *c = r->c;
+    cafi_store_info info = cafi_store_get_info(r->job->store);
+
+    if (info.C != c->net.dims.C || info.S != c->net.dims.S)
+        return cafi_fail(err, CAFACE_EMODEL,
+                         "the data has features of %zu numbers and styles of %zu channels, the "
+                         "model %zu and %zu",
+                         info.C, info.S, c->net.dims.C, c->net.dims.S);
+    if (!c->epochs || !c->batch || !c->accumulate || !c->log_every)
+        return cafi_fail(
+            err, CAFACE_EINVAL,
+            "epochs, batch, accumulated batches and rows of the log must be 1 or more");
+    if (!(c->schedule.lr >= 0.0) || !isfinite(c->schedule.lr))
+        return cafi_fail(err, CAFACE_EINVAL, "learning rate %g: must be 0 or more", c->schedule.lr);
+    return CAFACE_OK;
+}
+
+static caface_status allocate(run *r, caface_error *err)
+{
+    const cafi_train_dims *d = &r->c->net.dims;
+    cafi_store_info info = cafi_store_get_info(r->job->store);
+    size_t B = r->c->batch < info.images ? r->c->batch : info.images;
+    size_t rows = B * 2 * r->c->net.T;
+    caface_status st;
+
+    r->images = info.images;
+    r->batches = (info.images + r->c->batch - 1) / r->c->batch;
+    if ((st = cafi_params_new(&r->params, d, err)) ||
+        (st = cafi_alloc_f32(&r->state.weights, 1, r->params.total, err)) ||
+        (st = cafi_alloc_f32(&r->grad, 1, r->params.total, err)) ||
+        (st = cafi_optimiser_new(&r->state.optimiser, &r->c->optimiser, r->params.total, err)) ||
+        (st = cafi_buffers_new(&r->state.buffers, d, err)) ||
+        (st = cafi_step_new(&r->step, &r->params, &r->c->net, B, r->job->pool, err)) ||
+        (st = cafi_sampler_new(&r->sampler, r->job->store, r->c->net.T, r->c->seed, r->job->pool,
+                               err)) ||
+        (st = cafi_alloc_f32(&r->features, rows, d->C, err)) ||
+        (st = cafi_alloc_f32(&r->styles, rows, 2 * d->S, err)) ||
+        (st = cafi_alloc((void **)&r->targets, B, sizeof *r->targets, err)))
+        return st;
+    memset(r->grad, 0, r->params.total * sizeof *r->grad);
+    return r->job->validate
+               ? cafi_validation_open(&r->validation, r->job->validate, d->C, d->S, err)
+               : CAFACE_OK;
+}
+
+static void release(run *r)
+{
+    cafi_params_free(&r->params);
+    cafi_optimiser_free(&r->state.optimiser);
+    cafi_buffers_free(&r->state.buffers);
+    cafi_buf_free(&r->state.log);
+    free(r->state.weights);
+    free(r->grad);
+    free(r->features);
+    free(r->styles);
+    free(r->targets);
+    free(r->config_text);
+    cafi_step_free(r->step);
+    cafi_sampler_free(r->sampler);
+    cafi_validation_close(r->validation);
+}
+
+/* From a checkpoint, a model, or the seed. */
+static caface_status begin(run *r, caface_error *err)
+{
+    char *path = NULL;
+    struct stat info;
+    caface_status st = path_in(&path, r, "checkpoint.safetensors", err);
+
+    if (st)
+        return st;
+    r->state.validation = NAN;
+    r->state.best = NAN;
+    cafi_buf_text(&r->state.log,
+                  "epoch,step,lr,loss,centre_loss,memory_loss,gradient_norm,validation\n");
+    if (r->job->resume && stat(path, &info) == 0)
+        st = cafi_checkpoint_load(path, &r->params, &r->state, r->config_text, err);
+    else if (r->job->init)
+        st = cafi_model_file_load(r->job->init, &r->params, r->state.weights, &r->state.buffers,
+                                  err);
+    else
+        st = cafi_params_init(&r->params, r->state.weights, r->c->seed, err);
+    if (!st && (r->state.batch >= r->batches || r->state.epoch > r->c->epochs))
+        st = cafi_fail(err, CAFACE_EFORMAT, "%s: stands at epoch %llu, batch %llu of %zu and %zu",
+                       path, (unsigned long long)r->state.epoch, (unsigned long long)r->state.batch,
+                       r->c->epochs, r->batches);
+    free(path);
+    return st;
+}
+
+static caface_status save_checkpoint(const run *r, caface_error *err)
+{
+    char *path = NULL;
+    caface_status st = path_in(&path, r, "checkpoint.safetensors", err);
+
+    if (!st)
+        st = cafi_checkpoint_save(path, &r->params, &r->state, r->config_text, err);
+    free(path);
+    return st;
+}
+
+static caface_status save_model(const run *r, const char *file, caface_error *err)
+{
+    char *path = NULL;
+    caface_status st = path_in(&path, r, file, err);
+
+    if (!st)
+        st = cafi_model_file_save(path, &r->params, r->state.weights, &r->state.buffers, err);
+    free(path);
+    return st;
+}
+
+/* Adds a row with the means since the last one, and writes the log. */
+static caface_status write_log(run *r, double lr, const double *validation, caface_error *err)
+{
+    cafi_run_state *s = &r->state;
+    char *path = NULL;
+    double n = s->logged ? (double)s->logged : 1.0;
+    caface_status st;
+
+    cafi_buf_printf(&s->log, "%llu,%llu,%.9g,%.9g,%.9g,%.9g,%.9g,",
+                    (unsigned long long)(s->epoch + 1), (unsigned long long)s->optimiser.updates,
+                    lr, s->sums[0] / n, s->sums[1] / n, s->sums[2] / n, s->sums[3] / n);
+    if (validation)
+        cafi_buf_printf(&s->log, "%.9g", *validation);
+    cafi_buf_text(&s->log, "\n");
+    s->logged = 0;
+    memset(s->sums, 0, sizeof s->sums);
+    if (s->log.failed)
+        return cafi_fail_memory(err, s->log.size);
+    if ((st = path_in(&path, r, "log.csv", err)))
+        return st;
+    st = cafi_output_save(path, s->log.data, s->log.size, err);
+    free(path);
+    return st;
+}
+
+/* Batches of the update that the next batch belongs to. */
+static size_t window(const run *r)
+{
+    size_t first = (size_t)r->state.batch / r->c->accumulate * r->c->accumulate;
+
+    return r->batches - first < r->c->accumulate ? r->batches - first : r->c->accumulate;
+}
+
+/* Forward and backward of the next batch; its gradient is added to r->grad. */
+static caface_status one_batch(run *r, caface_error *err)
+{
+    cafi_run_state *s = &r->state;
+    size_t first = (size_t)s->batch * r->c->batch;
+    size_t n = r->images - first < r->c->batch ? r->images - first : r->c->batch;
+    cafi_step_batch batch = {.B = n,
+                             .total = n,
+                             .seed = r->c->seed,
+                             .step = s->epoch * r->batches + s->batch,
+                             .features = r->features,
+                             .styles = r->styles,
+                             .targets = r->targets};
+    double share;
+    caface_status st = cafi_sampler_fill(r->sampler, first, n, r->features, r->styles, err);
+
+    if (st)
+        return st;
+    for (size_t i = 0; i < n; i++)
+        r->targets[i] =
+            r->job->centres + cafi_sampler_class(r->sampler, first + i) * r->c->net.dims.C;
+    st = cafi_step_run(r->step, s->weights, r->grad, &s->buffers, &batch, &r->progress.last, err);
+    if (st)
+        return st;
+    if (!isfinite(r->progress.last.loss))
+        return cafi_fail(err, CAFACE_EINVAL,
+                         "epoch %llu, batch %llu: the loss is not finite; the last checkpoint is "
+                         "intact",
+                         (unsigned long long)(s->epoch + 1), (unsigned long long)(s->batch + 1));
+    share = 1.0 / (double)window(r);
+    s->sums[0] += share * r->progress.last.loss;
+    s->sums[1] += share * r->progress.last.centre;
+    s->sums[2] += share * r->progress.last.memory;
+    s->epoch_loss += r->progress.last.loss;
+    return CAFACE_OK;
+}
+
+/* The optimiser's update from the gradients that were accumulated. */
+static caface_status update(run *r, double lr, caface_error *err)
+{
+    cafi_run_state *s = &r->state;
+
+    if (r->c->accumulate > 1)
+        for (size_t i = 0; i < r->params.total; i++)
+            r->grad[i] /= (float)r->c->accumulate;
+    r->progress.gradient_norm = cafi_gradient_clip(r->grad, r->params.total, r->c->clip);
+    if (!isfinite(r->progress.gradient_norm))
+        return cafi_fail(err, CAFACE_EINVAL,
+                         "epoch %llu, batch %llu: the gradient is not finite; the last checkpoint "
+                         "is intact",
+                         (unsigned long long)(s->epoch + 1), (unsigned long long)(s->batch + 1));
+    cafi_optimiser_update(&s->optimiser, s->weights, r->grad, lr);
+    memset(r->grad, 0, r->params.total * sizeof *r->grad);
+    return CAFACE_OK;
+}
+
+static void tell(run *r, double lr)
+{
+    const cafi_run_state *s = &r->state;
+    cafi_train_progress *p = &r->progress;
+
+    p->epoch = (size_t)s->epoch;
+    p->epochs = r->c->epochs;
+    p->batch = (size_t)s->batch;
+    p->batches = r->batches;
+    p->lr = lr;
+    p->validation = s->validation;
+    p->best = s->best;
+    if (r->job->report && !r->job->report(r->job->ctx, p))
+        r->stopping = true;
+}
+
+/* Writes the models, validates, and steps to the next epoch. */
+static caface_status end_epoch(run *r, double lr, caface_error *err)
+{
+    cafi_run_state *s = &r->state;
+    double figure = -s->epoch_loss / (double)r->batches;
+    char *last = NULL;
+    caface_status st = save_model(r, "last.safetensors", err);
+
+    if (!st && r->validation && !(st = path_in(&last, r, "last.safetensors", err)))
+        st = cafi_validation_run(r->validation, last, r->job->threads, &s->validation, err);
+    free(last);
+    if (st)
+        return st;
+    if (r->validation)
+        figure = s->validation;
+    if (!(s->best >= figure)) {
+        s->best = figure;
+        if ((st = save_model(r, "best.safetensors", err)))
+            return st;
+    }
+    if (s->logged || r->validation)
+        st = write_log(r, lr, r->validation ? &s->validation : NULL, err);
+    s->epoch++;
+    s->batch = 0;
+    s->epoch_loss = 0.0;
+    if (!st)
+        st = save_checkpoint(r, err);
+    return st;
+}
+
+static caface_status run_epoch(run *r, caface_error *err)
+{
+    cafi_run_state *s = &r->state;
+    double lr = 0.0;
+    caface_status st;
+
+    cafi_sampler_epoch(r->sampler, s->epoch);
+    while (s->batch < r->batches) {
+        bool whole;
+
+        lr = cafi_schedule_lr(&r->c->schedule, (size_t)s->epoch,
+                              (double)s->batch / (double)r->batches, r->c->epochs);
+        if ((st = one_batch(r, err)))
+            return st;
+        whole = (s->batch + 1) % r->c->accumulate == 0 || s->batch + 1 == r->batches;
+        if (whole && (st = update(r, lr, err)))
+            return st;
+        s->batch++;
+        if (whole) {
+            s->sums[3] += r->progress.gradient_norm;
+            s->logged++;
+        }
+        tell(r, lr);
+        if (!whole || s->batch == r->batches)
+            continue;
+        if (s->logged == r->c->log_every && (st = write_log(r, lr, NULL, err)))
+            return st;
+        if (r->c->stop_after && s->optimiser.updates - r->started >= r->c->stop_after)
+            r->stopping = true;
+        if (r->stopping || (r->c->save_every && s->optimiser.updates % r->c->save_every == 0)) {
+            if ((st = save_checkpoint(r, err)))
+                return st;
+        }
+        if (r->stopping)
+            return CAFACE_OK;
+    }
+    return end_epoch(r, lr, err);
+}
+
+caface_status cafi_train_run(const cafi_train_config *config, const cafi_train_job *job,
+                             cafi_train_progress *out, caface_error *err)
+{
+    run r = {.c = config, .job = job, .progress = {.validation = NAN, .best = NAN}};
+    caface_status st;
+
+    if (!(st = check_config(&r, err)) && !(st = describe(&r, err)) && !(st = allocate(&r, err)) &&
+        !(st = begin(&r, err))) {
+        r.started = r.state.optimiser.updates;
+        while (!st && !r.stopping && r.state.epoch < config->epochs)
+            st = run_epoch(&r, err);
+        if (!st && r.stopping && r.state.epoch < config->epochs)
+            st = cafi_fail(err, CAFACE_ECANCELLED, "stopped in epoch %llu of %zu; --resume goes on",
+                           (unsigned long long)(r.state.epoch + 1), config->epochs);
+    }
+    r.progress.epoch = (size_t)r.state.epoch;
+    r.progress.epochs = config->epochs;
+    r.progress.validation = r.state.validation;
+    r.progress.best = r.state.best;
+    *out = r.progress;
+    release(&r);
+    return st;
+}

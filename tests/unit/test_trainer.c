@@ -1,0 +1,340 @@
+/* A training run is a function of its configuration and data: stopped, killed or
+ * spread over threads, it ends with the same bits. And it learns. */
+#include "check.h"
+
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "caface/model.h"
+#include "dataset/centres.h"
+#include "files/npy.h"
+#include "train/trainer.h"
+
+enum { IMAGES = 40, VARIANTS = 3, C = 12, S = 10, CLASSES = 7 };
+
+typedef struct world {
+    cafi_store *store;
+    float *centres;
+} world;
+
+static const char *const class_names[CLASSES] = {"a", "b", "c", "d", "e", "f", "g"};
+
+/* Features: a direction of the class, more or less noise; the style says how much. */
+static void make_store(const char *folder)
+{
+    float features[IMAGES][VARIANTS][C];
+    float styles[IMAGES][VARIANTS][S][2];
+    float centres[CLASSES][C];
+    size_t fshape[] = {IMAGES, VARIANTS, C};
+    size_t sshape[] = {IMAGES, VARIANTS, S, 2};
+    char path[512];
+    char index[IMAGES * 16 + 32] = "source\tlabel\n";
+    test_rng rng = {11};
+    caface_error err;
+
+    mkdir(folder, 0777);
+    test_fill(&rng, &centres[0][0], CLASSES * C, 1.0f);
+    for (size_t i = 0; i < IMAGES; i++) {
+        snprintf(index + strlen(index), 16, "%zu\t%s\n", i, class_names[i % CLASSES]);
+        for (size_t v = 0; v < VARIANTS; v++) {
+            float noise = v == 1 ? 4.0f : 0.2f;
+
+            for (size_t c = 0; c < C; c++)
+                features[i][v][c] = 8.0f * (centres[i % CLASSES][c] + noise * test_uniform(&rng));
+            for (size_t s = 0; s < S; s++) {
+                styles[i][v][s][0] = noise + 0.1f * test_uniform(&rng);
+                styles[i][v][s][1] = 1.0f + 0.1f * test_uniform(&rng);
+            }
+        }
+    }
+    snprintf(path, sizeof path, "%s/features.npy", folder);
+    EXPECT_OK(cafi_npy_save(path, CAFI_F32, 3, fshape, features, &err), err);
+    snprintf(path, sizeof path, "%s/styles.npy", folder);
+    EXPECT_OK(cafi_npy_save(path, CAFI_F32, 4, sshape, styles, &err), err);
+    snprintf(path, sizeof path, "%s/index.tsv", folder);
+    test_write(path, index, strlen(index));
+    snprintf(path, sizeof path, "%s/centers.safetensors", folder);
+    EXPECT_OK(cafi_centres_save(path, &centres[0][0], class_names, CLASSES, C, &err), err);
+}
+
+static world open_world(void)
+{
+    world w;
+    char path[512];
+    caface_error err;
+    const char *folder = test_temp("store");
+
+    make_store(folder);
+    EXPECT_OK(cafi_store_open(&w.store, folder, NULL, &err), err);
+    snprintf(path, sizeof path, "%s/centers.safetensors", folder);
+    EXPECT_OK(cafi_centres_load(&w.centres, path, w.store, &err), err);
+    return w;
+}
+
+static void close_world(world *w)
+{
+    cafi_store_close(w->store);
+    free(w->centres);
+}
+
+static cafi_train_config small_config(void)
+{
+    cafi_train_config c = cafi_train_defaults();
+    caface_error err;
+
+    c.net.T = 8;
+    c.batch = 9;
+    c.epochs = 3;
+    c.save_every = 2;
+    c.log_every = 3;
+    c.schedule.lr = 3e-3;
+    EXPECT_OK(cafi_train_dims_make(&c.net.dims, C, S, 3, 2, C, &err), err);
+    return c;
+}
+
+static caface_status run(const world *w, const cafi_train_config *c, const char *folder,
+                         bool resume, size_t threads, cafi_train_progress *p, caface_error *err)
+{
+    cafi_pool *pool = NULL;
+    cafi_train_job job = {.store = w->store,
+                          .centres = w->centres,
+                          .folder = folder,
+                          .resume = resume,
+                          .threads = threads};
+    caface_status st;
+
+    mkdir(folder, 0777);
+    EXPECT_OK(cafi_pool_new(&pool, threads, err), *err);
+    job.pool = pool;
+    st = cafi_train_run(c, &job, p, err);
+    cafi_pool_free(pool);
+    return st;
+}
+
+/* Every file of a run, byte for byte. */
+static void same_runs(const char *a, const char *b)
+{
+    static const char *const files[] = {"last.safetensors", "best.safetensors", "log.csv",
+                                        "checkpoint.safetensors"};
+
+    for (size_t i = 0; i < 4; i++) {
+        char x[512];
+        char y[512];
+        size_t n;
+        size_t m;
+        unsigned char *p;
+        unsigned char *q;
+
+        snprintf(x, sizeof x, "%s/%s", a, files[i]);
+        snprintf(y, sizeof y, "%s/%s", b, files[i]);
+        p = test_read(x, &n);
+        q = test_read(y, &m);
+        if (n != m || memcmp(p, q, n) != 0)
+            fail_msg("%s differs", files[i]);
+        free(p);
+        free(q);
+    }
+}
+
+static void test_threads_and_resume(void **state)
+{
+    world w = open_world();
+    cafi_train_config c = small_config();
+    cafi_train_progress p;
+    caface_error err;
+
+    (void)state;
+    EXPECT_OK(run(&w, &c, test_temp("one"), false, 1, &p, &err), err);
+    assert_int_equal(p.epoch, 3);
+    EXPECT_OK(run(&w, &c, test_temp("three"), false, 3, &p, &err), err);
+    same_runs(test_temp("one"), test_temp("three"));
+    /* stopped after every third update */
+    c.stop_after = 3;
+    for (int i = 0; i < 20; i++) {
+        caface_status st = run(&w, &c, test_temp("steps"), i > 0, 2, &p, &err);
+
+        if (st == CAFACE_OK)
+            break;
+        assert_int_equal(st, CAFACE_ECANCELLED);
+        assert_true(i < 19);
+    }
+    same_runs(test_temp("one"), test_temp("steps"));
+    close_world(&w);
+}
+
+/* With accumulation, so that a checkpoint may only fall between updates. */
+static void test_accumulation_resumes(void **state)
+{
+    world w = open_world();
+    cafi_train_config c = small_config();
+    cafi_train_progress p;
+    caface_error err;
+
+    (void)state;
+    c.accumulate = 2;
+    c.clip = 0.5;
+    c.optimiser.kind = CAFI_SGD;
+    EXPECT_OK(run(&w, &c, test_temp("acc"), false, 2, &p, &err), err);
+    c.stop_after = 2;
+    while (run(&w, &c, test_temp("acc2"), true, 1, &p, &err) == CAFACE_ECANCELLED)
+        ;
+    same_runs(test_temp("acc"), test_temp("acc2"));
+    close_world(&w);
+}
+
+/* A child trains; it is killed at odd moments until it gets through. */
+static void test_killed(void **state)
+{
+    world w = open_world();
+    cafi_train_config c = small_config();
+    cafi_train_progress p;
+    caface_error err;
+    bool done = false;
+
+    (void)state;
+    c.epochs = 5;
+    c.save_every = 1;
+    EXPECT_OK(run(&w, &c, test_temp("whole"), false, 2, &p, &err), err);
+    for (int i = 0; i < 40 && !done; i++) {
+        struct timespec wait;
+        pid_t child = fork();
+        int status;
+
+        if (child == 0) {
+            /* parent's threads are not in the child, and it makes its own */
+            cafi_train_progress q;
+            caface_error e;
+            _exit(run(&w, &c, test_temp("killed"), true, 1, &q, &e) ? 1 : 0);
+        }
+        assert_true(child > 0);
+        wait = (struct timespec){.tv_nsec = 20000000L + 31001000L * i};
+        nanosleep(&wait, NULL);
+        kill(child, SIGKILL);
+        assert_int_equal(waitpid(child, &status, 0), child);
+        done = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    }
+    assert_true(done);
+    same_runs(test_temp("whole"), test_temp("killed"));
+    close_world(&w);
+}
+
+static void test_learns(void **state)
+{
+    world w = open_world();
+    cafi_train_config c = small_config();
+    cafi_train_progress p;
+    caface_error err;
+    caface_model *model = NULL;
+    caface_model_info info;
+    char path[512];
+    unsigned char *log;
+    size_t size;
+    double first = 0.0;
+    double last = 0.0;
+    size_t rows = 0;
+
+    (void)state;
+    c.epochs = 30;
+    c.schedule.lr = 5e-3;
+    c.schedule.count = 0;
+    EXPECT_OK(run(&w, &c, test_temp("learn"), false, 2, &p, &err), err);
+    snprintf(path, sizeof path, "%s/log.csv", test_temp("learn"));
+    log = test_read(path, &size);
+    for (size_t at = 0; at < size; rows++) {
+        unsigned char *end = memchr(log + at, '\n', size - at);
+        double loss = 0.0;
+
+        assert_non_null(end);
+        *end = '\0';
+        if (rows) {
+            assert_int_equal(sscanf((char *)log + at, "%*u,%*u,%*f,%lf", &loss), 1);
+            if (rows <= 3)
+                first += loss / 3.0;
+            last = 0.8 * last + 0.2 * loss;
+        }
+        at = (size_t)(end - log) + 1;
+    }
+    free(log);
+    printf("# loss %.4f, then %.4f\n", first, last);
+    /* from features with noise to templates near the centres */
+    assert_true(last < 0.6 * first);
+    snprintf(path, sizeof path, "%s/last.safetensors", test_temp("learn"));
+    EXPECT_OK(caface_model_open(&model, path, &err), err);
+    caface_model_get_info(model, &info);
+    assert_int_equal(info.C, C);
+    assert_int_equal(info.M, 3);
+    caface_model_free(model);
+    close_world(&w);
+}
+
+static void test_refusals(void **state)
+{
+    world w = open_world();
+    cafi_train_config c = small_config();
+    cafi_train_progress p;
+    caface_error err;
+    float keep;
+
+    (void)state;
+    c.epochs = 1;
+    EXPECT_OK(run(&w, &c, test_temp("refuse"), false, 1, &p, &err), err);
+    c.seed++;
+    EXPECT_FAIL(run(&w, &c, test_temp("refuse"), true, 1, &p, &err), CAFACE_EMODEL, err, "seed 42",
+                "seed 43");
+    c.seed--;
+    /* a centre that makes every loss NaN: nothing new is saved */
+    keep = w.centres[0];
+    for (size_t i = 0; i < CLASSES; i++)
+        w.centres[i * C] = NAN;
+    c.epochs = 2;
+    EXPECT_FAIL(run(&w, &c, test_temp("nan"), false, 1, &p, &err), CAFACE_EINVAL, err, "not finite",
+                "checkpoint");
+    assert_true(access(test_temp("nan/last.safetensors"), F_OK) != 0);
+    w.centres[0] = keep;
+    c.net.dims.C = C + 1;
+    EXPECT_FAIL(run(&w, &c, test_temp("width"), false, 1, &p, &err), CAFACE_EMODEL, err, "12",
+                "13");
+    close_world(&w);
+}
+
+/* A missing class, and centres of another width. */
+static void test_centres(void **state)
+{
+    world w = open_world();
+    float *centres = NULL;
+    float few[(CLASSES - 1) * (C + 1)];
+    caface_error err;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof few / sizeof *few; i++)
+        few[i] = 1.0f;
+    EXPECT_OK(cafi_centres_save(test_temp("few"), few, class_names, CLASSES - 1, C, &err), err);
+    EXPECT_FAIL(cafi_centres_load(&centres, test_temp("few"), w.store, &err), CAFACE_EMODEL, err,
+                "class g");
+    EXPECT_OK(cafi_centres_save(test_temp("wide"), few, class_names, CLASSES - 1, C + 1, &err),
+              err);
+    EXPECT_FAIL(cafi_centres_load(&centres, test_temp("wide"), w.store, &err), CAFACE_EMODEL, err,
+                "13", "12");
+    close_world(&w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_threads_and_resume),
+        cmocka_unit_test(test_accumulation_resumes),
+        cmocka_unit_test(test_killed),
+        cmocka_unit_test(test_learns),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_centres),
+    };
+
+    return cmocka_run_group_tests_name("trainer", tests, NULL, NULL);
+}
