@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "caface/version.h"
+#include "backbone.h"
 #include "command.h"
 #include "files/bundle.h"
 #include "files/json.h"
@@ -17,11 +18,13 @@ enum { DEFAULT_HEADS = 8 };
 typedef struct convert_options {
     cli_common common;
     const char *output;
+    cli_input input;
 } convert_options;
 
 static const cli_option options[] = {
     {"output", 'o', CLI_STRING, offsetof(convert_options, output), "OUT.safetensors",
      "the file to write", 0, 0},
+    CLI_INPUT_OPTIONS(convert_options, input),
     {0},
 };
 
@@ -34,7 +37,9 @@ typedef struct metadata {
 } metadata;
 
 typedef struct merge {
-    cafi_bundle **inputs;
+    const char *const *paths;
+    cafi_bundle **inputs; /* NULL for an ONNX file */
+    cli_backbone *backbones;
     size_t input_count;
     const cafi_tensor **tensors;
     size_t *owner; /* index of the input each tensor comes from */
@@ -77,36 +82,45 @@ static caface_status fail_conflict(const merge *m, size_t first, size_t input, c
 
     return cafi_fail(
         err, CAFACE_EMODEL, "%s and %s both have %.150s, but not the same: %s %s, %s %s",
-        cafi_bundle_path(m->inputs[m->owner[first]]), cafi_bundle_path(m->inputs[input]), t->name,
-        cafi_dtype_name(old->dtype), cafi_shape_text(a, sizeof a, old->ndim, old->shape),
-        cafi_dtype_name(t->dtype), cafi_shape_text(b, sizeof b, t->ndim, t->shape));
+        m->paths[m->owner[first]], m->paths[input], t->name, cafi_dtype_name(old->dtype),
+        cafi_shape_text(a, sizeof a, old->ndim, old->shape), cafi_dtype_name(t->dtype),
+        cafi_shape_text(b, sizeof b, t->ndim, t->shape));
+}
+
+static caface_status add_tensor(merge *m, size_t input, const cafi_tensor *t, caface_error *err)
+{
+    size_t existing = 0;
+    caface_status st =
+        cafi_names_add(&m->names, t->name, strlen(t->name), m->count, &existing, err);
+
+    if (st)
+        return st;
+    if (existing != CAFI_NO_NAME)
+        return same_bits(m->tensors[existing], t) ? CAFACE_OK
+                                                  : fail_conflict(m, existing, input, t, err);
+    m->tensors[m->count] = t;
+    m->owner[m->count++] = input;
+    return CAFACE_OK;
 }
 
 static caface_status add_tensors(merge *m, size_t input, caface_error *err)
 {
     const cafi_bundle *b = m->inputs[input];
-    caface_status st = cafi_bundle_verify(b, err);
+    caface_status st = CAFACE_OK;
 
-    for (size_t i = 0; i < cafi_bundle_count(b) && !st; i++) {
-        const cafi_tensor *t = cafi_bundle_at(b, i);
-        size_t existing = 0;
-
-        if ((st = cafi_names_add(&m->names, t->name, strlen(t->name), m->count, &existing, err)))
-            return st;
-        if (existing != CAFI_NO_NAME) {
-            if (!same_bits(m->tensors[existing], t))
-                return fail_conflict(m, existing, input, t, err);
-            continue;
-        }
-        m->tensors[m->count] = t;
-        m->owner[m->count++] = input;
-    }
+    for (size_t i = 0; !b && !st && i < m->backbones[input].count; i++)
+        st = add_tensor(m, input, &m->backbones[input].tensors[i], err);
+    if (!b)
+        return st;
+    st = cafi_bundle_verify(b, err);
+    for (size_t i = 0; !st && i < cafi_bundle_count(b); i++)
+        st = add_tensor(m, input, cafi_bundle_at(b, i), err);
     return st;
 }
 
 static bool has_fusion(const cafi_bundle *b)
 {
-    for (size_t i = 0; i < cafi_bundle_count(b); i++)
+    for (size_t i = 0; b && i < cafi_bundle_count(b); i++)
         if (strstr(cafi_bundle_at(b, i)->name, "style_maker."))
             return true;
     return false;
@@ -191,7 +205,8 @@ static caface_status add_config(merge *m, const cafi_bundle *b, caface_error *er
         return CAFACE_OK;
     if (cafi_bundle_get_kind(b) == CAFI_BUNDLE_SAFETENSORS) {
         for (size_t i = 0; i < config->u.list.count && !st; i++)
-            if (strcmp(config->u.list.keys[i], "caface.version") != 0)
+            if (strcmp(config->u.list.keys[i], "caface.version") != 0 &&
+                strcmp(config->u.list.keys[i], "caface.network") != 0) /* both are written anew */
                 st = add_member(&m->meta, config->u.list.keys[i], &config->u.list.items[i], err);
         return st;
     }
@@ -228,8 +243,10 @@ static caface_status add_configs(merge *m, caface_error *err)
             any_fusion = any_fusion || fuses;
             if (fuses && wanted)
                 read_heads(m, cafi_bundle_config(m->inputs[i]));
-            if (fuses == (wanted == 1))
+            if (fuses == (wanted == 1) && m->inputs[i])
                 st = add_config(m, m->inputs[i], err);
+            if (!st && wanted && m->backbones[i].found)
+                st = add_member(&m->meta, m->backbones[i].key, &m->backbones[i].value, err);
         }
     if (!st && any_fusion && !cafi_value_get(&m->meta.dict, "fusion"))
         st = add_member(&m->meta, "fusion", &fusion, err);
@@ -238,24 +255,57 @@ static caface_status add_configs(merge *m, caface_error *err)
 
 /* ---- the command ------------------------------------------------------- */
 
-static caface_status merge_inputs(merge *m, const cli_list *paths, caface_error *err)
+/* One backbone makes a model; two would be two models in one file. */
+static caface_status check_backbones(const merge *m, const cli_input *input, caface_error *err)
 {
-    size_t total = 0;
-    caface_status st = cafi_alloc((void **)&m->inputs, paths->count, sizeof(void *), err);
+    const char *first = NULL;
+
+    for (size_t i = 0; i < m->input_count; i++) {
+        if (first && m->backbones[i].found)
+            return cafi_fail(err, CAFACE_EMODEL, "%s and %s both hold a backbone", first,
+                             m->paths[i]);
+        if (m->backbones[i].found)
+            first = m->paths[i];
+    }
+    if (!first && cli_input_given(input))
+        return cafi_fail(err, CAFACE_EMODEL, "%s: no backbone for --tap and --input-* to apply to",
+                         m->paths[0]);
+    return CAFACE_OK;
+}
+
+static caface_status open_input(merge *m, const cli_input *input, size_t *total, caface_error *err)
+{
+    size_t i = m->input_count;
+    cafi_bundle **b = &m->inputs[i];
+    caface_status st = cli_backbone_open(&m->backbones[i], m->paths[i], input, err);
 
     if (st)
         return st;
-    for (; m->input_count < paths->count; m->input_count++) {
-        cafi_bundle **b = &m->inputs[m->input_count];
-
-        if ((st = cafi_bundle_open(b, paths->items[m->input_count], err)))
+    *total += m->backbones[i].count;
+    if (!m->backbones[i].onnx) {
+        if ((st = cafi_bundle_open(b, m->paths[i], err)))
             return st;
-        if (cafi_bundle_count(*b) == 0) {
-            m->input_count++;
-            return cafi_fail(err, CAFACE_EMODEL, "%s: no tensors in it", cafi_bundle_path(*b));
-        }
-        total += cafi_bundle_count(*b);
+        if (cafi_bundle_count(*b) == 0)
+            st = cafi_fail(err, CAFACE_EMODEL, "%s: no tensors in it", m->paths[i]);
+        *total += cafi_bundle_count(*b);
     }
+    m->input_count++;
+    return st;
+}
+
+static caface_status merge_inputs(merge *m, const convert_options *o, caface_error *err)
+{
+    const cli_list *paths = &o->common.args;
+    size_t total = 0;
+    caface_status st = cafi_alloc((void **)&m->inputs, paths->count, sizeof(void *), err);
+
+    m->paths = paths->items;
+    if (st || (st = cafi_alloc((void **)&m->backbones, paths->count, sizeof *m->backbones, err)))
+        return st;
+    for (size_t i = 0; !st && i < paths->count; i++)
+        st = open_input(m, &o->input, &total, err);
+    if (st || (st = check_backbones(m, &o->input, err)))
+        return st;
     m->meta.dict.kind = CAFI_DICT;
     if ((st = cafi_alloc((void **)&m->tensors, total, sizeof(void *), err)) ||
         (st = cafi_alloc((void **)&m->owner, total, sizeof(size_t), err)))
@@ -269,9 +319,12 @@ static void merge_free(merge *m)
 {
     for (size_t i = 0; i < m->input_count; i++)
         cafi_bundle_close(m->inputs[i]);
+    for (size_t i = 0; i < m->input_count; i++)
+        cli_backbone_clear(&m->backbones[i]);
     for (size_t i = 0; i < m->meta.made_count; i++)
         free(m->meta.made[i]);
     free(m->inputs);
+    free(m->backbones);
     free(m->tensors);
     free(m->owner);
     free(m->meta.dict.u.list.items);
@@ -310,10 +363,13 @@ static int run(void *arg)
     merge m = {.heads = {.kind = CAFI_INT, .u.integer = DEFAULT_HEADS}};
     caface_error err;
     caface_status st = CAFACE_OK;
+    int status = CLI_OK;
 
     if (!o->output)
         return cli_usage("convert", "-o OUT.safetensors is needed");
-    st = merge_inputs(&m, &o->common.args, &err);
+    if ((status = cli_input_check("convert", &o->input)))
+        return status;
+    st = merge_inputs(&m, o, &err);
     if (!st)
         st = cafi_safetensors_save(o->output, m.tensors, m.count, &m.meta.dict, &err);
     if (!st)
@@ -329,11 +385,16 @@ const cli_command cli_convert = {
     .text = "Writes the tensors of all inputs into one file, under the names they have and\n"
             "bit for bit, with their configuration as metadata: hyper_parameters as JSON,\n"
             "decoder_name, and fusion.H, the number of attention heads. Inputs are torch and\n"
-            "Lightning checkpoints, .safetensors, .npz and .npy; give a backbone and a fusion\n"
-            "file together to get one model file. A tensor that two inputs have under one\n"
+            "Lightning checkpoints, .safetensors, .npz, .npy and ONNX backbones; give a\n"
+            "backbone and a fusion file together to get one model file. A tensor that two inputs "
+            "have under one\n"
             "name must be the same in both. Where their configurations differ, that of the\n"
             "fusion file keeps its name and the other's gets a number (hyper_parameters.2).\n"
-            "Checksums that an input has for its tensors are compared first.",
+            "Checksums that an input has for its tensors are compared first.\n"
+            "\n"
+            "A backbone's taps and the way a picture becomes its input go with it, as they\n"
+            "are known or as --tap and --input-* say. An ONNX file becomes its graph, as JSON\n"
+            "under caface.graph, and the graph's constants as tensors (docs/onnx.md).",
     .example = "  caface convert model.ckpt -o model.safetensors\n"
                "  caface convert backbone.ckpt fusion.ckpt -o model.safetensors",
     .options = options,

@@ -1,5 +1,4 @@
 /* caface encode: face crops into a feature set. */
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +7,7 @@
 #include "faces/encode.h"
 #include "files/json.h"
 #include "interrupt.h"
+#include "network.h"
 #include "models/calibration.h"
 #include "progress.h"
 
@@ -20,10 +20,7 @@ typedef struct encode_options {
     bool flip;
     bool resume;
     bool compact;
-    cli_list taps;
-    const char *order;
-    const char *mean;
-    const char *scale;
+    cli_input input;
     size_t batch;
 } encode_options;
 
@@ -49,13 +46,7 @@ static const cli_option options[] = {
     {"resume", 0, CLI_FLAG, MEMBER(resume), NULL, "go on with a set that was stopped", 0, 0},
     {"compact", 0, CLI_FLAG, MEMBER(compact), NULL,
      "write compact styles, which only one fusion model can read, in place of raw ones", 0, 0},
-    {"tap", 0, CLI_LIST, MEMBER(taps), "NODE",
-     "take styles at this node; give it twice (default: the family's)", 0, 0},
-    {"input-order", 0, CLI_STRING, MEMBER(order), "ORDER",
-     "rgb or bgr: channels as the network takes them (default: the family's)", 0, 0},
-    {"input-mean", 0, CLI_STRING, MEMBER(mean), "M[,M,M]",
-     "subtracted from bytes 0..255, by the network's channel", 0, 0},
-    {"input-scale", 0, CLI_STRING, MEMBER(scale), "S[,S,S]", "multiplied after that", 0, 0},
+    CLI_INPUT_OPTIONS(encode_options, input),
     {0},
 };
 
@@ -113,29 +104,6 @@ static caface_status open_fusion(job *j, caface_error *err)
     return cafi_prefix(err, st, "--compact needs a fusion model");
 }
 
-/* "127.5" or "123,116,103" to three numbers. */
-static bool parse_three(const char *text, float *out)
-{
-    size_t n = 0;
-
-    for (; n < 3; n++) {
-        char *end = NULL;
-        double v = strtod(text, &end);
-
-        if (end == text || !isfinite(v) || fabs(v) > 1e6)
-            return false;
-        out[n] = (float)v;
-        if (!*end)
-            break;
-        if (*end != ',')
-            return false;
-        text = end + 1;
-    }
-    if (n == 0)
-        out[1] = out[2] = out[0];
-    return n == 0 || n == 2;
-}
-
 static caface_status make_encoder(job *j, caface_error *err)
 {
     const encode_options *o = j->o;
@@ -143,20 +111,15 @@ static caface_status make_encoder(job *j, caface_error *err)
                               .low_memory = o->low_memory,
                               .batch = o->batch,
                               .threads = o->common.threads,
-                              .taps = o->taps.items,
-                              .tap_count = o->taps.count,
+                              .taps = o->input.taps.items,
+                              .tap_count = o->input.taps.count,
                               .input = &j->input};
     caface_status st = open_backbone(j, err);
 
     if (st || (st = open_fusion(j, err)))
         return st;
     j->input = j->network.input;
-    if (o->order)
-        j->input.bgr = strcmp(o->order, "bgr") == 0;
-    if (o->mean)
-        parse_three(o->mean, j->input.mean);
-    if (o->scale)
-        parse_three(o->scale, j->input.scale);
+    cli_input_apply(&o->input, &j->input);
     if (j->precision == CAFI_PREC_INT8 &&
         (st = cafi_calibration_read(&j->ranges, j->network.bundle, err)))
         return st;
@@ -191,14 +154,14 @@ static void describe(job *j)
         cafi_buf_printf(c, " --model %s", o->models.items[i]);
     cafi_buf_printf(c, " --precision %s%s%s%s", o->precision, o->low_memory ? " --low-memory" : "",
                     o->flip ? " --flip" : "", o->compact ? " --compact" : "");
-    for (size_t i = 0; i < o->taps.count; i++)
-        cafi_buf_printf(c, " --tap %s", o->taps.items[i]);
-    if (o->order)
-        cafi_buf_printf(c, " --input-order %s", o->order);
-    if (o->mean)
-        cafi_buf_printf(c, " --input-mean %s", o->mean);
-    if (o->scale)
-        cafi_buf_printf(c, " --input-scale %s", o->scale);
+    for (size_t i = 0; i < o->input.taps.count; i++)
+        cafi_buf_printf(c, " --tap %s", o->input.taps.items[i]);
+    if (o->input.order)
+        cafi_buf_printf(c, " --input-order %s", o->input.order);
+    if (o->input.mean)
+        cafi_buf_printf(c, " --input-mean %s", o->input.mean);
+    if (o->input.scale)
+        cafi_buf_printf(c, " --input-scale %s", o->input.scale);
     for (size_t i = 0; i < o->common.args.count; i++)
         cafi_buf_printf(c, " %s", o->common.args.items[i]);
 }
@@ -295,8 +258,6 @@ static void release(job *j)
 
 static int check(const encode_options *o, cafi_precision *precision)
 {
-    float three[3];
-
     if (!o->models.count || !o->output)
         return cli_usage("encode", "--model M and -o SET are needed");
     if (o->models.count > 2)
@@ -305,14 +266,7 @@ static int check(const encode_options *o, cafi_precision *precision)
         return cli_usage("encode", "a second --model, for fusion, needs --compact");
     if (!cafi_precision_parse(o->precision, precision))
         return cli_usage("encode", "--precision %s: must be fp32, bf16 or int8", o->precision);
-    if (o->taps.count > CAFI_MAX_TAPS)
-        return cli_usage("encode", "--tap is given %zu times, at most %d", o->taps.count,
-                         CAFI_MAX_TAPS);
-    if (o->order && strcmp(o->order, "rgb") != 0 && strcmp(o->order, "bgr") != 0)
-        return cli_usage("encode", "--input-order %s: must be rgb or bgr", o->order);
-    if ((o->mean && !parse_three(o->mean, three)) || (o->scale && !parse_three(o->scale, three)))
-        return cli_usage("encode", "--input-mean and --input-scale take one or three numbers");
-    return CLI_OK;
+    return cli_input_check("encode", &o->input);
 }
 
 static int run(void *arg)

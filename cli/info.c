@@ -3,6 +3,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "backbone.h"
 #include "command.h"
 #include "files/bundle.h"
 #include "files/feature_set.h"
@@ -20,6 +21,7 @@ typedef struct listing {
     const cafi_value *config;
     cafi_bundle *bundle; /* what all this is borrowed from: one of them */
     cafi_feature_set *set;
+    cli_backbone backbone; /* of a bundle or an ONNX file, where there is one */
 } listing;
 
 static const cli_option options[] = {{0}};
@@ -79,8 +81,11 @@ static void print_tensors(const listing *l)
     }
 }
 
+/* A network's graph would fill the screen; --json prints all of it. */
+enum { LONGEST = 1000 };
+
 /* Members one a line; what is nested, as JSON. */
-static bool print_config(const cafi_value *config)
+static bool print_config(const char *title, const cafi_value *config)
 {
     size_t count = config->kind == CAFI_DICT ? config->u.list.count : 0;
     int widest = 0;
@@ -91,7 +96,7 @@ static bool print_config(const cafi_value *config)
         widest = width > widest && width <= 40 ? width : widest;
     }
     if (count)
-        printf("\nconfiguration\n");
+        printf("\n%s\n", title);
     for (size_t i = 0; i < count; i++) {
         const cafi_value *v = &config->u.list.items[i];
         cafi_buf text = {0};
@@ -106,7 +111,11 @@ static bool print_config(const cafi_value *config)
             cafi_json_value(&json, NULL, v);
             if (text.failed)
                 return false;
+            if (text.size > LONGEST)
+                text.data[LONGEST] = '\0';
             print_text(text.data, 0);
+            if (text.size > LONGEST)
+                printf("... (%zu bytes)", text.size);
         }
         printf("\n");
         cafi_buf_free(&text);
@@ -143,7 +152,7 @@ static bool print_table(const listing *l)
     printf("\n");
     if (l->count)
         print_tensors(l);
-    return print_config(l->config);
+    return print_config("configuration", l->config) && print_config("backbone", &l->backbone.about);
 }
 
 static bool print_json(const listing *l)
@@ -171,6 +180,8 @@ static bool print_json(const listing *l)
     }
     cafi_json_end_array(&json);
     cafi_json_value(&json, "config", l->config);
+    if (l->backbone.found)
+        cafi_json_value(&json, "backbone", &l->backbone.about);
     cafi_json_int(&json, "numbers", (int64_t)sum.numbers);
     cafi_json_int(&json, "bytes", (int64_t)sum.bytes);
     cafi_json_end_object(&json);
@@ -198,6 +209,37 @@ static caface_status list_bundle(listing *l, caface_error *err)
     return CAFACE_OK;
 }
 
+/* Constants of an ONNX backbone, as a converted file would hold them. */
+static caface_status list_onnx(listing *l, caface_error *err)
+{
+    static const cafi_value nothing = {.kind = CAFI_DICT};
+    caface_status st = cafi_alloc((void **)&l->tensors, l->backbone.count, sizeof(void *), err);
+
+    l->kind = "onnx";
+    l->config = &nothing;
+    for (; !st && l->count < l->backbone.count; l->count++)
+        l->tensors[l->count] = &l->backbone.tensors[l->count];
+    return st;
+}
+
+static caface_status list_file(listing *l, caface_error *err)
+{
+    static const cli_input as_it_is = {.order = NULL};
+    caface_status st = cli_backbone_open(&l->backbone, l->path, &as_it_is, err);
+
+    if (st) {
+        bool onnx = l->backbone.onnx;
+
+        /* A detector is no backbone; what is wrong with any other file is the
+         * bundle's to say. */
+        cli_backbone_clear(&l->backbone);
+        st = onnx ? cli_backbone_list(&l->backbone, l->path, err) : CAFACE_OK;
+    }
+    if (st)
+        return st;
+    return l->backbone.onnx ? list_onnx(l, err) : list_bundle(l, err);
+}
+
 static caface_status list_feature_set(listing *l, caface_error *err)
 {
     static const cafi_value nothing = {.kind = CAFI_DICT};
@@ -223,7 +265,7 @@ static int run(void *arg)
     caface_error err;
     caface_status st = stat(l.path, &info) == 0 && S_ISDIR(info.st_mode)
                            ? list_feature_set(&l, &err)
-                           : list_bundle(&l, &err);
+                           : list_file(&l, &err);
 
     if (!st && !(o->common.json ? print_json(&l) : print_table(&l))) {
         st = CAFACE_ENOMEM;
@@ -232,6 +274,7 @@ static int run(void *arg)
     free(l.tensors);
     cafi_bundle_close(l.bundle);
     cafi_feature_set_close(l.set);
+    cli_backbone_clear(&l.backbone);
     return st ? cli_fail(&err) : CLI_OK;
 }
 
@@ -241,7 +284,7 @@ const cli_command cli_info = {
     .synopsis = "FILE|FOLDER [--json]",
     .text = "Prints the tensors of a file with their types and shapes, and its configuration.\n"
             "Reads torch and Lightning checkpoints (.ckpt, .pth, .pt, old and new),\n"
-            ".safetensors, .npy, .npz and feature sets (folders); the kind of a file is\n"
+            ".safetensors, .npy, .npz, ONNX and feature sets (folders); the kind of a file is\n"
             "recognised from its bytes, not its name. Nothing in a file is ever executed: of\n"
             "a pickle only tensors, containers, numbers and text are read, and anything else\n"
             "is shown as the name of its class.",

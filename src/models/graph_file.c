@@ -10,6 +10,7 @@
 #include "files/json.h"
 #include "files/names.h"
 #include "models/graph_members.h"
+#include "models/network_config.h"
 
 /* ---- writing ----------------------------------------------------------- */
 
@@ -65,25 +66,6 @@ static void write_node(cafi_json *j, const cafi_node *node, const char *tensor)
             cafi_json_int(j, NULL, node->shape.dim[i]);
         cafi_json_end_array(j);
     }
-    cafi_json_end_object(j);
-}
-
-static void write_input(cafi_json *j, const cafi_input_convention *in)
-{
-    cafi_json_begin_object(j, "input");
-    cafi_json_begin_array(j, "size");
-    cafi_json_int(j, NULL, (int64_t)in->height);
-    cafi_json_int(j, NULL, (int64_t)in->width);
-    cafi_json_end_array(j);
-    cafi_json_string(j, "order", in->bgr ? "bgr" : "rgb");
-    cafi_json_begin_array(j, "mean");
-    for (int c = 0; c < 3; c++)
-        cafi_json_real32(j, NULL, in->mean[c]);
-    cafi_json_end_array(j);
-    cafi_json_begin_array(j, "scale");
-    for (int c = 0; c < 3; c++)
-        cafi_json_real32(j, NULL, in->scale[c]);
-    cafi_json_end_array(j);
     cafi_json_end_object(j);
 }
 
@@ -174,7 +156,7 @@ static caface_status write_graph(cafi_graph_parts *out, const cafi_network *net,
     cafi_json_begin_object(&j, NULL);
     cafi_json_int(&j, "version", CAFI_GRAPH_VERSION);
     cafi_json_string(&j, "family", net->family);
-    write_input(&j, &net->input);
+    cafi_input_write(&j, "input", &net->input);
     cafi_json_int(&j, "feature", (int64_t)net->feature);
     cafi_json_begin_array(&j, "taps");
     for (size_t i = 0; i < net->tap_count; i++)

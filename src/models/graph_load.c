@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "models/graph_members.h"
+#include "models/network_config.h"
 
 bool cafi_graph_file_is(const cafi_bundle *bundle)
 {
@@ -137,34 +138,6 @@ static caface_status load_node(cafi_graph *graph, const cafi_bundle *bundle, con
     return st;
 }
 
-static caface_status load_input(cafi_input_convention *in, const cafi_value *dict,
-                                caface_error *err)
-{
-    static const char *const names[3] = {"size", "mean", "scale"};
-    double numbers[3][3] = {{0}};
-    const char *order = cafi_value_text(dict, "order");
-
-    for (size_t i = 0; i < 3; i++) {
-        const cafi_value *v = cafi_value_get(dict, names[i]);
-        size_t count = 0;
-
-        if (!v ||
-            !read_list(v, i ? CAFI_MEMBER_FLOAT : CAFI_MEMBER_UNSIGNED, 3, &count, numbers[i]) ||
-            count != (i ? 3 : 2))
-            return cafi_fail(err, CAFACE_EMODEL, CAFI_GRAPH_KEY ": bad input.%s", names[i]);
-    }
-    in->height = (size_t)numbers[0][0];
-    in->width = (size_t)numbers[0][1];
-    in->bgr = order && strcmp(order, "bgr") == 0;
-    for (int c = 0; c < 3; c++) {
-        in->mean[c] = (float)numbers[1][c];
-        in->scale[c] = (float)numbers[2][c];
-        if (!isfinite(in->mean[c]) || !isfinite(in->scale[c]))
-            return cafi_fail(err, CAFACE_EMODEL, CAFI_GRAPH_KEY ": input numbers not finite");
-    }
-    return CAFACE_OK;
-}
-
 /* The graph's input must be the picture of the convention, its feature a row,
  * its taps planes. */
 static caface_status check_network(const cafi_network *net, caface_error *err)
@@ -215,7 +188,7 @@ static caface_status load(cafi_network *net, const cafi_bundle *bundle, const ca
     net->feature = (size_t)feature;
     for (size_t i = 0; i < net->tap_count; i++)
         net->taps[i] = (size_t)numbers[i];
-    if ((st = load_input(&net->input, cafi_value_get(dict, "input"), err)))
+    if ((st = cafi_input_read(&net->input, cafi_value_get(dict, "input"), CAFI_GRAPH_KEY, err)))
         return st;
     for (size_t i = 0; i < nodes->u.list.count; i++)
         if ((st = load_node(net->graph, bundle, &nodes->u.list.items[i], i, err)))

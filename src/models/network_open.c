@@ -3,19 +3,26 @@
 
 #include "base/mem.h"
 #include "models/graph_file.h"
+#include "models/network_config.h"
 #include "models/onnx.h"
 #include "models/state_dict.h"
 
 static caface_status from_bundle(cafi_network *out, const char *path, caface_error *err)
 {
     const cafi_tensor **tensors = NULL;
+    const cafi_value *config = NULL;
     size_t count = 0;
     caface_status st = cafi_bundle_open(&out->bundle, path, err);
 
     if (st)
         return st;
-    if (cafi_graph_file_is(out->bundle))
-        return cafi_graph_file_load(out, out->bundle, err);
+    config = cafi_value_get(cafi_bundle_config(out->bundle), CAFI_NETWORK_KEY);
+    if (cafi_graph_file_is(out->bundle)) {
+        st = cafi_graph_file_load(out, out->bundle, err);
+        if (!st && config && (st = cafi_network_configure(out, config, err)))
+            cafi_prefix(err, st, path);
+        return st;
+    }
     count = cafi_bundle_count(out->bundle);
     st = cafi_alloc((void **)&tensors, count, sizeof(const cafi_tensor *), err);
     for (size_t i = 0; !st && i < count; i++)
@@ -23,6 +30,8 @@ static caface_status from_bundle(cafi_network *out, const char *path, caface_err
     if (!st)
         st = cafi_state_dict_network(out, tensors, count, err);
     free((void *)tensors);
+    if (!st && config)
+        st = cafi_network_configure(out, config, err);
     return st ? cafi_prefix(err, st, path) : CAFACE_OK;
 }
 

@@ -1,0 +1,72 @@
+/* Backbones, for the commands that only look at models: info and convert. A
+ * build without the part for pictures has the same functions; they find none. */
+#ifndef CAFACE_CLI_BACKBONE_H
+#define CAFACE_CLI_BACKBONE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "command.h"
+#include "files/tensor.h"
+#include "files/value.h"
+
+/* How a user changes what a network takes and gives; members are NULL or empty
+ * where nothing was said. The same options in encode, convert and calibrate. */
+typedef struct cli_input {
+    cli_list taps;
+    const char *order, *mean, *scale;
+} cli_input;
+
+#define CLI_INPUT_OPTIONS(type, member)                                                            \
+    {"tap",    0,                                                                                  \
+     CLI_LIST, offsetof(type, member.taps),                                                        \
+     "NODE",   "take styles at this node; give it twice (default: the family's)",                  \
+     0,        0},                                                                                 \
+        {"input-order",                                                                            \
+         0,                                                                                        \
+         CLI_STRING,                                                                               \
+         offsetof(type, member.order),                                                             \
+         "ORDER",                                                                                  \
+         "rgb or bgr: channels as the network takes them (default: the family's)",                 \
+         0,                                                                                        \
+         0},                                                                                       \
+        {"input-mean",                                                                             \
+         0,                                                                                        \
+         CLI_STRING,                                                                               \
+         offsetof(type, member.mean),                                                              \
+         "M[,M,M]",                                                                                \
+         "subtracted from bytes 0..255, by the network's channel",                                 \
+         0,                                                                                        \
+         0},                                                                                       \
+    {                                                                                              \
+        "input-scale", 0, CLI_STRING, offsetof(type, member.scale), "S[,S,S]",                     \
+            "multiplied after that", 0, 0                                                          \
+    }
+
+/* CLI_OK, or CLI_USAGE with the sentence printed. */
+int cli_input_check(const char *command, const cli_input *input);
+bool cli_input_given(const cli_input *input);
+/* "127.5" or "123,116,103" to three finite numbers. */
+bool cli_input_numbers(const char *text, float *out);
+
+/* A backbone, taken apart for a model file or described. Zero-initialise. */
+typedef struct cli_backbone {
+    bool found;           /* the file has a backbone */
+    bool onnx;            /* and is an ONNX file, which no bundle can open */
+    cafi_tensor *tensors; /* of an ONNX file */
+    size_t count;
+    const char *key;    /* of the metadata member that goes with it */
+    cafi_value value;   /* that member */
+    cafi_value about;   /* models/network_config.h: cafi_network_describe */
+    void *parts, *file; /* what the tensors belong to */
+} cli_backbone;
+
+/* Looks into a file. No backbone in it is no error: found is false then, unless
+ * the file is an ONNX one. EINVAL: a tap that the network has not. */
+caface_status cli_backbone_open(cli_backbone *out, const char *path, const cli_input *input,
+                                caface_error *err);
+/* The initializers of any ONNX file, also of one that is no backbone. */
+caface_status cli_backbone_list(cli_backbone *out, const char *path, caface_error *err);
+void cli_backbone_clear(cli_backbone *backbone);
+
+#endif

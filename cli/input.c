@@ -1,0 +1,47 @@
+/* Options that change what a network takes and gives. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backbone.h"
+
+bool cli_input_numbers(const char *text, float *out)
+{
+    size_t n = 0;
+
+    for (; n < 3; n++) {
+        char *end = NULL;
+        double v = strtod(text, &end);
+
+        if (end == text || !isfinite(v) || fabs(v) > 1e6)
+            return false;
+        out[n] = (float)v;
+        if (!*end)
+            break;
+        if (*end != ',')
+            return false;
+        text = end + 1;
+    }
+    if (n == 0)
+        out[1] = out[2] = out[0];
+    return n == 0 || n == 2;
+}
+
+bool cli_input_given(const cli_input *input)
+{
+    return input->taps.count || input->order || input->mean || input->scale;
+}
+
+int cli_input_check(const char *command, const cli_input *input)
+{
+    float three[3];
+
+    if (input->taps.count > 2)
+        return cli_usage(command, "--tap is given %zu times, at most 2", input->taps.count);
+    if (input->order && strcmp(input->order, "rgb") != 0 && strcmp(input->order, "bgr") != 0)
+        return cli_usage(command, "--input-order %s: must be rgb or bgr", input->order);
+    if ((input->mean && !cli_input_numbers(input->mean, three)) ||
+        (input->scale && !cli_input_numbers(input->scale, three)))
+        return cli_usage(command, "--input-mean and --input-scale take one or three numbers");
+    return CLI_OK;
+}
