@@ -56,53 +56,131 @@ double cafi_box_iou(const cafi_box *a, const cafi_box *b)
     return cafi_box_overlap(a, b, CAFI_OVERLAP_UNION, 0.0);
 }
 
-/* A face and where it stood, so that the order of equal scores is defined. */
-typedef struct ranked {
-    cafi_face face;
-    size_t place;
-} ranked;
+/* Sorting numbers of faces by score, ascending, as NumPy's argsort does.
+ *
+ * Saturated scores are equal by the dozen, and which of two equal boxes survives
+ * suppression decides where MTCNN looks next. The authors' order is the one of
+ * an unstable quicksort: median of three, short runs by insertion. The same
+ * steps give the same order, and so the same faces. */
+#define SHORT_RUN 16
 
-static int by_score(const void *a, const void *b)
+static void swap(size_t *a, size_t *b)
 {
-    const ranked *ra = a;
-    const ranked *rb = b;
+    size_t t = *a;
 
-    if (ra->face.score != rb->face.score)
-        return ra->face.score > rb->face.score ? -1 : 1;
-    return ra->place > rb->place ? -1 : 1;
+    *a = *b;
+    *b = t;
+}
+
+static void sort_short(const cafi_face *f, size_t *order, ptrdiff_t low, ptrdiff_t high)
+{
+    for (ptrdiff_t i = low + 1; i <= high; i++) {
+        size_t item = order[i];
+        ptrdiff_t j = i;
+
+        for (; j > low && f[item].score < f[order[j - 1]].score; j--)
+            order[j] = order[j - 1];
+        order[j] = item;
+    }
+}
+
+/* Partitions [low, high], longer than SHORT_RUN; returns the pivot's place. */
+static ptrdiff_t partition(const cafi_face *f, size_t *order, ptrdiff_t low, ptrdiff_t high)
+{
+    ptrdiff_t middle = low + (high - low) / 2, i = low, j = high - 1;
+    float pivot = 0.0f;
+
+    if (f[order[middle]].score < f[order[low]].score)
+        swap(&order[middle], &order[low]);
+    if (f[order[high]].score < f[order[middle]].score)
+        swap(&order[high], &order[middle]);
+    if (f[order[middle]].score < f[order[low]].score)
+        swap(&order[middle], &order[low]);
+    pivot = f[order[middle]].score;
+    swap(&order[middle], &order[j]);
+    for (;;) {
+        do
+            i++;
+        while (f[order[i]].score < pivot);
+        do
+            j--;
+        while (pivot < f[order[j]].score);
+        if (i >= j)
+            break;
+        swap(&order[i], &order[j]);
+    }
+    swap(&order[i], &order[high - 1]);
+    return i;
+}
+
+/* The shorter side by recursion, so that its depth is logarithmic. */
+static void sort_by_score(const cafi_face *f, size_t *order, ptrdiff_t low, ptrdiff_t high)
+{
+    while (high - low > SHORT_RUN) {
+        ptrdiff_t p = partition(f, order, low, high);
+
+        if (p - low < high - p) {
+            sort_by_score(f, order, low, p - 1);
+            low = p + 1;
+        } else {
+            sort_by_score(f, order, p + 1, high);
+            high = p - 1;
+        }
+    }
+    sort_short(f, order, low, high);
+}
+
+caface_status cafi_suppress(const cafi_face *faces, size_t count, double threshold,
+                            cafi_overlap kind, double edge, size_t *keep, size_t *kept,
+                            caface_error *err)
+{
+    void *memory = NULL;
+    size_t *order = NULL, n = 0;
+    caface_status st = cafi_alloc(&memory, count, sizeof *order, err);
+
+    *kept = 0;
+    if (st)
+        return st;
+    order = memory;
+    for (size_t i = 0; i < count; i++)
+        order[i] = i;
+    sort_by_score(faces, order, 0, (ptrdiff_t)count - 1);
+    for (size_t i = count; i-- > 0;) {
+        const cafi_box *box = &faces[order[i]].box;
+        bool good = true;
+
+        for (size_t k = 0; k < n && good; k++)
+            good = cafi_box_overlap(&faces[keep[k]].box, box, kind, edge) <= threshold;
+        if (good)
+            keep[n++] = order[i];
+    }
+    *kept = n;
+    free(memory);
+    return CAFACE_OK;
 }
 
 caface_status cafi_faces_suppress(cafi_faces *faces, double threshold, cafi_overlap kind,
                                   double edge, caface_error *err)
 {
-    ranked *rank = NULL;
-    void *memory = NULL;
+    void *keep = NULL, *items = NULL;
     size_t kept = 0;
     caface_status st;
 
     if (faces->count < 2)
         return CAFACE_OK;
-    st = cafi_alloc(&memory, faces->count, sizeof *rank, err);
-    if (st)
-        return st;
-    rank = memory;
-    for (size_t i = 0; i < faces->count; i++) {
-        rank[i].face = faces->items[i];
-        rank[i].place = i;
+    (void)((st = cafi_alloc(&keep, faces->count, sizeof(size_t), err)) ||
+           (st = cafi_alloc(&items, faces->count, sizeof(cafi_face), err)) ||
+           (st = cafi_suppress(faces->items, faces->count, threshold, kind, edge, keep, &kept,
+                               err)));
+    if (!st) {
+        for (size_t i = 0; i < kept; i++)
+            ((cafi_face *)items)[i] = faces->items[((size_t *)keep)[i]];
+        memcpy(faces->items, items, kept * sizeof(cafi_face));
+        faces->count = kept;
     }
-    qsort(rank, faces->count, sizeof *rank, by_score);
-    for (size_t i = 0; i < faces->count; i++) {
-        bool keep = true;
-
-        for (size_t k = 0; k < kept && keep; k++)
-            keep =
-                cafi_box_overlap(&faces->items[k].box, &rank[i].face.box, kind, edge) <= threshold;
-        if (keep)
-            faces->items[kept++] = rank[i].face;
-    }
-    faces->count = kept;
-    free(memory);
-    return CAFACE_OK;
+    free(keep);
+    free(items);
+    return st;
 }
 
 bool cafi_face_is_sound(const cafi_face *face)

@@ -49,9 +49,14 @@ double cafi_box_overlap(const cafi_box *a, const cafi_box *b, cafi_overlap kind,
 /* Intersection over union of boxes between corners. */
 double cafi_box_iou(const cafi_box *a, const cafi_box *b);
 
-/* Non-maximum suppression: sorts by score, highest first (of equal scores the
- * later one first, as a stable ascending sort read backwards), and drops every
- * face whose overlap with a kept one is above threshold. */
+/* The faces' order by score, highest first (of equal scores the later one
+ * first, as a stable ascending sort read backwards), less those whose overlap
+ * with a kept one is above threshold. keep [count] gets the *kept numbers. */
+caface_status cafi_suppress(const cafi_face *faces, size_t count, double threshold,
+                            cafi_overlap kind, double edge, size_t *keep, size_t *kept,
+                            caface_error *err);
+
+/* The same in place: the list becomes what is kept, in that order. */
 caface_status cafi_faces_suppress(cafi_faces *faces, double threshold, cafi_overlap kind,
                                   double edge, caface_error *err);
 

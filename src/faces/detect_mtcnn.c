@@ -1,0 +1,373 @@
+#include "faces/detect_mtcnn.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "faces/net.h"
+#include "faces/resample.h"
+
+#define PYRAMID_FACTOR 0.85
+#define WINDOW 12.0 /* P-Net's, at its stride of 2 */
+#define SCALE_NMS 0.5
+#define STAGE_NMS 0.7
+/* Rows of a run of R-Net and O-Net. */
+#define BATCH 16
+/* Plans of P-Net, one for each size of the pyramid. */
+#define PNET_BYTES ((size_t)512 << 20)
+
+static const cafi_pixel_map pixels = {false, {127.5f, 127.5f, 127.5f}, 0.0078125f, 0.0f};
+
+/* What builds the graph of one stage. */
+typedef struct source {
+    const cafi_mtcnn *model;
+    cafi_mtcnn_stage stage;
+} source;
+
+struct cafi_mtcnn_detector {
+    cafi_mtcnn_options options;
+    source sources[CAFI_MTCNN_STAGES];
+    cafi_net *nets[CAFI_MTCNN_STAGES];
+};
+
+/* A window under way: its edges are whole numbers between the stages, kept in
+ * double as the rounding of halves depends on it. */
+typedef struct window {
+    double edge[4]; /* x1, y1, x2, y2: the last pixels belong to it */
+    float offset[4];
+    float score;
+    cafi_point landmark[CAFI_LANDMARKS];
+} window;
+
+typedef struct windows {
+    window *items;
+    size_t count, capacity;
+} windows;
+
+static caface_status build(void *ctx, size_t height, size_t width, cafi_graph **out,
+                           caface_error *err)
+{
+    const source *s = ctx;
+
+    return cafi_mtcnn_graph(out, s->model, s->stage, height, width, err);
+}
+
+caface_status cafi_mtcnn_detector_new(cafi_mtcnn_detector **out, const cafi_mtcnn *model,
+                                      const cafi_mtcnn_options *options, size_t threads,
+                                      caface_error *err)
+{
+    cafi_mtcnn_detector *d = NULL;
+    void *memory = NULL;
+    caface_status st = CAFACE_OK;
+
+    *out = NULL;
+    if (!(options->min_face >= (float)WINDOW))
+        return cafi_fail(err, CAFACE_EINVAL, "faces of %g pixels: MTCNN finds those from %g pixels",
+                         (double)options->min_face, WINDOW);
+    st = cafi_alloc(&memory, 1, sizeof *d, err);
+    if (st)
+        return st;
+    d = memory;
+    d->options = *options;
+    for (int s = 0; !st && s < CAFI_MTCNN_STAGES; s++) {
+        d->sources[s] = (source){model, (cafi_mtcnn_stage)s};
+        st = cafi_net_new(&d->nets[s], build, &d->sources[s], s == CAFI_PNET ? 1 : BATCH, threads,
+                          PNET_BYTES, err);
+    }
+    if (st) {
+        cafi_mtcnn_detector_free(d);
+        return st;
+    }
+    *out = d;
+    return CAFACE_OK;
+}
+
+void cafi_mtcnn_detector_free(cafi_mtcnn_detector *d)
+{
+    if (!d)
+        return;
+    for (int s = 0; s < CAFI_MTCNN_STAGES; s++)
+        cafi_net_free(d->nets[s]);
+    free(d);
+}
+
+static caface_status add_window(windows *list, const window *w, caface_error *err)
+{
+    if (list->count == list->capacity) {
+        size_t capacity = list->capacity ? list->capacity : 64, bytes = 0;
+        window *items = NULL;
+
+        if (!cafi_mul_size(capacity, 2 * sizeof *items, &bytes) ||
+            !(items = realloc(list->items, bytes)))
+            return cafi_fail_memory(err, bytes);
+        list->items = items;
+        list->capacity = 2 * capacity;
+    }
+    list->items[list->count++] = *w;
+    return CAFACE_OK;
+}
+
+/* Two scores to a probability, in float as the authors' softmax. */
+static float face_probability(float none, float face)
+{
+    float most = fmaxf(none, face);
+    float e0 = expf(none - most), e1 = expf(face - most);
+
+    return e1 / (e0 + e1);
+}
+
+/* Keeps what suppression keeps, in its order, from item `first` on. */
+static caface_status suppress(windows *list, size_t first, double threshold, cafi_overlap kind,
+                              caface_error *err)
+{
+    size_t count = list->count - first, kept = 0;
+    void *boxes = NULL, *keep = NULL, *items = NULL;
+    window *w = list->items + first;
+    caface_status st;
+
+    if (count == 0)
+        return CAFACE_OK;
+    (void)((st = cafi_alloc(&boxes, count, sizeof(cafi_face), err)) ||
+           (st = cafi_alloc(&keep, count, sizeof(size_t), err)) ||
+           (st = cafi_alloc(&items, count, sizeof(window), err)));
+    for (size_t i = 0; !st && i < count; i++) {
+        cafi_face *f = (cafi_face *)boxes + i;
+
+        f->box = (cafi_box){(float)w[i].edge[0], (float)w[i].edge[1], (float)w[i].edge[2],
+                            (float)w[i].edge[3]};
+        f->score = w[i].score;
+    }
+    if (!st)
+        st = cafi_suppress(boxes, count, threshold, kind, 1.0, keep, &kept, err);
+    if (!st) {
+        for (size_t i = 0; i < kept; i++)
+            ((window *)items)[i] = w[((size_t *)keep)[i]];
+        memcpy(w, items, kept * sizeof *w);
+        list->count = first + kept;
+    }
+    free(boxes);
+    free(keep);
+    free(items);
+    return st;
+}
+
+/* P-Net at one scale of the pyramid. */
+static caface_status propose(cafi_mtcnn_detector *d, const cafi_view *picture, double scale,
+                             windows *list, caface_error *err)
+{
+    size_t width = (size_t)ceil((double)picture->width * scale);
+    size_t height = (size_t)ceil((double)picture->height * scale);
+    size_t first = list->count, rows = 0, cols = 0, plane = 0;
+    cafi_view small = {NULL, width, height};
+    cafi_net_slot *slot = NULL;
+    uint8_t *rgb = NULL;
+    caface_status st;
+
+    (void)((st = cafi_net_get(d->nets[CAFI_PNET], height, width, &slot, err)) ||
+           (st = cafi_resample(&rgb, picture, width, height, err)));
+    if (st)
+        return st;
+    small.rgb = rgb;
+    cafi_net_fill(slot->input, height, width, &small, &pixels);
+    free(rgb);
+    st = cafi_net_run(slot, err);
+    rows = (size_t)slot->shape[0].dim[2];
+    cols = (size_t)slot->shape[0].dim[3];
+    plane = rows * cols;
+    for (size_t i = 0; !st && i < plane; i++) {
+        double x = 2.0 * (double)(i % cols) + 1.0, y = 2.0 * (double)(i / cols) + 1.0;
+        window w = {.score = face_probability(slot->output[0][i], slot->output[0][plane + i])};
+
+        if (!(w.score > d->options.threshold[CAFI_PNET]))
+            continue;
+        w.edge[0] = rint(x / scale);
+        w.edge[1] = rint(y / scale);
+        w.edge[2] = rint((x + WINDOW) / scale);
+        w.edge[3] = rint((y + WINDOW) / scale);
+        for (size_t k = 0; k < 4; k++)
+            w.offset[k] = slot->output[1][k * plane + i];
+        st = add_window(list, &w, err);
+    }
+    return st ? st : suppress(list, first, SCALE_NMS, CAFI_OVERLAP_UNION, err);
+}
+
+/* Moves the edges by the network's offsets, which are fractions of the size. */
+static void calibrate(window *w)
+{
+    double width = w->edge[2] - w->edge[0] + 1.0, height = w->edge[3] - w->edge[1] + 1.0;
+
+    for (int k = 0; k < 4; k++)
+        w->edge[k] += (k % 2 ? height : width) * w->offset[k];
+}
+
+/* The square around the window's centre, on whole pixels. */
+static void make_square(window *w)
+{
+    double width = w->edge[2] - w->edge[0] + 1.0, height = w->edge[3] - w->edge[1] + 1.0;
+    double side = fmax(width, height);
+    double x = w->edge[0] + width * 0.5 - side * 0.5;
+    double y = w->edge[1] + height * 0.5 - side * 0.5;
+
+    w->edge[0] = rint(x);
+    w->edge[1] = rint(y);
+    w->edge[2] = rint(x + side - 1.0);
+    w->edge[3] = rint(y + side - 1.0);
+}
+
+/* Drops windows that no picture can have: without extent, outside, or, which
+ * only broken weights give, many times larger than the picture. */
+static void drop_hopeless(windows *list, const cafi_view *picture)
+{
+    double width = (double)picture->width, height = (double)picture->height;
+    double most = 4.0 * (width + height);
+    size_t kept = 0;
+
+    for (size_t i = 0; i < list->count; i++) {
+        const double *e = list->items[i].edge;
+
+        if (e[2] >= e[0] && e[3] >= e[1] && e[2] >= 0.0 && e[3] >= 0.0 && e[0] < width &&
+            e[1] < height && e[2] - e[0] < most && e[3] - e[1] < most)
+            list->items[kept++] = list->items[i];
+    }
+    list->count = kept;
+}
+
+/* The window's pixels, black outside of the picture, resized to side x side. */
+static caface_status cut_out(const cafi_view *picture, const window *w, size_t side, uint8_t **out,
+                             caface_error *err)
+{
+    long x1 = (long)w->edge[0], y1 = (long)w->edge[1];
+    size_t width = (size_t)(w->edge[2] - w->edge[0]) + 1;
+    size_t height = (size_t)(w->edge[3] - w->edge[1]) + 1;
+    long from = x1 < 0 ? -x1 : 0;
+    long to = (long)fmin((double)width, (double)picture->width - (double)x1);
+    cafi_view view = {NULL, width, height};
+    void *memory = NULL;
+    caface_status st = cafi_alloc(&memory, height, width * 3, err);
+
+    if (st)
+        return st;
+    for (size_t y = 0; y < height; y++) {
+        long row = y1 + (long)y;
+
+        if (row >= 0 && (size_t)row < picture->height)
+            memcpy((uint8_t *)memory + (y * width + (size_t)from) * 3,
+                   picture->rgb + ((size_t)row * picture->width + (size_t)(x1 + from)) * 3,
+                   (size_t)(to - from) * 3);
+    }
+    view.rgb = memory;
+    st = cafi_resample(out, &view, side, side, err);
+    free(memory);
+    return st;
+}
+
+/* As the authors' code does on the way: from here on the window ends where the
+ * picture ends, which later offsets and landmarks are fractions of. */
+static void clip(window *w, const cafi_view *picture)
+{
+    w->edge[0] = fmax(w->edge[0], 0.0);
+    w->edge[1] = fmax(w->edge[1], 0.0);
+    w->edge[2] = fmin(w->edge[2], (double)picture->width - 1.0);
+    w->edge[3] = fmin(w->edge[3], (double)picture->height - 1.0);
+}
+
+static void read_row(window *w, const cafi_net_slot *slot, size_t row)
+{
+    w->score = face_probability(slot->output[0][row * 2], slot->output[0][row * 2 + 1]);
+    memcpy(w->offset, slot->output[1] + row * 4, sizeof w->offset);
+    if (slot->output_count < 3)
+        return;
+    for (int i = 0; i < CAFI_LANDMARKS; i++) {
+        const float *l = slot->output[2] + row * 10;
+
+        w->landmark[i].x = (float)(w->edge[0] + (w->edge[2] - w->edge[0] + 1.0) * l[i]);
+        w->landmark[i].y =
+            (float)(w->edge[1] + (w->edge[3] - w->edge[1] + 1.0) * l[i + CAFI_LANDMARKS]);
+    }
+}
+
+/* R-Net or O-Net on every window; those below the threshold go. */
+static caface_status refine(cafi_mtcnn_detector *d, const cafi_view *picture,
+                            cafi_mtcnn_stage stage, windows *list, caface_error *err)
+{
+    size_t side = stage == CAFI_RNET ? 24 : 48, row_size = 3 * side * side, kept = 0;
+    cafi_net_slot *slot = NULL;
+    caface_status st = cafi_net_get(d->nets[stage], side, side, &slot, err);
+
+    drop_hopeless(list, picture);
+    for (size_t first = 0; !st && first < list->count; first += BATCH) {
+        size_t count = list->count - first < BATCH ? list->count - first : BATCH;
+
+        for (size_t i = 0; !st && i < count; i++) {
+            cafi_view view = {NULL, side, side};
+            uint8_t *rgb = NULL;
+
+            st = cut_out(picture, &list->items[first + i], side, &rgb, err);
+            if (st)
+                return st;
+            view.rgb = rgb;
+            cafi_net_fill(slot->input + i * row_size, side, side, &view, &pixels);
+            free(rgb);
+        }
+        st = cafi_net_run(slot, err);
+        for (size_t i = 0; !st && i < count; i++) {
+            window w = list->items[first + i];
+
+            clip(&w, picture);
+            read_row(&w, slot, i);
+            if (w.score > d->options.threshold[stage])
+                list->items[kept++] = w;
+        }
+    }
+    list->count = kept;
+    return st;
+}
+
+static caface_status run_stages(cafi_mtcnn_detector *d, const cafi_view *picture, windows *list,
+                                caface_error *err)
+{
+    caface_status st = suppress(list, 0, STAGE_NMS, CAFI_OVERLAP_UNION, err);
+
+    for (size_t i = 0; !st && i < list->count; i++) {
+        calibrate(&list->items[i]);
+        make_square(&list->items[i]);
+    }
+    (void)(st || (st = refine(d, picture, CAFI_RNET, list, err)) ||
+           (st = suppress(list, 0, STAGE_NMS, CAFI_OVERLAP_UNION, err)));
+    for (size_t i = 0; !st && i < list->count; i++) {
+        calibrate(&list->items[i]);
+        make_square(&list->items[i]);
+    }
+    if (!st)
+        st = refine(d, picture, CAFI_ONET, list, err);
+    for (size_t i = 0; !st && i < list->count; i++)
+        calibrate(&list->items[i]);
+    return st ? st : suppress(list, 0, STAGE_NMS, CAFI_OVERLAP_SMALLER, err);
+}
+
+caface_status cafi_mtcnn_detect(cafi_mtcnn_detector *d, const cafi_view *picture, cafi_faces *faces,
+                                caface_error *err)
+{
+    double first = WINDOW / d->options.min_face;
+    double least = fmin((double)picture->width, (double)picture->height) * first;
+    windows list = {0};
+    caface_status st = CAFACE_OK;
+
+    for (int level = 0; !st && least > WINDOW; level++, least *= PYRAMID_FACTOR)
+        st = propose(d, picture, first * pow(PYRAMID_FACTOR, level), &list, err);
+    if (!st)
+        st = run_stages(d, picture, &list, err);
+    for (size_t i = 0; !st && i < list.count; i++) {
+        const window *w = &list.items[i];
+        cafi_face face = {
+            .box = {(float)w->edge[0], (float)w->edge[1], (float)w->edge[2], (float)w->edge[3]},
+            .score = w->score};
+
+        memcpy(face.landmark, w->landmark, sizeof face.landmark);
+        if (cafi_face_is_sound(&face))
+            st = cafi_faces_add(faces, &face, err);
+    }
+    free(list.items);
+    return st;
+}

@@ -1,0 +1,379 @@
+#include "faces/detect_shot.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "faces/decode.h"
+#include "faces/net.h"
+#include "faces/resample.h"
+
+#define LEVELS 3
+#define MAX_STRIDE 32
+#define SHOT_BYTES ((size_t)512 << 20)
+/* Below this scale small faces are looked for in tiles too. */
+#define TILE_BELOW 0.9
+#define TILE_STEP 0.75
+
+static const size_t strides[LEVELS] = {8, 16, 32};
+static const float retina_sides[LEVELS][CAFI_RETINAFACE_ANCHORS] = {
+    {10.0f, 20.0f}, {32.0f, 64.0f}, {128.0f, 256.0f}};
+
+/* Black below and beside the picture, as its training had it; RetinaFace's
+ * value there is that of the zeros its convolutions pad with. */
+static const cafi_pixel_map pixels[] = {
+    [CAFI_YUNET] = {true, {0.0f, 0.0f, 0.0f}, 1.0f, 0.0f},
+    [CAFI_SCRFD] = {false, {127.5f, 127.5f, 127.5f}, 1.0f / 128.0f, -127.5f / 128.0f},
+    [CAFI_RETINAFACE] = {true, {104.0f, 117.0f, 123.0f}, 1.0f, 0.0f},
+};
+
+/* Which output is what, at each level. */
+typedef struct places {
+    size_t score[LEVELS], object[LEVELS], box[LEVELS], kps[LEVELS];
+    size_t anchors;
+    bool has_kps;
+} places;
+
+struct cafi_shot_detector {
+    cafi_shot_family family;
+    cafi_onnx_file *file;
+    const cafi_bundle *bundle;
+    cafi_shot_options options;
+    size_t fixed_height, fixed_width; /* 0: any */
+    places places;
+    cafi_net *net;
+};
+
+cafi_shot_options cafi_shot_defaults(cafi_shot_family family)
+{
+    static const cafi_shot_options options[] = {
+        [CAFI_YUNET] = {0.6f, 0.3f}, [CAFI_SCRFD] = {0.5f, 0.4f}, [CAFI_RETINAFACE] = {0.4f, 0.4f}};
+
+    return options[family];
+}
+
+static size_t find_output(const cafi_onnx_file *file, const char *kind, size_t stride)
+{
+    char name[32];
+
+    snprintf(name, sizeof name, "%s_%zu", kind, stride);
+    for (size_t i = 0; i < file->output_count; i++)
+        if (strcmp(file->outputs[i].name, name) == 0)
+            return i;
+    return file->output_count;
+}
+
+static bool yunet_places(const cafi_onnx_file *file, places *p)
+{
+    *p = (places){.anchors = 1, .has_kps = true};
+    for (size_t l = 0; l < LEVELS; l++) {
+        p->score[l] = find_output(file, "cls", strides[l]);
+        p->object[l] = find_output(file, "obj", strides[l]);
+        p->box[l] = find_output(file, "bbox", strides[l]);
+        p->kps[l] = find_output(file, "kps", strides[l]);
+        if (p->score[l] == file->output_count || p->object[l] == file->output_count ||
+            p->box[l] == file->output_count || p->kps[l] == file->output_count)
+            return false;
+    }
+    return true;
+}
+
+/* InsightFace's layout has no telling names: three scores, three boxes and, in
+ * models with landmarks, three times ten numbers, each from stride 8 to 32. */
+static bool scrfd_places(const cafi_onnx_file *file, places *p)
+{
+    *p = (places){.anchors = 2, .has_kps = file->output_count == 3 * LEVELS};
+    if (file->output_count != 2 * LEVELS && file->output_count != 3 * LEVELS)
+        return false;
+    for (size_t l = 0; l < LEVELS; l++) {
+        p->score[l] = l;
+        p->box[l] = LEVELS + l;
+        p->kps[l] = 2 * LEVELS + l;
+    }
+    for (size_t i = 0; i < file->output_count; i++) {
+        static const int64_t want[] = {1, 4, 10};
+        const cafi_onnx_value *v = &file->outputs[i];
+        int64_t last = v->ndim > 0 ? v->dim[v->ndim - 1] : -1;
+
+        if (last >= 0 && last != want[i / LEVELS])
+            return false;
+    }
+    return true;
+}
+
+bool cafi_shot_recognise(const cafi_onnx_file *file, cafi_shot_family *family)
+{
+    places p;
+
+    if (yunet_places(file, &p)) {
+        *family = CAFI_YUNET;
+        return true;
+    }
+    *family = CAFI_SCRFD;
+    return scrfd_places(file, &p);
+}
+
+static caface_status build(void *ctx, size_t height, size_t width, cafi_graph **out,
+                           caface_error *err)
+{
+    const cafi_shot_detector *d = ctx;
+    cafi_onnx_graph g;
+    caface_status st;
+
+    if (d->family == CAFI_RETINAFACE)
+        return cafi_retinaface_graph(out, d->bundle, height, width, err);
+    st = cafi_onnx_build_graph(&g, d->file, height, width, err);
+    for (size_t i = 0; !st && i < g.output_count; i++)
+        st = cafi_graph_output(g.graph, g.outputs[i], err);
+    if (st) {
+        cafi_graph_free(g.graph);
+        return st;
+    }
+    *out = g.graph;
+    return CAFACE_OK;
+}
+
+/* The extents the file fixes, or 0. */
+static caface_status read_size(cafi_shot_detector *d, caface_error *err)
+{
+    const cafi_onnx_value *input = &d->file->inputs[0];
+
+    if (d->file->input_count != 1 || input->ndim != 4)
+        return cafi_fail(err, CAFACE_EMODEL, "%s: a detector has one input of four extents",
+                         d->file->path);
+    if (input->dim[2] > 0 && input->dim[3] > 0) {
+        d->fixed_height = (size_t)input->dim[2];
+        d->fixed_width = (size_t)input->dim[3];
+    }
+    if (d->fixed_height % MAX_STRIDE || d->fixed_width % MAX_STRIDE || d->fixed_height > 8192 ||
+        d->fixed_width > 8192)
+        return cafi_fail(err, CAFACE_EMODEL,
+                         "%s: input of %zux%zu, a multiple of %d up to 8192 is expected",
+                         d->file->path, d->fixed_width, d->fixed_height, MAX_STRIDE);
+    return CAFACE_OK;
+}
+
+caface_status cafi_shot_detector_new(cafi_shot_detector **out, cafi_shot_family family,
+                                     cafi_onnx_file *file, const cafi_bundle *bundle,
+                                     const cafi_shot_options *options, size_t threads,
+                                     caface_error *err)
+{
+    cafi_shot_detector *d = NULL;
+    void *memory = NULL;
+    caface_status st = cafi_alloc(&memory, 1, sizeof *d, err);
+
+    *out = NULL;
+    if (st)
+        return st;
+    d = memory;
+    d->family = family;
+    d->file = file;
+    d->bundle = bundle;
+    d->options = *options;
+    if (family != CAFI_RETINAFACE) {
+        if (!(family == CAFI_YUNET ? yunet_places(file, &d->places)
+                                   : scrfd_places(file, &d->places)))
+            st = cafi_fail(err, CAFACE_EMODEL, "%s: its outputs are not this detector's",
+                           file->path);
+        if (!st)
+            st = read_size(d, err);
+    }
+    if (!st)
+        st = cafi_net_new(&d->net, build, d, 1, threads, SHOT_BYTES, err);
+    if (st) {
+        cafi_shot_detector_free(d);
+        return st;
+    }
+    *out = d;
+    return CAFACE_OK;
+}
+
+void cafi_shot_detector_free(cafi_shot_detector *d)
+{
+    if (!d)
+        return;
+    cafi_net_free(d->net);
+    free(d);
+}
+
+/* The numbers of one output, which must be as many as the level has. */
+static caface_status output_of(const cafi_net_slot *slot, size_t index, size_t count,
+                               const float **out, caface_error *err)
+{
+    size_t have = 0;
+
+    if (index >= slot->output_count || !cafi_shape_count(&slot->shape[index], 1, &have) ||
+        have != count)
+        return cafi_fail(err, CAFACE_EMODEL, "output %zu has %zu numbers, the detector's has %zu",
+                         index, have, count);
+    *out = slot->output[index];
+    return CAFACE_OK;
+}
+
+static caface_status decode_level(const cafi_shot_detector *d, const cafi_net_slot *slot, size_t l,
+                                  cafi_faces *faces, caface_error *err)
+{
+    const places *p = &d->places;
+    bool retina = d->family == CAFI_RETINAFACE, kps_there = retina || p->has_kps;
+    cafi_level level = {slot->height / strides[l], slot->width / strides[l], strides[l],
+                        retina ? CAFI_RETINAFACE_ANCHORS : p->anchors};
+    size_t n = level.rows * level.cols * level.anchors;
+    const float *score = NULL, *object = NULL, *box = NULL, *kps = NULL;
+    caface_status st;
+
+    (void)((st = output_of(slot, retina ? 3 * l : p->score[l], retina ? 2 * n : n, &score, err)) ||
+           (st = output_of(slot, retina ? 3 * l + 1 : p->box[l], 4 * n, &box, err)));
+    if (!st && kps_there)
+        st = output_of(slot, retina ? 3 * l + 2 : p->kps[l], 10 * n, &kps, err);
+    if (!st && d->family == CAFI_YUNET)
+        st = output_of(slot, p->object[l], n, &object, err);
+    if (st)
+        return st;
+    switch (d->family) {
+    case CAFI_YUNET:
+        return cafi_decode_yunet(faces, &level, score, object, box, kps, d->options.threshold, err);
+    case CAFI_SCRFD:
+        return cafi_decode_scrfd(faces, &level, score, box, kps, d->options.threshold, err);
+    case CAFI_RETINAFACE:
+        break;
+    }
+    return cafi_decode_retinaface(faces, &level, retina_sides[l], score, box, kps,
+                                  d->options.threshold, err);
+}
+
+/* Back from the input's pixels to the picture's. */
+static void place(cafi_face *face, double scale_x, double scale_y, double x, double y)
+{
+    cafi_box *b = &face->box;
+
+    *b = (cafi_box){(float)(b->x1 * scale_x + x), (float)(b->y1 * scale_y + y),
+                    (float)(b->x2 * scale_x + x), (float)(b->y2 * scale_y + y)};
+    for (int i = 0; i < CAFI_LANDMARKS; i++) {
+        face->landmark[i].x = (float)(face->landmark[i].x * scale_x + x);
+        face->landmark[i].y = (float)(face->landmark[i].y * scale_y + y);
+    }
+}
+
+/* One run over a picture that fits the size. */
+static caface_status run(cafi_shot_detector *d, const cafi_view *view, size_t height, size_t width,
+                         cafi_faces *faces, caface_error *err)
+{
+    cafi_net_slot *slot = NULL;
+    caface_status st = cafi_net_get(d->net, height, width, &slot, err);
+
+    if (st)
+        return st;
+    cafi_net_fill(slot->input, height, width, view, &pixels[d->family]);
+    st = cafi_net_run(slot, err);
+    for (size_t l = 0; !st && l < LEVELS; l++)
+        st = decode_level(d, slot, l, faces, err);
+    return st;
+}
+
+/* The whole picture, scaled to fit the fixed size. */
+static caface_status run_scaled(cafi_shot_detector *d, const cafi_view *picture, double scale,
+                                cafi_faces *faces, caface_error *err)
+{
+    size_t width =
+        (size_t)fmax(1.0, fmin((double)d->fixed_width, rint((double)picture->width * scale)));
+    size_t height =
+        (size_t)fmax(1.0, fmin((double)d->fixed_height, rint((double)picture->height * scale)));
+    cafi_view small = {NULL, width, height};
+    uint8_t *rgb = NULL;
+    caface_status st = cafi_resample(&rgb, picture, width, height, err);
+
+    if (st)
+        return st;
+    small.rgb = rgb;
+    st = run(d, &small, d->fixed_height, d->fixed_width, faces, err);
+    for (size_t i = 0; i < faces->count; i++)
+        place(&faces->items[i], (double)picture->width / (double)width,
+              (double)picture->height / (double)height, 0.0, 0.0);
+    free(rgb);
+    return st;
+}
+
+/* One tile. A face that touches an inner edge of its tile is cut there, and
+ * whole in a neighbour or in the scaled picture; it is left to them. */
+static caface_status run_tile(cafi_shot_detector *d, const cafi_view *picture, size_t x, size_t y,
+                              cafi_faces *faces, caface_error *err)
+{
+    size_t width = picture->width - x < d->fixed_width ? picture->width - x : d->fixed_width;
+    size_t height = picture->height - y < d->fixed_height ? picture->height - y : d->fixed_height;
+    cafi_faces found = {0};
+    cafi_view tile = {NULL, width, height};
+    void *memory = NULL;
+    caface_status st = cafi_alloc(&memory, height, width * 3, err);
+
+    if (st)
+        return st;
+    for (size_t row = 0; row < height; row++)
+        memcpy((uint8_t *)memory + row * width * 3,
+               picture->rgb + ((y + row) * picture->width + x) * 3, width * 3);
+    tile.rgb = memory;
+    st = run(d, &tile, d->fixed_height, d->fixed_width, &found, err);
+    for (size_t i = 0; !st && i < found.count; i++) {
+        const cafi_box *b = &found.items[i].box;
+
+        if ((x > 0 && b->x1 < 1.0f) || (y > 0 && b->y1 < 1.0f) ||
+            (x + width < picture->width && b->x2 > (float)width - 1.0f) ||
+            (y + height < picture->height && b->y2 > (float)height - 1.0f))
+            continue;
+        place(&found.items[i], 1.0, 1.0, (double)x, (double)y);
+        st = cafi_faces_add(faces, &found.items[i], err);
+    }
+    cafi_faces_free(&found);
+    free(memory);
+    return st;
+}
+
+/* Where the i-th of `count` tiles begins, so that they cover the extent. */
+static size_t tile_start(size_t extent, size_t size, size_t count, size_t i)
+{
+    return count < 2 || extent <= size ? 0 : (extent - size) * i / (count - 1);
+}
+
+static size_t tile_count(size_t extent, size_t size)
+{
+    if (extent <= size)
+        return 1;
+    return 1 + (size_t)ceil((double)(extent - size) / (TILE_STEP * (double)size));
+}
+
+static caface_status run_fixed(cafi_shot_detector *d, const cafi_view *picture, cafi_faces *faces,
+                               caface_error *err)
+{
+    double scale = fmin((double)d->fixed_width / (double)picture->width,
+                        (double)d->fixed_height / (double)picture->height);
+    size_t across = tile_count(picture->width, d->fixed_width);
+    size_t down = tile_count(picture->height, d->fixed_height);
+    caface_status st = run_scaled(d, picture, scale, faces, err);
+
+    if (scale >= TILE_BELOW)
+        return st;
+    for (size_t i = 0; !st && i < across * down; i++)
+        st = run_tile(d, picture, tile_start(picture->width, d->fixed_width, across, i % across),
+                      tile_start(picture->height, d->fixed_height, down, i / across), faces, err);
+    return st;
+}
+
+caface_status cafi_shot_detect(cafi_shot_detector *d, const cafi_view *picture, cafi_faces *faces,
+                               caface_error *err)
+{
+    cafi_faces found = {0};
+    caface_status st;
+
+    if (d->fixed_width)
+        st = run_fixed(d, picture, &found, err);
+    else
+        st = run(d, picture, (picture->height + MAX_STRIDE - 1) / MAX_STRIDE * MAX_STRIDE,
+                 (picture->width + MAX_STRIDE - 1) / MAX_STRIDE * MAX_STRIDE, &found, err);
+    if (!st)
+        st = cafi_faces_suppress(&found, d->options.nms, CAFI_OVERLAP_UNION, 0.0, err);
+    for (size_t i = 0; !st && i < found.count; i++)
+        st = cafi_faces_add(faces, &found.items[i], err);
+    cafi_faces_free(&found);
+    return st;
+}
