@@ -6,6 +6,7 @@ extern const cli_command cli_demo;
 extern const cli_command cli_eval_identify;
 extern const cli_command cli_eval_verify;
 extern const cli_command cli_encode;
+extern const cli_command cli_detect;
 extern const cli_command cli_fuse;
 extern const cli_command cli_info;
 extern const cli_command cli_plot_similarity;
@@ -16,6 +17,7 @@ const cli_command *const cli_commands[] = {
     &cli_encode,
     &cli_fuse,
     &cli_info,
+    &cli_detect,
     &cli_convert,
     &cli_eval_verify,
     &cli_eval_identify,

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "faces/net.h"
+#include "faces/flexnet.h"
 #include "faces/resample.h"
 
 #define PYRAMID_FACTOR 0.85
@@ -28,7 +28,7 @@ typedef struct source {
 struct cafi_mtcnn_detector {
     cafi_mtcnn_options options;
     source sources[CAFI_MTCNN_STAGES];
-    cafi_net *nets[CAFI_MTCNN_STAGES];
+    cafi_flexnet *nets[CAFI_MTCNN_STAGES];
 };
 
 /* A window under way: its edges are whole numbers between the stages, kept in
@@ -72,8 +72,8 @@ caface_status cafi_mtcnn_detector_new(cafi_mtcnn_detector **out, const cafi_mtcn
     d->options = *options;
     for (int s = 0; !st && s < CAFI_MTCNN_STAGES; s++) {
         d->sources[s] = (source){model, (cafi_mtcnn_stage)s};
-        st = cafi_net_new(&d->nets[s], build, &d->sources[s], s == CAFI_PNET ? 1 : BATCH, threads,
-                          PNET_BYTES, err);
+        st = cafi_flexnet_new(&d->nets[s], build, &d->sources[s], s == CAFI_PNET ? 1 : BATCH,
+                              threads, PNET_BYTES, err);
     }
     if (st) {
         cafi_mtcnn_detector_free(d);
@@ -88,7 +88,7 @@ void cafi_mtcnn_detector_free(cafi_mtcnn_detector *d)
     if (!d)
         return;
     for (int s = 0; s < CAFI_MTCNN_STAGES; s++)
-        cafi_net_free(d->nets[s]);
+        cafi_flexnet_free(d->nets[s]);
     free(d);
 }
 
@@ -160,18 +160,18 @@ static caface_status propose(cafi_mtcnn_detector *d, const cafi_view *picture, d
     size_t height = (size_t)ceil((double)picture->height * scale);
     size_t first = list->count, rows = 0, cols = 0, plane = 0;
     cafi_view small = {NULL, width, height};
-    cafi_net_slot *slot = NULL;
+    cafi_flexnet_slot *slot = NULL;
     uint8_t *rgb = NULL;
     caface_status st;
 
-    (void)((st = cafi_net_get(d->nets[CAFI_PNET], height, width, &slot, err)) ||
+    (void)((st = cafi_flexnet_get(d->nets[CAFI_PNET], height, width, &slot, err)) ||
            (st = cafi_resample(&rgb, picture, width, height, err)));
     if (st)
         return st;
     small.rgb = rgb;
-    cafi_net_fill(slot->input, height, width, &small, &pixels);
+    cafi_flexnet_fill(slot->input, height, width, &small, &pixels);
     free(rgb);
-    st = cafi_net_run(slot, err);
+    st = cafi_flexnet_run(slot, err);
     rows = (size_t)slot->shape[0].dim[2];
     cols = (size_t)slot->shape[0].dim[3];
     plane = rows * cols;
@@ -272,7 +272,7 @@ static void clip(window *w, const cafi_view *picture)
     w->edge[3] = fmin(w->edge[3], (double)picture->height - 1.0);
 }
 
-static void read_row(window *w, const cafi_net_slot *slot, size_t row)
+static void read_row(window *w, const cafi_flexnet_slot *slot, size_t row)
 {
     w->score = face_probability(slot->output[0][row * 2], slot->output[0][row * 2 + 1]);
     memcpy(w->offset, slot->output[1] + row * 4, sizeof w->offset);
@@ -292,8 +292,8 @@ static caface_status refine(cafi_mtcnn_detector *d, const cafi_view *picture,
                             cafi_mtcnn_stage stage, windows *list, caface_error *err)
 {
     size_t side = stage == CAFI_RNET ? 24 : 48, row_size = 3 * side * side, kept = 0;
-    cafi_net_slot *slot = NULL;
-    caface_status st = cafi_net_get(d->nets[stage], side, side, &slot, err);
+    cafi_flexnet_slot *slot = NULL;
+    caface_status st = cafi_flexnet_get(d->nets[stage], side, side, &slot, err);
 
     drop_hopeless(list, picture);
     for (size_t first = 0; !st && first < list->count; first += BATCH) {
@@ -307,10 +307,10 @@ static caface_status refine(cafi_mtcnn_detector *d, const cafi_view *picture,
             if (st)
                 return st;
             view.rgb = rgb;
-            cafi_net_fill(slot->input + i * row_size, side, side, &view, &pixels);
+            cafi_flexnet_fill(slot->input + i * row_size, side, side, &view, &pixels);
             free(rgb);
         }
-        st = cafi_net_run(slot, err);
+        st = cafi_flexnet_run(slot, err);
         for (size_t i = 0; !st && i < count; i++) {
             window w = list->items[first + i];
 

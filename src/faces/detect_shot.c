@@ -7,7 +7,7 @@
 
 #include "base/mem.h"
 #include "faces/decode.h"
-#include "faces/net.h"
+#include "faces/flexnet.h"
 #include "faces/resample.h"
 
 #define LEVELS 3
@@ -43,7 +43,7 @@ struct cafi_shot_detector {
     cafi_shot_options options;
     size_t fixed_height, fixed_width; /* 0: any */
     places places;
-    cafi_net *net;
+    cafi_flexnet *net;
 };
 
 cafi_shot_options cafi_shot_defaults(cafi_shot_family family)
@@ -181,7 +181,7 @@ caface_status cafi_shot_detector_new(cafi_shot_detector **out, cafi_shot_family 
             st = read_size(d, err);
     }
     if (!st)
-        st = cafi_net_new(&d->net, build, d, 1, threads, SHOT_BYTES, err);
+        st = cafi_flexnet_new(&d->net, build, d, 1, threads, SHOT_BYTES, err);
     if (st) {
         cafi_shot_detector_free(d);
         return st;
@@ -194,12 +194,12 @@ void cafi_shot_detector_free(cafi_shot_detector *d)
 {
     if (!d)
         return;
-    cafi_net_free(d->net);
+    cafi_flexnet_free(d->net);
     free(d);
 }
 
 /* The numbers of one output, which must be as many as the level has. */
-static caface_status output_of(const cafi_net_slot *slot, size_t index, size_t count,
+static caface_status output_of(const cafi_flexnet_slot *slot, size_t index, size_t count,
                                const float **out, caface_error *err)
 {
     size_t have = 0;
@@ -212,8 +212,8 @@ static caface_status output_of(const cafi_net_slot *slot, size_t index, size_t c
     return CAFACE_OK;
 }
 
-static caface_status decode_level(const cafi_shot_detector *d, const cafi_net_slot *slot, size_t l,
-                                  cafi_faces *faces, caface_error *err)
+static caface_status decode_level(const cafi_shot_detector *d, const cafi_flexnet_slot *slot,
+                                  size_t l, cafi_faces *faces, caface_error *err)
 {
     const places *p = &d->places;
     bool retina = d->family == CAFI_RETINAFACE, kps_there = retina || p->has_kps;
@@ -260,13 +260,13 @@ static void place(cafi_face *face, double scale_x, double scale_y, double x, dou
 static caface_status run(cafi_shot_detector *d, const cafi_view *view, size_t height, size_t width,
                          cafi_faces *faces, caface_error *err)
 {
-    cafi_net_slot *slot = NULL;
-    caface_status st = cafi_net_get(d->net, height, width, &slot, err);
+    cafi_flexnet_slot *slot = NULL;
+    caface_status st = cafi_flexnet_get(d->net, height, width, &slot, err);
 
     if (st)
         return st;
-    cafi_net_fill(slot->input, height, width, view, &pixels[d->family]);
-    st = cafi_net_run(slot, err);
+    cafi_flexnet_fill(slot->input, height, width, view, &pixels[d->family]);
+    st = cafi_flexnet_run(slot, err);
     for (size_t l = 0; !st && l < LEVELS; l++)
         st = decode_level(d, slot, l, faces, err);
     return st;

@@ -1,4 +1,4 @@
-#include "faces/net.h"
+#include "faces/flexnet.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -7,18 +7,18 @@
 
 #define MAX_SLOTS 64
 
-struct cafi_net {
-    cafi_net_build build;
+struct cafi_flexnet {
+    cafi_flexnet_build build;
     void *ctx;
     size_t batch, threads, limit;
     size_t bytes; /* of all slots */
     uint64_t clock;
-    cafi_net_slot *slots[MAX_SLOTS];
+    cafi_flexnet_slot *slots[MAX_SLOTS];
     size_t count;
 };
 
-caface_status cafi_net_new(cafi_net **out, cafi_net_build build, void *ctx, size_t batch,
-                           size_t threads, size_t bytes, caface_error *err)
+caface_status cafi_flexnet_new(cafi_flexnet **out, cafi_flexnet_build build, void *ctx,
+                               size_t batch, size_t threads, size_t bytes, caface_error *err)
 {
     void *memory = NULL;
     caface_status st = cafi_alloc(&memory, 1, sizeof **out, err);
@@ -34,7 +34,7 @@ caface_status cafi_net_new(cafi_net **out, cafi_net_build build, void *ctx, size
     return st;
 }
 
-static void slot_free(cafi_net_slot *slot)
+static void slot_free(cafi_flexnet_slot *slot)
 {
     if (!slot)
         return;
@@ -45,7 +45,7 @@ static void slot_free(cafi_net_slot *slot)
     free(slot);
 }
 
-void cafi_net_free(cafi_net *net)
+void cafi_flexnet_free(cafi_flexnet *net)
 {
     if (!net)
         return;
@@ -55,15 +55,15 @@ void cafi_net_free(cafi_net *net)
 }
 
 /* Buffers for the outputs that the graph marks. */
-static caface_status slot_outputs(cafi_net_slot *slot, const cafi_graph *graph, size_t batch,
+static caface_status slot_outputs(cafi_flexnet_slot *slot, const cafi_graph *graph, size_t batch,
                                   caface_error *err)
 {
     size_t count = cafi_graph_output_count(graph);
     caface_status st = CAFACE_OK;
 
-    if (count > CAFI_NET_MAX_OUTPUTS)
+    if (count > CAFI_FLEXNET_MAX_OUTPUTS)
         return cafi_fail(err, CAFACE_EMODEL, "the network has %zu outputs, at most %d are read",
-                         count, CAFI_NET_MAX_OUTPUTS);
+                         count, CAFI_FLEXNET_MAX_OUTPUTS);
     for (size_t i = 0; !st && i < count; i++) {
         cafi_shape shape = cafi_graph_node(graph, cafi_graph_output_at(graph, i))->shape;
         size_t elements = 0;
@@ -80,13 +80,13 @@ static caface_status slot_outputs(cafi_net_slot *slot, const cafi_graph *graph, 
     return st;
 }
 
-static caface_status slot_make(const cafi_net *net, size_t height, size_t width,
-                               cafi_net_slot **out, caface_error *err)
+static caface_status slot_make(const cafi_flexnet *net, size_t height, size_t width,
+                               cafi_flexnet_slot **out, caface_error *err)
 {
     const cafi_plan_options options = {
         .precision = CAFI_FP32, .batch = net->batch, .threads = net->threads};
     cafi_graph *graph = NULL;
-    cafi_net_slot *slot = NULL;
+    cafi_flexnet_slot *slot = NULL;
     void *memory = NULL;
     size_t plane = 0, weights = 0, buffers = 0;
     caface_status st;
@@ -115,7 +115,7 @@ static caface_status slot_make(const cafi_net *net, size_t height, size_t width,
     return CAFACE_OK;
 }
 
-static void drop_oldest(cafi_net *net)
+static void drop_oldest(cafi_flexnet *net)
 {
     size_t oldest = 0;
 
@@ -127,10 +127,10 @@ static void drop_oldest(cafi_net *net)
     net->slots[oldest] = net->slots[--net->count];
 }
 
-caface_status cafi_net_get(cafi_net *net, size_t height, size_t width, cafi_net_slot **out,
-                           caface_error *err)
+caface_status cafi_flexnet_get(cafi_flexnet *net, size_t height, size_t width,
+                               cafi_flexnet_slot **out, caface_error *err)
 {
-    cafi_net_slot *slot = NULL;
+    cafi_flexnet_slot *slot = NULL;
     caface_status st;
 
     net->clock++;
@@ -152,15 +152,15 @@ caface_status cafi_net_get(cafi_net *net, size_t height, size_t width, cafi_net_
     return CAFACE_OK;
 }
 
-caface_status cafi_net_run(cafi_net_slot *slot, caface_error *err)
+caface_status cafi_flexnet_run(cafi_flexnet_slot *slot, caface_error *err)
 {
     const float *input = slot->input;
 
     return cafi_plan_run(slot->plan, &input, slot->output, err);
 }
 
-void cafi_net_fill(float *out, size_t height, size_t width, const cafi_view *picture,
-                   const cafi_pixel_map *map)
+void cafi_flexnet_fill(float *out, size_t height, size_t width, const cafi_view *picture,
+                       const cafi_pixel_map *map)
 {
     for (size_t c = 0; c < 3; c++) {
         size_t channel = map->bgr ? 2 - c : c;

@@ -1,46 +1,46 @@
 /* A network for pictures of any size: a plan is made for each size when it is
  * first needed, and kept for the sizes used last. */
-#ifndef CAFI_FACES_NET_H
-#define CAFI_FACES_NET_H
+#ifndef CAFI_FACES_FLEXNET_H
+#define CAFI_FACES_FLEXNET_H
 
 #include <stdint.h>
 
 #include "graph/plan.h"
 #include "media/view.h"
 
-#define CAFI_NET_MAX_OUTPUTS 32
+#define CAFI_FLEXNET_MAX_OUTPUTS 32
 
 /* Makes the graph for one size, its outputs marked. ctx is the caller's. */
-typedef caface_status (*cafi_net_build)(void *ctx, size_t height, size_t width, cafi_graph **out,
-                                        caface_error *err);
+typedef caface_status (*cafi_flexnet_build)(void *ctx, size_t height, size_t width,
+                                            cafi_graph **out, caface_error *err);
 
 /* Ready for one size. Everything is owned by the net, and good until the next
- * call of cafi_net_get. */
-typedef struct cafi_net_slot {
+ * call of cafi_flexnet_get. */
+typedef struct cafi_flexnet_slot {
     size_t height, width;
     cafi_plan *plan;
     float *input; /* [batch][3][height][width] */
     size_t output_count;
-    float *output[CAFI_NET_MAX_OUTPUTS];
-    cafi_shape shape[CAFI_NET_MAX_OUTPUTS]; /* with the batch filled in */
+    float *output[CAFI_FLEXNET_MAX_OUTPUTS];
+    cafi_shape shape[CAFI_FLEXNET_MAX_OUTPUTS]; /* with the batch filled in */
     size_t bytes;
     uint64_t used;
-} cafi_net_slot;
+} cafi_flexnet_slot;
 
-typedef struct cafi_net cafi_net;
+typedef struct cafi_flexnet cafi_flexnet;
 
 /* batch: rows of a run. Slots beyond `bytes` of memory, or beyond 64, are
  * given up, those used longest ago first. threads as for a plan. */
-caface_status cafi_net_new(cafi_net **out, cafi_net_build build, void *ctx, size_t batch,
-                           size_t threads, size_t bytes, caface_error *err);
-void cafi_net_free(cafi_net *net);
+caface_status cafi_flexnet_new(cafi_flexnet **out, cafi_flexnet_build build, void *ctx,
+                               size_t batch, size_t threads, size_t bytes, caface_error *err);
+void cafi_flexnet_free(cafi_flexnet *net);
 
 /* The slot for a size; makes it when there is none. What the graph's build and
- * cafi_plan_new refuse; EMODEL: more outputs than CAFI_NET_MAX_OUTPUTS. */
-caface_status cafi_net_get(cafi_net *net, size_t height, size_t width, cafi_net_slot **out,
-                           caface_error *err);
+ * cafi_plan_new refuse; EMODEL: more outputs than CAFI_FLEXNET_MAX_OUTPUTS. */
+caface_status cafi_flexnet_get(cafi_flexnet *net, size_t height, size_t width,
+                               cafi_flexnet_slot **out, caface_error *err);
 /* Runs the plan from slot->input to slot->output. */
-caface_status cafi_net_run(cafi_net_slot *slot, caface_error *err);
+caface_status cafi_flexnet_run(cafi_flexnet_slot *slot, caface_error *err);
 
 /* How pixels become values: (x - mean) * scale, per channel of the network. */
 typedef struct cafi_pixel_map {
@@ -52,7 +52,7 @@ typedef struct cafi_pixel_map {
 
 /* Writes the picture into the upper left corner of one row of an input.
  *   out  f32 [3][height][width]; the picture is no larger. */
-void cafi_net_fill(float *out, size_t height, size_t width, const cafi_view *picture,
-                   const cafi_pixel_map *map);
+void cafi_flexnet_fill(float *out, size_t height, size_t width, const cafi_view *picture,
+                       const cafi_pixel_map *map);
 
 #endif

@@ -1,0 +1,288 @@
+/* caface detect: faces in pictures. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "command.h"
+#include "faces/detector.h"
+#include "faces/draw.h"
+#include "faces/sources.h"
+#include "files/json.h"
+#include "files/output.h"
+#include "interrupt.h"
+#include "media/image.h"
+#include "media/image_write.h"
+#include "progress.h"
+
+typedef struct detect_options {
+    cli_common common;
+    const char *detector;
+    double min_face;
+    size_t max_faces;
+    double score;
+    bool low_thresholds;
+    size_t max_side;
+    const char *draw;
+} detect_options;
+
+#define MEMBER(m) offsetof(detect_options, m)
+
+static void defaults(void *options)
+{
+    detect_options *o = options;
+
+    o->min_face = 20.0;
+    o->max_side = CAFI_DETECT_MAX_SIDE;
+}
+
+static const cli_option options[] = {
+    {"detector", 'd', CLI_STRING, MEMBER(detector), "FILE|FOLDER",
+     "a folder with MTCNN's pnet.npy, rnet.npy and onet.npy, a RetinaFace .pth, or YuNet or SCRFD "
+     "as .onnx; the family is recognised",
+     0, 0},
+    {"min-face", 0, CLI_REAL, MEMBER(min_face), "PIXELS",
+     "MTCNN's smallest window, at least 12; faces from about half that size are found (default: "
+     "20)",
+     1, 100000},
+    {"max-faces", 0, CLI_SIZE, MEMBER(max_faces), "N", "the best N of each picture (default: all)",
+     1, 1e9},
+    {"score", 0, CLI_REAL, MEMBER(score), "S",
+     "least score (default: MTCNN 0.9, YuNet 0.6, SCRFD 0.5, RetinaFace 0.4)", 1e-6, 0.999999},
+    {"low-thresholds", 0, CLI_FLAG, MEMBER(low_thresholds), NULL,
+     "MTCNN: 0.5 for each stage in place of 0.6, 0.7 and 0.9", 0, 0},
+    {"max-side", 0, CLI_SIZE, MEMBER(max_side), "PIXELS",
+     "pictures with a longer side are searched at this size (default: 2560)", 32, 8192},
+    {"draw", 0, CLI_STRING, MEMBER(draw), "DIR",
+     "write every picture as PNG with its faces drawn, numbered as printed", 0, 0},
+    {0},
+};
+
+/* Everything one run holds. */
+typedef struct job {
+    const detect_options *o;
+    cafi_detector *detector;
+    cafi_sources *sources;
+    cafi_faces faces;
+    cafi_image image;
+    cafi_buf text;
+    cafi_json json;
+    cafi_buf failed; /* JSON objects of the failures, without commas */
+    cafi_json failed_json;
+    size_t done, failures, found;
+} job;
+
+static void print_faces(const char *path, const cafi_faces *faces)
+{
+    printf("%s: %zu face%s\n", path, faces->count, faces->count == 1 ? "" : "s");
+    for (size_t i = 0; i < faces->count; i++) {
+        const cafi_face *f = &faces->items[i];
+
+        printf("  %zu  score %.4f  box %.1f %.1f %.1f %.1f\n", i + 1, (double)f->score,
+               (double)f->box.x1, (double)f->box.y1, (double)f->box.x2, (double)f->box.y2);
+    }
+}
+
+static void add_json(cafi_json *json, const char *path, const cafi_image *image,
+                     const cafi_faces *faces)
+{
+    cafi_json_begin_object(json, NULL);
+    cafi_json_string(json, "path", path);
+    cafi_json_int(json, "width", (int64_t)image->width);
+    cafi_json_int(json, "height", (int64_t)image->height);
+    cafi_json_begin_array(json, "faces");
+    for (size_t i = 0; i < faces->count; i++) {
+        const cafi_face *f = &faces->items[i];
+
+        cafi_json_begin_object(json, NULL);
+        cafi_json_begin_array(json, "box");
+        cafi_json_real32(json, NULL, f->box.x1);
+        cafi_json_real32(json, NULL, f->box.y1);
+        cafi_json_real32(json, NULL, f->box.x2);
+        cafi_json_real32(json, NULL, f->box.y2);
+        cafi_json_end_array(json);
+        cafi_json_real32(json, "score", f->score);
+        cafi_json_begin_array(json, "landmarks");
+        for (int k = 0; k < CAFI_LANDMARKS; k++) {
+            cafi_json_begin_array(json, NULL);
+            cafi_json_real32(json, NULL, f->landmark[k].x);
+            cafi_json_real32(json, NULL, f->landmark[k].y);
+            cafi_json_end_array(json);
+        }
+        cafi_json_end_array(json);
+        cafi_json_end_object(json);
+    }
+    cafi_json_end_array(json);
+    cafi_json_end_object(json);
+}
+
+/* The drawn picture as DIR/NUMBER-NAME.png; the number keeps pictures of one
+ * name apart. */
+static caface_status draw(job *j, size_t index, const char *path, caface_error *err)
+{
+    cafi_drawing to = {j->image.rgb, j->image.width, j->image.height};
+    const char *slash = strrchr(path, '/');
+    cafi_view view = cafi_image_view(&j->image);
+    cafi_buf bytes = {0}, name = {0};
+    caface_status st;
+
+    for (size_t i = j->faces.count; i-- > 0;) {
+        const cafi_face *f = &j->faces.items[i];
+
+        cafi_draw_face(&to, f, cafi_ink_of(i));
+        cafi_draw_number(&to, (double)f->box.x1, (double)f->box.y1, (int64_t)i + 1, cafi_ink_of(i));
+    }
+    cafi_buf_printf(&name, "%s/%04zu-%s.png", j->o->draw, index + 1, slash ? slash + 1 : path);
+    st = name.failed ? cafi_fail_memory(err, name.size) : cafi_png_encode(&bytes, &view, err);
+    if (!st)
+        st = cafi_output_save(name.data, bytes.data, bytes.size, err);
+    cafi_buf_free(&name);
+    cafi_buf_free(&bytes);
+    return st;
+}
+
+/* A picture that can't be read is named, counted and passed over; anything
+ * else ends the run. */
+static caface_status one(job *j, size_t index, caface_error *err)
+{
+    const char *path = cafi_sources_at(j->sources, index).path;
+    caface_error why = {CAFACE_OK, ""};
+    cafi_view view;
+    caface_status st;
+
+    if (cafi_image_read(&j->image, path, &why)) {
+        cli_warn("%s", why.message);
+        j->failures++;
+        cafi_json_begin_object(&j->failed_json, NULL);
+        cafi_json_string(&j->failed_json, "path", path);
+        cafi_json_string(&j->failed_json, "error", why.message);
+        cafi_json_end_object(&j->failed_json);
+        return CAFACE_OK;
+    }
+    view = cafi_image_view(&j->image);
+    st = cafi_detector_run(j->detector, &view, &j->faces, err);
+    if (st)
+        return cafi_prefix(err, st, path);
+    j->done++;
+    j->found += j->faces.count;
+    if (j->o->common.json)
+        add_json(&j->json, path, &j->image, &j->faces);
+    else if (!j->o->common.quiet)
+        print_faces(path, &j->faces);
+    return j->o->draw ? draw(j, index, path, err) : CAFACE_OK;
+}
+
+static caface_status prepare(job *j, caface_error *err)
+{
+    const detect_options *o = j->o;
+    const cafi_detector_options d = {.min_face = (float)o->min_face,
+                                     .max_faces = o->max_faces,
+                                     .score = (float)o->score,
+                                     .low_thresholds = o->low_thresholds,
+                                     .max_side = o->max_side,
+                                     .threads = o->common.threads};
+    caface_status st = cafi_sources_new(&j->sources, err);
+
+    for (size_t i = 0; !st && i < o->common.args.count; i++)
+        st = cafi_sources_add(j->sources, o->common.args.items[i], err);
+    if (!st)
+        st = cafi_detector_open(&j->detector, o->detector, &d, err);
+    if (!st && o->draw && mkdir(o->draw, 0777) != 0 && errno != EEXIST)
+        st = cafi_fail(err, CAFACE_EIO, "%s: %s", o->draw, strerror(errno));
+    return st;
+}
+
+static caface_status work(job *j, caface_error *err)
+{
+    cli_progress progress;
+    size_t count = 0;
+    caface_status st = prepare(j, err);
+
+    if (st)
+        return st;
+    count = cafi_sources_count(j->sources);
+    j->json.out = &j->text;
+    j->failed_json.out = &j->failed;
+    cafi_json_begin_object(&j->json, NULL);
+    cafi_json_string(&j->json, "detector", cafi_detector_family(j->detector));
+    cafi_json_begin_array(&j->json, "images");
+    cafi_json_begin_array(&j->failed_json, NULL);
+    cli_progress_begin(&progress, "pictures", count, j->o->common.quiet || !j->o->common.json);
+    for (size_t i = 0; !st && i < count && !cli_interrupted(); i++) {
+        st = one(j, i, err);
+        cli_progress_update(&progress, i + 1);
+    }
+    cli_progress_end(&progress);
+    cafi_json_end_array(&j->json);
+    cafi_json_end_array(&j->failed_json);
+    if (!st && (j->text.failed || j->failed.failed))
+        return cafi_fail(err, CAFACE_ENOMEM, "out of memory for the report");
+    return st;
+}
+
+static caface_status print_json(job *j, caface_error *err)
+{
+    cafi_value failed = {0};
+    caface_status st = cafi_json_parse(&failed, j->failed.data, j->failed.size, err);
+
+    if (st)
+        return st;
+    cafi_json_value(&j->json, "failed", &failed);
+    cafi_json_end_object(&j->json);
+    cafi_value_clear(&failed);
+    if (j->text.failed)
+        return cafi_fail(err, CAFACE_ENOMEM, "out of memory for the report");
+    printf("%s\n", j->text.data);
+    return CAFACE_OK;
+}
+
+static int run(void *arg)
+{
+    job j = {.o = arg};
+    caface_error err = {CAFACE_OK, ""};
+    int status = CLI_OK;
+    caface_status st;
+
+    if (!j.o->detector)
+        return cli_usage("detect", "--detector FILE|FOLDER is needed");
+    cli_interrupt_begin();
+    st = work(&j, &err);
+    if (!st && j.o->common.json)
+        st = print_json(&j, &err);
+    if (st)
+        status = cli_fail(&err);
+    else if (j.failures)
+        status = j.done ? CLI_SKIPPED : CLI_FAILED;
+    cafi_detector_free(j.detector);
+    cafi_sources_free(j.sources);
+    cafi_faces_free(&j.faces);
+    cafi_image_clear(&j.image);
+    cafi_buf_free(&j.text);
+    cafi_buf_free(&j.failed);
+    cli_interrupt_end();
+    return status;
+}
+
+const cli_command cli_detect = {
+    .name = "detect",
+    .summary = "faces in pictures: boxes, landmarks, scores",
+    .synopsis = "--detector FILE|FOLDER [options] (IMAGE | FOLDER | LIST.txt)...",
+    .text = "Finds faces with MTCNN, YuNet, SCRFD or RetinaFace. Boxes and landmarks are\n"
+            "in pixels of the picture, upright; the landmarks are the eyes, the nose and\n"
+            "the corners of the mouth, left before right as the picture shows them.\n"
+            "\n"
+            "A detector for any picture size sees a picture as it is, up to --max-side;\n"
+            "one for a fixed size sees it scaled to fit, and in overlapping tiles at full\n"
+            "size where that would shrink small faces away.\n"
+            "\n"
+            "Pictures that can't be read are named and passed over (exit status 3).",
+    .example = "  caface detect --detector mtcnn/ party.jpg\n"
+               "  caface detect --detector yunet.onnx --json --draw out/ photos/",
+    .options = options,
+    .options_size = sizeof(detect_options),
+    .defaults = defaults,
+    .min_args = 1,
+    .max_args = SIZE_MAX,
+    .run = run,
+};
