@@ -48,9 +48,9 @@ CAFACE_API const char *caface_method_name(caface_method method);
 CAFACE_API caface_status caface_method_parse(caface_method *out, const char *name,
                                              caface_error *err);
 
-/* Faces of a chunk at most. Attention inside a chunk is quadratic in time: a
- * chunk of 65,536 faces takes about a minute of a fast core, 16 times 16,384
- * take a quarter of that. */
+/* Faces of a chunk at most. Attention inside a chunk is quadratic in time: one
+ * chunk of 65,536 faces takes about a minute of a fast core, four of 16,384 a
+ * quarter of that. */
 #define CAFACE_MAX_CHUNK 65536
 
 /* Filled by caface_set_options_init; then changed member by member. */
