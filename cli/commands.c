@@ -10,6 +10,10 @@ extern const cli_command cli_detect;
 extern const cli_command cli_fuse;
 extern const cli_command cli_info;
 extern const cli_command cli_plot_similarity;
+extern const cli_command cli_prepare_centers;
+extern const cli_command cli_prepare_extract;
+extern const cli_command cli_prepare_features;
+extern const cli_command cli_prepare_pack;
 extern const cli_command cli_train;
 
 /* clang-format off */
@@ -22,6 +26,10 @@ const cli_command *const cli_commands[] = {
     &cli_eval_verify,
     &cli_eval_identify,
     &cli_plot_similarity,
+    &cli_prepare_extract,
+    &cli_prepare_pack,
+    &cli_prepare_features,
+    &cli_prepare_centers,
     &cli_train,
     &cli_demo,
     NULL,

@@ -35,6 +35,50 @@ const cli_command cli_encode = {
     .run = say_so,
 };
 
+const cli_command cli_prepare_extract = {
+    .name = "prepare extract",
+    .summary = "a record set of pictures into folders (not in this build)",
+    .synopsis = "...",
+    .text = "Not in this build.",
+    .options = options,
+    .options_size = sizeof(cli_common),
+    .max_args = 1000000,
+    .run = say_so,
+};
+
+const cli_command cli_prepare_pack = {
+    .name = "prepare pack",
+    .summary = "folders of pictures into a record set (not in this build)",
+    .synopsis = "...",
+    .text = "Not in this build.",
+    .options = options,
+    .options_size = sizeof(cli_common),
+    .max_args = 1000000,
+    .run = say_so,
+};
+
+const cli_command cli_prepare_features = {
+    .name = "prepare features",
+    .summary = "face crops into augmented training features (not in this build)",
+    .synopsis = "...",
+    .text = "Not in this build.",
+    .options = options,
+    .options_size = sizeof(cli_common),
+    .max_args = 1000000,
+    .run = say_so,
+};
+
+const cli_command cli_prepare_centers = {
+    .name = "prepare centers",
+    .summary = "class centres from face crops or a feature set (not in this build)",
+    .synopsis = "...",
+    .text = "Not in this build.",
+    .options = options,
+    .options_size = sizeof(cli_common),
+    .max_args = 1000000,
+    .run = say_so,
+};
+
 caface_status cli_backbone_open(cli_backbone *out, const char *path, const cli_input *input,
                                 caface_error *err)
 {

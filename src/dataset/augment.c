@@ -175,10 +175,11 @@ static caface_status box_blur(cafi_augment *t, size_t k, caface_error *err)
 
 /* A line of k pixels through the kernel's middle, each point shared among the
  * four pixels around it. */
-static void motion_blur(cafi_augment *t, size_t k, double angle)
+static caface_status motion_blur(cafi_augment *t, size_t k, double angle, caface_error *err)
 {
     enum { SIDE = 21 };
     float kernel[SIDE * SIDE] = {0};
+    caface_status st;
 
     for (size_t i = 0; i < k; i++) {
         double along = (double)i - ((double)k - 1.0) / 2.0;
@@ -195,8 +196,9 @@ static void motion_blur(cafi_augment *t, size_t k, double angle)
         at[SIDE] += (1.0f - fx) * fy / (float)k;
         at[SIDE + 1] += fx * fy / (float)k;
     }
-    cafi_picture_filter(&t->b, &t->a, kernel, SIDE);
+    st = cafi_picture_filter(&t->b, &t->a, kernel, SIDE, &t->scratch, err);
     swap(t);
+    return st;
 }
 
 static caface_status resolution(cafi_augment *t, cafi_rng *rng, caface_error *err)
@@ -226,8 +228,7 @@ static caface_status blur(cafi_augment *t, cafi_rng *rng, caface_error *err)
         return gaussian_blur(t, cafi_rng_range(rng, 0.0, 4.0), err);
     case 2:
         k = 5 + (size_t)cafi_rng_below(rng, 15);
-        motion_blur(t, k, cafi_rng_range(rng, -45.0, 45.0) * 3.141592653589793 / 180.0);
-        return CAFACE_OK;
+        return motion_blur(t, k, cafi_rng_range(rng, -45.0, 45.0) * 3.141592653589793 / 180.0, err);
     default:
         return resolution(t, rng, err);
     }

@@ -93,6 +93,19 @@ static void plan_pixel(line_plan *p, cafi_resample how, size_t i, size_t m, size
         share[k] = (float)((double)share[k] / sum);
 }
 
+/* sum[i] += share * x[i] */
+static void add_row(float *restrict sum, const float *restrict x, float share, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        sum[i] += share * x[i];
+}
+
+static void store_row(uint8_t *to, const float *sum, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        to[i] = to_u8(sum[i]);
+}
+
 /* Room of `bytes` bytes in scratch. */
 static caface_status room(cafi_buf *scratch, size_t bytes, caface_error *err)
 {
@@ -111,10 +124,11 @@ caface_status cafi_picture_resize(cafi_picture *to, const cafi_picture *from, ca
     line_plan x = {.taps = taps_of(how, to->width, from->width)};
     line_plan y = {.taps = taps_of(how, to->height, from->height)};
     size_t indices = to->width * x.taps + to->height * y.taps;
-    size_t rows = from->height * to->width * 3;
+    size_t rows = (from->height + 1) * to->width * 3;
     caface_status st =
         room(scratch, indices * (sizeof(size_t) + sizeof(float)) + rows * sizeof(float), err);
     float *middle;
+    float *sum;
 
     if (st)
         return st;
@@ -123,29 +137,29 @@ caface_status cafi_picture_resize(cafi_picture *to, const cafi_picture *from, ca
     x.share = (float *)(void *)(x.index + indices);
     y.share = x.share + to->width * x.taps;
     middle = x.share + indices;
+    sum = middle + from->height * to->width * 3;
     for (size_t i = 0; i < to->width; i++)
         plan_pixel(&x, how, i, to->width, from->width);
     for (size_t i = 0; i < to->height; i++)
         plan_pixel(&y, how, i, to->height, from->height);
     for (size_t r = 0; r < from->height; r++)
-        for (size_t i = 0; i < to->width * 3; i++) {
-            float sum = 0.0f;
+        for (size_t i = 0; i < to->width; i++) {
+            const uint8_t *line = from->rgb + r * from->width * 3;
+            float *at = middle + (r * to->width + i) * 3;
 
+            memset(at, 0, 3 * sizeof *at);
             for (size_t k = 0; k < x.taps; k++)
-                sum +=
-                    x.share[i / 3 * x.taps + k] *
-                    (float)from->rgb[(r * from->width + x.index[i / 3 * x.taps + k]) * 3 + i % 3];
-            middle[r * to->width * 3 + i] = sum;
+                for (size_t c = 0; c < 3; c++)
+                    at[c] += x.share[i * x.taps + k] * (float)line[x.index[i * x.taps + k] * 3 + c];
         }
-    for (size_t r = 0; r < to->height; r++)
-        for (size_t i = 0; i < to->width * 3; i++) {
-            float sum = 0.0f;
+    for (size_t r = 0; r < to->height; r++) {
+        size_t n = to->width * 3;
 
-            for (size_t k = 0; k < y.taps; k++)
-                sum +=
-                    y.share[r * y.taps + k] * middle[y.index[r * y.taps + k] * to->width * 3 + i];
-            to->rgb[r * to->width * 3 + i] = to_u8(sum);
-        }
+        memset(sum, 0, n * sizeof *sum);
+        for (size_t k = 0; k < y.taps; k++)
+            add_row(sum, middle + y.index[r * y.taps + k] * n, y.share[r * y.taps + k], n);
+        store_row(to->rgb + r * n, sum, n);
+    }
     return CAFACE_OK;
 }
 
@@ -178,59 +192,83 @@ void cafi_picture_warp(cafi_picture *to, const cafi_picture *from, const double 
         }
 }
 
-void cafi_picture_filter(cafi_picture *to, const cafi_picture *from, const float *kernel, size_t k)
+/* A float copy with `half` more pixels on every side, mirrored. W is the width of a
+ * padded row in floats. */
+static caface_status pad(cafi_buf *scratch, const cafi_picture *from, size_t half, float **out,
+                         float **row, caface_error *err)
 {
-    ptrdiff_t half = (ptrdiff_t)(k / 2);
+    size_t W = (from->width + 2 * half) * 3;
+    size_t H = from->height + 2 * half;
+    caface_status st = room(scratch, (W * H + W) * sizeof(float), err);
+    float *to = (float *)(void *)scratch->data;
 
-    for (size_t y = 0; y < to->height; y++)
-        for (size_t x = 0; x < to->width; x++) {
-            float sum[3] = {0};
+    if (st)
+        return st;
+    *out = to;
+    *row = to + W * H;
+    for (size_t y = 0; y < H; y++) {
+        size_t sy = reflect((ptrdiff_t)y - (ptrdiff_t)half, from->height);
+        const uint8_t *line = from->rgb + sy * from->width * 3;
+        float *padded = to + y * W;
 
-            for (size_t i = 0; i < k * k; i++) {
-                size_t sy = reflect((ptrdiff_t)(y + i / k) - half, from->height);
-                size_t sx = reflect((ptrdiff_t)(x + i % k) - half, from->width);
+        for (size_t i = 0; i < from->width * 3; i++)
+            padded[half * 3 + i] = (float)line[i];
+        for (size_t x = 0; x < half; x++)
+            for (size_t c = 0; c < 3; c++) {
+                size_t left = reflect((ptrdiff_t)x - (ptrdiff_t)half, from->width);
+                size_t right = reflect((ptrdiff_t)(from->width + x), from->width);
 
-                if (kernel[i] == 0.0f)
-                    continue;
-                for (size_t c = 0; c < 3; c++)
-                    sum[c] += kernel[i] * (float)from->rgb[(sy * from->width + sx) * 3 + c];
+                padded[x * 3 + c] = (float)line[left * 3 + c];
+                padded[(half + from->width + x) * 3 + c] = (float)line[right * 3 + c];
             }
-            for (size_t c = 0; c < 3; c++)
-                to->rgb[(y * to->width + x) * 3 + c] = to_u8(sum[c]);
-        }
+    }
+    return CAFACE_OK;
+}
+
+caface_status cafi_picture_filter(cafi_picture *to, const cafi_picture *from, const float *kernel,
+                                  size_t k, cafi_buf *scratch, caface_error *err)
+{
+    size_t half = k / 2;
+    size_t W = (from->width + 2 * half) * 3;
+    size_t n = from->width * 3;
+    float *padded;
+    float *sum;
+    caface_status st = pad(scratch, from, half, &padded, &sum, err);
+
+    for (size_t y = 0; y < from->height && !st; y++) {
+        memset(sum, 0, n * sizeof *sum);
+        for (size_t i = 0; i < k * k; i++)
+            if (kernel[i] != 0.0f)
+                add_row(sum, padded + (y + i / k) * W + i % k * 3, kernel[i], n);
+        store_row(to->rgb + y * n, sum, n);
+    }
+    return st;
 }
 
 caface_status cafi_picture_blur(cafi_picture *to, const cafi_picture *from, const float *kernel,
                                 size_t k, cafi_buf *scratch, caface_error *err)
 {
-    size_t W = from->width * 3;
-    ptrdiff_t half = (ptrdiff_t)(k / 2);
-    caface_status st = room(scratch, from->height * W * sizeof(float), err);
-    float *middle = (float *)(void *)scratch->data;
+    size_t half = k / 2;
+    size_t W = (from->width + 2 * half) * 3;
+    size_t n = from->width * 3;
+    float *padded;
+    float *sum;
+    caface_status st = pad(scratch, from, half, &padded, &sum, err);
 
-    if (st)
-        return st;
-    for (size_t y = 0; y < from->height; y++)
-        for (size_t i = 0; i < W; i++) {
-            float sum = 0.0f;
-
-            for (size_t n = 0; n < k; n++)
-                sum +=
-                    kernel[n] *
-                    (float)
-                        from->rgb[y * W + 3 * reflect((ptrdiff_t)(i / 3 + n) - half, from->width) +
-                                  i % 3];
-            middle[y * W + i] = sum;
-        }
-    for (size_t y = 0; y < from->height; y++)
-        for (size_t i = 0; i < W; i++) {
-            float sum = 0.0f;
-
-            for (size_t n = 0; n < k; n++)
-                sum += kernel[n] * middle[reflect((ptrdiff_t)(y + n) - half, from->height) * W + i];
-            to->rgb[y * W + i] = to_u8(sum);
-        }
-    return CAFACE_OK;
+    /* down the columns, into the row that is not needed any more */
+    for (size_t y = 0; y < from->height && !st; y++) {
+        memset(sum, 0, W * sizeof *sum);
+        for (size_t i = 0; i < k; i++)
+            add_row(sum, padded + (y + i) * W, kernel[i], W);
+        memcpy(padded + y * W, sum, W * sizeof *sum);
+    }
+    for (size_t y = 0; y < from->height && !st; y++) {
+        memset(sum, 0, n * sizeof *sum);
+        for (size_t i = 0; i < k; i++)
+            add_row(sum, padded + y * W + i * 3, kernel[i], n);
+        store_row(to->rgb + y * n, sum, n);
+    }
+    return st;
 }
 
 static float grey(const uint8_t *rgb)

@@ -34,7 +34,8 @@ void cafi_picture_warp(cafi_picture *to, const cafi_picture *from, const double 
 /* Convolution with a kernel [k][k], k <= CAFI_MAX_KERNEL, centred at k/2; beyond
  * the edge the picture is mirrored without repeating the edge. */
 #define CAFI_MAX_KERNEL 31
-void cafi_picture_filter(cafi_picture *to, const cafi_picture *from, const float *kernel, size_t k);
+caface_status cafi_picture_filter(cafi_picture *to, const cafi_picture *from, const float *kernel,
+                                  size_t k, cafi_buf *scratch, caface_error *err);
 
 /* The same with the product of a column and a row, both [k]. */
 caface_status cafi_picture_blur(cafi_picture *to, const cafi_picture *from, const float *kernel,

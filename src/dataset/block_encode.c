@@ -1,0 +1,110 @@
+#include "dataset/block_encode.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/status.h"
+
+caface_status cafi_block_new(cafi_block *block, const cafi_encoder *encoder, size_t variants,
+                             cafi_pool *pool, caface_error *err)
+{
+    size_t rows = CAFI_BLOCK_IMAGES * variants;
+    size_t S = cafi_encoder_style_size(encoder);
+    caface_status st;
+
+    *block = (cafi_block){.variants = variants, .workers = pool ? cafi_pool_size(pool) : 1};
+    cafi_encoder_input_size(encoder, &block->height, &block->width);
+    if ((st = cafi_alloc((void **)&block->ok, CAFI_BLOCK_IMAGES, 1, err)) ||
+        (st = cafi_alloc_f32(&block->features, rows, cafi_encoder_feature_size(encoder), err)) ||
+        (S && (st = cafi_alloc_f32(&block->styles, rows, 2 * S, err))) ||
+        (st = cafi_alloc((void **)&block->crops, rows, block->width * block->height * 3, err)) ||
+        (st = cafi_alloc((void **)&block->errors, CAFI_BLOCK_IMAGES, sizeof *block->errors, err)) ||
+        (st = cafi_alloc((void **)&block->bufs, block->workers, sizeof *block->bufs, err)) ||
+        (st = cafi_alloc((void **)&block->augments, block->workers, sizeof(void *), err)))
+        return st;
+    for (size_t i = 0; i < block->workers && !st; i++)
+        st = cafi_augment_new(&block->augments[i], block->width, block->height, err);
+    return st;
+}
+
+void cafi_block_free(cafi_block *block)
+{
+    for (size_t i = 0; i < block->workers; i++) {
+        if (block->augments)
+            cafi_augment_free(block->augments[i]);
+        if (block->bufs)
+            cafi_buf_free(&block->bufs[i]);
+    }
+    free(block->augments);
+    free(block->bufs);
+    free(block->errors);
+    free(block->crops);
+    free(block->styles);
+    free(block->features);
+    free(block->ok);
+    *block = (cafi_block){0};
+}
+
+typedef struct read_job {
+    cafi_block *block;
+    const cafi_face_list *faces;
+    size_t first;
+    uint64_t seed;
+} read_job;
+
+/* A picture's error is its own; only what concerns the whole run is returned. */
+static caface_status read_task(void *ctx, size_t index, size_t worker, caface_error *err)
+{
+    read_job *j = ctx;
+    cafi_block *b = j->block;
+    size_t bytes = b->width * b->height * 3;
+    uint8_t *crops = b->crops + index * b->variants * bytes;
+    cafi_image image = {0};
+    size_t picture = j->first + index;
+    caface_status st = cafi_face_list_read(j->faces, picture, &b->bufs[worker], b->width, b->height,
+                                           &image, &b->errors[index]);
+
+    b->ok[index] = !st;
+    if (!st && b->plain) {
+        for (size_t v = 0; v < b->variants; v++) {
+            cafi_picture to = {crops + v * bytes, b->width, b->height};
+
+            memcpy(to.rgb, image.rgb, bytes);
+            if (v)
+                cafi_picture_mirror(&to);
+        }
+    } else if (!st) {
+        st = cafi_augment_run(b->augments[worker], crops, image.rgb, b->variants, j->seed,
+                              cafi_augment_key(cafi_face_list_name(j->faces, picture)), err);
+        cafi_image_clear(&image);
+        return st;
+    }
+    cafi_image_clear(&image);
+    return st == CAFACE_ENOMEM ? cafi_fail(err, st, "%s", b->errors[index].message) : CAFACE_OK;
+}
+
+caface_status cafi_block_encode(cafi_block *block, const cafi_face_list *faces, size_t first,
+                                size_t n, cafi_encoder *encoder, const cafi_build_options *options,
+                                caface_error *err)
+{
+    read_job job = {block, faces, first, options->seed};
+    size_t bytes = block->variants * block->width * block->height * 3;
+    caface_status st;
+
+    block->count = n;
+    block->good = 0;
+    st = cafi_pool_run(options->pool, n, read_task, &job, err);
+    if (st)
+        return st;
+    for (size_t i = 0; i < n; i++) {
+        if (!block->ok[i]) {
+            options->failed(options->ctx, &block->errors[i]);
+            continue;
+        }
+        if (block->good != i)
+            memcpy(block->crops + block->good * bytes, block->crops + i * bytes, bytes);
+        block->good++;
+    }
+    return cafi_encoder_run(encoder, block->crops, block->good * block->variants, block->features,
+                            block->styles, err);
+}

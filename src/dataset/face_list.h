@@ -1,0 +1,34 @@
+/* The face crops of a training set: a folder of folders, or a record set. */
+#ifndef CAFI_DATASET_FACE_LIST_H
+#define CAFI_DATASET_FACE_LIST_H
+
+#include "base/mem.h"
+#include "media/image.h"
+
+typedef struct cafi_face_list cafi_face_list;
+
+/* A .rec file, or a folder with train.rec in it, is a record set of pictures; its
+ * classes are the folders of its .lst, else its labels. Any other folder is
+ * walked; a picture's class is the folder it is in. EIO, EFORMAT: nothing there,
+ * a picture without a class. */
+caface_status cafi_face_list_open(cafi_face_list **out, const char *path, caface_error *err);
+void cafi_face_list_close(cafi_face_list *list);
+
+size_t cafi_face_list_count(const cafi_face_list *list);
+/* "CLASS/FILE", which is the same wherever the set lies. Borrowed. */
+const char *cafi_face_list_name(const cafi_face_list *list, size_t index);
+/* The class of a picture: a number, and its name. Classes are numbered in the
+ * order of their names. */
+size_t cafi_face_list_class(const cafi_face_list *list, size_t index);
+size_t cafi_face_list_classes(const cafi_face_list *list);
+const char *const *cafi_face_list_class_names(const cafi_face_list *list);
+
+/* The bytes of the picture's file, borrowed from buf or the map. Any thread, each
+ * with a buf of its own. The sentence names the picture. */
+caface_status cafi_face_list_bytes(const cafi_face_list *list, size_t index, cafi_buf *buf,
+                                   const void **bytes, size_t *size, caface_error *err);
+/* The picture. EINVAL: it is not width x height. */
+caface_status cafi_face_list_read(const cafi_face_list *list, size_t index, cafi_buf *buf,
+                                  size_t width, size_t height, cafi_image *out, caface_error *err);
+
+#endif
