@@ -158,13 +158,33 @@ static void verify_finds_changed_data(void **state)
     free(bytes);
 }
 
+/* The pickle is read anyway, so a change in it that is still a pickle is found
+ * when the file is opened. */
+static void opening_checks_the_pickle(void **state)
+{
+    size_t size = 0;
+    unsigned char *bytes = test_read(test_fixture("files/zip.pt"), &size);
+    cafi_bundle *b = NULL;
+    caface_error err;
+
+    (void)state;
+    for (size_t i = 0; i + 8 < size; i++)
+        if (memcmp(bytes + i, "a.weight", 8) == 0) {
+            bytes[i]++;
+            EXPECT_FAIL(cafi_bundle_open_memory(&b, bytes, size, "zip.pt", &err), CAFACE_EFORMAT,
+                        err, "data.pkl", "checksum");
+            free(bytes);
+            return;
+        }
+    fail_msg("a.weight is not in the fixture");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(truncations_are_refused),
-        cmocka_unit_test(changed_bytes_do_no_harm),
-        cmocka_unit_test(shuffled_bytes_do_no_harm),
-        cmocka_unit_test(verify_finds_changed_data),
+        cmocka_unit_test(truncations_are_refused),   cmocka_unit_test(changed_bytes_do_no_harm),
+        cmocka_unit_test(shuffled_bytes_do_no_harm), cmocka_unit_test(verify_finds_changed_data),
+        cmocka_unit_test(opening_checks_the_pickle),
     };
     return cmocka_run_group_tests_name("damaged_files", tests, NULL, NULL);
 }
