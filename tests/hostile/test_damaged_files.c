@@ -101,10 +101,10 @@ static void changed_bytes_do_no_harm(void **state)
         unsigned char *bytes = test_read(test_fixture("files/%s", fixtures[i]), &size);
 
         for (size_t at = 0; at < size; at++) {
-            const unsigned char flips[3] = {0xff, (unsigned char)(1u << test_below(&rng, 8)),
+            const unsigned char flips[2] = {(unsigned char)(1u << test_below(&rng, 8)),
                                             (unsigned char)(1 + test_below(&rng, 255))};
 
-            for (int f = 0; f < 3; f++) {
+            for (int f = 0; f < 2; f++) {
                 bytes[at] ^= flips[f];
                 try_open(bytes, size, fixtures[i]);
                 bytes[at] ^= flips[f];
@@ -120,7 +120,7 @@ static void shuffled_bytes_do_no_harm(void **state)
     test_rng rng = {test_seed()};
 
     (void)state;
-    for (int round = 0; round < 15000; round++) {
+    for (int round = 0; round < 5000; round++) {
         const char *name = fixtures[test_below(&rng, COUNT)];
         size_t size = 0;
         unsigned char *bytes = test_read(test_fixture("files/%s", name), &size);
