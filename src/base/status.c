@@ -15,6 +15,15 @@ const char *caface_status_name(caface_status status)
     return names[status];
 }
 
+/* One line, whatever a hostile file calls its parts, and nothing that a
+ * terminal would obey. */
+static void keep_one_line(char *text)
+{
+    for (; *text; text++)
+        if ((unsigned char)*text < 0x20 || *text == 0x7f)
+            *text = '?';
+}
+
 caface_status cafi_fail(caface_error *err, caface_status status, const char *fmt, ...)
 {
     va_list args;
@@ -25,11 +34,7 @@ caface_status cafi_fail(caface_error *err, caface_status status, const char *fmt
     va_start(args, fmt);
     vsnprintf(err->message, sizeof err->message, fmt, args);
     va_end(args);
-    /* One line, whatever a hostile file calls its parts, and nothing that a
-     * terminal would obey. */
-    for (char *p = err->message; *p; p++)
-        if ((unsigned char)*p < 0x20 || *p == 0x7f)
-            *p = '?';
+    keep_one_line(err->message);
     return status;
 }
 
@@ -46,6 +51,7 @@ caface_status cafi_prefix(caface_error *err, caface_status fallback, const char 
     n = strlen(err->message);
     memcpy(err->message + n, old, sizeof old - n);
     err->message[sizeof err->message - 1] = '\0';
+    keep_one_line(err->message);
     return err->status;
 }
 

@@ -36,6 +36,9 @@ static void errors_carry_one_sentence(void **state)
                      CAFACE_EFORMAT);
     assert_int_equal(cafi_prefix(&err, CAFACE_EIO, "a.ckpt"), CAFACE_EFORMAT);
     assert_string_equal(err.message, "a.ckpt: file has 3, model needs 7");
+    cafi_fail(&err, CAFACE_EFORMAT, "tensor %s", "a\nb\x1b[2J");
+    assert_int_equal(cafi_prefix(&err, CAFACE_EIO, "x\ty"), CAFACE_EFORMAT);
+    assert_string_equal(err.message, "x?y: tensor a?b?[2J");
     assert_string_equal(caface_status_name(CAFACE_ECANCELLED), "ECANCELLED");
     assert_string_equal(caface_status_name((caface_status)99), "unknown");
 }
