@@ -264,7 +264,7 @@ static caface_status add_picture(cafi_onnx_build *b, cafi_onnx_graph *g, size_t 
     if (st)
         return st;
     /* TensorFlow's order is taken where the channels can only be last. */
-    g->channels_last = v->dim[1] != 3 && v->dim[3] == 3;
+    g->channels_last = v->dim[1] != 3 && v->dim[1] != 1 && v->dim[3] == 3;
     if ((st = picture_size(v, g, height, width, err)))
         return st;
     b->batch = v->dim[0] > 0 ? v->dim[0] : CAFI_ONNX_OPEN;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "files/bundle.h"
+#include "graph/plan.h"
 #include "graph/reference.h"
 #include "models/onnx.h"
 
@@ -26,8 +27,8 @@ static float *read_all(const cafi_bundle *npz, const char *name, size_t *count)
     return out;
 }
 
-/* Runs every output through the plain reference and compares. */
-static void compare(const char *name)
+/* Runs every output through the plain reference, or a plan, and compares. */
+static void compare(const char *name, bool fast)
 {
     caface_error err;
     cafi_onnx_file *file = NULL;
@@ -53,8 +54,16 @@ static void compare(const char *name)
         got[i] = malloc(n * sizeof(float));
         assert_non_null(got[i]);
     }
-    EXPECT_OK(cafi_reference_run(g.graph, x->shape[0], (const float *const *)&input, got, &err),
-              err);
+    if (fast) {
+        cafi_plan_options options = {.batch = x->shape[0], .threads = 2};
+        cafi_plan *plan = NULL;
+
+        EXPECT_OK(cafi_plan_new(&plan, g.graph, &options, &err), err);
+        EXPECT_OK(cafi_plan_run(plan, (const float *const *)&input, got, &err), err);
+        cafi_plan_free(plan);
+    } else
+        EXPECT_OK(cafi_reference_run(g.graph, x->shape[0], (const float *const *)&input, got, &err),
+                  err);
     for (size_t i = 0; i < g.output_count; i++) {
         size_t have = 0;
         size_t want_count = 0;
@@ -63,7 +72,8 @@ static void compare(const char *name)
         assert_true(
             cafi_shape_count(&cafi_graph_node(g.graph, g.outputs[i])->shape, x->shape[0], &have));
         assert_int_equal(have, want_count);
-        EXPECT_NEAR_F32(got[i], want, have, TOLERANCE, "%s %s", name, g.names[i]);
+        EXPECT_NEAR_F32(got[i], want, have, TOLERANCE, "%s %s %s", name, g.names[i],
+                        fast ? "plan" : "reference");
         free(want);
         free(got[i]);
     }
@@ -82,7 +92,8 @@ static void torch_exports_agree(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        compare(names[i]);
+        for (int fast = 0; fast < 2; fast++)
+            compare(names[i], fast == 1);
 }
 
 int main(void)

@@ -1,0 +1,126 @@
+#!/usr/bin/env bash
+# caface encode, from outside, with a small random network and drawn pictures.
+# shellcheck source-path=SCRIPTDIR source=tap.sh
+. "$(dirname "$0")/tap.sh"
+draw=$2
+model=$fixtures/onnx/face_13.onnx
+faces=$work/faces
+
+mkdir -p "$faces/ann" "$faces/bob" "$faces/none"
+"$draw" "$faces/ann" 5 1 && "$draw" "$faces/bob" 6 2 || exit 1
+touch "$faces/none/readme.txt" "$faces/.hidden.png"
+
+encode() { "$caface" encode --model "$model" "$@"; }
+quiet() { encode --quiet "$@"; }
+same_set() { diff -r "$1" "$2"; }
+shape() { "$caface" info --json "$1" | grep -qF -- "$2"; }
+line() { [ "$(sed -n "$2p" "$1/index.tsv")" = "$3" ]; }
+tab=$'\t'
+
+check "a folder of folders" quiet -o "$work/set" "$faces"
+check "  features of every picture" shape "$work/set" '"name":"features","dtype":"F32","shape":[11,16]'
+check "  styles of both taps" shape "$work/set" '"name":"styles","dtype":"F32","shape":[11,20,2]'
+check "  the index's header" line "$work/set" 1 "source${tab}template${tab}label"
+check "  sorted rows, labels of the folders" line "$work/set" 2 "$faces/ann/00.png${tab}0${tab}ann"
+check "  one template a folder" line "$work/set" 7 "$faces/bob/00.png${tab}1${tab}bob"
+check "  what made it" grep -q '"backbone":"[0-9a-f]\{16\}".*"precision":"fp32","flip":false,"complete":true' "$work/set/set.json"
+
+# The same numbers however pictures are grouped, and for any number of threads.
+rows() { quiet --threads "$1" --batch 8 -o "$work/t$1" "$faces" && cmp "$work/set/features.npy" "$work/t$1/features.npy" && cmp "$work/set/styles.npy" "$work/t$1/styles.npy"; }
+check "one thread: the same bits" rows 1
+check "three threads: the same bits" rows 3
+printf '# a list\n\n%s\tx\n%s\n' ann/00.png "$faces/bob/01.jpg" >"$faces/list.txt"
+check "a list" quiet -o "$work/list" "$faces/list.txt"
+check "  paths are relative to the list" line "$work/list" 2 "$faces/ann/00.png${tab}0${tab}x"
+check "  a label is not needed" line "$work/list" 3 "$faces/bob/01.jpg${tab}1${tab}"
+check "single files have no label" quiet -o "$work/single" "$faces/ann/00.png"
+check "  and no columns for one" line "$work/single" 1 source
+first_row() { cmp <(tail -c +129 "$work/single/features.npy" | head -c 64) <(tail -c +129 "$work/set/features.npy" | head -c 64); }
+check "  and the same bits alone" first_row
+
+# --flip: a picture and its mirror image have the same average.
+mean_differs() { ! cmp -s "$work/set/features.npy" "$work/flip/features.npy"; }
+check "--flip" quiet --flip -o "$work/flip" "$faces"
+check "  changes features" mean_differs
+check "  is written down" grep -q '"flip":true' "$work/flip/set.json"
+check "--tap takes other nodes" quiet --tap /stage1/stage1.0/Add --tap /stage4/stage4.0/Add -o "$work/tap" "$faces"
+check "  with their channels" shape "$work/tap" '"shape":[11,18,2]'
+check "--input-order changes features" quiet --input-order bgr -o "$work/bgr" "$faces"
+check "  indeed" eval "! cmp -s $work/set/features.npy $work/bgr/features.npy"
+check "--json" grep -q '"images":11,"faces":11,"resumed":0,"failed":\[\],"complete":true' <(encode --json -o "$work/json" "$faces")
+check "a converted model gives the same" eval '"$caface" convert "$model" -o "$work/m.safetensors" -q && "$caface" encode -q --model "$work/m.safetensors" -o "$work/conv" "$faces" && cmp "$work/set/features.npy" "$work/conv/features.npy"'
+check "convert keeps --input-order" eval '"$caface" convert "$model" --input-order bgr -o "$work/b.safetensors" -q && "$caface" encode -q --model "$work/b.safetensors" -o "$work/convb" "$faces" && cmp "$work/bgr/features.npy" "$work/convb/features.npy"'
+check "info lists candidates for --tap" grep -q '/stage2/stage2.1/Add' <("$caface" info "$model")
+check "bf16, or a clear refusal" eval 'encode -q --precision bf16 -o "$work/bf16" "$faces" || fails 1 "bf16" "$caface" encode --model "$model" --precision bf16 -o "$work/bf16b" "$faces"'
+check "--low-memory" quiet --low-memory -o "$work/low" "$faces"
+
+# Pictures that cannot be used are passed over, named, and make the status 3.
+mkdir "$faces/sick"
+: >"$faces/sick/empty.jpg"
+echo hello >"$faces/sick/text.jpg"
+head -c 900 "$faces/ann/00.png" >"$faces/sick/cut.png"
+head -c 900 "$faces/ann/01.jpg" >"$faces/sick/cut.jpg"
+"$draw" "$faces/sick" 1 3 64 || exit 1
+sick() {
+    local got=0
+    encode --json -o "$work/sick" "$faces" >"$work/sick.json" 2>"$work/sick.err" || got=$?
+    [ "$got" = 3 ] && [ "$(wc -l <"$work/sick.err")" = 5 ] && cmp "$work/set/features.npy" "$work/sick/features.npy"
+}
+check "five bad pictures: status 3, the others encoded" sick
+for word in 'empty.jpg: an empty file' 'text.jpg: neither' 'cut.png: damaged PNG' 'cut.jpg: damaged JPEG' '00.png: 64x64 pixels; this model takes aligned crops of 112x112'; do
+    check "  says: $word" grep -qF "sick/$word" "$work/sick.err"
+done
+check "  and lists them as JSON" grep -qF "\"failed\":[{\"path\":\"$faces/sick/00.png\",\"error\":\"64x64" "$work/sick.json"
+all_sick() {
+    local got=0
+    encode -o "$work/x" "$faces/sick" 2>"$work/sick.err" || got=$?
+    [ "$got" = 1 ] && tail -n 1 "$work/sick.err" | grep -qF "none of 5 pictures could be used"
+}
+check "nothing but bad pictures" all_sick
+rm -r "$faces/sick"
+
+check "no model" fails 2 "--model M and -o SET are needed" "$caface" encode "$faces"
+check "a model that is not there" fails 1 "none.onnx: No such file" "$caface" encode --model "$work/none.onnx" -o "$work/x" "$faces"
+check "a model that is none" fails 1 "$faces/ann/01.jpg: " "$caface" encode --model "$faces/ann/01.jpg" -o "$work/x" "$faces"
+check "an empty folder" fails 1 "none: no pictures" "$caface" encode --model "$model" -o "$work/x" "$faces/none"
+check "a path that is not there" fails 1 "nowhere: No such file" "$caface" encode --model "$model" -o "$work/x" "$faces/nowhere"
+check "a tap that is not there" fails 1 "no such node" "$caface" encode --model "$model" --tap nowhere -o "$work/x" "$faces"
+check "a precision that is none" fails 2 "fp32, bf16 or int8" "$caface" encode --model "$model" --precision fp8 -o "$work/x" "$faces"
+check "int8 without calibration" fails 1 "" "$caface" encode --model "$model" --precision int8 -o "$work/x" "$faces"
+check "an output folder that cannot be" fails 1 "$work/no/x" "$caface" encode --model "$model" -o "$work/no/x" "$faces"
+check "an output that is a device" fails 1 "/dev/full" "$caface" encode --model "$model" -o /dev/full "$faces"
+check "failures leave nothing behind" eval '[ ! -e "$work/x" ] && [ -z "$(find "$work" -name "*.tmp-*")" ]'
+
+# Stopping and going on. A list with many repeats keeps it busy long enough.
+for ((i = 0; i < 400; i++)); do
+    printf '%s/ann/0%d.png\tann\n%s/bob/0%d.jpg\tbob\n' "$faces" $((i % 3 * 2)) "$faces" $((i % 3 * 2 + 1))
+done >"$work/long.txt"
+stopped() {
+    local pid got=0
+    "$caface" encode --model "$model" --threads 1 -q -o "$work/stop" "$work/long.txt" 2>"$work/stop.err" &
+    pid=$!
+    # Ctrl-C as soon as it is at work: its temporary folder is there.
+    for ((i = 0; i < 1000; i++)); do
+        compgen -G "$work/stop.tmp-*/features.npy.tmp-*" >/dev/null && break
+        sleep 0.005
+    done
+    sleep 0.1
+    kill -INT $pid
+    wait $pid || got=$?
+    echo "status $got"
+    cat "$work/stop.err" "$work/stop/set.json"
+    [ "$got" = 130 ] && grep -q -- '--resume' "$work/stop.err" && grep -q '"complete":false' "$work/stop/set.json" &&
+        "$caface" info "$work/stop" >/dev/null
+}
+resumed() {
+    "$caface" encode --model "$model" --resume -q -o "$work/stop" "$work/long.txt" &&
+        "$caface" encode --model "$model" -q -o "$work/whole" "$work/long.txt" && same_set "$work/whole" "$work/stop"
+}
+set -m # so that background jobs can be interrupted
+check "Ctrl-C leaves a valid set" stopped
+check "--resume makes it the same, byte for byte" resumed
+check "--resume of a finished set changes nothing" resumed
+check "--resume with other options is refused" fails 1 "flip is false" "$caface" encode --model "$model" --resume --flip -q -o "$work/stop" "$work/long.txt"
+check "--resume with another model is refused" fails 1 "backbone is" "$caface" encode --model "$fixtures/onnx/face_norm_16.onnx" --resume -q -o "$work/stop" "$work/long.txt"
+check "--resume with other pictures is refused" fails 1 "not among the pictures" "$caface" encode --model "$model" --resume -q -o "$work/stop" "$faces/bob"
+finish
