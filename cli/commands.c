@@ -1,6 +1,8 @@
 /* The program's commands, in the order the overview lists them. */
 #include "command.h"
 
+extern const cli_command cli_bench_encode;
+extern const cli_command cli_calibrate;
 extern const cli_command cli_convert;
 extern const cli_command cli_demo;
 extern const cli_command cli_eval_identify;
@@ -23,6 +25,7 @@ const cli_command *const cli_commands[] = {
     &cli_info,
     &cli_detect,
     &cli_convert,
+    &cli_calibrate,
     &cli_eval_verify,
     &cli_eval_identify,
     &cli_plot_similarity,
@@ -32,6 +35,7 @@ const cli_command *const cli_commands[] = {
     &cli_prepare_centers,
     &cli_train,
     &cli_demo,
+    &cli_bench_encode,
     NULL,
 };
 /* clang-format on */

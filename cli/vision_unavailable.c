@@ -24,6 +24,28 @@ const cli_command cli_detect = {
     .run = say_so,
 };
 
+const cli_command cli_bench_encode = {
+    .name = "bench encode",
+    .summary = "speed of a backbone (not in this build)",
+    .synopsis = "...",
+    .text = "Not in this build.",
+    .options = options,
+    .options_size = sizeof(cli_common),
+    .max_args = 1000000,
+    .run = say_so,
+};
+
+const cli_command cli_calibrate = {
+    .name = "calibrate",
+    .summary = "prepare a backbone for int8 (not in this build)",
+    .synopsis = "...",
+    .text = "Not in this build.",
+    .options = options,
+    .options_size = sizeof(cli_common),
+    .max_args = 1000000,
+    .run = say_so,
+};
+
 const cli_command cli_encode = {
     .name = "encode",
     .summary = "face crops into features and styles (not in this build)",

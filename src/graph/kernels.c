@@ -15,7 +15,8 @@
 /* Where a span of positions of one group takes its parameters. */
 typedef struct span {
     const float *scale, *shift, *slope, *border;
-    float lo, hi, inverse_quantum;
+    const float *inverse; /* of the quanta, to S8 only */
+    float lo, hi;
 } span;
 
 CAFI_INLINE float act_of(float v, cafi_act act, float slope, const span *s)
@@ -44,7 +45,7 @@ CAFI_INLINE __m512 load16(const void *x, cafi_elem elem, size_t i)
     return _mm512_loadu_ps((const float *)x + i);
 }
 
-CAFI_INLINE void store16(void *y, cafi_elem elem, size_t i, __m512 v, float inverse_quantum)
+CAFI_INLINE void store16(void *y, cafi_elem elem, size_t i, __m512 v, __m512 inverse)
 {
     if (elem == CAFI_ELEM_F32) {
         _mm512_storeu_ps((float *)y + i, v);
@@ -56,7 +57,7 @@ CAFI_INLINE void store16(void *y, cafi_elem elem, size_t i, __m512 v, float inve
         _mm256_storeu_si256((__m256i *)(void *)((uint16_t *)y + i),
                             _mm512_cvtepi32_epi16(_mm512_srli_epi32(bits, 16)));
     } else {
-        v = _mm512_mul_ps(v, _mm512_set1_ps(inverse_quantum));
+        v = _mm512_mul_ps(v, inverse);
         v = _mm512_min_ps(_mm512_max_ps(v, _mm512_set1_ps(-127.f)), _mm512_set1_ps(127.f));
         _mm_storeu_si128((__m128i *)(void *)((int8_t *)y + i),
                          _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(v)));
@@ -81,6 +82,7 @@ CAFI_INLINE void run_chunk(const void *x, cafi_elem from, void *y, cafi_elem to,
     __m512 shift = s->scale ? _mm512_loadu_ps(s->shift + l) : _mm512_setzero_ps();
     __m512 border = s->border ? _mm512_loadu_ps(s->border + l) : _mm512_setzero_ps();
     __m512 slope = act == CAFI_ACT_PRELU ? _mm512_loadu_ps(s->slope + l) : _mm512_setzero_ps();
+    __m512 inverse = to == CAFI_ELEM_S8 ? _mm512_loadu_ps(s->inverse + l) : _mm512_setzero_ps();
 
     for (size_t p = 0; p < n; p++) {
         __m512 v = load16(x, from, base + p * step + l);
@@ -89,7 +91,7 @@ CAFI_INLINE void run_chunk(const void *x, cafi_elem from, void *y, cafi_elem to,
             v = _mm512_add_ps(_mm512_mul_ps(v, scale), shift);
         if (s->border)
             v = _mm512_add_ps(v, border);
-        store16(y, to, base + p * step + l, act16(v, act, slope, s), s->inverse_quantum);
+        store16(y, to, base + p * step + l, act16(v, act, slope, s), inverse);
     }
 }
 
@@ -119,7 +121,7 @@ CAFI_INLINE void run_span(const void *x, cafi_elem from, void *y, cafi_elem to, 
                 v += s->border[l];
             cafi_store(y, to, base + p * L + l,
                        act_of(v, act, act == CAFI_ACT_PRELU ? s->slope[l] : 0, s),
-                       s->inverse_quantum);
+                       to == CAFI_ELEM_S8 ? s->inverse[l] : 0);
         }
 }
 
@@ -130,11 +132,12 @@ CAFI_INLINE void run_plain(const void *x, cafi_elem from, void *y, cafi_elem to,
     float scale = s->scale ? s->scale[0] : 1;
     float shift = (s->shift ? s->shift[0] : 0) + (s->border ? s->border[0] : 0);
     float slope = act == CAFI_ACT_PRELU ? s->slope[0] : 0;
+    float inverse = to == CAFI_ELEM_S8 ? s->inverse[0] : 0;
 
     for (size_t p = 0; p < n; p++) {
         float v = cafi_load(x, from, base + p) * scale + shift;
 
-        cafi_store(y, to, base + p, act_of(v, act, slope, s), s->inverse_quantum);
+        cafi_store(y, to, base + p, act_of(v, act, slope, s), inverse);
     }
 }
 
@@ -221,7 +224,7 @@ static void pass(const cafi_pass_args *a, size_t first, size_t last)
                       .slope = a->slope ? a->slope + c : NULL,
                       .lo = a->lo,
                       .hi = a->hi,
-                      .inverse_quantum = a->inverse_quantum};
+                      .inverse = a->inverse_quanta ? a->inverse_quanta + c : NULL};
 
             if (a->border)
                 with_border(a, base, g, &s);

@@ -29,7 +29,7 @@ typedef struct cafi_border {
 
 /* y = act(scale x + shift + border), element by element; y may be x. Parameters
  * are per channel, padded to whole groups with zeros, or NULL. To S8 values are
- * multiplied by 1/quantum first, rounded to even and clipped to +-127. */
+ * multiplied by inverse_quanta first, rounded to even and clipped to +-127. */
 typedef struct cafi_pass_args {
     const void *x;
     void *y;
@@ -39,7 +39,7 @@ typedef struct cafi_pass_args {
     const cafi_border *border;
     cafi_act act;
     float lo, hi;
-    float inverse_quantum;
+    const float *inverse_quanta;
 } cafi_pass_args;
 
 /* c = a op b. b is a map of the same size, or one number a channel of a row

@@ -56,7 +56,7 @@ void cafi_record(cafi_lowering *lw, size_t node, const cafi_variant *form)
 }
 
 caface_status cafi_produce(cafi_lowering *lw, size_t node, cafi_elem elem, cafi_layout layout,
-                           float quantum, size_t *buffer, caface_error *err)
+                           size_t for_conv, size_t *buffer, caface_error *err)
 {
     cafi_extent3 e = cafi_extent_of(lw, node);
     size_t size = 0;
@@ -68,7 +68,7 @@ caface_status cafi_produce(cafi_lowering *lw, size_t node, cafi_elem elem, cafi_
         return cafi_fail(err, CAFACE_ELIMIT, "node %s: too large", lw->ir->nodes[node].node.name);
     st = cafi_program_buffer(lw->program, size, buffer, err);
     if (!st)
-        cafi_record(lw, node, &(cafi_variant){elem, layout, quantum, *buffer});
+        cafi_record(lw, node, &(cafi_variant){elem, layout, for_conv, *buffer});
     return st;
 }
 
@@ -81,11 +81,13 @@ static caface_status convert(cafi_lowering *lw, size_t node, const cafi_variant 
                              const cafi_variant *to, caface_error *err)
 {
     cafi_extent3 e = cafi_extent_of(lw, node);
+    size_t padded = cafi_value_groups(e, to->layout) * cafi_value_lanes(e, to->layout);
     cafi_step step = {.kind = CAFI_STEP_PASS,
                       .label = to->elem == CAFI_ELEM_S8 ? "quantise" : "convert",
                       .in = {from->buffer},
                       .in_count = 1,
                       .out = to->buffer};
+    caface_status st = CAFACE_OK;
 
     if (same_memory(e, from->layout, to->layout)) {
         step.pass = (cafi_pass_args){.from = from->elem,
@@ -93,8 +95,7 @@ static caface_status convert(cafi_lowering *lw, size_t node, const cafi_variant 
                                      .rows = e.rows,
                                      .groups = cafi_value_groups(e, to->layout),
                                      .positions = e.positions,
-                                     .lanes = cafi_value_lanes(e, to->layout),
-                                     .inverse_quantum = to->quantum > 0 ? 1 / to->quantum : 0};
+                                     .lanes = cafi_value_lanes(e, to->layout)};
     } else {
         step.kind = CAFI_STEP_REORDER;
         step.label = "reorder";
@@ -106,11 +107,21 @@ static caface_status convert(cafi_lowering *lw, size_t node, const cafi_variant 
                                            .channels = e.channels,
                                            .positions = e.positions};
     }
-    return cafi_program_step(lw->program, &step, lw->ir->nodes[node].node.name, err);
+    if (to->elem == CAFI_ELEM_S8) {
+        st = cafi_alloc((void **)&step.parameters, padded, sizeof(float), err);
+        if (!st)
+            st = cafi_inverse_quanta(lw, to->for_conv, step.parameters, err);
+        step.pass.inverse_quanta = step.parameters;
+    }
+    if (!st)
+        st = cafi_program_step(lw->program, &step, lw->ir->nodes[node].node.name, err);
+    if (st)
+        free(step.parameters);
+    return st;
 }
 
 caface_status cafi_want(cafi_lowering *lw, size_t node, cafi_elem elem, cafi_layout layout,
-                        float quantum, size_t *buffer, caface_error *err)
+                        size_t for_conv, size_t *buffer, caface_error *err)
 {
     cafi_extent3 e = cafi_extent_of(lw, node);
     const cafi_value_forms *v = &lw->values[node];
@@ -121,7 +132,7 @@ caface_status cafi_want(cafi_lowering *lw, size_t node, cafi_elem elem, cafi_lay
     for (size_t i = 0; i < v->count; i++) {
         const cafi_variant *f = &v->forms[i];
 
-        if (f->elem == elem && same_memory(e, f->layout, layout) && f->quantum == quantum) {
+        if (f->elem == elem && same_memory(e, f->layout, layout) && f->for_conv == for_conv) {
             *buffer = f->buffer;
             return CAFACE_OK;
         }
@@ -139,21 +150,54 @@ caface_status cafi_want(cafi_lowering *lw, size_t node, cafi_elem elem, cafi_lay
         from = (cafi_variant){CAFI_ELEM_F32, layout, 0, *buffer};
     }
     if (!st)
-        st = cafi_produce(lw, node, elem, layout, quantum, buffer, err);
-    return st ? st : convert(lw, node, &from, &(cafi_variant){elem, layout, quantum, *buffer}, err);
+        st = cafi_produce(lw, node, elem, layout, for_conv, buffer, err);
+    return st ? st
+              : convert(lw, node, &from, &(cafi_variant){elem, layout, for_conv, *buffer}, err);
 }
 
-caface_status cafi_quantum_of(const cafi_lowering *lw, const cafi_ir_node *conv, float *out,
-                              caface_error *err)
+caface_status cafi_quanta_of(const cafi_lowering *lw, size_t conv, float **quanta,
+                             caface_error *err)
 {
-    float range = lw->options->ranges ? cafi_ranges_get(lw->options->ranges, conv->node.name) : -1;
+    const cafi_ir_node *n = &lw->ir->nodes[conv];
+    size_t channels = cafi_ir_channels(&lw->ir->nodes[n->inputs[0]]);
+    caface_status st = cafi_alloc_f32(quanta, 1, channels, err);
 
-    if (range < 0)
-        return cafi_fail(err, CAFACE_EINVAL,
-                         "int8: no range for %s; calibrate the model first (caface calibrate)",
-                         conv->node.name);
-    *out = range > 1e-20f ? range / 127 : 1;
-    return CAFACE_OK;
+    if (!st)
+        st = cafi_ranges_quanta(lw->options->ranges, n->node.name, channels, *quanta, err);
+    if (st) {
+        free(*quanta);
+        *quanta = NULL;
+    }
+    return st;
+}
+
+caface_status cafi_inverse_quanta(const cafi_lowering *lw, size_t conv, float *padded,
+                                  caface_error *err)
+{
+    size_t channels = cafi_ir_channels(&lw->ir->nodes[lw->ir->nodes[conv].inputs[0]]);
+    float *quanta = NULL;
+    caface_status st = cafi_quanta_of(lw, conv, &quanta, err);
+
+    for (size_t c = 0; !st && c < channels; c++)
+        padded[c] = 1 / quanta[c];
+    free(quanta);
+    return st;
+}
+
+bool cafi_wants_f32(const cafi_lowering *lw, size_t node)
+{
+    if (lw->ir->nodes[node].output)
+        return true;
+    for (size_t k = 0; k < lw->ir->count; k++) {
+        const cafi_ir_node *n = &lw->ir->nodes[k];
+        bool weighted = n->op == CAFI_OP_CONV || n->op == CAFI_OP_GEMM;
+
+        for (size_t i = 0; !n->dead && i < n->input_count; i++)
+            if (n->inputs[i] == node &&
+                (!weighted || i > 0 || cafi_elem_of(lw, k) == CAFI_ELEM_F32))
+                return true;
+    }
+    return false;
 }
 
 static caface_status lower_input(cafi_lowering *lw, size_t node, caface_error *err)

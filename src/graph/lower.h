@@ -8,7 +8,7 @@
 typedef struct cafi_variant {
     cafi_elem elem;
     cafi_layout layout;
-    float quantum; /* S8 */
+    size_t for_conv; /* S8: the convolution whose scales it has; else 0, never one */
     size_t buffer;
 } cafi_variant;
 
@@ -48,17 +48,25 @@ size_t cafi_value_groups(cafi_extent3 e, cafi_layout layout);
 
 /* The value of a node in the wanted form, converted if need be. */
 caface_status cafi_want(cafi_lowering *lw, size_t node, cafi_elem elem, cafi_layout layout,
-                        float quantum, size_t *buffer, caface_error *err);
+                        size_t for_conv, size_t *buffer, caface_error *err);
 /* A new buffer for a node's value, recorded as one of its forms. */
 caface_status cafi_produce(cafi_lowering *lw, size_t node, cafi_elem elem, cafi_layout layout,
-                           float quantum, size_t *buffer, caface_error *err);
+                           size_t for_conv, size_t *buffer, caface_error *err);
 /* Records that a buffer holds the node's value. */
 void cafi_record(cafi_lowering *lw, size_t node, const cafi_variant *form);
 /* True when this reader of `node` may overwrite its buffer. */
 bool cafi_may_overwrite(const cafi_lowering *lw, size_t node, size_t buffer);
-/* The scale of what enters a quantised convolution: its range over 127. */
-caface_status cafi_quantum_of(const cafi_lowering *lw, const cafi_ir_node *conv, float *out,
-                              caface_error *err);
+/* The scales of what enters a quantised convolution, [channels], to be freed;
+ * and their inverses, padded with zeros. */
+caface_status cafi_quanta_of(const cafi_lowering *lw, size_t conv, float **quanta,
+                             caface_error *err);
+caface_status cafi_inverse_quanta(const cafi_lowering *lw, size_t conv, float *padded,
+                                  caface_error *err);
+/* True when something other than a bf16 or s8 convolution reads the value: then
+ * it is kept in f32, so that sums along a network do not lose digits. */
+bool cafi_wants_f32(const cafi_lowering *lw, size_t node);
+/* What a convolution or matrix computes in, if oneDNN can. */
+cafi_elem cafi_elem_of(const cafi_lowering *lw, size_t node);
 
 /* One function a kind of node; each adds the steps that make node's value. */
 caface_status cafi_lower_conv(cafi_lowering *lw, size_t node, caface_error *err);

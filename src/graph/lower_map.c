@@ -17,36 +17,32 @@ static cafi_variant native(const cafi_lowering *lw, size_t node)
     return (cafi_variant){CAFI_ELEM_F32, CAFI_LAYOUT_PLAIN, 0, 0};
 }
 
-/* True when only quantised convolutions read node: the pass can quantise. */
-static bool only_quantised_readers(const cafi_lowering *lw, size_t node, size_t *reader)
+/* The one reader of node, when it is a quantised convolution: the pass can
+ * quantise for it. */
+static size_t quantised_reader(const cafi_lowering *lw, size_t node)
 {
-    size_t readers = 0;
-
-    if (lw->options->precision != CAFI_PREC_INT8)
-        return false;
+    if (lw->options->precision != CAFI_PREC_INT8 || lw->values[node].remaining != 1)
+        return 0;
     for (size_t k = 0; k < lw->ir->count; k++) {
         const cafi_ir_node *n = &lw->ir->nodes[k];
 
-        if (n->dead || !n->input_count || n->inputs[0] != node)
-            continue;
-        if (!n->quantised)
-            return false;
-        readers++;
-        *reader = k;
+        if (!n->dead && n->input_count && n->inputs[0] == node)
+            return n->quantised ? k : 0;
     }
-    return readers > 0 && readers == lw->values[node].remaining;
+    return 0;
 }
 
-/* scale, shift and slope as floats, padded to whole groups. */
-static caface_status parameters(const cafi_ir_node *n, size_t padded, cafi_step *step,
-                                caface_error *err)
+/* scale, shift, slope and inverse quanta as floats, padded to whole groups. */
+static caface_status parameters(const cafi_lowering *lw, const cafi_ir_node *n, size_t for_conv,
+                                cafi_step *step, caface_error *err)
 {
+    size_t padded = step->pass.groups * step->pass.lanes;
     size_t C = cafi_ir_channels(n);
     caface_status st = CAFACE_OK;
 
-    if (!n->scale && !n->slope)
+    if (!n->scale && !n->slope && !for_conv)
         return CAFACE_OK;
-    st = cafi_alloc((void **)&step->parameters, 3 * padded, sizeof(float), err);
+    st = cafi_alloc((void **)&step->parameters, 4 * padded, sizeof(float), err);
     if (st)
         return st;
     for (size_t c = 0; c < C; c++) {
@@ -60,7 +56,10 @@ static caface_status parameters(const cafi_ir_node *n, size_t padded, cafi_step 
     }
     if (n->slope)
         step->pass.slope = step->parameters + 2 * padded;
-    return CAFACE_OK;
+    if (!for_conv)
+        return CAFACE_OK;
+    step->pass.inverse_quanta = step->parameters + 3 * padded;
+    return cafi_inverse_quanta(lw, for_conv, step->parameters + 3 * padded, err);
 }
 
 /* Whether a pass can start on a part of the step before as soon as that part
@@ -143,29 +142,26 @@ caface_status cafi_lower_pass(cafi_lowering *lw, size_t i, caface_error *err)
     cafi_extent3 e = cafi_extent_of(lw, i);
     cafi_variant from = native(lw, source);
     cafi_elem to = from.elem;
-    size_t reader = 0;
-    float quantum = 0;
+    size_t for_conv = 0;
     cafi_step step;
     caface_status st = CAFACE_OK;
 
     if (n->act == CAFI_ACT_OTHER)
         return lower_activation(lw, i, err);
-    if (only_quantised_readers(lw, i, &reader)) {
+    for_conv = quantised_reader(lw, i);
+    if (for_conv)
         to = CAFI_ELEM_S8;
-        st = cafi_quantum_of(lw, &lw->ir->nodes[reader], &quantum, err);
-    } else if (n->node.shape.ndim == 4 && lw->stream == CAFI_ELEM_BF16) {
-        to = CAFI_ELEM_BF16;
-    }
+    else if (n->node.shape.ndim == 4)
+        to = cafi_wants_f32(lw, i) ? CAFI_ELEM_F32 : lw->stream;
     step =
         pass_step(n, e, from, to, n->border_of == CAFI_NO_NODE ? NULL : lw->borders[n->border_of]);
-    step.pass.inverse_quantum = quantum > 0 ? 1 / quantum : 0;
     if (!st)
-        st = parameters(n, step.pass.groups * step.pass.lanes, &step, err);
+        st = parameters(lw, n, for_conv, &step, err);
     if (!st && to == from.elem && cafi_may_overwrite(lw, source, from.buffer)) {
         step.out = from.buffer;
         cafi_record(lw, i, &(cafi_variant){to, from.layout, 0, from.buffer});
     } else if (!st) {
-        st = cafi_produce(lw, i, to, from.layout, quantum, &step.out, err);
+        st = cafi_produce(lw, i, to, from.layout, for_conv, &step.out, err);
     }
     share_parts(lw, &step);
     if (!st)

@@ -12,7 +12,7 @@ typedef struct choice {
     bool winograd;
 } choice;
 
-static cafi_elem elem_of(const cafi_lowering *lw, size_t i)
+cafi_elem cafi_elem_of(const cafi_lowering *lw, size_t i)
 {
     const cafi_ir_node *n = &lw->ir->nodes[i];
     cafi_precision precision = lw->options->precision;
@@ -21,7 +21,7 @@ static cafi_elem elem_of(const cafi_lowering *lw, size_t i)
         return CAFI_ELEM_F32;
     if (precision == CAFI_PREC_INT8 && n->quantised)
         return CAFI_ELEM_S8;
-    if (cafi_ir_channels(&lw->ir->nodes[n->inputs[0]]) < 16 ||
+    if (cafi_ir_channels(&lw->ir->nodes[n->inputs[0]]) < 16 || n->node.window.groups > 1 ||
         (precision == CAFI_PREC_INT8 && i == lw->last_weighted))
         return CAFI_ELEM_F32;
     return lw->stream;
@@ -41,9 +41,9 @@ static bool wants_winograd(const cafi_lowering *lw, const cafi_ir_node *n)
            n->node.shape.dim[2] >= 7 && n->node.shape.dim[3] >= 7;
 }
 
-static cafi_dnn_spec conv_spec(const cafi_lowering *lw, const cafi_ir_node *n, const choice *c,
-                               size_t parts)
+static cafi_dnn_spec conv_spec(const cafi_lowering *lw, size_t i, const choice *c, size_t parts)
 {
+    const cafi_ir_node *n = &lw->ir->nodes[i];
     cafi_shape in = cafi_shape_close(&lw->ir->nodes[n->inputs[0]].node.shape, lw->options->batch);
     cafi_shape out = cafi_shape_close(&n->node.shape, lw->options->batch);
 
@@ -60,7 +60,7 @@ static cafi_dnn_spec conv_spec(const cafi_lowering *lw, const cafi_ir_node *n, c
         .out_width = (size_t)out.dim[3],
         .window = n->node.window,
         .src = c->elem,
-        .dst = c->elem == CAFI_ELEM_F32 ? CAFI_ELEM_F32 : lw->stream,
+        .dst = c->elem == CAFI_ELEM_F32 || cafi_wants_f32(lw, i) ? CAFI_ELEM_F32 : lw->stream,
         .src_layout = c->src,
         .dst_layout = c->dst,
         .sum = n->sum,
@@ -85,7 +85,7 @@ static size_t parts_of(const cafi_lowering *lw, const cafi_ir_node *n, const cho
 static bool choose(cafi_lowering *lw, size_t i, choice *best, size_t *parts)
 {
     const cafi_ir_node *n = &lw->ir->nodes[i];
-    cafi_elem e = elem_of(lw, i);
+    cafi_elem e = cafi_elem_of(lw, i);
     cafi_layout L = lw->layout;
     bool thin = cafi_ir_channels(&lw->ir->nodes[n->inputs[0]]) <= 4 && L != CAFI_LAYOUT_LAST;
     const choice all[] = {
@@ -104,7 +104,7 @@ static bool choose(cafi_lowering *lw, size_t i, choice *best, size_t *parts)
             continue;
         *best = all[k];
         *parts = parts_of(lw, n, best);
-        spec = conv_spec(lw, n, best, *parts);
+        spec = conv_spec(lw, i, best, *parts);
         if (cafi_dnn_probe(lw->dnn, &spec))
             return true;
     }
@@ -189,12 +189,13 @@ caface_status cafi_lower_conv(cafi_lowering *lw, size_t i, caface_error *err)
 
     if (!choose(lw, i, &c, &step.parts))
         return slow_conv(lw, i, err);
-    step.spec = conv_spec(lw, n, &c, step.parts);
+    step.spec = conv_spec(lw, i, &c, step.parts);
     if (c.elem == CAFI_ELEM_S8)
-        st = cafi_quantum_of(lw, n, &step.quantum, err);
+        st = cafi_quanta_of(lw, i, &step.quanta, err);
     step.measured = lw->options->calibrate && n->quantised;
     if (!st)
-        st = cafi_want(lw, n->inputs[0], c.elem, c.src, step.quantum, &step.in[0], err);
+        st = cafi_want(lw, n->inputs[0], c.elem, c.src, c.elem == CAFI_ELEM_S8 ? i : 0, &step.in[0],
+                       err);
     if (!st)
         st = destination(lw, i, step.spec.dst, c.dst, &step.out, err);
     if (!st && n->border)
@@ -207,6 +208,7 @@ caface_status cafi_lower_conv(cafi_lowering *lw, size_t i, caface_error *err)
         st = cafi_program_step(lw->program, &step, n->node.name, err);
     if (st) {
         cafi_border_free(step.border);
+        free(step.quanta);
         return st;
     }
     for (size_t k = 0; k < lw->ir->count && n->border; k++)
@@ -248,7 +250,7 @@ caface_status cafi_lower_gemm(cafi_lowering *lw, size_t i, caface_error *err)
     const cafi_ir_node *n = &lw->ir->nodes[i];
     bool map = lw->ir->nodes[n->inputs[0]].node.shape.ndim == 4;
     cafi_step step = {.kind = CAFI_STEP_DNN, .label = "gemm", .in_count = 1, .ir = i};
-    cafi_elem elem = elem_of(lw, i) == CAFI_ELEM_BF16 ? CAFI_ELEM_BF16 : CAFI_ELEM_F32;
+    cafi_elem elem = cafi_elem_of(lw, i) == CAFI_ELEM_BF16 ? CAFI_ELEM_BF16 : CAFI_ELEM_F32;
     cafi_layout layout = map ? lw->layout : CAFI_LAYOUT_PLAIN;
     size_t width = cafi_ir_channels(n);
     caface_status st = CAFACE_OK;

@@ -5,23 +5,52 @@
 #include "base/mem.h"
 #include "graph/program.h"
 
-/* Per output channel: w / scale rounded to s8, scale = largest |w| / 127. */
-static caface_status quantise(const float *weights, size_t O, size_t row, int8_t **out,
-                              float **scales, caface_error *err)
+typedef struct weight_shape {
+    size_t O, I, taps;
+} weight_shape;
+
+static weight_shape shape_of(const cafi_ir *ir, const cafi_ir_node *node)
 {
-    caface_status st = cafi_alloc((void **)out, O, row, err);
+    const cafi_shape *w = &cafi_graph_node(ir->graph, node->weight)->shape;
+
+    return (weight_shape){(size_t)w->dim[0], (size_t)w->dim[1],
+                          w->ndim == 4 ? (size_t)(w->dim[2] * w->dim[3]) : 1};
+}
+
+/* Per output channel: w quanta / scale rounded to s8, scale = largest / 127. */
+static caface_status quantise(float *weights, const weight_shape *n, const float *quanta,
+                              int8_t **out, float **scales, caface_error *err)
+{
+    size_t row = n->I * n->taps;
+    caface_status st = cafi_alloc((void **)out, n->O, row, err);
 
     if (!st)
-        st = cafi_alloc_f32(scales, 1, O, err);
-    for (size_t o = 0; !st && o < O; o++) {
-        const float *w = weights + o * row;
+        st = cafi_alloc_f32(scales, 1, n->O, err);
+    for (size_t o = 0; !st && o < n->O; o++) {
+        float *w = weights + o * row;
         float top = 0;
 
-        for (size_t i = 0; i < row; i++)
+        for (size_t i = 0; i < row; i++) {
+            w[i] *= quanta[i / n->taps];
             top = fabsf(w[i]) > top ? fabsf(w[i]) : top;
-        (*scales)[o] = top > 1e-20f ? top / 127 : 1;
+        }
+        (*scales)[o] = top > 1e-30f ? top / 127 : 1;
         for (size_t i = 0; i < row; i++)
             (*out)[o * row + i] = (int8_t)lrintf(w[i] / (*scales)[o]);
+    }
+    return st;
+}
+
+/* The largest weight that meets each input channel, for calibration. */
+static caface_status measure(cafi_step *s, const float *weights, const weight_shape *n,
+                             caface_error *err)
+{
+    caface_status st = cafi_alloc((void **)&s->weight_top, n->I, sizeof(float), err);
+
+    for (size_t k = 0; !st && k < n->O * n->I * n->taps; k++) {
+        size_t i = k / n->taps % n->I;
+
+        s->weight_top[i] = fmaxf(s->weight_top[i], fabsf(weights[k]));
     }
     return st;
 }
@@ -45,7 +74,7 @@ caface_status cafi_pack_step(cafi_program *program, size_t step, const cafi_ir *
 {
     cafi_step *s = &program->steps[step];
     const cafi_ir_node *node = &ir->nodes[s->ir];
-    size_t O = s->spec.out_channels * s->parts;
+    weight_shape n;
     float *weights = NULL;
     float *bias = NULL;
     float *scales = NULL;
@@ -58,13 +87,12 @@ caface_status cafi_pack_step(cafi_program *program, size_t step, const cafi_ir *
     st = cafi_fold_weights(ir, node, &weights, &bias, s->border, err);
     if (st)
         return st;
-    cafi_shape_count(&cafi_graph_node(ir->graph, node->weight)->shape, 0, &row);
-    row /= O;
-    if (s->spec.src == CAFI_ELEM_S8) {
-        st = quantise(weights, O, row, &small, &scales, err);
-        for (size_t o = 0; !st && o < O; o++)
-            scales[o] *= s->quantum;
-    }
+    n = shape_of(ir, node);
+    row = n.I * n.taps;
+    if (s->measured)
+        st = measure(s, weights, &n, err);
+    if (!st && s->spec.src == CAFI_ELEM_S8)
+        st = quantise(weights, &n, s->quanta, &small, &scales, err);
     for (size_t k = 0; !st && k < s->parts; k++)
         st = pack_part(s, dnn, k, small ? (const void *)small : weights,
                        row * (small ? 1 : sizeof(float)), bias, scales, err);

@@ -136,22 +136,32 @@ static caface_status fold_forward(cafi_ir *ir, size_t i, caface_error *err)
     return st;
 }
 
-/* Which convolutions int8 computes: all but the first and the last layer, and
- * but grouped ones, which are bound by memory. */
+/* Which convolutions int8 computes. Not the first and the last layer; not
+ * grouped ones, which are bound by memory; and neither the maps of half the
+ * input's size or more nor those of 7x7 and below, which are a small part of
+ * the work: with them in s8 the worst of 2184 faces had a cosine of 0.974 to
+ * fp32, without them 0.995. */
 static void mark_quantised(cafi_ir *ir)
 {
     size_t last = CAFI_NO_NODE;
+    int64_t input = 0;
 
-    for (size_t i = 0; i < ir->count; i++)
-        if (!ir->nodes[i].dead && is_weighted(&ir->nodes[i]))
+    for (size_t i = 0; i < ir->count; i++) {
+        const cafi_ir_node *n = &ir->nodes[i];
+
+        if (!n->dead && is_weighted(n))
             last = i;
+        if (n->op == CAFI_OP_INPUT && n->node.shape.ndim == 4 && !input)
+            input = n->node.shape.dim[2];
+    }
     for (size_t i = 0; i < ir->count; i++) {
         cafi_ir_node *n = &ir->nodes[i];
-        const cafi_ir_node *x = n->input_count ? &ir->nodes[n->inputs[0]] : NULL;
+        const int64_t *out = n->node.shape.dim;
 
         n->quantised = !n->dead && n->op == CAFI_OP_CONV && i != last &&
-                       n->node.window.groups == 1 && cafi_ir_channels(x) >= 16 &&
-                       n->node.shape.dim[2] * n->node.shape.dim[3] > 1;
+                       n->node.window.groups == 1 &&
+                       cafi_ir_channels(&ir->nodes[n->inputs[0]]) >= 16 && out[2] * out[3] > 49 &&
+                       2 * out[2] < input;
     }
 }
 

@@ -207,7 +207,7 @@ caface_status cafi_plan_context_run(cafi_plan_context *context, const float *con
     bool fine = true;
 
     load(context->plan, context->execution, inputs);
-    fine = run_steps(context->plan, context->execution, false);
+    fine = run_steps(context->plan, context->execution, context->plan->profile);
     store(context->plan, context->execution, outputs);
     cafi_dnn_leave(before);
     cafi_fp_restore(mode);
@@ -286,17 +286,27 @@ caface_status cafi_plan_run(cafi_plan *plan, const float *const *inputs, float *
     return st ? st : fine ? CAFACE_OK : run_failed(err);
 }
 
-/* The largest magnitude in the first `rows` rows of what a step reads. */
-static float largest(const float *x, const cafi_step *s, size_t rows)
+/* The largest magnitude of every channel in the first `rows` rows of what a
+ * step reads, into ranges. */
+static caface_status measure(const float *x, const cafi_step *s, size_t rows, cafi_ranges *ranges,
+                             caface_error *err)
 {
-    size_t lanes = cafi_layout_lanes(s->spec.src_layout, s->spec.in_channels);
-    size_t row =
-        (s->spec.in_channels + lanes - 1) / lanes * lanes * s->spec.in_height * s->spec.in_width;
-    float top = 0;
+    size_t C = s->spec.in_channels;
+    size_t lanes = cafi_layout_lanes(s->spec.src_layout, C);
+    size_t groups = (C + lanes - 1) / lanes;
+    size_t positions = s->spec.in_height * s->spec.in_width;
+    float *top = NULL;
+    caface_status st = cafi_alloc((void **)&top, groups * lanes, sizeof *top, err);
 
-    for (size_t i = 0; i < rows * row; i++)
-        top = fabsf(x[i]) > top ? fabsf(x[i]) : top;
-    return top;
+    for (size_t i = 0; !st && i < rows * groups * positions * lanes; i++) {
+        size_t c = i / (positions * lanes) % groups * lanes + i % lanes;
+
+        top[c] = fabsf(x[i]) > top[c] ? fabsf(x[i]) : top[c];
+    }
+    if (!st)
+        st = cafi_ranges_widen(ranges, s->name, top, s->weight_top, C, err);
+    free(top);
+    return st;
 }
 
 caface_status cafi_plan_calibrate(cafi_plan *plan, const float *const *inputs, size_t rows,
@@ -320,9 +330,8 @@ caface_status cafi_plan_calibrate(cafi_plan *plan, const float *const *inputs, s
         const cafi_step *s = &plan->program.steps[i];
 
         if (s->measured)
-            st = cafi_ranges_set(
-                ranges, s->name,
-                largest(cafi_execution_buffer(plan->own->execution, s->in[0]), s, rows), err);
+            st = measure(cafi_execution_buffer(plan->own->execution, s->in[0]), s, rows, ranges,
+                         err);
         fine = cafi_execute_part(plan->own->execution, i, 0);
     }
     cafi_dnn_leave(before);

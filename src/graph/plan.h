@@ -5,6 +5,7 @@
 #define CAFI_GRAPH_PLAN_H
 
 #include "graph/graph.h"
+#include "graph/ranges.h"
 
 typedef enum cafi_precision { CAFI_FP32, CAFI_PREC_BF16, CAFI_PREC_INT8 } cafi_precision;
 /* "fp32", "bf16", "int8". */
@@ -17,13 +18,11 @@ caface_status cafi_precision_check(cafi_precision precision, caface_error *err);
 
 typedef struct cafi_plan_options {
     cafi_precision precision;
-    size_t batch;    /* rows of an open batch; 0 means 1 */
-    size_t threads;  /* 0: one for every core; see cafi_plan_run */
-    bool low_memory; /* no Winograd: a quarter of the weights, half the speed */
-    bool calibrate;  /* fp32 for cafi_plan_calibrate: keeps what int8 needs apart */
-    /* int8: the largest magnitude that enters every convolution, by its name, as
-     * cafi_plan_calibrate found it. */
-    const struct cafi_ranges *ranges;
+    size_t batch;              /* rows of an open batch; 0 means 1 */
+    size_t threads;            /* 0: one for every core; see cafi_plan_run */
+    bool low_memory;           /* no Winograd: a quarter of the weights, half the speed */
+    bool calibrate;            /* fp32 for cafi_plan_calibrate: keeps what int8 needs apart */
+    const cafi_ranges *ranges; /* int8: as cafi_plan_calibrate found them */
 } cafi_plan_options;
 
 typedef struct cafi_plan cafi_plan;
@@ -53,18 +52,6 @@ void cafi_plan_context_free(cafi_plan_context *context);
 caface_status cafi_plan_context_run(cafi_plan_context *context, const float *const *inputs,
                                     float *const *outputs, caface_error *err);
 
-/* Largest magnitudes of what enters convolutions, over the rows seen so far. */
-typedef struct cafi_ranges cafi_ranges;
-caface_status cafi_ranges_new(cafi_ranges **out, caface_error *err);
-void cafi_ranges_free(cafi_ranges *ranges);
-/* Widens a range. EINVAL: not a finite positive number. */
-caface_status cafi_ranges_set(cafi_ranges *ranges, const char *node, float value,
-                              caface_error *err);
-/* A negative number when the node is unknown. */
-float cafi_ranges_get(const cafi_ranges *ranges, const char *node);
-size_t cafi_ranges_count(const cafi_ranges *ranges);
-/* NULL when out of range. Borrowed. */
-const char *cafi_ranges_at(const cafi_ranges *ranges, size_t index, float *value);
 /* Runs a plan made with options.calibrate and widens ranges by what it sees in
  * the first `rows` rows. */
 caface_status cafi_plan_calibrate(cafi_plan *plan, const float *const *inputs, size_t rows,
@@ -80,6 +67,7 @@ typedef struct cafi_plan_step {
 } cafi_plan_step;
 size_t cafi_plan_step_count(const cafi_plan *plan);
 cafi_plan_step cafi_plan_step_at(const cafi_plan *plan, size_t index);
+/* While on, one thread at a time may run the plan. */
 void cafi_plan_profile(cafi_plan *plan, bool on);
 size_t cafi_plan_batch(const cafi_plan *plan);
 /* Bytes of weights, and of the buffers of one context. */

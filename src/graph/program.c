@@ -12,6 +12,8 @@ void cafi_program_free(cafi_program *program)
 
         free(s->name);
         free(s->parameters);
+        free(s->quanta);
+        free(s->weight_top);
         cafi_border_free(s->border);
         for (size_t k = 0; k < CAFI_PARTS; k++)
             cafi_dnn_op_free(s->op[k]);

@@ -40,7 +40,8 @@ typedef struct cafi_step {
     size_t part_bytes; /* distance of the parts' outputs */
     bool follows;      /* part k needs nothing of the step before but its part k */
     bool measured;     /* calibration looks at its input */
-    float quantum;     /* int8: of its input */
+    float *quanta;     /* int8: of its input, by channel; owned */
+    float *weight_top; /* measured: largest weight of each input channel; owned */
     cafi_dnn_spec spec;
     cafi_dnn_op *op[CAFI_PARTS];
     cafi_border *border; /* DNN: to be filled by packing; owned */

@@ -27,6 +27,30 @@ void cafi_input_load(const cafi_input_convention *input, float (*table)[256], co
     }
 }
 
+/* One convolution's scales, an array of numbers. */
+static caface_status read_scales(cafi_ranges *ranges, const char *name, const cafi_value *list,
+                                 caface_error *err)
+{
+    size_t count = list->kind == CAFI_LIST ? list->u.list.count : 0;
+    float *quanta = NULL;
+    caface_status st = CAFACE_OK;
+
+    if (!count)
+        return cafi_fail(err, CAFACE_EFORMAT, "calibration of %s is no list of numbers", name);
+    st = cafi_alloc_f32(&quanta, 1, count, err);
+    for (size_t c = 0; !st && c < count; c++) {
+        const cafi_value *v = &list->u.list.items[c];
+
+        quanta[c] = v->kind == CAFI_REAL  ? (float)v->u.real
+                    : v->kind == CAFI_INT ? (float)v->u.integer
+                                          : -1;
+    }
+    if (!st)
+        st = cafi_ranges_set(ranges, name, quanta, count, err);
+    free(quanta);
+    return st;
+}
+
 caface_status cafi_calibration_read(cafi_ranges **out, const cafi_bundle *bundle, caface_error *err)
 {
     const cafi_value *dict =
@@ -40,19 +64,10 @@ caface_status cafi_calibration_read(cafi_ranges **out, const cafi_bundle *bundle
                          "that has it",
                          bundle ? cafi_bundle_path(bundle) : "model");
     st = cafi_ranges_new(out, err);
-    for (size_t i = 0; !st && i < dict->u.list.count; i++) {
-        const cafi_value *v = &dict->u.list.items[i];
-        double range = v->kind == CAFI_REAL  ? v->u.real
-                       : v->kind == CAFI_INT ? (double)v->u.integer
-                                             : -1;
-
-        if (!(range >= 0 && range < 1e30))
-            st = cafi_fail(err, CAFACE_EFORMAT, "%s: calibration of %s is not a size",
-                           cafi_bundle_path(bundle), dict->u.list.keys[i]);
-        else
-            st = cafi_ranges_set(*out, dict->u.list.keys[i], (float)range, err);
-    }
+    for (size_t i = 0; !st && i < dict->u.list.count; i++)
+        st = read_scales(*out, dict->u.list.keys[i], &dict->u.list.items[i], err);
     if (st) {
+        cafi_prefix(err, st, cafi_bundle_path(bundle));
         cafi_ranges_free(*out);
         *out = NULL;
     }
@@ -61,32 +76,81 @@ caface_status cafi_calibration_read(cafi_ranges **out, const cafi_bundle *bundle
 
 #define ROWS 4
 
-caface_status cafi_calibration_run(cafi_network *network, const uint8_t *crops, size_t n,
-                                   size_t threads, cafi_ranges *ranges, caface_error *err)
+struct cafi_calibration {
+    cafi_plan *plan;
+    cafi_input_convention convention;
+    float table[3][256];
+    float *input; /* [ROWS][3][height][width] */
+};
+
+caface_status cafi_calibration_new(cafi_calibration **out, cafi_network *network, size_t threads,
+                                   caface_error *err)
 {
     cafi_plan_options options = {.batch = ROWS, .threads = threads, .calibrate = true};
     size_t pixels = 3 * network->input.height * network->input.width;
-    float table[3][256];
-    float *input = NULL;
-    cafi_plan *plan = NULL;
-    caface_status st = cafi_graph_output(network->graph, network->feature, err);
+    cafi_calibration *run = NULL;
+    caface_status st = cafi_alloc((void **)&run, 1, sizeof *run, err);
 
+    *out = NULL;
+    if (st)
+        return st;
+    run->convention = network->input;
+    cafi_input_table(&network->input, run->table);
+    st = cafi_graph_output(network->graph, network->feature, err);
     if (!st)
-        st = cafi_plan_new(&plan, network->graph, &options, err);
+        st = cafi_plan_new(&run->plan, network->graph, &options, err);
     if (!st)
-        st = cafi_alloc((void **)&input, ROWS * pixels, sizeof(float), err);
-    cafi_input_table(&network->input, table);
+        st = cafi_alloc((void **)&run->input, ROWS * pixels, sizeof(float), err);
+    if (st) {
+        cafi_calibration_free(run);
+        return st;
+    }
+    *out = run;
+    return CAFACE_OK;
+}
+
+void cafi_calibration_free(cafi_calibration *run)
+{
+    if (!run)
+        return;
+    cafi_plan_free(run->plan);
+    free(run->input);
+    free(run);
+}
+
+caface_status cafi_calibration_add(cafi_calibration *run, const uint8_t *crops, size_t n,
+                                   cafi_ranges *ranges, caface_error *err)
+{
+    size_t pixels = 3 * run->convention.height * run->convention.width;
+    const float *inputs[] = {run->input};
+    caface_status st = CAFACE_OK;
+
     for (size_t first = 0; !st && first < n; first += ROWS) {
         size_t rows = n - first < ROWS ? n - first : ROWS;
-        const float *inputs[] = {input};
 
         for (size_t i = 0; i < rows; i++)
-            cafi_input_load(&network->input, table, crops + (first + i) * pixels,
-                            input + i * pixels);
-        st = cafi_plan_calibrate(plan, inputs, rows, ranges, err);
+            cafi_input_load(&run->convention, run->table, crops + (first + i) * pixels,
+                            run->input + i * pixels);
+        st = cafi_plan_calibrate(run->plan, inputs, rows, ranges, err);
     }
-    free(input);
-    cafi_plan_free(plan);
+    return st;
+}
+
+static caface_status write_scales(cafi_json *json, const cafi_ranges *ranges, size_t index,
+                                  caface_error *err)
+{
+    size_t channels = 0;
+    const char *name = cafi_ranges_at(ranges, index, &channels);
+    float *quanta = NULL;
+    caface_status st = cafi_alloc_f32(&quanta, 1, channels, err);
+
+    if (!st)
+        st = cafi_ranges_quanta(ranges, name, channels, quanta, err);
+    cafi_json_begin_array(json, name);
+    for (size_t c = 0; !st && c < channels; c++)
+        cafi_json_real32(json, NULL, quanta[c]);
+    cafi_json_end_array(json);
+    free(quanta);
     return st;
 }
 
@@ -103,16 +167,13 @@ static caface_status with_ranges(cafi_value *out, const cafi_value *old, const c
         if (strcmp(old->u.list.keys[i], CAFI_CALIBRATION_KEY) != 0)
             cafi_json_value(&json, old->u.list.keys[i], &old->u.list.items[i]);
     cafi_json_begin_object(&json, CAFI_CALIBRATION_KEY);
-    for (size_t i = 0; i < cafi_ranges_count(ranges); i++) {
-        float value = 0;
-        const char *name = cafi_ranges_at(ranges, i, &value);
-
-        cafi_json_real32(&json, name, value);
-    }
+    for (size_t i = 0; !st && i < cafi_ranges_count(ranges); i++)
+        st = write_scales(&json, ranges, i, err);
     cafi_json_end_object(&json);
     cafi_json_end_object(&json);
-    st = text.failed ? cafi_fail_memory(err, text.size)
-                     : cafi_json_parse(out, text.data, text.size, err);
+    if (!st)
+        st = text.failed ? cafi_fail_memory(err, text.size)
+                         : cafi_json_parse(out, text.data, text.size, err);
     cafi_buf_free(&text);
     return st;
 }

@@ -5,8 +5,8 @@
 #include "graph/plan.h"
 #include "models/network.h"
 
-/* The key of a model file's metadata: an object of convolution names and
- * ranges. */
+/* The key of a model file's metadata: an object of convolution names, each with a
+ * list of its input channels' scales. */
 #define CAFI_CALIBRATION_KEY "calibration"
 
 /* The ranges a model file holds. bundle may be NULL (a file that has none).
@@ -14,10 +14,15 @@
 caface_status cafi_calibration_read(cafi_ranges **out, const cafi_bundle *bundle,
                                     caface_error *err);
 
-/* Widens ranges by what crops (u8 [n][height][width][3], R G B) give in fp32.
- * Marks the feature as the graph's output. */
-caface_status cafi_calibration_run(cafi_network *network, const uint8_t *crops, size_t n,
-                                   size_t threads, cafi_ranges *ranges, caface_error *err);
+/* A network made ready to be measured, in fp32. Marks the feature as the graph's
+ * output; the network must outlive it. */
+typedef struct cafi_calibration cafi_calibration;
+caface_status cafi_calibration_new(cafi_calibration **out, cafi_network *network, size_t threads,
+                                   caface_error *err);
+void cafi_calibration_free(cafi_calibration *run);
+/* Widens ranges by what crops (u8 [n][height][width][3], R G B) give. */
+caface_status cafi_calibration_add(cafi_calibration *run, const uint8_t *crops, size_t n,
+                                   cafi_ranges *ranges, caface_error *err);
 
 /* Writes a copy of the model file at `from`, a state dict of any kind, with the
  * ranges in its metadata, as safetensors. */

@@ -163,6 +163,7 @@ static void test_int8(void **state)
     caface_error err = {0};
     cafi_network net = {0};
     cafi_ranges *ranges = NULL;
+    cafi_calibration *calibration = NULL;
     cafi_encoder *e = NULL;
 
     (void)state;
@@ -174,7 +175,9 @@ static void test_int8(void **state)
     EXPECT_OK(cafi_ranges_new(&ranges, &err), err);
     cafi_network_clear(&net);
     EXPECT_OK(cafi_state_dict_network(&net, dict.pointers, dict.count, &err), err);
-    EXPECT_OK(cafi_calibration_run(&net, crops, FACES, 2, ranges, &err), err);
+    EXPECT_OK(cafi_calibration_new(&calibration, &net, 2, &err), err);
+    EXPECT_OK(cafi_calibration_add(calibration, crops, FACES, ranges, &err), err);
+    cafi_calibration_free(calibration);
     cafi_network_clear(&net);
     e = open_encoder(&o, ranges);
     encode(e, 0, FACES, &other);
