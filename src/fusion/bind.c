@@ -167,14 +167,19 @@ static void hash_u64(cafi_sha256 *hash, uint64_t v)
 
 static void hash_floats(cafi_sha256 *hash, const float *v, size_t n)
 {
+    unsigned char bytes[256];
+    size_t used = 0;
+
     for (size_t i = 0; i < n; i++) {
         uint32_t bits = 0;
-        unsigned char bytes[4];
 
         memcpy(&bits, v + i, sizeof bits);
         for (int b = 0; b < 4; b++)
-            bytes[b] = (unsigned char)(bits >> (8 * b));
-        cafi_sha256_add(hash, bytes, sizeof bytes);
+            bytes[used++] = (unsigned char)(bits >> (8 * b));
+        if (used == sizeof bytes || i + 1 == n) {
+            cafi_sha256_add(hash, bytes, used);
+            used = 0;
+        }
     }
 }
 
