@@ -6,6 +6,7 @@ extern const cli_command cli_calibrate;
 extern const cli_command cli_convert;
 extern const cli_command cli_demo;
 extern const cli_command cli_eval_identify;
+extern const cli_command cli_eval_pairs;
 extern const cli_command cli_eval_verify;
 extern const cli_command cli_encode;
 extern const cli_command cli_detect;
@@ -28,6 +29,7 @@ const cli_command *const cli_commands[] = {
     &cli_calibrate,
     &cli_eval_verify,
     &cli_eval_identify,
+    &cli_eval_pairs,
     &cli_plot_similarity,
     &cli_prepare_extract,
     &cli_prepare_pack,

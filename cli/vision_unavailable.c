@@ -1,7 +1,9 @@
 /* What the commands that need pictures are in a build without oneDNN,
  * libjpeg-turbo and libpng: they exist, and say so. */
 #include "backbone.h"
+#include "base/status.h"
 #include "command.h"
+#include "eval_pictures.h"
 
 static int say_so(void *arg)
 {
@@ -100,6 +102,20 @@ const cli_command cli_prepare_centers = {
     .max_args = 1000000,
     .run = say_so,
 };
+
+caface_status eval_encode_bin(float **features, size_t *rows, size_t *C, const cafi_pair_bin *bin,
+                              const char *path, const cli_list *models, bool flip,
+                              const cli_common *common, caface_error *err)
+{
+    (void)bin;
+    (void)models;
+    (void)flip;
+    (void)common;
+    *features = NULL;
+    *rows = *C = 0;
+    return cafi_fail(err, CAFACE_EUNSUPPORTED,
+                     "%s: this build has no part for pictures; --features SET needs none", path);
+}
 
 caface_status cli_backbone_open(cli_backbone *out, const char *path, const cli_input *input,
                                 caface_error *err)

@@ -1,0 +1,29 @@
+/* Pairs of single pictures: the rows of a feature set that LFW's pairs.txt
+ * names. */
+#ifndef CAFI_EVAL_IMAGE_PAIRS_H
+#define CAFI_EVAL_IMAGE_PAIRS_H
+
+#include <stdbool.h>
+
+#include "files/index.h"
+
+typedef struct cafi_image_pairs {
+    size_t count;
+    uint32_t *a, *b; /* [count] rows */
+    bool *same;      /* [count] */
+} cafi_image_pairs;
+
+/* Reads pairs in the file's order, one a line:
+ *   NAME I J        pictures I and J of one person (LFW): NAME_0001 for I = 1
+ *   NAME I OTHER J  of two persons
+ *   PICTURE OTHER 0|1
+ * A first line of one or two whole numbers (LFW's folds and pairs a fold) is
+ * passed over. A picture is found by the name of the index's column source
+ * without folders and suffix, or, for the third form, also by all of it. EIO;
+ * EFORMAT names file and line: other fields, a picture that is in no row or
+ * whose name two rows have. path is the list, set the feature set. */
+caface_status cafi_image_pairs_read(cafi_image_pairs *out, const char *path,
+                                    const cafi_index *index, const char *set, caface_error *err);
+void cafi_image_pairs_free(cafi_image_pairs *pairs);
+
+#endif

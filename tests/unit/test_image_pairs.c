@@ -1,0 +1,151 @@
+/* Pairs of pictures: LFW's lists, InsightFace's .bin sets. */
+#include "check.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "eval/image_pairs.h"
+#include "files/pair_bin.h"
+
+static cafi_index *index_of(const char *text)
+{
+    const char *path = test_temp("index.tsv");
+    cafi_index *index = NULL;
+    caface_error err;
+
+    test_write(path, text, strlen(text));
+    EXPECT_OK(cafi_index_open(&index, path, &err), err);
+    return index;
+}
+
+static const char *list_of(const char *text)
+{
+    const char *path = test_temp("pairs.txt");
+
+    test_write(path, text, strlen(text));
+    return path;
+}
+
+static const char rows[] = "source\nlfw/Joe/Joe_0001.jpg\nlfw/Joe/Joe_0002.jpg\n"
+                           "lfw/Ann/Ann_0012.png\na/twice.jpg\nb/twice.jpg\n";
+
+static void lists_are_read(void **state)
+{
+    cafi_index *index = index_of(rows);
+    cafi_image_pairs pairs;
+    caface_error err;
+
+    (void)state;
+    EXPECT_OK(cafi_image_pairs_read(&pairs,
+                                    list_of("10\t300\r\nJoe\t1\t2\r\nJoe\t2\tAnn\t12\n\n"
+                                            "Ann_0012 lfw/Joe/Joe_0001.jpg 0\n"
+                                            "a/twice.jpg b/twice.jpg 1"),
+                                    index, "set", &err),
+              err);
+    assert_int_equal(pairs.count, 4);
+    assert_true(pairs.a[0] == 0 && pairs.b[0] == 1 && pairs.same[0]);
+    assert_true(pairs.a[1] == 1 && pairs.b[1] == 2 && !pairs.same[1]);
+    assert_true(pairs.a[2] == 2 && pairs.b[2] == 0 && !pairs.same[2]);
+    assert_true(pairs.a[3] == 3 && pairs.b[3] == 4 && pairs.same[3]);
+    cafi_image_pairs_free(&pairs);
+    cafi_index_free(index);
+}
+
+static void bad_lists_are_named_by_line(void **state)
+{
+    static const struct {
+        const char *text, *words[4];
+    } cases[] = {
+        {"300\nJoe 1 3\n", {"line 2", "Joe_0003", "set", NULL}},
+        {"Joe 1 2\nJoe 1\n", {"line 2", "neither", NULL}},
+        {"Joe 1 2 3 4\n", {"line 1", "neither", NULL}},
+        {"Joe_0001 Ann_0012 2\n", {"line 1", "neither", NULL}},
+        {"Joe_0001 twice 1\n", {"line 1", "twice", "more than one row", NULL}},
+    };
+    cafi_index *index = index_of(rows);
+    cafi_index *nameless = NULL;
+    cafi_image_pairs pairs;
+    caface_error err;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        caface_status st =
+            cafi_image_pairs_read(&pairs, list_of(cases[i].text), index, "set", &err);
+
+        check_fail(st, CAFACE_EFORMAT, &err, __FILE__, __LINE__, cases[i].words);
+    }
+    cafi_index_free(index);
+    nameless = index_of("template\n1\n");
+    EXPECT_FAIL(cafi_image_pairs_read(&pairs, list_of("a b 1\n"), nameless, "set", &err),
+                CAFACE_EFORMAT, err, "no column source");
+    cafi_index_free(nameless);
+}
+
+static void bin_sets_are_read(void **state)
+{
+    static const int protocols[] = {0, 2, 4};
+    caface_error err;
+
+    (void)state;
+    for (size_t p = 0; p < 3; p++) {
+        cafi_pair_bin *bin = NULL;
+        const unsigned char *bytes = NULL;
+        size_t size = 0;
+
+        EXPECT_OK(cafi_pair_bin_open(&bin, test_fixture("eval/pairs_%d.bin", protocols[p]), &err),
+                  err);
+        assert_int_equal(cafi_pair_bin_pairs(bin), 2);
+        assert_true(cafi_pair_bin_same(bin)[0] && !cafi_pair_bin_same(bin)[1]);
+        bytes = cafi_pair_bin_picture(bin, 0, &size);
+        assert_int_equal(size, 256);
+        for (size_t i = 0; i < 256; i++)
+            assert_int_equal(bytes[i], i);
+        cafi_pair_bin_picture(bin, 1, &size);
+        assert_int_equal(size, 0);
+        bytes = cafi_pair_bin_picture(bin, 3, &size);
+        assert_int_equal(size, 3);
+        assert_memory_equal(bytes, "\xff\xc3\x28", 3);
+        cafi_pair_bin_close(bin);
+    }
+}
+
+/* Pickles by hand, protocol 0: every kind of thing in the wrong place. */
+static void bad_bin_sets_are_refused(void **state)
+{
+    static const struct {
+        const char *text, *word;
+    } cases[] = {
+        {"I1\n.", "no pair of a list"},
+        {"((lI01\na(lt.", "0 labels"},
+        {"((lS'a'\naS'b'\na(lI01\naI00\nat.", "2 pictures and 2 labels"},
+        {"((lS'a'\naI5\na(lI01\nat.", "picture 1 is no bytes"},
+        {"((lS'a'\naS'b'\na(lI7\nat.", "label 0 is no boolean"},
+        {"((lS'a'\naS'b'\na(lS'x'\nat.", "label 0 is no boolean"},
+        {"cos\nsystem\n(S'true'\ntR.", "no pair of a list"},
+        {"((lS'a'\n", "pairs.bin"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const char *path = test_temp("pairs.bin");
+        cafi_pair_bin *bin = NULL;
+        caface_error err;
+
+        test_write(path, cases[i].text, strlen(cases[i].text));
+        EXPECT_FAIL(cafi_pair_bin_open(&bin, path, &err), CAFACE_EFORMAT, err, "pairs.bin",
+                    cases[i].word);
+        assert_null(bin);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(lists_are_read),
+        cmocka_unit_test(bad_lists_are_named_by_line),
+        cmocka_unit_test(bin_sets_are_read),
+        cmocka_unit_test(bad_bin_sets_are_refused),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
