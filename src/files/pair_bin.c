@@ -66,6 +66,13 @@ static caface_status take_picture(cafi_pair_bin *bin, size_t i, cafi_ref ref, ca
         bin->pictures[i] = (picture){node->u.bytes.data, node->u.bytes.size, NULL};
         return CAFACE_OK;
     }
+    /* how protocols 0 to 2 write no bytes at all */
+    if ((cafi_pickle_is_call(pickle, ref, "__builtin__", "bytes") ||
+         cafi_pickle_is_call(pickle, ref, "builtins", "bytes")) &&
+        cafi_pickle_arg(pickle, ref, 0) == CAFI_NOTHING) {
+        bin->pictures[i] = (picture){"", 0, NULL};
+        return CAFACE_OK;
+    }
     if (cafi_pickle_is_call(pickle, ref, "_codecs", "encode")) {
         const cafi_node *text = cafi_pickle_node(pickle, cafi_pickle_arg(pickle, ref, 0));
 
