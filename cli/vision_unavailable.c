@@ -15,6 +15,17 @@ static int say_so(void *arg)
 
 static const cli_option options[] = {{0}};
 
+const cli_command cli_compare = {
+    .name = "compare",
+    .summary = "who in a video is who in a gallery (not in this build)",
+    .synopsis = "...",
+    .text = "Not in this build.",
+    .options = options,
+    .options_size = sizeof(cli_common),
+    .max_args = 1000000,
+    .run = say_so,
+};
+
 const cli_command cli_detect = {
     .name = "detect",
     .summary = "faces in pictures (not in this build)",

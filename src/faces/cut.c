@@ -11,14 +11,14 @@
 /* About so many pixels are looked at, whatever the size. */
 #define SAMPLES 20000
 
-/* Histograms of each cell and channel, each adding up to 1. */
-static void measure(float histogram[CELLS][BINS], const cafi_view *picture)
+void cafi_cut_measure(cafi_cut_histogram *out, const cafi_view *picture)
 {
+    float(*histogram)[BINS] = out->value;
     double pixels = (double)picture->width * (double)picture->height;
     size_t step = (size_t)fmax(1.0, sqrt(pixels / SAMPLES));
     size_t seen[CELLS] = {0};
 
-    memset(histogram, 0, sizeof(float) * CELLS * BINS);
+    memset(out, 0, sizeof *out);
     for (size_t y = 0; y < picture->height; y += step)
         for (size_t x = 0; x < picture->width; x += step) {
             const uint8_t *p = picture->rgb + (y * picture->width + x) * 3;
@@ -34,17 +34,15 @@ static void measure(float histogram[CELLS][BINS], const cafi_view *picture)
             histogram[cell][b] /= (float)seen[cell];
 }
 
-bool cafi_cut_next(cafi_cut_detector *d, const cafi_view *picture, float threshold)
+bool cafi_cut_step(cafi_cut_detector *d, const cafi_cut_histogram *frame, float threshold)
 {
-    float now[CELLS][BINS];
     float change = 0.0f;
     bool cut = false;
 
-    measure(now, picture);
     if (d->started) {
         for (size_t cell = 0; cell < CELLS; cell++)
             for (size_t b = 0; b < BINS; b++)
-                change += fabsf(now[cell][b] - d->histogram[cell][b]);
+                change += fabsf(frame->value[cell][b] - d->last.value[cell][b]);
         change /= 2.0f * 3.0f * CELLS;
         cut = change > threshold && change > STAND_OUT * d->recent;
     }
@@ -52,6 +50,6 @@ bool cafi_cut_next(cafi_cut_detector *d, const cafi_view *picture, float thresho
     if (!cut)
         d->recent += RECENT_GAIN * (change - d->recent);
     d->started = true;
-    memcpy(d->histogram, now, sizeof now);
+    d->last = *frame;
     return cut;
 }

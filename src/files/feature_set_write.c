@@ -18,8 +18,8 @@
 enum { FEATURES, STYLES, COMPACT, ARRAYS };
 
 static const char *const array_names[ARRAYS] = {"features.npy", "styles.npy", "compact.npy"};
-static const char *const set_files[] = {"features.npy", "styles.npy", "compact.npy", "index.tsv",
-                                        "set.json"};
+static const char *const set_files[] = {"features.npy", "styles.npy",  "compact.npy",
+                                        "index.tsv",    "tracks.json", "set.json"};
 #define SET_FILES (sizeof set_files / sizeof set_files[0])
 
 struct cafi_set_writer {

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "plot/axis.h"
@@ -17,6 +18,8 @@
 #define BAR_SPACE 104.0 /* what the colour bar and its text take on the right */
 #define LEGEND_SPACE 168.0
 #define NAME_SIZE 96
+#define THUMB_SIZE 30.0
+#define MAX_THUMBS 48
 
 static const cafi_font title_font = {15, true, {0.13, 0.15, 0.19}, false};
 static const cafi_font subtitle_font = {11, false, {0.42, 0.45, 0.50}, false};
@@ -64,6 +67,10 @@ static caface_status check(const cafi_similarity *p, const char *path, caface_er
             return cafi_fail(err, CAFACE_EINVAL, "%s: the weight of face %zu is %g", path, i,
                              (double)p->weight[i]);
     }
+    for (size_t k = 0; k < p->thumb_count; k++)
+        if (p->thumbs[k].face >= p->count || p->thumbs[k].side == 0 || p->thumbs[k].side > 1024)
+            return cafi_fail(err, CAFACE_EINVAL, "%s: picture %zu is of face %zu of %zu", path, k,
+                             p->thumbs[k].face, p->count);
     for (size_t k = 0; k < p->star_count; k++)
         if (!isfinite(p->stars[k].similarity))
             return cafi_fail(err, CAFACE_EINVAL, "%s: the similarity of %s is not finite", path,
@@ -226,6 +233,7 @@ static double next_height(uint64_t *state)
 
 typedef struct dot {
     double x, y, share;
+    size_t face;
 } dot;
 
 static int by_share(const void *a, const void *b)
@@ -249,7 +257,7 @@ static void draw_dots(const layout *l, dot *dots)
         dots[i] =
             (dot){cafi_axis_place(&l->x, l->plot->similarity[i]),
                   l->top + radius + next_height(&state) * (l->bottom - l->top - 2 * radius - 2),
-                  share(l->plot, i)};
+                  share(l->plot, i), i};
     qsort(dots, l->plot->count, sizeof dots[0], by_share);
     cairo_set_line_width(cr, 0.2 * radius);
     for (size_t i = 0; i < l->plot->count; i++) {
@@ -258,6 +266,76 @@ static void draw_dots(const layout *l, dot *dots)
         cairo_fill_preserve(cr);
         cafi_canvas_colour(l->canvas, cafi_paper, crowd > 2 ? 0.3 : 0.9);
         cairo_stroke(cr);
+    }
+}
+
+/* The picture as cairo has pixels; NULL when there is no memory. */
+static cairo_surface_t *thumb_surface(const cafi_similarity_thumb *t)
+{
+    cairo_surface_t *s = cairo_image_surface_create(CAIRO_FORMAT_RGB24, (int)t->side, (int)t->side);
+    unsigned char *data = cairo_image_surface_get_data(s);
+    size_t stride = (size_t)cairo_image_surface_get_stride(s);
+
+    if (cairo_surface_status(s) != CAIRO_STATUS_SUCCESS || !data) {
+        cairo_surface_destroy(s);
+        return NULL;
+    }
+    for (size_t y = 0; y < t->side; y++)
+        for (size_t x = 0; x < t->side; x++) {
+            const uint8_t *p = t->rgb + (y * t->side + x) * 3;
+            uint32_t v = (uint32_t)p[0] << 16 | (uint32_t)p[1] << 8 | p[2];
+
+            memcpy(data + y * stride + 4 * x, &v, sizeof v);
+        }
+    cairo_surface_mark_dirty(s);
+    return s;
+}
+
+static void draw_thumb(const layout *l, const cafi_similarity_thumb *t, double x, double y)
+{
+    cairo_t *cr = cafi_canvas_cairo(l->canvas);
+    cairo_surface_t *s = thumb_surface(t);
+    double scale = THUMB_SIZE / (double)t->side;
+
+    if (!s)
+        return;
+    cairo_save(cr);
+    cairo_translate(cr, x - THUMB_SIZE / 2, y - THUMB_SIZE / 2);
+    cairo_rectangle(cr, -1, -1, THUMB_SIZE + 2, THUMB_SIZE + 2);
+    cafi_canvas_colour(l->canvas, share_colour(l, share(l->plot, t->face)), 1);
+    cairo_fill(cr);
+    cairo_scale(cr, scale, scale);
+    cairo_set_source_surface(cr, s, 0, 0);
+    cairo_paint(cr);
+    cairo_restore(cr);
+    cairo_surface_destroy(s);
+}
+
+/* Pictures over their dots, moved into the field where they would stick out. */
+static void draw_thumbs(const layout *l, const dot *dots)
+{
+    double half = THUMB_SIZE / 2 + 2;
+    double drawn[MAX_THUMBS][2];
+    size_t count = 0;
+
+    for (size_t k = 0; k < l->plot->thumb_count && count < MAX_THUMBS; k++) {
+        const cafi_similarity_thumb *t = &l->plot->thumbs[k];
+        const dot *d = dots;
+        bool free_place = true;
+        double x = 0, y = 0;
+
+        while (d->face != t->face)
+            d++;
+        x = fmin(fmax(d->x, l->left + half), l->right - half);
+        y = fmin(fmax(d->y, l->top + half), l->bottom - half);
+        for (size_t i = 0; i < count; i++)
+            free_place = free_place &&
+                         (fabs(drawn[i][0] - x) > 2 * half || fabs(drawn[i][1] - y) > 2 * half);
+        if (!free_place)
+            continue;
+        draw_thumb(l, t, x, y);
+        drawn[count][0] = x;
+        drawn[count++][1] = y;
     }
 }
 
@@ -385,6 +463,7 @@ caface_status cafi_similarity_save(const cafi_similarity *plot, const char *path
     place_all(l);
     draw_axis(l);
     draw_dots(l, dots);
+    draw_thumbs(l, dots);
     draw_stars(l);
     draw_texts(l);
     draw_legend(l);

@@ -180,13 +180,15 @@ static void cuts_are_jumps_not_motion(void **state)
     static uint8_t rgb[WIDTH * HEIGHT * 3];
     cafi_view view = {rgb, WIDTH, HEIGHT};
     cafi_cut_detector d = {0};
+    cafi_cut_histogram histogram;
 
     (void)state;
     for (size_t frame = 0; frame < 60; frame++) {
         bool other = frame >= 20 && frame < 40;
 
         fill(rgb, WIDTH, HEIGHT, frame * 3, other ? 150 : 20);
-        assert_int_equal(cafi_cut_next(&d, &view, 0.25f), frame == 20 || frame == 40);
+        cafi_cut_measure(&histogram, &view);
+        assert_int_equal(cafi_cut_step(&d, &histogram, 0.25f), frame == 20 || frame == 40);
     }
 }
 

@@ -1,0 +1,473 @@
+#include "faces/pipeline.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/cpu.h"
+#include "base/mem.h"
+#include "faces/align.h"
+#include "faces/cut.h"
+
+enum { SLOTS = 48, SLOTS_WITH_PIXELS = 12, MAX_WORKERS = 32, AHEAD = 3 };
+/* Crops that are collected before the encoder runs. */
+#define ENCODE_BATCHES 4
+
+typedef enum slot_state { EMPTY, READ, BUSY, READY } slot_state;
+
+/* A frame on its way. */
+typedef struct slot {
+    slot_state state;
+    cafi_frame frame;
+    cafi_cut_histogram histogram;
+    cafi_faces faces;
+    uint8_t *crops; /* [faces.count][112][112][3] */
+    size_t crop_room;
+    bool centre;
+} slot;
+
+typedef struct pipeline {
+    const cafi_pipeline_options *o;
+    cafi_pipeline_result *result;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    slot slots[SLOTS];
+    size_t slot_count, workers;
+    size_t read, taken, found, released; /* frames read, begun by a detector, done, given up */
+    bool ended, stop;
+    caface_status status;
+    caface_error error;
+    cafi_frame spare[MAX_WORKERS + AHEAD];
+    size_t spares;
+    cafi_detector *detectors[MAX_WORKERS];
+    size_t worker_numbers; /* the next worker's */
+    /* the caller's side */
+    size_t C, S;
+    uint8_t *crops;
+    float *features, *styles;
+    cafi_sighting *sightings;
+    int64_t *ids;
+    size_t room;
+    cafi_tracker *tracker;
+    cafi_cut_detector cut;
+} pipeline;
+
+static double thread_seconds(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static double wall_seconds(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* The lock is held. The first failure is the one that is reported. */
+static void fail_locked(pipeline *p, caface_status st, const caface_error *err)
+{
+    if (!p->status) {
+        p->status = st;
+        p->error = *err;
+    }
+    p->stop = true;
+    pthread_cond_broadcast(&p->changed);
+}
+
+/* ---- the reader's thread ------------------------------------------------ */
+
+/* The lock is held: waits for room, and takes a frame's memory for reuse. */
+static bool wait_for_room(pipeline *p, cafi_frame *frame)
+{
+    while (!p->stop &&
+           (p->read - p->released == p->slot_count || p->read - p->taken >= p->workers + AHEAD))
+        pthread_cond_wait(&p->changed, &p->lock);
+    *frame = p->spares ? p->spare[--p->spares] : (cafi_frame){0};
+    return !p->stop;
+}
+
+static void *read_frames(void *arg)
+{
+    pipeline *p = arg;
+    caface_error err = {CAFACE_OK, ""};
+    bool got = true;
+
+    pthread_mutex_lock(&p->lock);
+    while (got) {
+        cafi_frame frame = {0};
+        caface_status st = CAFACE_OK;
+        slot *s = &p->slots[p->read % p->slot_count];
+
+        if (!wait_for_room(p, &frame)) {
+            cafi_frame_free(&frame);
+            break;
+        }
+        pthread_mutex_unlock(&p->lock);
+        st = p->o->reader(p->o->source, &frame, &got, &err);
+        pthread_mutex_lock(&p->lock);
+        if (st || !got) {
+            cafi_frame_free(&frame);
+            if (st)
+                fail_locked(p, st, &err);
+            break;
+        }
+        cafi_frame_free(&s->frame);
+        s->frame = frame;
+        s->state = READ;
+        p->read++;
+        pthread_cond_broadcast(&p->changed);
+    }
+    p->ended = true;
+    p->result->read_seconds += thread_seconds();
+    pthread_cond_broadcast(&p->changed);
+    pthread_mutex_unlock(&p->lock);
+    return NULL;
+}
+
+/* ---- the detectors' threads ---------------------------------------------- */
+
+static caface_status reserve_crops(slot *s, size_t count, caface_error *err)
+{
+    uint8_t *grown = NULL;
+    size_t bytes = 0;
+
+    if (count <= s->crop_room)
+        return CAFACE_OK;
+    if (!cafi_mul_size(count, CAFI_CROP_BYTES, &bytes) || !(grown = realloc(s->crops, bytes)))
+        return cafi_fail_memory(err, bytes);
+    s->crops = grown;
+    s->crop_room = count;
+    return CAFACE_OK;
+}
+
+/* Aligned crops; a face whose landmarks cannot be aligned is no face. */
+static caface_status align_all(slot *s, const cafi_view *view, caface_error *err)
+{
+    size_t kept = 0;
+    caface_status st = reserve_crops(s, s->faces.count, err);
+
+    for (size_t i = 0; !st && i < s->faces.count; i++)
+        if (!cafi_align_face(s->crops + kept * CAFI_CROP_BYTES, view, s->faces.items[i].landmark,
+                             NULL))
+            s->faces.items[kept++] = s->faces.items[i];
+    s->faces.count = st ? 0 : kept;
+    return st;
+}
+
+static caface_status add_centre(slot *s, const cafi_view *view, caface_error *err)
+{
+    cafi_face whole = {.box = {0.0f, 0.0f, (float)view->width, (float)view->height}};
+    caface_status st = cafi_faces_add(&s->faces, &whole, err);
+
+    s->centre = true;
+    (void)(st || (st = reserve_crops(s, 1, err)) || (st = cafi_align_centre(s->crops, view, err)));
+    return st;
+}
+
+static caface_status find_faces(pipeline *p, cafi_detector *detector, slot *s, caface_error *err)
+{
+    cafi_view view = cafi_frame_view(&s->frame);
+    caface_status st = cafi_detector_run(detector, &view, &s->faces, err);
+
+    s->centre = false;
+    if (!st)
+        st = align_all(s, &view, err);
+    if (!st && p->o->centre && s->faces.count == 0)
+        st = add_centre(s, &view, err);
+    if (!st && p->o->track)
+        cafi_cut_measure(&s->histogram, &view);
+    return st;
+}
+
+/* The lock is held. Without keep_pixels the frame's memory goes back. */
+static void recycle(pipeline *p, slot *s)
+{
+    if (p->o->keep_pixels)
+        return;
+    if (p->spares < sizeof p->spare / sizeof *p->spare)
+        p->spare[p->spares++] = s->frame;
+    else
+        free(s->frame.rgb);
+    s->frame.rgb = NULL;
+    s->frame.capacity = 0;
+}
+
+static void *detect_frames(void *arg)
+{
+    pipeline *p = arg;
+    unsigned mode = cafi_fp_flush_denormals();
+    cafi_detector *detector = NULL;
+
+    pthread_mutex_lock(&p->lock);
+    detector = p->detectors[p->worker_numbers++];
+    for (;;) {
+        caface_error err = {CAFACE_OK, ""};
+        caface_status st = CAFACE_OK;
+        slot *s = NULL;
+
+        while (!p->stop && p->taken == p->read && !p->ended)
+            pthread_cond_wait(&p->changed, &p->lock);
+        if (p->stop || p->taken == p->read)
+            break;
+        s = &p->slots[p->taken++ % p->slot_count];
+        s->state = BUSY;
+        pthread_cond_broadcast(&p->changed);
+        pthread_mutex_unlock(&p->lock);
+        st = find_faces(p, detector, s, &err);
+        pthread_mutex_lock(&p->lock);
+        recycle(p, s);
+        s->state = READY;
+        if (st)
+            fail_locked(p, st, &err);
+        pthread_cond_broadcast(&p->changed);
+    }
+    p->result->detect_seconds += thread_seconds();
+    pthread_mutex_unlock(&p->lock);
+    cafi_fp_restore(mode);
+    return NULL;
+}
+
+/* ---- the caller's thread -------------------------------------------------- */
+
+/* Waits for frame number `index`; false when there is none. */
+static bool wait_for_frame(pipeline *p, size_t index)
+{
+    bool there = false;
+
+    pthread_mutex_lock(&p->lock);
+    while (!p->stop && !(index < p->read && p->slots[index % p->slot_count].state == READY) &&
+           !(p->ended && index == p->read))
+        pthread_cond_wait(&p->changed, &p->lock);
+    there = !p->stop && index < p->read;
+    pthread_mutex_unlock(&p->lock);
+    return there;
+}
+
+static caface_status reserve_faces(pipeline *p, size_t count, caface_error *err)
+{
+    void *crops = NULL, *sightings = NULL, *ids = NULL;
+    size_t room = count + 32;
+    caface_status st = CAFACE_OK;
+
+    if (count <= p->room)
+        return CAFACE_OK;
+    free(p->crops);
+    free(p->features);
+    free(p->styles);
+    free(p->sightings);
+    free(p->ids);
+    p->features = p->styles = NULL;
+    p->room = 0;
+    (void)((st = cafi_alloc(&crops, room, CAFI_CROP_BYTES, err)) ||
+           (st = cafi_alloc(&sightings, room, sizeof *p->sightings, err)) ||
+           (st = cafi_alloc(&ids, room, sizeof *p->ids, err)) ||
+           (st = cafi_alloc_f32(&p->features, room, p->C, err)) ||
+           (st = cafi_alloc_f32(&p->styles, room, 2 * p->S, err)));
+    p->crops = crops;
+    p->sightings = sightings;
+    p->ids = ids;
+    p->room = st ? 0 : room;
+    return st;
+}
+
+static caface_status encode(pipeline *p, size_t first, size_t frames, size_t faces,
+                            caface_error *err)
+{
+    double started = wall_seconds();
+    size_t at = 0;
+    caface_status st = reserve_faces(p, faces, err);
+
+    if (st || !p->o->encoder || faces == 0)
+        return st;
+    for (size_t i = first; i < first + frames; i++) {
+        const slot *s = &p->slots[i % p->slot_count];
+
+        if (s->faces.count)
+            memcpy(p->crops + at * CAFI_CROP_BYTES, s->crops, s->faces.count * CAFI_CROP_BYTES);
+        at += s->faces.count;
+    }
+    st =
+        cafi_encoder_run(p->o->encoder, p->crops, faces, p->features, p->S ? p->styles : NULL, err);
+    p->result->encode_seconds += wall_seconds() - started;
+    return st;
+}
+
+/* Tracks one frame's faces, which begin at row `at`, and hands them over. */
+static caface_status take_frame(pipeline *p, slot *s, size_t at, int64_t first_track,
+                                caface_error *err)
+{
+    bool coded = p->o->encoder != NULL;
+    caface_status st = CAFACE_OK;
+
+    if (p->o->track) {
+        bool cut = cafi_cut_step(&p->cut, &s->histogram, p->o->track->cut);
+
+        p->result->cuts += cut;
+        st = cafi_tracker_step(p->tracker, &s->faces, coded ? p->features + at * p->C : NULL, cut,
+                               p->ids, err);
+    }
+    for (size_t i = 0; !st && i < s->faces.count; i++) {
+        int64_t id = p->o->track ? p->ids[i] : 0;
+
+        if (id > p->result->tracks)
+            p->result->tracks = id;
+        p->sightings[i] =
+            (cafi_sighting){.face = s->faces.items[i],
+                            .track = id ? id + first_track : 0,
+                            .centre = s->centre,
+                            .crop = s->crops + i * CAFI_CROP_BYTES,
+                            .feature = coded ? p->features + (at + i) * p->C : NULL,
+                            .style = coded && p->S ? p->styles + (at + i) * 2 * p->S : NULL};
+    }
+    if (st)
+        return st;
+    p->result->frames++;
+    p->result->faces += s->faces.count;
+    return p->o->taker(p->o->ctx, &s->frame, p->sightings, s->faces.count, err);
+}
+
+static void release(pipeline *p, size_t frames)
+{
+    pthread_mutex_lock(&p->lock);
+    for (size_t i = 0; i < frames; i++)
+        p->slots[p->released++ % p->slot_count].state = EMPTY;
+    pthread_cond_broadcast(&p->changed);
+    pthread_mutex_unlock(&p->lock);
+}
+
+/* Collects frames until their faces fill a few batches of the encoder, or half
+ * of the slots are held; the other half keeps the detectors busy. */
+static caface_status take_some(pipeline *p, int64_t first_track, bool *more, caface_error *err)
+{
+    size_t want = p->o->encoder ? ENCODE_BATCHES * cafi_encoder_batch(p->o->encoder) : 1;
+    size_t first = p->released, frames = 0, faces = 0, at = 0;
+    double started = 0.0;
+    caface_status st;
+
+    while (faces < want && frames < p->slot_count / 2) {
+        *more = wait_for_frame(p, first + frames);
+        if (!*more)
+            break;
+        faces += p->slots[(first + frames) % p->slot_count].faces.count;
+        frames++;
+    }
+    st = encode(p, first, frames, faces, err);
+    started = wall_seconds();
+    for (size_t i = 0; !st && i < frames; i++) {
+        slot *s = &p->slots[(first + i) % p->slot_count];
+
+        st = take_frame(p, s, at, first_track, err);
+        at += s->faces.count;
+    }
+    p->result->take_seconds += wall_seconds() - started;
+    release(p, frames);
+    return st;
+}
+
+static caface_status prepare(pipeline *p, caface_error *err)
+{
+    const cafi_pipeline_options *o = p->o;
+    cafi_detector_options find = o->find;
+    caface_status st = CAFACE_OK;
+
+    p->workers = o->threads ? o->threads : cafi_cpu_count();
+    if (p->workers > MAX_WORKERS)
+        p->workers = MAX_WORKERS;
+    p->slot_count = o->keep_pixels ? SLOTS_WITH_PIXELS : SLOTS;
+    if (o->encoder) {
+        size_t height = 0, width = 0;
+
+        cafi_encoder_input_size(o->encoder, &height, &width);
+        if (height != CAFI_CROP_SIDE || width != CAFI_CROP_SIDE)
+            return cafi_fail(err, CAFACE_EINVAL,
+                             "the backbone takes %zux%zu, faces are aligned to %dx%d", width,
+                             height, CAFI_CROP_SIDE, CAFI_CROP_SIDE);
+        p->C = cafi_encoder_feature_size(o->encoder);
+        p->S = cafi_encoder_style_size(o->encoder);
+    }
+    find.threads = 1; /* they work side by side */
+    for (size_t i = 0; !st && i < p->workers; i++)
+        st = cafi_detector_open(&p->detectors[i], o->detector, &find, err);
+    if (!st && o->track)
+        st = cafi_tracker_new(&p->tracker, o->track, p->C, err);
+    return st;
+}
+
+static caface_status run_threads(pipeline *p, int64_t first_track, caface_error *err)
+{
+    pthread_t threads[MAX_WORKERS + 1];
+    size_t started = 0;
+    bool more = true;
+    caface_status st = CAFACE_OK;
+
+    for (; !st && started < p->workers + 1; started += !st)
+        if (pthread_create(&threads[started], NULL, started ? detect_frames : read_frames, p))
+            st = cafi_fail(err, CAFACE_EIO, "a thread can't be started");
+    while (!st && more)
+        st = take_some(p, first_track, &more, err);
+    pthread_mutex_lock(&p->lock);
+    if (st == CAFACE_ECANCELLED) {
+        p->result->stopped = true;
+        st = CAFACE_OK;
+    } else if (!st && p->status) {
+        st = p->status;
+        if (err)
+            *err = p->error;
+    }
+    p->stop = true;
+    pthread_cond_broadcast(&p->changed);
+    pthread_mutex_unlock(&p->lock);
+    for (size_t i = 0; i < started; i++)
+        pthread_join(threads[i], NULL);
+    return st;
+}
+
+static void tear_down(pipeline *p)
+{
+    for (size_t i = 0; i < SLOTS; i++) {
+        cafi_frame_free(&p->slots[i].frame);
+        cafi_faces_free(&p->slots[i].faces);
+        free(p->slots[i].crops);
+    }
+    while (p->spares)
+        cafi_frame_free(&p->spare[--p->spares]);
+    for (size_t i = 0; i < p->workers; i++)
+        cafi_detector_free(p->detectors[i]);
+    cafi_tracker_free(p->tracker);
+    free(p->crops);
+    free(p->features);
+    free(p->styles);
+    free(p->sightings);
+    free(p->ids);
+    pthread_mutex_destroy(&p->lock);
+    pthread_cond_destroy(&p->changed);
+    free(p);
+}
+
+caface_status cafi_pipeline_run(cafi_pipeline_result *result, const cafi_pipeline_options *options,
+                                int64_t first_track, caface_error *err)
+{
+    pipeline *p = NULL;
+    void *memory = NULL;
+    caface_status st = cafi_alloc(&memory, 1, sizeof *p, err);
+
+    *result = (cafi_pipeline_result){0};
+    if (st)
+        return st;
+    p = memory;
+    p->o = options;
+    p->result = result;
+    pthread_mutex_init(&p->lock, NULL);
+    pthread_cond_init(&p->changed, NULL);
+    st = prepare(p, err);
+    if (!st)
+        st = run_threads(p, first_track, err);
+    tear_down(p);
+    return st;
+}

@@ -1,0 +1,179 @@
+#include "faces/track_log.h"
+
+#include <stdlib.h>
+
+struct cafi_track_log {
+    const caface_model *model;
+    cafi_logged_track *tracks;
+    size_t count, room;
+};
+
+caface_status cafi_track_log_new(cafi_track_log **out, const caface_model *model, caface_error *err)
+{
+    void *memory = NULL;
+    caface_status st = cafi_alloc(&memory, 1, sizeof **out, err);
+
+    *out = memory;
+    if (!st)
+        (*out)->model = model;
+    return st;
+}
+
+void cafi_track_log_free(cafi_track_log *log)
+{
+    if (!log)
+        return;
+    for (size_t i = 0; i < log->count; i++) {
+        free(log->tracks[i].faces);
+        caface_set_free(log->tracks[i].set);
+    }
+    free(log->tracks);
+    free(log);
+}
+
+static caface_status grow(void **items, size_t *room, size_t size, caface_error *err)
+{
+    size_t wanted = *room ? 2 * *room : 16, bytes = 0;
+    void *grown = NULL;
+
+    if (!cafi_mul_size(wanted, size, &bytes) || !(grown = realloc(*items, bytes)))
+        return cafi_fail_memory(err, bytes);
+    *items = grown;
+    *room = wanted;
+    return CAFACE_OK;
+}
+
+/* The track of that number; a new one where there is none. Tracks that get
+ * faces are the newest as a rule, so the search begins at the end. */
+static caface_status find_track(cafi_track_log *log, const char *source, int64_t id,
+                                cafi_logged_track **out, caface_error *err)
+{
+    caface_set_options options;
+    cafi_logged_track t = {.id = id, .source = source};
+    void *tracks = log->tracks;
+    caface_status st = CAFACE_OK;
+
+    for (size_t i = log->count; i-- > 0;)
+        if (log->tracks[i].id == id) {
+            *out = &log->tracks[i];
+            return CAFACE_OK;
+        }
+    if (log->count == log->room) {
+        st = grow(&tracks, &log->room, sizeof *log->tracks, err);
+        if (st)
+            return st;
+        log->tracks = tracks;
+    }
+    if (log->model) {
+        caface_set_options_init(&options);
+        options.keep_weights = 1;
+        st = caface_set_new(&t.set, log->model, &options, err);
+        if (st)
+            return st;
+    }
+    log->tracks[log->count] = t;
+    *out = &log->tracks[log->count++];
+    return CAFACE_OK;
+}
+
+caface_status cafi_track_log_add(cafi_track_log *log, const char *source, const cafi_frame *frame,
+                                 const cafi_sighting *face, caface_error *err)
+{
+    cafi_logged_track *t = NULL;
+    void *faces = NULL;
+    caface_status st;
+
+    if (face->track == 0)
+        return CAFACE_OK;
+    st = find_track(log, source, face->track, &t, err);
+    if (!st && t->count == t->room) {
+        faces = t->faces;
+        st = grow(&faces, &t->room, sizeof *t->faces, err);
+        if (!st)
+            t->faces = faces;
+    }
+    if (!st && t->set)
+        st = caface_set_push(t->set, face->feature, face->style, 1, err);
+    if (!st)
+        t->faces[t->count++] = (cafi_logged_face){frame->index, frame->seconds, face->face, 0.0f};
+    return st;
+}
+
+size_t cafi_track_log_count(const cafi_track_log *log)
+{
+    return log->count;
+}
+
+const cafi_logged_track *cafi_track_log_at(const cafi_track_log *log, size_t index)
+{
+    return &log->tracks[index];
+}
+
+caface_status cafi_track_log_weigh(cafi_track_log *log, caface_error *err)
+{
+    caface_status st = CAFACE_OK;
+
+    for (size_t i = 0; !st && i < log->count; i++) {
+        cafi_logged_track *t = &log->tracks[i];
+        float *weights = NULL;
+
+        if (!t->set)
+            continue;
+        st = cafi_alloc_f32(&weights, t->count, 1, err);
+        if (!st)
+            st = caface_set_weights(t->set, weights, t->count, err);
+        for (size_t k = 0; !st && k < t->count; k++)
+            t->faces[k].weight = weights[k];
+        free(weights);
+    }
+    return st;
+}
+
+static void write_face(cafi_json *json, const cafi_logged_face *f, bool weight)
+{
+    cafi_json_begin_object(json, NULL);
+    cafi_json_int(json, "frame", (int64_t)f->frame);
+    cafi_json_real(json, "seconds", f->seconds);
+    cafi_json_begin_array(json, "box");
+    cafi_json_real32(json, NULL, f->face.box.x1);
+    cafi_json_real32(json, NULL, f->face.box.y1);
+    cafi_json_real32(json, NULL, f->face.box.x2);
+    cafi_json_real32(json, NULL, f->face.box.y2);
+    cafi_json_end_array(json);
+    cafi_json_real32(json, "score", f->face.score);
+    cafi_json_begin_array(json, "landmarks");
+    for (int k = 0; k < CAFI_LANDMARKS; k++) {
+        cafi_json_begin_array(json, NULL);
+        cafi_json_real32(json, NULL, f->face.landmark[k].x);
+        cafi_json_real32(json, NULL, f->face.landmark[k].y);
+        cafi_json_end_array(json);
+    }
+    cafi_json_end_array(json);
+    if (weight)
+        cafi_json_real32(json, "weight", f->weight);
+    cafi_json_end_object(json);
+}
+
+void cafi_track_log_write(const cafi_track_log *log, cafi_json *json, size_t confirm)
+{
+    cafi_json_begin_object(json, NULL);
+    cafi_json_int(json, "version", 1);
+    cafi_json_begin_array(json, "tracks");
+    for (size_t i = 0; i < log->count; i++) {
+        const cafi_logged_track *t = &log->tracks[i];
+
+        cafi_json_begin_object(json, NULL);
+        cafi_json_int(json, "id", t->id);
+        cafi_json_string(json, "source", t->source);
+        cafi_json_bool(json, "confirmed", t->count >= confirm);
+        cafi_json_int(json, "first_frame", (int64_t)t->faces[0].frame);
+        cafi_json_int(json, "last_frame", (int64_t)t->faces[t->count - 1].frame);
+        cafi_json_begin_array(json, "faces");
+        for (size_t k = 0; k < t->count; k++)
+            write_face(json, &t->faces[k], t->set != NULL);
+        cafi_json_end_array(json);
+        cafi_json_end_object(json);
+    }
+    cafi_json_end_array(json);
+    cafi_json_end_object(json);
+}
