@@ -1,16 +1,34 @@
 #include "media/video.h"
 
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 
 #include "base/mem.h"
+#include "media/folder.h"
+#include "media/image.h"
+
+/* A folder's pictures have no times of their own. */
+#define FOLDER_RATE 25.0
 
 struct cafi_video {
-    cafi_stream *stream;
+    cafi_stream *stream; /* NULL for a folder */
+    cafi_folder folder;
+    size_t next; /* of the folder's pictures */
+    cafi_image image;
+    cafi_stream_counts counts; /* of a folder */
     cafi_video_options options;
     char *path;
     size_t seen;  /* frames at or after the start */
     double first; /* time of the first of them */
 };
+
+static bool is_folder(const char *path)
+{
+    struct stat info;
+
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
 
 caface_status cafi_video_open(cafi_video **out, const char *path, const cafi_video_options *options,
                               caface_error *err)
@@ -27,13 +45,16 @@ caface_status cafi_video_open(cafi_video **out, const char *path, const cafi_vid
         v->options = *options;
     if (v->options.every == 0)
         v->options.every = 1;
-    (void)((st = cafi_strdup(&v->path, path, err)) ||
-           (st = cafi_stream_open(&v->stream, path, v->options.threads, err)));
+    st = cafi_strdup(&v->path, path, err);
+    if (!st)
+        st = is_folder(path) ? cafi_folder_open(&v->folder, path, err)
+                             : cafi_stream_open(&v->stream, path, v->options.threads, err);
     if (st) {
         cafi_video_close(v);
         return st;
     }
-    cafi_stream_seek(v->stream, v->options.start);
+    if (v->stream)
+        cafi_stream_seek(v->stream, v->options.start);
     *out = v;
     return CAFACE_OK;
 }
@@ -43,8 +64,44 @@ void cafi_video_close(cafi_video *v)
     if (!v)
         return;
     cafi_stream_close(v->stream);
+    cafi_folder_clear(&v->folder);
+    cafi_image_clear(&v->image);
     free(v->path);
     free(v);
+}
+
+/* The folder's next good picture; the others are counted. */
+static caface_status next_picture(cafi_video *v, double *seconds, bool *got, caface_error *err)
+{
+    for (*got = false; !*got && v->next < v->folder.count; v->next++) {
+        caface_status st = cafi_image_read(&v->image, v->folder.paths[v->next], err);
+
+        if (st == CAFACE_ENOMEM)
+            return st;
+        *got = st == CAFACE_OK;
+        v->counts.decoded += *got;
+        v->counts.broken += !*got;
+        *seconds = (double)v->next / FOLDER_RATE;
+    }
+    return CAFACE_OK;
+}
+
+static caface_status advance(cafi_video *v, double *seconds, bool *got, caface_error *err)
+{
+    return v->stream ? cafi_stream_advance(v->stream, seconds, got, err)
+                     : next_picture(v, seconds, got, err);
+}
+
+static caface_status pixels(cafi_video *v, cafi_frame *frame, caface_error *err)
+{
+    caface_status st;
+
+    if (v->stream)
+        return cafi_stream_pixels(v->stream, frame, err);
+    st = cafi_frame_reserve(frame, v->image.width, v->image.height, err);
+    if (!st)
+        memcpy(frame->rgb, v->image.rgb, v->image.width * v->image.height * 3);
+    return st;
 }
 
 caface_status cafi_video_next(cafi_video *v, cafi_frame *frame, bool *got, caface_error *err)
@@ -53,12 +110,12 @@ caface_status cafi_video_next(cafi_video *v, cafi_frame *frame, bool *got, cafac
 
     for (;;) {
         double seconds = 0.0;
-        caface_status st = cafi_stream_advance(v->stream, &seconds, got, err);
+        caface_status st = advance(v, &seconds, got, err);
 
         if (st)
             return cafi_prefix(err, st, v->path);
         if (!*got) {
-            if (cafi_stream_get_counts(v->stream).decoded == 0)
+            if (cafi_video_counts(v).decoded == 0)
                 return cafi_fail(err, CAFACE_EFORMAT, "%s: no frame could be decoded", v->path);
             return CAFACE_OK;
         }
@@ -74,17 +131,24 @@ caface_status cafi_video_next(cafi_video *v, cafi_frame *frame, bool *got, cafac
         frame->seconds = seconds;
         if (frame->index % o->every)
             continue;
-        st = cafi_stream_pixels(v->stream, frame, err);
+        st = pixels(v, frame, err);
         return st ? cafi_prefix(err, st, v->path) : CAFACE_OK;
     }
 }
 
 cafi_stream_info cafi_video_info(const cafi_video *v)
 {
-    return cafi_stream_get_info(v->stream);
+    cafi_stream_info info = {.codec = "pictures",
+                             .width = v->image.width,
+                             .height = v->image.height,
+                             .rate = FOLDER_RATE,
+                             .duration = (double)v->folder.count / FOLDER_RATE,
+                             .frames = v->folder.count};
+
+    return v->stream ? cafi_stream_get_info(v->stream) : info;
 }
 
 cafi_stream_counts cafi_video_counts(const cafi_video *v)
 {
-    return cafi_stream_get_counts(v->stream);
+    return v->stream ? cafi_stream_get_counts(v->stream) : v->counts;
 }

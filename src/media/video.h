@@ -14,10 +14,9 @@ typedef struct cafi_video_options {
 
 typedef struct cafi_video cafi_video;
 
-/* Opens path as cafi_stream_open does, or a folder, whose pictures (JPEG and
- * PNG, by their bytes) become frames in the order of their names, numbers in
- * names counting as numbers, 25 a second. options may be NULL. EINVAL: a
- * folder without a picture. Sentences start with path. */
+/* Opens path as cafi_stream_open does, or a folder, whose pictures become
+ * frames in the order of media/folder.h, 25 a second. options may be NULL.
+ * Errors of both. Sentences start with path. */
 caface_status cafi_video_open(cafi_video **out, const char *path, const cafi_video_options *options,
                               caface_error *err);
 void cafi_video_close(cafi_video *video);

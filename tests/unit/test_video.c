@@ -5,7 +5,10 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
+#include "media/folder.h"
+#include "media/image_write.h"
 #include "media/video.h"
 
 typedef struct reading {
@@ -178,12 +181,62 @@ static void playlists_stay_local(void **state)
     assert_true(read_all(&r, path, NULL, &err) != CAFACE_OK);
 }
 
+static void save_picture(const char *path, uint8_t shade)
+{
+    uint8_t rgb[8 * 6 * 3];
+    cafi_view view = {rgb, 8, 6};
+    cafi_buf png = {0};
+    caface_error err;
+
+    memset(rgb, shade, sizeof rgb);
+    EXPECT_OK(cafi_png_encode(&png, &view, &err), err);
+    test_write(path, png.data, png.size);
+    cafi_buf_free(&png);
+}
+
+/* Ten comes after two, a damaged picture is counted, other files are passed over. */
+static void folders_are_videos(void **state)
+{
+    const char *folder = test_temp("frames");
+    cafi_video *video = NULL;
+    cafi_frame frame = {0};
+    bool got = true;
+    caface_error err;
+    uint8_t want = 1;
+
+    (void)state;
+    assert_int_equal(mkdir(folder, 0777), 0);
+    save_picture(test_temp("frames/f10.png"), 3);
+    save_picture(test_temp("frames/f2.png"), 2);
+    save_picture(test_temp("frames/f001.PNG"), 1);
+    test_write(test_temp("frames/f3.jpg"), "no picture", 10);
+    test_write(test_temp("frames/notes.txt"), "text", 4);
+    EXPECT_OK(cafi_video_open(&video, folder, NULL, &err), err);
+    for (size_t i = 0; i < 3; i++, want++) {
+        EXPECT_OK(cafi_video_next(video, &frame, &got, &err), err);
+        assert_true(got && frame.index == i && frame.width == 8 && frame.height == 6);
+        assert_int_equal(frame.rgb[0], want);
+    }
+    EXPECT_OK(cafi_video_next(video, &frame, &got, &err), err);
+    assert_false(got);
+    assert_int_equal(cafi_video_counts(video).decoded, 3);
+    assert_int_equal(cafi_video_counts(video).broken, 1);
+    cafi_frame_free(&frame);
+    cafi_video_close(video);
+    assert_true(cafi_folder_order("a9", "a10") < 0 && cafi_folder_order("a010", "a9") > 0);
+    assert_true(cafi_folder_order("a01", "a1") != 0 && cafi_folder_order("b", "b") == 0);
+    assert_int_equal(mkdir(test_temp("bare"), 0777), 0);
+    EXPECT_FAIL(cafi_video_open(&video, test_temp("bare"), NULL, &err), CAFACE_EFORMAT, err,
+                "without pictures");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(frames_are_upright),           cmocka_unit_test(uneven_times_are_kept),
         cmocka_unit_test(a_cut_file_gives_what_it_has), cmocka_unit_test(damage_is_survived),
         cmocka_unit_test(what_is_no_video_is_refused),  cmocka_unit_test(playlists_stay_local),
+        cmocka_unit_test(folders_are_videos),
     };
     return cmocka_run_group_tests_name("video", tests, NULL, NULL);
 }
