@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "command.h"
+#include "encode_faces.h"
 #include "faces/encode.h"
 #include "files/json.h"
 #include "interrupt.h"
@@ -22,11 +23,24 @@ typedef struct encode_options {
     bool compact;
     cli_input input;
     size_t batch;
+    const char *detector;
+    double min_face;
+    size_t max_faces;
+    double score;
+    bool low_thresholds;
+    bool centre;
+    size_t every;
+    double start;
+    double duration;
 } encode_options;
 
 static void defaults(void *options)
 {
-    ((encode_options *)options)->precision = "fp32";
+    encode_options *o = options;
+
+    o->precision = "fp32";
+    o->min_face = 20.0;
+    o->every = 1;
 }
 
 #define MEMBER(m) offsetof(encode_options, m)
@@ -47,6 +61,21 @@ static const cli_option options[] = {
     {"compact", 0, CLI_FLAG, MEMBER(compact), NULL,
      "write compact styles, which only one fusion model can read, in place of raw ones", 0, 0},
     CLI_INPUT_OPTIONS(encode_options, input),
+    {"detector", 'd', CLI_STRING, MEMBER(detector), "FILE|FOLDER",
+     "find and align the faces first, in photographs and videos; as for caface detect", 0, 0},
+    {"min-face", 0, CLI_REAL, MEMBER(min_face), "PIXELS", "as for caface detect (default: 20)", 1,
+     100000},
+    {"max-faces", 0, CLI_SIZE, MEMBER(max_faces), "N", "the best N of a picture (default: all)", 1,
+     1e9},
+    {"score", 0, CLI_REAL, MEMBER(score), "S", "least score, as for caface detect", 1e-6, 0.999999},
+    {"low-thresholds", 0, CLI_FLAG, MEMBER(low_thresholds), NULL,
+     "MTCNN: 0.5 for each stage in place of 0.6, 0.7 and 0.9", 0, 0},
+    {"centre", 0, CLI_FLAG, MEMBER(centre), NULL,
+     "take the middle of a photograph without a face, marked in a column of its own", 0, 0},
+    {"every", 0, CLI_SIZE, MEMBER(every), "N", "look at every N-th frame (default: 1)", 1, 1e9},
+    {"start", 0, CLI_REAL, MEMBER(start), "SECONDS", "leave out a video's beginning", 0, 1e9},
+    {"duration", 0, CLI_REAL, MEMBER(duration), "SECONDS", "of a video (default: to the end)", 0,
+     1e9},
     {0},
 };
 
@@ -91,7 +120,7 @@ static caface_status open_fusion(job *j, caface_error *err)
 {
     caface_status st = CAFACE_OK;
 
-    if (!j->o->compact)
+    if (!j->o->compact && !(j->o->detector && j->o->models.count == 2))
         return CAFACE_OK;
     for (size_t i = j->o->models.count; i-- > 0;) {
         caface_error why;
@@ -101,7 +130,8 @@ static caface_status open_fusion(job *j, caface_error *err)
         if (i + 1 == j->o->models.count)
             *err = why;
     }
-    return cafi_prefix(err, st, "--compact needs a fusion model");
+    return cafi_prefix(err, st,
+                       j->o->compact ? "--compact needs a fusion model" : "no fusion model");
 }
 
 static caface_status make_encoder(job *j, caface_error *err)
@@ -152,6 +182,8 @@ static void describe(job *j)
     cafi_buf_text(c, "caface encode");
     for (size_t i = 0; i < o->models.count; i++)
         cafi_buf_printf(c, " --model %s", o->models.items[i]);
+    if (o->detector)
+        cafi_buf_printf(c, " --detector %s", o->detector);
     cafi_buf_printf(c, " --precision %s%s%s%s", o->precision, o->low_memory ? " --low-memory" : "",
                     o->flip ? " --flip" : "", o->compact ? " --compact" : "");
     for (size_t i = 0; i < o->input.taps.count; i++)
@@ -164,6 +196,40 @@ static void describe(job *j)
         cafi_buf_printf(c, " --input-scale %s", o->input.scale);
     for (size_t i = 0; i < o->common.args.count; i++)
         cafi_buf_printf(c, " %s", o->common.args.items[i]);
+}
+
+/* With a detector: photographs and videos instead of crops. */
+static caface_status work_faces(job *j, caface_error *err)
+{
+    const encode_options *o = j->o;
+    cli_faces_params p = {.inputs = &o->common.args,
+                          .detector = o->detector,
+                          .find = {.min_face = (float)o->min_face,
+                                   .max_faces = o->max_faces,
+                                   .score = (float)o->score,
+                                   .low_thresholds = o->low_thresholds},
+                          .video = {.every = o->every,
+                                    .start = o->start,
+                                    .duration = o->duration,
+                                    .threads = o->common.threads},
+                          .centre = o->centre,
+                          .output = o->output,
+                          .precision = o->precision,
+                          .compact = o->compact,
+                          .threads = o->common.threads,
+                          .quiet = o->common.quiet};
+    caface_status st = make_encoder(j, err);
+
+    if (st)
+        return st;
+    describe(j);
+    if (j->command.failed)
+        return cafi_fail_memory(err, j->command.size);
+    p.command = j->command.data;
+    p.encoder = j->encoder;
+    p.fusion = j->fusion;
+    j->started = cli_seconds();
+    return cli_encode_faces(&j->result, &p, err);
 }
 
 static caface_status work(job *j, caface_error *err)
@@ -262,8 +328,13 @@ static int check(const encode_options *o, cafi_precision *precision)
         return cli_usage("encode", "--model M and -o SET are needed");
     if (o->models.count > 2)
         return cli_usage("encode", "--model is given %zu times, at most twice", o->models.count);
-    if (o->models.count == 2 && !o->compact)
-        return cli_usage("encode", "a second --model, for fusion, needs --compact");
+    if (o->models.count == 2 && !o->compact && !o->detector)
+        return cli_usage("encode", "a second --model, for fusion, needs --compact or --detector");
+    if (o->detector && (o->flip || o->resume))
+        return cli_usage("encode", "--flip and --resume are for crops, not with --detector");
+    if (!o->detector && (o->max_faces || o->score > 0 || o->low_thresholds || o->centre ||
+                         o->every > 1 || o->start > 0 || o->duration > 0))
+        return cli_usage("encode", "options about faces and videos need --detector");
     if (!cafi_precision_parse(o->precision, precision))
         return cli_usage("encode", "--precision %s: must be fp32, bf16 or int8", o->precision);
     return cli_input_check("encode", &o->input);
@@ -279,7 +350,7 @@ static int run(void *arg)
     if (status)
         return status;
     cli_interrupt_begin();
-    st = work(&j, &err);
+    st = j.o->detector ? work_faces(&j, &err) : work(&j, &err);
     if (!st)
         status = report(&j);
     else {
@@ -295,8 +366,8 @@ static int run(void *arg)
 
 const cli_command cli_encode = {
     .name = "encode",
-    .summary = "face crops into features and styles",
-    .synopsis = "--model M -o SET (IMAGE | FOLDER | LIST.txt)...",
+    .summary = "face crops, photographs and videos into features and styles",
+    .synopsis = "--model M [--detector D] -o SET (IMAGE | FOLDER | LIST.txt | VIDEO)...",
     .text = "Runs aligned face crops through a backbone and writes a feature set: the\n"
             "folder SET with features.npy, styles.npy, index.tsv and set.json. Pictures are\n"
             "JPEG or PNG of the size the network takes (112x112 as a rule); of folders every\n"
@@ -308,13 +379,20 @@ const cli_command cli_encode = {
             "status is 3 then. Ctrl-C leaves a set of what is done; --resume goes on, and the\n"
             "result is the same, byte for byte, as made in one go.\n"
             "\n"
+            "With --detector, photographs and videos take the place of crops: every face is\n"
+            "found and aligned, and every person in a video followed as a track of their\n"
+            "own, whose number is the template in index.tsv. tracks.json in SET has boxes,\n"
+            "landmarks and frames of each track, and each face's weight when --model is\n"
+            "given a second time, with the fusion model. docs/faces.md says more.\n"
+            "\n"
             "Features are not normalised. --flip takes the mean of the features of a crop and\n"
             "of its mirror image, and the mean of their styles. Taps and the way a picture\n"
             "becomes the network's input follow from the network; docs/onnx.md says how, and\n"
             "how a file that is not known is treated.",
     .example = "  caface encode --model backbone.ckpt -o features crops/\n"
                "  caface encode --model MobileFaceNet.onnx --flip -o features list.txt\n"
-               "  caface fuse --model fusion.ckpt --input features -o templates.npz",
+               "  caface fuse --model fusion.ckpt --input features -o templates.npz\n"
+               "  caface encode --model backbone.ckpt --detector mtcnn/ -o people clip.mp4",
     .options = options,
     .options_size = sizeof(encode_options),
     .defaults = defaults,
