@@ -21,6 +21,11 @@ caface_status cafi_alloc(void **out, size_t count, size_t size, caface_error *er
 /* f32 [rows][cols], aligned to 64 bytes, not zeroed. Errors as above. */
 caface_status cafi_alloc_f32(float **out, size_t rows, size_t cols, caface_error *err);
 
+/* Room for need elements of size bytes in an array that doubles; *array may be
+ * NULL with a *capacity of 0. On ENOMEM both are as they were. */
+caface_status cafi_grow(void **array, size_t *capacity, size_t need, size_t size,
+                        caface_error *err);
+
 /* A copy of a NUL-terminated string. */
 caface_status cafi_strdup(char **out, const char *text, caface_error *err);
 

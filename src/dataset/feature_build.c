@@ -127,7 +127,7 @@ static caface_status open_part(cafi_bundle **out, const build *b, const char *pa
                                size_t *good, caface_error *err)
 {
     const char *config;
-    unsigned char ok[CAFI_BLOCK_IMAGES];
+    unsigned char ok[CAFI_BLOCK_IMAGES] = {0};
     const cafi_tensor *t;
     caface_status st = cafi_bundle_open(out, path, err);
 

@@ -190,7 +190,7 @@ static caface_status name_records(cafi_store *s, labelled *rows, char (*texts)[3
     caface_status st = CAFACE_OK;
 
     for (size_t i = 0; i < s->info.images && !st; i++) {
-        cafi_record record;
+        cafi_record record = {0};
 
         if ((st = cafi_recordio_read(s->rec, i, &buf, &record, err)))
             break;

@@ -90,7 +90,7 @@ static void judge_mated(const job *j, heap *best, size_t probe, const float *sco
     for (size_t i = 0; i < n; i++) {
         if (g[i].subject == p->subject || g[i].place == p->place)
             continue;
-        rank += score[i] > score[mate] || (score[i] == score[mate] && i < mate);
+        rank += score[i] > score[mate] || (i < mate && score[i] == score[mate]);
         heap_offer(best, j->keep, score[i], j->seat[probe]);
     }
     j->out->rank[j->seat[probe]] = rank;

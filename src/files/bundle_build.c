@@ -5,24 +5,6 @@
 
 #include "files/zip.h"
 
-caface_status cafi_grow(void **array, size_t *capacity, size_t need, size_t size, caface_error *err)
-{
-    size_t bigger = *capacity ? *capacity : 16;
-    size_t bytes = 0;
-    void *grown = NULL;
-
-    if (need <= *capacity)
-        return CAFACE_OK;
-    while (bigger < need)
-        if (!cafi_mul_size(bigger, 2, &bigger))
-            return cafi_fail_memory(err, need);
-    if (!cafi_mul_size(bigger, size, &bytes) || !(grown = realloc(*array, bytes)))
-        return cafi_fail_memory(err, bytes);
-    *array = grown;
-    *capacity = bigger;
-    return CAFACE_OK;
-}
-
 void cafi_tensor_pack(cafi_tensor *t, bool column_major)
 {
     ptrdiff_t step = 1;

@@ -58,8 +58,4 @@ void cafi_tensor_pack(cafi_tensor *t, bool column_major);
  * partial product fits too, zeros apart. */
 bool cafi_tensor_bytes(const cafi_tensor *t, size_t *out);
 
-/* Grows an array that doubles: room for `need` elements of `size` bytes. */
-caface_status cafi_grow(void **array, size_t *capacity, size_t need, size_t size,
-                        caface_error *err);
-
 #endif

@@ -61,18 +61,11 @@ static caface_status add_field(parser *p, const char *from, size_t size, caface_
 {
     cafi_index *index = p->index;
     size_t used = 0;
+    caface_status st =
+        cafi_grow((void **)&index->field, &p->capacity, p->count + 1, sizeof *index->field, err);
 
-    if (p->count == p->capacity) {
-        size_t capacity = p->capacity ? p->capacity * 2 : 64;
-        size_t bytes = 0;
-        size_t *grown = NULL;
-
-        if (!cafi_mul_size(capacity, sizeof *grown, &bytes) ||
-            !(grown = realloc(index->field, bytes)))
-            return cafi_fail_memory(err, bytes);
-        index->field = grown;
-        p->capacity = capacity;
-    }
+    if (st)
+        return st;
     if (!unescape(from, size, index->text + p->text_size, &used))
         return bad_line(p, "a backslash that is not \\t, \\n, \\r or \\\\", err);
     index->field[p->count++] = p->text_size;

@@ -47,17 +47,9 @@ caface_status cafi_baseline_media(cafi_baseline *baseline, int64_t id, cafi_medi
         *out = &baseline->media[at];
         return CAFACE_OK;
     }
-    if (baseline->count == baseline->capacity) {
-        size_t capacity = baseline->capacity ? 2 * baseline->capacity : 4;
-        cafi_media *grown = realloc(baseline->media, capacity * sizeof *grown);
-
-        if (!grown)
-            return cafi_fail_memory(err, capacity * sizeof *grown);
-        baseline->media = grown;
-        baseline->capacity = capacity;
-    }
-    st = cafi_alloc((void **)&sum, baseline->C, sizeof *sum, err);
-    if (st)
+    st = cafi_grow((void **)&baseline->media, &baseline->capacity, baseline->count + 1,
+                   sizeof *baseline->media, err);
+    if (st || (st = cafi_alloc((void **)&sum, baseline->C, sizeof *sum, err)))
         return st;
     memmove(baseline->media + at + 1, baseline->media + at,
             (baseline->count - at) * sizeof *baseline->media);

@@ -21,6 +21,7 @@ struct cafi_binder {
     cafi_arena *arena;
     bound *bound;
     size_t count;
+    size_t capacity;
     caface_status status;
     caface_error *err;
 };
@@ -123,20 +124,15 @@ size_t cafi_binder_extent(cafi_binder *binder, int ndim, int axis, size_t most, 
     return binder->status ? 1 : t->shape[axis];
 }
 
-static bool grow(void *array_pointer, size_t count, size_t size, caface_error *err,
-                 caface_status *status)
+/* Room for one more in the arena. */
+static bool arena_grow(cafi_binder *binder)
 {
-    void *old = NULL;
-    void *grown = NULL;
+    cafi_arena *arena = binder->arena;
 
-    memcpy(&old, array_pointer, sizeof old);
-    grown = realloc(old, (count + 1) * size);
-    if (!grown) {
-        *status = cafi_fail_memory(err, (count + 1) * size);
-        return false;
-    }
-    memcpy(array_pointer, &grown, sizeof grown);
-    return true;
+    if (!binder->status)
+        binder->status = cafi_grow((void **)&arena->items, &arena->capacity, arena->count + 1,
+                                   sizeof *arena->items, binder->err);
+    return !binder->status;
 }
 
 float *cafi_binder_floats(cafi_binder *binder, size_t rows, size_t cols)
@@ -144,9 +140,7 @@ float *cafi_binder_floats(cafi_binder *binder, size_t rows, size_t cols)
     cafi_arena *arena = binder->arena;
     float *p = NULL;
 
-    if (binder->status)
-        return NULL;
-    if (!grow(&arena->items, arena->count, sizeof *arena->items, binder->err, &binder->status))
+    if (!arena_grow(binder))
         return NULL;
     binder->status = cafi_alloc_f32(&p, rows, cols, binder->err);
     if (binder->status)
@@ -189,7 +183,9 @@ static void remember(cafi_binder *binder, const char *name, int ndim, const size
     cafi_sha256 hash;
     bound *b = NULL;
 
-    if (!grow(&binder->bound, binder->count, sizeof *binder->bound, binder->err, &binder->status))
+    binder->status = cafi_grow((void **)&binder->bound, &binder->capacity, binder->count + 1,
+                               sizeof *binder->bound, binder->err);
+    if (binder->status)
         return;
     b = &binder->bound[binder->count++];
     memset(b, 0, sizeof *b);
@@ -254,8 +250,7 @@ static const float *keep(cafi_binder *binder, float *values)
 
     if (!values)
         return NULL;
-    if (binder->status ||
-        !grow(&arena->items, arena->count, sizeof *arena->items, binder->err, &binder->status)) {
+    if (!arena_grow(binder)) {
         free(values);
         return NULL;
     }

@@ -16,6 +16,7 @@ typedef struct cafi_binder cafi_binder;
 typedef struct cafi_arena {
     float **items;
     size_t count;
+    size_t capacity;
 } cafi_arena;
 void cafi_arena_free(cafi_arena *arena);
 

@@ -303,23 +303,24 @@ static caface_status infer_slice(const cafi_graph *g, cafi_node *n, caface_error
     n->shape.ndim = x->ndim;
     for (int i = 0; i < x->ndim; i++) {
         int64_t size = x->dim[i];
+        int64_t step = n->step[i] ? n->step[i] : 1;
         int64_t last = 0;
 
-        if (!n->step[i])
-            n->step[i] = 1;
+        n->step[i] = step;
         if (size == CAFI_BATCH) {
-            if (n->start[i] || n->step[i] != 1 || n->extent[i] != -1)
+            if (n->start[i] || step != 1 || n->extent[i] != -1)
                 return mixes_rows(n, err);
             n->shape.dim[i] = CAFI_BATCH;
             continue;
         }
-        if (n->extent[i] == -1)
-            n->extent[i] = n->step[i] > 0 ? (size - n->start[i] + n->step[i] - 1) / n->step[i]
-                                          : n->start[i] / -n->step[i] + 1;
-        if (n->start[i] < 0 || n->extent[i] < 0 || n->extent[i] > size || n->step[i] > MAX_EXTENT ||
-            n->step[i] < -MAX_EXTENT || n->start[i] > MAX_EXTENT)
+        if (n->start[i] < 0 || n->start[i] > MAX_EXTENT || step > MAX_EXTENT || step < -MAX_EXTENT)
             return refuse(g, n, "takes elements that are not there", err);
-        last = n->extent[i] ? n->start[i] + (n->extent[i] - 1) * n->step[i] : 0;
+        if (n->extent[i] == -1)
+            n->extent[i] =
+                step > 0 ? (size - n->start[i] + step - 1) / step : n->start[i] / -step + 1;
+        if (n->extent[i] < 0 || n->extent[i] > size)
+            return refuse(g, n, "takes elements that are not there", err);
+        last = n->extent[i] ? n->start[i] + (n->extent[i] - 1) * step : 0;
         if (n->extent[i] && (n->start[i] >= size || last < 0 || last >= size))
             return refuse(g, n, "takes elements that are not there", err);
         n->shape.dim[i] = n->extent[i];
