@@ -129,8 +129,9 @@ static caface_status mark_needed(cafi_onnx_build *b, caface_error *err)
 
 static const cafi_onnx_entry *find_entry(const char *op)
 {
-    static const cafi_onnx_entry *const tables[] = {cafi_onnx_layers, cafi_onnx_math,
-                                                    cafi_onnx_shapes, cafi_onnx_slices};
+    static const cafi_onnx_entry *const tables[] = {cafi_onnx_layers,  cafi_onnx_math,
+                                                    cafi_onnx_shapes,  cafi_onnx_slices,
+                                                    cafi_onnx_resizes, cafi_onnx_reductions};
 
     for (size_t t = 0; t < sizeof tables / sizeof tables[0]; t++)
         for (const cafi_onnx_entry *e = tables[t]; e->op; e++)

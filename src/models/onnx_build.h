@@ -49,12 +49,13 @@ typedef struct cafi_onnx_entry {
     cafi_onnx_op data, fold;
 } cafi_onnx_entry;
 
-/* The tables, ending with a NULL op: networks (onnx_layers.c), elementwise
- * (onnx_math.c), shapes (onnx_shapes.c), windows of data (onnx_slices.c). */
+/* The tables, ending with a NULL op, one of each onnx_*.c. */
 extern const cafi_onnx_entry cafi_onnx_layers[];
 extern const cafi_onnx_entry cafi_onnx_math[];
 extern const cafi_onnx_entry cafi_onnx_shapes[];
 extern const cafi_onnx_entry cafi_onnx_slices[];
+extern const cafi_onnx_entry cafi_onnx_resizes[];
+extern const cafi_onnx_entry cafi_onnx_reductions[];
 
 /* cafi_fail with "OP node NAME: " in front. */
 caface_status cafi_onnx_fail(const cafi_onnx_node *n, caface_error *err, caface_status status,
@@ -76,6 +77,9 @@ int cafi_onnx_axis(const cafi_slot *s, int a);
 /* *out in 0..rank-1; EMODEL names the node. */
 caface_status cafi_onnx_check_axis(const cafi_onnx_node *n, int64_t axis, int rank, int *out,
                                    caface_error *err);
+/* The axes as a set of bits below rank. EMODEL: out of range, or twice. */
+caface_status cafi_onnx_axis_mask(const cafi_onnx_node *n, const int64_t *axes, size_t count,
+                                  int rank, unsigned *mask, caface_error *err);
 /* EUNSUPPORTED unless the batch is the first axis and the rank is this. */
 caface_status cafi_onnx_need_rank(const cafi_onnx_build *b, const cafi_onnx_node *n,
                                   const cafi_slot *s, int rank, caface_error *err);

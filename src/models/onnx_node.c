@@ -16,6 +16,8 @@ static caface_status grow_list(cafi_onnx_file *file, cafi_onnx_attr *attr, const
     if (n > MAX_LIST || need > MAX_LIST)
         return cafi_fail(err, CAFACE_ELIMIT, "attribute %s: more than %d numbers", attr->name,
                          MAX_LIST);
+    if (attr->count && !old)
+        return cafi_fail(err, CAFACE_EFORMAT, "attribute %s has lists of two types", attr->name);
     if (old && need <= attr->room) {
         union {
             const void *in;

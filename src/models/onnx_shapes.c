@@ -1,4 +1,4 @@
-/* Shapes: reshaping data and constants alike, reading shapes, reductions. */
+/* Shapes: reshaping data and constants alike, reading shapes. */
 #include <string.h>
 
 #include "base/mem.h"
@@ -89,24 +89,6 @@ static caface_status do_flatten(cafi_onnx_build *b, const cafi_onnx_node *n, caf
     return give_shape(b, n, &to, err);
 }
 
-/* The axes as a set of bits below rank. */
-static caface_status axis_mask(const cafi_onnx_node *n, const int64_t *axes, size_t count, int rank,
-                               unsigned *mask, caface_error *err)
-{
-    *mask = 0;
-    for (size_t i = 0; i < count; i++) {
-        int a = 0;
-        caface_status st = cafi_onnx_check_axis(n, axes[i], rank, &a, err);
-
-        if (st)
-            return st;
-        if (*mask & 1u << a)
-            return cafi_onnx_fail(n, err, CAFACE_EMODEL, "axis %d twice", a);
-        *mask |= 1u << a;
-    }
-    return CAFACE_OK;
-}
-
 static caface_status do_squeeze(cafi_onnx_build *b, const cafi_onnx_node *n, caface_error *err)
 {
     cafi_shape from = cafi_onnx_shape(b, cafi_onnx_in(b, n, 0));
@@ -117,7 +99,7 @@ static caface_status do_squeeze(cafi_onnx_build *b, const cafi_onnx_node *n, caf
     unsigned mask = 0;
     caface_status st = cafi_onnx_list(b, n, "axes", 1, axes, CAFI_MAX_DIMS, &count, &given, err);
 
-    if (st || (st = axis_mask(n, axes, count, from.ndim, &mask, err)))
+    if (st || (st = cafi_onnx_axis_mask(n, axes, count, from.ndim, &mask, err)))
         return st;
     for (int i = 0; i < from.ndim; i++) {
         bool gone = given ? (mask >> i & 1) : from.dim[i] == 1;
@@ -146,7 +128,7 @@ static caface_status do_unsqueeze(cafi_onnx_build *b, const cafi_onnx_node *n, c
     if (from.ndim + (int)count > CAFI_MAX_DIMS)
         return cafi_onnx_fail(n, err, CAFACE_ELIMIT, "more than %d dimensions", CAFI_MAX_DIMS);
     to.ndim = from.ndim + (int)count;
-    if ((st = axis_mask(n, axes, count, to.ndim, &mask, err)))
+    if ((st = cafi_onnx_axis_mask(n, axes, count, to.ndim, &mask, err)))
         return st;
     for (int i = 0, k = 0; i < to.ndim; i++)
         to.dim[i] = mask >> i & 1 ? 1 : from.dim[k++];
@@ -164,7 +146,7 @@ static caface_status read_perm(const cafi_onnx_node *n, int rank, int *perm, caf
 
     if (st)
         return st;
-    if (list && (count != (size_t)rank || axis_mask(n, list, count, rank, &mask, NULL)))
+    if (list && (count != (size_t)rank || cafi_onnx_axis_mask(n, list, count, rank, &mask, NULL)))
         return cafi_onnx_fail(n, err, CAFACE_EMODEL, "perm is no permutation of %d axes", rank);
     for (int i = 0; i < rank; i++) {
         int64_t p = list ? list[i] : rank - 1 - i;
@@ -406,140 +388,6 @@ static caface_status do_expand(cafi_onnx_build *b, const cafi_onnx_node *n, cafa
     return cafi_onnx_set_data(b, n, 0, out, x->batch, err);
 }
 
-/* ---- reductions and Softmax -------------------------------------------- */
-
-/* Which file axes are reduced, and the batch's place afterwards. A batch that
- * the file fixes to 1 may be reduced with the rest: nothing happens to it. */
-static caface_status reduced(cafi_onnx_build *b, const cafi_onnx_node *n, const cafi_slot *x,
-                             unsigned mask, bool keep, unsigned *axes, int *batch,
-                             caface_error *err)
-{
-    int rank = cafi_onnx_shape(b, x).ndim;
-    int place = x->batch;
-
-    *axes = 0;
-    for (int i = 0; i < rank; i++) {
-        if (!(mask >> i & 1))
-            continue;
-        if (i != x->batch)
-            *axes |= 1u << cafi_onnx_axis(x, i);
-        else if (b->batch != 1)
-            return cafi_onnx_fail(n, err, CAFACE_EUNSUPPORTED, "it reduces over the batch");
-        if (!keep && i == x->batch)
-            place = -1;
-        else if (!keep && i < x->batch && place > 0)
-            place--;
-    }
-    *batch = place;
-    if (!*axes)
-        return cafi_onnx_fail(n, err, CAFACE_EUNSUPPORTED, "it reduces over nothing");
-    return CAFACE_OK;
-}
-
-static cafi_op reduce_op(const char *op)
-{
-    return strcmp(op, "ReduceMean") == 0  ? CAFI_OP_REDUCE_MEAN
-           : strcmp(op, "ReduceSum") == 0 ? CAFI_OP_REDUCE_SUM
-           : strcmp(op, "ReduceMax") == 0 ? CAFI_OP_REDUCE_MAX
-                                          : CAFI_OP_REDUCE_L2;
-}
-
-static caface_status do_reduce(cafi_onnx_build *b, const cafi_onnx_node *n, caface_error *err)
-{
-    const cafi_slot *x = cafi_onnx_in(b, n, 0);
-    int rank = cafi_onnx_shape(b, x).ndim;
-    cafi_node node = {.op = reduce_op(n->op), .input_count = 1};
-    int64_t axes[CAFI_MAX_DIMS];
-    int64_t keep = 1;
-    int64_t noop = 0;
-    size_t count = 0;
-    bool given = false;
-    unsigned mask = 0;
-    int batch = 0;
-    size_t out = 0;
-    caface_status st = cafi_onnx_list(b, n, "axes", 1, axes, CAFI_MAX_DIMS, &count, &given, err);
-
-    if (st || (st = cafi_onnx_int(n, "keepdims", 1, &keep, err)) ||
-        (st = cafi_onnx_int(n, "noop_with_empty_axes", 0, &noop, err)) ||
-        (st = axis_mask(n, axes, count, rank, &mask, err)))
-        return st;
-    if (count == 0 && noop)
-        return cafi_onnx_set_data(b, n, 0, x->node, x->batch, err);
-    if (count == 0)
-        mask = (1u << rank) - 1;
-    if ((st = reduced(b, n, x, mask, keep != 0, &node.axes, &batch, err)))
-        return st;
-    node.inputs[0] = x->node;
-    node.keep_dims = keep != 0;
-    if ((st = cafi_onnx_add(b, n, &node, &out, err)))
-        return st;
-    return cafi_onnx_set_data(b, n, 0, out, batch, err);
-}
-
-/* x / |x| along an axis. */
-static caface_status do_lp_norm(cafi_onnx_build *b, const cafi_onnx_node *n, caface_error *err)
-{
-    const cafi_slot *x = cafi_onnx_in(b, n, 0);
-    int rank = cafi_onnx_shape(b, x).ndim;
-    cafi_node node = {.op = CAFI_OP_REDUCE_L2, .input_count = 1, .keep_dims = true};
-    int64_t axis = 0;
-    int64_t p = 0;
-    int a = 0;
-    int batch = 0;
-    size_t length = 0;
-    size_t out = 0;
-    caface_status st = cafi_onnx_int(n, "axis", -1, &axis, err);
-
-    if (st || (st = cafi_onnx_int(n, "p", 2, &p, err)) ||
-        (st = cafi_onnx_check_axis(n, axis, rank, &a, err)))
-        return st;
-    if (p != 2)
-        return cafi_onnx_fail(n, err, CAFACE_EUNSUPPORTED, "p %lld", (long long)p);
-    if ((st = reduced(b, n, x, 1u << a, true, &node.axes, &batch, err)))
-        return st;
-    node.inputs[0] = x->node;
-    if ((st = cafi_onnx_add(b, n, &node, &length, err)) ||
-        (st = cafi_onnx_binary(b, n, CAFI_OP_DIV, x->node, length, &out, err)))
-        return st;
-    return cafi_onnx_set_data(b, n, 0, out, x->batch, err);
-}
-
-/* Up to opset 12 a Softmax flattens everything from its axis on (which is 1
- * when not given); from 13 on it takes that one axis (the last). */
-static caface_status do_softmax(cafi_onnx_build *b, const cafi_onnx_node *n, caface_error *err)
-{
-    const cafi_slot *x = cafi_onnx_in(b, n, 0);
-    cafi_shape shape = cafi_onnx_shape(b, x);
-    bool old = b->file->opset < 13;
-    cafi_node node = {.op = CAFI_OP_SOFTMAX, .input_count = 1};
-    cafi_shape flat = {0};
-    int64_t axis = 0;
-    int a = 0;
-    size_t out = 0;
-    caface_status st = cafi_onnx_int(n, "axis", old ? 1 : -1, &axis, err);
-
-    if (st || (st = cafi_onnx_check_axis(n, axis, shape.ndim, &a, err)))
-        return st;
-    if (a == x->batch || (old && a < x->batch))
-        return cafi_onnx_fail(n, err, CAFACE_EUNSUPPORTED, "it mixes the batch");
-    node.inputs[0] = x->node;
-    node.axis = cafi_onnx_axis(x, a);
-    if (!old || a == shape.ndim - 1) {
-        if ((st = cafi_onnx_add(b, n, &node, &out, err)))
-            return st;
-        return cafi_onnx_set_data(b, n, 0, out, x->batch, err);
-    }
-    flat = shape;
-    flat.ndim = a + 1;
-    for (int i = a + 1; i < shape.ndim; i++)
-        flat.dim[a] *= shape.dim[i];
-    if ((st = cafi_onnx_to_shape(b, n, x->node, &flat, x->batch, &node.inputs[0], err)) ||
-        (st = cafi_onnx_add(b, n, &node, &out, err)) ||
-        (st = cafi_onnx_to_shape(b, n, out, &shape, x->batch, &out, err)))
-        return st;
-    return cafi_onnx_set_data(b, n, 0, out, x->batch, err);
-}
-
 /* The product of a list, as shapes are flattened. */
 static caface_status fold_prod(cafi_onnx_build *b, const cafi_onnx_node *n, caface_error *err)
 {
@@ -573,12 +421,6 @@ const cafi_onnx_entry cafi_onnx_shapes[] = {
     {"Size", 1, 1, do_size, do_size},
     {"Range", 3, 3, NULL, fold_range},
     {"Expand", 2, 2, do_expand, fold_expand},
-    {"ReduceMean", 1, 2, do_reduce, NULL},
-    {"ReduceSum", 1, 2, do_reduce, NULL},
-    {"ReduceMax", 1, 2, do_reduce, NULL},
-    {"ReduceL2", 1, 2, do_reduce, NULL},
     {"ReduceProd", 1, 2, NULL, fold_prod},
-    {"LpNormalization", 1, 1, do_lp_norm, NULL},
-    {"Softmax", 1, 1, do_softmax, NULL},
     {NULL, 0, 0, NULL, NULL},
 };

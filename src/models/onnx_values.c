@@ -46,6 +46,23 @@ caface_status cafi_onnx_check_axis(const cafi_onnx_node *n, int64_t axis, int ra
     return CAFACE_OK;
 }
 
+caface_status cafi_onnx_axis_mask(const cafi_onnx_node *n, const int64_t *axes, size_t count,
+                                  int rank, unsigned *mask, caface_error *err)
+{
+    *mask = 0;
+    for (size_t i = 0; i < count; i++) {
+        int a = 0;
+        caface_status st = cafi_onnx_check_axis(n, axes[i], rank, &a, err);
+
+        if (st)
+            return st;
+        if (*mask & 1u << a)
+            return cafi_onnx_fail(n, err, CAFACE_EMODEL, "axis %d twice", a);
+        *mask |= 1u << a;
+    }
+    return CAFACE_OK;
+}
+
 caface_status cafi_onnx_need_rank(const cafi_onnx_build *b, const cafi_onnx_node *n,
                                   const cafi_slot *s, int rank, caface_error *err)
 {

@@ -245,6 +245,18 @@ static void numbers_are_checked(void **state)
     expect(&w, 13, CAFACE_EMODEL, "Conv node n_y", "strides 0");
 
     w = (onnx_writer){0};
+    onnx_input(&w, "x", 4, picture); /* a list that is floats first, then integers */
+    onnx_begin(&w, "Flatten", "x", "y");
+    {
+        static const char mixed[] = "\x0a\x01z\x3a\x04\0\0\0\0\x40\x01";
+
+        pb_bytes(&w.node, 5, mixed, sizeof mixed - 1);
+    }
+    onnx_end(&w);
+    onnx_output(&w, "y");
+    expect(&w, 13, CAFACE_EFORMAT, "attribute z", "two types");
+
+    w = (onnx_writer){0};
     onnx_input(&w, "x", 4, picture);
     onnx_begin(&w, "Softmax", "x", "y");
     onnx_attr_int(&w, "axis", 7);
