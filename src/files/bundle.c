@@ -194,3 +194,9 @@ const cafi_value *cafi_bundle_config(const cafi_bundle *b)
 {
     return &b->config;
 }
+
+void cafi_bundle_forget(const cafi_bundle *bundle, const void *data, size_t n)
+{
+    if (bundle)
+        cafi_mapped_forget(&bundle->file, data, n);
+}

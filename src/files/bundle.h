@@ -55,4 +55,9 @@ const cafi_tensor *cafi_bundle_find(const cafi_bundle *bundle, const char *name)
  * that is itself a JSON object or array is parsed. */
 const cafi_value *cafi_bundle_config(const cafi_bundle *bundle);
 
+/* Tells that n bytes of tensor data will not be needed soon: their pages no
+ * longer count as this process's memory. They may still be read. bundle may be
+ * NULL; data that is not in the file's mapping is left alone. Any thread. */
+void cafi_bundle_forget(const cafi_bundle *bundle, const void *data, size_t n);
+
 #endif

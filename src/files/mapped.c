@@ -1,3 +1,4 @@
+#define _GNU_SOURCE /* madvise */
 #include "files/mapped.h"
 
 #include <errno.h>
@@ -89,4 +90,21 @@ bool cafi_mapped_peek(const cafi_mapped *map, size_t offset, void *out, size_t n
         n -= (size_t)got;
     }
     return true;
+}
+
+void cafi_mapped_forget(const cafi_mapped *map, const void *data, size_t size)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t base = (uintptr_t)map->data;
+    uintptr_t first = (uintptr_t)data;
+    uintptr_t last = first + size;
+
+    if (!map->owned || map->fd < 0 || first < base || last < first || last > base + map->size)
+        return;
+    first = (first - base + page - 1) / page * page;
+    last = (last - base) / page * page;
+    /* A failure only means that the pages stay. The mapping is private and never
+     * written, so what comes back is the file. */
+    if (first < last)
+        (void)madvise((void *)(base + first), last - first, MADV_DONTNEED);
 }

@@ -26,4 +26,9 @@ void cafi_mapped_close(cafi_mapped *map);
  * when the range lies outside the file or cannot be read. */
 bool cafi_mapped_peek(const cafi_mapped *map, size_t offset, void *out, size_t n);
 
+/* Lets the system take back the whole pages of a range; they are read again when
+ * they are touched again. Nothing happens to memory that is not a mapping of
+ * ours. Any thread. */
+void cafi_mapped_forget(const cafi_mapped *map, const void *data, size_t size);
+
 #endif

@@ -173,6 +173,13 @@ caface_status cafi_graph_constant_f32(cafi_graph *graph, const char *name, const
     return CAFACE_OK;
 }
 
+void cafi_graph_on_read(cafi_graph *graph, void (*hook)(void *ctx, const void *data, size_t size),
+                        void *ctx)
+{
+    graph->read_hook = hook;
+    graph->read_ctx = ctx;
+}
+
 caface_status cafi_graph_read(const cafi_graph *graph, size_t node, float **out, caface_error *err)
 {
     const cafi_entry *entry = node < graph->count ? graph->entries[node] : NULL;
@@ -192,6 +199,9 @@ caface_status cafi_graph_read(const cafi_graph *graph, size_t node, float **out,
         memcpy(*out, entry->values, count * sizeof(float));
     else
         cafi_tensor_read_f32(&entry->tensor, 0, count, *out);
+    if (!entry->values && graph->read_hook && cafi_tensor_is_contiguous(&entry->tensor))
+        graph->read_hook(graph->read_ctx, entry->tensor.data,
+                         count * cafi_dtype_size(entry->tensor.dtype));
     return CAFACE_OK;
 }
 

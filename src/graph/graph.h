@@ -139,6 +139,10 @@ caface_status cafi_graph_add(cafi_graph *graph, const cafi_node *node, size_t *o
  * Large weights are never copied. */
 caface_status cafi_graph_constant(cafi_graph *graph, const cafi_tensor *tensor, size_t *out,
                                   caface_error *err);
+/* Called after a borrowed constant was read, with its data, when the graph is
+ * being planned; the importer may let the pages go. Threads as the plan's. */
+void cafi_graph_on_read(cafi_graph *graph, void (*hook)(void *ctx, const void *data, size_t size),
+                        void *ctx);
 /* A constant whose values are copied, row-major. */
 caface_status cafi_graph_constant_f32(cafi_graph *graph, const char *name, const cafi_shape *shape,
                                       const float *values, size_t *out, caface_error *err);

@@ -17,6 +17,8 @@ struct cafi_graph {
     size_t count, capacity;
     size_t *outputs;
     size_t output_count, output_capacity;
+    void (*read_hook)(void *ctx, const void *data, size_t size);
+    void *read_ctx;
 };
 
 /* Sets node->shape from its inputs' shapes. Errors as cafi_graph_add. */

@@ -38,7 +38,7 @@ static bool wants_winograd(const cafi_lowering *lw, const cafi_ir_node *n)
     return !lw->options->low_memory && lw->options->precision == CAFI_FP32 && w->kernel[0] == 3 &&
            w->kernel[1] == 3 && w->stride[0] == 1 && w->stride[1] == 1 && w->dilation[0] == 1 &&
            w->dilation[1] == 1 && w->groups == 1 && in % 16 == 0 && cafi_ir_channels(n) % 16 == 0 &&
-           n->node.shape.dim[2] >= 7 && n->node.shape.dim[3] >= 7;
+           n->node.shape.dim[2] >= 12 && n->node.shape.dim[3] >= 12;
 }
 
 static cafi_dnn_spec conv_spec(const cafi_lowering *lw, size_t i, const choice *c, size_t parts)

@@ -35,6 +35,12 @@ static caface_status from_bundle(cafi_network *out, const char *path, caface_err
     return st ? cafi_prefix(err, st, path) : CAFACE_OK;
 }
 
+/* Pages of weights that were packed need not stay in memory. */
+static void forget(void *ctx, const void *data, size_t size)
+{
+    cafi_bundle_forget(ctx, data, size);
+}
+
 static bool is_onnx(const char *path)
 {
     size_t n = strlen(path);
@@ -50,5 +56,7 @@ caface_status cafi_network_open(cafi_network *out, const char *path, caface_erro
     st = is_onnx(path) ? cafi_onnx_network(out, path, err) : from_bundle(out, path, err);
     if (st)
         cafi_network_clear(out);
+    else if (out->bundle)
+        cafi_graph_on_read(out->graph, forget, out->bundle);
     return st;
 }

@@ -242,7 +242,8 @@ static uint64_t mix(uint64_t h, const unsigned char *bytes, size_t n)
 
 /* The tensors' names, shapes and values, in the names' order, so that the same
  * backbone has the same hash in whatever file. */
-static caface_status hash(const cafi_dict *dict, char *text, size_t size, caface_error *err)
+static caface_status hash(const cafi_dict *dict, const cafi_bundle *bundle, char *text, size_t size,
+                          caface_error *err)
 {
     uint64_t h = 0xcbf29ce484222325u;
     caface_status st = CAFACE_OK;
@@ -259,6 +260,7 @@ static caface_status hash(const cafi_dict *dict, char *text, size_t size, caface
                 (size_t)e->tensor->ndim * sizeof(size_t));
         if (cafi_tensor_is_contiguous(e->tensor)) {
             h = mix(h, e->tensor->data, bytes);
+            cafi_bundle_forget(bundle, e->tensor->data, bytes);
             continue;
         }
         st = cafi_alloc((void **)&copy, bytes, 1, err);
@@ -295,7 +297,7 @@ caface_status cafi_state_dict_network(cafi_network *out, const cafi_tensor *cons
     if (!st)
         st = check_left_over(&dict, err);
     if (!st)
-        st = hash(&dict, out->hash, sizeof out->hash, err);
+        st = hash(&dict, out->bundle, out->hash, sizeof out->hash, err);
     free(dict.entries);
     if (st) {
         cafi_graph_free(out->graph);
