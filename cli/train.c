@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/cpu.h"
 #include "base/status.h"
 #include "base/threads.h"
 #include "command.h"
@@ -32,7 +33,7 @@ typedef struct train_options {
     double drop, centre_weight, memory_weight;
     bool memory_mean;
     size_t seed, save_every, log_every, stop_after;
-    bool resume;
+    bool resume, sync;
 } train_options;
 
 #define OPTION(name, kind, member, value, help, min, max)                                          \
@@ -70,6 +71,8 @@ static const cli_option options[] = {
     OPTION("memory-mean", CLI_FLAG, memory_mean, NULL,
            "do not divide the memory loss by the batch size", 0, 0),
     OPTION("styles", CLI_STRING, styles, "3,5", "stages of a record set's styles", 0, 0),
+    OPTION("sync-batchnorm", CLI_FLAG, sync, NULL,
+           "BatchNorm statistics over all processes, not each one's", 0, 0),
     OPTION("seed", CLI_SIZE, seed, "N", "seed of everything random (42)", 0, 1e15),
     OPTION("save-every", CLI_SIZE, save_every, "N",
            "updates between checkpoints; 0: at the end of epochs (50)", 0, 1e9),
@@ -114,6 +117,8 @@ typedef struct job {
     cafi_store *store;
     float *centres;
     cafi_pool *pool;
+    cafi_comm comm;
+    size_t threads;
     cli_progress progress;
     char what[64];
     double started;
@@ -171,6 +176,7 @@ static int configure(job *j)
     c->save_every = o->save_every;
     c->log_every = o->log_every;
     c->stop_after = o->stop_after;
+    c->synchronise = o->sync;
     c->net.T = o->group;
     c->net.drop = o->drop;
     c->net.lambda_centre = o->centre_weight;
@@ -234,10 +240,15 @@ static caface_status prepare(job *j, caface_error *err)
     /* a model with one weight a cluster takes features of any width */
     if (!st && o->init && dims->K == 1)
         dims->C = info.C;
-    if (st || (st = cafi_pool_new(&j->pool, o->common.threads, err)) ||
-        (st = make_folder(o->output, err)))
+    /* the cores are shared by the processes, unless the caller says otherwise */
+    j->threads = o->common.threads;
+    if (!j->threads && j->comm.size > 1)
+        j->threads = cafi_cpu_count() > j->comm.size ? cafi_cpu_count() / j->comm.size : 1;
+    if (st || (st = cafi_pool_new(&j->pool, j->threads, err)) ||
+        (st = make_folder(o->output, err)) || (st = check_folder(o, err)))
         return st;
-    return check_folder(o, err);
+    cafi_comm_wait(&j->comm); /* none writes before all have looked */
+    return CAFACE_OK;
 }
 
 static void print_result(const job *j, const cafi_train_progress *p)
@@ -281,7 +292,8 @@ static caface_status run_job(job *j, caface_error *err)
                            .validate = o->validate,
                            .resume = o->resume,
                            .pool = j->pool,
-                           .threads = o->common.threads,
+                           .threads = j->threads,
+                           .comm = &j->comm,
                            .report = report,
                            .ctx = j};
     size_t images;
@@ -291,11 +303,13 @@ static caface_status run_job(job *j, caface_error *err)
     images = cafi_store_get_info(j->store).images;
     snprintf(j->what, sizeof j->what, "training");
     cli_progress_begin(&j->progress, j->what, o->epochs * ((images + o->batch - 1) / o->batch),
-                       o->common.quiet);
+                       o->common.quiet || j->comm.rank);
     st = cafi_train_run(&j->config, &work, &p, err);
     cli_progress_end(&j->progress);
     if (st == CAFACE_ECANCELLED && o->stop_after && !cli_interrupted())
         st = CAFACE_OK;
+    if (j->comm.rank)
+        return st;
     if (!st && o->plot)
         st = train_plot(o->plot, o->output, err);
     if (!st)
@@ -312,8 +326,16 @@ static int run(void *arg)
 
     if (wrong)
         return wrong;
+    st = cafi_comm_open(&j.comm, &err);
+    if (st)
+        return cli_fail(&err);
     cli_interrupt_begin();
     st = run_job(&j, &err);
+    if (st && st != CAFACE_ECANCELLED && j.comm.size > 1) {
+        cli_fail(&err);
+        cafi_comm_abort(&j.comm, CLI_FAILED);
+    }
+    cafi_comm_close(&j.comm);
     cafi_store_close(j.store);
     cafi_pool_free(j.pool);
     free(j.centres);
@@ -333,7 +355,12 @@ const cli_command cli_train = {
             "bits as one that was not, whatever the number of threads; --resume with other\n"
             "settings is refused. With --validate the best model is the one with the highest\n"
             "TAR at FAR 0.01 over all pairs of templates of SET, else the one with the\n"
-            "lowest training loss of an epoch.",
+            "lowest training loss of an epoch.\n"
+            "\n"
+            "In a build with MPI, `mpirun -n N caface train ...` shares every batch among N\n"
+            "processes. BatchNorm then sees each process's part, as the authors' two devices\n"
+            "do; with --sync-batchnorm it sees the whole batch, and the run is that of one\n"
+            "process, to rounding.",
     .example = "  caface prepare features faces/ --model backbone.onnx -o features/\n"
                "  caface prepare centers faces/ --model backbone.onnx -o centers.safetensors\n"
                "  caface train --data features/ --centers centers.safetensors -o run/",

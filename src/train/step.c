@@ -259,7 +259,8 @@ static caface_status variance_task(void *ctx, size_t lane, size_t worker, caface
 static caface_status mean_of_lanes(const cafi_step *t, double *to, size_t which, caface_error *err)
 {
     size_t E = t->params->dims.E;
-    double rows = (double)(t->batch->B * t->config.T);
+    size_t samples = t->comm.sum_f64 ? t->batch->total : t->batch->B;
+    double rows = (double)(samples * t->config.T);
     caface_status st = CAFACE_OK;
 
     for (size_t i = 0; i < 2 * E; i++) {
@@ -267,10 +268,8 @@ static caface_status mean_of_lanes(const cafi_step *t, double *to, size_t which,
         for (size_t lane = 0; lane < LANES; lane++)
             to[i] += lane_sums(t, lane, i / E, which)[i % E];
     }
-    if (t->comm.sum_f64) {
+    if (t->comm.sum_f64)
         st = t->comm.sum_f64(t->comm.ctx, to, 2 * E, err);
-        rows *= (double)t->batch->total / (double)t->batch->B;
-    }
     for (size_t i = 0; i < 2 * E; i++)
         to[i] /= rows;
     return st;
@@ -479,7 +478,8 @@ caface_status cafi_step_run(cafi_step *step, float *weights, float *grad, cafi_b
 {
     caface_status st;
 
-    if (batch->B < 1 || batch->B > step->capacity)
+    /* among synchronised processes one may have nothing to do but to take part */
+    if (batch->B + (step->comm.sum_f64 != NULL) < 1 || batch->B > step->capacity)
         return cafi_fail(err, CAFACE_EINVAL, "a batch of %zu samples: this step holds 1 to %zu",
                          batch->B, step->capacity);
     step->batch = batch;

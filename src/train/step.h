@@ -54,9 +54,9 @@ caface_status cafi_step_new(cafi_step **out, const cafi_params *params,
                             caface_error *err);
 void cafi_step_free(cafi_step *step);
 
-/* With it, BatchNorm takes its statistics over the batches of all processes,
- * whose sizes must be equal; without it, over this one's, as the release does.
- * comm is copied. */
+/* With it, BatchNorm takes its statistics over the batches of all processes, of
+ * which some may be empty; without it, over this one's, as the release does.
+ * comm is copied. Every process must then run every step. */
 void cafi_step_synchronise(cafi_step *step, const cafi_step_comm *comm);
 
 /* grad [total] += the batch's gradient at weights [total], which are only read; buffers' running

@@ -13,7 +13,11 @@
 #include "train/model_file.h"
 #include "train/validate.h"
 
+/* Without processes: one. */
+static cafi_comm alone = {.rank = 0, .size = 1};
+
 typedef struct run {
+    cafi_comm *comm;
     const cafi_train_config *c;
     const cafi_train_job *job;
     cafi_params params;
@@ -27,6 +31,7 @@ typedef struct run {
     char *config_text;
     cafi_train_progress progress;
     bool stopping;
+    bool wanted;      /* this process was asked to stop */
     uint64_t started; /* updates at the start of this call */
 } run;
 
@@ -83,6 +88,9 @@ static caface_status describe(run *r, caface_error *err)
     cafi_buf_printf(&t, ", groups of %zu, depth %.9g, weights %.9g %.9g%s, log %zu", c->net.T,
                     c->net.drop, c->net.lambda_centre, c->net.lambda_memory,
                     c->net.memory_over_batch ? "" : " not over batch", c->log_every);
+    if (r->comm->size > 1)
+        cafi_buf_printf(&t, ", %zu processes%s", r->comm->size,
+                        c->synchronise ? ", synchronised" : "");
     r->config_text = t.data;
     return t.failed ? cafi_fail_memory(err, 512) : CAFACE_OK;
 }
@@ -110,7 +118,8 @@ static caface_status allocate(run *r, caface_error *err)
 {
     const cafi_train_dims *d = &r->c->net.dims;
     cafi_store_info info = cafi_store_get_info(r->job->store);
-    size_t B = r->c->batch < info.images ? r->c->batch : info.images;
+    size_t whole = r->c->batch < info.images ? r->c->batch : info.images;
+    size_t B = (whole + r->comm->size - 1) / r->comm->size;
     size_t rows = B * 2 * r->c->net.T;
     caface_status st;
 
@@ -129,7 +138,11 @@ static caface_status allocate(run *r, caface_error *err)
         (st = cafi_alloc((void **)&r->targets, B, sizeof *r->targets, err)))
         return st;
     memset(r->grad, 0, r->params.total * sizeof *r->grad);
-    return r->job->validate
+    if (r->c->synchronise && r->comm->size > 1)
+        cafi_step_synchronise(r->step,
+                              &(cafi_step_comm){.ctx = r->comm, .sum_f64 = cafi_comm_sum_f64});
+    /* the first process writes, and so it validates */
+    return r->job->validate && r->comm->rank == 0
                ? cafi_validation_open(&r->validation, r->job->validate, d->C, d->S, err)
                : CAFACE_OK;
 }
@@ -182,7 +195,11 @@ static caface_status begin(run *r, caface_error *err)
 static caface_status save_checkpoint(const run *r, caface_error *err)
 {
     char *path = NULL;
-    caface_status st = path_in(&path, r, "checkpoint.safetensors", err);
+    caface_status st;
+
+    if (r->comm->rank)
+        return CAFACE_OK;
+    st = path_in(&path, r, "checkpoint.safetensors", err);
 
     if (!st)
         st = cafi_checkpoint_save(path, &r->params, &r->state, r->config_text, err);
@@ -193,7 +210,11 @@ static caface_status save_checkpoint(const run *r, caface_error *err)
 static caface_status save_model(const run *r, const char *file, caface_error *err)
 {
     char *path = NULL;
-    caface_status st = path_in(&path, r, file, err);
+    caface_status st;
+
+    if (r->comm->rank)
+        return CAFACE_OK;
+    st = path_in(&path, r, file, err);
 
     if (!st)
         st = cafi_model_file_save(path, &r->params, r->state.weights, &r->state.buffers, err);
@@ -219,6 +240,8 @@ static caface_status write_log(run *r, double lr, const double *validation, cafa
     memset(s->sums, 0, sizeof s->sums);
     if (s->log.failed)
         return cafi_fail_memory(err, s->log.size);
+    if (r->comm->rank)
+        return CAFACE_OK;
     if ((st = path_in(&path, r, "log.csv", err)))
         return st;
     st = cafi_output_save(path, s->log.data, s->log.size, err);
@@ -234,20 +257,48 @@ static size_t window(const run *r)
     return r->batches - first < r->c->accumulate ? r->batches - first : r->c->accumulate;
 }
 
+/* This process's part of the next batch: samples [*first, *first + n) of the epoch. */
+static size_t own_part(const run *r, size_t *first, size_t *whole)
+{
+    size_t start = (size_t)r->state.batch * r->c->batch;
+    size_t rest = r->images - start;
+    size_t begin;
+    size_t end;
+
+    *whole = rest < r->c->batch ? rest : r->c->batch;
+    begin = *whole * r->comm->rank / r->comm->size;
+    end = *whole * (r->comm->rank + 1) / r->comm->size;
+    *first = start + begin;
+    return end - begin;
+}
+
+/* The losses of all processes. */
+static caface_status sum_losses(run *r, caface_error *err)
+{
+    cafi_step_result *last = &r->progress.last;
+    double sums[3] = {last->centre, last->memory, last->loss};
+    caface_status st = cafi_comm_sum_f64(r->comm, sums, 3, err);
+
+    *last = (cafi_step_result){.centre = sums[0], .memory = sums[1], .loss = sums[2]};
+    return st;
+}
+
 /* Forward and backward of the next batch; its gradient is added to r->grad. */
 static caface_status one_batch(run *r, caface_error *err)
 {
     cafi_run_state *s = &r->state;
-    size_t first = (size_t)s->batch * r->c->batch;
-    size_t n = r->images - first < r->c->batch ? r->images - first : r->c->batch;
+    size_t first;
+    size_t whole;
+    size_t n = own_part(r, &first, &whole);
     cafi_step_batch batch = {.B = n,
-                             .total = n,
+                             .first = first - (size_t)s->batch * r->c->batch,
+                             .total = whole,
                              .seed = r->c->seed,
                              .step = s->epoch * r->batches + s->batch,
                              .features = r->features,
                              .styles = r->styles,
                              .targets = r->targets};
-    double share;
+    double share = 1.0 / (double)window(r);
     caface_status st = cafi_sampler_fill(r->sampler, first, n, r->features, r->styles, err);
 
     if (st)
@@ -255,15 +306,17 @@ static caface_status one_batch(run *r, caface_error *err)
     for (size_t i = 0; i < n; i++)
         r->targets[i] =
             r->job->centres + cafi_sampler_class(r->sampler, first + i) * r->c->net.dims.C;
-    st = cafi_step_run(r->step, s->weights, r->grad, &s->buffers, &batch, &r->progress.last, err);
-    if (st)
+    r->progress.last = (cafi_step_result){0};
+    if (n || r->c->synchronise)
+        st = cafi_step_run(r->step, s->weights, r->grad, &s->buffers, &batch, &r->progress.last,
+                           err);
+    if (st || (st = sum_losses(r, err)))
         return st;
     if (!isfinite(r->progress.last.loss))
         return cafi_fail(err, CAFACE_EINVAL,
                          "epoch %llu, batch %llu: the loss is not finite; the last checkpoint is "
                          "intact",
                          (unsigned long long)(s->epoch + 1), (unsigned long long)(s->batch + 1));
-    share = 1.0 / (double)window(r);
     s->sums[0] += share * r->progress.last.loss;
     s->sums[1] += share * r->progress.last.centre;
     s->sums[2] += share * r->progress.last.memory;
@@ -275,7 +328,10 @@ static caface_status one_batch(run *r, caface_error *err)
 static caface_status update(run *r, double lr, caface_error *err)
 {
     cafi_run_state *s = &r->state;
+    caface_status st = cafi_comm_sum_f32(r->comm, r->grad, r->params.total, err);
 
+    if (st)
+        return st;
     if (r->c->accumulate > 1)
         for (size_t i = 0; i < r->params.total; i++)
             r->grad[i] /= (float)r->c->accumulate;
@@ -303,7 +359,7 @@ static void tell(run *r, double lr)
     p->validation = s->validation;
     p->best = s->best;
     if (r->job->report && !r->job->report(r->job->ctx, p))
-        r->stopping = true;
+        r->wanted = true;
 }
 
 /* Writes the models, validates, and steps to the next epoch. */
@@ -336,6 +392,16 @@ static caface_status end_epoch(run *r, double lr, caface_error *err)
     return st;
 }
 
+/* All stop when one was asked to. */
+static caface_status agree_to_stop(run *r, caface_error *err)
+{
+    double asked = r->wanted ? 1.0 : 0.0;
+    caface_status st = cafi_comm_sum_f64(r->comm, &asked, 1, err);
+
+    r->stopping = r->stopping || asked > 0.0;
+    return st;
+}
+
 static caface_status run_epoch(run *r, caface_error *err)
 {
     cafi_run_state *s = &r->state;
@@ -359,7 +425,11 @@ static caface_status run_epoch(run *r, caface_error *err)
             s->logged++;
         }
         tell(r, lr);
-        if (!whole || s->batch == r->batches)
+        if (!whole)
+            continue;
+        if ((st = agree_to_stop(r, err)))
+            return st;
+        if (s->batch == r->batches)
             continue;
         if (s->logged == r->c->log_every && (st = write_log(r, lr, NULL, err)))
             return st;
@@ -378,7 +448,10 @@ static caface_status run_epoch(run *r, caface_error *err)
 caface_status cafi_train_run(const cafi_train_config *config, const cafi_train_job *job,
                              cafi_train_progress *out, caface_error *err)
 {
-    run r = {.c = config, .job = job, .progress = {.validation = NAN, .best = NAN}};
+    run r = {.c = config,
+             .job = job,
+             .comm = job->comm ? job->comm : &alone,
+             .progress = {.validation = NAN, .best = NAN}};
     caface_status st;
 
     if (!(st = check_config(&r, err)) && !(st = describe(&r, err)) && !(st = allocate(&r, err)) &&

@@ -15,6 +15,7 @@
 #define CAFI_TRAIN_TRAINER_H
 
 #include "dataset/store.h"
+#include "train/comm.h"
 #include "train/optimiser.h"
 #include "train/step.h"
 
@@ -28,6 +29,7 @@ typedef struct cafi_train_config {
     uint64_t seed;
     size_t save_every; /* updates between checkpoints; 0: at the end of epochs only */
     size_t log_every;  /* updates a row of the log */
+    bool synchronise;  /* BatchNorm statistics over all processes, not each one's */
     size_t stop_after; /* updates of this call, then a checkpoint; 0: all */
 } cafi_train_config;
 
@@ -61,6 +63,7 @@ typedef struct cafi_train_job {
     size_t threads; /* of the pool; for validation */
     cafi_train_report report;
     void *ctx;
+    cafi_comm *comm; /* the processes; NULL: this one. Each takes its part of every batch */
 } cafi_train_job;
 
 /* Runs to the end. EINVAL: a configuration out of range, a loss or gradient that

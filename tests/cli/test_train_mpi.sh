@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# caface train on several processes, in a build with MPI.
+# shellcheck source-path=SCRIPTDIR source=tap.sh
+. "$(dirname "$0")/tap.sh"
+tool=$2
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+export OMPI_MCA_btl_vader_single_copy_mechanism=none
+
+"$tool" make "$work/store" || exit 1
+train() {
+    "$caface" train --data "$work/store" --centers "$work/store/centers.safetensors" \
+        --epochs 3 --batch 9 --group 8 --lr 3e-3 --threads 1 --clusters 3 --quiet --save-every 2 "$@"
+}
+processes() {
+    local n=$1
+    shift
+    mpirun -n "$n" --oversubscribe "$caface" train --data "$work/store" \
+        --centers "$work/store/centers.safetensors" --epochs 3 --batch 9 --group 8 --lr 3e-3 \
+        --threads 1 --clusters 3 --quiet --save-every 2 "$@"
+}
+same() { "$tool" compare "$work/one/last.safetensors" "$work/$1/last.safetensors" "$2"; }
+resumed() {
+    processes 2 -o "$work/cut" --stop-after 4 && processes 2 -o "$work/cut" --resume &&
+        cmp "$work/cut/last.safetensors" "$work/whole/last.safetensors" &&
+        cmp "$work/cut/log.csv" "$work/whole/log.csv"
+}
+fails_together() { ! timeout 60 mpirun -n 2 --oversubscribe "$caface" train --data "$work/none" --centers x -o "$work/y"; }
+
+check "one process" train -o "$work/one"
+check "two, synchronised" processes 2 -o "$work/two" --sync-batchnorm
+check "two give the weights of one" same two 1e-3
+check "four, synchronised: the last batch has 4 samples" processes 4 -o "$work/four" --sync-batchnorm
+check "four give the weights of one" same four 1e-3
+check "two, BatchNorm of each one's own" processes 2 -o "$work/whole"
+check "stopped and resumed on two: the same bytes" resumed
+check "a failure ends all" fails_together
+finish

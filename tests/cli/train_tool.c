@@ -1,0 +1,115 @@
+/* For test_train_mpi.sh: `train-tool make FOLDER` writes a small training store
+ * with centres; `train-tool compare A B TOLERANCE` compares all float tensors of
+ * two models, |difference| against |A| of each tensor. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/rng.h"
+#include "dataset/centres.h"
+#include "files/bundle.h"
+#include "files/npy.h"
+#include "files/output.h"
+
+enum { IMAGES = 40, VARIANTS = 3, C = 12, S = 10, CLASSES = 7 };
+
+static caface_status make(const char *folder, caface_error *err)
+{
+    static float features[IMAGES * VARIANTS * C];
+    static float styles[IMAGES * VARIANTS * S * 2];
+    static float centres[CLASSES * C];
+    static const char *const names[CLASSES] = {"a", "b", "c", "d", "e", "f", "g"};
+    size_t fshape[] = {IMAGES, VARIANTS, C};
+    size_t sshape[] = {IMAGES, VARIANTS, S, 2};
+    cafi_rng rng = {3};
+    cafi_buf index = {0};
+    char path[4096];
+    caface_status st;
+
+    mkdir(folder, 0777);
+    for (size_t i = 0; i < CLASSES * C; i++)
+        centres[i] = (float)cafi_rng_normal(&rng);
+    for (size_t i = 0; i < IMAGES * VARIANTS * C; i++)
+        features[i] = centres[i / (VARIANTS * C) % CLASSES * C + i % C] * 6.0f +
+                      3.0f * (float)cafi_rng_normal(&rng);
+    for (size_t i = 0; i < IMAGES * VARIANTS * S * 2; i++)
+        styles[i] = (float)cafi_rng_normal(&rng);
+    cafi_buf_text(&index, "label\n");
+    for (size_t i = 0; i < IMAGES; i++)
+        cafi_buf_printf(&index, "%s\n", names[i % CLASSES]);
+    snprintf(path, sizeof path, "%s/features.npy", folder);
+    if ((st = cafi_npy_save(path, CAFI_F32, 3, fshape, features, err)))
+        return st;
+    snprintf(path, sizeof path, "%s/styles.npy", folder);
+    if ((st = cafi_npy_save(path, CAFI_F32, 4, sshape, styles, err)))
+        return st;
+    snprintf(path, sizeof path, "%s/index.tsv", folder);
+    st = cafi_output_save(path, index.data, index.size, err);
+    cafi_buf_free(&index);
+    snprintf(path, sizeof path, "%s/centers.safetensors", folder);
+    return st ? st : cafi_centres_save(path, centres, names, CLASSES, C, err);
+}
+
+/* A bias whose gradient is zero by symmetry is moved by rounding alone. */
+static int is_noise(const char *name)
+{
+    return strstr(name, "bias") || strstr(name, "running_mean") ||
+           strstr(name, "num_batches_tracked");
+}
+
+static int differ(const cafi_bundle *a, const cafi_bundle *b, double tolerance)
+{
+    for (size_t i = 0; i < cafi_bundle_count(a); i++) {
+        const cafi_tensor *x = cafi_bundle_at(a, i);
+        const cafi_tensor *y = cafi_bundle_find(b, x->name);
+        size_t n = cafi_tensor_count(x);
+        double difference = 0.0;
+        double norm = 0.0;
+
+        if (!y || cafi_tensor_count(y) != n) {
+            fprintf(stderr, "%s: not in both\n", x->name);
+            return 1;
+        }
+        for (size_t k = 0; k < n && !is_noise(x->name); k++) {
+            float p;
+            float q;
+
+            cafi_tensor_read_f32(x, k, 1, &p);
+            cafi_tensor_read_f32(y, k, 1, &q);
+            difference += ((double)p - (double)q) * ((double)p - (double)q);
+            norm += (double)p * (double)p;
+        }
+        if (!(sqrt(difference) <= tolerance * sqrt(norm))) {
+            fprintf(stderr, "%s: %g of %g\n", x->name, sqrt(difference), sqrt(norm));
+            return 1;
+        }
+    }
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    cafi_bundle *a = NULL;
+    cafi_bundle *b = NULL;
+    caface_error err;
+    int status = 1;
+
+    if (argc == 3 && !strcmp(argv[1], "make")) {
+        if (!make(argv[2], &err))
+            return 0;
+    } else if (argc == 5) {
+        if (!cafi_bundle_open(&a, argv[2], &err) && !cafi_bundle_open(&b, argv[3], &err)) {
+            status = differ(a, b, strtod(argv[4], NULL));
+            cafi_bundle_close(a);
+            cafi_bundle_close(b);
+            return status;
+        }
+        cafi_bundle_close(a);
+    } else {
+        return 2;
+    }
+    fprintf(stderr, "%s\n", err.message);
+    return 1;
+}
