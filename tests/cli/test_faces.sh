@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# caface detect, encode --detector and compare, from outside: a detector that
+# takes white places for faces, a small random backbone, two moving squares.
+# shellcheck source-path=SCRIPTDIR source=tap.sh
+. "$(dirname "$0")/tap.sh"
+draw=$2
+detector=$fixtures/detect/scrfd_any.onnx
+model=$fixtures/detect/face_112.onnx
+clip=$fixtures/video/squares.mp4
+
+mkdir "$work/pictures"
+"$draw" "$work/pictures" 2 1 || exit 1
+: >"$work/empty.jpg"
+printf 'no video, just text\nand more of it\n' >"$work/text.mp4"
+picture=$work/pictures/00.png
+two=$work/two
+detect() { "$caface" detect --detector "$detector" --min-face 5 "$@"; }
+encode() { "$caface" encode --quiet --model "$model" --detector "$detector" --min-face 5 "$@"; }
+compare() { "$caface" compare --model "$model" --detector "$detector" --min-face 5 "$@"; }
+# What the program says, with its exit status as the last line.
+status() { "$@" 2>&1; echo "status $?"; }
+
+check "a picture without faces" grep -q '"faces":\[\]' <(detect --json "$picture")
+check "  has its size" grep -q '"width":[0-9]*,"height":[0-9]*' <(detect --json "$picture")
+check "the family is named" grep -q '"detector":"scrfd"' <(detect --json "$picture")
+check "pictures drawn" detect --quiet --draw "$work/drawn" "$work/pictures"
+check "  one PNG a picture" test -s "$work/drawn/0001-00.png.png"
+check "an empty picture: status 1" fails 1 "empty.jpg: an empty file" detect "$work/empty.jpg"
+check "one of two: status 3" grep -q "^status 3" <(status detect --quiet "$picture" "$work/empty.jpg")
+check "no detector named" fails 2 "--detector" "$caface" detect "$picture"
+check "a detector that is none" fails 1 "text.mp4" "$caface" detect --detector "$work/text.mp4" "$picture"
+check "a missing picture" fails 1 "nowhere.jpg" detect "$work/nowhere.jpg"
+
+if [ "${3:-}" = video ]; then
+    check "two squares, two tracks" encode -o "$two" "$clip"
+    check "  a row a face" test "$(wc -l <"$two/index.tsv")" = 81
+    check "  40 faces each" test "$(cut -f3 "$two/index.tsv" | sort | uniq -c | tr -s ' ' | tr '\n' ';')" = " 40 1; 40 2; 1 track;"
+    check "  tracks.json has both" grep -q '"id":1,.*"id":2,.*"confirmed":true' "$two/tracks.json"
+    check "  written again over itself" encode -o "$two" "$clip"
+    check "  fused by track" grep -q '"templates":2' <("$caface" fuse --json --method average --input "$two" -o "$work/t.npz")
+    bits() { encode --threads "$1" -o "$work/t$1" "$clip" && cmp "$two/features.npy" "$work/t$1/features.npy" && cmp "$two/index.tsv" "$work/t$1/index.tsv"; }
+    check "one thread: the same bits" bits 1
+    check "three threads: the same bits" bits 3
+    check "every second frame" encode --every 2 -o "$work/half" "$clip"
+    check "  half of the rows" test "$(wc -l <"$work/half/index.tsv")" = 41
+    check "one second from the first on" encode --start 1 --duration 1 -o "$work/part" "$clip"
+    check "  ten frames" test "$(wc -l <"$work/part/index.tsv")" = 21
+    check "from stdin" encode -o "$work/pipe" - <"$clip"
+    check "  the same rows" test "$(wc -l <"$work/pipe/index.tsv")" = 81
+    check "text is no video" fails 1 "text.mp4: cannot be opened as a video" encode -o "$work/none" "$work/text.mp4"
+    check "  and nothing is left" test ! -e "$work/none"
+    check "a video without faces" fails 1 "no face" encode --score 0.99 -o "$work/none" "$clip"
+    check "a gallery without a face" fails 1 "no face is found in this gallery picture" compare --probe "$clip" --gallery "$picture"
+    check "a gallery that is no picture" fails 1 "empty.jpg" compare --probe "$clip" --gallery "$work/empty.jpg"
+    check "a probe without faces" fails 1 "no face is followed" compare --start 60 --probe "$clip" --gallery "A=$fixtures/detect/white.png"
+    check "compare" compare --quiet --probe "$clip" --gallery "A=$fixtures/detect/white.png" "A=$fixtures/detect/white.png" "$fixtures/detect/white.png" -o "$work/out"
+    check "  a page" grep -q '^</html>' "$work/out/report.html"
+    check "  without the network" eval "! grep -qE '(src|href)=\"(https?:)?//' '$work/out/report.html'"
+    check "  numbers" grep -q '"id":1,"faces":40,"gallery":\[{"name":"A","methods":{"average":{"similarity":[-0-9.e]*,"match":' "$work/out/compare.json"
+    check "--json has tracks and threshold" grep -q '^{.*"tracks":\[.*"threshold":0.9}$' <(compare --json --threshold 0.9 --probe "$clip" --gallery "$fixtures/detect/white.png")
+    check "caface without a model" fails 1 "a fusion model is needed" compare --method caface --probe "$clip" --gallery "$fixtures/detect/white.png"
+    check "an unknown method" fails 1 "best" compare --method best --probe "$clip" --gallery "$fixtures/detect/white.png"
+fi
+check "options about faces need a detector" fails 2 "--detector" "$caface" encode --model "$model" --every 2 -o "$work/x" "$picture"
+check "--flip is for crops" fails 2 "--flip" encode --flip -o "$work/x" "$picture"
+finish
