@@ -18,6 +18,7 @@ extern const cli_command cli_prepare_centers;
 extern const cli_command cli_prepare_extract;
 extern const cli_command cli_prepare_features;
 extern const cli_command cli_prepare_pack;
+extern const cli_command cli_prepare_probes;
 extern const cli_command cli_train;
 
 /* clang-format off */
@@ -37,6 +38,7 @@ const cli_command *const cli_commands[] = {
     &cli_prepare_pack,
     &cli_prepare_features,
     &cli_prepare_centers,
+    &cli_prepare_probes,
     &cli_train,
     &cli_demo,
     &cli_bench_encode,

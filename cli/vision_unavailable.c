@@ -103,6 +103,17 @@ const cli_command cli_prepare_features = {
     .run = say_so,
 };
 
+const cli_command cli_prepare_probes = {
+    .name = "prepare probes",
+    .summary = "degraded probe sets and clean galleries (not in this build)",
+    .synopsis = "...",
+    .text = "Not in this build.",
+    .options = options,
+    .options_size = sizeof(cli_common),
+    .max_args = 1000000,
+    .run = say_so,
+};
+
 const cli_command cli_prepare_centers = {
     .name = "prepare centers",
     .summary = "class centres from face crops or a feature set (not in this build)",

@@ -19,7 +19,8 @@ enum { FEATURES, STYLES, COMPACT, ARRAYS };
 
 static const char *const array_names[ARRAYS] = {"features.npy", "styles.npy", "compact.npy"};
 static const char *const set_files[] = {"features.npy", "styles.npy",  "compact.npy",
-                                        "index.tsv",    "tracks.json", "set.json"};
+                                        "index.tsv",    "tracks.json", "set.json",
+                                        "gallery.csv",  "pairs.txt",   "probe.csv"};
 #define SET_FILES (sizeof set_files / sizeof set_files[0])
 
 struct cafi_set_writer {
@@ -342,6 +343,11 @@ caface_status cafi_set_append_set(cafi_set_writer *w, const cafi_feature_set *se
     if (!st)
         w->rows += count;
     return st;
+}
+
+const char *cafi_set_folder(const cafi_set_writer *w)
+{
+    return w->folder;
 }
 
 size_t cafi_set_rows(const cafi_set_writer *w)

@@ -49,6 +49,10 @@ caface_status cafi_set_append(cafi_set_writer *writer, size_t count, const float
 caface_status cafi_set_append_set(cafi_set_writer *writer, const cafi_feature_set *set,
                                   size_t first, size_t count, caface_error *err);
 
+/* The folder in which the set is being made: gallery.csv, pairs.txt and
+ * probe.csv may be put there before commit, as lists that belong to it. */
+const char *cafi_set_folder(const cafi_set_writer *writer);
+
 /* Rows so far. */
 size_t cafi_set_rows(const cafi_set_writer *writer);
 

@@ -1,0 +1,116 @@
+#!/usr/bin/env bash
+# caface eval, from outside, on the committed sample of probes: two sets of 16
+# rows for each of 111 identities. The first set of each is the gallery here.
+# shellcheck source-path=SCRIPTDIR source=tap.sh
+. "$(dirname "$0")/tap.sh"
+sample=${CAFACE_DATA:?}/sample
+set=$sample/probes
+model=$sample/model.safetensors
+
+awk -F'\t' 'NR > 1 && !($2 in label) { label[$2] = $3; n++; id[n] = $2 }
+    END { for (i = 1; i <= n; i += 2) for (k = 2; k <= n; k += 2)
+        print id[i], id[k], (label[id[i]] == label[id[k]]) }' "$set/index.tsv" >"$work/P.txt"
+awk -F'\t' 'NR > 1 && !($2 in seen) { seen[$2] = 1; n++
+    print $2 "," $3 > (n % 2 ? "'"$work"'/gallery_G1.csv" : "'"$work"'/probe.csv") }' "$set/index.tsv"
+awk -F'\t' 'NR > 1 { print $1, $2, NR, $3 }' "$set/index.tsv" >"$work/T.txt"
+
+verify() { "$caface" eval verify --features "$set" --pairs "$work/P.txt" "$@"; }
+identify() {
+    "$caface" eval identify --features "$set" --gallery "$work/gallery_G1.csv" \
+        --probe "$work/probe.csv" "$@"
+}
+# number FILE KEY: the first number behind "KEY": in a JSON file
+number() { sed -n "s/.*\"$2\":\([0-9.e+-]*\).*/\1/p" "$1" | head -1; }
+counts() {
+    verify --method average --json --bootstrap 20 >"$work/v.json" &&
+        [ "$(number "$work/v.json" pairs)" = 12321 ] && [ "$(number "$work/v.json" genuine)" = 111 ] &&
+        [ "$(number "$work/v.json" impostor)" = 12210 ] &&
+        [ "$(number "$work/v.json" dropped)" = 0 ] && [ "$(number "$work/v.json" subjects)" = 111 ] &&
+        grep -q '"unsupported":\["1e-06","1e-05","0.0001"\]' "$work/v.json"
+}
+# Threads change nothing; another seed changes intervals only.
+deterministic() {
+    local plain='s/"seconds":[^}]*//'
+    verify -m "$model" --method average,caface --chunk 4,0 --json --threads 1 | sed "$plain" >"$work/a"
+    verify -m "$model" --method average,caface --chunk 4,0 --json --threads 3 | sed "$plain" >"$work/b"
+    verify -m "$model" --method average,caface --chunk 4,0 --json --seed 2 | sed "$plain" >"$work/c"
+    [ -s "$work/a" ] && cmp "$work/a" "$work/b" && ! cmp -s "$work/a" "$work/c" &&
+        cmp <(sed 's/"interval":{[^}]*}//g' "$work/a") <(sed 's/"interval":{[^}]*}//g' "$work/c")
+}
+rows() {
+    verify -m "$model" --method average,norm:7,caface --chunk 4,0 --bootstrap 0 --csv "$work/t.csv" \
+        --markdown "$work/t.md" --scores "$work/s.npy" >"$work/t.txt" &&
+        [ "$(cut -d, -f1 "$work/t.csv" | tr '\n' ' ')" = "method average norm:7 caface@4 caface@0 " ] &&
+        [ "$(grep -c '^|' "$work/t.md")" = 6 ] && grep -q '^caface@4 ' "$work/t.txt" &&
+        [ "$(stat -c %s "$work/s.npy")" = $((128 + 4 * 12321 * 4)) ]
+}
+same_lists() {
+    verify --method average --bootstrap 0 --csv "$work/1.csv" &&
+        verify --method average --bootstrap 0 --csv "$work/2.csv" --templates "$work/T.txt" &&
+        cmp "$work/1.csv" "$work/2.csv"
+}
+meta() {
+    mkdir -p "$work/ijb/meta" && cp "$work/T.txt" "$work/ijb/meta/ijbx_face_tid_mid.txt" &&
+        cp "$work/P.txt" "$work/ijb/meta/ijbx_template_pair_label.txt" &&
+        cp "$work/gallery_G1.csv" "$work/ijb/meta/ijbx_1N_gallery_G1.csv" &&
+        cp "$work/gallery_G1.csv" "$work/ijb/meta/ijbx_1N_gallery_G2.csv" &&
+        cp "$work/probe.csv" "$work/ijb/meta/ijbx_1N_probe_mixed.csv" &&
+        "$caface" eval verify -f "$set" --meta "$work/ijb" --dataset IJBX --method average \
+            --bootstrap 0 --csv "$work/3.csv" && cmp "$work/1.csv" "$work/3.csv" &&
+        "$caface" eval identify -f "$set" --meta "$work/ijb/meta" --dataset ijbx --method average \
+            --bootstrap 0 --json | grep -q '"gallery":"G2"'
+}
+compare_rows() {
+    verify -m "$model" --method average,caface@4 --compare caface,average --bootstrap 50 --json \
+        >"$work/c.json" && grep -q '"compare":{"a":"caface@4","b":"average","difference":' "$work/c.json"
+}
+# Fusion by the model finds more than the average does.
+ranks() {
+    identify -m "$model" --method average,caface@4 --bootstrap 0 --csv "$work/i.csv" >/dev/null &&
+        awk -F, 'NR == 2 { a = $15 } NR == 3 { c = $15 } END { exit !(a > 0.7 && c > a) }' "$work/i.csv"
+}
+plots() {
+    if "$caface" eval verify -f "$set" --pairs "$work/P.txt" --method average --roc "$work/r.svg"; then
+        identify --method average --cmc "$work/cmc.pdf" && [ -s "$work/r.svg" ] && [ -s "$work/cmc.pdf" ]
+    else
+        "$caface" eval verify -f "$set" --pairs "$work/P.txt" --method average --roc "$work/r.svg" 2>&1 |
+            grep -q cairo
+    fi
+}
+# Lines in another shape: the same result.
+foreign() {
+    sed 's/ /\t/; s/$/\r/' "$work/P.txt" | head -c -2 >"$work/Q.txt"
+    "$caface" eval verify -f "$set" --pairs "$work/Q.txt" --method average --bootstrap 0 --csv "$work/4.csv" &&
+        cmp "$work/1.csv" "$work/4.csv"
+}
+bad_pairs() {
+    (head -2 "$work/P.txt" && printf '%s' "$2") >"$work/bad.txt"
+    fails 1 "$1" "$caface" eval verify -f "$set" --pairs "$work/bad.txt" --method average
+}
+nothing_left() {
+    ! "$caface" eval verify -f "$set" --pairs "$work/bad.txt" --method average --scores "$work/none.npy" \
+        --csv "$work/none.csv" 2>/dev/null && [ ! -e "$work/none.npy" ] && [ ! -e "$work/none.csv" ]
+}
+
+check "counts, subjects, what is not supported" counts
+check "the same for any number of threads; the seed draws intervals" deterministic
+check "a row for every method and chunk; CSV, Markdown, scores" rows
+check "T.txt and index.tsv say the same" same_lists
+check "the InsightFace layout, from the folder or the one above" meta
+check "CRLF, tabs, no last newline" foreign
+check "two rows compared" compare_rows
+check "identification: the model finds more than the average" ranks
+check "curves" plots
+check "an unknown template is named by line" bad_pairs "line 3: template 7777" "1000 7777 0"
+check "a missing label is named by line" bad_pairs "line 3 has 2 fields" "1000 1001"
+check "a bad label is named by line" bad_pairs "line 3: label 2" "1000 1001 2"
+check "a failure leaves no file" nothing_left
+check "caface without a model" fails 1 "needs --model" verify --method caface
+check "an unknown method" fails 1 "magic" verify --method magic
+check "no pairs" fails 2 "--pairs" "$caface" eval verify -f "$set"
+check "compare with something that is no row" fails 1 "caface@8 is no row" \
+    verify -m "$model" --method average,caface@4 --compare caface@8,average
+head -3 "$work/T.txt" >"$work/T3.txt"
+check "rows and templates that differ in number" fails 1 "lists 3 rows" \
+    "$caface" eval verify -f "$set" --pairs "$work/P.txt" --method average --templates "$work/T3.txt"
+finish
