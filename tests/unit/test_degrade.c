@@ -65,19 +65,25 @@ static void frames_depend_on_their_numbers_alone(void **state)
 
 static void frames_are_worse_pictures(void **state)
 {
+    enum { FRAMES = 100 };
     static uint8_t crop[BYTES], frame[BYTES];
+    uint64_t seed = test_seed();
+    double sharp = 0;
     cafi_degrade *d = NULL;
     caface_error err;
 
     (void)state;
     draw(crop);
     EXPECT_OK(cafi_degrade_new(&d, W, H, &err), err);
-    for (uint64_t f = 0; f < 100; f++) {
-        EXPECT_OK(cafi_degrade_run(d, frame, crop, test_seed(), 3, f, &err), err);
+    for (uint64_t f = 0; f < FRAMES; f++) {
+        EXPECT_OK(cafi_degrade_run(d, frame, crop, seed, 3, f, &err), err);
         /* shifts and rotations bring in some black, nothing else moves the mean */
         assert_true(mean_of(frame) > 0.6 * mean_of(crop) && mean_of(frame) < 1.1 * mean_of(crop));
-        assert_true(sharpness(frame) < sharpness(crop));
+        sharp += sharpness(frame) / FRAMES;
     }
+    /* Edges go on the average; noise can make a single mild frame rougher. Over
+     * 100 frames the ratio was 0.38 to 0.48 for forty seeds. */
+    assert_true(sharp < 0.75 * sharpness(crop));
     cafi_degrade_free(d);
     EXPECT_FAIL(cafi_degrade_new(&d, 8, 112, &err), CAFACE_EINVAL, err, "8 x 112");
 }
