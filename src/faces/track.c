@@ -262,7 +262,8 @@ static void match(cafi_tracker *t, const cafi_faces *faces, const float *unit, b
             if (worth >= 0.0f)
                 t->pairs[n++] = (pair){i, f, worth};
         }
-    qsort(t->pairs, n, sizeof *t->pairs, by_worth);
+    if (n > 1)
+        qsort(t->pairs, n, sizeof *t->pairs, by_worth);
     for (size_t p = 0; p < n; p++) {
         track *tr = &t->tracks[t->pairs[p].track];
         size_t f = t->pairs[p].face;

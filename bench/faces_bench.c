@@ -1,0 +1,142 @@
+/* Times of detectors and of the whole way through a video; one JSON object.
+ *
+ *   faces_bench detect DETECTOR PICTURE THREADS     the picture resized to 640x480
+ *   faces_bench video DETECTOR BACKBONE VIDEO THREADS FRAMES */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "faces/pipeline.h"
+#include "faces/resample.h"
+#include "media/image.h"
+#include "media/video.h"
+
+enum { WIDTH = 640, HEIGHT = 480, RUNS = 15 };
+
+static double seconds(clockid_t clock)
+{
+    struct timespec t;
+
+    clock_gettime(clock, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return x < y ? -1 : x > y;
+}
+
+static caface_status time_detector(char **argv, caface_error *err)
+{
+    cafi_detector_options options = {.threads = (size_t)atol(argv[4])};
+    cafi_detector *detector = NULL;
+    cafi_image image = {0};
+    cafi_faces faces = {0};
+    cafi_view view = {NULL, WIDTH, HEIGHT}, whole;
+    uint8_t *rgb = NULL;
+    double times[RUNS];
+    caface_status st = cafi_image_read(&image, argv[3], err);
+
+    whole = cafi_image_view(&image);
+    (void)(st || (st = cafi_resample(&rgb, &whole, WIDTH, HEIGHT, err)) ||
+           (st = cafi_detector_open(&detector, argv[2], &options, err)));
+    view.rgb = rgb;
+    if (!st)
+        st = cafi_detector_run(detector, &view, &faces, err); /* plans are made here */
+    for (int i = 0; !st && i < RUNS; i++) {
+        double started = seconds(CLOCK_MONOTONIC);
+
+        st = cafi_detector_run(detector, &view, &faces, err);
+        times[i] = seconds(CLOCK_MONOTONIC) - started;
+    }
+    if (!st) {
+        qsort(times, RUNS, sizeof times[0], by_value);
+        printf("{\"family\":\"%s\",\"faces\":%zu,\"images_per_second\":%.4f}\n",
+               cafi_detector_family(detector), faces.count, 1.0 / times[RUNS / 2]);
+    }
+    cafi_detector_free(detector);
+    cafi_faces_free(&faces);
+    cafi_image_clear(&image);
+    free(rgb);
+    return st;
+}
+
+typedef struct limit {
+    cafi_video *video;
+    size_t frames, most;
+} limit;
+
+static caface_status read_frame(void *source, cafi_frame *frame, bool *got, caface_error *err)
+{
+    limit *l = source;
+
+    *got = false;
+    return l->frames++ < l->most ? cafi_video_next(l->video, frame, got, err) : CAFACE_OK;
+}
+
+static caface_status take_frame(void *ctx, cafi_frame *frame, const cafi_sighting *faces,
+                                size_t count, caface_error *err)
+{
+    (void)ctx;
+    (void)frame;
+    (void)faces;
+    (void)count;
+    (void)err;
+    return CAFACE_OK;
+}
+
+static caface_status time_video(char **argv, caface_error *err)
+{
+    size_t threads = (size_t)atol(argv[5]);
+    const cafi_encoder_options e = {.threads = threads};
+    const cafi_video_options v = {.threads = threads};
+    limit l = {.most = (size_t)atol(argv[6])};
+    cafi_track_options track;
+    cafi_pipeline_options o = {.reader = read_frame,
+                               .source = &l,
+                               .detector = argv[2],
+                               .track = &track,
+                               .threads = threads,
+                               .taker = take_frame};
+    cafi_pipeline_result r;
+    double wall = 0.0, cpu = 0.0;
+    caface_status st = cafi_encoder_open(&o.encoder, argv[3], &e, err);
+
+    cafi_track_defaults(&track);
+    if (!st)
+        st = cafi_video_open(&l.video, argv[4], &v, err);
+    wall = seconds(CLOCK_MONOTONIC);
+    cpu = seconds(CLOCK_PROCESS_CPUTIME_ID);
+    if (!st)
+        st = cafi_pipeline_run(&r, &o, 0, err);
+    wall = seconds(CLOCK_MONOTONIC) - wall;
+    cpu = seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu;
+    if (!st)
+        printf("{\"frames\":%zu,\"faces\":%zu,\"seconds\":%.4f,\"cpu_seconds\":%.4f,"
+               "\"read\":%.4f,\"detect\":%.4f,\"encode\":%.4f,\"follow\":%.4f}\n",
+               r.frames, r.faces, wall, cpu, r.read_seconds, r.detect_seconds, r.encode_seconds,
+               r.take_seconds);
+    cafi_video_close(l.video);
+    cafi_encoder_free(o.encoder);
+    return st;
+}
+
+int main(int argc, char **argv)
+{
+    caface_error err = {CAFACE_OK, ""};
+    caface_status st = CAFACE_EINVAL;
+
+    if (argc == 5 && strcmp(argv[1], "detect") == 0)
+        st = time_detector(argv, &err);
+    else if (argc == 7 && strcmp(argv[1], "video") == 0)
+        st = time_video(argv, &err);
+    else
+        fprintf(stderr, "faces_bench detect DETECTOR PICTURE THREADS | "
+                        "video DETECTOR BACKBONE VIDEO THREADS FRAMES\n");
+    if (st && err.message[0])
+        fprintf(stderr, "faces_bench: %s\n", err.message);
+    return st ? 1 : 0;
+}
