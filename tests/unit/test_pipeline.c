@@ -1,0 +1,119 @@
+/* The pipeline on drawn frames: order, the same results for any number of
+ * threads, and every way to end early. */
+#include "check.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "faces/pipeline.h"
+
+enum { WIDTH = 96, HEIGHT = 64, FRAMES = 200 };
+
+/* A white place that moves by 8 pixels every 25th frame. */
+typedef struct story {
+    size_t next, fail_at; /* 0: never */
+    size_t taken, stop_at, refuse_at;
+    uint64_t sum;
+} story;
+
+static caface_status read_frame(void *source, cafi_frame *frame, bool *got, caface_error *err)
+{
+    story *s = source;
+    size_t x = 8 * (s->next / 25);
+    caface_status st = CAFACE_OK;
+
+    if (s->fail_at && s->next == s->fail_at)
+        return cafi_fail(err, CAFACE_EIO, "the tape is torn at %zu", s->next);
+    *got = s->next < FRAMES;
+    if (!*got)
+        return CAFACE_OK;
+    st = cafi_frame_reserve(frame, WIDTH, HEIGHT, err);
+    if (st)
+        return st;
+    memset(frame->rgb, 0, (size_t)WIDTH * HEIGHT * 3);
+    for (size_t y = 24; y < 32; y++)
+        memset(frame->rgb + (y * WIDTH + x) * 3, 255, 8 * 3);
+    frame->index = s->next++;
+    return CAFACE_OK;
+}
+
+static caface_status take_frame(void *ctx, cafi_frame *frame, const cafi_sighting *faces,
+                                size_t count, caface_error *err)
+{
+    story *s = ctx;
+
+    assert_int_equal(frame->index, s->taken);
+    assert_null(frame->rgb);
+    assert_int_equal(count, 1);
+    assert_int_equal(faces[0].track, 1);
+    assert_true(faces[0].face.box.x1 == (float)(8 * (s->taken / 25)) - 4.0f);
+    for (size_t i = 0; i < 112 * 112 * 3; i++)
+        s->sum = s->sum * 31 + faces[0].crop[i];
+    s->taken++;
+    if (s->refuse_at && s->taken == s->refuse_at)
+        return cafi_fail(err, CAFACE_ELIMIT, "no more than %zu", s->taken);
+    return s->stop_at && s->taken == s->stop_at ? CAFACE_ECANCELLED : CAFACE_OK;
+}
+
+static caface_status run(story *s, size_t threads, cafi_pipeline_result *r, caface_error *err)
+{
+    cafi_track_options track;
+    cafi_pipeline_options o = {.reader = read_frame,
+                               .source = s,
+                               .detector = test_fixture("detect/scrfd_any.onnx"),
+                               .find = {.min_face = 1.0f},
+                               .track = &track,
+                               .threads = threads,
+                               .taker = take_frame,
+                               .ctx = s};
+
+    cafi_track_defaults(&track);
+    return cafi_pipeline_run(r, &o, 0, err);
+}
+
+static void frames_come_in_order_with_the_same_bits(void **state)
+{
+    uint64_t sum = 0;
+
+    (void)state;
+    for (size_t threads = 1; threads <= 4; threads++) {
+        story s = {0};
+        cafi_pipeline_result r;
+        caface_error err;
+
+        EXPECT_OK(run(&s, threads, &r, &err), err);
+        assert_int_equal(s.taken, FRAMES);
+        assert_int_equal(r.frames, FRAMES);
+        assert_int_equal(r.faces, FRAMES);
+        assert_int_equal(r.tracks, 1);
+        assert_false(r.stopped);
+        assert_true(threads == 1 || s.sum == sum);
+        sum = s.sum;
+    }
+}
+
+static void it_ends_early_and_cleanly(void **state)
+{
+    (void)state;
+    for (size_t threads = 1; threads <= 3; threads++) {
+        story torn = {.fail_at = 77}, stopped = {.stop_at = 20}, refused = {.refuse_at = 33};
+        cafi_pipeline_result r;
+        caface_error err;
+
+        EXPECT_FAIL(run(&torn, threads, &r, &err), CAFACE_EIO, err, "torn at 77");
+        assert_true(torn.taken <= 77);
+        EXPECT_OK(run(&stopped, threads, &r, &err), err);
+        assert_true(r.stopped);
+        assert_int_equal(stopped.taken, 20);
+        EXPECT_FAIL(run(&refused, threads, &r, &err), CAFACE_ELIMIT, err, "no more than 33");
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(frames_come_in_order_with_the_same_bits),
+        cmocka_unit_test(it_ends_early_and_cleanly),
+    };
+    return cmocka_run_group_tests_name("pipeline", tests, NULL, NULL);
+}
