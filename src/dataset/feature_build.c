@@ -248,7 +248,7 @@ static caface_status append_part(store_writer *w, build *b, size_t number, cafac
 {
     cafi_buf path = {0};
     cafi_bundle *part = NULL;
-    unsigned char ok[CAFI_BLOCK_IMAGES];
+    unsigned char ok[CAFI_BLOCK_IMAGES] = {0};
     size_t good = 0;
     size_t row = 0;
     size_t V = b->o->variants;

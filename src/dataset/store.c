@@ -241,7 +241,7 @@ static caface_status rec_classes(cafi_store *s, caface_error *err)
 static caface_status open_rec(cafi_store *s, const char *styles, caface_error *err)
 {
     cafi_buf buf = {0};
-    cafi_record record;
+    cafi_record record = {0};
     char *path = NULL;
     caface_status st = join(&path, s->path, "train.rec", err);
 
