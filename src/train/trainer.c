@@ -377,7 +377,7 @@ static caface_status end_epoch(run *r, double lr, caface_error *err)
         return st;
     if (r->validation)
         figure = s->validation;
-    if (!(s->best >= figure)) {
+    if (!(s->best > figure)) { /* of equals the later */
         s->best = figure;
         if ((st = save_model(r, "best.safetensors", err)))
             return st;

@@ -7,7 +7,7 @@
  * A run writes into its folder
  *   checkpoint.safetensors  everything that a resume needs
  *   last.safetensors        the model after the last whole epoch
- *   best.safetensors        the one that validated best (or, without
+ *   best.safetensors        the one that validated best, of equals the last (or, without
  *                           validation, had the lowest training loss)
  *   log.csv                 epoch, step, lr, losses, gradient norm, validation
  * each of which appears whole or not at all. */

@@ -218,6 +218,7 @@ static void test_sampler_fill(void **state)
         for (size_t r = 0; r < 2 * T; r++)
             assert_true(features[(i * 2 * T + r) * 3] == (float)(rows[r][0] * 100 + rows[r][1]));
     }
+    cafi_sampler_free(s);
     EXPECT_FAIL(cafi_sampler_new(&s, store, 5, 3, NULL, &err), CAFACE_EINVAL, err, "5");
     cafi_pool_free(pool);
     cafi_store_close(store);
