@@ -317,7 +317,7 @@ static caface_status infer_slice(const cafi_graph *g, cafi_node *n, caface_error
             return refuse(g, n, "takes elements that are not there", err);
         if (n->extent[i] == -1)
             n->extent[i] =
-                step > 0 ? (size - n->start[i] + step - 1) / step : n->start[i] / -step + 1;
+                step < 0 ? n->start[i] / -step + 1 : (size - n->start[i] + step - 1) / step;
         if (n->extent[i] < 0 || n->extent[i] > size)
             return refuse(g, n, "takes elements that are not there", err);
         last = n->extent[i] ? n->start[i] + (n->extent[i] - 1) * step : 0;
