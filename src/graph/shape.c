@@ -303,10 +303,11 @@ static caface_status infer_slice(const cafi_graph *g, cafi_node *n, caface_error
     n->shape.ndim = x->ndim;
     for (int i = 0; i < x->ndim; i++) {
         int64_t size = x->dim[i];
-        int64_t step = n->step[i] ? n->step[i] : 1;
+        int64_t step = n->step[i];
         int64_t last = 0;
 
-        n->step[i] = step;
+        if (step == 0)
+            n->step[i] = step = 1; /* not given */
         if (size == CAFI_BATCH) {
             if (n->start[i] || step != 1 || n->extent[i] != -1)
                 return mixes_rows(n, err);
@@ -316,8 +317,9 @@ static caface_status infer_slice(const cafi_graph *g, cafi_node *n, caface_error
         if (n->start[i] < 0 || n->start[i] > MAX_EXTENT || step > MAX_EXTENT || step < -MAX_EXTENT)
             return refuse(g, n, "takes elements that are not there", err);
         if (n->extent[i] == -1)
-            n->extent[i] =
-                step < 0 ? n->start[i] / -step + 1 : (size - n->start[i] + step - 1) / step;
+            n->extent[i] = step == 0  ? 0
+                           : step < 0 ? n->start[i] / -step + 1
+                                      : (size - n->start[i] + step - 1) / step;
         if (n->extent[i] < 0 || n->extent[i] > size)
             return refuse(g, n, "takes elements that are not there", err);
         last = n->extent[i] ? n->start[i] + (n->extent[i] - 1) * step : 0;
