@@ -98,6 +98,8 @@ static void denormals_flush_and_come_back(void **state)
     unsigned mode = 0;
 
     (void)state;
+    if (getenv("CAFACE_VALGRIND"))
+        skip(); /* valgrind computes with denormals, whatever the mode */
     assert_true(tiny * 1.0f > 0.0f);
     mode = cafi_fp_flush_denormals();
 #if defined(__x86_64__) || defined(__aarch64__)
