@@ -291,15 +291,15 @@ static caface_status prepare(cafi_lowering *lw, caface_error *err)
         lw->values[i].remaining = n->uses;
         if (!n->dead && (n->op == CAFI_OP_CONV || n->op == CAFI_OP_GEMM))
             lw->last_weighted = i;
-        if (width > lw->dummy_count)
-            lw->dummy_count = width;
+        if (width > lw->ones_count)
+            lw->ones_count = width;
         if (n->op == CAFI_OP_INPUT)
             st = lower_input(lw, i, err);
     }
     if (!st)
-        st = cafi_alloc_f32(&lw->dummy_scales, 1, lw->dummy_count, err);
-    for (size_t i = 0; !st && i < lw->dummy_count; i++)
-        lw->dummy_scales[i] = 1;
+        st = cafi_alloc_f32(&lw->ones, 1, lw->ones_count, err);
+    for (size_t i = 0; !st && i < lw->ones_count; i++)
+        lw->ones[i] = 1;
     for (size_t i = 0; !st && i < ir->output_count; i++)
         lw->values[ir->outputs[i]].remaining++;
     return st;
@@ -326,6 +326,6 @@ caface_status cafi_lower(cafi_program *program, cafi_ir *ir, cafi_dnn *dnn,
     }
     free(lw.values);
     free(lw.borders);
-    free(lw.dummy_scales);
+    free(lw.ones);
     return st ? st : cafi_place_buffers(program, err);
 }

@@ -36,8 +36,8 @@ typedef struct cafi_lowering {
     cafi_elem stream;         /* type of maps between fast steps */
     bool parts;
     size_t last_weighted;
-    float *dummy_scales;
-    size_t dummy_count;
+    float *ones;
+    size_t ones_count;
 } cafi_lowering;
 
 cafi_extent3 cafi_extent_of(const cafi_lowering *lw, size_t node);

@@ -67,7 +67,7 @@ static cafi_dnn_spec conv_spec(const cafi_lowering *lw, size_t i, const choice *
         .clip = n->act == CAFI_ACT_CLIP,
         .lo = n->lo,
         .hi = n->hi,
-        .scales = c->elem == CAFI_ELEM_S8 ? lw->dummy_scales : NULL,
+        .scales = c->elem == CAFI_ELEM_S8 ? lw->ones : NULL,
     };
 }
 
