@@ -35,32 +35,6 @@ typedef struct job {
     int64_t photo_base;
 } job;
 
-static caface_status add_failure(cafi_encode_result *r, const char *path, const char *error,
-                                 caface_error *err)
-{
-    cafi_encode_failure f = {NULL, NULL};
-    size_t n = strlen(path);
-    caface_status st;
-
-    if (r->failure_count == r->failure_room) {
-        size_t room = r->failure_room ? 2 * r->failure_room : 16;
-        cafi_encode_failure *grown = realloc(r->failures, room * sizeof *grown);
-
-        if (!grown)
-            return cafi_fail_memory(err, room * sizeof *grown);
-        r->failures = grown;
-        r->failure_room = room;
-    }
-    if (strncmp(error, path, n) == 0 && strncmp(error + n, ": ", 2) == 0)
-        error += n + 2; /* the path is a member of its own */
-    if ((st = cafi_strdup(&f.path, path, err)) || (st = cafi_strdup(&f.error, error, err))) {
-        free(f.path);
-        return st;
-    }
-    r->failures[r->failure_count++] = f;
-    return CAFACE_OK;
-}
-
 /* ---- readers: run in the pipeline's thread ---------------------------------- */
 
 /* The next photograph that can be read; the others become failures. */
@@ -76,7 +50,7 @@ static caface_status read_photo(void *source, cafi_frame *frame, bool *got, cafa
         caface_error why = {CAFACE_OK, ""};
 
         if (cafi_image_read(&image, path, &why)) {
-            st = add_failure(j->result, path, why.message, err);
+            st = cafi_encode_result_failed(j->result, path, why.message, err);
             continue;
         }
         free(frame->rgb);
@@ -212,7 +186,7 @@ static caface_status take_video(job *j, const char *path, caface_error *err)
         snprintf(text, sizeof text, "%zu frames could not be decoded, %zu could",
                  c.broken + c.missing, c.decoded);
         if (c.broken + c.missing)
-            st = add_failure(j->result, path, text, err);
+            st = cafi_encode_result_failed(j->result, path, text, err);
     }
     cafi_video_close(video);
     return st;

@@ -44,16 +44,9 @@ static caface_status find_subject(cafi_subject_book *book, cafi_field field, uin
 
     if (number == CAFI_NO_NAME) {
         number = book->names.count;
-        if (number == book->capacity) {
-            size_t capacity = number ? number * 2 : 64;
-            char **grown = realloc(book->text, capacity * sizeof *grown);
-
-            if (!grown)
-                return cafi_fail_memory(err, capacity * sizeof *grown);
-            book->text = grown;
-            book->capacity = capacity;
-        }
-        if ((st = cafi_alloc((void **)&copy, field.size + 1, 1, err)))
+        if ((st = cafi_grow((void **)&book->text, &book->capacity, number + 1, sizeof *book->text,
+                            err)) ||
+            (st = cafi_alloc((void **)&copy, field.size + 1, 1, err)))
             return st;
         memcpy(copy, field.text, field.size);
         book->text[number] = copy;
@@ -119,17 +112,10 @@ static caface_status take_line(reader *r, caface_error *err)
                          r->path, l->line, (long long)number, r->templates->path);
     if ((st = find_subject(r->book, subject, &item.entry.subject, err)))
         return st;
-    if (r->count == r->capacity) {
-        size_t capacity = r->capacity ? r->capacity * 2 : 256;
-        listed *grown = realloc(r->items, capacity * sizeof *grown);
-
-        if (!grown)
-            return cafi_fail_memory(err, capacity * sizeof *grown);
-        r->items = grown;
-        r->capacity = capacity;
-    }
-    r->items[r->count++] = item;
-    return CAFACE_OK;
+    st = cafi_grow((void **)&r->items, &r->capacity, r->count + 1, sizeof *r->items, err);
+    if (!st)
+        r->items[r->count++] = item;
+    return st;
 }
 
 static int by_place(const void *a, const void *b)

@@ -8,19 +8,12 @@
 
 caface_status cafi_faces_add(cafi_faces *faces, const cafi_face *face, caface_error *err)
 {
-    if (faces->count == faces->capacity) {
-        size_t capacity = faces->capacity ? faces->capacity : 16;
-        size_t bytes = 0;
-        cafi_face *items = NULL;
+    caface_status st =
+        cafi_grow((void **)&faces->items, &faces->capacity, faces->count + 1, sizeof *face, err);
 
-        if (!cafi_mul_size(capacity, 2 * sizeof *items, &bytes) ||
-            !(items = realloc(faces->items, bytes)))
-            return cafi_fail_memory(err, bytes);
-        faces->items = items;
-        faces->capacity = 2 * capacity;
-    }
-    faces->items[faces->count++] = *face;
-    return CAFACE_OK;
+    if (!st)
+        faces->items[faces->count++] = *face;
+    return st;
 }
 
 void cafi_faces_free(cafi_faces *faces)

@@ -94,18 +94,12 @@ void cafi_mtcnn_detector_free(cafi_mtcnn_detector *d)
 
 static caface_status add_window(windows *list, const window *w, caface_error *err)
 {
-    if (list->count == list->capacity) {
-        size_t capacity = list->capacity ? list->capacity : 64, bytes = 0;
-        window *items = NULL;
+    caface_status st =
+        cafi_grow((void **)&list->items, &list->capacity, list->count + 1, sizeof *w, err);
 
-        if (!cafi_mul_size(capacity, 2 * sizeof *items, &bytes) ||
-            !(items = realloc(list->items, bytes)))
-            return cafi_fail_memory(err, bytes);
-        list->items = items;
-        list->capacity = 2 * capacity;
-    }
-    list->items[list->count++] = *w;
-    return CAFACE_OK;
+    if (!st)
+        list->items[list->count++] = *w;
+    return st;
 }
 
 /* Two scores to a probability, in float as the authors' softmax. */

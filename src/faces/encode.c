@@ -72,22 +72,16 @@ static caface_status read_crop(void *ctx, size_t index, cafi_crops *crops, cafac
     return st;
 }
 
-static caface_status add_failure(cafi_encode_result *r, const char *path, const char *error,
-                                 caface_error *err)
+caface_status cafi_encode_result_failed(cafi_encode_result *r, const char *path, const char *error,
+                                        caface_error *err)
 {
     cafi_encode_failure f = {NULL, NULL};
     size_t n = strlen(path);
-    caface_status st = CAFACE_OK;
+    caface_status st =
+        cafi_grow((void **)&r->failures, &r->failure_room, r->failure_count + 1, sizeof f, err);
 
-    if (r->failure_count == r->failure_room) {
-        size_t room = r->failure_room ? 2 * r->failure_room : 16;
-        cafi_encode_failure *grown = realloc(r->failures, room * sizeof *grown);
-
-        if (!grown)
-            return cafi_fail_memory(err, room * sizeof *grown);
-        r->failures = grown;
-        r->failure_room = room;
-    }
+    if (st)
+        return st;
     if (strncmp(error, path, n) == 0 && strncmp(error + n, ": ", 2) == 0)
         error += n + 2; /* the path is a member of its own */
     if ((st = cafi_strdup(&f.path, path, err)) || (st = cafi_strdup(&f.error, error, err))) {
@@ -412,7 +406,8 @@ static caface_status take(work *w, size_t source, cafi_feed *feed, caface_error 
             *err = why;
             return why.status;
         }
-        return add_failure(w->result, cafi_sources_at(w->sources, source).path, why.message, err);
+        return cafi_encode_result_failed(w->result, cafi_sources_at(w->sources, source).path,
+                                         why.message, err);
     }
     return add_crops(w, source, crops, err);
 }

@@ -50,4 +50,9 @@ caface_status cafi_encode(cafi_encode_result *result, cafi_encoder *encoder,
                           caface_error *err);
 void cafi_encode_result_clear(cafi_encode_result *result);
 
+/* Adds the failure of a picture or video; both texts are copied. An error that
+ * begins with "PATH: " is kept without it. ENOMEM: nothing is added. */
+caface_status cafi_encode_result_failed(cafi_encode_result *result, const char *path,
+                                        const char *error, caface_error *err);
+
 #endif

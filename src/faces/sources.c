@@ -64,22 +64,6 @@ bool cafi_sources_labelled(const cafi_sources *s)
     return s->labelled;
 }
 
-static caface_status grow(void **list, size_t count, size_t *capacity, size_t size,
-                          caface_error *err)
-{
-    size_t wanted = *capacity ? 2 * *capacity : 64;
-    size_t bytes = 0;
-    void *grown = NULL;
-
-    if (count < *capacity)
-        return CAFACE_OK;
-    if (!cafi_mul_size(wanted, size, &bytes) || !(grown = realloc(*list, bytes)))
-        return cafi_fail_memory(err, bytes);
-    *list = grown;
-    *capacity = wanted;
-    return CAFACE_OK;
-}
-
 /* The number of a label, which is new or was seen before. */
 static caface_status find_label(cafi_sources *s, const char *label, size_t *out, caface_error *err)
 {
@@ -89,7 +73,8 @@ static caface_status find_label(cafi_sources *s, const char *label, size_t *out,
     *out = cafi_names_find(&s->names, label, strlen(label));
     if (*out != CAFI_NO_NAME)
         return CAFACE_OK;
-    if ((st = grow((void **)&s->labels, s->label_count, &s->label_capacity, sizeof(char *), err)) ||
+    if ((st = cafi_grow((void **)&s->labels, &s->label_capacity, s->label_count + 1, sizeof(char *),
+                        err)) ||
         (st = cafi_strdup(&copy, label, err)))
         return st;
     s->labels[s->label_count] = copy;
@@ -104,7 +89,8 @@ static caface_status add_picture(cafi_sources *s, const char *path, const char *
     size_t number = 0;
     caface_status st = find_label(s, label, &number, err);
 
-    if (st || (st = grow((void **)&s->entries, s->count, &s->capacity, sizeof(entry), err)))
+    if (st ||
+        (st = cafi_grow((void **)&s->entries, &s->capacity, s->count + 1, sizeof(entry), err)))
         return st;
     cafi_buf_append(&s->paths, path, strlen(path) + 1);
     if (s->paths.failed)

@@ -119,23 +119,6 @@ static void end_track(cafi_tracker *t, size_t i)
     t->count--;
 }
 
-/* Room for count more items of a growing array, before anything changes. */
-static caface_status reserve(void **items, size_t *capacity, size_t need, size_t size,
-                             caface_error *err)
-{
-    size_t wanted = need < 16 ? 16 : need, bytes = 0;
-    void *grown = NULL;
-
-    if (need <= *capacity)
-        return CAFACE_OK;
-    if (!cafi_mul_size(wanted, 2, &wanted) || !cafi_mul_size(wanted, size, &bytes) ||
-        !(grown = realloc(*items, bytes)))
-        return cafi_fail_memory(err, bytes);
-    *items = grown;
-    *capacity = wanted;
-    return CAFACE_OK;
-}
-
 static caface_status reserve_step(cafi_tracker *t, size_t faces, caface_error *err)
 {
     void *tracks = t->tracks, *pairs = t->pairs, *unit = t->unit, *length = t->length;
@@ -145,11 +128,11 @@ static caface_status reserve_step(cafi_tracker *t, size_t faces, caface_error *e
     if (!cafi_add_size(t->count, faces, &all) || !cafi_mul_size(t->count, faces, &pairs_needed) ||
         !cafi_mul_size(faces, t->C, &floats))
         return cafi_fail_memory(err, ~0ULL);
-    (void)((st = reserve(&tracks, &t->capacity, all, sizeof *t->tracks, err)) ||
-           (st = reserve(&pairs, &t->pair_capacity, pairs_needed, sizeof *t->pairs, err)) ||
-           (st = reserve(&unit, &t->unit_capacity, floats, sizeof *t->unit, err)) ||
-           (st = reserve(&length, &t->length_capacity, (size_t)t->last_id + faces + 1,
-                         sizeof *t->length, err)));
+    (void)((st = cafi_grow(&tracks, &t->capacity, all, sizeof *t->tracks, err)) ||
+           (st = cafi_grow(&pairs, &t->pair_capacity, pairs_needed, sizeof *t->pairs, err)) ||
+           (st = cafi_grow(&unit, &t->unit_capacity, floats, sizeof *t->unit, err)) ||
+           (st = cafi_grow(&length, &t->length_capacity, (size_t)t->last_id + faces + 1,
+                           sizeof *t->length, err)));
     t->tracks = tracks;
     t->pairs = pairs;
     t->unit = unit;

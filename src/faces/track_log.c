@@ -31,18 +31,6 @@ void cafi_track_log_free(cafi_track_log *log)
     free(log);
 }
 
-static caface_status grow(void **items, size_t *room, size_t size, caface_error *err)
-{
-    size_t wanted = *room ? 2 * *room : 16, bytes = 0;
-    void *grown = NULL;
-
-    if (!cafi_mul_size(wanted, size, &bytes) || !(grown = realloc(*items, bytes)))
-        return cafi_fail_memory(err, bytes);
-    *items = grown;
-    *room = wanted;
-    return CAFACE_OK;
-}
-
 /* The track of that number; a new one where there is none. Tracks that get
  * faces are the newest as a rule, so the search begins at the end. */
 static caface_status find_track(cafi_track_log *log, const char *source, int64_t id,
@@ -58,12 +46,10 @@ static caface_status find_track(cafi_track_log *log, const char *source, int64_t
             *out = &log->tracks[i];
             return CAFACE_OK;
         }
-    if (log->count == log->room) {
-        st = grow(&tracks, &log->room, sizeof *log->tracks, err);
-        if (st)
-            return st;
-        log->tracks = tracks;
-    }
+    st = cafi_grow(&tracks, &log->room, log->count + 1, sizeof *log->tracks, err);
+    if (st)
+        return st;
+    log->tracks = tracks;
     if (log->model) {
         caface_set_options_init(&options);
         options.keep_weights = 1;
@@ -86,11 +72,10 @@ caface_status cafi_track_log_add(cafi_track_log *log, const char *source, const 
     if (face->track == 0)
         return CAFACE_OK;
     st = find_track(log, source, face->track, &t, err);
-    if (!st && t->count == t->room) {
+    if (!st) {
         faces = t->faces;
-        st = grow(&faces, &t->room, sizeof *t->faces, err);
-        if (!st)
-            t->faces = faces;
+        st = cafi_grow(&faces, &t->room, t->count + 1, sizeof *t->faces, err);
+        t->faces = faces;
     }
     if (!st && t->set)
         st = caface_set_push(t->set, face->feature, face->style, 1, err);

@@ -90,18 +90,12 @@ static caface_status payload_at(const cafi_recordio *rec, size_t offset, cafi_bu
 static caface_status add_entry(cafi_recordio *rec, size_t *capacity, uint64_t key, size_t offset,
                                caface_error *err)
 {
-    if (rec->count == *capacity) {
-        size_t next = *capacity ? 2 * *capacity : 1024;
-        entry *grown =
-            next > SIZE_MAX / sizeof *grown ? NULL : realloc(rec->entries, next * sizeof *grown);
+    caface_status st =
+        cafi_grow((void **)&rec->entries, capacity, rec->count + 1, sizeof *rec->entries, err);
 
-        if (!grown)
-            return cafi_fail_memory(err, (unsigned long long)next * sizeof *grown);
-        rec->entries = grown;
-        *capacity = next;
-    }
-    rec->entries[rec->count++] = (entry){key, offset};
-    return CAFACE_OK;
+    if (!st)
+        rec->entries[rec->count++] = (entry){key, offset};
+    return st;
 }
 
 /* Without an .idx: records are numbered in the order of the file. */

@@ -37,30 +37,13 @@ void cafi_graph_free(cafi_graph *graph)
     free(graph);
 }
 
-/* Room for one more pointer in a list that doubles. */
-static caface_status grow(void **list, size_t count, size_t *capacity, size_t size,
-                          caface_error *err)
-{
-    size_t wanted = *capacity ? *capacity * 2 : 64;
-    size_t bytes = 0;
-    void *grown = NULL;
-
-    if (count < *capacity)
-        return CAFACE_OK;
-    if (!cafi_mul_size(wanted, size, &bytes) || !(grown = realloc(*list, bytes)))
-        return cafi_fail_memory(err, bytes);
-    *list = grown;
-    *capacity = wanted;
-    return CAFACE_OK;
-}
-
 static caface_status add_entry(cafi_graph *graph, const cafi_node *node, cafi_entry **out,
                                caface_error *err)
 {
     cafi_entry *entry = NULL;
     char name[64];
-    caface_status st =
-        grow((void **)&graph->entries, graph->count, &graph->capacity, sizeof(cafi_entry *), err);
+    caface_status st = cafi_grow((void **)&graph->entries, &graph->capacity, graph->count + 1,
+                                 sizeof(cafi_entry *), err);
 
     if (!st)
         st = cafi_alloc((void **)&entry, 1, sizeof *entry, err);
@@ -312,8 +295,8 @@ caface_status cafi_graph_output(cafi_graph *graph, size_t node, caface_error *er
     if (node >= graph->count)
         return cafi_fail(err, CAFACE_EINVAL, "graph: output is node %zu of %zu", node,
                          graph->count);
-    st = grow((void **)&graph->outputs, graph->output_count, &graph->output_capacity,
-              sizeof(size_t), err);
+    st = cafi_grow((void **)&graph->outputs, &graph->output_capacity, graph->output_count + 1,
+                   sizeof(size_t), err);
     if (!st)
         graph->outputs[graph->output_count++] = node;
     return st;

@@ -29,27 +29,11 @@ void cafi_program_free(cafi_program *program)
     *program = (cafi_program){0};
 }
 
-static caface_status grow(void **list, size_t count, size_t *capacity, size_t size,
-                          caface_error *err)
-{
-    size_t wanted = *capacity ? *capacity * 2 : 32;
-    size_t bytes = 0;
-    void *grown = NULL;
-
-    if (count < *capacity)
-        return CAFACE_OK;
-    if (!cafi_mul_size(wanted, size, &bytes) || !(grown = realloc(*list, bytes)))
-        return cafi_fail_memory(err, bytes);
-    *list = grown;
-    *capacity = wanted;
-    return CAFACE_OK;
-}
-
 caface_status cafi_program_buffer(cafi_program *program, size_t size, size_t *out,
                                   caface_error *err)
 {
-    caface_status st = grow((void **)&program->buffers, program->buffer_count,
-                            &program->buffer_capacity, sizeof *program->buffers, err);
+    caface_status st = cafi_grow((void **)&program->buffers, &program->buffer_capacity,
+                                 program->buffer_count + 1, sizeof *program->buffers, err);
 
     if (st)
         return st;
@@ -62,8 +46,8 @@ caface_status cafi_program_step(cafi_program *program, const cafi_step *step, co
                                 caface_error *err)
 {
     cafi_step *added = NULL;
-    caface_status st = grow((void **)&program->steps, program->step_count, &program->step_capacity,
-                            sizeof *program->steps, err);
+    caface_status st = cafi_grow((void **)&program->steps, &program->step_capacity,
+                                 program->step_count + 1, sizeof *program->steps, err);
 
     if (st)
         return st;

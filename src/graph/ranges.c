@@ -52,15 +52,9 @@ static caface_status add(cafi_ranges *ranges, const char *node, size_t channels,
     entry *e = NULL;
     caface_status st = CAFACE_OK;
 
-    if (ranges->count == ranges->capacity) {
-        size_t capacity = ranges->capacity ? ranges->capacity * 2 : 64;
-        entry *grown = realloc(ranges->entries, capacity * sizeof *grown);
-
-        if (!grown)
-            return cafi_fail_memory(err, capacity * sizeof *grown);
-        ranges->entries = grown;
-        ranges->capacity = capacity;
-    }
+    st = cafi_grow((void **)&ranges->entries, &ranges->capacity, ranges->count + 1, sizeof *e, err);
+    if (st)
+        return st;
     e = &ranges->entries[ranges->count];
     *e = (entry){.channels = channels};
     st = cafi_strdup(&e->name, node, err);

@@ -58,18 +58,13 @@ static int by_name(const void *a, const void *b)
 static caface_status add(cafi_folder *f, const char *folder, const char *name, caface_error *err)
 {
     cafi_buf path = {0};
+    caface_status st;
 
     if (f->count == CAFI_FOLDER_MAX)
         return cafi_fail(err, CAFACE_ELIMIT, "%s: more than %zu pictures", folder, CAFI_FOLDER_MAX);
-    if (f->count == f->room) {
-        size_t room = f->room ? 2 * f->room : 64;
-        char **grown = realloc(f->paths, room * sizeof *grown);
-
-        if (!grown)
-            return cafi_fail_memory(err, room * sizeof *grown);
-        f->paths = grown;
-        f->room = room;
-    }
+    st = cafi_grow((void **)&f->paths, &f->room, f->count + 1, sizeof *f->paths, err);
+    if (st)
+        return st;
     cafi_buf_printf(&path, "%s/%s", folder, name);
     if (path.failed) {
         cafi_buf_free(&path);
