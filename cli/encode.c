@@ -32,6 +32,7 @@ typedef struct encode_options {
     size_t every;
     double start;
     double duration;
+    const char *draw;
 } encode_options;
 
 static void defaults(void *options)
@@ -76,6 +77,10 @@ static const cli_option options[] = {
     {"start", 0, CLI_REAL, MEMBER(start), "SECONDS", "leave out a video's beginning", 0, 1e9},
     {"duration", 0, CLI_REAL, MEMBER(duration), "SECONDS", "of a video (default: to the end)", 0,
      1e9},
+    {"draw", 0, CLI_STRING, MEMBER(draw), "OUT.mp4",
+     "write the video with boxes, landmarks, track numbers and running weights drawn in (.mp4, "
+     ".mov or .mkv)",
+     0, 0},
     {0},
 };
 
@@ -214,6 +219,7 @@ static caface_status work_faces(job *j, caface_error *err)
                                     .threads = o->common.threads},
                           .centre = o->centre,
                           .output = o->output,
+                          .draw = o->draw,
                           .precision = o->precision,
                           .compact = o->compact,
                           .threads = o->common.threads,
@@ -307,7 +313,8 @@ static int report(const job *j)
                r->faces, r->images, r->failure_count, seconds,
                seconds > 0 ? (double)(r->images - r->resumed) / seconds : 0.0);
     if (r->stopped)
-        cli_warn("stopped; the same command with --resume goes on");
+        cli_warn(j->o->detector ? "stopped; what was seen until then is there"
+                                : "stopped; the same command with --resume goes on");
     return r->failure_count ? CLI_SKIPPED : CLI_OK;
 }
 
@@ -333,7 +340,7 @@ static int check(const encode_options *o, cafi_precision *precision)
     if (o->detector && (o->flip || o->resume))
         return cli_usage("encode", "--flip and --resume are for crops, not with --detector");
     if (!o->detector && (o->max_faces || o->score > 0 || o->low_thresholds || o->centre ||
-                         o->every > 1 || o->start > 0 || o->duration > 0))
+                         o->every > 1 || o->start > 0 || o->duration > 0 || o->draw))
         return cli_usage("encode", "options about faces and videos need --detector");
     if (!cafi_precision_parse(o->precision, precision))
         return cli_usage("encode", "--precision %s: must be fp32, bf16 or int8", o->precision);
@@ -392,7 +399,8 @@ const cli_command cli_encode = {
     .example = "  caface encode --model backbone.ckpt -o features crops/\n"
                "  caface encode --model MobileFaceNet.onnx --flip -o features list.txt\n"
                "  caface fuse --model fusion.ckpt --input features -o templates.npz\n"
-               "  caface encode --model backbone.ckpt --detector mtcnn/ -o people clip.mp4",
+               "  caface encode --model backbone.ckpt --model fusion.ckpt --detector mtcnn/ \\\n"
+               "      --draw drawn.mp4 -o people clip.mp4",
     .options = options,
     .options_size = sizeof(encode_options),
     .defaults = defaults,

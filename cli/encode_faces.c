@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "base/mem.h"
+#include "faces/annotate.h"
 #include "faces/track_log.h"
 #include "files/feature_set_write.h"
 #include "files/output.h"
@@ -21,6 +22,9 @@ typedef struct job {
     float *compact;
     cafi_set_writer *writer;
     cafi_track_log *log;
+    cafi_annotator *annotator; /* or NULL */
+    cafi_mark *marks;
+    size_t mark_room;
     cafi_track_options track;
     int64_t last_template;
     bool any_video;
@@ -107,6 +111,29 @@ static caface_status append_row(job *j, const cafi_frame *frame, const cafi_sigh
                                 j->E ? j->compact : NULL, fields, err);
 }
 
+/* The frame with its faces drawn in: what each weighs among those so far. */
+static caface_status annotate(job *j, cafi_frame *frame, const cafi_sighting *faces, size_t count,
+                              caface_error *err)
+{
+    void *marks = NULL;
+    caface_status st = CAFACE_OK;
+
+    if (count > j->mark_room) {
+        st = cafi_alloc(&marks, count + 16, sizeof *j->marks, err);
+        if (st)
+            return st;
+        free(j->marks);
+        j->marks = marks;
+        j->mark_room = count + 16;
+    }
+    for (size_t i = 0; !st && i < count; i++) {
+        j->marks[i] = (cafi_mark){.face = &faces[i].face, .track = faces[i].track, .share = -1.0};
+        if (faces[i].track)
+            st = cafi_track_log_share(j->log, faces[i].track, &j->marks[i].share, err);
+    }
+    return st ? st : cafi_annotator_add(j->annotator, frame, j->marks, count, err);
+}
+
 static caface_status take_frame(void *ctx, cafi_frame *frame, const cafi_sighting *faces,
                                 size_t count, caface_error *err)
 {
@@ -120,6 +147,10 @@ static caface_status take_frame(void *ctx, cafi_frame *frame, const cafi_sightin
         if (!st && !j->photos)
             st = cafi_track_log_add(j->log, j->path, frame, &faces[i], err);
     }
+    if (!st && j->annotator)
+        st = annotate(j, frame, faces, count, err);
+    if (!st && !j->photos)
+        st = cafi_track_log_step(j->log, j->track.gap, err);
     cli_progress_update(&j->progress, ++j->frames);
     return st ? st : cli_interrupted() ? CAFACE_ECANCELLED : CAFACE_OK;
 }
@@ -170,15 +201,24 @@ static caface_status take_photos(job *j, const char *path, caface_error *err)
 static caface_status take_video(job *j, const char *path, caface_error *err)
 {
     cafi_video *video = NULL;
-    cafi_pipeline_options o = {.reader = read_video, .track = &j->track};
+    cafi_pipeline_options o = {
+        .reader = read_video, .track = &j->track, .keep_pixels = j->p->draw != NULL};
     caface_status st = cafi_video_open(&video, path, &j->p->video, err);
 
-    if (st)
+    if (!st && j->p->draw)
+        st = cafi_annotator_open(&j->annotator, j->p->draw,
+                                 cafi_video_info(video).rate / (double)j->p->video.every,
+                                 j->p->threads, err);
+    if (st) {
+        cafi_video_close(video);
         return st;
+    }
     o.source = video;
     j->path = path;
     j->any_video = true;
     st = run_pipeline(j, &o, err);
+    if (!st)
+        st = cafi_track_log_finish(j->log, err);
     if (!st) {
         cafi_stream_counts c = cafi_video_counts(video);
         char text[128];
@@ -241,7 +281,7 @@ static caface_status begin(job *j, caface_error *err)
     layout.S = j->E ? 0 : j->S;
     layout.compact = j->E;
     (void)((st = cafi_alloc_f32(&j->compact, 1, j->E, err)) ||
-           (st = cafi_track_log_new(&j->log, j->p->fusion, err)) ||
+           (st = cafi_track_log_new(&j->log, j->p->fusion, j->C, err)) ||
            (st = cafi_set_begin(&j->writer, j->p->output, &layout, err)));
     return st;
 }
@@ -277,24 +317,35 @@ static caface_status save_tracks(job *j, caface_error *err)
 {
     cafi_buf text = {0}, name = {0};
     cafi_json json = {.out = &text};
-    caface_status st = cafi_track_log_weigh(j->log, err);
+    caface_status st = CAFACE_OK;
 
     cafi_track_log_write(j->log, &json, j->track.confirm);
     cafi_buf_printf(&name, "%s/tracks.json", j->p->output);
-    if (!st)
-        st = text.failed || name.failed ? cafi_fail_memory(err, text.size)
-                                        : cafi_output_save(name.data, text.data, text.size, err);
+    st = text.failed || name.failed ? cafi_fail_memory(err, text.size)
+                                    : cafi_output_save(name.data, text.data, text.size, err);
     cafi_buf_free(&text);
     cafi_buf_free(&name);
     return st;
+}
+
+static caface_status save_drawn(job *j, caface_error *err)
+{
+    cafi_annotator *a = j->annotator;
+
+    j->annotator = NULL; /* commit frees it in every case */
+    return a ? cafi_annotator_commit(a, err) : CAFACE_OK;
 }
 
 caface_status cli_encode_faces(cafi_encode_result *result, const cli_faces_params *params,
                                caface_error *err)
 {
     job j = {.result = result, .p = params};
-    caface_status st = begin(&j, err);
+    caface_status st = CAFACE_OK;
 
+    if (params->draw && (params->inputs->count != 1 || is_photos(params->inputs->items[0])))
+        return cafi_fail(err, CAFACE_EINVAL, "%s: one video is drawn, and nothing else encoded",
+                         params->draw);
+    st = begin(&j, err);
     cli_progress_begin(&j.progress, "frames", 0, params->quiet);
     for (size_t i = 0; !st && !result->stopped && i < params->inputs->count; i++) {
         const char *path = params->inputs->items[i];
@@ -303,9 +354,13 @@ caface_status cli_encode_faces(cafi_encode_result *result, const cli_faces_param
     }
     cli_progress_end(&j.progress);
     if (!st)
+        st = save_drawn(&j, err);
+    if (!st)
         st = commit(&j, err);
     if (!st && j.any_video)
         st = save_tracks(&j, err);
+    cafi_annotator_abort(j.annotator);
+    free(j.marks);
     cafi_set_abort(j.writer);
     cafi_track_log_free(j.log);
     free(j.compact);

@@ -15,6 +15,7 @@ typedef struct cli_faces_params {
     cafi_video_options video;
     bool centre; /* a photograph without a face gives its middle */
     const char *output;
+    const char *draw;                /* a video with the faces drawn in, or NULL; for one video */
     const char *precision, *command; /* for set.json */
     cafi_encoder *encoder;
     const caface_model *fusion; /* weights of tracks, and compact styles; or NULL */
@@ -28,7 +29,8 @@ typedef struct cli_faces_params {
  * track, template, label and score; the template of a video's face is its
  * track, that of a photograph's its label. Tracks are numbered through all
  * videos, templates of photographs after those before them. With centre, a
- * column "centre" is 1 where no face was found. result is filled as far as
+ * column "centre" is 1 where no face was found. draw with anything but one video
+ * is EINVAL. result is filled as far as
  * things went, and is the caller's to clear. Errors as cafi_encode. */
 caface_status cli_encode_faces(cafi_encode_result *result, const cli_faces_params *params,
                                caface_error *err);

@@ -10,7 +10,7 @@
 #include "faces/align.h"
 #include "faces/cut.h"
 
-enum { SLOTS = 48, SLOTS_WITH_PIXELS = 12, MAX_WORKERS = 32, AHEAD = 3 };
+enum { SLOTS = 48, SLOTS_WITH_PIXELS = 16, MAX_WORKERS = 32, AHEAD = 3 };
 /* Crops that are collected before the encoder runs. */
 #define ENCODE_BATCHES 4
 
@@ -85,11 +85,18 @@ static void fail_locked(pipeline *p, caface_status st, const caface_error *err)
 /* The lock is held: waits for room, and takes a frame's memory for reuse. */
 static bool wait_for_room(pipeline *p, cafi_frame *frame)
 {
+    slot *s = &p->slots[p->read % p->slot_count];
+
     while (!p->stop &&
            (p->read - p->released == p->slot_count || p->read - p->taken >= p->workers + AHEAD))
         pthread_cond_wait(&p->changed, &p->lock);
-    *frame = p->spares ? p->spare[--p->spares] : (cafi_frame){0};
-    return !p->stop;
+    if (p->stop)
+        return false;  /* the slot may be in use */
+    *frame = s->frame; /* with keep_pixels; elsewhere it is empty */
+    s->frame = (cafi_frame){0};
+    if (!p->o->keep_pixels && p->spares)
+        *frame = p->spare[--p->spares];
+    return true;
 }
 
 static void *read_frames(void *arg)
@@ -104,10 +111,8 @@ static void *read_frames(void *arg)
         caface_status st = CAFACE_OK;
         slot *s = &p->slots[p->read % p->slot_count];
 
-        if (!wait_for_room(p, &frame)) {
-            cafi_frame_free(&frame);
+        if (!wait_for_room(p, &frame))
             break;
-        }
         pthread_mutex_unlock(&p->lock);
         st = p->o->reader(p->o->source, &frame, &got, &err);
         pthread_mutex_lock(&p->lock);
@@ -117,7 +122,6 @@ static void *read_frames(void *arg)
                 fail_locked(p, st, &err);
             break;
         }
-        cafi_frame_free(&s->frame);
         s->frame = frame;
         s->state = READ;
         p->read++;

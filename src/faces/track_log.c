@@ -1,21 +1,27 @@
 #include "faces/track_log.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 struct cafi_track_log {
     const caface_model *model;
+    size_t C;
     cafi_logged_track *tracks;
     size_t count, room;
+    size_t frames; /* so far */
 };
 
-caface_status cafi_track_log_new(cafi_track_log **out, const caface_model *model, caface_error *err)
+caface_status cafi_track_log_new(cafi_track_log **out, const caface_model *model, size_t C,
+                                 caface_error *err)
 {
     void *memory = NULL;
     caface_status st = cafi_alloc(&memory, 1, sizeof **out, err);
 
     *out = memory;
-    if (!st)
+    if (!st) {
         (*out)->model = model;
+        (*out)->C = C;
+    }
     return st;
 }
 
@@ -31,8 +37,16 @@ void cafi_track_log_free(cafi_track_log *log)
     free(log);
 }
 
-/* The track of that number; a new one where there is none. Tracks that get
- * faces are the newest as a rule, so the search begins at the end. */
+/* Tracks that get faces are the newest as a rule, so the search begins at the end. */
+static cafi_logged_track *known_track(const cafi_track_log *log, int64_t id)
+{
+    for (size_t i = log->count; i-- > 0;)
+        if (log->tracks[i].id == id)
+            return &log->tracks[i];
+    return NULL;
+}
+
+/* The track of that number; a new one where there is none. */
 static caface_status find_track(cafi_track_log *log, const char *source, int64_t id,
                                 cafi_logged_track **out, caface_error *err)
 {
@@ -41,11 +55,9 @@ static caface_status find_track(cafi_track_log *log, const char *source, int64_t
     void *tracks = log->tracks;
     caface_status st = CAFACE_OK;
 
-    for (size_t i = log->count; i-- > 0;)
-        if (log->tracks[i].id == id) {
-            *out = &log->tracks[i];
-            return CAFACE_OK;
-        }
+    *out = known_track(log, id);
+    if (*out)
+        return CAFACE_OK;
     st = cafi_grow(&tracks, &log->room, log->count + 1, sizeof *log->tracks, err);
     if (st)
         return st;
@@ -60,6 +72,15 @@ static caface_status find_track(cafi_track_log *log, const char *source, int64_t
     log->tracks[log->count] = t;
     *out = &log->tracks[log->count++];
     return CAFACE_OK;
+}
+
+static double length_of(const float *feature, size_t C)
+{
+    double sum = 0.0;
+
+    for (size_t i = 0; i < C; i++)
+        sum += (double)feature[i] * feature[i];
+    return sqrt(sum);
 }
 
 caface_status cafi_track_log_add(cafi_track_log *log, const char *source, const cafi_frame *frame,
@@ -79,9 +100,13 @@ caface_status cafi_track_log_add(cafi_track_log *log, const char *source, const 
     }
     if (!st && t->set)
         st = caface_set_push(t->set, face->feature, face->style, 1, err);
-    if (!st)
-        t->faces[t->count++] = (cafi_logged_face){frame->index, frame->seconds, face->face, 0.0f};
-    return st;
+    if (st)
+        return st;
+    t->norm = length_of(face->feature, log->C);
+    t->norms += t->norm;
+    t->last_seen = log->frames;
+    t->faces[t->count++] = (cafi_logged_face){frame->index, frame->seconds, face->face, 0.0f};
+    return CAFACE_OK;
 }
 
 size_t cafi_track_log_count(const cafi_track_log *log)
@@ -94,23 +119,66 @@ const cafi_logged_track *cafi_track_log_at(const cafi_track_log *log, size_t ind
     return &log->tracks[index];
 }
 
-caface_status cafi_track_log_weigh(cafi_track_log *log, caface_error *err)
+caface_status cafi_track_log_share(const cafi_track_log *log, int64_t track, double *share,
+                                   caface_error *err)
+{
+    const cafi_logged_track *t = known_track(log, track);
+    float *weights = NULL;
+    caface_status st = CAFACE_OK;
+
+    *share = 1.0;
+    if (!t || !t->set) {
+        if (t && t->norms > 0.0)
+            *share = t->norm * (double)t->count / t->norms;
+        return CAFACE_OK;
+    }
+    st = cafi_alloc_f32(&weights, t->count, 1, err);
+    if (!st)
+        st = caface_set_weights(t->set, weights, t->count, err);
+    if (!st)
+        *share = (double)weights[t->count - 1] * (double)t->count;
+    free(weights);
+    return st;
+}
+
+static caface_status end_track(cafi_logged_track *t, caface_error *err)
+{
+    float *weights = NULL;
+    caface_status st;
+
+    if (!t->set)
+        return CAFACE_OK;
+    st = cafi_alloc_f32(&weights, t->count, 1, err);
+    if (!st)
+        st = caface_set_weights(t->set, weights, t->count, err);
+    for (size_t k = 0; !st && k < t->count; k++)
+        t->faces[k].weight = weights[k];
+    free(weights);
+    if (st)
+        return st;
+    caface_set_free(t->set);
+    t->set = NULL;
+    t->weighed = true;
+    return CAFACE_OK;
+}
+
+caface_status cafi_track_log_step(cafi_track_log *log, size_t gap, caface_error *err)
 {
     caface_status st = CAFACE_OK;
 
-    for (size_t i = 0; !st && i < log->count; i++) {
-        cafi_logged_track *t = &log->tracks[i];
-        float *weights = NULL;
+    for (size_t i = 0; !st && i < log->count; i++)
+        if (log->frames - log->tracks[i].last_seen > gap)
+            st = end_track(&log->tracks[i], err);
+    log->frames++;
+    return st;
+}
 
-        if (!t->set)
-            continue;
-        st = cafi_alloc_f32(&weights, t->count, 1, err);
-        if (!st)
-            st = caface_set_weights(t->set, weights, t->count, err);
-        for (size_t k = 0; !st && k < t->count; k++)
-            t->faces[k].weight = weights[k];
-        free(weights);
-    }
+caface_status cafi_track_log_finish(cafi_track_log *log, caface_error *err)
+{
+    caface_status st = CAFACE_OK;
+
+    for (size_t i = 0; !st && i < log->count; i++)
+        st = end_track(&log->tracks[i], err);
     return st;
 }
 
@@ -155,7 +223,7 @@ void cafi_track_log_write(const cafi_track_log *log, cafi_json *json, size_t con
         cafi_json_int(json, "last_frame", (int64_t)t->faces[t->count - 1].frame);
         cafi_json_begin_array(json, "faces");
         for (size_t k = 0; k < t->count; k++)
-            write_face(json, &t->faces[k], t->set != NULL);
+            write_face(json, &t->faces[k], t->weighed);
         cafi_json_end_array(json);
         cafi_json_end_object(json);
     }

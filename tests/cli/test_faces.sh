@@ -47,6 +47,16 @@ if [ "${3:-}" = video ]; then
     check "  ten frames" test "$(wc -l <"$work/part/index.tsv")" = 21
     check "from stdin" encode -o "$work/pipe" - <"$clip"
     check "  the same rows" test "$(wc -l <"$work/pipe/index.tsv")" = 81
+    check "tracks drawn into a video" encode --draw "$work/drawn.mp4" -o "$work/d" "$clip"
+    check "  the same rows" cmp "$two/index.tsv" "$work/d/index.tsv"
+    check "  the same features" cmp "$two/features.npy" "$work/d/features.npy"
+    check "  that is a video, and its squares are found again" encode -o "$work/again" "$work/drawn.mp4"
+    check "  an ending that is none" fails 1 "x.avi: a video to write must end in .mp4" encode --draw "$work/x.avi" -o "$work/none" "$clip"
+    check "  two videos" fails 1 "one video is drawn" encode --draw "$work/x.mp4" -o "$work/none" "$clip" "$clip"
+    check "  a photograph" fails 1 "one video is drawn" encode --draw "$work/x.mp4" -o "$work/none" "$picture"
+    check "  where nothing can be written" fails 1 "nowhere/x.mp4: cannot be written" encode --draw "$work/nowhere/x.mp4" -o "$work/none" "$clip"
+    ln -s /dev/full "$work/full.mp4"
+    check "  a full disk" fails 1 "full.mp4: cannot be written: No space left" encode --draw "$work/full.mp4" -o "$work/none" "$clip"
     check "text is no video" fails 1 "text.mp4: cannot be opened as a video" encode -o "$work/none" "$work/text.mp4"
     check "  and nothing is left" test ! -e "$work/none"
     check "a video without faces" fails 1 "no face" encode --score 0.99 -o "$work/none" "$clip"
