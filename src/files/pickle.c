@@ -7,153 +7,26 @@
 #include "files/bytes.h"
 #include "files/pickle_machine.h"
 
-/* ---- nodes ------------------------------------------------------------- */
-
-caface_status cafi_vm_wrong(const cafi_vm *vm, const char *what)
-{
-    return cafi_fail(vm->err, CAFACE_EFORMAT, "pickle byte %zu: %s", vm->op, what);
-}
-
-caface_status cafi_vm_node(cafi_vm *vm, cafi_node_kind kind, cafi_ref *out)
-{
-    cafi_pickle *p = vm->pickle;
-    caface_status st = CAFACE_OK;
-
-    if (p->count >= CAFI_PICKLE_MAX_NODES)
-        return cafi_fail(vm->err, CAFACE_ELIMIT, "pickle byte %zu: more than %zu objects", vm->op,
-                         CAFI_PICKLE_MAX_NODES);
-    if ((st = cafi_grow((void **)&p->nodes, &p->capacity, p->count + 1, sizeof *p->nodes, vm->err)))
-        return st;
-    p->nodes[p->count] = (cafi_node){.kind = kind};
-    *out = (cafi_ref)p->count++;
-    return CAFACE_OK;
-}
-
-static cafi_node *node(cafi_vm *vm, cafi_ref ref)
-{
-    return &vm->pickle->nodes[ref];
-}
-
-static caface_status append(cafi_vm *vm, cafi_ref seq, const cafi_ref *items, size_t n)
-{
-    cafi_node *s = node(vm, seq);
-    size_t capacity = s->u.seq.capacity;
-    caface_status st = CAFACE_OK;
-
-    if (n == 0)
-        return CAFACE_OK;
-    /* Most are small and complete at once: no slack on the first. */
-    if (capacity == 0) {
-        if ((st = cafi_alloc((void **)&s->u.seq.items, n, sizeof *items, vm->err)))
-            return st;
-        capacity = n;
-    } else if ((st = cafi_grow((void **)&s->u.seq.items, &capacity, s->u.seq.count + n,
-                               sizeof *items, vm->err)))
-        return st;
-    s->u.seq.capacity = (uint32_t)capacity;
-    memcpy(s->u.seq.items + s->u.seq.count, items, n * sizeof *items);
-    s->u.seq.count += (uint32_t)n;
-    return CAFACE_OK;
-}
-
-/* ---- the stack --------------------------------------------------------- */
-
-caface_status cafi_vm_push(cafi_vm *vm, cafi_ref ref)
-{
-    caface_status st = cafi_grow((void **)&vm->stack, &vm->stack_capacity, vm->depth + 1,
-                                 sizeof *vm->stack, vm->err);
-
-    if (!st)
-        vm->stack[vm->depth++] = ref;
-    return st;
-}
-
-/* The lowest place an opcode without MARK may pop. */
-static size_t fence(const cafi_vm *vm)
-{
-    return vm->mark_count ? vm->marks[vm->mark_count - 1] : 0;
-}
-
-static caface_status need(cafi_vm *vm, size_t n)
-{
-    return vm->depth - fence(vm) < n ? cafi_vm_wrong(vm, "the stack is too short") : CAFACE_OK;
-}
-
-static caface_status pop_mark(cafi_vm *vm, size_t *first)
-{
-    if (!vm->mark_count)
-        return cafi_vm_wrong(vm, "no MARK on the stack");
-    *first = vm->marks[--vm->mark_count];
-    return CAFACE_OK;
-}
-
-static caface_status push_bytes(cafi_vm *vm, cafi_node_kind kind, const char *data, size_t size)
-{
-    cafi_ref ref = 0;
-    caface_status st = cafi_vm_node(vm, kind, &ref);
-
-    if (st)
-        return st;
-    node(vm, ref)->u.bytes.data = data;
-    node(vm, ref)->u.bytes.size = size;
-    return cafi_vm_push(vm, ref);
-}
-
-static caface_status push_int(cafi_vm *vm, cafi_node_kind kind, int64_t value)
-{
-    cafi_ref ref = 0;
-    caface_status st = cafi_vm_node(vm, kind, &ref);
-
-    if (st)
-        return st;
-    node(vm, ref)->u.integer = value;
-    return cafi_vm_push(vm, ref);
-}
-
-/* ---- arguments in the stream ------------------------------------------- */
-
-static caface_status take(cafi_vm *vm, uint64_t n, const unsigned char **out)
-{
-    if (n > (uint64_t)(vm->end - vm->at))
-        return cafi_vm_wrong(vm, "the pickle ends inside an opcode's argument");
-    *out = vm->at;
-    vm->at += n;
-    return CAFACE_OK;
-}
-
-/* A length of `width` bytes, and then that many bytes. */
-static caface_status take_counted(cafi_vm *vm, size_t width, const unsigned char **out,
-                                  uint64_t *size)
-{
-    const unsigned char *p = NULL;
-    caface_status st = take(vm, width, &p);
-
-    if (st)
-        return st;
-    *size = width == 1 ? p[0] : width == 4 ? cafi_le32(p) : cafi_le64(p);
-    return take(vm, *size, out);
-}
-
 /* ---- opcodes ----------------------------------------------------------- */
 
 static caface_status op_constant(cafi_vm *vm, unsigned char code)
 {
     if (code == 'N')
         return cafi_vm_push(vm, CAFI_NOTHING);
-    return push_int(vm, CAFI_NODE_BOOL, code == 0x88);
+    return cafi_vm_push_int(vm, CAFI_NODE_BOOL, code == 0x88);
 }
 
 static caface_status op_int(cafi_vm *vm, unsigned char code)
 {
     const unsigned char *p = NULL;
-    caface_status st = take(vm, code == 'J' ? 4 : code == 'M' ? 2 : 1, &p);
+    caface_status st = cafi_vm_take(vm, code == 'J' ? 4 : code == 'M' ? 2 : 1, &p);
 
     if (st)
         return st;
-    return push_int(vm, CAFI_NODE_INT,
-                    code == 'J'   ? (int64_t)(int32_t)cafi_le32(p)
-                    : code == 'M' ? (int64_t)cafi_le16(p)
-                                  : (int64_t)p[0]);
+    return cafi_vm_push_int(vm, CAFI_NODE_INT,
+                            code == 'J'   ? (int64_t)(int32_t)cafi_le32(p)
+                            : code == 'M' ? (int64_t)cafi_le16(p)
+                                          : (int64_t)p[0]);
 }
 
 /* LONG1 and LONG4: two's complement, little-endian, of any length. */
@@ -162,17 +35,17 @@ static caface_status op_long(cafi_vm *vm, unsigned char code)
     const unsigned char *p = NULL;
     uint64_t n = 0;
     uint64_t value = 0;
-    caface_status st = take_counted(vm, code == 0x8a ? 1 : 4, &p, &n);
+    caface_status st = cafi_vm_take_counted(vm, code == 0x8a ? 1 : 4, &p, &n);
 
     if (st)
         return st;
     if (n > 8)
-        return push_bytes(vm, CAFI_NODE_LONG, (const char *)p, (size_t)n);
+        return cafi_vm_push_bytes(vm, CAFI_NODE_LONG, (const char *)p, (size_t)n);
     if (n && p[n - 1] & 0x80)
         value = UINT64_MAX;
     for (uint64_t i = n; i-- > 0;)
         value = value << 8 | p[i];
-    return push_int(vm, CAFI_NODE_INT, (int64_t)value);
+    return cafi_vm_push_int(vm, CAFI_NODE_INT, (int64_t)value);
 }
 
 static caface_status op_float(cafi_vm *vm, unsigned char code)
@@ -180,14 +53,14 @@ static caface_status op_float(cafi_vm *vm, unsigned char code)
     const unsigned char *p = NULL;
     uint64_t bits = 0;
     cafi_ref ref = 0;
-    caface_status st = take(vm, 8, &p);
+    caface_status st = cafi_vm_take(vm, 8, &p);
 
     (void)code;
     if (st || (st = cafi_vm_node(vm, CAFI_NODE_REAL, &ref)))
         return st;
     for (int i = 0; i < 8; i++)
         bits = bits << 8 | p[i];
-    memcpy(&node(vm, ref)->u.real, &bits, sizeof bits);
+    memcpy(&cafi_vm_at(vm, ref)->u.real, &bits, sizeof bits);
     return cafi_vm_push(vm, ref);
 }
 
@@ -199,11 +72,12 @@ static caface_status op_bytes(cafi_vm *vm, unsigned char code)
                                                                   : 4;
     const unsigned char *p = NULL;
     uint64_t n = 0;
-    caface_status st = take_counted(vm, width, &p, &n);
+    caface_status st = cafi_vm_take_counted(vm, width, &p, &n);
 
     if (st)
         return st;
-    return push_bytes(vm, text ? CAFI_NODE_TEXT : CAFI_NODE_BYTES, (const char *)p, (size_t)n);
+    return cafi_vm_push_bytes(vm, text ? CAFI_NODE_TEXT : CAFI_NODE_BYTES, (const char *)p,
+                              (size_t)n);
 }
 
 static caface_status op_empty(cafi_vm *vm, unsigned char code)
@@ -219,41 +93,29 @@ static caface_status op_empty(cafi_vm *vm, unsigned char code)
     return st ? st : cafi_vm_push(vm, ref);
 }
 
-/* Everything from `first` up becomes one new container. */
-static caface_status collect(cafi_vm *vm, cafi_node_kind kind, size_t first)
-{
-    cafi_ref ref = 0;
-    caface_status st = cafi_vm_node(vm, kind, &ref);
-
-    if (st || (st = append(vm, ref, vm->stack + first, vm->depth - first)))
-        return st;
-    vm->depth = first;
-    return cafi_vm_push(vm, ref);
-}
-
 static caface_status op_tuple_n(cafi_vm *vm, unsigned char code)
 {
     size_t n = (size_t)code - 0x84;
-    caface_status st = need(vm, n);
+    caface_status st = cafi_vm_need(vm, n);
 
-    return st ? st : collect(vm, CAFI_NODE_TUPLE, vm->depth - n);
+    return st ? st : cafi_vm_collect(vm, CAFI_NODE_TUPLE, vm->depth - n);
 }
 
 static caface_status op_collect(cafi_vm *vm, unsigned char code)
 {
     size_t first = 0;
-    caface_status st = pop_mark(vm, &first);
+    caface_status st = cafi_vm_pop_mark(vm, &first);
 
     if (st)
         return st;
     if (code == 'd' && (vm->depth - first) % 2)
         return cafi_vm_wrong(vm, "a dict with a key and no value");
-    return collect(vm,
-                   code == 't'   ? CAFI_NODE_TUPLE
-                   : code == 'l' ? CAFI_NODE_LIST
-                   : code == 'd' ? CAFI_NODE_DICT
-                                 : CAFI_NODE_SET,
-                   first);
+    return cafi_vm_collect(vm,
+                           code == 't'   ? CAFI_NODE_TUPLE
+                           : code == 'l' ? CAFI_NODE_LIST
+                           : code == 'd' ? CAFI_NODE_DICT
+                                         : CAFI_NODE_SET,
+                           first);
 }
 
 /* The container that items go to: `to` itself, or one inside an object. */
@@ -263,19 +125,20 @@ static caface_status container_of(cafi_vm *vm, cafi_ref to, cafi_node_kind kind,
     caface_status st = CAFACE_OK;
 
     *out = to;
-    if (node(vm, to)->kind == kind ||
-        (kind == CAFI_NODE_LIST && node(vm, to)->kind == CAFI_NODE_SET))
+    if (cafi_vm_at(vm, to)->kind == kind ||
+        (kind == CAFI_NODE_LIST && cafi_vm_at(vm, to)->kind == CAFI_NODE_SET))
         return CAFACE_OK;
-    if (node(vm, to)->kind != CAFI_NODE_OBJECT)
+    if (cafi_vm_at(vm, to)->kind != CAFI_NODE_OBJECT)
         return cafi_vm_wrong(vm, "items for something that is no container");
-    inner = kind == CAFI_NODE_DICT ? node(vm, to)->u.object.dict : node(vm, to)->u.object.list;
+    inner = kind == CAFI_NODE_DICT ? cafi_vm_at(vm, to)->u.object.dict
+                                   : cafi_vm_at(vm, to)->u.object.list;
     if (!inner) {
         if ((st = cafi_vm_node(vm, kind, &inner)))
             return st;
         if (kind == CAFI_NODE_DICT)
-            node(vm, to)->u.object.dict = inner;
+            cafi_vm_at(vm, to)->u.object.dict = inner;
         else
-            node(vm, to)->u.object.list = inner;
+            cafi_vm_at(vm, to)->u.object.list = inner;
     }
     *out = inner;
     return CAFACE_OK;
@@ -286,10 +149,10 @@ static caface_status add_items(cafi_vm *vm, cafi_node_kind kind, size_t first)
     cafi_ref to = 0;
     caface_status st = CAFACE_OK;
 
-    if (first == fence(vm))
+    if (first == cafi_vm_fence(vm))
         return cafi_vm_wrong(vm, "items, but nothing to put them in");
     if ((st = container_of(vm, vm->stack[first - 1], kind, &to)) ||
-        (st = append(vm, to, vm->stack + first, vm->depth - first)))
+        (st = cafi_vm_append(vm, to, vm->stack + first, vm->depth - first)))
         return st;
     vm->depth = first;
     return CAFACE_OK;
@@ -298,7 +161,7 @@ static caface_status add_items(cafi_vm *vm, cafi_node_kind kind, size_t first)
 static caface_status op_append(cafi_vm *vm, unsigned char code)
 {
     size_t n = code == 'a' ? 1 : 2;
-    caface_status st = need(vm, n + 1);
+    caface_status st = cafi_vm_need(vm, n + 1);
 
     return st ? st : add_items(vm, n == 1 ? CAFI_NODE_LIST : CAFI_NODE_DICT, vm->depth - n);
 }
@@ -306,7 +169,7 @@ static caface_status op_append(cafi_vm *vm, unsigned char code)
 static caface_status op_appends(cafi_vm *vm, unsigned char code)
 {
     size_t first = 0;
-    caface_status st = pop_mark(vm, &first);
+    caface_status st = cafi_vm_pop_mark(vm, &first);
 
     if (st)
         return st;
@@ -328,12 +191,12 @@ static caface_status op_stack(cafi_vm *vm, unsigned char code)
         return CAFACE_OK;
     }
     /* POP on a MARK removes the MARK. */
-    if (code == '1' || (code == '0' && vm->mark_count && vm->depth == fence(vm))) {
-        if (!(st = pop_mark(vm, &first)))
+    if (code == '1' || (code == '0' && vm->mark_count && vm->depth == cafi_vm_fence(vm))) {
+        if (!(st = cafi_vm_pop_mark(vm, &first)))
             vm->depth = first;
         return st;
     }
-    if ((st = need(vm, 1)))
+    if ((st = cafi_vm_need(vm, 1)))
         return st;
     if (code == '2')
         return cafi_vm_push(vm, vm->stack[vm->depth - 1]);
@@ -342,35 +205,6 @@ static caface_status op_stack(cafi_vm *vm, unsigned char code)
 }
 
 /* ---- memo -------------------------------------------------------------- */
-
-caface_status cafi_vm_put(cafi_vm *vm, uint64_t key)
-{
-    size_t old = vm->memo_size;
-    caface_status st = need(vm, 1);
-
-    if (st)
-        return st;
-    if (key >= CAFI_PICKLE_MAX_MEMO)
-        return cafi_fail(vm->err, CAFACE_ELIMIT, "pickle byte %zu: memo number %llu, limit %zu",
-                         vm->op, (unsigned long long)key, CAFI_PICKLE_MAX_MEMO);
-    if (key >= old) {
-        if ((st = cafi_grow((void **)&vm->memo, &vm->memo_size, (size_t)key + 1, sizeof *vm->memo,
-                            vm->err)))
-            return st;
-        memset(vm->memo + old, 0xff, (vm->memo_size - old) * sizeof *vm->memo);
-    }
-    if (vm->memo[key] == UINT32_MAX)
-        vm->memoized++;
-    vm->memo[key] = vm->stack[vm->depth - 1];
-    return CAFACE_OK;
-}
-
-caface_status cafi_vm_get(cafi_vm *vm, uint64_t key)
-{
-    if (key >= vm->memo_size || vm->memo[key] == UINT32_MAX)
-        return cafi_vm_wrong(vm, "refers to something not seen before");
-    return cafi_vm_push(vm, vm->memo[key]);
-}
 
 static caface_status op_memo(cafi_vm *vm, unsigned char code)
 {
@@ -381,7 +215,7 @@ static caface_status op_memo(cafi_vm *vm, unsigned char code)
 
     if (code == 0x94)
         return cafi_vm_put(vm, vm->memoized);
-    if ((st = take(vm, wide ? 4 : 1, &p)))
+    if ((st = cafi_vm_take(vm, wide ? 4 : 1, &p)))
         return st;
     key = wide ? cafi_le32(p) : p[0];
     return code == 'q' || code == 'r' ? cafi_vm_put(vm, key) : cafi_vm_get(vm, key);
@@ -389,28 +223,18 @@ static caface_status op_memo(cafi_vm *vm, unsigned char code)
 
 /* ---- what would be calls ----------------------------------------------- */
 
-caface_status cafi_vm_global(cafi_vm *vm, cafi_ref module, cafi_ref name, cafi_ref *out)
-{
-    caface_status st = cafi_vm_node(vm, CAFI_NODE_GLOBAL, out);
-
-    if (st)
-        return st;
-    node(vm, *out)->u.global.module = module;
-    node(vm, *out)->u.global.name = name;
-    return CAFACE_OK;
-}
-
 static caface_status op_stack_global(cafi_vm *vm, unsigned char code)
 {
     cafi_ref *top = NULL;
     cafi_ref ref = 0;
-    caface_status st = need(vm, 2);
+    caface_status st = cafi_vm_need(vm, 2);
 
     (void)code;
     if (st)
         return st;
     top = vm->stack + vm->depth - 2;
-    if (node(vm, top[0])->kind != CAFI_NODE_TEXT || node(vm, top[1])->kind != CAFI_NODE_TEXT)
+    if (cafi_vm_at(vm, top[0])->kind != CAFI_NODE_TEXT ||
+        cafi_vm_at(vm, top[1])->kind != CAFI_NODE_TEXT)
         return cafi_vm_wrong(vm, "a global's name is no text");
     vm->depth -= 2;
     st = cafi_vm_global(vm, top[0], top[1], &ref);
@@ -423,41 +247,30 @@ static caface_status op_extension(cafi_vm *vm, unsigned char code)
     const unsigned char *p = NULL;
     cafi_ref name = 0;
     cafi_ref ref = 0;
-    caface_status st = take(vm, code == 0x82 ? 1 : code == 0x83 ? 2 : 4, &p);
+    caface_status st = cafi_vm_take(vm, code == 0x82 ? 1 : code == 0x83 ? 2 : 4, &p);
 
     (void)p;
     if (st || (st = cafi_vm_node(vm, CAFI_NODE_TEXT, &name)))
         return st;
-    node(vm, name)->u.bytes.data = "extension";
-    node(vm, name)->u.bytes.size = strlen("extension");
+    cafi_vm_at(vm, name)->u.bytes.data = "extension";
+    cafi_vm_at(vm, name)->u.bytes.size = strlen("extension");
     st = cafi_vm_global(vm, name, name, &ref);
     return st ? st : cafi_vm_push(vm, ref);
-}
-
-caface_status cafi_vm_call(cafi_vm *vm, cafi_ref callable, cafi_ref args)
-{
-    cafi_ref ref = 0;
-    caface_status st = cafi_vm_node(vm, CAFI_NODE_OBJECT, &ref);
-
-    if (st)
-        return st;
-    node(vm, ref)->u.object.callable = callable;
-    node(vm, ref)->u.object.args = args;
-    return cafi_vm_push(vm, ref);
 }
 
 static caface_status op_call(cafi_vm *vm, unsigned char code)
 {
     size_t n = code == 0x92 ? 3 : 2;
     cafi_ref *top = NULL;
-    caface_status st = need(vm, n);
+    caface_status st = cafi_vm_need(vm, n);
 
     if (st)
         return st;
     top = vm->stack + vm->depth - n;
-    if (node(vm, top[1])->kind != CAFI_NODE_TUPLE)
+    if (cafi_vm_at(vm, top[1])->kind != CAFI_NODE_TUPLE)
         return cafi_vm_wrong(vm, "the arguments of a call are no tuple");
-    if (node(vm, top[0])->kind != CAFI_NODE_GLOBAL && node(vm, top[0])->kind != CAFI_NODE_OBJECT)
+    if (cafi_vm_at(vm, top[0])->kind != CAFI_NODE_GLOBAL &&
+        cafi_vm_at(vm, top[0])->kind != CAFI_NODE_OBJECT)
         return cafi_vm_wrong(vm, "a call of something that is no global");
     vm->depth -= n;
     return cafi_vm_call(vm, top[0], top[1]);
@@ -466,12 +279,12 @@ static caface_status op_call(cafi_vm *vm, unsigned char code)
 static caface_status op_build(cafi_vm *vm, unsigned char code)
 {
     cafi_node *target = NULL;
-    caface_status st = need(vm, 2);
+    caface_status st = cafi_vm_need(vm, 2);
 
     (void)code;
     if (st)
         return st;
-    target = node(vm, vm->stack[vm->depth - 2]);
+    target = cafi_vm_at(vm, vm->stack[vm->depth - 2]);
     if (target->kind == CAFI_NODE_OBJECT)
         target->u.object.state = vm->stack[vm->depth - 1];
     else if (target->kind != CAFI_NODE_DICT && target->kind != CAFI_NODE_LIST &&
@@ -486,41 +299,29 @@ static caface_status op_obj(cafi_vm *vm, unsigned char code)
 {
     size_t first = 0;
     cafi_ref args = 0;
-    caface_status st = pop_mark(vm, &first);
+    caface_status st = cafi_vm_pop_mark(vm, &first);
 
     (void)code;
     if (st)
         return st;
-    if (vm->depth == first || node(vm, vm->stack[first])->kind != CAFI_NODE_GLOBAL)
+    if (vm->depth == first || cafi_vm_at(vm, vm->stack[first])->kind != CAFI_NODE_GLOBAL)
         return cafi_vm_wrong(vm, "an object without a class");
-    if ((st = collect(vm, CAFI_NODE_TUPLE, first + 1)))
+    if ((st = cafi_vm_collect(vm, CAFI_NODE_TUPLE, first + 1)))
         return st;
     args = vm->stack[first + 1];
     vm->depth = first;
     return cafi_vm_call(vm, vm->stack[first], args);
 }
 
-caface_status cafi_vm_inst(cafi_vm *vm, cafi_ref global)
-{
-    size_t first = 0;
-    cafi_ref args = 0;
-    caface_status st = pop_mark(vm, &first);
-
-    if (st || (st = collect(vm, CAFI_NODE_TUPLE, first)))
-        return st;
-    args = vm->stack[--vm->depth];
-    return cafi_vm_call(vm, global, args);
-}
-
 static caface_status op_persistent(cafi_vm *vm, unsigned char code)
 {
     cafi_ref ref = 0;
-    caface_status st = need(vm, 1);
+    caface_status st = cafi_vm_need(vm, 1);
 
     (void)code;
     if (st || (st = cafi_vm_node(vm, CAFI_NODE_PERSISTENT, &ref)))
         return st;
-    node(vm, ref)->u.id = vm->stack[--vm->depth];
+    cafi_vm_at(vm, ref)->u.id = vm->stack[--vm->depth];
     return cafi_vm_push(vm, ref);
 }
 
@@ -530,13 +331,13 @@ static caface_status op_frame(cafi_vm *vm, unsigned char code)
     caface_status st = CAFACE_OK;
 
     if (code == 0x80) {
-        if ((st = take(vm, 1, &p)))
+        if ((st = cafi_vm_take(vm, 1, &p)))
             return st;
         return p[0] > 5 ? cafi_fail(vm->err, CAFACE_EUNSUPPORTED,
                                     "pickle byte %zu: protocol %u, 0 to 5 are known", vm->op, p[0])
                         : CAFACE_OK;
     }
-    if ((st = take(vm, 8, &p)))
+    if ((st = cafi_vm_take(vm, 8, &p)))
         return st;
     if (cafi_le64(p) > (uint64_t)(vm->end - vm->at))
         return cafi_vm_wrong(vm, "a frame longer than the pickle");
