@@ -5,7 +5,7 @@
 
 #include "command.h"
 #include "encode_faces.h"
-#include "faces/encode.h"
+#include "faces/crop_input.h"
 #include "files/json.h"
 #include "interrupt.h"
 #include "network.h"
@@ -248,6 +248,8 @@ static caface_status work(job *j, caface_error *err)
                              .threads = o->common.threads,
                              .progress = report_progress,
                              .ctx = j};
+    cafi_crop_input crops;
+    cafi_encode_input input;
     caface_status st = cafi_sources_new(&j->sources, err);
 
     for (size_t i = 0; !st && i < o->common.args.count; i++)
@@ -261,7 +263,8 @@ static caface_status work(job *j, caface_error *err)
     e.command = j->command.data;
     cli_progress_begin(&j->progress, "faces", cafi_sources_count(j->sources), o->common.quiet);
     j->started = cli_seconds();
-    st = cafi_encode(&j->result, j->encoder, j->sources, &e, err);
+    input = cafi_crop_input_new(&crops, j->sources, j->encoder);
+    st = cafi_encode(&j->result, j->encoder, &input, &e, err);
     cli_progress_end(&j->progress);
     return st;
 }

@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "faces/annotate.h"
+#include "faces/sources.h"
 #include "faces/track_log.h"
 #include "files/feature_set_write.h"
 #include "files/output.h"

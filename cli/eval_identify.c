@@ -1,55 +1,12 @@
 /* caface eval identify: probes against galleries. */
-#include <math.h>
-#include <stdio.h>
+#include "eval_identify.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-#include "eval/identify.h"
-#include "eval/roc.h"
-#include "eval_curves.h"
-#include "eval_input.h"
-#include "eval_table.h"
-#include "files/json.h"
-#include "files/output.h"
+#include "base/mem.h"
 #include "interrupt.h"
 #include "plot/chart.h"
-
-#define MAX_GALLERIES 8
-
-typedef struct identify_options {
-    cli_common common;
-    eval_options in;
-    cli_list galleries;
-    const char *probe;
-    const char *gallery_method;
-    const char *cmc, *det;
-} identify_options;
-
-/* Figures of one gallery, or the mean over all, with intervals. */
-typedef struct figures {
-    double value[CAFI_ID_FIGURES], low[CAFI_ID_FIGURES], high[CAFI_ID_FIGURES];
-} figures;
-
-/* A row of the table: one recipe against every gallery. */
-typedef struct result {
-    cafi_identified found[MAX_GALLERIES];
-    figures figures[MAX_GALLERIES + 1]; /* the last: the mean */
-} result;
-
-typedef struct job {
-    const identify_options *o;
-    eval_input in;
-    cafi_subject_book book;
-    cafi_subject_list gallery[MAX_GALLERIES];
-    char *name[MAX_GALLERIES + 1]; /* "G1", "G2", "mean" */
-    size_t galleries;
-    cafi_subject_list probes;
-    cafi_resample resample;
-    float *fixed_fused; /* [list.count][C], with --gallery-method */
-    bool *enrolled;     /* [list.count] in some gallery and no probe */
-    result *results;    /* [recipe_count] */
-    double started;
-} job;
 
 static void defaults(void *options)
 {
@@ -76,27 +33,16 @@ static caface_status name_gallery(char **out, const char *path, caface_error *er
     return st;
 }
 
-static caface_status need_rows(const job *j, const cafi_subject_list *list, caface_error *err)
-{
-    caface_status st = CAFACE_OK;
-
-    for (size_t i = 0; !st && j->in.templates.empty_count && i < list->count; i++)
-        st = cafi_template_set_need(&j->in.templates, list->items[i].place, list->path, err);
-    return st;
-}
-
-static caface_status read_gallery(job *j, const char *path, caface_error *err)
+static caface_status read_gallery(identify_job *j, const char *path, caface_error *err)
 {
     cafi_subject_list *list = &j->gallery[j->galleries];
     caface_status st = cafi_subject_list_read(list, path, &j->in.list, &j->book, err);
 
-    if (!st)
-        st = need_rows(j, list, err);
     return st ? st : name_gallery(&j->name[j->galleries++], path, err);
 }
 
 /* A file of --meta: the probes, or else another gallery. */
-static caface_status read_meta(job *j, const char *suffix, cafi_subject_list *probes,
+static caface_status read_meta(identify_job *j, const char *suffix, cafi_subject_list *probes,
                                caface_error *err)
 {
     char *path = eval_meta_path(&j->o->in, suffix);
@@ -112,7 +58,7 @@ static caface_status read_meta(job *j, const char *suffix, cafi_subject_list *pr
     return st;
 }
 
-static caface_status read_lists(job *j, caface_error *err)
+static caface_status read_lists(identify_job *j, caface_error *err)
 {
     const identify_options *o = j->o;
     caface_status st = CAFACE_OK;
@@ -125,13 +71,25 @@ static caface_status read_lists(job *j, caface_error *err)
         return st;
     st = o->probe ? cafi_subject_list_read(&j->probes, o->probe, &j->in.list, &j->book, err)
                   : read_meta(j, "_1N_probe_mixed.csv", &j->probes, err);
-    if (!st)
-        st = need_rows(j, &j->probes, err);
     return st ? st : cafi_strdup(&j->name[j->galleries], "mean", err);
 }
 
+/* Every listed template must have a row left. */
+static caface_status need_rows(const identify_job *j, caface_error *err)
+{
+    caface_status st = CAFACE_OK;
+
+    for (size_t g = 0; !st && j->in.templates.empty_count && g <= j->galleries; g++) {
+        const cafi_subject_list *list = g < j->galleries ? &j->gallery[g] : &j->probes;
+
+        for (size_t i = 0; !st && i < list->count; i++)
+            st = cafi_template_set_need(&j->in.templates, list->items[i].place, list->path, err);
+    }
+    return st;
+}
+
 /* With --gallery-method: galleries are fused by one recipe in every row. */
-static caface_status fix_galleries(job *j, caface_error *err)
+static caface_status fix_galleries(identify_job *j, caface_error *err)
 {
     eval_recipe recipe = {0};
     caface_status st = CAFACE_OK;
@@ -156,8 +114,25 @@ static caface_status fix_galleries(job *j, caface_error *err)
     return CAFACE_OK;
 }
 
-static caface_status interval_of(const job *j, const result *r, size_t gallery, size_t figure,
-                                 figures *out, caface_error *err)
+/* A figure in one resample, of a gallery or of their mean. */
+static double resampled(const identify_job *j, const identify_result *r, size_t gallery,
+                        size_t resample, size_t figure)
+{
+    size_t at = resample * CAFI_ID_FIGURES + figure;
+    double sum = 0;
+
+    if (gallery < j->galleries)
+        return r->found[gallery].resampled[at];
+    for (size_t g = 0; g < j->galleries; g++)
+        sum += r->found[g].resampled[at];
+    return sum / (double)j->galleries;
+}
+
+/* The interval of a figure, less that of another result (or NULL) in the same
+ * resamples. */
+static caface_status interval_of(const identify_job *j, const identify_result *r,
+                                 const identify_result *less, size_t gallery, size_t figure,
+                                 identify_figures *out, caface_error *err)
 {
     size_t count = j->o->in.bootstrap;
     double *column = NULL;
@@ -165,21 +140,15 @@ static caface_status interval_of(const job *j, const result *r, size_t gallery, 
 
     if (st)
         return st;
-    for (size_t i = 0; i < count; i++) {
-        size_t at = i * CAFI_ID_FIGURES + figure;
-
-        if (gallery < j->galleries)
-            column[i] = r->found[gallery].resampled[at];
-        else
-            for (size_t g = 0; g < j->galleries; g++)
-                column[i] += r->found[g].resampled[at] / (double)j->galleries;
-    }
+    for (size_t i = 0; i < count; i++)
+        column[i] = resampled(j, r, gallery, i, figure) -
+                    (less ? resampled(j, less, gallery, i, figure) : 0);
     cafi_interval95(column, count, &out->low[figure], &out->high[figure]);
     free(column);
     return CAFACE_OK;
 }
 
-static caface_status summarise(const job *j, result *r, caface_error *err)
+static caface_status summarise(const identify_job *j, identify_result *r, caface_error *err)
 {
     caface_status st = CAFACE_OK;
 
@@ -192,14 +161,28 @@ static caface_status summarise(const job *j, result *r, caface_error *err)
         }
         r->figures[j->galleries].value[k] = sum / (double)j->galleries;
         for (size_t g = 0; !st && j->o->in.bootstrap && g <= j->galleries; g++)
-            st = interval_of(j, r, g, k, &r->figures[g], err);
+            st = interval_of(j, r, NULL, g, k, &r->figures[g], err);
     }
     return st;
 }
 
-static caface_status run_recipe(job *j, size_t which, caface_error *err)
+static caface_status compare(identify_job *j, caface_error *err)
 {
-    result *r = &j->results[which];
+    const identify_result *a = &j->results[j->compared[0]];
+    const identify_result *b = &j->results[j->compared[1]];
+    caface_status st = CAFACE_OK;
+
+    for (size_t g = 0; g <= j->galleries; g++)
+        for (size_t k = 0; !st && k < CAFI_ID_FIGURES; k++) {
+            j->difference[g].value[k] = a->figures[g].value[k] - b->figures[g].value[k];
+            st = interval_of(j, a, b, g, k, &j->difference[g], err);
+        }
+    return st;
+}
+
+static caface_status run_recipe(identify_job *j, size_t which, caface_error *err)
+{
+    identify_result *r = &j->results[which];
     size_t C = j->in.C;
     caface_status st = eval_fuse(&j->in, &j->in.recipes[which], err);
 
@@ -214,246 +197,9 @@ static caface_status run_recipe(job *j, size_t which, caface_error *err)
     return st ? st : summarise(j, r, err);
 }
 
-/* --- results ----------------------------------------------------------------------- */
-
-static const char *const figure_names[CAFI_ID_FIGURES] = {
-    "rank1", "rank5", "rank10", "tpir@0.01", "tpir@0.1", "tpir_open@0.01", "tpir_open@0.1"};
-
-/* The mean has the support of the gallery that has least. */
-static bool is_supported(const job *j, const result *r, size_t gallery, size_t figure)
-{
-    bool supported = true;
-
-    for (size_t g = 0; g < j->galleries; g++) {
-        if (gallery < j->galleries && g != gallery)
-            continue;
-        if (figure >= CAFI_ID_OPEN)
-            supported = supported && r->found[g].open_supported[figure - CAFI_ID_OPEN];
-        else if (figure >= CAFI_ID_TPIR)
-            supported = supported && r->found[g].supported[figure - CAFI_ID_TPIR];
-    }
-    return supported;
-}
-
-static void write_figure_group(cafi_json *json, const char *key, const double *values)
-{
-    cafi_json_begin_object(json, key);
-    for (int f = 0; f < CAFI_FPIRS; f++)
-        cafi_json_real(json, cafi_fpir_names[f], values[f]);
-    cafi_json_end_object(json);
-}
-
-static void write_result(const job *j, size_t which, size_t gallery, cafi_json *json)
-{
-    const eval_recipe *recipe = &j->in.recipes[which];
-    const result *r = &j->results[which];
-    const figures *f = &r->figures[gallery];
-
-    cafi_json_begin_object(json, NULL);
-    cafi_json_string(json, "name", recipe->name);
-    cafi_json_string(json, "method", caface_method_name(recipe->method));
-    if (recipe->method == CAFACE_METHOD_CAFACE)
-        cafi_json_int(json, "chunk", (int64_t)recipe->chunk);
-    else
-        cafi_json_null(json, "chunk");
-    if (recipe->method == CAFACE_METHOD_NORM)
-        cafi_json_real(json, "norm_power", recipe->power);
-    cafi_json_string(json, "gallery", j->name[gallery]);
-    for (int k = 0; k < CAFI_RANKS; k++)
-        cafi_json_real(json, figure_names[k], f->value[k]);
-    write_figure_group(json, "tpir", f->value + CAFI_ID_TPIR);
-    write_figure_group(json, "tpir_open", f->value + CAFI_ID_OPEN);
-    if (gallery < j->galleries) {
-        cafi_json_int(json, "gallery_templates", (int64_t)r->found[gallery].gallery);
-        cafi_json_int(json, "mated", (int64_t)r->found[gallery].mated);
-        cafi_json_int(json, "nonmated", (int64_t)r->found[gallery].nonmated);
-    }
-    cafi_json_begin_object(json, "interval");
-    for (size_t k = 0; j->o->in.bootstrap && k < CAFI_ID_FIGURES; k++) {
-        cafi_json_begin_array(json, figure_names[k]);
-        cafi_json_real(json, NULL, f->low[k]);
-        cafi_json_real(json, NULL, f->high[k]);
-        cafi_json_end_array(json);
-    }
-    cafi_json_end_object(json);
-    cafi_json_begin_array(json, "unsupported");
-    for (size_t k = CAFI_ID_TPIR; k < CAFI_ID_FIGURES; k++)
-        if (!is_supported(j, r, gallery, k))
-            cafi_json_string(json, NULL, figure_names[k]);
-    cafi_json_end_array(json);
-    cafi_json_end_object(json);
-}
-
-static void write_json(const job *j, cafi_buf *out)
-{
-    cafi_json json = {.out = out};
-
-    cafi_json_begin_object(&json, NULL);
-    cafi_json_int(&json, "rows", (int64_t)j->in.list.rows);
-    cafi_json_int(&json, "templates", (int64_t)j->in.list.count);
-    cafi_json_int(&json, "probes", (int64_t)j->probes.count);
-    cafi_json_int(&json, "subjects", (int64_t)j->book.names.count);
-    cafi_json_int(&json, "dropped", (int64_t)j->in.templates.dropped);
-    cafi_json_int(&json, "resamples", (int64_t)j->o->in.bootstrap);
-    cafi_json_begin_array(&json, "results");
-    for (size_t i = 0; i < j->in.recipe_count; i++)
-        for (size_t g = 0; g <= j->galleries; g++)
-            write_result(j, i, g, &json);
-    cafi_json_end_array(&json);
-    cafi_json_real(&json, "seconds", cli_seconds() - j->started);
-    cafi_json_end_object(&json);
-    cafi_buf_text(out, "\n");
-}
-
-/* With one gallery the mean is that gallery: one line is enough. */
-static size_t lines_of(const job *j)
-{
-    return j->galleries == 1 ? 1 : j->galleries + 1;
-}
-
-static void figure_cell(const job *j, const result *r, size_t gallery, size_t k, eval_table *t)
-{
-    const figures *f = &r->figures[gallery];
-    const char *mark = is_supported(j, r, gallery, k) ? " " : "*";
-
-    if (isnan(f->value[k]))
-        eval_table_cell(t, "- ");
-    else if (j->o->in.bootstrap)
-        eval_table_cell(t, "%.2f%s\n[%.2f, %.2f]", 100 * f->value[k], mark, 100 * f->low[k],
-                        100 * f->high[k]);
-    else
-        eval_table_cell(t, "%.2f%s", 100 * f->value[k], mark);
-}
-
-static void fill_table(const job *j, eval_table *t)
-{
-    static const char *const heads[CAFI_ID_FIGURES] = {
-        "rank-1 ", "rank-5 ", "rank-10 ", "TPIR 0.01 ", "TPIR 0.1 ", "open 0.01 ", "open 0.1 "};
-
-    t->columns = 2 + CAFI_ID_FIGURES;
-    eval_table_cell(t, "%% of probes");
-    eval_table_cell(t, "gallery");
-    for (size_t k = 0; k < CAFI_ID_FIGURES; k++)
-        eval_table_cell(t, "%s", heads[k]);
-    for (size_t i = 0; i < j->in.recipe_count; i++)
-        for (size_t g = 0; g < lines_of(j); g++) {
-            eval_table_cell(t, "%s", j->in.recipes[i].name);
-            eval_table_cell(t, "%.60s", j->name[g]);
-            for (size_t k = 0; k < CAFI_ID_FIGURES; k++)
-                figure_cell(j, &j->results[i], g, k, t);
-        }
-}
-
-static void number_cell(eval_table *t, double value)
-{
-    if (isnan(value))
-        eval_table_cell(t, "%s", "");
-    else
-        eval_table_cell(t, "%.9g", value);
-}
-
-static void fill_csv(const job *j, eval_table *t)
-{
-    t->columns = 2 + 4 * CAFI_ID_FIGURES;
-    eval_table_cell(t, "method");
-    eval_table_cell(t, "gallery");
-    for (size_t k = 0; k < CAFI_ID_FIGURES; k++) {
-        eval_table_cell(t, "%s", figure_names[k]);
-        eval_table_cell(t, "low %s", figure_names[k]);
-        eval_table_cell(t, "high %s", figure_names[k]);
-        eval_table_cell(t, "supported %s", figure_names[k]);
-    }
-    for (size_t i = 0; i < j->in.recipe_count; i++)
-        for (size_t g = 0; g < lines_of(j); g++) {
-            const figures *f = &j->results[i].figures[g];
-
-            eval_table_cell(t, "%s", j->in.recipes[i].name);
-            eval_table_cell(t, "%.120s", j->name[g]);
-            for (size_t k = 0; k < CAFI_ID_FIGURES; k++) {
-                number_cell(t, f->value[k]);
-                number_cell(t, j->o->in.bootstrap ? f->low[k] : NAN);
-                number_cell(t, j->o->in.bootstrap ? f->high[k] : NAN);
-                eval_table_cell(t, "%d", is_supported(j, &j->results[i], g, k));
-            }
-        }
-}
-
-static void write_counts(const job *j, cafi_buf *out)
-{
-    cafi_buf_printf(out, "%zu templates of %zu rows (%zu dropped), %zu probes\n", j->in.list.count,
-                    j->in.list.rows, j->in.templates.dropped, j->probes.count);
-    for (size_t g = 0; g < j->galleries; g++) {
-        const cafi_identified *f = &j->results[0].found[g];
-
-        cafi_buf_printf(out, "%s: %zu templates, %zu probes with a mate, %zu without\n", j->name[g],
-                        f->gallery, f->mated, f->nonmated);
-    }
-    if (j->o->in.bootstrap)
-        cafi_buf_printf(out, "[ ]: 95 %% interval, %zu resamples of subjects. ",
-                        j->o->in.bootstrap);
-    cafi_buf_text(out, "*: not supported by the sample, fewer than 10 false positives\n");
-}
-
 /* --- the command ---------------------------------------------------------------------- */
 
-static caface_status draw_curves(const job *j, caface_error *err)
-{
-    eval_curves curves = {.count = j->in.recipe_count, .galleries = j->galleries};
-    caface_status st = CAFACE_OK;
-
-    for (size_t i = 0; i < curves.count; i++) {
-        curves.name[i] = j->in.recipes[i].name;
-        curves.found[i] = j->results[i].found;
-    }
-    if (j->o->cmc)
-        st = eval_draw_cmc(j->o->cmc, &curves, err);
-    return !st && j->o->det ? eval_draw_det(j->o->det, &curves, err) : st;
-}
-
-static caface_status write_files(const job *j, const eval_table *table, caface_error *err)
-{
-    cafi_buf notes = {0};
-    eval_table numbers = {0};
-    caface_status st = CAFACE_OK;
-
-    if (j->o->in.markdown) {
-        write_counts(j, &notes);
-        st = eval_save_markdown(j->o->in.markdown, table, &notes, err);
-        cafi_buf_free(&notes);
-    }
-    if (!st && j->o->in.csv) {
-        fill_csv(j, &numbers);
-        st = eval_save_csv(j->o->in.csv, &numbers, err);
-        eval_table_free(&numbers);
-    }
-    return st ? st : draw_curves(j, err);
-}
-
-static caface_status report(const job *j, caface_error *err)
-{
-    eval_table table = {0};
-    cafi_buf text = {0};
-    caface_status st = CAFACE_OK;
-
-    fill_table(j, &table);
-    st = table.failed ? cafi_fail_memory(err, 0) : write_files(j, &table, err);
-    if (j->o->common.json)
-        write_json(j, &text);
-    else if (!st) {
-        eval_table_text(&table, &text);
-        if (!j->o->common.quiet)
-            write_counts(j, &text);
-    }
-    if (!st && text.failed)
-        st = cafi_fail_memory(err, text.capacity);
-    if (!st)
-        fwrite(text.data, 1, text.size, stdout);
-    cafi_buf_free(&text);
-    eval_table_free(&table);
-    return st;
-}
-
-static caface_status run_job(job *j, caface_error *err)
+static caface_status run_job(identify_job *j, caface_error *err)
 {
     const identify_options *o = j->o;
     caface_status st = CAFACE_OK;
@@ -461,7 +207,9 @@ static caface_status run_job(job *j, caface_error *err)
     if ((o->cmc && (st = cafi_plot_check(o->cmc, err))) ||
         (o->det && (st = cafi_plot_check(o->det, err))) ||
         (st = eval_open(&j->in, "eval identify", &o->common, &o->in, err)) ||
-        (st = read_lists(j, err)) || (st = fix_galleries(j, err)) ||
+        (st = eval_find_compared(&j->in, j->compared, err)) || (st = read_lists(j, err)) ||
+        (st = eval_open_pictures(&j->in, err)) || (st = need_rows(j, err)) ||
+        (st = fix_galleries(j, err)) ||
         (st = cafi_alloc((void **)&j->results, j->in.recipe_count, sizeof *j->results, err)))
         return st;
     if (o->in.bootstrap)
@@ -469,17 +217,19 @@ static caface_status run_job(job *j, caface_error *err)
                                (uint64_t)o->in.seed, err);
     for (size_t i = 0; !st && i < j->in.recipe_count; i++)
         st = run_recipe(j, i, err);
-    return st ? st : report(j, err);
+    if (!st && o->in.compare.count)
+        st = compare(j, err);
+    return st ? st : eval_report_identify(j, err);
 }
 
-static void release(job *j)
+static void release(identify_job *j)
 {
     for (size_t i = 0; j->results && i < j->in.recipe_count; i++)
-        for (size_t g = 0; g < MAX_GALLERIES; g++)
+        for (size_t g = 0; g < EVAL_MAX_GALLERIES; g++)
             cafi_identified_free(&j->results[i].found[g]);
-    for (size_t g = 0; g < MAX_GALLERIES; g++)
+    for (size_t g = 0; g < EVAL_MAX_GALLERIES; g++)
         cafi_subject_list_free(&j->gallery[g]);
-    for (size_t g = 0; g <= MAX_GALLERIES; g++)
+    for (size_t g = 0; g <= EVAL_MAX_GALLERIES; g++)
         free(j->name[g]);
     cafi_subject_list_free(&j->probes);
     cafi_subject_book_free(&j->book);
@@ -493,7 +243,7 @@ static void release(job *j)
 static int run(void *arg)
 {
     const identify_options *o = arg;
-    job j = {.o = o, .started = cli_seconds()};
+    identify_job j = {.o = o, .started = cli_seconds()};
     caface_error err = {CAFACE_OK, ""};
     int status = eval_check_usage("eval identify", &o->in);
 
@@ -502,11 +252,11 @@ static int run(void *arg)
     if (!o->in.meta && (!o->galleries.count || !o->probe))
         return cli_usage("eval identify", "--gallery G.csv and --probe P.csv are needed, or --meta "
                                           "DIR --dataset NAME");
-    if (o->galleries.count > MAX_GALLERIES)
+    if (o->galleries.count > EVAL_MAX_GALLERIES)
         return cli_usage("eval identify", "%zu galleries, at most %d", o->galleries.count,
-                         MAX_GALLERIES);
+                         EVAL_MAX_GALLERIES);
     cli_interrupt_begin();
-    status = run_job(&j, &err) ? cli_fail(&err) : CLI_OK;
+    status = run_job(&j, &err) ? cli_fail(&err) : eval_exit_status(&j.in);
     release(&j);
     cli_interrupt_end();
     return status;
@@ -531,7 +281,8 @@ const cli_command cli_eval_identify = {
     .name = "eval identify",
     .summary = "1:N identification: ranks and TPIR of probes against galleries",
     .synopsis =
-        "--features SET [--model M] (--meta DIR --dataset D | --gallery G.csv --probe P.csv)",
+        "(--features SET | --images DIR) [--model M] (--meta DIR --dataset D | --gallery G.csv "
+        "--probe P.csv)",
     .text = "Fuses the rows of every template by every method and compares every probe with\n"
             "every entry of each gallery. Rank-1, -5 and -10 and TPIR are over the probes\n"
             "with a mate in the gallery; \"TPIR 0.01\" is the authors' release's: its\n"
@@ -540,7 +291,9 @@ const cli_command cli_eval_identify = {
             "pass. Every gallery and the mean over galleries are reported, with bootstrap\n"
             "intervals over subjects. A probe is never compared with itself, so lists may\n"
             "overlap: surveillance to still, to booking, and to surveillance (IJB-S) are\n"
-            "three pairs of lists.",
+            "three pairs of lists.\n"
+            "\n"
+            "--images DIR: as for eval verify.",
     .example =
         "  caface eval identify -f ijbc_set -m fusion.safetensors --meta IJBC/meta --dataset IJBC\n"
         "  caface eval identify -f set -m fusion.safetensors -g still.csv -p surveillance.csv \\\n"

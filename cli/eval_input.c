@@ -13,6 +13,7 @@
 void eval_defaults(eval_options *o)
 {
     o->norm_power = 1.0;
+    o->images.precision = "fp32";
     o->bootstrap = 1000;
     o->seed = 1;
 }
@@ -25,11 +26,39 @@ static bool ends_with(const char *text, const char *end)
     return a >= b && strcmp(text + a - b, end) == 0;
 }
 
+static int check_images(const char *command, const eval_options *o)
+{
+    const eval_images_options *i = &o->images;
+
+    if (!i->images) {
+        if (i->landmarks || i->cache || i->flip || strcmp(i->precision, "fp32") != 0)
+            return cli_usage(command, "--landmarks, --cache, --flip and --precision go with "
+                                      "--images DIR");
+        return CLI_OK;
+    }
+    if (o->features || o->styles)
+        return cli_usage(command, "--images and --features exclude each other");
+    if (!o->models.count)
+        return cli_usage(command, "--images needs --model M with a backbone");
+    if (!o->meta && !(o->templates && i->landmarks))
+        return cli_usage(command, "--images needs --meta DIR --dataset NAME, or --landmarks L.txt "
+                                  "and --templates T.txt");
+    return CLI_OK;
+}
+
+/* --compare A B, or --compare A,B */
+static bool are_two(const cli_list *compare)
+{
+    const char *comma = compare->count == 1 ? strchr(compare->items[0], ',') : NULL;
+
+    return compare->count == 2 || (comma && !strchr(comma + 1, ','));
+}
+
 int eval_check_usage(const char *command, const eval_options *o)
 {
-    if (!o->features)
-        return cli_usage(command, "--features SET is needed");
-    if (o->styles && !ends_with(o->features, ".npy"))
+    if (!o->features && !o->images.images)
+        return cli_usage(command, "--features SET, or --images DIR, is needed");
+    if (o->styles && o->features && !ends_with(o->features, ".npy"))
         return cli_usage(command, "--styles goes with --features F.npy");
     if (o->meta && !o->dataset)
         return cli_usage(command, "--meta needs --dataset NAME");
@@ -37,7 +66,11 @@ int eval_check_usage(const char *command, const eval_options *o)
         return cli_usage(command, "--dataset needs --meta DIR");
     if (o->meta && o->templates)
         return cli_usage(command, "--meta and --templates exclude each other");
-    return CLI_OK;
+    if (o->compare.count && !are_two(&o->compare))
+        return cli_usage(command, "--compare takes two rows of the table: A B");
+    if (o->compare.count && !o->bootstrap)
+        return cli_usage(command, "--compare needs the bootstrap");
+    return check_images(command, o);
 }
 
 char *eval_meta_path(const eval_options *o, const char *suffix)
@@ -156,7 +189,8 @@ caface_status eval_parse_recipe(eval_input *in, const char *word, eval_recipe *o
         st = cafi_fail(err, CAFACE_EINVAL, "method %s: one chunk size is needed: caface@CHUNK",
                        word);
     if (!st && one.recipes[0].method == CAFACE_METHOD_CAFACE && !in->model)
-        st = cafi_fail(err, CAFACE_EINVAL, "the method caface needs --model M");
+        st = cafi_fail(err, CAFACE_EINVAL,
+                       "the method caface needs --model M with a fusion network");
     if (!st)
         *out = one.recipes[0];
     return st;
@@ -191,8 +225,8 @@ static caface_status add_all(eval_input *in, caface_error *err)
     return add_caface(in, err);
 }
 
-caface_status eval_find_recipe(const eval_input *in, const char *name, size_t size, size_t *out,
-                               caface_error *err)
+static caface_status find_recipe(const eval_input *in, const char *name, size_t size, size_t *out,
+                                 caface_error *err)
 {
     cafi_buf known = {0};
 
@@ -214,32 +248,62 @@ caface_status eval_find_recipe(const eval_input *in, const char *name, size_t si
     return CAFACE_EINVAL;
 }
 
+caface_status eval_find_compared(const eval_input *in, size_t out[2], caface_error *err)
+{
+    const cli_list *compare = &in->o->compare;
+    const char *a = compare->count ? compare->items[0] : "";
+    size_t size = strcspn(a, ",");
+    const char *b = compare->count == 2 ? compare->items[1] : a + size + 1;
+    caface_status st = CAFACE_OK;
+
+    if (!compare->count)
+        return CAFACE_OK;
+    st = find_recipe(in, a, compare->count == 2 ? strlen(a) : size, &out[0], err);
+    return st ? st : find_recipe(in, b, strlen(b), &out[1], err);
+}
+
 /* --- opening ------------------------------------------------------------------- */
 
-static caface_status open_set(const eval_options *o, cafi_feature_set **out, caface_error *err)
+static caface_status open_set(const eval_input *in, cafi_feature_set **out, caface_error *err)
 {
+    const eval_options *o = in->o;
+
+    if (in->images)
+        return cafi_feature_set_open(out, eval_images_set(in->images), err);
     if (ends_with(o->features, ".npy"))
         return cafi_feature_set_from_files(out, o->features, o->styles, err);
     return cafi_feature_set_open(out, o->features, err);
 }
 
-static caface_status read_templates(eval_input *in, const cafi_feature_set *set, caface_error *err)
+/* The list of --templates or --meta, the caller's to free; NULL: neither. */
+static caface_status templates_path(const eval_options *o, char **out, caface_error *err)
+{
+    *out = NULL;
+    if (o->templates)
+        return cafi_strdup(out, o->templates, err);
+    if (o->meta && !(*out = eval_meta_path(o, "_face_tid_mid.txt")))
+        return cafi_fail_memory(err, 0);
+    return CAFACE_OK;
+}
+
+static caface_status read_templates(eval_input *in, caface_error *err)
 {
     char *path = NULL;
-    caface_status st = CAFACE_OK;
+    cafi_feature_set *set = NULL;
+    caface_status st = templates_path(in->o, &path, err);
 
-    if (in->o->templates)
-        return cafi_template_list_read(&in->list, in->o->templates, err);
-    if (in->o->meta) {
-        path = eval_meta_path(in->o, "_face_tid_mid.txt");
-        st = path ? cafi_template_list_read(&in->list, path, err) : cafi_fail_memory(err, 0);
-        free(path);
-        return st;
+    if (!st && path)
+        st = cafi_template_list_read(&in->list, path, err);
+    else if (!st && !(st = open_set(in, &set, err))) {
+        if (set->index)
+            st = cafi_template_list_from_index(&in->list, set->index, set->path, err);
+        else
+            st = cafi_fail(err, CAFACE_EINVAL, "%s: no index.tsv in it: --templates is needed",
+                           set->path);
     }
-    if (!set->index)
-        return cafi_fail(err, CAFACE_EINVAL, "%s: no index.tsv in it: --templates is needed",
-                         set->path);
-    return cafi_template_list_from_index(&in->list, set->index, set->path, err);
+    cafi_feature_set_close(set);
+    free(path);
+    return st;
 }
 
 static bool uses(const eval_input *in, caface_method method)
@@ -268,27 +332,86 @@ static caface_status check_model(const eval_input *in, const cafi_feature_set *s
     return st;
 }
 
-caface_status eval_open(eval_input *in, const char *command, const cli_common *common,
-                        const eval_options *options, caface_error *err)
+/* The models: a backbone for --images, and the fusion network. */
+static caface_status open_models(eval_input *in, caface_error *err)
 {
-    cafi_feature_set *set = NULL;
+    const eval_options *o = in->o;
+    size_t backbone = CLI_NO_BACKBONE;
     caface_status st = CAFACE_OK;
 
-    *in = (eval_input){.command = command, .common = common, .o = options};
-    if ((st = cli_open_fusion(&in->model, &options->models, err)) ||
-        (st = options->method ? add_words(in, err) : add_all(in, err)))
+    if (o->images.images &&
+        (st = eval_images_open(&in->images, &o->images, &o->models, in->common, &backbone, err)))
         return st;
-    if (uses(in, CAFACE_METHOD_CAFACE) && !in->model)
-        return cafi_fail(err, CAFACE_EINVAL, "the method caface needs --model M");
-    if ((st = cafi_pool_new(&in->pool, common->threads, err)) ||
-        (st = open_set(options, &set, err)))
+    return cli_open_fusion(&in->model, &o->models, backbone, err);
+}
+
+/* Opens the feature set and looks at every row. */
+static caface_status open_rows(eval_input *in, caface_error *err)
+{
+    cafi_feature_set *set = NULL;
+    caface_status st = open_set(in, &set, err);
+
+    if (st)
         return st;
     in->C = set->C;
-    if (!(st = check_model(in, set, err)) && !(st = read_templates(in, set, err)))
+    if (!(st = check_model(in, set, err)))
         st = cafi_template_set_new(&in->templates, &in->list, set, uses(in, CAFACE_METHOD_CAFACE),
                                    in->pool, err);
     cafi_feature_set_close(set);
     return st ? st : cafi_alloc_f32(&in->fused, in->list.count, in->C, err);
+}
+
+caface_status eval_open(eval_input *in, const char *command, const cli_common *common,
+                        const eval_options *options, caface_error *err)
+{
+    caface_status st = CAFACE_OK;
+
+    *in = (eval_input){.command = command, .common = common, .o = options};
+    if ((st = open_models(in, err)) ||
+        (st = options->method ? add_words(in, err) : add_all(in, err)))
+        return st;
+    if (uses(in, CAFACE_METHOD_CAFACE) && !in->model)
+        return cafi_fail(err, CAFACE_EINVAL,
+                         "the method caface needs --model M with a fusion network");
+    if (uses(in, CAFACE_METHOD_CAFACE) && in->images &&
+        (st = eval_images_check(in->images, in->model, err)))
+        return st;
+    if ((st = cafi_pool_new(&in->pool, common->threads, err)) || (st = read_templates(in, err)))
+        return st;
+    return in->images ? CAFACE_OK : open_rows(in, err);
+}
+
+static caface_status encode_images(eval_input *in, caface_error *err)
+{
+    const eval_options *o = in->o;
+    char *templates = NULL;
+    char *landmarks = NULL;
+    caface_status st = templates_path(o, &templates, err);
+
+    if (!st && o->images.landmarks)
+        st = cafi_strdup(&landmarks, o->images.landmarks, err);
+    else if (!st && !(landmarks = eval_meta_path(o, "_name_5pts_score.txt")))
+        st = cafi_fail_memory(err, 0);
+    if (!st)
+        st = eval_images_encode(in->images, landmarks, templates, in->pool, err);
+    free(templates);
+    free(landmarks);
+    return st;
+}
+
+caface_status eval_open_pictures(eval_input *in, caface_error *err)
+{
+    caface_status st = CAFACE_OK;
+
+    if (!in->images)
+        return CAFACE_OK;
+    st = encode_images(in, err);
+    return st ? st : open_rows(in, err);
+}
+
+int eval_exit_status(const eval_input *in)
+{
+    return in->images && eval_images_failed(in->images) ? CLI_SKIPPED : CLI_OK;
 }
 
 void eval_close(eval_input *in)
@@ -296,6 +419,7 @@ void eval_close(eval_input *in)
     cafi_template_set_free(&in->templates);
     cafi_template_list_free(&in->list);
     caface_model_free(in->model);
+    eval_images_free(in->images);
     cafi_pool_free(in->pool);
     free(in->fused);
 }
@@ -317,7 +441,7 @@ caface_status eval_fuse(eval_input *in, const eval_recipe *recipe, caface_error 
                                  .progress = on_progress,
                                  .progress_ctx = in};
     cafi_feature_set *set = NULL;
-    caface_status st = open_set(in->o, &set, err);
+    caface_status st = open_set(in, &set, err);
 
     if (st)
         return st;

@@ -5,17 +5,20 @@
 
 #include "command.h"
 #include "eval/template_set.h"
+#include "eval_images.h"
 #include "progress.h"
 
 /* Members of the options that verify and identify have in common. */
 typedef struct eval_options {
     cli_list models;
     const char *features, *styles;
+    eval_images_options images;
     const char *method, *chunk;
     double norm_power;
     const char *meta, *dataset, *templates;
     size_t bootstrap;
     int64_t seed;
+    cli_list compare; /* "A" "B", or "A,B" */
     const char *csv, *markdown;
 } eval_options;
 
@@ -34,9 +37,42 @@ void eval_defaults(eval_options *options);
          CLI_STRING, offsetof(type, in.styles),                                                      \
          "S.npy",    "styles, where --features is an .npy",                                          \
          0,          0},                                                                             \
+        {"images",                                                                                   \
+         0,                                                                                          \
+         CLI_STRING,                                                                                 \
+         offsetof(type, in.images.images),                                                           \
+         "DIR",                                                                                      \
+         "pictures in place of --features: aligned, encoded by --model, and kept for the next "      \
+         "time",                                                                                     \
+         0,                                                                                          \
+         0},                                                                                         \
+        {"landmarks",                                                                                \
+         0,                                                                                          \
+         CLI_STRING,                                                                                 \
+         offsetof(type, in.images.landmarks),                                                        \
+         "L.txt",                                                                                    \
+         "with --images: lines `name x1 y1 ... x5 y5 [score]` (default: that of --meta)",            \
+         0,                                                                                          \
+         0},                                                                                         \
+        {"cache",                                                                                    \
+         0,                                                                                          \
+         CLI_STRING,                                                                                 \
+         offsetof(type, in.images.cache),                                                            \
+         "SET",                                                                                      \
+         "with --images: the feature set to keep (default: DIR-BACKBONE.set, beside DIR)",           \
+         0,                                                                                          \
+         0},                                                                                         \
+        {"flip",   0,                                                                                \
+         CLI_FLAG, offsetof(type, in.images.flip),                                                   \
+         NULL,     "with --images: average over each crop and its mirror image",                     \
+         0,        0},                                                                               \
+        {"precision", 0,                                                                             \
+         CLI_STRING,  offsetof(type, in.images.precision),                                           \
+         "P",         "with --images: fp32 (default), bf16 or int8",                                 \
+         0,           0},                                                                            \
         {"model",  'm',                                                                              \
          CLI_LIST, offsetof(type, in.models),                                                        \
-         "M",      "file with a fusion network; may be given twice",                                 \
+         "M",      "file with a fusion network, or, for --images, a backbone; may be given twice",   \
          0,        0},                                                                               \
         {"method",                                                                                   \
          0,                                                                                          \
@@ -73,6 +109,10 @@ void eval_defaults(eval_options *options);
          0,           100000},                                                                       \
         {"seed", 0, CLI_INT, offsetof(type, in.seed), "S", "seed of the resamples (default 1)",      \
          0,      0},                                                                                 \
+        {"compare", 0,                                                                               \
+         CLI_PATHS, offsetof(type, in.compare),                                                      \
+         "A B",     "what row A has more than row B, with its interval; also A,B",                   \
+         0,         0},                                                                              \
         {"csv", 0, CLI_STRING, offsetof(type, in.csv), "FILE", "write the table as CSV", 0, 0},      \
     {                                                                                                \
         "markdown", 0, CLI_STRING, offsetof(type, in.markdown), "FILE",                              \
@@ -95,6 +135,7 @@ typedef struct eval_input {
     const eval_options *o;
     cafi_pool *pool;
     caface_model *model;
+    eval_images *images; /* with --images */
     cafi_template_list list;
     cafi_template_set templates;
     size_t C;
@@ -111,10 +152,16 @@ char *eval_meta_path(const eval_options *options, const char *suffix);
 /* Checks what can be checked before anything is opened; CLI_OK or CLI_USAGE. */
 int eval_check_usage(const char *command, const eval_options *options);
 
-/* Opens everything, looks at every row, and lists the recipes. */
+/* Opens the models, lists the recipes, reads which row belongs to which
+ * template, and opens the rows, those of --images not yet: lists are read before
+ * hours of encoding. */
 caface_status eval_open(eval_input *in, const char *command, const cli_common *common,
                         const eval_options *options, caface_error *err);
+/* Encodes the pictures of --images, and opens their rows. */
+caface_status eval_open_pictures(eval_input *in, caface_error *err);
 void eval_close(eval_input *in);
+/* CLI_SKIPPED where pictures could not be used, else CLI_OK. */
+int eval_exit_status(const eval_input *in);
 
 /* Fuses all templates by one recipe into in->fused. The set is mapped for this
  * call only: its pages would otherwise count as memory of all that follows. */
@@ -125,8 +172,8 @@ caface_status eval_fuse(eval_input *in, const eval_recipe *recipe, caface_error 
 caface_status eval_parse_recipe(eval_input *in, const char *word, eval_recipe *out,
                                 caface_error *err);
 
-/* The number of the recipe of that name (also just "caface": the first one). */
-caface_status eval_find_recipe(const eval_input *in, const char *name, size_t size, size_t *out,
-                               caface_error *err);
+/* The numbers of the recipes that --compare names (also just "caface": the first
+ * one). EINVAL: no such row. */
+caface_status eval_find_compared(const eval_input *in, size_t out[2], caface_error *err);
 
 #endif

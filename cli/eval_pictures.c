@@ -7,7 +7,6 @@
 #include "base/mem.h"
 #include "base/threads.h"
 #include "media/image.h"
-#include "models/encoder.h"
 #include "progress.h"
 
 /* Pictures that are decoded side by side, then encoded together. */
@@ -25,16 +24,16 @@ typedef struct job {
     size_t first;    /* of the batch */
 } job;
 
-/* The first file with a backbone in it; the sentence is that of the first. */
-static caface_status open_encoder(job *j, const cli_list *models, size_t threads, caface_error *err)
+caface_status eval_open_encoder(cafi_encoder **out, size_t *which, const cli_list *models,
+                                const cafi_encoder_options *options, caface_error *err)
 {
-    const cafi_encoder_options options = {.threads = threads};
     caface_status st = CAFACE_EINVAL;
 
     for (size_t i = 0; i < models->count; i++) {
         caface_error why;
-        caface_status this = cafi_encoder_open(&j->encoder, models->items[i], &options, &why);
+        caface_status this = cafi_encoder_open(out, models->items[i], options, &why);
 
+        *which = i;
         if (!this)
             return CAFACE_OK;
         if (i == 0 || this != CAFACE_EMODEL) {
@@ -123,14 +122,16 @@ caface_status eval_encode_bin(float **features, size_t *rows, size_t *C, const c
                               const char *path, const cli_list *models, bool flip,
                               const cli_common *common, caface_error *err)
 {
+    const cafi_encoder_options encoder = {.threads = common->threads};
     job j = {.bin = bin, .path = path};
     cli_progress progress;
+    size_t which = 0;
     caface_status st = CAFACE_OK;
 
     *features = NULL;
     *rows = 2 * cafi_pair_bin_pairs(bin);
     if (!(st = cafi_pool_new(&j.pool, common->threads, err)) &&
-        !(st = open_encoder(&j, models, common->threads, err)))
+        !(st = eval_open_encoder(&j.encoder, &which, models, &encoder, err)))
         st = allocate(&j, *rows, err);
     cli_progress_begin(&progress, "encoding", *rows, common->quiet || common->json);
     for (; !st && j.first < *rows; j.first += BATCH) {

@@ -5,6 +5,12 @@
 
 #include "command.h"
 #include "files/pair_bin.h"
+#include "models/encoder.h"
+
+/* The first of the files with a backbone in it; *which is its place. The error
+ * is that of the first. */
+caface_status eval_open_encoder(cafi_encoder **out, size_t *which, const cli_list *models,
+                                const cafi_encoder_options *options, caface_error *err);
 
 /* Features of all pictures of a pair set: *features f32 [*rows][*C], the
  * caller's. Crops must have the size that the network takes. flip adds the

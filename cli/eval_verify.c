@@ -1,49 +1,13 @@
 /* caface eval verify: templates compared in pairs. */
-#include <math.h>
-#include <stdio.h>
+#include "eval_verify.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-#include "eval/bootstrap.h"
+#include "base/mem.h"
 #include "eval/scores.h"
-#include "eval_input.h"
-#include "eval_table.h"
-#include "files/json.h"
-#include "files/npy.h"
 #include "interrupt.h"
 #include "plot/chart.h"
-
-typedef struct verify_options {
-    cli_common common;
-    eval_options in;
-    const char *pairs;
-    const char *compare;
-    const char *roc;
-    const char *scores;
-} verify_options;
-
-/* A row of the table. */
-typedef struct result {
-    cafi_roc roc;
-    double *tar; /* [resamples][CAFI_FARS], NULL without bootstrap */
-    double low[CAFI_FARS], high[CAFI_FARS];
-} result;
-
-typedef struct job {
-    const verify_options *o;
-    eval_input in;
-    cafi_pair_list pairs;
-    uint32_t *subject; /* [list.count], where the template list has none */
-    size_t subjects;
-    cafi_bootstrap bootstrap;
-    float *score; /* [pairs.count] */
-    cafi_npy_writer *scores;
-    result results[EVAL_MAX_RECIPES];
-    /* --compare A,B: B's TAR is taken from A's */
-    size_t compared[2];
-    double difference[CAFI_FARS], low[CAFI_FARS], high[CAFI_FARS];
-    double started;
-} job;
 
 static void defaults(void *options)
 {
@@ -52,29 +16,42 @@ static void defaults(void *options)
 
 /* --- work ------------------------------------------------------------------------ */
 
-static caface_status read_pairs(job *j, caface_error *err)
+/* The list of --pairs or --meta, the caller's to free. */
+static caface_status pairs_path(const verify_job *j, char **out, caface_error *err)
 {
-    char *meta = NULL;
-    const char *path = j->o->pairs;
-    caface_status st = CAFACE_OK;
+    if (j->o->pairs)
+        return cafi_strdup(out, j->o->pairs, err);
+    *out = eval_meta_path(&j->o->in, "_template_pair_label.txt");
+    return *out ? CAFACE_OK : cafi_fail_memory(err, 0);
+}
 
-    if (!path && !(path = meta = eval_meta_path(&j->o->in, "_template_pair_label.txt")))
-        return cafi_fail_memory(err, 0);
-    st = cafi_pairs_read(&j->pairs, path, &j->in.list, j->in.pool, err);
+static caface_status read_pairs(verify_job *j, caface_error *err)
+{
+    caface_status st = pairs_path(j, &j->pairs_path, err);
+
+    if (!st)
+        st = cafi_pairs_read(&j->pairs, j->pairs_path, &j->in.list, j->in.pool, err);
     if (!st && (!j->pairs.genuine || !j->pairs.impostor))
         st =
             cafi_fail(err, CAFACE_EINVAL, "%s: %zu genuine and %zu impostor pairs: both are needed",
-                      path, j->pairs.genuine, j->pairs.impostor);
-    for (size_t i = 0; !st && j->in.templates.empty_count && i < j->pairs.count; i++)
-        if (!(st = cafi_template_set_need(&j->in.templates, cafi_pair_a(j->pairs.pairs[i]), path,
-                                          err)))
-            st = cafi_template_set_need(&j->in.templates, j->pairs.pairs[i].b, path, err);
-    free(meta);
+                      j->pairs_path, j->pairs.genuine, j->pairs.impostor);
+    return st;
+}
+
+/* Every template of a pair must have a row left. */
+static caface_status need_rows(const verify_job *j, caface_error *err)
+{
+    const cafi_template_set *t = &j->in.templates;
+    caface_status st = CAFACE_OK;
+
+    for (size_t i = 0; !st && t->empty_count && i < j->pairs.count; i++)
+        if (!(st = cafi_template_set_need(t, cafi_pair_a(j->pairs.pairs[i]), j->pairs_path, err)))
+            st = cafi_template_set_need(t, j->pairs.pairs[i].b, j->pairs_path, err);
     return st;
 }
 
 /* Subjects of the templates, and the resamples of them. */
-static caface_status draw_resamples(job *j, caface_error *err)
+static caface_status draw_resamples(verify_job *j, caface_error *err)
 {
     const cafi_template_list *list = &j->in.list;
     caface_status st = CAFACE_OK;
@@ -111,7 +88,7 @@ static caface_status column_interval(const double *tar, const double *less, size
     return CAFACE_OK;
 }
 
-static caface_status resample(job *j, result *r, caface_error *err)
+static caface_status resample(verify_job *j, verify_result *r, caface_error *err)
 {
     size_t count = j->o->in.bootstrap;
     caface_status st = CAFACE_OK;
@@ -126,9 +103,9 @@ static caface_status resample(job *j, result *r, caface_error *err)
     return st;
 }
 
-static caface_status run_recipe(job *j, size_t which, caface_error *err)
+static caface_status run_recipe(verify_job *j, size_t which, caface_error *err)
 {
-    result *r = &j->results[which];
+    verify_result *r = &j->results[which];
     caface_status st = CAFACE_OK;
 
     if ((st = eval_fuse(&j->in, &j->in.recipes[which], err)) ||
@@ -142,24 +119,10 @@ static caface_status run_recipe(job *j, size_t which, caface_error *err)
     return j->scores ? cafi_npy_append(j->scores, j->score, 1, err) : CAFACE_OK;
 }
 
-static caface_status find_compared(job *j, caface_error *err)
+static caface_status compare(verify_job *j, caface_error *err)
 {
-    const char *text = j->o->compare;
-    size_t size = text ? strcspn(text, ",") : 0;
-    caface_status st = CAFACE_OK;
-
-    if (!text)
-        return CAFACE_OK;
-    if (!(st = eval_find_recipe(&j->in, text, size, &j->compared[0], err)))
-        st = eval_find_recipe(&j->in, text + size + 1, strlen(text + size + 1), &j->compared[1],
-                              err);
-    return st;
-}
-
-static caface_status compare(job *j, caface_error *err)
-{
-    const result *a = &j->results[j->compared[0]];
-    const result *b = &j->results[j->compared[1]];
+    const verify_result *a = &j->results[j->compared[0]];
+    const verify_result *b = &j->results[j->compared[1]];
     caface_status st = CAFACE_OK;
 
     for (int f = 0; !st && f < CAFI_FARS; f++) {
@@ -169,279 +132,40 @@ static caface_status compare(job *j, caface_error *err)
     return st;
 }
 
-/* --- results ----------------------------------------------------------------------- */
+/* --- the command ---------------------------------------------------------------- */
 
-static void write_pair_of_numbers(cafi_json *json, const char *key, double low, double high)
-{
-    cafi_json_begin_array(json, key);
-    cafi_json_real(json, NULL, low);
-    cafi_json_real(json, NULL, high);
-    cafi_json_end_array(json);
-}
-
-static void write_result(const job *j, size_t which, cafi_json *json)
-{
-    const eval_recipe *recipe = &j->in.recipes[which];
-    const result *r = &j->results[which];
-
-    cafi_json_begin_object(json, NULL);
-    cafi_json_string(json, "name", recipe->name);
-    cafi_json_string(json, "method", caface_method_name(recipe->method));
-    if (recipe->method == CAFACE_METHOD_CAFACE)
-        cafi_json_int(json, "chunk", (int64_t)recipe->chunk);
-    else
-        cafi_json_null(json, "chunk");
-    if (recipe->method == CAFACE_METHOD_NORM)
-        cafi_json_real(json, "norm_power", recipe->power);
-    cafi_json_real(json, "auc", r->roc.auc);
-    cafi_json_real(json, "eer", r->roc.eer);
-    cafi_json_begin_object(json, "tar");
-    for (int f = 0; f < CAFI_FARS; f++)
-        cafi_json_real(json, cafi_far_names[f], r->roc.tar[f]);
-    cafi_json_end_object(json);
-    cafi_json_begin_object(json, "threshold");
-    for (int f = 0; f < CAFI_FARS; f++)
-        cafi_json_real(json, cafi_far_names[f], r->roc.threshold[f]);
-    cafi_json_end_object(json);
-    cafi_json_begin_object(json, "interval");
-    for (int f = 0; r->tar && f < CAFI_FARS; f++)
-        write_pair_of_numbers(json, cafi_far_names[f], r->low[f], r->high[f]);
-    cafi_json_end_object(json);
-    cafi_json_begin_array(json, "unsupported");
-    for (int f = 0; f < CAFI_FARS; f++)
-        if (!r->roc.supported[f])
-            cafi_json_string(json, NULL, cafi_far_names[f]);
-    cafi_json_end_array(json);
-    cafi_json_end_object(json);
-}
-
-static void write_comparison(const job *j, cafi_json *json)
-{
-    cafi_json_begin_object(json, "compare");
-    cafi_json_string(json, "a", j->in.recipes[j->compared[0]].name);
-    cafi_json_string(json, "b", j->in.recipes[j->compared[1]].name);
-    cafi_json_begin_object(json, "difference");
-    for (int f = 0; f < CAFI_FARS; f++)
-        cafi_json_real(json, cafi_far_names[f], j->difference[f]);
-    cafi_json_end_object(json);
-    cafi_json_begin_object(json, "interval");
-    for (int f = 0; f < CAFI_FARS; f++)
-        write_pair_of_numbers(json, cafi_far_names[f], j->low[f], j->high[f]);
-    cafi_json_end_object(json);
-    cafi_json_end_object(json);
-}
-
-static void write_json(const job *j, cafi_buf *out)
-{
-    cafi_json json = {.out = out};
-
-    cafi_json_begin_object(&json, NULL);
-    cafi_json_int(&json, "pairs", (int64_t)j->pairs.count);
-    cafi_json_int(&json, "genuine", (int64_t)j->pairs.genuine);
-    cafi_json_int(&json, "impostor", (int64_t)j->pairs.impostor);
-    cafi_json_int(&json, "dropped", (int64_t)j->in.templates.dropped);
-    cafi_json_int(&json, "duplicates", (int64_t)j->pairs.duplicates);
-    cafi_json_int(&json, "rows", (int64_t)j->in.list.rows);
-    cafi_json_int(&json, "templates", (int64_t)j->in.list.count);
-    cafi_json_int(&json, "subjects", (int64_t)j->subjects);
-    cafi_json_int(&json, "resamples", (int64_t)j->o->in.bootstrap);
-    cafi_json_real(&json, "smallest_far", CAFI_MIN_FALSE_ACCEPTS / (double)j->pairs.impostor);
-    cafi_json_begin_array(&json, "results");
-    for (size_t i = 0; i < j->in.recipe_count; i++)
-        write_result(j, i, &json);
-    cafi_json_end_array(&json);
-    if (j->o->compare)
-        write_comparison(j, &json);
-    cafi_json_real(&json, "seconds", cli_seconds() - j->started);
-    cafi_json_end_object(&json);
-    cafi_buf_text(out, "\n");
-}
-
-/* "97.75" or "97.75*", and below it the interval. */
-static void percent_cell(eval_table *t, double value, bool flagged, bool interval, double low,
-                         double high)
-{
-    const char *mark = flagged ? "*" : " ";
-
-    if (interval)
-        eval_table_cell(t, "%.2f%s\n[%.2f, %.2f]", 100 * value, mark, 100 * low, 100 * high);
-    else
-        eval_table_cell(t, "%.2f%s", 100 * value, mark);
-}
-
-static void fill_table(const job *j, eval_table *t)
-{
-    t->columns = 3 + CAFI_FARS;
-    eval_table_cell(t, "TAR %% at FAR");
-    for (int f = 0; f < CAFI_FARS; f++)
-        eval_table_cell(t, "%s ", cafi_far_names[f]);
-    eval_table_cell(t, "AUC %%");
-    eval_table_cell(t, "EER %%");
-    for (size_t i = 0; i < j->in.recipe_count; i++) {
-        const result *r = &j->results[i];
-
-        eval_table_cell(t, "%s", j->in.recipes[i].name);
-        for (int f = 0; f < CAFI_FARS; f++)
-            percent_cell(t, r->roc.tar[f], !r->roc.supported[f], r->tar != NULL, r->low[f],
-                         r->high[f]);
-        eval_table_cell(t, "%.3f", 100 * r->roc.auc);
-        eval_table_cell(t, "%.2f", 100 * r->roc.eer);
-    }
-    if (!j->o->compare)
-        return;
-    eval_table_cell(t, "%s - %s", j->in.recipes[j->compared[0]].name,
-                    j->in.recipes[j->compared[1]].name);
-    for (int f = 0; f < CAFI_FARS; f++)
-        percent_cell(t, j->difference[f], !j->results[0].roc.supported[f], true, j->low[f],
-                     j->high[f]);
-    eval_table_cell(t, " ");
-    eval_table_cell(t, " ");
-}
-
-/* Numbers as they are, one column each. */
-static void fill_csv(const job *j, eval_table *t)
-{
-    t->columns = 3 + 4 * CAFI_FARS;
-    eval_table_cell(t, "method");
-    for (int f = 0; f < CAFI_FARS; f++) {
-        eval_table_cell(t, "tar@%s", cafi_far_names[f]);
-        eval_table_cell(t, "low@%s", cafi_far_names[f]);
-        eval_table_cell(t, "high@%s", cafi_far_names[f]);
-        eval_table_cell(t, "supported@%s", cafi_far_names[f]);
-    }
-    eval_table_cell(t, "auc");
-    eval_table_cell(t, "eer");
-    for (size_t i = 0; i < j->in.recipe_count; i++) {
-        const result *r = &j->results[i];
-
-        eval_table_cell(t, "%s", j->in.recipes[i].name);
-        for (int f = 0; f < CAFI_FARS; f++) {
-            eval_table_cell(t, "%.9g", r->roc.tar[f]);
-            if (r->tar) {
-                eval_table_cell(t, "%.9g", r->low[f]);
-                eval_table_cell(t, "%.9g", r->high[f]);
-            } else {
-                eval_table_cell(t, "%s", "");
-                eval_table_cell(t, "%s", "");
-            }
-            eval_table_cell(t, "%d", r->roc.supported[f]);
-        }
-        eval_table_cell(t, "%.9g", r->roc.auc);
-        eval_table_cell(t, "%.9g", r->roc.eer);
-    }
-}
-
-static void write_counts(const job *j, cafi_buf *out)
-{
-    cafi_buf_printf(out,
-                    "%zu templates of %zu rows (%zu dropped), %zu pairs: %zu genuine, %zu "
-                    "impostor, %zu listed before; %zu subjects\n",
-                    j->in.list.count, j->in.list.rows, j->in.templates.dropped, j->pairs.count,
-                    j->pairs.genuine, j->pairs.impostor, j->pairs.duplicates, j->subjects);
-    if (j->o->in.bootstrap)
-        cafi_buf_printf(out, "[ ]: 95 %% interval, %zu resamples of subjects. ",
-                        j->o->in.bootstrap);
-    cafi_buf_printf(out, "*: not supported by the sample, FAR below %.2g (10 / impostors)\n",
-                    CAFI_MIN_FALSE_ACCEPTS / (double)j->pairs.impostor);
-}
-
-static caface_status draw_roc(const job *j, caface_error *err)
-{
-    cafi_chart_series series[EVAL_MAX_RECIPES];
-    cafi_chart chart = {.title = "Verification",
-                        .x = {.label = "false accept rate", .scale = CAFI_SCALE_LOG},
-                        .y = {.label = "true accept rate", .percent = true},
-                        .series = series,
-                        .series_count = j->in.recipe_count};
-
-    memset(series, 0, sizeof series);
-    for (size_t i = 0; i < j->in.recipe_count; i++)
-        series[i] = (cafi_chart_series){.name = j->in.recipes[i].name,
-                                        .x = j->results[i].roc.far_curve,
-                                        .y = j->results[i].roc.tar_curve,
-                                        .count = j->results[i].roc.points};
-    return cafi_chart_save(&chart, j->o->roc, err);
-}
-
-static caface_status write_files(const job *j, const eval_table *table, caface_error *err)
-{
-    cafi_buf notes = {0};
-    eval_table numbers = {0};
-    caface_status st = CAFACE_OK;
-
-    if (j->o->in.markdown) {
-        write_counts(j, &notes);
-        st = eval_save_markdown(j->o->in.markdown, table, &notes, err);
-        cafi_buf_free(&notes);
-    }
-    if (!st && j->o->in.csv) {
-        fill_csv(j, &numbers);
-        st = eval_save_csv(j->o->in.csv, &numbers, err);
-        eval_table_free(&numbers);
-    }
-    return !st && j->o->roc ? draw_roc(j, err) : st;
-}
-
-static caface_status report(const job *j, caface_error *err)
-{
-    eval_table table = {0};
-    cafi_buf text = {0};
-    caface_status st = CAFACE_OK;
-
-    fill_table(j, &table);
-    if (table.failed)
-        st = cafi_fail_memory(err, 0);
-    if (!st)
-        st = write_files(j, &table, err);
-    if (j->o->common.json)
-        write_json(j, &text);
-    else if (!st) {
-        eval_table_text(&table, &text);
-        if (!j->o->common.quiet)
-            write_counts(j, &text);
-    }
-    if (!st && text.failed)
-        st = cafi_fail_memory(err, text.capacity);
-    if (!st)
-        fwrite(text.data, 1, text.size, stdout);
-    cafi_buf_free(&text);
-    eval_table_free(&table);
-    return st;
-}
-
-/* --- the command ---------------------------------------------------------------------- */
-
-static caface_status prepare(job *j, caface_error *err)
+static caface_status prepare(verify_job *j, caface_error *err)
 {
     const verify_options *o = j->o;
     caface_status st = CAFACE_OK;
 
     if ((o->roc && (st = cafi_plot_check(o->roc, err))) ||
         (st = eval_open(&j->in, "eval verify", &o->common, &o->in, err)) ||
-        (st = find_compared(j, err)) || (st = read_pairs(j, err)) ||
-        (st = draw_resamples(j, err)) ||
+        (st = eval_find_compared(&j->in, j->compared, err)) || (st = read_pairs(j, err)) ||
+        (st = draw_resamples(j, err)) || (st = eval_open_pictures(&j->in, err)) ||
+        (st = need_rows(j, err)) ||
         (st = cafi_alloc((void **)&j->score, j->pairs.count, sizeof *j->score, err)))
         return st;
     return o->scores ? cafi_npy_begin(&j->scores, o->scores, CAFI_F32, 1, &j->pairs.count, err)
                      : CAFACE_OK;
 }
 
-static caface_status run_job(job *j, caface_error *err)
+static caface_status run_job(verify_job *j, caface_error *err)
 {
     caface_status st = prepare(j, err);
 
     for (size_t i = 0; !st && i < j->in.recipe_count; i++)
         st = run_recipe(j, i, err);
-    if (!st && j->o->compare)
+    if (!st && j->o->in.compare.count)
         st = compare(j, err);
     if (!st && j->scores) {
         st = cafi_npy_commit(j->scores, err);
         j->scores = NULL;
     }
-    return st ? st : report(j, err);
+    return st ? st : eval_report_verify(j, err);
 }
 
-static void release(job *j)
+static void release(verify_job *j)
 {
     cafi_npy_abort(j->scores);
     for (size_t i = 0; i < EVAL_MAX_RECIPES; i++) {
@@ -450,6 +174,7 @@ static void release(job *j)
     }
     cafi_bootstrap_free(&j->bootstrap);
     cafi_pairs_free(&j->pairs);
+    free(j->pairs_path);
     free(j->subject);
     free(j->score);
     eval_close(&j->in);
@@ -458,7 +183,7 @@ static void release(job *j)
 static int run(void *arg)
 {
     const verify_options *o = arg;
-    job j = {.o = o, .started = cli_seconds()};
+    verify_job j = {.o = o, .started = cli_seconds()};
     caface_error err = {CAFACE_OK, ""};
     int status = eval_check_usage("eval verify", &o->in);
 
@@ -468,12 +193,8 @@ static int run(void *arg)
         return cli_usage("eval verify", "--pairs P.txt, or --meta DIR --dataset NAME, is needed");
     if (o->pairs && o->in.meta)
         return cli_usage("eval verify", "--pairs and --meta exclude each other");
-    if (o->compare && !strchr(o->compare, ','))
-        return cli_usage("eval verify", "--compare %s: two rows are needed: A,B", o->compare);
-    if (o->compare && !o->in.bootstrap)
-        return cli_usage("eval verify", "--compare needs the bootstrap");
     cli_interrupt_begin();
-    status = run_job(&j, &err) ? cli_fail(&err) : CLI_OK;
+    status = run_job(&j, &err) ? cli_fail(&err) : eval_exit_status(&j.in);
     release(&j);
     cli_interrupt_end();
     return status;
@@ -483,8 +204,6 @@ static const cli_option options[] = {
     EVAL_OPTIONS(verify_options, in),
     {"pairs", 'p', CLI_STRING, offsetof(verify_options, pairs), "P.txt",
      "lines `template template label`, 1 for the same person, 0 for not", 0, 0},
-    {"compare", 0, CLI_STRING, offsetof(verify_options, compare), "A,B",
-     "add the difference of two rows, with an interval over the same resamples", 0, 0},
     {"roc", 0, CLI_STRING, offsetof(verify_options, roc), "FILE",
      "draw the ROC curves: .png, .svg or .pdf", 0, 0},
     {"scores", 0, CLI_STRING, offsetof(verify_options, scores), "S.npy",
@@ -495,8 +214,9 @@ static const cli_option options[] = {
 const cli_command cli_eval_verify = {
     .name = "eval verify",
     .summary = "1:1 verification: TAR at FAR of listed pairs of templates",
-    .synopsis = "--features SET [--model M] (--meta DIR --dataset D | [--templates T.txt] --pairs "
-                "P.txt)",
+    .synopsis =
+        "(--features SET | --images DIR) [--model M] (--meta DIR --dataset D | [--templates "
+        "T.txt] --pairs P.txt)",
     .text = "Fuses the rows of every template by every method, scores the pairs by cosine,\n"
             "and prints TAR at FAR 1e-6 to 1e-1, AUC and EER, a row for every method and\n"
             "chunk size. Rows that hold NaN or Inf are dropped and counted. TAR at a FAR is\n"
@@ -505,12 +225,21 @@ const cli_command cli_eval_verify = {
             "\n"
             "Intervals are a bootstrap over subjects: the fourth column of T.txt, the label\n"
             "in index.tsv, or, without either, whoever genuine pairs connect. A FAR that the\n"
-            "number of impostors does not support is marked.",
-    .example = "  caface eval verify -f ijbc_set -m fusion.safetensors --meta IJBC/meta --dataset "
-               "IJBC \\\n"
-               "      --chunk 4,8,32,64,128,256,0 --roc roc.png --csv table.csv\n"
-               "  caface eval verify -f set -m fusion.safetensors --pairs pairs.txt --compare "
-               "caface,average",
+            "number of impostors does not support is marked.\n"
+            "\n"
+            "With --images DIR, pictures take the place of features: each is aligned by its\n"
+            "five landmarks and encoded by the first --model with a backbone. The features\n"
+            "are kept in --cache and used again; a picture or landmark that changed is done\n"
+            "anew, another backbone is refused. A picture that cannot be used is named on\n"
+            "stderr, is a dropped row, and makes the exit status 3. Ctrl-C keeps what is done.",
+    .example =
+        "  caface eval verify -f ijbc_set -m fusion.safetensors --meta IJBC/meta --dataset "
+        "IJBC \\\n"
+        "      --chunk 4,8,32,64,128,256,0 --roc roc.png --csv table.csv\n"
+        "  caface eval verify --images IJBC/loose_crop -m CAFace.ckpt --meta IJBC/meta "
+        "--dataset IJBC\n"
+        "  caface eval verify -f set -m fusion.safetensors --pairs pairs.txt --compare caface "
+        "average",
     .options = options,
     .options_size = sizeof(verify_options),
     .defaults = defaults,

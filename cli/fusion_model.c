@@ -2,7 +2,8 @@
 
 #include "fusion/model.h"
 
-caface_status cli_open_fusion(caface_model **out, const cli_list *models, caface_error *err)
+caface_status cli_open_fusion(caface_model **out, const cli_list *models, size_t backbone,
+                              caface_error *err)
 {
     caface_status st = CAFACE_OK;
 
@@ -10,12 +11,15 @@ caface_status cli_open_fusion(caface_model **out, const cli_list *models, caface
     for (size_t i = 0; i < models->count; i++) {
         cafi_bundle *bundle = NULL;
         bool found = false;
+        bool needed = backbone == CLI_NO_BACKBONE ? i + 1 == models->count : i != backbone;
 
-        st = cafi_bundle_open(&bundle, models->items[i], err);
+        st = cafi_bundle_open(&bundle, models->items[i], i == backbone ? NULL : err);
+        if (st && i == backbone)
+            continue; /* an ONNX file */
         if (st)
             return st;
         found = cafi_model_is_in(bundle);
-        if (found || i + 1 == models->count) {
+        if (found || needed) {
             st = cafi_model_bind(out, bundle, err);
             if (st)
                 cafi_prefix(err, st, models->items[i]);

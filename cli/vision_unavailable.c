@@ -3,6 +3,7 @@
 #include "backbone.h"
 #include "base/status.h"
 #include "command.h"
+#include "eval_images.h"
 #include "eval_pictures.h"
 
 static int say_so(void *arg)
@@ -137,6 +138,67 @@ caface_status eval_encode_bin(float **features, size_t *rows, size_t *C, const c
     *rows = *C = 0;
     return cafi_fail(err, CAFACE_EUNSUPPORTED,
                      "%s: this build has no part for pictures; --features SET needs none", path);
+}
+
+caface_status eval_images_open(eval_images **out, const eval_images_options *options,
+                               const cli_list *models, const cli_common *common, size_t *backbone,
+                               caface_error *err)
+{
+    (void)models;
+    (void)common;
+    *out = NULL;
+    *backbone = 0;
+    return cafi_fail(err, CAFACE_EUNSUPPORTED,
+                     "%s: this build has no part for pictures; --features SET needs none",
+                     options->images);
+}
+
+void eval_images_free(eval_images *images)
+{
+    (void)images;
+}
+
+/* None of these is called: there is never an eval_images. */
+caface_status eval_images_check(const eval_images *images, const caface_model *fusion,
+                                caface_error *err)
+{
+    (void)images;
+    (void)fusion;
+    return cafi_fail(err, CAFACE_EUNSUPPORTED, "this build has no part for pictures");
+}
+
+caface_status eval_images_encode(eval_images *images, const char *landmarks, const char *templates,
+                                 cafi_pool *pool, caface_error *err)
+{
+    (void)images;
+    (void)templates;
+    (void)pool;
+    return cafi_fail(err, CAFACE_EUNSUPPORTED, "%s: this build has no part for pictures",
+                     landmarks);
+}
+
+const char *eval_images_set(const eval_images *images)
+{
+    (void)images;
+    return "";
+}
+
+size_t eval_images_failed(const eval_images *images)
+{
+    (void)images;
+    return 0;
+}
+
+void eval_images_text(const eval_images *images, cafi_buf *out)
+{
+    (void)images;
+    (void)out;
+}
+
+void eval_images_json(const eval_images *images, cafi_json *json)
+{
+    (void)images;
+    (void)json;
 }
 
 caface_status cli_backbone_open(cli_backbone *out, const char *path, const cli_input *input,

@@ -14,63 +14,35 @@
 
 /* Batches of the encoder that are collected before it runs, so that its threads
  * are started seldom. */
-enum { BATCHES = 8, COLUMNS = 3 };
+enum { BATCHES = 8 };
 
 typedef struct work {
     cafi_encode_result *result;
     cafi_encoder *encoder;
-    const cafi_sources *sources;
+    const cafi_encode_input *input;
     const cafi_encode_options *options;
     size_t C, S, E; /* E: width of compact styles, or 0 */
     caface_model_info model;
     size_t height, width, bytes;
-    size_t columns;
     const char *taps[CAFI_MAX_TAPS];
     size_t tap_count;
     /* rows that wait for the encoder */
     size_t room, pending;
-    uint8_t *crops;    /* [room][height][width][3] */
-    uint8_t *mirror;   /* the same, with flip */
-    size_t *source_of; /* [room] */
+    uint8_t *crops;     /* [room][height][width][3] */
+    uint8_t *mirror;    /* the same, with flip */
+    size_t *picture_of; /* [room] */
+    bool *failed;       /* [room] a row of NaN in place of a picture */
     float *features, *styles, *compact;
     float *features2, *styles2; /* of the mirrored crops */
-    char (*ids)[24];            /* [room] template numbers as text */
-    const char **fields;        /* [room][columns] */
+    const char **fields;        /* [columns] */
     /* the set that is carried on, and rows of it that wait to be copied */
     cafi_feature_set *old;
-    size_t *row_of; /* [sources] first row in old, or SIZE_MAX */
+    size_t *row_of; /* [pictures] row in old, or SIZE_MAX */
     size_t run_first, run_count;
     cafi_set_writer *writer;
 } work;
 
-/* ---- pictures ---------------------------------------------------------- */
-
-/* Runs in the feed's threads: reads from work what never changes. */
-static caface_status read_crop(void *ctx, size_t index, cafi_crops *crops, caface_error *err)
-{
-    const work *w = ctx;
-    const char *path = cafi_sources_at(w->sources, index).path;
-    cafi_image image = {0};
-    caface_status st = CAFACE_OK;
-
-    if (!cafi_is_utf8(path, strlen(path)))
-        return cafi_fail(err, CAFACE_EFORMAT, "%s: the name is no UTF-8 text", path);
-    if ((st = cafi_image_read(&image, path, err)))
-        return st;
-    if (image.width != w->width || image.height != w->height)
-        st = cafi_fail(err, CAFACE_EFORMAT,
-                       "%s: %zux%zu pixels; this model takes aligned crops of %zux%zu: find and "
-                       "align the faces first",
-                       path, image.width, image.height, w->width, w->height);
-    if (!st)
-        st = cafi_crops_reserve(crops, 1, w->bytes, err);
-    if (!st) {
-        memcpy(crops->rgb, image.rgb, w->bytes);
-        crops->count = 1;
-    }
-    cafi_image_clear(&image);
-    return st;
-}
+/* ---- failures ---------------------------------------------------------- */
 
 caface_status cafi_encode_result_failed(cafi_encode_result *r, const char *path, const char *error,
                                         caface_error *err)
@@ -134,18 +106,25 @@ static caface_status run_encoder(work *w, caface_error *err)
     return CAFACE_OK;
 }
 
+static const char *name_of(const work *w, size_t picture)
+{
+    return w->input->name(w->input->ctx, picture);
+}
+
 static caface_status check_finite(const work *w, caface_error *err)
 {
     for (size_t i = 0; i < w->pending; i++) {
         double sum = 0;
 
+        if (w->failed[i])
+            continue;
         for (size_t c = 0; c < w->C; c++)
             sum += fabs((double)w->features[i * w->C + c]);
         for (size_t s = 0; w->styles && s < 2 * w->S; s++)
             sum += fabs((double)w->styles[i * 2 * w->S + s]);
         if (!isfinite(sum))
             return cafi_fail(err, CAFACE_EMODEL, "%s: the network gives NaN or Inf",
-                             cafi_sources_at(w->sources, w->source_of[i]).path);
+                             name_of(w, w->picture_of[i]));
     }
     return CAFACE_OK;
 }
@@ -161,18 +140,15 @@ static caface_status flush_batch(work *w, caface_error *err)
     if (w->E &&
         (st = caface_model_compact(w->options->model, w->styles, w->pending, w->compact, err)))
         return st;
-    for (size_t i = 0; i < w->pending; i++) {
-        cafi_source source = cafi_sources_at(w->sources, w->source_of[i]);
+    for (size_t i = 0; !st && i < w->pending; i++) {
+        float *feature = w->features + i * w->C;
 
-        w->fields[i * w->columns] = source.path;
-        if (w->columns == 1)
-            continue;
-        snprintf(w->ids[i], sizeof w->ids[i], "%lld", (long long)source.template_id);
-        w->fields[i * w->columns + 1] = w->ids[i];
-        w->fields[i * w->columns + 2] = source.label;
+        for (size_t c = 0; w->failed[i] && c < w->C; c++)
+            feature[c] = NAN;
+        w->input->fields(w->input->ctx, w->picture_of[i], w->failed[i], w->fields);
+        st = cafi_set_append(w->writer, 1, feature, w->E ? NULL : w->styles + i * 2 * w->S,
+                             w->E ? w->compact + i * w->E : NULL, w->fields, err);
     }
-    st = cafi_set_append(w->writer, w->pending, w->features, w->E ? NULL : w->styles,
-                         w->E ? w->compact : NULL, w->fields, err);
     w->pending = 0;
     return st;
 }
@@ -187,17 +163,18 @@ static caface_status flush_run(work *w, caface_error *err)
     return st;
 }
 
-static caface_status add_crops(work *w, size_t source, const cafi_crops *crops, caface_error *err)
+/* rgb: NULL for a picture that failed; a black crop keeps its place. */
+static caface_status add_crop(work *w, size_t picture, const uint8_t *rgb, caface_error *err)
 {
-    for (size_t i = 0; i < crops->count; i++) {
-        caface_status st = CAFACE_OK;
+    uint8_t *crop = w->crops + w->pending * w->bytes;
 
-        memcpy(w->crops + w->pending * w->bytes, crops->rgb + i * w->bytes, w->bytes);
-        w->source_of[w->pending++] = source;
-        if (w->pending == w->room && (st = flush_batch(w, err)))
-            return st;
-    }
-    return CAFACE_OK;
+    if (rgb)
+        memcpy(crop, rgb, w->bytes);
+    else
+        memset(crop, 0, w->bytes);
+    w->failed[w->pending] = !rgb;
+    w->picture_of[w->pending++] = picture;
+    return w->pending == w->room ? flush_batch(w, err) : CAFACE_OK;
 }
 
 /* ---- a set that is carried on ------------------------------------------ */
@@ -248,30 +225,29 @@ static caface_status check_info(const work *w, caface_error *err)
     return CAFACE_OK;
 }
 
-/* Finds, for every source, the row that it has in the old set. Both are in the
- * same order, so one walk through both does it. */
+/* The pictures whose rows the old set has. */
 static caface_status match_rows(work *w, caface_error *err)
 {
-    const cafi_index *index = w->old->index;
-    size_t n = cafi_sources_count(w->sources);
-    int column = index ? cafi_index_column(index, "source") : -1;
-    size_t row = 0;
+    caface_status st = w->input->match(w->input->ctx, w->old, w->row_of, w->result, err);
 
-    if (column < 0)
-        return cafi_fail(err, CAFACE_EMODEL, "it has no column source");
-    for (size_t i = 0; i < n; i++) {
-        const char *path = cafi_sources_at(w->sources, i).path;
+    for (size_t i = 0; !st && i < w->input->count; i++)
+        w->result->resumed += w->row_of[i] != SIZE_MAX;
+    w->result->resumed -= w->result->failure_count; /* rows of pictures that still fail */
+    return st;
+}
 
-        if (row < w->old->N && strcmp(cafi_index_text(index, (size_t)column, row), path) == 0)
-            w->row_of[i] = row++;
-    }
-    if (row < w->old->N)
-        return cafi_fail(
-            err, CAFACE_EMODEL,
-            "row %zu is of %s, which is not among the pictures now, or in another place", row,
-            cafi_index_text(index, (size_t)column, row));
-    w->result->resumed = w->old->N;
-    return CAFACE_OK;
+/* Is the old set what would be made now, row by row? */
+static bool is_done(const work *w)
+{
+    const cafi_value *complete = w->old ? cafi_value_get(&w->old->info, "complete") : NULL;
+
+    if (!w->old || w->old->N != w->input->count ||
+        (complete && complete->kind == CAFI_BOOL && !complete->u.boolean))
+        return false;
+    for (size_t i = 0; i < w->input->count; i++)
+        if (w->row_of[i] != i)
+            return false;
+    return true;
 }
 
 static caface_status open_old(work *w, caface_error *err)
@@ -295,26 +271,26 @@ static caface_status alloc_rows(work *w, caface_error *err)
     size_t n = w->room;
     bool flip = w->options->flip;
     void *p[6] = {NULL};
-    size_t sizes[6] = {w->bytes,         flip ? w->bytes : 1,         sizeof(size_t),
-                       sizeof w->ids[0], w->columns * sizeof(char *), 1};
+    size_t counts[6] = {n, flip ? n : 1, n, n, w->input->column_count, w->input->count};
+    size_t sizes[6] = {w->bytes,     w->bytes,       sizeof(size_t),
+                       sizeof(bool), sizeof(char *), sizeof(size_t)};
     caface_status st = CAFACE_OK;
 
-    for (int i = 0; !st && i < 5; i++)
-        st = cafi_alloc(&p[i], n, sizes[i], err);
+    for (int i = 0; !st && i < 6; i++)
+        st = cafi_alloc(&p[i], counts[i], sizes[i], err);
     w->crops = p[0];
     w->mirror = p[1];
-    w->source_of = p[2];
-    w->ids = p[3];
+    w->picture_of = p[2];
+    w->failed = p[3];
     w->fields = p[4];
+    w->row_of = p[5];
     if (st || (st = cafi_alloc_f32(&w->features, n, w->C, err)) ||
         (w->S && (st = cafi_alloc_f32(&w->styles, n, 2 * w->S, err))) ||
         (w->E && (st = cafi_alloc_f32(&w->compact, n, w->E, err))) ||
         (flip && (st = cafi_alloc_f32(&w->features2, n, w->C, err))) ||
-        (flip && w->S && (st = cafi_alloc_f32(&w->styles2, n, 2 * w->S, err))) ||
-        (st = cafi_alloc(&p[5], cafi_sources_count(w->sources), sizeof(size_t), err)))
+        (flip && w->S && (st = cafi_alloc_f32(&w->styles2, n, 2 * w->S, err))))
         return st;
-    w->row_of = p[5];
-    for (size_t i = 0; i < cafi_sources_count(w->sources); i++)
+    for (size_t i = 0; i < w->input->count; i++)
         w->row_of[i] = SIZE_MAX;
     return CAFACE_OK;
 }
@@ -325,8 +301,8 @@ static void tear_down(work *w)
     cafi_feature_set_close(w->old);
     free(w->crops);
     free(w->mirror);
-    free(w->source_of);
-    free(w->ids);
+    free(w->picture_of);
+    free(w->failed);
     free((void *)w->fields);
     free(w->features);
     free(w->styles);
@@ -338,8 +314,8 @@ static void tear_down(work *w)
 
 static caface_status set_up(work *w, caface_error *err)
 {
-    static const char *const columns[COLUMNS] = {"source", "template", "label"};
-    cafi_set_layout layout = {.dtype = CAFI_F32, .columns = columns};
+    cafi_set_layout layout = {
+        .dtype = CAFI_F32, .columns = w->input->columns, .column_count = w->input->column_count};
     caface_status st = CAFACE_OK;
 
     w->C = cafi_encoder_feature_size(w->encoder);
@@ -356,7 +332,6 @@ static caface_status set_up(work *w, caface_error *err)
     cafi_encoder_input_size(w->encoder, &w->height, &w->width);
     w->bytes = w->height * w->width * 3;
     w->room = BATCHES * cafi_encoder_batch(w->encoder);
-    w->columns = cafi_sources_labelled(w->sources) ? COLUMNS : 1;
     while (w->tap_count < CAFI_MAX_TAPS && cafi_encoder_tap(w->encoder, w->tap_count)) {
         w->taps[w->tap_count] = cafi_encoder_tap(w->encoder, w->tap_count);
         w->tap_count++;
@@ -366,7 +341,8 @@ static caface_status set_up(work *w, caface_error *err)
     layout.C = w->C;
     layout.S = w->E ? 0 : w->S;
     layout.compact = w->E;
-    layout.column_count = w->columns;
+    if (is_done(w))
+        return CAFACE_OK;
     return cafi_set_begin(&w->writer, w->options->output, &layout, err);
 }
 
@@ -379,46 +355,56 @@ static bool go_on(work *w, size_t done)
     if (w->result->stopped)
         return false;
     w->result->images = done;
-    if (o->progress && !o->progress(o->ctx, done, cafi_sources_count(w->sources)))
+    if (o->progress && !o->progress(o->ctx, done, w->input->count))
         w->result->stopped = true;
     return !w->result->stopped;
 }
 
-/* One source: a row that is there already, a crop, or a failure. */
-static caface_status take(work *w, size_t source, cafi_feed *feed, caface_error *err)
+static bool has_row(const work *w, size_t picture)
+{
+    return w->row_of[picture] != SIZE_MAX;
+}
+
+/* One picture: a row that is there already, crops, or a failure. */
+static caface_status take(work *w, size_t picture, cafi_feed *feed, caface_error *err)
 {
     const cafi_crops *crops = NULL;
     caface_error why = {CAFACE_OK, ""};
     caface_status st = CAFACE_OK;
 
-    if (w->row_of[source] != SIZE_MAX) {
+    if (has_row(w, picture)) {
         if ((st = flush_batch(w, err)))
             return st;
+        if (w->run_count && w->row_of[picture] != w->run_first + w->run_count &&
+            (st = flush_run(w, err)))
+            return st;
         if (w->run_count == 0)
-            w->run_first = w->row_of[source];
+            w->run_first = w->row_of[picture];
         w->run_count++;
         return CAFACE_OK;
     }
     if ((st = flush_run(w, err)))
         return st;
-    if (cafi_feed_next(feed, &crops, &why)) {
-        if (why.status == CAFACE_ENOMEM) {
-            *err = why;
-            return why.status;
-        }
-        return cafi_encode_result_failed(w->result, cafi_sources_at(w->sources, source).path,
-                                         why.message, err);
+    if (!cafi_feed_next(feed, &crops, &why)) {
+        for (size_t i = 0; !st && i < crops->count; i++)
+            st = add_crop(w, picture, crops->rgb + i * w->bytes, err);
+        return st;
     }
-    return add_crops(w, source, crops, err);
+    if (why.status == CAFACE_ENOMEM) {
+        *err = why;
+        return why.status;
+    }
+    st = cafi_encode_result_failed(w->result, name_of(w, picture), why.message, err);
+    return !st && w->input->keep_failed ? add_crop(w, picture, NULL, err) : st;
 }
 
 static caface_status encode_all(work *w, cafi_feed *feed, caface_error *err)
 {
-    size_t n = cafi_sources_count(w->sources);
+    size_t n = w->input->count;
     caface_status st = CAFACE_OK;
 
     for (size_t i = 0; !st && i < n; i++)
-        if (go_on(w, i) || w->row_of[i] != SIZE_MAX) /* stopping loses no row of the old set */
+        if (go_on(w, i) || has_row(w, i)) /* stopping loses no row of the old set */
             st = take(w, i, feed, err);
     if (st || (st = flush_run(w, err)) || (st = flush_batch(w, err)))
         return st;
@@ -439,7 +425,8 @@ static caface_status commit(work *w, caface_error *err)
                           .partial = w->result->stopped};
     cafi_set_writer *writer = w->writer;
 
-    w->result->faces = cafi_set_rows(writer);
+    w->result->faces =
+        cafi_set_rows(writer) - (w->input->keep_failed ? w->result->failure_count : 0);
     if (w->result->faces == 0) {
         if (w->result->stopped)
             return cafi_fail(err, CAFACE_ECANCELLED, "stopped before the first face");
@@ -451,34 +438,45 @@ static caface_status commit(work *w, caface_error *err)
     return cafi_set_commit(writer, &info, err);
 }
 
-caface_status cafi_encode(cafi_encode_result *result, cafi_encoder *encoder,
-                          const cafi_sources *sources, const cafi_encode_options *options,
-                          caface_error *err)
+/* The pictures that have no row yet, by threads ahead of the encoder. */
+static caface_status run(work *w, caface_error *err)
 {
-    work w = {.result = result, .encoder = encoder, .sources = sources, .options = options};
-    size_t threads = options->threads ? options->threads : cafi_cpu_count();
+    const cafi_encode_input *in = w->input;
+    size_t threads = w->options->threads ? w->options->threads : cafi_cpu_count();
     size_t *todo = NULL;
     size_t count = 0;
     cafi_feed *feed = NULL;
+    caface_status st = cafi_alloc((void **)&todo, in->count, sizeof *todo, err);
+
+    for (size_t i = 0; !st && i < in->count; i++)
+        if (!has_row(w, i))
+            todo[count++] = i;
+    if (!st)
+        st = cafi_feed_new(&feed, todo, count, threads, 2 * w->room, in->read, in->ctx, err);
+    if (!st)
+        st = encode_all(w, feed, err);
+    cafi_feed_free(feed);
+    free(todo);
+    return st ? st : commit(w, err);
+}
+
+caface_status cafi_encode(cafi_encode_result *result, cafi_encoder *encoder,
+                          const cafi_encode_input *input, const cafi_encode_options *options,
+                          caface_error *err)
+{
+    work w = {.result = result, .encoder = encoder, .input = input, .options = options};
     caface_status st = CAFACE_OK;
 
     *result = (cafi_encode_result){0};
-    if (cafi_sources_count(sources) == 0)
+    if (input->count == 0)
         return cafi_fail(err, CAFACE_EINVAL, "no pictures to encode");
     st = set_up(&w, err);
-    if (!st)
-        st = cafi_alloc((void **)&todo, cafi_sources_count(sources), sizeof(size_t), err);
-    for (size_t i = 0; !st && i < cafi_sources_count(sources); i++)
-        if (w.row_of[i] == SIZE_MAX)
-            todo[count++] = i;
-    if (!st)
-        st = cafi_feed_new(&feed, todo, count, threads, 2 * w.room, read_crop, &w, err);
-    if (!st)
-        st = encode_all(&w, feed, err);
-    cafi_feed_free(feed);
-    if (!st)
-        st = commit(&w, err);
+    if (!st && w.writer)
+        st = run(&w, err);
+    else if (!st) { /* the set that is there stays as it is */
+        result->images = input->count;
+        result->faces = input->count - result->failure_count;
+    }
     tear_down(&w);
-    free(todo);
     return st;
 }

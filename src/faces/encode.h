@@ -7,8 +7,34 @@
 #define CAFI_FACES_ENCODE_H
 
 #include "caface/model.h"
-#include "faces/sources.h"
+#include "faces/feed.h"
+#include "files/feature_set.h"
 #include "models/encoder.h"
+
+typedef struct cafi_encode_result cafi_encode_result;
+
+/* Which pictures there are and how each becomes crops: faces/crop_input.h,
+ * faces/listed_input.h. */
+typedef struct cafi_encode_input {
+    size_t count;               /* pictures */
+    const char *const *columns; /* of index.tsv, borrowed */
+    size_t column_count;
+    /* A picture that can't be used is a row of NaN, so that rows and pictures stay
+     * in step; else it has no row. */
+    bool keep_failed;
+    void *ctx;
+    /* What a picture is called in a failure; good until the next call. */
+    const char *(*name)(void *ctx, size_t index);
+    /* A picture's crops, of the size that the network takes. */
+    cafi_crop_reader read;
+    /* fields [column_count] of its row, good until the next call. */
+    void (*fields)(void *ctx, size_t index, bool failed, const char **fields);
+    /* With resume: row_of [count], all SIZE_MAX, gets the rows of the old set that
+     * stand for pictures. One that failed and would fail again may be matched, and
+     * is added to result as a failure. EMODEL: a set of other pictures. */
+    caface_status (*match)(void *ctx, const cafi_feature_set *old, size_t *row_of,
+                           cafi_encode_result *result, caface_error *err);
+} cafi_encode_input;
 
 typedef struct cafi_encode_options {
     const char *output; /* folder of the set */
@@ -31,22 +57,23 @@ typedef struct cafi_encode_failure {
     char *error;
 } cafi_encode_failure;
 
-typedef struct cafi_encode_result {
+struct cafi_encode_result {
     size_t images;  /* looked at, failures included */
-    size_t faces;   /* rows of the set */
+    size_t faces;   /* rows of the set, those of failures not counted */
     size_t resumed; /* of these, rows that were there before */
     cafi_encode_failure *failures;
     size_t failure_count, failure_room;
     bool stopped; /* progress said so: the set is valid, marked as partial */
-} cafi_encode_result;
+};
 
-/* Encodes all sources and writes the set. Whatever happens, result is filled as
- * far as things went, and is the caller's to clear. EMODEL: with resume, a set
- * of another backbone, fusion model, precision, taps or flip, or of other
- * sources; a network that gives NaN. EFORMAT: no picture could be used; nothing
+/* Encodes all pictures and writes the set. With resume, a set in which nothing
+ * is missing is left untouched. Whatever happens, result is filled as far as
+ * things went, and is the caller's to clear. EMODEL: with resume, a set of
+ * another backbone, fusion model, precision, taps or flip, or of other
+ * pictures; a network that gives NaN. EFORMAT: no picture could be used; nothing
  * is written. EIO, ENOMEM: nothing is written, an older set stays as it was. */
 caface_status cafi_encode(cafi_encode_result *result, cafi_encoder *encoder,
-                          const cafi_sources *sources, const cafi_encode_options *options,
+                          const cafi_encode_input *input, const cafi_encode_options *options,
                           caface_error *err);
 void cafi_encode_result_clear(cafi_encode_result *result);
 

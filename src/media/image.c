@@ -154,8 +154,8 @@ caface_status cafi_image_decode(cafi_image *out, const void *bytes, size_t size,
 /* Read rather than mapped: a picture that another process cuts short while it
  * is decoded must not end the program. O_NONBLOCK: a pipe named like a picture
  * must not hang it. */
-static caface_status read_file(const char *path, unsigned char **bytes, size_t *size,
-                               caface_error *err)
+caface_status cafi_image_load(unsigned char **bytes, size_t *size, int64_t *changed,
+                              const char *path, caface_error *err)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     struct stat info;
@@ -191,6 +191,8 @@ static caface_status read_file(const char *path, unsigned char **bytes, size_t *
     }
     *bytes = p;
     *size = done;
+    if (changed)
+        *changed = (int64_t)info.st_mtim.tv_sec * 1000000000 + info.st_mtim.tv_nsec;
     return CAFACE_OK;
 }
 
@@ -198,7 +200,7 @@ caface_status cafi_image_read(cafi_image *out, const char *path, caface_error *e
 {
     unsigned char *bytes = NULL;
     size_t size = 0;
-    caface_status st = read_file(path, &bytes, &size, err);
+    caface_status st = cafi_image_load(&bytes, &size, NULL, path, err);
 
     if (!st)
         st = cafi_image_decode(out, bytes, size, err);

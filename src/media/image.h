@@ -34,7 +34,12 @@ typedef struct cafi_image {
  * file. EFORMAT: neither JPEG nor PNG, or damaged. ELIMIT. Every sentence starts
  * with path. Any thread. */
 caface_status cafi_image_read(cafi_image *out, const char *path, caface_error *err);
-/* The same from bytes, as record sets hold them; the sentence has no path. */
+/* The bytes of a picture's file, the caller's to free, and when it was last
+ * changed, in nanoseconds since 1970 (NULL: not wanted). Errors as above, but
+ * the sentence has no path. */
+caface_status cafi_image_load(unsigned char **bytes, size_t *size, int64_t *changed,
+                              const char *path, caface_error *err);
+/* The same as cafi_image_read from bytes; the sentence has no path. */
 caface_status cafi_image_decode(cafi_image *out, const void *bytes, size_t size, caface_error *err);
 void cafi_image_clear(cafi_image *image);
 cafi_view cafi_image_view(const cafi_image *image);
