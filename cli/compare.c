@@ -1,7 +1,10 @@
 /* caface compare: who in a video is who in a gallery. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "command.h"
 #include "compare_probe.h"
@@ -18,6 +21,7 @@ typedef struct compare_options {
     const char *probe;
     cli_list gallery;
     const char *output;
+    const char *draw;
     const char *methods;
     double threshold;
     const char *precision;
@@ -25,6 +29,7 @@ typedef struct compare_options {
     double min_face;
     double score;
     bool low_thresholds;
+    size_t max_faces;
     size_t every;
     double start;
     double duration;
@@ -54,6 +59,10 @@ static const cli_option options[] = {
      "pictures to compare with; a name given again adds a picture to that identity", 0, 0},
     {"output", 'o', CLI_STRING, MEMBER(output), "DIR",
      "write report.html, compare.json and the plots here", 0, 0},
+    {"draw", 0, CLI_STRING, MEMBER(draw), "OUT.mp4",
+     "write the probe with boxes, track numbers, names and running weights drawn in (.mp4, .mov or "
+     ".mkv)",
+     0, 0},
     {"method", 0, CLI_STRING, MEMBER(methods), "M[,M]",
      "caface, average, norm, unit (default: all that the models allow)", 0, 0},
     {"threshold", 't', CLI_REAL, MEMBER(threshold), "T",
@@ -63,6 +72,8 @@ static const cli_option options[] = {
      "a quarter of the memory for weights, about half the speed", 0, 0},
     {"min-face", 0, CLI_REAL, MEMBER(min_face), "PIXELS", "as for caface detect (default: 20)", 1,
      100000},
+    {"max-faces", 0, CLI_SIZE, MEMBER(max_faces), "N", "the best N of a frame (default: all)", 1,
+     1e9},
     {"score", 0, CLI_REAL, MEMBER(score), "S", "least score, as for caface detect", 1e-6, 0.999999},
     {"low-thresholds", 0, CLI_FLAG, MEMBER(low_thresholds), NULL,
      "MTCNN: 0.5 for each stage in place of 0.6, 0.7 and 0.9", 0, 0},
@@ -79,9 +90,11 @@ typedef struct job {
     cafi_precision precision;
     cafi_encoder *encoder;
     caface_model *fusion;
+    cli_probe_options probing;
     cli_probe probe;
     cli_gallery gallery;
     cli_comparison comparison;
+    bool made_folder;
 } job;
 
 /* The backbone is the first model that has one, the fusion the first that is
@@ -166,43 +179,70 @@ static caface_status choose_methods(job *j, caface_error *err)
     return st;
 }
 
+static caface_status make_folder(job *j, caface_error *err)
+{
+    if (!j->o->output)
+        return CAFACE_OK;
+    j->made_folder = mkdir(j->o->output, 0777) == 0;
+    if (!j->made_folder && errno != EEXIST)
+        return cafi_fail(err, CAFACE_EIO, "%s: %s", j->o->output, strerror(errno));
+    return CAFACE_OK;
+}
+
+static void describe_probe(job *j)
+{
+    const compare_options *o = j->o;
+
+    j->probing = (cli_probe_options){.path = o->probe,
+                                     .detector = o->detector,
+                                     .find = {.min_face = (float)o->min_face,
+                                              .score = (float)o->score,
+                                              .low_thresholds = o->low_thresholds,
+                                              .threads = o->common.threads},
+                                     .video = {.every = o->every,
+                                               .start = o->start,
+                                               .duration = o->duration,
+                                               .threads = o->common.threads},
+                                     .gallery = &j->gallery,
+                                     .crops = o->output,
+                                     .draw = o->draw,
+                                     .threshold = o->threshold,
+                                     .threads = o->common.threads,
+                                     .quiet = o->common.quiet};
+    cafi_track_defaults(&j->probing.track);
+}
+
 static caface_status work(job *j, caface_error *err)
 {
     const compare_options *o = j->o;
-    cli_probe_options p = {.path = o->probe,
-                           .detector = o->detector,
-                           .find = {.min_face = (float)o->min_face,
-                                    .score = (float)o->score,
-                                    .low_thresholds = o->low_thresholds,
-                                    .threads = o->common.threads},
-                           .video = {.every = o->every,
-                                     .start = o->start,
-                                     .duration = o->duration,
-                                     .threads = o->common.threads},
-                           .threads = o->common.threads,
-                           .quiet = o->common.quiet};
+    cli_probe_options *p = &j->probing;
     cli_comparison *c = &j->comparison;
     caface_status st;
 
-    cafi_track_defaults(&p.track);
+    describe_probe(j);
     (void)((st = open_models(j, err)) || (st = check_fit(j, err)) ||
            (st = choose_methods(j, err)) ||
-           (st = cli_gallery_open(&j->gallery, &o->gallery, o->detector, &p.find, j->encoder,
+           (st = cli_gallery_open(&j->gallery, &o->gallery, o->detector, &p->find, j->encoder,
                                   err)) ||
-           (st = cli_probe_follow(&j->probe, &p, j->encoder, err)));
+           (st = make_folder(j, err)));
+    if (st)
+        return st;
+    p->find.max_faces = o->max_faces; /* of the gallery the best face is taken in any case */
+    p->model = j->fusion;
+    memcpy(p->methods, c->methods, sizeof p->methods);
+    p->method_count = c->method_count;
+    st = cli_probe_follow(&j->probe, p, j->encoder, err);
     if (st)
         return st;
     if (j->probe.count == 0)
         return cafi_fail(err, CAFACE_EINVAL,
                          "%s: no face is followed for %zu frames or more (%zu frames, %zu faces)",
-                         o->probe, p.track.confirm, j->probe.result.frames, j->probe.result.faces);
+                         o->probe, p->track.confirm, j->probe.result.frames, j->probe.result.faces);
     c->probe_path = o->probe;
     c->probe = &j->probe;
     c->gallery = &j->gallery;
-    c->model = j->fusion;
     c->threshold = o->threshold;
-    st = cli_comparison_measure(c, err);
-    return st || !o->output ? st : cli_comparison_save(c, o->output, err);
+    return o->output ? cli_comparison_save(c, o->output, err) : CAFACE_OK;
 }
 
 static void print_table(const job *j)
@@ -218,7 +258,8 @@ static void print_table(const job *j)
             printf("%-6lld %6zu  %-20s", (long long)j->probe.tracks[i].id, j->probe.tracks[i].count,
                    j->gallery.items[g].name);
             for (size_t m = 0; m < c->method_count; m++) {
-                double s = c->verdicts[i].fused[g * c->method_count + m];
+                double s = j->probe.tracks[i].fused[g * c->method_count + m];
+
                 printf(" %9.4f %c", s, s >= c->threshold ? '*' : ' ');
             }
             printf("\n");
@@ -273,7 +314,8 @@ static int run(void *arg)
     cli_interrupt_begin();
     st = work(&j, &err);
     status = st ? cli_fail(&err) : report(&j);
-    cli_comparison_clear(&j.comparison);
+    if (st && j.made_folder)
+        rmdir(j.o->output); /* nothing is in it, but where writing broke off midway */
     cli_probe_clear(&j.probe);
     cli_gallery_clear(&j.gallery);
     cafi_encoder_free(j.encoder);

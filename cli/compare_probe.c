@@ -1,36 +1,24 @@
+#define _GNU_SOURCE /* mkostemp */
 #include "compare_probe.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "faces/align.h"
 #include "interrupt.h"
-#include "media/image.h"
 #include "media/image_write.h"
 #include "progress.h"
 
-#define PICTURE_QUALITY 88
-
-double cli_cosine(const float *a, const float *b, size_t n)
-{
-    double dot = 0.0, aa = 0.0, bb = 0.0;
-
-    for (size_t i = 0; i < n; i++) {
-        dot += (double)a[i] * b[i];
-        aa += (double)a[i] * a[i];
-        bb += (double)b[i] * b[i];
-    }
-    return aa > 0.0 && bb > 0.0 ? dot / sqrt(aa * bb) : 0.0;
-}
-
-/* ---- the probe ------------------------------------------------------------ */
-
+/* What one run holds beside the probe. */
 typedef struct follow {
     cli_probe *probe;
-    const cli_probe_options *options;
+    cafi_buf jpeg;
+    float *template; /* f32 [C] */
     cli_progress progress;
 } follow;
 
@@ -39,78 +27,276 @@ static caface_status read_frame(void *source, cafi_frame *frame, bool *got, cafa
     return cafi_video_next(source, frame, got, err);
 }
 
-static caface_status grow(void **items, size_t room, size_t size, caface_error *err)
-{
-    size_t bytes = 0;
-    void *grown = NULL;
+/* ---- crops ----------------------------------------------------------------- */
 
-    if (!cafi_mul_size(room, size, &bytes) || !(grown = realloc(*items, bytes ? bytes : 1)))
-        return cafi_fail_memory(err, bytes);
-    *items = grown;
+static caface_status open_crops(cli_probe *p, caface_error *err)
+{
+    const char *folder = p->options->crops;
+    cafi_buf name = {0};
+    int fd = -1;
+    caface_status st = CAFACE_OK;
+
+    if (!folder)
+        return CAFACE_OK;
+    cafi_buf_printf(&name, "%s/.crops-XXXXXX", folder);
+    if (name.failed)
+        return cafi_fail_memory(err, name.size);
+    fd = mkostemp(name.data, O_CLOEXEC);
+    if (fd >= 0)
+        unlink(name.data);
+    p->crops = fd >= 0 ? fdopen(fd, "w+b") : NULL;
+    if (!p->crops) {
+        st = cafi_fail(err, CAFACE_EIO, "%s: cannot be written: %s", folder, strerror(errno));
+        if (fd >= 0)
+            close(fd);
+    }
+    cafi_buf_free(&name);
+    return st;
+}
+
+static caface_status keep_crop(follow *f, const uint8_t *rgb, cli_point *point, caface_error *err)
+{
+    const cafi_view crop = {rgb, CAFI_CROP_SIDE, CAFI_CROP_SIDE};
+    cli_probe *p = f->probe;
+    caface_status st;
+
+    if (!p->crops)
+        return CAFACE_OK;
+    f->jpeg.size = 0;
+    st = cafi_jpeg_encode(&f->jpeg, &crop, CLI_CROP_QUALITY, err);
+    if (st)
+        return st;
+    if (fwrite(f->jpeg.data, 1, f->jpeg.size, p->crops) != f->jpeg.size)
+        return cafi_fail(err, CAFACE_EIO, "%s: cannot be written: %s", p->options->crops,
+                         strerror(errno));
+    point->picture = p->crops_size;
+    point->picture_size = f->jpeg.size;
+    p->crops_size += (off_t)f->jpeg.size;
     return CAFACE_OK;
 }
 
-static caface_status find_track(cli_probe *p, int64_t id, cli_track **out, caface_error *err)
+caface_status cli_probe_picture(const cli_probe *p, const cli_point *point, cafi_buf *out,
+                                caface_error *err)
 {
-    void *tracks = p->tracks;
-    caface_status st;
+    void *bytes = NULL;
+    caface_status st = cafi_alloc(&bytes, point->picture_size, 1, err);
 
+    if (!st && (fseeko(p->crops, point->picture, SEEK_SET) != 0 ||
+                fread(bytes, 1, point->picture_size, p->crops) != point->picture_size))
+        st = cafi_fail(err, CAFACE_EIO, "%s: a crop cannot be read back", p->options->crops);
+    if (!st)
+        cafi_buf_append(out, bytes, point->picture_size);
+    free(bytes);
+    return !st && out->failed ? cafi_fail_memory(err, point->picture_size) : st;
+}
+
+/* ---- tracks ---------------------------------------------------------------- */
+
+static cli_track *known_track(const cli_probe *p, int64_t id)
+{
     for (size_t i = p->count; i-- > 0;)
-        if (p->tracks[i].id == id) {
-            *out = &p->tracks[i];
-            return CAFACE_OK;
-        }
-    if (p->count == p->room) {
-        st = grow(&tracks, 2 * p->room + 8, sizeof *p->tracks, err);
-        if (st)
-            return st;
-        p->tracks = tracks;
-        p->room = 2 * p->room + 8;
+        if (p->tracks[i].id == id)
+            return &p->tracks[i];
+    return NULL;
+}
+
+static void track_clear(cli_track *t)
+{
+    for (size_t m = 0; m < CLI_COMPARE_MAX_METHODS; m++)
+        caface_set_free(t->sets[m]);
+    free(t->points);
+    free(t->similarity);
+    free(t->fused);
+    *t = (cli_track){0};
+}
+
+static caface_status new_track(cli_probe *p, int64_t id, cli_track **out, caface_error *err)
+{
+    cli_track t = {.id = id};
+    void *tracks = p->tracks;
+    caface_status st = cafi_grow(&tracks, &p->room, p->count + 1, sizeof *p->tracks, err);
+
+    p->tracks = tracks;
+    for (size_t m = 0; !st && m < p->options->method_count; m++) {
+        caface_set_options o;
+
+        caface_set_options_init(&o);
+        o.method = p->options->methods[m];
+        o.width = p->C;
+        o.keep_weights = o.method == CAFACE_METHOD_CAFACE;
+        st = caface_set_new(&t.sets[m], p->options->model, &o, err);
+    }
+    if (st) {
+        track_clear(&t);
+        return st;
     }
     *out = &p->tracks[p->count++];
-    **out = (cli_track){.id = id};
+    **out = t;
     return CAFACE_OK;
 }
 
 static caface_status reserve(const cli_probe *p, cli_track *t, caface_error *err)
 {
-    size_t room = 2 * t->room + 32;
-    void *points = t->points, *features = t->features, *styles = t->styles;
-    caface_status st = CAFACE_OK;
+    void *points = t->points, *similarity = t->similarity;
+    caface_status st;
 
-    if (t->count < t->room)
-        return CAFACE_OK;
-    (void)((st = grow(&points, room, sizeof *t->points, err)) ||
-           (st = grow(&features, room, p->C * sizeof(float), err)) ||
-           (st = grow(&styles, room, 2 * p->S * sizeof(float), err)));
+    (void)((st = cafi_grow(&points, &t->room, t->count + 1, sizeof *t->points, err)) ||
+           (st = cafi_grow(&similarity, &t->similarity_room, t->count + 1,
+                           p->options->gallery->count * sizeof(float), err)));
     t->points = points;
-    t->features = features;
-    t->styles = styles;
-    if (!st)
-        t->room = room;
+    t->similarity = similarity;
     return st;
 }
 
-static caface_status add_point(cli_probe *p, const cafi_frame *frame, const cafi_sighting *face,
-                               caface_error *err)
+static double length_of(const float *v, size_t n)
 {
-    const cafi_view crop = {face->crop, CAFI_CROP_SIDE, CAFI_CROP_SIDE};
-    cli_track *t = NULL;
-    cli_point point = {frame->index, frame->seconds, face->face.score, 0, 0};
-    caface_status st = find_track(p, face->track, &t, err);
+    double sum = 0.0;
 
-    if (st || (st = reserve(p, t, err)))
-        return st;
-    point.picture = t->pictures.size;
-    st = cafi_jpeg_encode(&t->pictures, &crop, PICTURE_QUALITY, err);
+    for (size_t i = 0; i < n; i++)
+        sum += (double)v[i] * v[i];
+    return sqrt(sum);
+}
+
+static caface_status add_face(follow *f, const cafi_frame *frame, const cafi_sighting *face,
+                              caface_error *err)
+{
+    cli_probe *p = f->probe;
+    const cli_gallery *g = p->options->gallery;
+    cli_track *t = known_track(p, face->track);
+    double norm = length_of(face->feature, p->C);
+    cli_point point = {.frame = frame->index,
+                       .seconds = frame->seconds,
+                       .score = face->face.score,
+                       .weight = (float)norm};
+    caface_status st = t ? CAFACE_OK : new_track(p, face->track, &t, err);
+
+    (void)(st || (st = reserve(p, t, err)) || (st = keep_crop(f, face->crop, &point, err)));
+    for (size_t m = 0; !st && m < p->options->method_count; m++)
+        st = caface_set_push(t->sets[m], face->feature, face->style, 1, err);
     if (st)
         return st;
-    point.picture_size = t->pictures.size - point.picture;
-    memcpy(t->features + t->count * p->C, face->feature, p->C * sizeof(float));
-    if (p->S)
-        memcpy(t->styles + t->count * 2 * p->S, face->style, 2 * p->S * sizeof(float));
+    for (size_t i = 0; i < g->count; i++)
+        t->similarity[t->count * g->count + i] =
+            (float)cli_cosine(face->feature, g->items[i].template, p->C);
+    t->norms += norm;
+    t->last_seen = p->frames;
     t->points[t->count++] = point;
     return CAFACE_OK;
+}
+
+/* Weights of the faces so far: those of the caface method where there is one,
+ * else shares of the lengths, which is what the points hold until the end. */
+static caface_status weigh(const cli_probe *p, cli_track *t, float *weight, caface_error *err)
+{
+    for (size_t m = 0; m < p->options->method_count; m++)
+        if (p->options->methods[m] == CAFACE_METHOD_CAFACE)
+            return caface_set_weights(t->sets[m], weight, t->count, err);
+    for (size_t i = 0; i < t->count; i++)
+        weight[i] =
+            t->norms > 0.0 ? (float)(t->points[i].weight / t->norms) : 1.0f / (float)t->count;
+    return CAFACE_OK;
+}
+
+/* Templates against the gallery, and weights; the sets are given up. */
+static caface_status end_track(follow *f, cli_track *t, caface_error *err)
+{
+    const cli_probe *p = f->probe;
+    const cli_gallery *g = p->options->gallery;
+    size_t M = p->options->method_count;
+    float *weight = NULL;
+    void *fused = NULL;
+    caface_status st;
+
+    (void)((st = cafi_alloc(&fused, g->count * M, sizeof(double), err)) ||
+           (st = cafi_alloc_f32(&weight, t->count, 1, err)) || (st = weigh(p, t, weight, err)));
+    t->fused = fused;
+    for (size_t i = 0; !st && i < t->count; i++)
+        t->points[i].weight = weight[i];
+    for (size_t m = 0; !st && m < M; m++) {
+        st = caface_set_template(t->sets[m], f->template, err);
+        for (size_t i = 0; !st && i < g->count; i++)
+            t->fused[i * M + m] = cli_cosine(f->template, g->items[i].template, p->C);
+        caface_set_free(t->sets[m]);
+        t->sets[m] = NULL;
+    }
+    free(weight);
+    return st;
+}
+
+/* Ends the tracks that nobody can come back to; with `all`, every one. Short
+ * ones go. */
+static caface_status end_tracks(follow *f, bool all, caface_error *err)
+{
+    cli_probe *p = f->probe;
+    size_t kept = 0;
+    caface_status st = CAFACE_OK;
+
+    for (size_t i = 0; i < p->count; i++) {
+        cli_track t = p->tracks[i];
+        bool over = all || p->frames - t.last_seen > p->options->track.gap;
+
+        if (!st && over && !t.fused && t.count >= p->options->track.confirm)
+            st = end_track(f, &t, err);
+        if (over && t.count < p->options->track.confirm)
+            track_clear(&t);
+        else
+            p->tracks[kept++] = t;
+    }
+    p->count = kept;
+    return st;
+}
+
+/* ---- frames ----------------------------------------------------------------- */
+
+/* What a face weighs among those so far, and whom its track is most like. */
+static caface_status describe(follow *f, const cafi_sighting *face, cafi_mark *mark, char *note,
+                              size_t size, caface_error *err)
+{
+    const cli_gallery *g = f->probe->options->gallery;
+    cli_track *t = known_track(f->probe, face->track);
+    float *weight = NULL;
+    double best = -2.0;
+    size_t who = 0;
+    caface_status st;
+
+    if (!t)
+        return CAFACE_OK;
+    (void)((st = cafi_alloc_f32(&weight, t->count, 1, err)) ||
+           (st = weigh(f->probe, t, weight, err)) ||
+           (st = caface_set_template(t->sets[0], f->template, err)));
+    for (size_t i = 0; !st && i < g->count; i++) {
+        double s = cli_cosine(f->template, g->items[i].template, f->probe->C);
+
+        who = s > best ? i : who;
+        best = s > best ? s : best;
+    }
+    if (!st) {
+        mark->share = (double)weight[t->count - 1] * (double)t->count;
+        snprintf(note, size, "%.40s %.2f", g->items[who].name, best);
+        mark->note = best >= f->probe->options->threshold ? note : NULL;
+    }
+    free(weight);
+    return st;
+}
+
+static caface_status annotate(follow *f, cafi_frame *frame, const cafi_sighting *faces,
+                              size_t count, caface_error *err)
+{
+    cli_probe *p = f->probe;
+    void *marks = p->marks, *notes = p->notes;
+    size_t room = p->mark_room;
+    caface_status st;
+
+    (void)((st = cafi_grow(&marks, &p->mark_room, count, sizeof *p->marks, err)) ||
+           (st = cafi_grow(&notes, &room, count, sizeof *p->notes, err)));
+    p->marks = marks;
+    p->notes = notes;
+    for (size_t i = 0; !st && i < count; i++) {
+        p->marks[i] = (cafi_mark){.face = &faces[i].face, .track = faces[i].track, .share = -1.0};
+        if (faces[i].track)
+            st = describe(f, &faces[i], &p->marks[i], p->notes[i], sizeof p->notes[i], err);
+    }
+    return st ? st : cafi_annotator_add(p->annotator, frame, p->marks, count, err);
 }
 
 static caface_status take_frame(void *ctx, cafi_frame *frame, const cafi_sighting *faces,
@@ -121,59 +307,69 @@ static caface_status take_frame(void *ctx, cafi_frame *frame, const cafi_sightin
 
     for (size_t i = 0; !st && i < count; i++)
         if (faces[i].track)
-            st = add_point(f->probe, frame, &faces[i], err);
-    cli_progress_update(&f->progress, f->probe->result.frames);
+            st = add_face(f, frame, &faces[i], err);
+    if (!st && f->probe->annotator)
+        st = annotate(f, frame, faces, count, err);
+    if (!st)
+        st = end_tracks(f, false, err);
+    f->probe->frames++;
+    cli_progress_update(&f->progress, f->probe->frames);
     return st ? st : cli_interrupted() ? CAFACE_ECANCELLED : CAFACE_OK;
 }
 
-static void track_clear(cli_track *t)
+/* Everything but the video, which is open. */
+static caface_status run_probe(follow *f, cafi_video *video, cafi_encoder *encoder,
+                               caface_error *err)
 {
-    free(t->points);
-    free(t->features);
-    free(t->styles);
-    cafi_buf_free(&t->pictures);
-}
+    cli_probe *p = f->probe;
+    const cli_probe_options *options = p->options;
+    cafi_pipeline_options o = {.reader = read_frame,
+                               .source = video,
+                               .detector = options->detector,
+                               .find = options->find,
+                               .encoder = encoder,
+                               .track = &options->track,
+                               .keep_pixels = options->draw != NULL,
+                               .threads = options->threads,
+                               .taker = take_frame,
+                               .ctx = f};
+    caface_status st = CAFACE_OK;
 
-static void drop_short(cli_probe *p, size_t confirm)
-{
-    size_t kept = 0;
-
-    for (size_t i = 0; i < p->count; i++)
-        if (p->tracks[i].count >= confirm)
-            p->tracks[kept++] = p->tracks[i];
-        else
-            track_clear(&p->tracks[i]);
-    p->count = kept;
+    if (options->draw)
+        st = cafi_annotator_open(&p->annotator, options->draw,
+                                 cafi_video_info(video).rate / (double)options->video.every,
+                                 options->threads, err);
+    (void)(st || (st = open_crops(p, err)) || (st = cafi_alloc_f32(&f->template, p->C, 1, err)) ||
+           (st = cafi_pipeline_run(&p->result, &o, 0, err)) || (st = end_tracks(f, true, err)));
+    if (!st && p->crops && fflush(p->crops) != 0)
+        st = cafi_fail(err, CAFACE_EIO, "%s: cannot be written: %s", options->crops,
+                       strerror(errno));
+    if (!st && p->annotator && p->count) { /* else the run fails, and leaves nothing */
+        st = cafi_annotator_commit(p->annotator, err);
+        p->annotator = NULL;
+    }
+    return st;
 }
 
 caface_status cli_probe_follow(cli_probe *probe, const cli_probe_options *options,
                                cafi_encoder *encoder, caface_error *err)
 {
-    follow f = {.probe = probe, .options = options};
+    follow f = {.probe = probe};
     cafi_video *video = NULL;
-    cafi_pipeline_options o = {.reader = read_frame,
-                               .detector = options->detector,
-                               .find = options->find,
-                               .encoder = encoder,
-                               .track = &options->track,
-                               .threads = options->threads,
-                               .taker = take_frame,
-                               .ctx = &f};
     caface_status st = cafi_video_open(&video, options->path, &options->video, err);
 
-    *probe =
-        (cli_probe){.C = cafi_encoder_feature_size(encoder), .S = cafi_encoder_style_size(encoder)};
+    *probe = (cli_probe){.options = options, .C = cafi_encoder_feature_size(encoder)};
     if (st)
         return st;
-    o.source = video;
     cli_progress_begin(&f.progress, "frames",
                        options->video.duration > 0.0 ? 0 : cafi_video_info(video).frames,
                        options->quiet);
-    st = cafi_pipeline_run(&probe->result, &o, 0, err);
+    st = run_probe(&f, video, encoder, err);
     cli_progress_end(&f.progress);
     probe->counts = cafi_video_counts(video);
     cafi_video_close(video);
-    drop_short(probe, options->track.confirm);
+    cafi_buf_free(&f.jpeg);
+    free(f.template);
     return st;
 }
 
@@ -182,159 +378,10 @@ void cli_probe_clear(cli_probe *p)
     for (size_t i = 0; i < p->count; i++)
         track_clear(&p->tracks[i]);
     free(p->tracks);
+    cafi_annotator_abort(p->annotator);
+    free(p->marks);
+    free(p->notes);
+    if (p->crops)
+        fclose(p->crops);
     *p = (cli_probe){0};
-}
-
-/* ---- the gallery ---------------------------------------------------------- */
-
-/* What opening a gallery holds. */
-typedef struct opening {
-    cli_gallery *gallery;
-    cafi_detector *detector;
-    cafi_encoder *encoder;
-    size_t C;
-    float *feature, *style;
-    cafi_faces faces;
-    cafi_image image;
-} opening;
-
-/* "NAME=IMAGE" apart; a file that exists under the whole text is a file. */
-static caface_status split_entry(const char *entry, char **name, const char **path,
-                                 caface_error *err)
-{
-    const char *equals = strchr(entry, '=');
-    const char *slash = strrchr(entry, '/');
-    struct stat info;
-    char *dot = NULL;
-    caface_status st;
-
-    *path = entry;
-    if (equals && equals > entry && stat(entry, &info) != 0) {
-        st = cafi_strdup(name, entry, err);
-        if (!st)
-            (*name)[equals - entry] = '\0';
-        *path = equals + 1;
-        return st;
-    }
-    st = cafi_strdup(name, slash ? slash + 1 : entry, err);
-    dot = st ? NULL : strrchr(*name, '.');
-    if (dot && dot > *name)
-        *dot = '\0';
-    return st;
-}
-
-static cli_identity *find_identity(cli_gallery *g, const char *name)
-{
-    for (size_t i = 0; i < g->count; i++)
-        if (strcmp(g->items[i].name, name) == 0)
-            return &g->items[i];
-    return NULL;
-}
-
-static caface_status encode_picture(opening *o, const char *path, uint8_t *crop, caface_error *err)
-{
-    cafi_view view;
-    caface_status st = cafi_image_read(&o->image, path, err);
-
-    if (st)
-        return st;
-    view = cafi_image_view(&o->image);
-    st = cafi_detector_run(o->detector, &view, &o->faces, err);
-    if (!st && o->faces.count == 0)
-        return cafi_fail(err, CAFACE_EINVAL, "%s: no face is found in this gallery picture", path);
-    (void)(st || (st = cafi_align_face(crop, &view, o->faces.items[0].landmark, err)) ||
-           (st = cafi_encoder_run(o->encoder, crop, 1, o->feature, o->style, err)));
-    return st ? cafi_prefix(err, st, path) : CAFACE_OK;
-}
-
-static caface_status add_entry(opening *o, const char *entry, caface_error *err)
-{
-    uint8_t crop[CAFI_CROP_BYTES];
-    const cafi_view view = {crop, CAFI_CROP_SIDE, CAFI_CROP_SIDE};
-    cli_identity *to = NULL;
-    char *name = NULL;
-    const char *path = NULL;
-    double norm = 0.0;
-    caface_status st = split_entry(entry, &name, &path, err);
-
-    if (!st)
-        st = encode_picture(o, path, crop, err);
-    if (st) {
-        free(name);
-        return st;
-    }
-    to = find_identity(o->gallery, name);
-    if (to) {
-        free(name);
-    } else {
-        to = &o->gallery->items[o->gallery->count++];
-        to->name = name;
-        (void)((st = cafi_alloc_f32(&to->template, o->C, 1, err)) ||
-               (st = cafi_jpeg_encode(&to->picture, &view, PICTURE_QUALITY, err)));
-        if (st)
-            return st;
-        memset(to->template, 0, o->C * sizeof(float));
-    }
-    for (size_t i = 0; i < o->C; i++)
-        norm += (double)o->feature[i] * o->feature[i];
-    for (size_t i = 0; i < o->C; i++)
-        to->template[i] += norm > 0.0 ? (float)(o->feature[i] / sqrt(norm)) : 0.0f;
-    to->images++;
-    return CAFACE_OK;
-}
-
-/* Sums to vectors of length 1. */
-static void normalise(cli_gallery *g, size_t C)
-{
-    for (size_t i = 0; i < g->count; i++) {
-        float *t = g->items[i].template;
-        double norm = 0.0;
-
-        for (size_t c = 0; c < C; c++)
-            norm += (double)t[c] * t[c];
-        for (size_t c = 0; c < C && norm > 0.0; c++)
-            t[c] = (float)(t[c] / sqrt(norm));
-    }
-}
-
-caface_status cli_gallery_open(cli_gallery *gallery, const cli_list *entries, const char *detector,
-                               const cafi_detector_options *find, cafi_encoder *encoder,
-                               caface_error *err)
-{
-    opening o = {.gallery = gallery, .encoder = encoder, .C = cafi_encoder_feature_size(encoder)};
-    void *items = NULL;
-    size_t height = 0, width = 0;
-    caface_status st = CAFACE_OK;
-
-    *gallery = (cli_gallery){0};
-    cafi_encoder_input_size(encoder, &height, &width);
-    if (height != CAFI_CROP_SIDE || width != CAFI_CROP_SIDE)
-        return cafi_fail(err, CAFACE_EINVAL,
-                         "the backbone takes %zux%zu, faces are aligned to %dx%d", width, height,
-                         CAFI_CROP_SIDE, CAFI_CROP_SIDE);
-    (void)((st = cafi_alloc(&items, entries->count, sizeof *gallery->items, err)) ||
-           (st = cafi_alloc_f32(&o.feature, o.C, 1, err)) ||
-           (st = cafi_alloc_f32(&o.style, cafi_encoder_style_size(encoder), 2, err)) ||
-           (st = cafi_detector_open(&o.detector, detector, find, err)));
-    gallery->items = items;
-    for (size_t i = 0; !st && i < entries->count; i++)
-        st = add_entry(&o, entries->items[i], err);
-    normalise(gallery, o.C);
-    cafi_detector_free(o.detector);
-    cafi_faces_free(&o.faces);
-    cafi_image_clear(&o.image);
-    free(o.feature);
-    free(o.style);
-    return st;
-}
-
-void cli_gallery_clear(cli_gallery *g)
-{
-    for (size_t i = 0; i < g->count; i++) {
-        free(g->items[i].name);
-        free(g->items[i].template);
-        cafi_buf_free(&g->items[i].picture);
-    }
-    free(g->items);
-    *g = (cli_gallery){0};
 }

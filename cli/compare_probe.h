@@ -1,35 +1,39 @@
-/* The people of a probe and of a gallery, with their features. */
+/* The people of a probe, and how like the gallery each is: measured face by
+ * face while the probe is read, so that features need not be kept. */
 #ifndef CAFACE_CLI_COMPARE_PROBE_H
 #define CAFACE_CLI_COMPARE_PROBE_H
 
+#include <stdio.h>
+
 #include "caface/set.h"
-#include "command.h"
+#include "compare_gallery.h"
+#include "faces/annotate.h"
 #include "faces/pipeline.h"
 #include "media/video.h"
 
-/* One face of a track, less its feature. */
+#define CLI_COMPARE_MAX_METHODS 5
+
+/* One face of a track. */
 typedef struct cli_point {
     size_t frame;
     double seconds;
     float score;
-    size_t picture, picture_size; /* its crop as JPEG, in the track's pictures */
+    float weight;  /* in the track's template; they add up to 1. Without the method caface: the
+                      face's share of the summed feature lengths */
+    off_t picture; /* its crop as JPEG, in the probe's file of crops */
+    size_t picture_size;
 } cli_point;
 
 typedef struct cli_track {
     int64_t id;
-    size_t count, room;
+    size_t count, room, similarity_room;
     cli_point *points;
-    float *features, *styles; /* [count][C], [count][S][2] */
-    cafi_buf pictures;
+    float *similarity;                         /* [count][gallery] */
+    double *fused;                             /* [gallery][methods]; once the track has ended */
+    caface_set *sets[CLI_COMPARE_MAX_METHODS]; /* until then */
+    double norms;                              /* sum of the features' lengths */
+    size_t last_seen;                          /* in frames of the probe */
 } cli_track;
-
-typedef struct cli_probe {
-    size_t C, S;
-    cli_track *tracks;
-    size_t count, room;
-    cafi_pipeline_result result;
-    cafi_stream_counts counts;
-} cli_probe;
 
 typedef struct cli_probe_options {
     const char *path; /* video, folder, address, device, "-" */
@@ -37,40 +41,44 @@ typedef struct cli_probe_options {
     cafi_detector_options find;
     cafi_video_options video;
     cafi_track_options track;
+    const cli_gallery *gallery;
+    const caface_model *model; /* for the method caface, or NULL */
+    caface_method methods[CLI_COMPARE_MAX_METHODS];
+    size_t method_count;
+    const char *crops; /* a folder for the file of crops, or NULL: none are kept */
+    const char *draw;  /* the video with the tracks drawn in, or NULL */
+    double threshold;  /* from which a drawn track gets a name */
     size_t threads;
     bool quiet;
 } cli_probe_options;
 
+typedef struct cli_probe {
+    const cli_probe_options *options;
+    size_t C;
+    cli_track *tracks;
+    size_t count, room;
+    size_t frames;
+    FILE *crops; /* without a name: gone when the program ends */
+    off_t crops_size;
+    cafi_annotator *annotator;
+    cafi_mark *marks;
+    char (*notes)[64];
+    size_t mark_room;
+    cafi_pipeline_result result;
+    cafi_stream_counts counts;
+} cli_probe;
+
 /* Follows everybody through the probe. Tracks with fewer faces than
  * options->track.confirm are left out; the rest are in order of appearance.
- * Memory: 4 (C + 2 S) bytes and a JPEG of some 4 KB a face. Freed by
- * cli_probe_clear in every case. */
+ * Templates are those of a stream: chunks of 512 faces, in order. Memory: 48 +
+ * 4 gallery bytes a face, and the sets of tracks that have not ended. options
+ * are borrowed. Freed by cli_probe_clear in every case. */
 caface_status cli_probe_follow(cli_probe *probe, const cli_probe_options *options,
                                cafi_encoder *encoder, caface_error *err);
 void cli_probe_clear(cli_probe *probe);
 
-/* A gallery identity: the mean of its pictures' normalised features. */
-typedef struct cli_identity {
-    char *name;
-    float *template; /* f32 [C], of length 1 */
-    size_t images;
-    cafi_buf picture; /* the first picture's crop as JPEG */
-} cli_identity;
-
-typedef struct cli_gallery {
-    cli_identity *items;
-    size_t count;
-} cli_gallery;
-
-/* entries: [NAME=]IMAGE; without a name the file's, less its suffix; a name
- * given again adds a picture to the identity. The best face of each picture is
- * taken. EINVAL: a picture without a face, or two names for nothing. */
-caface_status cli_gallery_open(cli_gallery *gallery, const cli_list *entries, const char *detector,
-                               const cafi_detector_options *find, cafi_encoder *encoder,
-                               caface_error *err);
-void cli_gallery_clear(cli_gallery *gallery);
-
-/* Cosine of two vectors; 0 when one has no length. */
-double cli_cosine(const float *a, const float *b, size_t n);
+/* Appends a face's crop, a JPEG file. EIO, ENOMEM. */
+caface_status cli_probe_picture(const cli_probe *probe, const cli_point *point, cafi_buf *out,
+                                caface_error *err);
 
 #endif

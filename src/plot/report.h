@@ -7,7 +7,7 @@
 
 /* Writes the page around data, a JSON object:
  *   version, probe (texts), frames, threshold, weighed (bool), methods [texts],
- *   gallery [{name, thumb}],
+ *   gallery [{name, images, thumb}],
  *   tracks [{id, faces, best, points [{frame, seconds, share, thumb}],
  *            sim [gallery][points], fused [gallery][methods]}]
  * thumb: a JPEG in base64, or absent. share: times an even share. best: the

@@ -64,10 +64,16 @@ if [ "${3:-}" = video ]; then
     check "a gallery that is no picture" fails 1 "empty.jpg" compare --probe "$clip" --gallery "$work/empty.jpg"
     check "a probe without faces" fails 1 "no face is followed" compare --start 60 --probe "$clip" --gallery "A=$fixtures/detect/white.png"
     check "compare" compare --quiet --probe "$clip" --gallery "A=$fixtures/detect/white.png" "A=$fixtures/detect/white.png" "$fixtures/detect/white.png" -o "$work/out"
+    check "  the numbers, a page and twelve plots" test "$(find "$work/out" -type f | wc -l)" = 14
     check "  a page" grep -q '^</html>' "$work/out/report.html"
     check "  without the network" eval "! grep -qE '(src|href)=\"(https?:)?//' '$work/out/report.html'"
     check "  numbers" grep -q '"id":1,"faces":40,"gallery":\[{"name":"A","methods":{"average":{"similarity":[-0-9.e]*,"match":' "$work/out/compare.json"
     check "--json has tracks and threshold" grep -q '^{.*"tracks":\[.*"threshold":0.9}$' <(compare --json --threshold 0.9 --probe "$clip" --gallery "$fixtures/detect/white.png")
+    check "compare drawn" compare --quiet --draw "$work/named.mkv" --threshold -1 --probe "$clip" --gallery "Ann=$fixtures/detect/white.png"
+    check "  is a video, in which the squares are found again" encode -o "$work/again" "$work/named.mkv"
+    check "a folder that cannot be made" fails 1 "nowhere/out: No such file" compare -o "$work/nowhere/out" --probe "$clip" --gallery "$fixtures/detect/white.png"
+    check "nothing is left of a compare that fails" fails 1 "no face is followed" compare --start 60 -o "$work/left" --draw "$work/left.mp4" --probe "$clip" --gallery "$fixtures/detect/white.png"
+    check "  no folder, no video" test ! -e "$work/left" -a ! -e "$work/left.mp4"
     check "caface without a model" fails 1 "a fusion model is needed" compare --method caface --probe "$clip" --gallery "$fixtures/detect/white.png"
     check "an unknown method" fails 1 "best" compare --method best --probe "$clip" --gallery "$fixtures/detect/white.png"
 fi
