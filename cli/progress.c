@@ -20,10 +20,17 @@ void cli_progress_begin(cli_progress *p, const char *what, size_t total, bool qu
     p->visible = !quiet && isatty(STDERR_FILENO);
 }
 
+void cli_progress_skip(cli_progress *p, size_t done)
+{
+    p->skipped = done;
+    p->started = cli_seconds();
+}
+
 void cli_progress_update(cli_progress *p, size_t done)
 {
     double now = 0.0;
     double rate = 0.0;
+    int decimals;
 
     if (!p->visible)
         return;
@@ -31,7 +38,8 @@ void cli_progress_update(cli_progress *p, size_t done)
     if (now - p->drawn < 0.1)
         return;
     p->drawn = now;
-    rate = (double)done / (now - p->started);
+    rate = done > p->skipped ? (double)(done - p->skipped) / (now - p->started) : 0.0;
+    decimals = rate < 10.0 ? 2 : 0;
     if (p->total) {
         char bar[25];
         size_t filled = (size_t)(24.0 * (double)done / (double)p->total);
@@ -40,10 +48,10 @@ void cli_progress_update(cli_progress *p, size_t done)
         memset(bar, '.', sizeof bar - 1);
         memset(bar, '#', filled < sizeof bar - 1 ? filled : sizeof bar - 1);
         bar[sizeof bar - 1] = '\0';
-        fprintf(stderr, "\r\033[K%s [%s] %zu/%zu  %.0f/s  %.0f s left", p->what, bar, done,
-                p->total, rate, left);
+        fprintf(stderr, "\r\033[K%s [%s] %zu/%zu  %.*f/s  %.0f s left", p->what, bar, done,
+                p->total, decimals, rate, left);
     } else
-        fprintf(stderr, "\r\033[K%s %zu  %.0f/s", p->what, done, rate);
+        fprintf(stderr, "\r\033[K%s %zu  %.*f/s", p->what, done, decimals, rate);
     fflush(stderr);
 }
 

@@ -9,8 +9,10 @@
 #include "base/cpu.h"
 #include "base/status.h"
 #include "base/threads.h"
+#include "caface/set.h"
 #include "command.h"
 #include "dataset/centres.h"
+#include "eval_input.h"
 #include "files/index.h"
 #include "files/json.h"
 #include "interrupt.h"
@@ -24,9 +26,12 @@
 
 typedef struct train_options {
     cli_common common;
-    const char *data, *centers, *output, *init, *validate, *plot, *styles;
+    const char *data, *centers, *output, *init, *plot, *styles;
+    const char *validate, *meta, *dataset, *templates, *pairs;
+    size_t chunk;
+    double far;
     size_t epochs, batch, accumulate;
-    double lr, gamma, weight_decay, momentum, clip;
+    double lr, gamma, weight_decay, beta1, beta2, eps, momentum, clip;
     const char *milestones, *schedule, *optimizer;
     size_t clusters, blocks, group;
     bool scalar;
@@ -48,7 +53,19 @@ static const cli_option options[] = {
      0},
     OPTION("init", CLI_STRING, init, "FILE", "start from this fusion model", 0, 0),
     OPTION("validate", CLI_STRING, validate, "SET",
-           "feature set with templates and labels, scored after every epoch", 0, 0),
+           "feature set to score after every epoch: of `prepare probes`, or of IJB images", 0, 0),
+    OPTION("meta", CLI_STRING, meta, "DIR", "with --validate: InsightFace's files of an IJB set", 0,
+           0),
+    OPTION("dataset", CLI_STRING, dataset, "NAME", "with --meta: IJBB, IJBC or another name", 0, 0),
+    OPTION("pairs", CLI_STRING, pairs, "P.txt",
+           "with --validate: lines `template template label` (SET/pairs.txt, else all pairs)", 0,
+           0),
+    OPTION("templates", CLI_STRING, templates, "T.txt",
+           "with --validate: lines `name template media [subject]` (index.tsv of SET)", 0, 0),
+    OPTION("chunk", CLI_SIZE, chunk, "N", "with --validate: faces fused at once; 0: all (512)", 0,
+           CAFACE_MAX_CHUNK),
+    OPTION("far", CLI_REAL, far, "X", "with --validate: the FAR of TAR at FAR, 1e-6 to 0.1 (0.01)",
+           1e-6, 0.1),
     OPTION("resume", CLI_FLAG, resume, NULL, "go on where the run in DIR stopped", 0, 0),
     OPTION("epochs", CLI_SIZE, epochs, "N", "passes over the images (10)", 1, 100000),
     OPTION("batch", CLI_SIZE, batch, "N", "samples of a batch (512)", 1, 65536),
@@ -59,6 +76,9 @@ static const cli_option options[] = {
     OPTION("gamma", CLI_REAL, gamma, "X", "factor at a milestone (0.1)", 0, 1e6),
     OPTION("optimizer", CLI_STRING, optimizer, "NAME", "adamw, adam or sgd (adamw)", 0, 0),
     OPTION("weight-decay", CLI_REAL, weight_decay, "X", "weight decay (5e-4)", 0, 1e6),
+    OPTION("beta1", CLI_REAL, beta1, "X", "Adam's decay of the mean gradient (0.9)", 0, 0.999999),
+    OPTION("beta2", CLI_REAL, beta2, "X", "Adam's decay of the mean square (0.999)", 0, 0.999999),
+    OPTION("eps", CLI_REAL, eps, "X", "added to Adam's root mean square (1e-8)", 1e-30, 1),
     OPTION("momentum", CLI_REAL, momentum, "X", "momentum of sgd (0.9)", 0, 1),
     OPTION("clip", CLI_REAL, clip, "X", "largest norm of the gradient; 0: any (0)", 0, 1e30),
     OPTION("clusters", CLI_SIZE, clusters, "N", "cluster centres M (4)", 1, 64),
@@ -97,7 +117,12 @@ static void defaults(void *arg)
     o->schedule = "step";
     o->optimizer = cafi_optimiser_name(c.optimiser.kind);
     o->weight_decay = c.optimiser.weight_decay;
+    o->beta1 = c.optimiser.beta1;
+    o->beta2 = c.optimiser.beta2;
+    o->eps = c.optimiser.eps;
     o->momentum = c.optimiser.momentum;
+    o->chunk = 512;
+    o->far = 1e-2;
     o->clusters = 4;
     o->blocks = 2;
     o->group = c.net.T;
@@ -114,14 +139,16 @@ typedef struct job {
     const train_options *o;
     cafi_train_config config;
     size_t milestones[MAX_MILESTONES];
+    cafi_validation_source validation;
+    char *templates, *pairs; /* IJB's, found by --meta */
     cafi_store *store;
     float *centres;
     cafi_pool *pool;
     cafi_comm comm;
-    size_t threads;
     cli_progress progress;
-    char what[64];
+    char what[128];
     double started;
+    bool running; /* a batch has been reported */
 } job;
 
 /* "6,9": ascending numbers. False when it is none. An empty text is no milestone. */
@@ -146,6 +173,18 @@ static bool parse_milestones(job *j, const char *text)
     return true;
 }
 
+/* Options that say nothing without another one are not passed over in silence. */
+static int check_validation(const train_options *o)
+{
+    if (!o->validate && (o->meta || o->dataset || o->pairs || o->templates))
+        return cli_usage("train", "--meta, --dataset, --pairs and --templates go with --validate");
+    if (!o->meta != !o->dataset)
+        return cli_usage("train", "--meta DIR and --dataset NAME go together");
+    if (o->meta && (o->pairs || o->templates))
+        return cli_usage("train", "--meta names the lists: --pairs and --templates exclude it");
+    return 0;
+}
+
 /* 0, or the exit status of a wrong call. */
 static int configure(job *j)
 {
@@ -167,6 +206,9 @@ static int configure(job *j)
     c->schedule.lr = o->lr;
     c->schedule.gamma = o->gamma;
     c->optimiser.weight_decay = o->weight_decay;
+    c->optimiser.beta1 = o->beta1;
+    c->optimiser.beta2 = o->beta2;
+    c->optimiser.eps = o->eps;
     c->optimiser.momentum = o->momentum;
     c->epochs = o->epochs;
     c->batch = o->batch;
@@ -182,16 +224,43 @@ static int configure(job *j)
     c->net.lambda_centre = o->centre_weight;
     c->net.lambda_memory = o->memory_weight;
     c->net.memory_over_batch = !o->memory_mean;
-    return 0;
+    return check_validation(o);
+}
+
+/* What --validate and its companions say. */
+static caface_status find_validation(job *j, caface_error *err)
+{
+    const train_options *o = j->o;
+    const eval_options lists = {.meta = o->meta, .dataset = o->dataset};
+
+    j->validation = (cafi_validation_source){.set = o->validate,
+                                             .templates = o->templates,
+                                             .pairs = o->pairs,
+                                             .chunk = o->chunk,
+                                             .far = o->far};
+    if (!o->meta)
+        return CAFACE_OK;
+    j->templates = eval_meta_path(&lists, "_face_tid_mid.txt");
+    j->pairs = eval_meta_path(&lists, "_template_pair_label.txt");
+    j->validation.templates = j->templates;
+    j->validation.pairs = j->pairs;
+    return j->templates && j->pairs ? CAFACE_OK : cafi_fail_memory(err, strlen(o->meta));
 }
 
 static bool report(void *ctx, const cafi_train_progress *p)
 {
     job *j = ctx;
+    size_t done = p->epoch * p->batches + p->batch;
+    int n = snprintf(j->what, sizeof j->what, "epoch %zu/%zu  loss %.5f  lr %.3g", p->epoch + 1,
+                     p->epochs, p->last.loss, p->lr);
 
-    snprintf(j->what, sizeof j->what, "epoch %zu/%zu  loss %.5f", p->epoch + 1, p->epochs,
-             p->last.loss);
-    cli_progress_update(&j->progress, p->epoch * p->batches + p->batch);
+    if (!isnan(p->validation))
+        snprintf(j->what + n, sizeof j->what - (size_t)n, "  TAR %.4f (best %.4f)", p->validation,
+                 p->best);
+    if (!j->running)
+        cli_progress_skip(&j->progress, done - 1);
+    j->running = true;
+    cli_progress_update(&j->progress, done);
     return !cli_interrupted();
 }
 
@@ -225,9 +294,10 @@ static caface_status prepare(job *j, caface_error *err)
     const train_options *o = j->o;
     cafi_train_dims *dims = &j->config.net.dims;
     cafi_store_info info;
+    size_t threads;
     caface_status st;
 
-    if ((o->plot && (st = cafi_plot_check(o->plot, err))) ||
+    if ((o->plot && (st = cafi_plot_check(o->plot, err))) || (st = find_validation(j, err)) ||
         (st = cafi_store_open(&j->store, o->data, o->styles, err)) ||
         (st = cafi_centres_load(&j->centres, o->centers, j->store, err)))
         return st;
@@ -241,11 +311,11 @@ static caface_status prepare(job *j, caface_error *err)
     if (!st && o->init && dims->K == 1)
         dims->C = info.C;
     /* the cores are shared by the processes, unless the caller says otherwise */
-    j->threads = o->common.threads;
-    if (!j->threads && j->comm.size > 1)
-        j->threads = cafi_cpu_count() > j->comm.size ? cafi_cpu_count() / j->comm.size : 1;
-    if (st || (st = cafi_pool_new(&j->pool, j->threads, err)) ||
-        (st = make_folder(o->output, err)) || (st = check_folder(o, err)))
+    threads = o->common.threads;
+    if (!threads && j->comm.size > 1)
+        threads = cafi_cpu_count() > j->comm.size ? cafi_cpu_count() / j->comm.size : 1;
+    if (st || (st = cafi_pool_new(&j->pool, threads, err)) || (st = make_folder(o->output, err)) ||
+        (st = check_folder(o, err)))
         return st;
     cafi_comm_wait(&j->comm); /* none writes before all have looked */
     return CAFACE_OK;
@@ -261,8 +331,8 @@ static void print_result(const job *j, const cafi_train_progress *p)
             printf("%s: %zu of %zu epochs, loss %.6f\n", j->o->output, p->epoch, p->epochs,
                    p->last.loss);
         if (!j->o->common.quiet && j->o->validate)
-            printf("TAR at FAR 0.01: %.4f in the last epoch, %.4f in the best\n", p->validation,
-                   p->best);
+            printf("TAR at FAR %g: %.4f in the last epoch, %.4f in the best\n", j->o->far,
+                   p->validation, p->best);
         return;
     }
     cafi_json_begin_object(&json, NULL);
@@ -289,10 +359,9 @@ static caface_status run_job(job *j, caface_error *err)
                            .centres = j->centres,
                            .folder = o->output,
                            .init = o->init,
-                           .validate = o->validate,
+                           .validate = o->validate ? &j->validation : NULL,
                            .resume = o->resume,
                            .pool = j->pool,
-                           .threads = j->threads,
                            .comm = &j->comm,
                            .report = report,
                            .ctx = j};
@@ -311,7 +380,7 @@ static caface_status run_job(job *j, caface_error *err)
     if (j->comm.rank)
         return st;
     if (!st && o->plot)
-        st = train_plot(o->plot, o->output, err);
+        st = train_plot(o->plot, o->output, o->far, err);
     if (!st)
         print_result(j, &p);
     return st;
@@ -339,6 +408,8 @@ static int run(void *arg)
     cafi_store_close(j.store);
     cafi_pool_free(j.pool);
     free(j.centres);
+    free(j.templates);
+    free(j.pairs);
     cli_interrupt_end();
     return st ? cli_fail(&err) : CLI_OK;
 }
@@ -354,8 +425,9 @@ const cli_command cli_train = {
             "A run that was stopped or killed goes on with --resume and ends with the same\n"
             "bits as one that was not, whatever the number of threads; --resume with other\n"
             "settings is refused. With --validate the best model is the one with the highest\n"
-            "TAR at FAR 0.01 over all pairs of templates of SET, else the one with the\n"
-            "lowest training loss of an epoch.\n"
+            "TAR at FAR 0.01 (or --far) over the pairs of SET, as `caface eval verify` has\n"
+            "it: a set of `prepare probes` brings its pairs along, --meta and --dataset name\n"
+            "IJB's. Without it, the best is the one with the lowest loss of an epoch.\n"
             "\n"
             "In a build with MPI, `mpirun -n N caface train ...` shares every batch among N\n"
             "processes. BatchNorm then sees each process's part, as the authors' two devices\n"
@@ -363,7 +435,10 @@ const cli_command cli_train = {
             "process, to rounding.",
     .example = "  caface prepare features faces/ --model backbone.onnx -o features/\n"
                "  caface prepare centers faces/ --model backbone.onnx -o centers.safetensors\n"
-               "  caface train --data features/ --centers centers.safetensors -o run/",
+               "  caface train --data features/ --centers centers.safetensors -o run/ \\\n"
+               "      --validate probes/ --plot run/curves.png\n"
+               "  caface train --data features/ --centers centers.safetensors -o run2/ \\\n"
+               "      --validate ijbb/ --meta IJBB/meta --dataset IJBB --far 1e-4",
     .options = options,
     .options_size = sizeof(train_options),
     .defaults = defaults,

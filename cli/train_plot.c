@@ -1,5 +1,6 @@
 #include "train_plot.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -71,23 +72,22 @@ static caface_status read_log(curves *c, const char *path, caface_error *err)
     return st;
 }
 
-caface_status train_plot(const char *path, const char *folder, caface_error *err)
+caface_status train_plot(const char *path, const char *folder, double far, caface_error *err)
 {
     curves c = {0};
     cafi_buf log = {0};
+    char tested[48];
     cafi_chart_series series[2];
     cafi_chart chart = {.title = "Training", .x = {.label = "update"}, .series = series};
     caface_status st;
 
     cafi_buf_printf(&log, "%s/log.csv", folder);
     st = log.failed ? cafi_fail_memory(err, strlen(folder)) : read_log(&c, log.data, err);
+    snprintf(tested, sizeof tested, "TAR at FAR %g", far);
     if (!st) {
         series[0] = (cafi_chart_series){.name = "loss", .x = c.step, .y = c.loss, .count = c.rows};
-        series[1] = (cafi_chart_series){.name = "TAR at FAR 0.01",
-                                        .x = c.tested,
-                                        .y = c.validation,
-                                        .count = c.tests,
-                                        .markers = true};
+        series[1] = (cafi_chart_series){
+            .name = tested, .x = c.tested, .y = c.validation, .count = c.tests, .markers = true};
         chart.series_count = c.tests ? 2 : 1;
         st = cafi_chart_save(&chart, path, err);
     }

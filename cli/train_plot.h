@@ -5,6 +5,6 @@
 #include "base/status.h"
 
 /* Draws loss, and validation where there is any, of FOLDER/log.csv onto path. */
-caface_status train_plot(const char *path, const char *folder, caface_error *err);
+caface_status train_plot(const char *path, const char *folder, double far, caface_error *err);
 
 #endif

@@ -1,6 +1,7 @@
 #define _XOPEN_SOURCE 700 /* realpath */
 #include "files/output.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
@@ -194,6 +195,33 @@ void cafi_output_abort(cafi_output *o)
     if (o->temporary)
         unlink(o->temporary);
     output_free(o);
+}
+
+/* "NAME.tmp-" and six hexadecimal digits, as create_temporary has it. */
+static bool is_temporary(const char *file, const char *name)
+{
+    size_t n = strlen(name);
+
+    return strncmp(file, name, n) == 0 && strncmp(file + n, ".tmp-", 5) == 0 &&
+           strlen(file + n) == 11 && strspn(file + n + 5, "0123456789abcdef") == 6;
+}
+
+void cafi_output_sweep(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    const char *name = slash ? slash + 1 : path;
+    cafi_buf folder = {0};
+    DIR *dir;
+    struct dirent *entry;
+
+    cafi_buf_append(&folder, slash ? path : ".", slash ? (size_t)(name - path) : 1);
+    dir = folder.failed ? NULL : opendir(folder.data);
+    while (dir && (entry = readdir(dir)))
+        if (is_temporary(entry->d_name, name))
+            unlinkat(dirfd(dir), entry->d_name, 0);
+    if (dir)
+        closedir(dir);
+    cafi_buf_free(&folder);
 }
 
 caface_status cafi_output_save(const char *path, const void *bytes, size_t n, caface_error *err)

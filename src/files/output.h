@@ -25,7 +25,11 @@ caface_status cafi_output_commit(cafi_output *output, caface_error *err);
 /* Removes the temporary file. NULL is allowed. */
 void cafi_output_abort(cafi_output *output);
 
-/* All of the above in one call. */
+/* Removes the temporary files of path that killed programs left behind. For a
+ * path that nobody else is writing to now. */
+void cafi_output_sweep(const char *path);
+
+/* Open, write and commit in one call. */
 caface_status cafi_output_save(const char *path, const void *bytes, size_t n, caface_error *err);
 
 #endif

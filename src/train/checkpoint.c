@@ -123,6 +123,23 @@ static caface_status read_log(cafi_run_state *s, const cafi_bundle *b, caface_er
     return s->log.failed ? cafi_fail_memory(err, n) : CAFACE_OK;
 }
 
+/* Names the first item, between commas, in which two configurations differ. */
+static caface_status refuse(const char *path, const char *made, const char *config,
+                            caface_error *err)
+{
+    while (*made && *config) {
+        size_t m = strcspn(made, ",");
+        size_t c = strcspn(config, ",");
+
+        if (m != c || memcmp(made, config, m) != 0)
+            break;
+        made += m + strspn(made + m, ", ");
+        config += c + strspn(config + c, ", ");
+    }
+    return cafi_fail(err, CAFACE_EMODEL, "%s: was made with \"%.*s\", this run has \"%.*s\"", path,
+                     (int)strcspn(made, ","), made, (int)strcspn(config, ","), config);
+}
+
 static caface_status read_all(const cafi_bundle *b, const cafi_params *params, cafi_run_state *s,
                               const char *config, caface_error *err)
 {
@@ -133,8 +150,7 @@ static caface_status read_all(const cafi_bundle *b, const cafi_params *params, c
     size_t n = fields_of(params, s, reals, counts, &s->buffers, fields);
 
     if (!made || strcmp(made, config) != 0)
-        return cafi_fail(err, CAFACE_EMODEL, "%s: was made with \"%.200s\", this run is \"%.200s\"",
-                         cafi_bundle_path(b), made ? made : "(nothing)", config);
+        return refuse(cafi_bundle_path(b), made ? made : "", config, err);
     for (size_t i = 0; i < n; i++) {
         const cafi_tensor *t = cafi_bundle_find(b, fields[i].name);
 

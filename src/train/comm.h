@@ -11,11 +11,12 @@ typedef struct cafi_comm {
     size_t rank, size;
 } cafi_comm;
 
-/* Is this build able to run on several processes? */
-bool cafi_comm_available(void);
+/* Was this process started by mpirun or its like? Told by the environment. */
+bool cafi_comm_launched(void);
 
-/* Joins the processes that mpirun started; on its own, or in a build without MPI,
- * a process is rank 0 of 1. Once in a program; main thread only. */
+/* Joins the processes that mpirun started; on its own a process is rank 0 of 1,
+ * and MPI is not touched. EINVAL: started by mpirun in a build without MPI. Once
+ * in a program; main thread only. */
 caface_status cafi_comm_open(cafi_comm *out, caface_error *err);
 void cafi_comm_close(cafi_comm *comm);
 

@@ -4,11 +4,6 @@
 #include "base/status.h"
 #include "train/comm.h"
 
-bool cafi_comm_available(void)
-{
-    return true;
-}
-
 caface_status cafi_comm_open(cafi_comm *out, caface_error *err)
 {
     int provided;
@@ -16,6 +11,8 @@ caface_status cafi_comm_open(cafi_comm *out, caface_error *err)
     int size = 1;
 
     *out = (cafi_comm){.rank = 0, .size = 1};
+    if (!cafi_comm_launched())
+        return CAFACE_OK;
     /* calls come from the main thread only; the pool's threads never call MPI */
     if (MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS ||
         MPI_Comm_rank(MPI_COMM_WORLD, &rank) != MPI_SUCCESS ||
@@ -27,8 +24,11 @@ caface_status cafi_comm_open(cafi_comm *out, caface_error *err)
 
 void cafi_comm_close(cafi_comm *comm)
 {
+    int started = 0;
+
     (void)comm;
-    MPI_Finalize();
+    if (MPI_Initialized(&started) == MPI_SUCCESS && started)
+        MPI_Finalize();
 }
 
 /* Summed in one place and sent to all, so that all have the same bits. */

@@ -1,16 +1,16 @@
+#include "base/status.h"
 #include "train/comm.h"
 
 /* A build without MPI. */
 
-bool cafi_comm_available(void)
-{
-    return false;
-}
-
 caface_status cafi_comm_open(cafi_comm *out, caface_error *err)
 {
-    (void)err;
     *out = (cafi_comm){.rank = 0, .size = 1};
+    /* each would train alone, all into one folder */
+    if (cafi_comm_launched())
+        return cafi_fail(err, CAFACE_EINVAL,
+                         "started by mpirun, but this build has no MPI: install libopenmpi-dev and "
+                         "set it up with -Dmpi=enabled");
     return CAFACE_OK;
 }
 

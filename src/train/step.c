@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/status.h"
+#include "math/batchnorm.h"
 #include "math/blas.h"
 #include "math/linear.h"
 #include "math/rows.h"
@@ -189,12 +190,9 @@ static caface_status sim_task(void *ctx, size_t lane, size_t worker, caface_erro
         cafi_prelu_fwd(t->active + row * d->S, t->mixed + row * d->S, *t->w.slope, rows * d->S);
         cafi_linear_fwd(t->linear + row * d->E, t->active + row * d->S, t->w.sim.w, t->w.sim.b,
                         rows, d->S, d->E);
-        for (size_t r = 0; r < rows; r++) {
-            double *sum = lane_sums(t, lane, r / T % 2, 0);
-
-            for (size_t e = 0; e < d->E; e++)
-                sum[e] += (double)t->linear[(row + r) * d->E + e];
-        }
+        for (size_t half = 2 * first; half < 2 * (first + n); half++)
+            cafi_batchnorm_sum(lane_sums(t, lane, half % 2, 0), t->linear + half * T * d->E, T,
+                               d->E);
     }
     return CAFACE_OK;
 }
@@ -210,15 +208,9 @@ static caface_status variance_task(void *ctx, size_t lane, size_t worker, caface
     (void)worker;
     (void)err;
     for (size_t i = 0; next_piece(t, lane, i, &first, &n); i++)
-        for (size_t r = first * 2 * T; r < (first + n) * 2 * T; r++) {
-            double *sum = lane_sums(t, lane, r / T % 2, 1);
-            const double *mean = t->mean + r / T % 2 * E;
-
-            for (size_t e = 0; e < E; e++) {
-                double v = (double)t->linear[r * E + e] - mean[e];
-                sum[e] += v * v;
-            }
-        }
+        for (size_t half = 2 * first; half < 2 * (first + n); half++)
+            cafi_batchnorm_squares(lane_sums(t, lane, half % 2, 1), t->linear + half * T * E,
+                                   t->mean + half % 2 * E, T, E);
     return CAFACE_OK;
 }
 
@@ -308,21 +300,16 @@ static caface_status norm_statistics(cafi_step *t, cafi_buffers *b, caface_error
     return CAFACE_OK;
 }
 
-static float unit_linear(const cafi_step *t, size_t r, size_t e)
-{
-    size_t E = t->params->dims.E;
-    size_t i = r / t->config.T % 2 * E + e;
-
-    return (float)(((double)t->linear[r * E + e] - t->mean[i]) * t->scale[i]);
-}
-
-static void normalise_rows(cafi_step *t, size_t first, size_t count)
+/* The SIM's BatchNorm over a group's batch. */
+static cafi_batchnorm norm_of(const cafi_step *t, size_t group)
 {
     size_t E = t->params->dims.E;
 
-    for (size_t r = first; r < first + count; r++)
-        for (size_t e = 0; e < E; e++)
-            t->compact[r * E + e] = unit_linear(t, r, e) * t->w.sim_bn.w[e] + t->w.sim_bn.b[e];
+    return (cafi_batchnorm){.w = t->w.sim_bn.w,
+                            .b = t->w.sim_bn.b,
+                            .mean = t->mean + group * E,
+                            .scale = t->scale + group * E,
+                            .E = E};
 }
 
 /* CN and AGN of a lane's pieces, and the sums that BatchNorm's backward needs. */
@@ -330,7 +317,8 @@ static caface_status net_task(void *ctx, size_t lane, size_t worker, caface_erro
 {
     cafi_step *t = ctx;
     const cafi_train_dims *d = &t->params->dims;
-    size_t rows = 2 * t->config.T;
+    size_t T = t->config.T;
+    size_t rows = 2 * T;
     size_t first;
     size_t n;
 
@@ -358,16 +346,18 @@ static caface_status net_task(void *ctx, size_t lane, size_t worker, caface_erro
                                 .memory_out = b->memory_out ? b->memory_out + first * d->C : NULL,
                                 .single_out = b->single_out ? b->single_out + first * d->C : NULL};
 
-        normalise_rows(t, row, n * rows);
-        cafi_net_run(t->nets[worker], &t->w, &t->lane[lane], &piece);
-        for (size_t r = row; r < row + n * rows; r++) {
-            double *sum = lane_sums(t, lane, r / t->config.T % 2, 0);
-            double *along = lane_sums(t, lane, r / t->config.T % 2, 1);
+        for (size_t half = 2 * first; half < 2 * (first + n); half++) {
+            cafi_batchnorm norm = norm_of(t, half % 2);
 
-            for (size_t e = 0; e < d->E; e++) {
-                sum[e] += (double)t->dcompact[r * d->E + e];
-                along[e] += (double)(t->dcompact[r * d->E + e] * unit_linear(t, r, e));
-            }
+            cafi_batchnorm_fwd(&norm, t->compact + half * T * d->E, t->linear + half * T * d->E, T);
+        }
+        cafi_net_run(t->nets[worker], &t->w, &t->lane[lane], &piece);
+        for (size_t half = 2 * first; half < 2 * (first + n); half++) {
+            cafi_batchnorm norm = norm_of(t, half % 2);
+
+            cafi_batchnorm_bwd_sums(&norm, lane_sums(t, lane, half % 2, 1),
+                                    lane_sums(t, lane, half % 2, 0), t->dcompact + half * T * d->E,
+                                    t->linear + half * T * d->E, T);
         }
     }
     return CAFACE_OK;
@@ -389,14 +379,13 @@ static caface_status sim_bwd_task(void *ctx, size_t lane, size_t worker, caface_
         size_t row = first * 2 * T;
         size_t rows = n * 2 * T;
 
-        for (size_t r = row; r < row + rows; r++)
-            for (size_t e = 0; e < d->E; e++) {
-                size_t at = r / T % 2 * d->E + e;
-                double dy = (double)t->dcompact[r * d->E + e] - t->dmean[at] -
-                            (double)unit_linear(t, r, e) * t->dscale[at];
+        for (size_t half = 2 * first; half < 2 * (first + n); half++) {
+            cafi_batchnorm norm = norm_of(t, half % 2);
+            float *d_half = t->dcompact + half * T * d->E;
 
-                t->dcompact[r * d->E + e] = (float)((double)t->w.sim_bn.w[e] * t->scale[at] * dy);
-            }
+            cafi_batchnorm_bwd(&norm, d_half, d_half, t->linear + half * T * d->E,
+                               t->dscale + half % 2 * d->E, t->dmean + half % 2 * d->E, T);
+        }
         memset(dactive, 0, rows * d->S * sizeof *dactive);
         cafi_linear_bwd(dactive, g->sim.w, g->sim.b, t->dcompact + row * d->E,
                         t->active + row * d->S, t->w.sim.w, rows, d->S, d->E);

@@ -10,8 +10,8 @@
 #include "dataset/sampler.h"
 #include "files/output.h"
 #include "train/checkpoint.h"
+#include "train/describe.h"
 #include "train/model_file.h"
-#include "train/validate.h"
 
 /* Without processes: one. */
 static cafi_comm alone = {.rank = 0, .size = 1};
@@ -64,37 +64,6 @@ static caface_status path_in(char **out, const run *r, const char *file, caface_
     return path.failed ? cafi_fail_memory(err, strlen(r->job->folder)) : CAFACE_OK;
 }
 
-/* Everything that the bits of a run depend on, as text. */
-static caface_status describe(run *r, caface_error *err)
-{
-    const cafi_train_config *c = r->c;
-    const cafi_train_dims *d = &c->net.dims;
-    cafi_store_info info = cafi_store_get_info(r->job->store);
-    cafi_buf t = {0};
-
-    cafi_buf_printf(&t, "C %zu S %zu M %zu L %zu K %zu, %zu images of %zu classes, batch %zu x %zu",
-                    d->C, d->S, d->M, d->L, d->K, info.images, info.classes, c->batch,
-                    c->accumulate);
-    cafi_buf_printf(&t, ", seed %llu, epochs %zu, %s lr %.9g", (unsigned long long)c->seed,
-                    c->epochs, cafi_optimiser_name(c->optimiser.kind), c->schedule.lr);
-    if (c->schedule.cosine)
-        cafi_buf_text(&t, " cosine");
-    for (size_t i = 0; !c->schedule.cosine && i < c->schedule.count; i++)
-        cafi_buf_printf(&t, "%s%zu", i ? "," : " milestones ", c->schedule.milestones[i]);
-    cafi_buf_printf(&t, " gamma %.9g, decay %.9g, momentum %.9g, clip %.9g", c->schedule.gamma,
-                    c->optimiser.weight_decay, c->optimiser.momentum, c->clip);
-    cafi_buf_printf(&t, ", betas %.9g %.9g, eps %.9g", c->optimiser.beta1, c->optimiser.beta2,
-                    c->optimiser.eps);
-    cafi_buf_printf(&t, ", groups of %zu, depth %.9g, weights %.9g %.9g%s, log %zu", c->net.T,
-                    c->net.drop, c->net.lambda_centre, c->net.lambda_memory,
-                    c->net.memory_over_batch ? "" : " not over batch", c->log_every);
-    if (r->comm->size > 1)
-        cafi_buf_printf(&t, ", %zu processes%s", r->comm->size,
-                        c->synchronise ? ", synchronised" : "");
-    r->config_text = t.data;
-    return t.failed ? cafi_fail_memory(err, 512) : CAFACE_OK;
-}
-
 static caface_status check_config(const run *r, caface_error *err)
 {
     const cafi_train_config *c = r->c;
@@ -143,7 +112,8 @@ static caface_status allocate(run *r, caface_error *err)
                               &(cafi_step_comm){.ctx = r->comm, .sum_f64 = cafi_comm_sum_f64});
     /* the first process writes, and so it validates */
     return r->job->validate && r->comm->rank == 0
-               ? cafi_validation_open(&r->validation, r->job->validate, d->C, d->S, err)
+               ? cafi_validation_open(&r->validation, r->job->validate, d->C, d->S, r->job->pool,
+                                      err)
                : CAFACE_OK;
 }
 
@@ -162,6 +132,23 @@ static void release(run *r)
     cafi_step_free(r->step);
     cafi_sampler_free(r->sampler);
     cafi_validation_close(r->validation);
+}
+
+/* Removes what a killed run was writing. */
+static caface_status sweep(const run *r, caface_error *err)
+{
+    static const char *const files[] = {"checkpoint.safetensors", "last.safetensors",
+                                        "best.safetensors", "log.csv"};
+    caface_status st = CAFACE_OK;
+
+    for (size_t i = 0; !st && r->comm->rank == 0 && i < sizeof files / sizeof *files; i++) {
+        char *path = NULL;
+
+        if (!(st = path_in(&path, r, files[i], err)))
+            cafi_output_sweep(path);
+        free(path);
+    }
+    return st;
 }
 
 /* From a checkpoint, a model, or the seed. */
@@ -324,17 +311,17 @@ static caface_status one_batch(run *r, caface_error *err)
     return CAFACE_OK;
 }
 
-/* The optimiser's update from the gradients that were accumulated. */
+/* The optimiser's update from the mean of the gradients that were accumulated. */
 static caface_status update(run *r, double lr, caface_error *err)
 {
     cafi_run_state *s = &r->state;
+    size_t batches = window(r); /* fewer at an epoch's end */
     caface_status st = cafi_comm_sum_f32(r->comm, r->grad, r->params.total, err);
 
     if (st)
         return st;
-    if (r->c->accumulate > 1)
-        for (size_t i = 0; i < r->params.total; i++)
-            r->grad[i] /= (float)r->c->accumulate;
+    for (size_t i = 0; batches > 1 && i < r->params.total; i++)
+        r->grad[i] /= (float)batches;
     r->progress.gradient_norm = cafi_gradient_clip(r->grad, r->params.total, r->c->clip);
     if (!isfinite(r->progress.gradient_norm))
         return cafi_fail(err, CAFACE_EINVAL,
@@ -371,7 +358,7 @@ static caface_status end_epoch(run *r, double lr, caface_error *err)
     caface_status st = save_model(r, "last.safetensors", err);
 
     if (!st && r->validation && !(st = path_in(&last, r, "last.safetensors", err)))
-        st = cafi_validation_run(r->validation, last, r->job->threads, &s->validation, err);
+        st = cafi_validation_run(r->validation, last, &s->validation, err);
     free(last);
     if (st)
         return st;
@@ -454,8 +441,9 @@ caface_status cafi_train_run(const cafi_train_config *config, const cafi_train_j
              .progress = {.validation = NAN, .best = NAN}};
     caface_status st;
 
-    if (!(st = check_config(&r, err)) && !(st = describe(&r, err)) && !(st = allocate(&r, err)) &&
-        !(st = begin(&r, err))) {
+    if (!(st = check_config(&r, err)) && !(st = allocate(&r, err)) &&
+        !(st = cafi_train_describe(&r.config_text, config, job, r.comm, r.validation, err)) &&
+        !(st = sweep(&r, err)) && !(st = begin(&r, err))) {
         r.started = r.state.optimiser.updates;
         while (!st && !r.stopping && r.state.epoch < config->epochs)
             st = run_epoch(&r, err);

@@ -10,7 +10,8 @@
  *   best.safetensors        the one that validated best, of equals the last (or, without
  *                           validation, had the lowest training loss)
  *   log.csv                 epoch, step, lr, losses, gradient norm, validation
- * each of which appears whole or not at all. */
+ * each of which appears whole or not at all. What a killed run left half-written
+ * is removed when the next one begins. */
 #ifndef CAFI_TRAIN_TRAINER_H
 #define CAFI_TRAIN_TRAINER_H
 
@@ -18,13 +19,15 @@
 #include "train/comm.h"
 #include "train/optimiser.h"
 #include "train/step.h"
+#include "train/validate.h"
 
 typedef struct cafi_train_config {
     cafi_net_config net;
     cafi_optimiser_config optimiser;
     cafi_schedule schedule;
     size_t epochs, batch;
-    size_t accumulate; /* batches whose gradients are averaged into one update */
+    size_t accumulate; /* batches whose gradients are averaged into one update; fewer at an epoch's
+                          end */
     double clip;       /* largest gradient norm; 0: any */
     uint64_t seed;
     size_t save_every; /* updates between checkpoints; 0: at the end of epochs only */
@@ -54,13 +57,12 @@ typedef bool (*cafi_train_report)(void *ctx, const cafi_train_progress *progress
 
 typedef struct cafi_train_job {
     const cafi_store *store;
-    const float *centres; /* [classes][C] in the store's order */
-    const char *folder;   /* must exist */
-    const char *init;     /* a fusion model to start from, or NULL */
-    const char *validate; /* a feature set, or NULL */
-    bool resume;          /* go on from folder's checkpoint, if there is one */
+    const float *centres;                   /* [classes][C] in the store's order */
+    const char *folder;                     /* must exist */
+    const char *init;                       /* a fusion model to start from, or NULL */
+    const cafi_validation_source *validate; /* or NULL */
+    bool resume;                            /* go on from folder's checkpoint, if there is one */
     cafi_pool *pool;
-    size_t threads; /* of the pool; for validation */
     cafi_train_report report;
     void *ctx;
     cafi_comm *comm; /* the processes; NULL: this one. Each takes its part of every batch */

@@ -31,6 +31,68 @@ plotted() {
     train -o "$work/plot" --plot "$work/curve.svg" && grep -q '<svg' "$work/curve.svg"
 }
 
+# The log's last validation is what `eval verify` says of the same model and pairs.
+validated() {
+    local name=$1 options=$2 verify=$3 logged measured
+    # shellcheck disable=SC2086 # lists of options
+    train -o "$work/$name" --validate "$work/store/probes" --chunk 3 --far 0.1 $options || return 1
+    logged=$(tail -n 1 "$work/$name/log.csv" | cut -d, -f8)
+    # shellcheck disable=SC2086
+    measured=$("$caface" eval verify -f "$work/store/probes" -m "$work/$name/last.safetensors" \
+        --method caface@3 --bootstrap 0 --json $verify | grep -o '"0.1":[0-9.e-]*' | head -n 1)
+    echo "# $name: $logged, ${measured#*:}"
+    [ -n "$logged" ] && awk -v a="$logged" -v b="${measured#*:}" \
+        'BEGIN { exit !(a > 0 && a < 1 && (a - b) ^ 2 < 1e-12) }'
+}
+all_pairs() {
+    local a b
+    for ((a = 0; a < 28; a++)); do
+        for ((b = a + 1; b < 28; b++)); do echo "$a $b $((a / 4 == b / 4))"; done
+    done >"$work/all.txt"
+    validated all "" "--pairs $work/all.txt"
+}
+ijb() {
+    validated ijb "--meta $work/store --dataset IJBX" "--meta $work/store --dataset IJBX"
+}
+beside() {
+    head -n 200 "$work/store/meta/ijbx_template_pair_label.txt" >"$work/store/probes/pairs.txt"
+    validated beside "" "--pairs $work/store/probes/pairs.txt"
+}
+best_resumes() {
+    local v=(--validate "$work/store/probes" --far 0.1)
+    train -o "$work/best" "${v[@]}" && train -o "$work/best2" "${v[@]}" --stop-after 6 &&
+        train -o "$work/best2" "${v[@]}" --resume &&
+        cmp "$work/best/best.safetensors" "$work/best2/best.safetensors" &&
+        cmp "$work/best/log.csv" "$work/best2/log.csv"
+}
+# A file that may not grow is a full disk: the message, and what was there stays.
+full_disk() {
+    train -o "$work/full" --stop-after 4 && cp "$work/full/checkpoint.safetensors" "$work/kept" || return 1
+    (
+        trap '' XFSZ
+        ulimit -f 64
+        train -o "$work/full" --resume 2>"$work/full.err"
+    )
+    [ $? = 1 ] && grep -q 'full/.*cannot be written' "$work/full.err" &&
+        cmp "$work/kept" "$work/full/checkpoint.safetensors" &&
+        ! ls "$work/full" | grep -q tmp && train -o "$work/full" --resume &&
+        cmp "$work/full/last.safetensors" "$work/run/last.safetensors"
+}
+# No option is read and then forgotten.
+options_matter() {
+    local o
+    train -o "$work/sgd" --optimizer sgd || return 1
+    for o in "--beta1 0.8" "--beta2 0.9" "--eps 1e-3" "--weight-decay 0.1" "--clip 0.01" \
+        "--gamma 0.5 --milestones 1" "--schedule cosine" "--accumulate 2" "--center-weight 0.5" \
+        "--memory-weight 9" "--memory-mean" "--drop 0.5" "--optimizer adam" "--seed 7"; do
+        # shellcheck disable=SC2086
+        train -o "$work/m$o" $o || return 1
+        ! cmp -s "$work/m$o/last.safetensors" "$work/run/last.safetensors" || { echo "# $o: no effect"; return 1; }
+    done
+    train -o "$work/momentum" --optimizer sgd --momentum 0.1 &&
+        ! cmp -s "$work/momentum/last.safetensors" "$work/sgd/last.safetensors"
+}
+
 check "a run" train -o "$work/run"
 check "its model is one" model_works "$work/run/last.safetensors"
 check "best.safetensors too" model_works "$work/run/best.safetensors"
@@ -42,6 +104,16 @@ check "--init" started_from
 if ! "$caface" train -o "$work/none" --data "$work/store" --centers x --plot "$work/x.png" 2>&1 | grep -q cairo; then
     check "--plot" plotted
 fi
+check "validation on all pairs of templates: as eval verify" all_pairs
+check "validation on an IJB set" ijb
+check "validation on the set's own pairs.txt" beside
+check "the best model, stopped and resumed" best_resumes
+check "every option has an effect" options_matter
+check "a full disk" full_disk
+check "--meta without --validate" fails 2 "--validate" train -o "$work/x" --meta "$work/store" --dataset IJBX
+check "--far that is no decade" fails 1 "FAR 0.05" train -o "$work/x1" --validate "$work/store/probes" --far 0.05
+check "validation on what is no feature set" fails 1 "feature set" train -o "$work/x2" --validate "$work/store"
+check "--resume with another validation" fails 1 "not validated" train -o "$work/run" --resume --validate "$work/store/probes"
 check "a folder that holds a run" fails 1 "--resume goes on" train -o "$work/run"
 check "--resume with another seed" fails 1 "seed 43" train -o "$work/run" --resume --seed 43
 check "--milestones of no numbers" fails 2 "--milestones" train -o "$work/x" --milestones 6,x

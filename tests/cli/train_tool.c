@@ -1,6 +1,7 @@
-/* For test_train_mpi.sh: `train-tool make FOLDER` writes a small training store
- * with centres; `train-tool compare A B TOLERANCE` compares all float tensors of
- * two models, |difference| against |A| of each tensor. */
+/* For test_train.sh and test_train_mpi.sh: `train-tool make FOLDER` writes a small
+ * training store with centres, and in FOLDER/probes a feature set to validate on, with
+ * lists in IJB's layout in FOLDER/meta; `train-tool compare A B TOLERANCE` compares all float
+ * tensors of two models, |difference| against |A| of each tensor. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,64 @@
 #include "files/output.h"
 
 enum { IMAGES = 40, VARIANTS = 3, C = 12, S = 10, CLASSES = 7 };
+/* Templates of a class and faces of a template, to validate on. */
+enum { TEMPLATES = 4 * CLASSES, FACES = 5 };
+
+static caface_status save_text(const char *folder, const char *file, cafi_buf *text,
+                               caface_error *err)
+{
+    char path[4096];
+    caface_status st;
+
+    snprintf(path, sizeof path, "%s/%s", folder, file);
+    st = cafi_output_save(path, text->data, text->size, err);
+    cafi_buf_free(text);
+    return st;
+}
+
+/* Noisy faces, so that some pairs go wrong; template t is of class t / 4. */
+static caface_status make_probes(const char *folder, const float *centres, caface_error *err)
+{
+    static float features[TEMPLATES * FACES * C];
+    static float styles[TEMPLATES * FACES * S * 2];
+    size_t fshape[] = {TEMPLATES * FACES, C};
+    size_t sshape[] = {TEMPLATES * FACES, S, 2};
+    cafi_rng rng = {5};
+    cafi_buf index = {0};
+    cafi_buf list = {0};
+    cafi_buf pairs = {0};
+    char set[3072];
+    char path[4096];
+    caface_status st;
+
+    for (size_t i = 0; i < sizeof features / sizeof *features; i++)
+        features[i] =
+            centres[i / (C * FACES) / 4 * C + i % C] * 6.0f + 14.0f * (float)cafi_rng_normal(&rng);
+    for (size_t i = 0; i < sizeof styles / sizeof *styles; i++)
+        styles[i] = (float)cafi_rng_normal(&rng);
+    cafi_buf_text(&index, "template\tmedia\tlabel\n");
+    for (size_t i = 0; i < TEMPLATES * FACES; i++) {
+        cafi_buf_printf(&index, "%zu\t%zu\t%zu\n", i / FACES, i, i / FACES / 4);
+        cafi_buf_printf(&list, "%zu.jpg %zu %zu\n", i, i / FACES, i);
+    }
+    /* not all pairs: only templates of unequal parity */
+    for (size_t a = 0; a < TEMPLATES; a++)
+        for (size_t b = a + 1; b < TEMPLATES; b += 2)
+            cafi_buf_printf(&pairs, "%zu %zu %d\n", a, b, a / 4 == b / 4);
+    snprintf(set, sizeof set, "%s/probes", folder);
+    mkdir(set, 0777);
+    snprintf(path, sizeof path, "%s/features.npy", set);
+    if ((st = cafi_npy_save(path, CAFI_F32, 2, fshape, features, err)))
+        return st;
+    snprintf(path, sizeof path, "%s/styles.npy", set);
+    if ((st = cafi_npy_save(path, CAFI_F32, 3, sshape, styles, err)) ||
+        (st = save_text(set, "index.tsv", &index, err)))
+        return st;
+    snprintf(set, sizeof set, "%s/meta", folder);
+    mkdir(set, 0777);
+    st = save_text(set, "ijbx_face_tid_mid.txt", &list, err);
+    return st ? st : save_text(set, "ijbx_template_pair_label.txt", &pairs, err);
+}
 
 static caface_status make(const char *folder, caface_error *err)
 {
@@ -45,11 +104,11 @@ static caface_status make(const char *folder, caface_error *err)
     snprintf(path, sizeof path, "%s/styles.npy", folder);
     if ((st = cafi_npy_save(path, CAFI_F32, 4, sshape, styles, err)))
         return st;
-    snprintf(path, sizeof path, "%s/index.tsv", folder);
-    st = cafi_output_save(path, index.data, index.size, err);
-    cafi_buf_free(&index);
     snprintf(path, sizeof path, "%s/centers.safetensors", folder);
-    return st ? st : cafi_centres_save(path, centres, names, CLASSES, C, err);
+    if ((st = save_text(folder, "index.tsv", &index, err)) ||
+        (st = cafi_centres_save(path, centres, names, CLASSES, C, err)))
+        return st;
+    return make_probes(folder, centres, err);
 }
 
 /* A bias whose gradient is zero by symmetry is moved by rounding alone. */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "math/batchnorm.h"
 #include "math/blas.h"
 #include "math/kernels.h"
 #include "math/rows.h"
@@ -149,6 +150,62 @@ static void layernorm_backward(const gradient_case *c, float *din, const float *
     kernels->layernorm_bwd(din, din + gamma, din + beta, dout, in, stats, in + gamma, c->R, c->K);
     free(y);
     free(stats);
+}
+
+static void batchnorm_forward(const gradient_case *c, double *out, const double *in)
+{
+    const double *gamma = in + c->R * c->K;
+    const double *beta = gamma + c->K;
+
+    for (size_t k = 0; k < c->K; k++) {
+        double mean = 0.0;
+        double var = 0.0;
+
+        for (size_t r = 0; r < c->R; r++)
+            mean += in[r * c->K + k] / (double)c->R;
+        for (size_t r = 0; r < c->R; r++)
+            var += pow(in[r * c->K + k] - mean, 2.0) / (double)c->R;
+        for (size_t r = 0; r < c->R; r++)
+            out[r * c->K + k] = (in[r * c->K + k] - mean) / sqrt(var + 1e-5) * gamma[k] + beta[k];
+    }
+}
+
+/* As train/step.c does: sums over the batch first, in two pieces, then the rows. */
+static void batchnorm_backward(const gradient_case *c, float *din, const float *dout,
+                               const float *in)
+{
+    size_t n = c->R * c->K;
+    size_t cut = c->R / 2;
+    double *mean = calloc(4 * c->K + 1, sizeof *mean);
+    double *scale = mean + c->K;
+    double *dw = mean + 2 * c->K;
+    double *db = mean + 3 * c->K;
+    float *dx = malloc((n + 1) * sizeof *dx);
+    cafi_batchnorm norm = {
+        .w = in + n, .b = in + n + c->K, .mean = mean, .scale = scale, .E = c->K};
+
+    assert_true(mean && dx);
+    cafi_batchnorm_sum(mean, in, cut, c->K);
+    cafi_batchnorm_sum(mean, in + cut * c->K, c->R - cut, c->K);
+    for (size_t k = 0; k < c->K; k++)
+        mean[k] /= (double)c->R;
+    cafi_batchnorm_squares(scale, in, mean, cut, c->K);
+    cafi_batchnorm_squares(scale, in + cut * c->K, mean, c->R - cut, c->K);
+    for (size_t k = 0; k < c->K; k++)
+        scale[k] = 1.0 / sqrt(scale[k] / (double)c->R + 1e-5);
+    cafi_batchnorm_bwd_sums(&norm, dw, db, dout, in, cut);
+    cafi_batchnorm_bwd_sums(&norm, dw, db, dout + cut * c->K, in + cut * c->K, c->R - cut);
+    for (size_t k = 0; k < c->K; k++) {
+        din[n + k] += (float)dw[k];
+        din[n + c->K + k] += (float)db[k];
+        dw[k] /= (double)c->R;
+        db[k] /= (double)c->R;
+    }
+    cafi_batchnorm_bwd(&norm, dx, dout, in, dw, db, c->R);
+    for (size_t i = 0; i < n; i++)
+        din[i] += dx[i];
+    free(mean);
+    free(dx);
 }
 
 static void gelu_forward(const gradient_case *c, double *out, const double *in)
@@ -349,6 +406,7 @@ static void random_cases(size_t R, size_t K, size_t J)
         {"linear", R * K + J * K + J, R * J, R, K, J, linear_forward, linear_backward},
         {"mix_rows", R * K + J * R + J, J * K, R, K, J, mix_forward, mix_backward},
         {"layernorm", R * K + 2 * K, R * K, R, K, 0, layernorm_forward, layernorm_backward},
+        {"batchnorm", R * K + 2 * K, R * K, R, K, 0, batchnorm_forward, batchnorm_backward},
         {"gelu", R * K, R * K, R, K, 0, gelu_forward, gelu_backward},
         {"softmax_columns", R * K, R * K, R, K, 0, columns_forward, columns_backward},
         {"attention", 2 * K * (R + 2 * J), 2 * K * R, R, K, J, attention_forward,

@@ -2,6 +2,7 @@
  * spread over threads, it ends with the same bits. And it learns. */
 #include "check.h"
 
+#include <dirent.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
@@ -26,6 +27,12 @@ typedef struct world {
 
 static const char *const class_names[CLASSES] = {"a", "b", "c", "d", "e", "f", "g"};
 
+/* The last class has one image. */
+static size_t class_of(size_t image)
+{
+    return image + 1 < IMAGES ? image % (CLASSES - 1) : CLASSES - 1;
+}
+
 /* Features: a direction of the class, more or less noise; the style says how much. */
 static void make_store(const char *folder)
 {
@@ -42,12 +49,12 @@ static void make_store(const char *folder)
     mkdir(folder, 0777);
     test_fill(&rng, &centres[0][0], CLASSES * C, 1.0f);
     for (size_t i = 0; i < IMAGES; i++) {
-        snprintf(index + strlen(index), 16, "%zu\t%s\n", i, class_names[i % CLASSES]);
+        snprintf(index + strlen(index), 16, "%zu\t%s\n", i, class_names[class_of(i)]);
         for (size_t v = 0; v < VARIANTS; v++) {
             float noise = v == 1 ? 4.0f : 0.2f;
 
             for (size_t c = 0; c < C; c++)
-                features[i][v][c] = 8.0f * (centres[i % CLASSES][c] + noise * test_uniform(&rng));
+                features[i][v][c] = 8.0f * (centres[class_of(i)][c] + noise * test_uniform(&rng));
             for (size_t s = 0; s < S; s++) {
                 styles[i][v][s][0] = noise + 0.1f * test_uniform(&rng);
                 styles[i][v][s][1] = 1.0f + 0.1f * test_uniform(&rng);
@@ -103,11 +110,8 @@ static caface_status run(const world *w, const cafi_train_config *c, const char 
                          bool resume, size_t threads, cafi_train_progress *p, caface_error *err)
 {
     cafi_pool *pool = NULL;
-    cafi_train_job job = {.store = w->store,
-                          .centres = w->centres,
-                          .folder = folder,
-                          .resume = resume,
-                          .threads = threads};
+    cafi_train_job job = {
+        .store = w->store, .centres = w->centres, .folder = folder, .resume = resume};
     caface_status st;
 
     mkdir(folder, 0777);
@@ -118,29 +122,33 @@ static caface_status run(const world *w, const cafi_train_config *c, const char 
     return st;
 }
 
+static void same_file(const char *a, const char *b, const char *file)
+{
+    char x[512];
+    char y[512];
+    size_t n;
+    size_t m;
+    unsigned char *p;
+    unsigned char *q;
+
+    snprintf(x, sizeof x, "%s/%s", a, file);
+    snprintf(y, sizeof y, "%s/%s", b, file);
+    p = test_read(x, &n);
+    q = test_read(y, &m);
+    if (n != m || memcmp(p, q, n) != 0)
+        fail_msg("%s differs", file);
+    free(p);
+    free(q);
+}
+
 /* Every file of a run, byte for byte. */
 static void same_runs(const char *a, const char *b)
 {
     static const char *const files[] = {"last.safetensors", "best.safetensors", "log.csv",
                                         "checkpoint.safetensors"};
 
-    for (size_t i = 0; i < 4; i++) {
-        char x[512];
-        char y[512];
-        size_t n;
-        size_t m;
-        unsigned char *p;
-        unsigned char *q;
-
-        snprintf(x, sizeof x, "%s/%s", a, files[i]);
-        snprintf(y, sizeof y, "%s/%s", b, files[i]);
-        p = test_read(x, &n);
-        q = test_read(y, &m);
-        if (n != m || memcmp(p, q, n) != 0)
-            fail_msg("%s differs", files[i]);
-        free(p);
-        free(q);
-    }
+    for (size_t i = 0; i < 4; i++)
+        same_file(a, b, files[i]);
 }
 
 static void test_threads_and_resume(void **state)
@@ -189,6 +197,37 @@ static void test_accumulation_resumes(void **state)
     close_world(&w);
 }
 
+/* Five batches an epoch: a window of seven holds five, and averages five. */
+static void test_accumulation_averages(void **state)
+{
+    world w = open_world();
+    cafi_train_config c = small_config();
+    cafi_train_progress p;
+    caface_error err;
+
+    (void)state;
+    c.optimiser.kind = CAFI_SGD;
+    c.accumulate = 5;
+    EXPECT_OK(run(&w, &c, test_temp("five"), false, 1, &p, &err), err);
+    c.accumulate = 7;
+    EXPECT_OK(run(&w, &c, test_temp("seven"), false, 1, &p, &err), err);
+    same_file(test_temp("five"), test_temp("seven"), "last.safetensors");
+    same_file(test_temp("five"), test_temp("seven"), "log.csv");
+    close_world(&w);
+}
+
+static void no_temporaries(const char *folder)
+{
+    DIR *dir = opendir(folder);
+    struct dirent *entry;
+
+    assert_non_null(dir);
+    while ((entry = readdir(dir)))
+        if (strstr(entry->d_name, ".tmp-"))
+            fail_msg("%s was left behind", entry->d_name);
+    closedir(dir);
+}
+
 /* A child trains; it is killed at odd moments until it gets through. */
 static void test_killed(void **state)
 {
@@ -222,6 +261,7 @@ static void test_killed(void **state)
     }
     assert_true(done);
     same_runs(test_temp("whole"), test_temp("killed"));
+    no_temporaries(test_temp("killed"));
     close_world(&w);
 }
 
@@ -242,7 +282,7 @@ static void test_learns(void **state)
 
     (void)state;
     c.epochs = 30;
-    c.schedule.lr = 5e-3;
+    c.schedule.lr = 2e-3;
     c.schedule.count = 0;
     EXPECT_OK(run(&w, &c, test_temp("learn"), false, 2, &p, &err), err);
     snprintf(path, sizeof path, "%s/log.csv", test_temp("learn"));
@@ -330,6 +370,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_threads_and_resume),
         cmocka_unit_test(test_accumulation_resumes),
+        cmocka_unit_test(test_accumulation_averages),
         cmocka_unit_test(test_killed),
         cmocka_unit_test(test_learns),
         cmocka_unit_test(test_refusals),

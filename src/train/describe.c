@@ -1,0 +1,72 @@
+#include "train/describe.h"
+
+#include "base/status.h"
+
+static void describe_schedule(cafi_buf *t, const cafi_train_config *c)
+{
+    const cafi_optimiser_config *o = &c->optimiser;
+
+    cafi_buf_printf(t, ", epochs %zu, lr %.9g", c->epochs, c->schedule.lr);
+    if (c->schedule.cosine)
+        cafi_buf_text(t, ", cosine");
+    else {
+        cafi_buf_text(t, ", milestones");
+        for (size_t i = 0; i < c->schedule.count; i++)
+            cafi_buf_printf(t, " %zu", c->schedule.milestones[i]);
+        cafi_buf_printf(t, ", gamma %.9g", c->schedule.gamma);
+    }
+    cafi_buf_printf(t, ", %s, decay %.9g, clip %.9g", cafi_optimiser_name(o->kind), o->weight_decay,
+                    c->clip);
+    if (o->kind == CAFI_SGD)
+        cafi_buf_printf(t, ", momentum %.9g", o->momentum);
+    else
+        cafi_buf_printf(t, ", betas %.9g %.9g, eps %.9g", o->beta1, o->beta2, o->eps);
+}
+
+/* What the best model is chosen by: the first process tells all. */
+static caface_status describe_validation(cafi_buf *t, const cafi_validation_source *source,
+                                         cafi_comm *comm, const cafi_validation *validation,
+                                         caface_error *err)
+{
+    double size[3] = {0};
+    caface_status st;
+
+    if (!source) {
+        cafi_buf_text(t, ", not validated");
+        return CAFACE_OK;
+    }
+    if (validation)
+        cafi_validation_size(validation, size);
+    if ((st = cafi_comm_sum_f64(comm, size, 3, err)))
+        return st;
+    cafi_buf_printf(
+        t, ", validated at FAR %g with chunks of %zu on %.0f templates and %.0f + %.0f pairs",
+        source->far, source->chunk, size[0], size[1], size[2]);
+    return CAFACE_OK;
+}
+
+caface_status cafi_train_describe(char **out, const cafi_train_config *c, const cafi_train_job *job,
+                                  cafi_comm *comm, const cafi_validation *validation,
+                                  caface_error *err)
+{
+    const cafi_net_config *n = &c->net;
+    cafi_store_info info = cafi_store_get_info(job->store);
+    cafi_buf t = {0};
+    caface_status st;
+
+    cafi_buf_printf(&t, "C %zu, S %zu, M %zu, L %zu, K %zu", n->dims.C, n->dims.S, n->dims.M,
+                    n->dims.L, n->dims.K);
+    cafi_buf_printf(&t, ", %zu images of %zu classes, %zu variants, batch %zu x %zu, seed %llu",
+                    info.images, info.classes, info.variants, c->batch, c->accumulate,
+                    (unsigned long long)c->seed);
+    describe_schedule(&t, c);
+    cafi_buf_printf(&t, ", groups of %zu, depth %.9g, loss weights %.9g %.9g%s", n->T, n->drop,
+                    n->lambda_centre, n->lambda_memory,
+                    n->memory_over_batch ? "" : " not over the batch");
+    cafi_buf_printf(&t, ", a row of the log every %zu updates", c->log_every);
+    if (comm->size > 1)
+        cafi_buf_printf(&t, ", %zu processes%s", comm->size, c->synchronise ? " synchronised" : "");
+    st = describe_validation(&t, job->validate, comm, validation, err);
+    *out = t.data;
+    return st ? st : t.failed ? cafi_fail_memory(err, 512) : CAFACE_OK;
+}
