@@ -54,8 +54,15 @@ static caface_status time_detector(char **argv, caface_error *err)
     }
     if (!st) {
         qsort(times, RUNS, sizeof times[0], by_value);
-        printf("{\"family\":\"%s\",\"faces\":%zu,\"images_per_second\":%.4f}\n",
-               cafi_detector_family(detector), faces.count, 1.0 / times[RUNS / 2]);
+        printf("{\"family\":\"%s\",\"images_per_second\":%.4f,\"faces\":[",
+               cafi_detector_family(detector), 1.0 / times[RUNS / 2]);
+        for (size_t i = 0; i < faces.count; i++) {
+            const cafi_face *f = &faces.items[i];
+
+            printf("%s[%.4f,%.4f,%.4f,%.4f,%.6f]", i ? "," : "", (double)f->box.x1,
+                   (double)f->box.y1, (double)f->box.x2, (double)f->box.y2, (double)f->score);
+        }
+        printf("]}\n");
     }
     cafi_detector_free(detector);
     cafi_faces_free(&faces);
