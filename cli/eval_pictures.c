@@ -1,5 +1,6 @@
 #include "eval_pictures.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,14 +15,14 @@
 
 typedef struct job {
     const cafi_pair_bin *bin;
-    const char *path;
     cafi_encoder *encoder;
     cafi_pool *pool;
-    size_t height, width, C;
-    uint8_t *crops;  /* [BATCH][height][width][3] */
-    float *features; /* [rows][C] */
-    float *mirrored; /* [BATCH][C], with flip */
-    size_t first;    /* of the batch */
+    size_t height, width;
+    uint8_t *crops;              /* [BATCH][height][width][3] */
+    float *mirrored;             /* [BATCH][C], with flip */
+    size_t first;                /* of the batch */
+    eval_bad_picture bad[BATCH]; /* error "": none */
+    eval_bin out;
 } job;
 
 caface_status eval_open_encoder(cafi_encoder **out, size_t *which, const cli_list *models,
@@ -44,32 +45,29 @@ caface_status eval_open_encoder(cafi_encoder **out, size_t *which, const cli_lis
     return st;
 }
 
+/* A picture's error is its own: it becomes a black crop, and later NaN. */
 static caface_status decode_task(void *ctx, size_t index, size_t worker, caface_error *err)
 {
     job *j = ctx;
-    size_t number = j->first + index;
     size_t bytes = j->height * j->width * 3;
     size_t size = 0;
-    const void *data = cafi_pair_bin_picture(j->bin, number, &size);
+    const void *data = cafi_pair_bin_picture(j->bin, j->first + index, &size);
     cafi_image image = {0};
-    caface_status st = cafi_image_decode(&image, data, size, err);
+    caface_error why = {CAFACE_OK, ""};
+    caface_status st = cafi_image_decode(&image, data, size, &why);
 
     (void)worker;
-    if (st) {
-        char place[512];
-
-        snprintf(place, sizeof place, "%.400s: picture %zu", j->path, number);
-        return cafi_prefix(err, st, place);
-    }
-    if (image.height != j->height || image.width != j->width)
-        st = cafi_fail(err, CAFACE_EFORMAT,
-                       "%s: picture %zu has %zu x %zu pixels, the network "
-                       "takes %zu x %zu",
-                       j->path, number, image.width, image.height, j->width, j->height);
-    else
+    if (!st && (image.height != j->height || image.width != j->width))
+        st = cafi_fail(&why, CAFACE_EFORMAT, "%zux%zu pixels, the network takes %zux%zu",
+                       image.width, image.height, j->width, j->height);
+    if (!st)
         memcpy(j->crops + index * bytes, image.rgb, bytes);
+    else
+        memset(j->crops + index * bytes, 0, bytes);
     cafi_image_clear(&image);
-    return st;
+    j->bad[index].number = j->first + index;
+    snprintf(j->bad[index].error, sizeof j->bad[index].error, "%.199s", st ? why.message : "");
+    return st == CAFACE_ENOMEM ? cafi_fail(err, st, "%s", why.message) : CAFACE_OK;
 }
 
 static void mirror_crops(job *j, size_t n)
@@ -87,66 +85,92 @@ static void mirror_crops(job *j, size_t n)
     }
 }
 
-static caface_status encode_batch(job *j, size_t n, bool flip, caface_error *err)
+static caface_status keep_bad(job *j, size_t n, caface_error *err)
 {
-    float *out = j->features + j->first * j->C;
-    caface_status st = cafi_pool_run(j->pool, n, decode_task, j, err);
+    eval_bin *o = &j->out;
+    caface_status st = CAFACE_OK;
 
-    if (!st)
-        st = cafi_encoder_run(j->encoder, j->crops, n, out, NULL, err);
-    if (st || !flip)
-        return st;
-    mirror_crops(j, n);
-    st = cafi_encoder_run(j->encoder, j->crops, n, j->mirrored, NULL, err);
-    for (size_t i = 0; !st && i < n * j->C; i++)
-        out[i] += j->mirrored[i];
+    for (size_t i = 0; !st && i < n; i++) {
+        float *feature = o->features + (j->first + i) * o->C;
+
+        if (!*j->bad[i].error)
+            continue;
+        for (size_t c = 0; c < o->C; c++)
+            feature[c] = NAN;
+        st = cafi_grow((void **)&o->bad, &o->bad_room, o->bad_count + 1, sizeof *o->bad, err);
+        if (!st)
+            o->bad[o->bad_count++] = j->bad[i];
+    }
     return st;
 }
 
-static caface_status allocate(job *j, size_t rows, caface_error *err)
+static caface_status encode_batch(job *j, size_t n, bool flip, caface_error *err)
 {
+    size_t C = j->out.C;
+    float *features = j->out.features + j->first * C;
+    caface_status st = cafi_pool_run(j->pool, n, decode_task, j, err);
+
+    if (!st)
+        st = cafi_encoder_run(j->encoder, j->crops, n, features, NULL, err);
+    if (!st && flip) {
+        mirror_crops(j, n);
+        st = cafi_encoder_run(j->encoder, j->crops, n, j->mirrored, NULL, err);
+        for (size_t i = 0; !st && i < n * C; i++)
+            features[i] += j->mirrored[i];
+    }
+    return st ? st : keep_bad(j, n, err);
+}
+
+static caface_status allocate(job *j, caface_error *err)
+{
+    eval_bin *o = &j->out;
     size_t bytes = 0;
     caface_status st = CAFACE_OK;
 
     cafi_encoder_input_size(j->encoder, &j->height, &j->width);
-    j->C = cafi_encoder_feature_size(j->encoder);
+    o->rows = 2 * cafi_pair_bin_pairs(j->bin);
+    o->C = cafi_encoder_feature_size(j->encoder);
     if (!cafi_mul_size(j->height, j->width, &bytes) || !cafi_mul_size(bytes, 3, &bytes))
         return cafi_fail_memory(err, bytes);
     if ((st = cafi_alloc((void **)&j->crops, BATCH, bytes, err)) ||
-        (st = cafi_alloc_f32(&j->mirrored, BATCH, j->C, err)))
+        (st = cafi_alloc_f32(&j->mirrored, BATCH, o->C, err)))
         return st;
-    return cafi_alloc_f32(&j->features, rows, j->C, err);
+    return cafi_alloc_f32(&o->features, o->rows, o->C, err);
 }
 
-caface_status eval_encode_bin(float **features, size_t *rows, size_t *C, const cafi_pair_bin *bin,
-                              const char *path, const cli_list *models, bool flip,
-                              const cli_common *common, caface_error *err)
+caface_status eval_encode_bin(eval_bin *out, const cafi_pair_bin *bin, const char *path,
+                              const cli_list *models, bool flip, const cli_common *common,
+                              caface_error *err)
 {
     const cafi_encoder_options encoder = {.threads = common->threads};
-    job j = {.bin = bin, .path = path};
+    job j = {.bin = bin};
     cli_progress progress;
     size_t which = 0;
     caface_status st = CAFACE_OK;
 
-    *features = NULL;
-    *rows = 2 * cafi_pair_bin_pairs(bin);
+    *out = (eval_bin){0};
     if (!(st = cafi_pool_new(&j.pool, common->threads, err)) &&
         !(st = eval_open_encoder(&j.encoder, &which, models, &encoder, err)))
-        st = allocate(&j, *rows, err);
-    cli_progress_begin(&progress, "encoding", *rows, common->quiet || common->json);
-    for (; !st && j.first < *rows; j.first += BATCH) {
-        st = encode_batch(&j, *rows - j.first < BATCH ? *rows - j.first : BATCH, flip, err);
+        st = allocate(&j, err);
+    cli_progress_begin(&progress, "encoding", j.out.rows, common->quiet || common->json);
+    for (; !st && j.first < j.out.rows; j.first += BATCH) {
+        st = encode_batch(&j, j.out.rows - j.first < BATCH ? j.out.rows - j.first : BATCH, flip,
+                          err);
         cli_progress_update(&progress, j.first);
     }
     cli_progress_end(&progress);
+    if (!st && j.out.rows && j.out.bad_count == j.out.rows)
+        st = cafi_fail(err, CAFACE_EFORMAT, "%s: none of %zu pictures can be used; the first: %s",
+                       path, j.out.rows, j.out.bad[0].error);
     cafi_encoder_free(j.encoder);
     cafi_pool_free(j.pool);
     free(j.crops);
     free(j.mirrored);
-    *C = j.C;
-    if (st)
-        free(j.features);
-    else
-        *features = j.features;
+    if (!st) {
+        *out = j.out;
+        return CAFACE_OK;
+    }
+    free(j.out.features);
+    free(j.out.bad);
     return st;
 }

@@ -126,16 +126,15 @@ const cli_command cli_prepare_centers = {
     .run = say_so,
 };
 
-caface_status eval_encode_bin(float **features, size_t *rows, size_t *C, const cafi_pair_bin *bin,
-                              const char *path, const cli_list *models, bool flip,
-                              const cli_common *common, caface_error *err)
+caface_status eval_encode_bin(eval_bin *out, const cafi_pair_bin *bin, const char *path,
+                              const cli_list *models, bool flip, const cli_common *common,
+                              caface_error *err)
 {
     (void)bin;
     (void)models;
     (void)flip;
     (void)common;
-    *features = NULL;
-    *rows = *C = 0;
+    *out = (eval_bin){0};
     return cafi_fail(err, CAFACE_EUNSUPPORTED,
                      "%s: this build has no part for pictures; --features SET needs none", path);
 }

@@ -9,22 +9,42 @@
 #include "files/mapped.h"
 #include "files/names.h"
 
+/* A shorter name for each row. */
+typedef struct shorter {
+    cafi_names names; /* to the first row of that name */
+    bool *several;    /* [rows] another row has the name, too */
+} shorter;
+
 typedef struct reader {
     const char *path, *set;
-    cafi_names stems, whole; /* to rows */
-    bool *several;           /* [rows] another row has this row's stem */
+    cafi_names whole;   /* sources, to rows */
+    shorter file, stem; /* "Joe_0001.jpg", "Joe_0001" */
+    const cafi_index *index;
+    int label;         /* its column, or -1 */
+    cafi_names people; /* to numbers */
+    bool unnamed;      /* who is in some picture is not known */
     cafi_image_pairs pairs;
     size_t capacity;
 } reader;
 
-/* "a/b/Joe_0001.jpg" to "Joe_0001". */
-static cafi_field stem_of(const char *source)
+/* "a/b/Joe_0001.jpg" to "Joe_0001.jpg", or to "Joe_0001". */
+static cafi_field short_name(const char *source, bool suffix)
 {
     const char *slash = strrchr(source, '/');
     const char *name = slash ? slash + 1 : source;
     const char *dot = strrchr(name, '.');
 
-    return (cafi_field){name, dot && dot != name ? (size_t)(dot - name) : strlen(name)};
+    return (cafi_field){name, dot && dot != name && !suffix ? (size_t)(dot - name) : strlen(name)};
+}
+
+static caface_status learn_shorter(shorter *s, cafi_field name, size_t row, caface_error *err)
+{
+    size_t existing = CAFI_NO_NAME;
+    caface_status st = cafi_names_add(&s->names, name.text, name.size, row, &existing, err);
+
+    if (!st && existing != CAFI_NO_NAME)
+        s->several[existing] = true;
+    return st;
 }
 
 static caface_status learn_names(reader *r, const cafi_index *index, caface_error *err)
@@ -37,17 +57,15 @@ static caface_status learn_names(reader *r, const cafi_index *index, caface_erro
         return cafi_fail(err, CAFACE_EFORMAT, "%s: index.tsv has no column source", r->set);
     if (rows >= UINT32_MAX)
         return cafi_fail(err, CAFACE_ELIMIT, "%s: %zu rows are too many", r->set, rows);
-    st = cafi_alloc((void **)&r->several, rows, sizeof *r->several, err);
+    if ((st = cafi_alloc((void **)&r->file.several, rows, sizeof(bool), err)) ||
+        (st = cafi_alloc((void **)&r->stem.several, rows, sizeof(bool), err)))
+        return st;
     for (size_t i = 0; !st && i < rows; i++) {
         const char *source = cafi_index_text(index, (size_t)column, i);
-        cafi_field stem = stem_of(source);
-        size_t existing = CAFI_NO_NAME;
 
-        if ((st = cafi_names_add(&r->whole, source, strlen(source), i, &existing, err)) ||
-            (st = cafi_names_add(&r->stems, stem.text, stem.size, i, &existing, err)))
-            return st;
-        if (existing != CAFI_NO_NAME)
-            r->several[existing] = true;
+        if (!(st = cafi_names_add(&r->whole, source, strlen(source), i, &(size_t){0}, err)) &&
+            !(st = learn_shorter(&r->file, short_name(source, true), i, err)))
+            st = learn_shorter(&r->stem, short_name(source, false), i, err);
     }
     return st;
 }
@@ -55,21 +73,44 @@ static caface_status learn_names(reader *r, const cafi_index *index, caface_erro
 static caface_status find_row(const reader *r, size_t line, cafi_field name, uint32_t *out,
                               caface_error *err)
 {
+    const shorter *tables[2] = {&r->file, &r->stem};
     size_t row = cafi_names_find(&r->whole, name.text, name.size);
     int shown = (int)(name.size < 80 ? name.size : 80);
 
-    if (row == CAFI_NO_NAME) {
-        row = cafi_names_find(&r->stems, name.text, name.size);
-        if (row == CAFI_NO_NAME)
-            return cafi_fail(err, CAFACE_EFORMAT, "%s: line %zu: picture %.*s is in no row of %s",
-                             r->path, line, shown, name.text, r->set);
-        if (r->several[row])
+    for (int t = 0; t < 2 && row == CAFI_NO_NAME; t++) {
+        row = cafi_names_find(&tables[t]->names, name.text, name.size);
+        if (row != CAFI_NO_NAME && tables[t]->several[row])
             return cafi_fail(err, CAFACE_EFORMAT,
                              "%s: line %zu: picture %.*s is in more than one row of %s", r->path,
                              line, shown, name.text, r->set);
     }
+    if (row == CAFI_NO_NAME)
+        return cafi_fail(err, CAFACE_EFORMAT, "%s: line %zu: picture %.*s is in no row of %s",
+                         r->path, line, shown, name.text, r->set);
     *out = (uint32_t)row;
     return CAFACE_OK;
+}
+
+/* The number of a person. */
+static caface_status find_person(reader *r, const char *name, size_t size, uint32_t *out,
+                                 caface_error *err)
+{
+    size_t next = r->people.count;
+    size_t existing = 0;
+    caface_status st = cafi_names_add(&r->people, name, size, next, &existing, err);
+
+    *out = (uint32_t)(existing == CAFI_NO_NAME ? next : existing);
+    return st;
+}
+
+/* Who is in a row, by its label. */
+static caface_status find_label(reader *r, uint32_t row, uint32_t *out, caface_error *err)
+{
+    const char *label = r->label < 0 ? "" : cafi_index_text(r->index, (size_t)r->label, row);
+
+    *out = 0;
+    r->unnamed = r->unnamed || !*label;
+    return *label ? find_person(r, label, strlen(label), out, err) : CAFACE_OK;
 }
 
 /* LFW: the number is written with four digits. */
@@ -83,29 +124,57 @@ static caface_status find_numbered(const reader *r, size_t line, cafi_field name
     return find_row(r, line, (cafi_field){text, (size_t)size}, out, err);
 }
 
+/* NAME I ... OTHER J; the same NAME twice for one person. */
+static caface_status take_numbered(reader *r, size_t line, const cafi_field name[2],
+                                   const int64_t number[2], caface_error *err)
+{
+    cafi_image_pairs *p = &r->pairs;
+    size_t n = p->count;
+    caface_status st = CAFACE_OK;
+
+    if ((st = find_numbered(r, line, name[0], number[0], &p->a[n], err)) ||
+        (st = find_numbered(r, line, name[1], number[1], &p->b[n], err)) ||
+        (st = find_person(r, name[0].text, name[0].size, &p->subject_a[n], err)))
+        return st;
+    return find_person(r, name[1].text, name[1].size, &p->subject_b[n], err);
+}
+
+/* Labels that contradict a pair (one folder for everybody, say) are no persons. */
+static caface_status take_named(reader *r, size_t line, const cafi_field name[2], bool same,
+                                caface_error *err)
+{
+    cafi_image_pairs *p = &r->pairs;
+    size_t n = p->count;
+    caface_status st = CAFACE_OK;
+
+    if ((st = find_row(r, line, name[0], &p->a[n], err)) ||
+        (st = find_row(r, line, name[1], &p->b[n], err)) ||
+        (st = find_label(r, p->a[n], &p->subject_a[n], err)) ||
+        (st = find_label(r, p->b[n], &p->subject_b[n], err)))
+        return st;
+    r->unnamed = r->unnamed || (p->subject_a[n] == p->subject_b[n]) != same;
+    return CAFACE_OK;
+}
+
 static caface_status take_line(reader *r, const cafi_lines *l, caface_error *err)
 {
     const cafi_field *f = l->fields;
     size_t n = r->pairs.count;
-    int64_t first = 0;
-    int64_t second = 0;
+    int64_t number[2] = {0, 0};
     caface_status st = CAFACE_OK;
 
-    if (l->count == 4 && cafi_parse_int64(f[1].text, f[1].size, &first) &&
-        cafi_parse_int64(f[3].text, f[3].size, &second)) {
-        if (!(st = find_numbered(r, l->line, f[0], first, &r->pairs.a[n], err)))
-            st = find_numbered(r, l->line, f[2], second, &r->pairs.b[n], err);
+    if (l->count == 4 && cafi_parse_int64(f[1].text, f[1].size, &number[0]) &&
+        cafi_parse_int64(f[3].text, f[3].size, &number[1])) {
+        st = take_numbered(r, l->line, (cafi_field[2]){f[0], f[2]}, number, err);
         r->pairs.same[n] = false;
-    } else if (l->count == 3 && cafi_parse_int64(f[1].text, f[1].size, &first) &&
-               cafi_parse_int64(f[2].text, f[2].size, &second)) {
-        if (!(st = find_numbered(r, l->line, f[0], first, &r->pairs.a[n], err)))
-            st = find_numbered(r, l->line, f[0], second, &r->pairs.b[n], err);
+    } else if (l->count == 3 && cafi_parse_int64(f[1].text, f[1].size, &number[0]) &&
+               cafi_parse_int64(f[2].text, f[2].size, &number[1])) {
+        st = take_numbered(r, l->line, (cafi_field[2]){f[0], f[0]}, number, err);
         r->pairs.same[n] = true;
-    } else if (l->count == 3 && cafi_parse_int64(f[2].text, f[2].size, &second) &&
-               (second == 0 || second == 1)) {
-        if (!(st = find_row(r, l->line, f[0], &r->pairs.a[n], err)))
-            st = find_row(r, l->line, f[1], &r->pairs.b[n], err);
-        r->pairs.same[n] = second == 1;
+    } else if (l->count == 3 && cafi_parse_int64(f[2].text, f[2].size, &number[0]) &&
+               (number[0] == 0 || number[0] == 1)) {
+        r->pairs.same[n] = number[0] == 1;
+        st = take_named(r, l->line, f, r->pairs.same[n], err);
     } else
         return cafi_fail(err, CAFACE_EFORMAT,
                          "%s: line %zu is neither NAME I J nor NAME I OTHER J nor PICTURE OTHER "
@@ -117,24 +186,21 @@ static caface_status take_line(reader *r, const cafi_lines *l, caface_error *err
 
 static caface_status reserve(reader *r, caface_error *err)
 {
-    size_t capacity = r->capacity ? r->capacity * 2 : 1024;
-    size_t bytes = 0;
-    void *grown = NULL;
+    cafi_image_pairs *p = &r->pairs;
+    void **arrays[5] = {(void **)&p->a, (void **)&p->b, (void **)&p->subject_a,
+                        (void **)&p->subject_b, (void **)&p->same};
+    size_t sizes[5] = {sizeof *p->a, sizeof *p->b, sizeof *p->subject_a, sizeof *p->subject_b,
+                       sizeof *p->same};
+    size_t capacity = r->capacity;
+    caface_status st = CAFACE_OK;
 
-    if (r->pairs.count < r->capacity)
-        return CAFACE_OK;
-    if (!cafi_mul_size(capacity, sizeof *r->pairs.a, &bytes) ||
-        !(grown = realloc(r->pairs.a, bytes)))
-        return cafi_fail_memory(err, bytes);
-    r->pairs.a = grown;
-    if (!(grown = realloc(r->pairs.b, bytes)))
-        return cafi_fail_memory(err, bytes);
-    r->pairs.b = grown;
-    if (!(grown = realloc(r->pairs.same, capacity * sizeof *r->pairs.same)))
-        return cafi_fail_memory(err, capacity);
-    r->pairs.same = grown;
-    r->capacity = capacity;
-    return CAFACE_OK;
+    for (int i = 0; !st && i < 5; i++) {
+        capacity = r->capacity;
+        st = cafi_grow(arrays[i], &capacity, p->count + 1, sizes[i], err);
+    }
+    if (!st)
+        r->capacity = capacity;
+    return st;
 }
 
 static bool is_heading(const cafi_lines *l)
@@ -150,7 +216,8 @@ static bool is_heading(const cafi_lines *l)
 caface_status cafi_image_pairs_read(cafi_image_pairs *out, const char *path,
                                     const cafi_index *index, const char *set, caface_error *err)
 {
-    reader r = {.path = path, .set = set};
+    reader r = {
+        .path = path, .set = set, .index = index, .label = cafi_index_column(index, "label")};
     cafi_mapped map;
     cafi_lines lines = {0};
     bool first = true;
@@ -168,9 +235,19 @@ caface_status cafi_image_pairs_read(cafi_image_pairs *out, const char *path,
                 st = take_line(&r, &lines, err);
         first = false;
     }
-    cafi_names_free(&r.stems);
+    r.pairs.subjects = r.people.count;
+    if (r.unnamed) {
+        free(r.pairs.subject_a);
+        free(r.pairs.subject_b);
+        r.pairs.subject_a = r.pairs.subject_b = NULL;
+        r.pairs.subjects = 0;
+    }
     cafi_names_free(&r.whole);
-    free(r.several);
+    cafi_names_free(&r.file.names);
+    cafi_names_free(&r.stem.names);
+    cafi_names_free(&r.people);
+    free(r.file.several);
+    free(r.stem.several);
     cafi_mapped_close(&map);
     if (st)
         cafi_image_pairs_free(&r.pairs);
@@ -184,5 +261,7 @@ void cafi_image_pairs_free(cafi_image_pairs *pairs)
     free(pairs->a);
     free(pairs->b);
     free(pairs->same);
+    free(pairs->subject_a);
+    free(pairs->subject_b);
     *pairs = (cafi_image_pairs){0};
 }

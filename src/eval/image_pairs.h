@@ -11,6 +11,11 @@ typedef struct cafi_image_pairs {
     size_t count;
     uint32_t *a, *b; /* [count] rows */
     bool *same;      /* [count] */
+    /* [count] who is in the pictures, numbered from 0: the NAME of a line, or the
+     * label of a row; NULL when neither says it for every picture, or labels
+     * contradict a pair */
+    uint32_t *subject_a, *subject_b;
+    size_t subjects;
 } cafi_image_pairs;
 
 /* Reads pairs in the file's order, one a line:
@@ -18,8 +23,8 @@ typedef struct cafi_image_pairs {
  *   NAME I OTHER J  of two persons
  *   PICTURE OTHER 0|1
  * A first line of one or two whole numbers (LFW's folds and pairs a fold) is
- * passed over. A picture is found by the name of the index's column source
- * without folders and suffix, or, for the third form, also by all of it. EIO;
+ * passed over. A picture is found by the name of the index's column source:
+ * all of it, or without folders, or without folders and suffix. EIO;
  * EFORMAT names file and line: other fields, a picture that is in no row or
  * whose name two rows have. path is the list, set the feature set. */
 caface_status cafi_image_pairs_read(cafi_image_pairs *out, const char *path,

@@ -38,7 +38,7 @@ static void lists_are_read(void **state)
     (void)state;
     EXPECT_OK(cafi_image_pairs_read(&pairs,
                                     list_of("10\t300\r\nJoe\t1\t2\r\nJoe\t2\tAnn\t12\n\n"
-                                            "Ann_0012 lfw/Joe/Joe_0001.jpg 0\n"
+                                            "Ann_0012.png lfw/Joe/Joe_0001.jpg 0\n"
                                             "a/twice.jpg b/twice.jpg 1"),
                                     index, "set", &err),
               err);
@@ -47,6 +47,33 @@ static void lists_are_read(void **state)
     assert_true(pairs.a[1] == 1 && pairs.b[1] == 2 && !pairs.same[1]);
     assert_true(pairs.a[2] == 2 && pairs.b[2] == 0 && !pairs.same[2]);
     assert_true(pairs.a[3] == 3 && pairs.b[3] == 4 && pairs.same[3]);
+    assert_null(pairs.subject_a); /* two lines name nobody */
+    cafi_image_pairs_free(&pairs);
+    cafi_index_free(index);
+}
+
+static void subjects_are_names_or_labels(void **state)
+{
+    cafi_index *index = index_of(rows);
+    cafi_image_pairs pairs;
+    caface_error err;
+
+    (void)state;
+    EXPECT_OK(cafi_image_pairs_read(&pairs, list_of("Joe 1 2\nJoe 2 Ann 12\n"), index, "set", &err),
+              err);
+    assert_int_equal(pairs.subjects, 2);
+    assert_true(pairs.subject_a[0] == pairs.subject_b[0] &&
+                pairs.subject_a[1] == pairs.subject_a[0] &&
+                pairs.subject_b[1] != pairs.subject_a[1]);
+    cafi_image_pairs_free(&pairs);
+    cafi_index_free(index);
+    index = index_of("source\tlabel\na.jpg\tx\nb.jpg\ty\nc.jpg\tx\n");
+    EXPECT_OK(cafi_image_pairs_read(&pairs, list_of("a c 1\na b 0\n"), index, "set", &err), err);
+    assert_int_equal(pairs.subjects, 2);
+    assert_true(pairs.subject_a[0] == pairs.subject_b[0] && pairs.subject_b[1] == 1);
+    cafi_image_pairs_free(&pairs);
+    EXPECT_OK(cafi_image_pairs_read(&pairs, list_of("a c 1\nc a 0\n"), index, "set", &err), err);
+    assert_null(pairs.subject_a); /* x is x, and is not */
     cafi_image_pairs_free(&pairs);
     cafi_index_free(index);
 }
@@ -142,6 +169,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lists_are_read),
+        cmocka_unit_test(subjects_are_names_or_labels),
         cmocka_unit_test(bad_lists_are_named_by_line),
         cmocka_unit_test(bin_sets_are_read),
         cmocka_unit_test(bad_bin_sets_are_refused),
