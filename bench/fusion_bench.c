@@ -14,6 +14,7 @@
 #include "files/feature_set.h"
 #include "files/json.h"
 #include "math/blas.h"
+#include "math/kernels.h"
 
 #define PATH_SIZE 4096
 #define MAX_RUNS 1000
@@ -254,6 +255,54 @@ static caface_status measure(bench *b, cafi_json *json)
     return st;
 }
 
+/* One linear layer, for a while: GFLOP/s of its best run. */
+static double layer_speed(size_t R, size_t K, size_t J, const float *x, float *y, const float *w,
+                          const cafi_packed *packed)
+{
+    double best = INFINITY;
+
+    for (int run = 0; run < 300; run++) {
+        double start = seconds();
+        for (int i = 0; i < 4; i++)
+            if (packed)
+                cafi_kernels_get()->linear(y, J, x, K, R, packed, CAFI_STORE);
+            else
+                cafi_linear_fwd(y, x, w, NULL, R, K, J);
+        best = fmin(best, (seconds() - start) / 4);
+    }
+    return 2.0 * (double)R * (double)K * (double)J / best / 1e9;
+}
+
+/* The network's layers as they are, packed, and through CBLAS. */
+static caface_status layers(bench *b, cafi_json *json)
+{
+    static const size_t shapes[][3] = {
+        {260, 128, 384}, {260, 512, 128}, {20, 128, 512}, {5, 128, 512}, {1, 128, 512}};
+    enum { SIZE = 260 * 512 };
+    float *memory = NULL;
+    caface_status st = cafi_alloc_f32(&memory, 4, SIZE, &b->error);
+
+    if (st)
+        return st;
+    cafi_blas_single_thread();
+    for (size_t i = 0; i < (size_t)3 * SIZE; i++)
+        memory[i] = (float)(i % 17) / 17;
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        size_t R = shapes[i][0], K = shapes[i][1], J = shapes[i][2];
+        float *x = memory, *w = memory + SIZE, *y = memory + (size_t)3 * SIZE;
+        cafi_packed packed = cafi_pack_linear(memory + (size_t)2 * SIZE, w, NULL, K, J);
+        char key[64];
+
+        snprintf(key, sizeof key, "%zu rows %zu x %zu", R, K, J);
+        cafi_json_begin_object(json, key);
+        cafi_json_real(json, "packed", layer_speed(R, K, J, x, y, w, &packed));
+        cafi_json_real(json, "cblas", layer_speed(R, K, J, x, y, w, NULL));
+        cafi_json_end_object(json);
+    }
+    free(memory);
+    return CAFACE_OK;
+}
+
 /* Bytes of a line of /proc/self/status, such as "RssAnon:"; 0 where there is no
  * such file. */
 static size_t status_bytes(const char *line)
@@ -354,6 +403,8 @@ static caface_status run(bench *b, const char *what, cafi_json *json)
         return st;
     if (strcmp(what, "open") == 0)
         return open_big(b, json);
+    if (strcmp(what, "layers") == 0)
+        return layers(b, json);
     if ((st = path_in(b, path, "fusion.ckpt", &b->error)) ||
         (st = caface_model_open(&b->model, path, &b->error)))
         return st;
@@ -363,7 +414,8 @@ static caface_status run(bench *b, const char *what, cafi_json *json)
         return measure(b, json);
     if (strcmp(what, "memory") == 0)
         return stream_million(b, json);
-    return cafi_fail(&b->error, CAFACE_EINVAL, "%s: not one of compare, time, memory, open", what);
+    return cafi_fail(&b->error, CAFACE_EINVAL, "%s: not one of compare, time, layers, memory, open",
+                     what);
 }
 
 int main(int argc, char **argv)
@@ -374,7 +426,7 @@ int main(int argc, char **argv)
     caface_status st = CAFACE_OK;
 
     if (argc != 4) {
-        fprintf(stderr, "usage: fusion_bench compare|time|memory|open DIR THREADS\n");
+        fprintf(stderr, "usage: fusion_bench compare|time|layers|memory|open DIR THREADS\n");
         return 2;
     }
     b.folder = argv[2];

@@ -158,6 +158,62 @@ static void bind_norm_embedding(cafi_binder *binder, caface_model *m)
     m->norm_shift = -mean[0] * m->norm_scale;
 }
 
+/* The first block's layer, folded with what is known about its input. */
+static void fold_first(cafi_binder *binder, caface_model *m, const float *w, const float *bias)
+{
+    size_t D = m->info.D, E = m->info.compact, J = 3 * D;
+    const float *gamma = m->blocks[0].norm1_weight, *beta = m->blocks[0].norm1_bias;
+    float *left = cafi_binder_floats(binder, J, E);
+    float *b = cafi_binder_floats(binder, 1, J);
+    float *packed = cafi_binder_floats(binder, 1, cafi_packed_size(E, J));
+    float *norms = cafi_binder_floats(binder, CAFI_NORM_ROWS, J);
+    float *ones = cafi_binder_floats(binder, 1, J);
+
+    if (cafi_binder_status(binder))
+        return;
+    for (size_t j = 0; j < J; j++) {
+        const float *row = w + j * D;
+        double one = 0.0, shift = (double)bias[j];
+
+        memcpy(left + j * E, row, E * sizeof *left);
+        for (size_t k = E; k < D; k++) {
+            one += (double)row[k] * (double)gamma[k];
+            shift += (double)row[k] * (double)beta[k];
+        }
+        for (size_t i = 0; i < CAFI_NORM_ROWS; i++) {
+            const float *pe = m->norm_embedding + i * (D - E);
+            double sum = 0.0;
+
+            for (size_t k = E; k < D; k++)
+                sum += (double)row[k] * (double)gamma[k] * (double)pe[k - E];
+            norms[i * J + j] = (float)sum;
+        }
+        ones[j] = (float)one;
+        b[j] = (float)shift;
+    }
+    m->first.qkv = cafi_pack_linear(packed, left, b, E, J);
+    m->first.norms = norms;
+    m->first.ones = ones;
+}
+
+/* Queries apart from keys and values: the last block needs none of its centres. */
+static void bind_qkv(cafi_binder *binder, caface_model *m, size_t i)
+{
+    size_t D = m->info.D;
+    size_t shape[2] = {3 * D, D};
+    const float *w = cafi_bind_tensor(binder, 2, shape, CLUSTER "blocks.%zu.attn.qkv.weight", i);
+    const float *b = cafi_bind_vector(binder, 3 * D, CLUSTER "blocks.%zu.attn.qkv.bias", i);
+    float *q = cafi_binder_floats(binder, 1, cafi_packed_size(D, D));
+    float *kv = cafi_binder_floats(binder, 1, cafi_packed_size(D, 2 * D));
+
+    if (cafi_binder_status(binder))
+        return;
+    m->blocks[i].q = cafi_pack_linear(q, w, b, D, D);
+    m->blocks[i].kv = cafi_pack_linear(kv, w + D * D, b + D, D, 2 * D);
+    if (i == 0)
+        fold_first(binder, m, w, b);
+}
+
 static void bind_blocks(cafi_binder *binder, caface_model *m)
 {
     size_t D = m->info.D;
@@ -171,7 +227,7 @@ static void bind_blocks(cafi_binder *binder, caface_model *m)
         b->norm1_bias = cafi_bind_vector(binder, D, CLUSTER "blocks.%zu.norm1.bias", i);
         b->norm2_weight = cafi_bind_vector(binder, D, CLUSTER "blocks.%zu.norm2.weight", i);
         b->norm2_bias = cafi_bind_vector(binder, D, CLUSTER "blocks.%zu.norm2.bias", i);
-        b->qkv = cafi_bind_linear(binder, D, 3 * D, CLUSTER "blocks.%zu.attn.qkv", i);
+        bind_qkv(binder, m, i);
         b->proj = cafi_bind_linear(binder, D, D, CLUSTER "blocks.%zu.attn.proj", i);
         b->fc1 = cafi_bind_linear(binder, D, hidden, CLUSTER "blocks.%zu.mlp.fc1", i);
         b->fc2 = cafi_bind_linear(binder, hidden, D, CLUSTER "blocks.%zu.mlp.fc2", i);
@@ -191,8 +247,9 @@ static void precompute_centres(cafi_binder *binder, caface_model *m)
     if (cafi_binder_status(binder))
         return;
     m->kernels->layernorm(norm, m->centres, b->norm1_weight, b->norm1_bias, M, D);
-    m->kernels->linear(qkv, 3 * D, norm, D, M, &b->qkv, CAFI_STORE);
-    m->centres_qkv = qkv;
+    m->kernels->linear(qkv, 3 * D, norm, D, M, &b->q, CAFI_STORE);
+    m->kernels->linear(qkv + D, 3 * D, norm, D, M, &b->kv, CAFI_STORE);
+    m->first.centres = qkv;
 }
 
 /* score[m][n] = q_m . (Wk x_n + bk) / sqrt D with q_m constant, so the key
@@ -292,6 +349,8 @@ static void bind_aggregation(cafi_binder *binder, caface_model *m)
     m->head1 = cafi_bind_linear(binder, W, hidden, "fusion_net.conf_mlp.%zu.fc1", m->info.A);
     m->head2 =
         cafi_bind_linear(binder, hidden, m->info.K, "fusion_net.conf_mlp.%zu.fc2", m->info.A);
+    /* A softmax over the centres does not see what all of them have in common. */
+    m->head2.b = cafi_binder_floats(binder, 1, m->info.K + CAFI_PANEL);
     if (hidden > m->wide)
         m->wide = hidden;
 }

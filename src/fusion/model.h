@@ -23,9 +23,21 @@
 typedef struct cafi_block {
     const float *norm1_weight, *norm1_bias; /* [D] */
     const float *norm2_weight, *norm2_bias; /* [D] */
-    cafi_packed qkv, proj;                  /* D -> 3D, D -> D */
+    cafi_packed q, kv, proj;                /* D -> D, D -> 2D, D -> D */
     cafi_packed fc1, fc2;                   /* D -> hidden -> D */
 } cafi_block;
+
+/* Queries, keys and values of the first block, as far as they are known before
+ * there is a face. A token is [compact style, row of the norm table]; with W the
+ * block's qkv layer and LN its norm1, of scale g and shift h,
+ *   W LN(x) = qkv(LN(x)'s first E numbers) + (norms[index] - mean(x) ones) / std(x)
+ * so that a face costs E * 3D multiplications instead of D * 3D. */
+typedef struct cafi_first {
+    cafi_packed qkv;      /* E -> 3D; its bias holds W h of the other D - E */
+    const float *norms;   /* [61][3D]: W (g pe), pe in the place of the norm embedding */
+    const float *ones;    /* [3D]: W g there */
+    const float *centres; /* [M][3D]: the centre rows */
+} cafi_first;
 
 /* A mixer block of the aggregation network. */
 typedef struct cafi_mixer {
@@ -48,14 +60,14 @@ struct caface_model {
     float norm_scale, norm_shift; /* BatchNorm of |f|, folded */
     const float *norm_embedding;  /* [61][D - compact], times the learned scalar */
     /* CN */
-    const float *centres;                     /* [M][D], raw */
-    const float *centres_qkv;                 /* [M][3D]: the centre rows of the first block */
+    const float *centres; /* [M][D], raw */
+    cafi_first first;
     cafi_block *blocks;                       /* [L] */
     const float *norm_x_weight, *norm_x_bias; /* [D] */
     cafi_packed assign;                       /* D -> M: (Wk^T q_m)/sqrt D, q_m . bk/sqrt D */
     /* AGN */
     cafi_mixer *mixers;       /* [A] */
-    cafi_packed head1, head2; /* 2D -> hidden -> K */
+    cafi_packed head1, head2; /* 2D -> hidden -> K; head2 without its bias */
     const cafi_kernels *kernels;
     cafi_arena arena;
 };

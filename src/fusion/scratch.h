@@ -13,12 +13,14 @@
 #define CAFI_MAX_CHUNK 65536
 
 typedef struct cafi_scratch {
+    float *memory;     /* all of the below */
     size_t rows;       /* faces there is room for */
     size_t strip;      /* rows of norm and hidden: CAFI_STRIP, fewer for small chunks */
     float *x;          /* [rows + M][D], the residual stream */
     float *qkv;        /* [rows + M][3D] */
     float *mixed;      /* [rows + M][D], attention's output; later LN(x) */
     float *norm;       /* [strip][D] */
+    float *stats;      /* [strip][2], of LN */
     float *hidden;     /* [strip][max(hidden, S)] */
     float *attention;  /* cafi_attention_scratch */
     float *compact;    /* [rows][compact] */

@@ -250,13 +250,16 @@ caface_status cafi_set_finished_state(const caface_set *set, caface_set *hands, 
 
     if (st)
         return st;
-    cafi_state_copy(out, &set->state);
+    if (!set->state.empty)
+        cafi_state_copy(out, &set->state);
     st = cafi_scratch_reserve(&hands->scratch, m, pending ? pending : 1, err);
     if (!st && pending) {
+        cafi_state *chunk = out->empty ? out : &hands->partial;
+
         mode = cafi_fp_flush_denormals();
-        cafi_cluster_fwd(m, &hands->scratch, set->features.data, set->compact.data, pending,
-                         &hands->partial);
-        cafi_state_merge(out, &hands->partial);
+        cafi_cluster_fwd(m, &hands->scratch, set->features.data, set->compact.data, pending, chunk);
+        if (chunk != out)
+            cafi_state_merge(out, chunk);
         cafi_fp_restore(mode);
         if (!cafi_state_is_finite(out))
             st = cafi_fail(err, CAFACE_EINVAL,

@@ -70,10 +70,19 @@ void cafi_state_merge(cafi_state *to, const cafi_state *from)
     }
 }
 
+/* 0 times anything but a finite number is NaN, which a sum keeps; four sums side
+ * by side are quicker than a look at every number. */
 bool cafi_state_is_finite(const cafi_state *state)
 {
-    for (size_t i = 0; i < cafi_state_size(state); i++)
-        if (!isfinite(state->mass[i]))
-            return false;
-    return true;
+    size_t n = cafi_state_size(state);
+    const double *v = state->mass;
+    double sum[4] = {0.0};
+    size_t i = 0;
+
+    for (; i + 4 <= n; i += 4)
+        for (size_t lane = 0; lane < 4; lane++)
+            sum[lane] += 0.0 * v[i + lane];
+    for (; i < n; i++)
+        sum[0] += 0.0 * v[i];
+    return !isnan(sum[0] + sum[1] + sum[2] + sum[3]);
 }

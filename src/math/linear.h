@@ -1,17 +1,20 @@
 /* The linear layer: y = x w^T + b.
  *
  * Two forms. Packed, for inference: weights are laid out once, at load, in
- * panels of 16 columns, and a row's result is one chain of additions over
- * ascending k that does not depend on how many rows there are. So a face's bits
- * never depend on its neighbours, and five rows do not pay for a BLAS that
- * packs its operands on every call. Unpacked, for training: CBLAS. */
+ * panels of columns, which a product reads from front to back, and a row's result
+ * is one chain of additions over ascending k that does not depend on how many
+ * rows there are. So a face's bits never depend on its neighbours, and five rows
+ * do not pay for a BLAS that packs its operands on every call. Unpacked, for
+ * training: CBLAS. */
 #ifndef CAFI_MATH_LINEAR_H
 #define CAFI_MATH_LINEAR_H
 
 #include <stddef.h>
 
-/* Columns of one panel. */
-#define CAFI_PANEL 16
+/* Columns of a panel: wide ones as far as they go, then narrow ones, of which
+ * the last is padded with zeros. */
+#define CAFI_PANEL 64
+#define CAFI_NARROW_PANEL 16
 
 /* What happens to x w^T + b on its way into y. */
 typedef enum cafi_epilogue {
@@ -20,8 +23,10 @@ typedef enum cafi_epilogue {
     CAFI_GELU   /* y = gelu(.) */
 } cafi_epilogue;
 
-/* Packed weights, borrowed: w [ceil(J/16)][K][16], b [ceil(J/16)*16], both
- * padded with zeros and aligned to 64 bytes. */
+/* Packed weights, borrowed: w panel after panel, [K][columns] each, so that the
+ * panel of column j begins at w + j * K; b one number a column. Both padded with
+ * zeros and aligned to 64 bytes. Columns from a multiple of 64 on, as far as
+ * another one or to the end, are packed weights too: {K, n, w + j * K, b + j}. */
 typedef struct cafi_packed {
     size_t K, J;
     const float *w;

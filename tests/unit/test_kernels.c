@@ -47,11 +47,11 @@ static void check_guard(const float *p, size_t n)
         assert_true(p[n + i] == MARK);
 }
 
-/* 0, 1, the sizes around a vector, and anything up to most. */
+/* 0, 1, the sizes around a vector and a panel, and anything up to most. */
 static size_t odd_size(fixture *f, size_t most)
 {
-    static const size_t edges[] = {0, 1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33};
-    size_t n = test_below(&f->rng, 2) ? edges[test_below(&f->rng, 12)] : test_below(&f->rng, most);
+    static const size_t edges[] = {0, 1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 129};
+    size_t n = test_below(&f->rng, 2) ? edges[test_below(&f->rng, 16)] : test_below(&f->rng, most);
 
     return n > most ? most : n;
 }

@@ -36,6 +36,8 @@ static head repack(const cafi_attention *a, size_t h)
     float *values = keys + t.columns * a->d;
     float factor = a->scale * LOG2_E;
 
+    for (size_t i = 0; i < a->d; i++) /* the padding: what is in front of it follows */
+        vf_store(keys + (i + 1) * t.columns - VF, vf_zero());
     for (size_t n = 0; n < a->N; n++) {
         const float *k = a->k + n * a->ldk + t.offset;
         const float *v = a->v + n * a->ldv + t.offset;
@@ -45,9 +47,6 @@ static head repack(const cafi_attention *a, size_t h)
         for (size_t i = 0; i < a->d; i += VF)
             vf_store(values + n * t.width + i, vf_load_n(v + i, a->d - i));
     }
-    for (size_t n = a->N; n < t.columns; n++)
-        for (size_t i = 0; i < a->d; i++)
-            keys[i * t.columns + n] = 0.0f;
     t.keys = keys;
     t.values = values;
     t.scores = values + a->N * t.width;
@@ -156,6 +155,8 @@ CAFI_INLINE void all_queries(const head *t, const size_t d)
 
     for (; r + QUERIES <= t->a->Q; r += QUERIES)
         queries(t, QUERIES, d, r);
+    for (; r + QUERIES / 2 <= t->a->Q; r += QUERIES / 2)
+        queries(t, QUERIES / 2, d, r);
     for (; r < t->a->Q; r++)
         queries(t, 1, d, r);
 }

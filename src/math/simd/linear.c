@@ -1,39 +1,28 @@
 #include "math/simd/names.h"
 #include "math/simd/vector.h"
 
-/* A tile of MR rows by NP panels is computed in registers. Every element is one
- * chain of fused multiply-adds over ascending k that starts at the bias, so its
- * bits depend neither on the tile it fell into nor on the other rows. */
+/* A tile of MR rows by NV vectors of columns is computed in registers. Every
+ * element is one chain of fused multiply-adds over ascending k that starts at
+ * the bias, so its bits depend neither on the tile it fell into nor on the other
+ * rows. With few rows the time is that of reading the weights, front to back. */
 
-#define MAX_ROWS 12
-#define K_BLOCK 512
-#define PANEL_VECTORS (CAFI_PANEL / VF)
+/* Rows and vectors of a tile: as many accumulators as there are registers for.
+ * With AVX-512 a tile is a whole panel. */
+#define MOST_ROWS 6
+#if VF == 16
+#define VECTORS_FOR(MR) 4
+#else
+#define VECTORS_FOR(MR) ((MR) == 1 ? 8 : (MR) == 2 ? 4 : 2)
+#endif
 
-/* One call, with x repacked for the rows at hand: a[k * MR + row], so that the
- * inner loop reads it in order. */
+/* One call, for MR rows. */
 typedef struct job {
     const cafi_packed *w;
     const float *x;
     float *y;
-    float *a;
     size_t ldx, ldy;
-    size_t rows; /* 1..MR; the rows beyond are zero and not stored */
     cafi_epilogue epilogue;
 } job;
-
-CAFI_INLINE void repack(const job *t, const size_t MR, size_t first, size_t count)
-{
-    for (size_t i = 0; i < MR; i++) {
-        const float *x = t->x + i * t->ldx + first;
-
-        if (i < t->rows)
-            for (size_t k = 0; k < count; k++)
-                t->a[k * MR + i] = x[k];
-        else
-            for (size_t k = 0; k < count; k++)
-                t->a[k * MR + i] = 0.0f;
-    }
-}
 
 CAFI_INLINE vf finish(vf v, const float *y, size_t columns, cafi_epilogue epilogue)
 {
@@ -42,12 +31,13 @@ CAFI_INLINE vf finish(vf v, const float *y, size_t columns, cafi_epilogue epilog
     return epilogue == CAFI_GELU ? vf_gelu(v) : v;
 }
 
-CAFI_INLINE void tile(const job *t, const size_t MR, const size_t NP, size_t j)
+/* Columns j.. of a panel of `width` columns, whose weights begin at w. */
+CAFI_INLINE void tile(const job *t, const size_t MR, const size_t NV, const size_t width, size_t j,
+                      const float *w)
 {
-    const size_t K = t->w->K;
-    const size_t NV = NP * PANEL_VECTORS;
-    vf acc[MAX_ROWS][8];
-    float spill[MAX_ROWS * 8 * VF];
+    const float *x = t->x;
+    vf acc[MOST_ROWS][8];
+    float spill[MOST_ROWS * 8 * VF];
 
     CAFI_UNROLL
     for (size_t v = 0; v < NV; v++) {
@@ -56,27 +46,18 @@ CAFI_INLINE void tile(const job *t, const size_t MR, const size_t NP, size_t j)
         for (size_t i = 0; i < MR; i++)
             acc[i][v] = bias;
     }
-    for (size_t first = 0; first < K; first += K_BLOCK) {
-        size_t count = K - first < K_BLOCK ? K - first : K_BLOCK;
-        const float *w = t->w->w + j * K + first * CAFI_PANEL;
-        const float *a = t->a;
+    for (size_t k = 0; k < t->w->K; k++, x++, w += width) {
+        vf column[8];
 
-        if (K > K_BLOCK)
-            repack(t, MR, first, count);
-        for (size_t k = 0; k < count; k++, a += MR, w += CAFI_PANEL) {
-            vf column[8];
-
+        CAFI_UNROLL
+        for (size_t v = 0; v < NV; v++)
+            column[v] = vf_load(w + v * VF);
+        CAFI_UNROLL
+        for (size_t i = 0; i < MR; i++) {
+            vf value = vf_all(x[i * t->ldx]);
             CAFI_UNROLL
             for (size_t v = 0; v < NV; v++)
-                column[v] =
-                    vf_load(w + v / PANEL_VECTORS * K * CAFI_PANEL + v % PANEL_VECTORS * VF);
-            CAFI_UNROLL
-            for (size_t i = 0; i < MR; i++) {
-                vf x = vf_all(a[i]);
-                CAFI_UNROLL
-                for (size_t v = 0; v < NV; v++)
-                    acc[i][v] = vf_fma(x, column[v], acc[i][v]);
-            }
+                acc[i][v] = vf_fma(value, column[v], acc[i][v]);
         }
     }
     CAFI_UNROLL
@@ -84,7 +65,7 @@ CAFI_INLINE void tile(const job *t, const size_t MR, const size_t NP, size_t j)
         CAFI_UNROLL
     for (size_t v = 0; v < NV; v++)
         vf_store(spill + (i * NV + v) * VF, acc[i][v]);
-    for (size_t i = 0; i < t->rows; i++)
+    for (size_t i = 0; i < MR; i++)
         for (size_t v = 0; v < NV && j + v * VF < t->w->J; v++) {
             size_t columns = t->w->J - j - v * VF;
             float *y = t->y + i * t->ldy + j + v * VF;
@@ -94,100 +75,65 @@ CAFI_INLINE void tile(const job *t, const size_t MR, const size_t NP, size_t j)
         }
 }
 
-/* All columns for up to MR rows: groups of NP panels, then single ones. */
-CAFI_INLINE void all_columns(const job *t, const size_t MR, const size_t NP)
+/* All columns for MR rows. */
+CAFI_INLINE void all_columns(const job *t, const size_t MR)
 {
-    size_t columns = (t->w->J + CAFI_PANEL - 1) / CAFI_PANEL * CAFI_PANEL;
+    const size_t NV = VECTORS_FOR(MR);
+    const size_t NARROW = NV * VF < CAFI_NARROW_PANEL ? NV : CAFI_NARROW_PANEL / VF;
+    const cafi_packed *w = t->w;
     size_t j = 0;
 
-    if (t->w->K <= K_BLOCK)
-        repack(t, MR, 0, t->w->K);
-    for (; j + NP * CAFI_PANEL <= columns; j += NP * CAFI_PANEL)
-        tile(t, MR, NP, j);
-    for (; j < columns; j += CAFI_PANEL)
-        tile(t, MR, 1, j);
+    for (; j + CAFI_PANEL <= w->J; j += CAFI_PANEL)
+        for (size_t at = 0; at < CAFI_PANEL; at += NV * VF)
+            tile(t, MR, NV, CAFI_PANEL, j + at, w->w + j * w->K + at);
+    for (; j < w->J; j += CAFI_NARROW_PANEL)
+        for (size_t at = 0; at < CAFI_NARROW_PANEL; at += NARROW * VF)
+            tile(t, MR, NARROW, CAFI_NARROW_PANEL, j + at, w->w + j * w->K + at);
 }
 
-/* As many accumulators as there are registers for; few rows take more columns,
- * so that the chains are long enough in number to hide the latency. */
-#if VF == 16
-#define ROWS_A_CALL 12
-static void rows_12(const job *t)
+static void rows_1(const job *t)
 {
-    all_columns(t, 12, 2);
-}
-static void rows_8(const job *t)
-{
-    all_columns(t, 8, 2);
-}
-static void rows_6(const job *t)
-{
-    all_columns(t, 6, 4);
-}
-static void rows_4(const job *t)
-{
-    all_columns(t, 4, 4);
+    all_columns(t, 1);
 }
 static void rows_2(const job *t)
 {
-    all_columns(t, 2, 4);
+    all_columns(t, 2);
 }
-static void rows_1(const job *t)
+static void rows_3(const job *t)
 {
-    all_columns(t, 1, 8);
-}
-#else
-#define ROWS_A_CALL 6
-static void rows_6(const job *t)
-{
-    all_columns(t, 6, 1);
+    all_columns(t, 3);
 }
 static void rows_4(const job *t)
 {
-    all_columns(t, 4, 1);
+    all_columns(t, 4);
 }
-static void rows_2(const job *t)
+static void rows_5(const job *t)
 {
-    all_columns(t, 2, 2);
+    all_columns(t, 5);
 }
-static void rows_1(const job *t)
+static void rows_6(const job *t)
 {
-    all_columns(t, 1, 4);
+    all_columns(t, 6);
 }
-#endif
 
 void cafi_simd_linear(float *y, size_t ldy, const float *x, size_t ldx, size_t R,
                       const cafi_packed *w, cafi_epilogue epilogue)
 {
-    _Alignas(64) float a[MAX_ROWS * K_BLOCK];
+    static void (*const calls[])(const job *t) = {rows_1, rows_2, rows_3, rows_4, rows_5, rows_6};
+    size_t left = R;
 
-    for (size_t r = 0; r < R; r += ROWS_A_CALL) {
+    /* In as few calls as can be, of nearly equal size: 16 rows are 6, 5 and 5. */
+    for (size_t count = (R + MOST_ROWS - 1) / MOST_ROWS; count; count--) {
+        size_t rows = (left + count - 1) / count;
+        size_t r = R - left;
         job t = {.w = w,
                  .x = x + r * ldx,
                  .y = y + r * ldy,
-                 .a = a,
                  .ldx = ldx,
                  .ldy = ldy,
                  .epilogue = epilogue};
 
-        t.rows = R - r < ROWS_A_CALL ? R - r : ROWS_A_CALL;
-#if VF == 16
-        if (t.rows > 8) {
-            rows_12(&t);
-            continue;
-        }
-        if (t.rows > 6) {
-            rows_8(&t);
-            continue;
-        }
-#endif
-        if (t.rows > 4)
-            rows_6(&t);
-        else if (t.rows > 2)
-            rows_4(&t);
-        else if (t.rows > 1)
-            rows_2(&t);
-        else
-            rows_1(&t);
+        calls[rows - 1](&t);
+        left -= rows;
     }
 }

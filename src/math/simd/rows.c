@@ -6,31 +6,54 @@
 
 #define LOG2_E 1.44269504f
 
+/* One row of LayerNorm; keeps its mean and scale in stats. K is whole when it is
+ * a multiple of the vectors' width, known to the compiler in one of two copies. */
+CAFI_INLINE void normalise(float *out, float stats[2], const float *in, const float *gamma,
+                           const float *beta, size_t K, const int is_whole)
+{
+    vf sum = vf_zero();
+    vf square = vf_zero();
+    vf mean;
+    vf scale;
+
+    for (size_t k = 0; k < K; k += VF)
+        sum = vf_add(sum, vf_load_n(in + k, is_whole ? VF : K - k));
+    stats[0] = vf_sum(sum) / (float)K;
+    mean = vf_all(stats[0]);
+    for (size_t k = 0; k < K; k += VF) {
+        size_t left = is_whole ? VF : K - k;
+        vf d = vf_keep_n(vf_sub(vf_load_n(in + k, left), mean), 0.0f, left);
+
+        square = vf_fma(d, d, square);
+    }
+    stats[1] = 1.0f / sqrtf(vf_sum(square) / (float)K + CAFI_LAYERNORM_EPS);
+    scale = vf_all(stats[1]);
+    for (size_t k = 0; k < K; k += VF) {
+        size_t left = is_whole ? VF : K - k;
+        vf d = vf_mul(vf_sub(vf_load_n(in + k, left), mean), scale);
+
+        d = vf_fma(d, vf_load_n(gamma + k, left), vf_load_n(beta + k, left));
+        vf_store_n(out + k, d, left);
+    }
+}
+
+void cafi_simd_layernorm_save(float *y, float *stats, const float *x, const float *gamma,
+                              const float *beta, size_t R, size_t K)
+{
+    for (size_t r = 0; r < R; r++)
+        if (K % VF == 0)
+            normalise(y + r * K, stats + 2 * r, x + r * K, gamma, beta, K, 1);
+        else
+            normalise(y + r * K, stats + 2 * r, x + r * K, gamma, beta, K, 0);
+}
+
 void cafi_simd_layernorm(float *y, const float *x, const float *gamma, const float *beta, size_t R,
                          size_t K)
 {
-    for (size_t r = 0; r < R; r++) {
-        const float *in = x + r * K;
-        float *out = y + r * K;
-        vf sum = vf_zero();
-        vf square = vf_zero();
-        vf mean;
-        vf scale;
+    float stats[2];
 
-        for (size_t k = 0; k < K; k += VF)
-            sum = vf_add(sum, vf_load_n(in + k, K - k));
-        mean = vf_all(vf_sum(sum) / (float)K);
-        for (size_t k = 0; k < K; k += VF) {
-            vf d = vf_keep_n(vf_sub(vf_load_n(in + k, K - k), mean), 0.0f, K - k);
-            square = vf_fma(d, d, square);
-        }
-        scale = vf_all(1.0f / sqrtf(vf_sum(square) / (float)K + CAFI_LAYERNORM_EPS));
-        for (size_t k = 0; k < K; k += VF) {
-            vf d = vf_mul(vf_sub(vf_load_n(in + k, K - k), mean), scale);
-            d = vf_fma(d, vf_load_n(gamma + k, K - k), vf_load_n(beta + k, K - k));
-            vf_store_n(out + k, d, K - k);
-        }
-    }
+    for (size_t r = 0; r < R; r++)
+        cafi_simd_layernorm_save(y + r * K, stats, x + r * K, gamma, beta, 1, K);
 }
 
 void cafi_simd_gelu(float *y, const float *x, size_t n)
@@ -84,23 +107,42 @@ void cafi_simd_softmax_columns(float *y, const float *x, size_t R, size_t K)
     }
 }
 
+/* NV vectors of one row of a linear layer over rows; of the last one, n columns. */
+CAFI_INLINE void mix_vectors(float *to, const float *x, const float *w, float bias, size_t M,
+                             size_t K, cafi_epilogue epilogue, const size_t NV, size_t n)
+{
+    vf sum[4];
+
+    CAFI_UNROLL
+    for (size_t v = 0; v < NV; v++)
+        sum[v] = vf_all(bias);
+    for (size_t m = 0; m < M; m++)
+        CAFI_UNROLL
+    for (size_t v = 0; v < NV; v++)
+        sum[v] = vf_fma(vf_all(w[m]), vf_load_n(x + m * K + v * VF, n), sum[v]);
+    CAFI_UNROLL
+    for (size_t v = 0; v < NV; v++) {
+        if (epilogue == CAFI_GELU)
+            sum[v] = vf_gelu(sum[v]);
+        else if (epilogue == CAFI_ADD)
+            sum[v] = vf_add(vf_load_n(to + v * VF, n), sum[v]);
+        vf_store_n(to + v * VF, sum[v], n);
+    }
+}
+
 void cafi_simd_mix_rows(float *y, const float *x, const float *w, const float *b, size_t M,
                         size_t J, size_t K, cafi_epilogue epilogue)
 {
-    for (size_t j = 0; j < J; j++)
-        for (size_t k = 0; k < K; k += VF) {
-            size_t n = K - k;
-            float *to = y + j * K + k;
-            vf sum = vf_all(b[j]);
+    for (size_t j = 0; j < J; j++) {
+        float *to = y + j * K;
+        size_t k = 0;
 
-            for (size_t m = 0; m < M; m++)
-                sum = vf_fma(vf_all(w[j * M + m]), vf_load_n(x + m * K + k, n), sum);
-            if (epilogue == CAFI_GELU)
-                sum = vf_gelu(sum);
-            else if (epilogue == CAFI_ADD)
-                sum = vf_add(vf_load_n(to, n), sum);
-            vf_store_n(to, sum, n);
-        }
+        /* Four side by side hide the latency of the GELU. */
+        for (; k + 4 * VF <= K; k += 4 * VF)
+            mix_vectors(to + k, x + k, w + j * M, b[j], M, K, epilogue, 4, VF);
+        for (; k < K; k += VF)
+            mix_vectors(to + k, x + k, w + j * M, b[j], M, K, epilogue, 1, K - k);
+    }
 }
 
 void cafi_simd_style_mix(float *z, const float *s, const float *w, float slope, size_t R, size_t S)
@@ -180,35 +222,6 @@ size_t cafi_simd_finite_rows(const float *x, size_t R, size_t K)
             if (vf_any_odd(vf_load_n(x + r * K + k, K - k)))
                 return r;
     return R;
-}
-
-void cafi_simd_layernorm_save(float *y, float *stats, const float *x, const float *gamma,
-                              const float *beta, size_t R, size_t K)
-{
-    for (size_t r = 0; r < R; r++) {
-        const float *in = x + r * K;
-        float *out = y + r * K;
-        vf sum = vf_zero();
-        vf square = vf_zero();
-        vf mean;
-        vf scale;
-
-        for (size_t k = 0; k < K; k += VF)
-            sum = vf_add(sum, vf_load_n(in + k, K - k));
-        stats[2 * r] = vf_sum(sum) / (float)K;
-        mean = vf_all(stats[2 * r]);
-        for (size_t k = 0; k < K; k += VF) {
-            vf d = vf_keep_n(vf_sub(vf_load_n(in + k, K - k), mean), 0.0f, K - k);
-            square = vf_fma(d, d, square);
-        }
-        stats[2 * r + 1] = 1.0f / sqrtf(vf_sum(square) / (float)K + CAFI_LAYERNORM_EPS);
-        scale = vf_all(stats[2 * r + 1]);
-        for (size_t k = 0; k < K; k += VF) {
-            vf d = vf_mul(vf_sub(vf_load_n(in + k, K - k), mean), scale);
-            d = vf_fma(d, vf_load_n(gamma + k, K - k), vf_load_n(beta + k, K - k));
-            vf_store_n(out + k, d, K - k);
-        }
-    }
 }
 
 void cafi_simd_layernorm_bwd(float *dx, float *dgamma, float *dbeta, const float *dy,
