@@ -8,6 +8,7 @@
 #include "files/json.h"
 #include "media/image.h"
 #include "models/calibration.h"
+#include "progress.h"
 
 /* More crops than this change the ranges hardly any more; each costs one fp32
  * run of the network. */
@@ -23,8 +24,8 @@ typedef struct calibrate_options {
 #define MEMBER(m) offsetof(calibrate_options, m)
 
 static const cli_option options[] = {
-    {"model", 'm', CLI_STRING, MEMBER(model), "M", "the backbone: a checkpoint or .safetensors", 0,
-     0},
+    {"model", 'm', CLI_STRING, MEMBER(model), "M",
+     "the backbone: a checkpoint, .safetensors or .onnx", 0, 0},
     {"output", 'o', CLI_STRING, MEMBER(output), "OUT", "the model file to write (.safetensors)", 0,
      0},
     {0},
@@ -71,17 +72,21 @@ static caface_status measure(const calibrate_options *o, cafi_network *network,
     size_t count = cafi_sources_count(sources);
     size_t wanted = count < MOST_CROPS ? count : MOST_CROPS;
     cafi_calibration *run = NULL;
+    cli_progress progress;
     uint8_t *crops = NULL;
     caface_status st =
         cafi_alloc((void **)&crops, AT_ONCE, network->input.height * network->input.width * 3, err);
 
     if (!st)
         st = cafi_calibration_new(&run, network, o->common.threads, err);
+    cli_progress_begin(&progress, "crops", wanted, o->common.quiet);
     for (size_t next = 0; !st && next < wanted;) {
         size_t n = read_crops(sources, &network->input, wanted, &next, crops, t);
 
         st = cafi_calibration_add(run, crops, n, ranges, err);
+        cli_progress_update(&progress, next);
     }
+    cli_progress_end(&progress);
     if (!st && !t->used)
         st = cafi_fail(err, CAFACE_EFORMAT, "none of %zu pictures could be used", count);
     cafi_calibration_free(run);
@@ -96,16 +101,12 @@ static caface_status calibrate(const calibrate_options *o, const cafi_sources *s
     cafi_ranges *ranges = NULL;
     caface_status st = cafi_network_open(&network, o->model, err);
 
-    if (!st && !network.bundle)
-        st = cafi_fail(err, CAFACE_EUNSUPPORTED,
-                       "%s: convert it first (caface convert %s -o MODEL.safetensors)", o->model,
-                       o->model);
     if (!st)
         st = cafi_ranges_new(&ranges, err);
     if (!st)
         st = measure(o, &network, sources, ranges, t, err);
     if (!st)
-        st = cafi_calibration_save(o->output, network.bundle, ranges, err);
+        st = cafi_calibration_save(o->output, &network, ranges, err);
     cafi_ranges_free(ranges);
     cafi_network_clear(&network);
     return st;

@@ -74,6 +74,20 @@ class Face(nn.Module):
         return F.normalize(x) if self.normalise else x
 
 
+class Wide(nn.Module):
+    """Enough channels for int8, which leaves thinner convolutions alone."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(3, 16, 3, 2, 1, bias=False), nn.BatchNorm2d(16), nn.PReLU(16))
+        self.stage2 = nn.Sequential(Block(16, 16, 2))
+        self.stage3 = nn.Sequential(Block(16, 16, 2))
+        self.fc = nn.Linear(16, 16)
+
+    def forward(self, x):
+        return self.fc(self.stage3(self.stage2(self.stem(x))).mean((2, 3)))
+
+
 class Mobile(nn.Module):
     """Depthwise, Clip, squeeze-and-excite, hard activations, fixed reshape."""
 
@@ -166,6 +180,7 @@ CASES = [
     ("anchors_11", Anchors(), (12, 20), 11, {2: "h", 3: "w"}, 1),
     ("odd_13", Odd(), (18, 15), 13, {0: "n"}, 2),
     ("odd_11", Odd(), (18, 15), 11, None, 1),
+    ("wide_13", Wide(), (112, 112), 13, None, 1),
 ]
 
 

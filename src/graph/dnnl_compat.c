@@ -33,6 +33,13 @@ void cafi_md_free(cafi_md md)
         dnnl_memory_desc_destroy(md);
 }
 
+bool cafi_md_winograd(cafi_md_view md, cafi_winograd_args *out)
+{
+    (void)md;
+    (void)out;
+    return false;
+}
+
 bool cafi_dnn_bias_is_scaled(void)
 {
     return false;
@@ -91,6 +98,22 @@ cafi_md cafi_md_new(int ndim, const dnnl_dim_t *dims, dnnl_data_type_t type, dnn
 void cafi_md_free(cafi_md md)
 {
     free(md);
+}
+
+bool cafi_md_winograd(cafi_md_view md, cafi_winograd_args *out)
+{
+    const dnnl_wino_desc_t *w = &md->format_desc.wino_desc;
+
+    if (md->format_kind != dnnl_format_kind_wino || w->wino_format != dnnl_wino_wei_OBaaIBOIio ||
+        w->r != 3 || w->alpha != 6 || w->oc_block != CAFI_WINOGRAD_LANES)
+        return false;
+    *out = (cafi_winograd_args){.out_channels = (size_t)w->oc,
+                                .out_run = (size_t)w->oc2_block,
+                                .in_channels = (size_t)w->ic,
+                                .in_run = (size_t)w->ic2_block,
+                                .in_block = (size_t)w->ic_block};
+    /* Channels that were filled up to whole blocks are left to oneDNN. */
+    return md->dims[0] == w->oc && md->dims[1] == w->ic;
 }
 
 bool cafi_dnn_bias_is_scaled(void)

@@ -6,6 +6,8 @@
 #include <dnnl.h>
 #include <stdbool.h>
 
+#include "graph/kernels.h"
+
 #if DNNL_VERSION_MAJOR >= 3
 typedef dnnl_memory_desc_t cafi_md; /* a handle */
 typedef const_dnnl_memory_desc_t cafi_md_view;
@@ -20,6 +22,11 @@ typedef const dnnl_memory_desc_t *cafi_md_view;
 cafi_md cafi_md_new(int ndim, const dnnl_dim_t *dims, dnnl_data_type_t type, dnnl_format_tag_t tag);
 void cafi_md_free(cafi_md md);
 size_t cafi_md_size(cafi_md_view md);
+
+/* Whether these are the weights of a Winograd 4x3, and how they lie: fills all
+ * of out but its pointers. 3.x has neither that algorithm nor descriptions one
+ * can look into. */
+bool cafi_md_winograd(cafi_md_view md, cafi_winograd_args *out);
 
 /* What a convolution or inner product is made of; window members are for
  * convolutions. bias may be NULL. */

@@ -435,4 +435,52 @@ static void pool(const cafi_pool_args *a)
                               (plane * a->out_height + y) * a->out_width + x);
 }
 
-const cafi_graph_kernels KERNELS = {pass, binary, style, mean_map, pool};
+#define WL CAFI_WINOGRAD_LANES
+
+/* The weights' side of F(4x4, 3x3) at the points 0, +-5/8, +-3/2 and infinity. */
+static const float points[6][3] = {{1.13777777777778f, 0, 0},
+                                   {-0.688403361344538f, -0.430252100840336f, -0.26890756302521f},
+                                   {-0.688403361344538f, 0.430252100840336f, -0.26890756302521f},
+                                   {0.119514472455649f, 0.179271708683473f, 0.26890756302521f},
+                                   {0.119514472455649f, -0.179271708683473f, 0.26890756302521f},
+                                   {0, 0, 1}};
+
+/* 36 numbers out of 9, for the output channels of one block; packed ones lie
+ * `step` apart. */
+CAFI_INLINE void winograd_filter(float taps[9][WL], float *packed, size_t step)
+{
+    float half[3][6][WL];
+
+    for (int y = 0; y < 3; y++)
+        for (int x = 0; x < 6; x++)
+            for (int l = 0; l < WL; l++)
+                half[y][x][l] = points[x][0] * taps[3 * y][l] + points[x][1] * taps[3 * y + 1][l] +
+                                points[x][2] * taps[3 * y + 2][l];
+    for (int y = 0; y < 6; y++)
+        for (int x = 0; x < 6; x++)
+            for (int l = 0; l < WL; l++)
+                packed[(size_t)(6 * y + x) * step + (size_t)l] = points[y][0] * half[0][x][l] +
+                                                                 points[y][1] * half[1][x][l] +
+                                                                 points[y][2] * half[2][x][l];
+}
+
+static void winograd(const cafi_winograd_args *a)
+{
+    size_t run = a->in_run * a->in_block;
+    size_t step = a->in_channels * a->out_run * WL;
+    float taps[9][WL];
+
+    for (size_t ob = 0; ob < a->out_channels / WL; ob++)
+        for (size_t i = 0; i < a->in_channels; i++) {
+            const float *w = a->weights + (ob * WL * a->in_channels + i) * 9;
+            size_t at = ob / a->out_run * 36 * step;
+
+            for (size_t l = 0; l < WL; l++)
+                for (size_t k = 0; k < 9; k++)
+                    taps[k][l] = w[l * a->in_channels * 9 + k];
+            at += (i / run * a->out_run + ob % a->out_run) * run * WL + i % run * WL;
+            winograd_filter(taps, a->packed + at, step);
+        }
+}
+
+const cafi_graph_kernels KERNELS = {pass, binary, style, mean_map, pool, winograd};

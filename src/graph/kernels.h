@@ -63,6 +63,16 @@ typedef struct cafi_pool_args {
     size_t rows, groups, lanes, height, width, out_height, out_width;
 } cafi_pool_args;
 
+/* Weights of a 3x3 convolution into Winograd's F(4x4, 3x3) and its layout, with
+ * the points that oneDNN's avx512_core code transforms maps by. */
+#define CAFI_WINOGRAD_LANES 16
+typedef struct cafi_winograd_args {
+    const float *weights;         /* [out_channels][in_channels][3][3] */
+    float *packed;                /* [..][6][6][..][out_run][in_run][in_block][LANES] */
+    size_t out_channels, out_run; /* a run of blocks of LANES; all divide what is around them */
+    size_t in_channels, in_run, in_block;
+} cafi_winograd_args;
+
 typedef struct cafi_graph_kernels {
     /* Groups [first, last) of every row. */
     void (*pass)(const cafi_pass_args *args, size_t first, size_t last);
@@ -74,6 +84,7 @@ typedef struct cafi_graph_kernels {
     void (*mean)(const void *x, void *y, cafi_elem elem, size_t rows, size_t groups,
                  size_t positions, size_t lanes);
     void (*pool)(const cafi_pool_args *args);
+    void (*winograd)(const cafi_winograd_args *args);
 } cafi_graph_kernels;
 
 /* The set for this processor (base/cpu.h). Any thread. */

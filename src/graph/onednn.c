@@ -243,22 +243,17 @@ static caface_status new_memory(const cafi_dnn_op *op, cafi_md_view md, dnnl_mem
     return status ? dnn_fail(err, "memory", "map", status) : CAFACE_OK;
 }
 
-/* Runs a reorder of the weights once. */
-static caface_status pack(cafi_dnn_op *op, const cafi_dnn_spec *s, const spec_mds *m,
-                          const void *weights, caface_error *err)
+/* oneDNN's reorder of the weights. */
+static caface_status reorder_weights(cafi_dnn_op *op, const cafi_dnn_spec *s, const spec_mds *m,
+                                     cafi_md_view wanted, const void *weights, caface_error *err)
 {
-    cafi_md_view wanted = dnnl_primitive_desc_query_md(op->desc, dnnl_query_weights_md, 0);
     dnnl_primitive_desc_t desc = NULL;
     dnnl_primitive_t reorder = NULL;
     dnnl_memory_t source = NULL;
     dnnl_stream_t stream = NULL;
     void *plain = NULL;
     dnnl_status_t status = dnnl_success;
-    caface_status st =
-        new_memory(op, wanted, &op->weights, &op->weights_data, &op->weights_size, err);
 
-    if (st)
-        return st;
     /* oneDNN takes a pointer to writable memory and only reads it. */
     memcpy(&plain, &weights, sizeof plain);
     status = dnnl_memory_create(&source, m->plain_weights, op->engine, plain);
@@ -282,6 +277,25 @@ static caface_status pack(cafi_dnn_op *op, const cafi_dnn_spec *s, const spec_md
     if (source)
         dnnl_memory_destroy(source);
     return status ? dnn_fail(err, s->name, "pack weights", status) : CAFACE_OK;
+}
+
+/* The weights in the order the primitive wants them, once. A Winograd's are
+ * made here: oneDNN's own way is plain code that takes most of the time of
+ * opening a model. */
+static caface_status pack(cafi_dnn_op *op, const cafi_dnn_spec *s, const spec_mds *m,
+                          const void *weights, caface_error *err)
+{
+    cafi_md_view wanted = dnnl_primitive_desc_query_md(op->desc, dnnl_query_weights_md, 0);
+    cafi_winograd_args winograd = {0};
+    caface_status st =
+        new_memory(op, wanted, &op->weights, &op->weights_data, &op->weights_size, err);
+
+    if (st || !cafi_md_winograd(wanted, &winograd))
+        return st ? st : reorder_weights(op, s, m, wanted, weights, err);
+    winograd.weights = weights;
+    winograd.packed = op->weights_data;
+    cafi_graph_kernels_get()->winograd(&winograd);
+    return CAFACE_OK;
 }
 
 static caface_status fill_bias(cafi_dnn_op *op, const cafi_dnn_spec *s, const spec_mds *m,

@@ -136,11 +136,12 @@ static caface_status fold_forward(cafi_ir *ir, size_t i, caface_error *err)
     return st;
 }
 
-/* Which convolutions int8 computes. Not the first and the last layer; not
- * grouped ones, which are bound by memory; and neither the maps of half the
- * input's size or more nor those of 7x7 and below, which are a small part of
- * the work: with them in s8 the worst of 2184 faces had a cosine of 0.974 to
- * fp32, without them 0.995. */
+/* Which convolutions int8 computes. Not the first and the last layer, and not
+ * grouped ones, which are bound by memory. Kernels of 1x1 on maps of half the
+ * input's size or more and on those of 7x7 and below stay out too: they are a
+ * small part of the work, and with them in s8 the worst of 2184 faces had a
+ * cosine of 0.974 to fp32, without them 0.995 (MobileFaceNet). Larger kernels
+ * sum over more products and hold most of an IResNet's work. */
 static void mark_quantised(cafi_ir *ir)
 {
     size_t last = CAFI_NO_NODE;
@@ -158,10 +159,10 @@ static void mark_quantised(cafi_ir *ir)
         cafi_ir_node *n = &ir->nodes[i];
         const int64_t *out = n->node.shape.dim;
 
-        n->quantised = !n->dead && n->op == CAFI_OP_CONV && i != last &&
-                       n->node.window.groups == 1 &&
-                       cafi_ir_channels(&ir->nodes[n->inputs[0]]) >= 16 && out[2] * out[3] > 49 &&
-                       2 * out[2] < input;
+        n->quantised =
+            !n->dead && n->op == CAFI_OP_CONV && i != last && n->node.window.groups == 1 &&
+            cafi_ir_channels(&ir->nodes[n->inputs[0]]) >= 16 &&
+            (n->node.window.kernel[0] > 1 || (out[2] * out[3] > 49 && 2 * out[2] < input));
     }
 }
 

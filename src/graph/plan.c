@@ -37,7 +37,9 @@ static caface_status pack_task(void *ctx, size_t index, size_t worker, caface_er
 {
     pack_job *job = ctx;
     int before = cafi_dnn_enter();
-    caface_status st = cafi_pack_step(job->program, index, job->ir, job->dnn, err);
+    /* From the end: the largest weights are there, and nobody should wait for them. */
+    size_t step = job->program->step_count - 1 - index;
+    caface_status st = cafi_pack_step(job->program, step, job->ir, job->dnn, err);
 
     (void)worker;
     cafi_dnn_leave(before);

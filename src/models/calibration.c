@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "files/json.h"
 #include "files/safetensors.h"
+#include "models/graph_file.h"
 
 void cafi_input_table(const cafi_input_convention *input, float (*table)[256])
 {
@@ -154,9 +155,10 @@ static caface_status write_scales(cafi_json *json, const cafi_ranges *ranges, si
     return st;
 }
 
-/* The metadata of the copy: what the file had, with the ranges as JSON text. */
-static caface_status with_ranges(cafi_value *out, const cafi_value *old, const cafi_ranges *ranges,
-                                 caface_error *err)
+/* The metadata of the copy: what the file had, or the graph of an ONNX file,
+ * with the ranges as JSON text. */
+static caface_status with_ranges(cafi_value *out, const cafi_value *old, const cafi_value *graph,
+                                 const cafi_ranges *ranges, caface_error *err)
 {
     cafi_buf text = {0};
     cafi_json json = {.out = &text};
@@ -166,6 +168,8 @@ static caface_status with_ranges(cafi_value *out, const cafi_value *old, const c
     for (size_t i = 0; old && old->kind == CAFI_DICT && i < old->u.list.count; i++)
         if (strcmp(old->u.list.keys[i], CAFI_CALIBRATION_KEY) != 0)
             cafi_json_value(&json, old->u.list.keys[i], &old->u.list.items[i]);
+    if (graph)
+        cafi_json_value(&json, CAFI_GRAPH_KEY, graph);
     cafi_json_begin_object(&json, CAFI_CALIBRATION_KEY);
     for (size_t i = 0; !st && i < cafi_ranges_count(ranges); i++)
         st = write_scales(&json, ranges, i, err);
@@ -178,21 +182,29 @@ static caface_status with_ranges(cafi_value *out, const cafi_value *old, const c
     return st;
 }
 
-caface_status cafi_calibration_save(const char *path, const cafi_bundle *from,
+caface_status cafi_calibration_save(const char *path, const cafi_network *network,
                                     const cafi_ranges *ranges, caface_error *err)
 {
+    const cafi_bundle *from = network->bundle;
     const cafi_tensor **tensors = NULL;
-    size_t count = cafi_bundle_count(from);
+    cafi_graph_parts parts = {0};
     cafi_value metadata = {0};
-    caface_status st = cafi_alloc((void **)&tensors, count, sizeof(const cafi_tensor *), err);
+    size_t count = 0;
+    caface_status st = from ? CAFACE_OK : cafi_graph_file_save(&parts, network, err);
 
+    if (st)
+        return st;
+    count = from ? cafi_bundle_count(from) : parts.count;
+    st = cafi_alloc((void **)&tensors, count, sizeof(const cafi_tensor *), err);
     for (size_t i = 0; !st && i < count; i++)
-        tensors[i] = cafi_bundle_at(from, i);
+        tensors[i] = from ? cafi_bundle_at(from, i) : &parts.tensors[i];
     if (!st)
-        st = with_ranges(&metadata, cafi_bundle_config(from), ranges, err);
+        st = with_ranges(&metadata, from ? cafi_bundle_config(from) : NULL,
+                         from ? NULL : &parts.json, ranges, err);
     if (!st)
         st = cafi_safetensors_save(path, tensors, count, &metadata, err);
     cafi_value_clear(&metadata);
     free((void *)tensors);
+    cafi_graph_parts_clear(&parts);
     return st;
 }

@@ -24,9 +24,10 @@ void cafi_calibration_free(cafi_calibration *run);
 caface_status cafi_calibration_add(cafi_calibration *run, const uint8_t *crops, size_t n,
                                    cafi_ranges *ranges, caface_error *err);
 
-/* Writes a copy of the model file at `from`, a state dict of any kind, with the
- * ranges in its metadata, as safetensors. */
-caface_status cafi_calibration_save(const char *path, const cafi_bundle *from,
+/* Writes the network as a safetensors file with the ranges in its metadata: the
+ * tensors and metadata of the file it came from, or, of an ONNX file, what
+ * models/graph_file.h makes of it. Call it after the last cafi_calibration_add. */
+caface_status cafi_calibration_save(const char *path, const cafi_network *network,
                                     const cafi_ranges *ranges, caface_error *err);
 
 /* What bytes become in the network's input: table [3][256], by the network's

@@ -191,18 +191,21 @@ static void test_convolutions(void **state)
     }
 }
 
-/* What Winograd takes: 3x3, stride 1, multiples of 16 channels. */
+/* What Winograd takes: 3x3, stride 1, multiples of 16 channels; of many channels too, whose weights
+ * are packed in runs of blocks. */
 static void test_winograd(void **state)
 {
     test_rng rng = {test_seed()};
 
     (void)state;
-    for (size_t rows = 1; rows <= 4; rows++) {
+    for (size_t i = 0; i < 8; i++) {
+        size_t rows = i % 4 + 1;
+        size_t most = i < 4 ? 3 : 12;
         build b;
 
         start(&b, &rng);
-        input(&b, 32 * between(&rng, 1, 3), between(&rng, 12, 20), between(&rng, 12, 20));
-        prelu(&b, conv(&b, affine(&b, 0), 32 * between(&rng, 1, 3), 3, 1, 1, 1, true));
+        input(&b, 32 * between(&rng, 1, most), between(&rng, 12, 20), between(&rng, 12, 20));
+        prelu(&b, conv(&b, affine(&b, 0), 32 * between(&rng, 1, most), 3, 1, 1, 1, true));
         EXPECT_OK(cafi_graph_output(b.graph, b.last, &b.err), b.err);
         compare(&b, rows, (cafi_plan_options){.threads = 2}, "winograd");
         compare(&b, rows, (cafi_plan_options){.threads = 1, .low_memory = true}, "direct");
