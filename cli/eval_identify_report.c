@@ -135,15 +135,8 @@ static size_t lines_of(const identify_job *j)
 static void figure_cell(const identify_job *j, const identify_result *r, const identify_figures *f,
                         size_t gallery, size_t k, eval_table *t)
 {
-    const char *mark = is_supported(j, r, gallery, k) ? " " : "*";
-
-    if (isnan(f->value[k]))
-        eval_table_cell(t, "- ");
-    else if (j->o->in.bootstrap)
-        eval_table_cell(t, "%.2f%s\n[%.2f, %.2f]", 100 * f->value[k], mark, 100 * f->low[k],
-                        100 * f->high[k]);
-    else
-        eval_table_cell(t, "%.2f%s", 100 * f->value[k], mark);
+    eval_table_percent(t, f->value[k], is_supported(j, r, gallery, k), j->o->in.bootstrap != 0,
+                       f->low[k], f->high[k]);
 }
 
 static void fill_table(const identify_job *j, eval_table *t)

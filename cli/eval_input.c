@@ -163,6 +163,8 @@ static caface_status add_word(eval_input *in, const char *word, caface_error *er
     caface_status st = CAFACE_OK;
 
     snprintf(name, sizeof name, "%.*s", (int)(size < 63 ? size : 63), word);
+    if (strcmp(name, "media-average") == 0)
+        name[strlen("media")] = '\0';
     if ((st = caface_method_parse(&method, name, err)))
         return st;
     if (*tail == ':' && method == CAFACE_METHOD_NORM) {

@@ -79,7 +79,8 @@ void eval_defaults(eval_options *options);
          CLI_STRING,                                                                                 \
          offsetof(type, in.method),                                                                  \
          "M1,M2",                                                                                    \
-         "average, media, unit, norm, norm:POWER, caface, caface@CHUNK (default: all that the "      \
+         "average, media (or media-average), unit, norm, norm:POWER, caface, caface@CHUNK "          \
+         "(default: all that the "                                                                   \
          "data allows)",                                                                             \
          0,                                                                                          \
          0},                                                                                         \

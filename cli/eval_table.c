@@ -1,5 +1,6 @@
 #include "eval_table.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,6 +35,21 @@ void eval_table_cell(eval_table *table, const char *fmt, ...)
     }
     memcpy(copy, text, strlen(text) + 1);
     table->cells[table->count++] = copy;
+}
+
+void eval_table_percent(eval_table *table, double value, bool supported, bool interval, double low,
+                        double high)
+{
+    const char *mark = supported ? " " : "*";
+
+    if (isnan(value))
+        eval_table_cell(table, "- ");
+    else if (!interval)
+        eval_table_cell(table, "%.2f%s", 100 * value, mark);
+    else if (isnan(low)) /* no resample has the figure */
+        eval_table_cell(table, "%.2f%s\n[-, -]", 100 * value, mark);
+    else
+        eval_table_cell(table, "%.2f%s\n[%.2f, %.2f]", 100 * value, mark, 100 * low, 100 * high);
 }
 
 void eval_table_free(eval_table *table)

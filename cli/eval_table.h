@@ -20,6 +20,9 @@ typedef struct eval_table {
 } eval_table;
 
 void eval_table_cell(eval_table *table, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* "97.75 " or "97.75*", below it, with interval, "[97.10, 98.30]"; "- " for NaN. */
+void eval_table_percent(eval_table *table, double value, bool supported, bool interval, double low,
+                        double high);
 void eval_table_free(eval_table *table);
 
 /* Append the table to out: words in the first column left, numbers right. */

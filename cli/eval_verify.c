@@ -50,6 +50,18 @@ static caface_status need_rows(const verify_job *j, caface_error *err)
     return st;
 }
 
+static void count_contradictions(verify_job *j)
+{
+    const uint32_t *subject = j->in.list.subject;
+
+    for (size_t i = 0; i < j->pairs.count; i++) {
+        cafi_pair pair = j->pairs.pairs[i];
+        bool same = subject[cafi_pair_a(pair)] == subject[pair.b];
+
+        j->contradictions += same != cafi_pair_is_genuine(pair);
+    }
+}
+
 /* Subjects of the templates, and the resamples of them. */
 static caface_status draw_resamples(verify_job *j, caface_error *err)
 {
@@ -61,7 +73,8 @@ static caface_status draw_resamples(verify_job *j, caface_error *err)
         st = cafi_alloc((void **)&j->subject, list->count, sizeof *j->subject, err);
         if (!st)
             st = cafi_pairs_subjects(&j->pairs, list->count, j->subject, &j->subjects, err);
-    }
+    } else
+        count_contradictions(j);
     if (st || !j->o->in.bootstrap)
         return st;
     return cafi_bootstrap_new(&j->bootstrap, j->pairs.pairs, j->pairs.count,

@@ -28,6 +28,7 @@ typedef struct verify_job {
     cafi_pair_list pairs;
     uint32_t *subject; /* [list.count], where the template list has none */
     size_t subjects;
+    size_t contradictions; /* pairs whose label is not what the subjects given say */
     cafi_bootstrap bootstrap;
     float *score; /* [pairs.count] */
     cafi_npy_writer *scores;

@@ -1,5 +1,6 @@
 #include "eval_verify.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -80,6 +81,7 @@ static void write_json(const verify_job *j, cafi_buf *out)
     cafi_json_int(&json, "rows", (int64_t)j->in.list.rows);
     cafi_json_int(&json, "templates", (int64_t)j->in.list.count);
     cafi_json_int(&json, "subjects", (int64_t)j->subjects);
+    cafi_json_int(&json, "contradictions", (int64_t)j->contradictions);
     cafi_json_int(&json, "resamples", (int64_t)j->o->in.bootstrap);
     cafi_json_real(&json, "smallest_far", CAFI_MIN_FALSE_ACCEPTS / (double)j->pairs.impostor);
     cafi_json_begin_array(&json, "results");
@@ -95,18 +97,6 @@ static void write_json(const verify_job *j, cafi_buf *out)
     cafi_buf_text(out, "\n");
 }
 
-/* "97.75" or "97.75*", and below it the interval. */
-static void percent_cell(eval_table *t, double value, bool flagged, bool interval, double low,
-                         double high)
-{
-    const char *mark = flagged ? "*" : " ";
-
-    if (interval)
-        eval_table_cell(t, "%.2f%s\n[%.2f, %.2f]", 100 * value, mark, 100 * low, 100 * high);
-    else
-        eval_table_cell(t, "%.2f%s", 100 * value, mark);
-}
-
 static void fill_table(const verify_job *j, eval_table *t)
 {
     t->columns = 3 + CAFI_FARS;
@@ -120,8 +110,8 @@ static void fill_table(const verify_job *j, eval_table *t)
 
         eval_table_cell(t, "%s", j->in.recipes[i].name);
         for (int f = 0; f < CAFI_FARS; f++)
-            percent_cell(t, r->roc.tar[f], !r->roc.supported[f], r->tar != NULL, r->low[f],
-                         r->high[f]);
+            eval_table_percent(t, r->roc.tar[f], r->roc.supported[f], r->tar != NULL, r->low[f],
+                               r->high[f]);
         eval_table_cell(t, "%.3f", 100 * r->roc.auc);
         eval_table_cell(t, "%.2f", 100 * r->roc.eer);
     }
@@ -130,15 +120,15 @@ static void fill_table(const verify_job *j, eval_table *t)
     eval_table_cell(t, "%s - %s", j->in.recipes[j->compared[0]].name,
                     j->in.recipes[j->compared[1]].name);
     for (int f = 0; f < CAFI_FARS; f++)
-        percent_cell(t, j->difference[f], !j->results[0].roc.supported[f], true, j->low[f],
-                     j->high[f]);
+        eval_table_percent(t, j->difference[f], j->results[0].roc.supported[f], true, j->low[f],
+                           j->high[f]);
     eval_table_cell(t, " ");
     eval_table_cell(t, " ");
 }
 
 static void number_cell(eval_table *t, bool known, double value)
 {
-    if (known)
+    if (known && !isnan(value))
         eval_table_cell(t, "%.9g", value);
     else
         eval_table_cell(t, "%s", "");
@@ -193,6 +183,9 @@ static void write_counts(const verify_job *j, cafi_buf *out)
                     "impostor, %zu listed before; %zu subjects\n",
                     j->in.list.count, j->in.list.rows, j->in.templates.dropped, j->pairs.count,
                     j->pairs.genuine, j->pairs.impostor, j->pairs.duplicates, j->subjects);
+    if (j->contradictions)
+        cafi_buf_printf(out, "%zu pairs contradict the subjects that the templates are given\n",
+                        j->contradictions);
     if (j->o->in.bootstrap)
         cafi_buf_printf(out, "[ ]: 95 %% interval, %zu resamples of subjects. ",
                         j->o->in.bootstrap);

@@ -27,19 +27,36 @@ static void split_blanks(cafi_lines *lines, const char *text, size_t size)
     }
 }
 
+/* The end of a field in quotes that begins at text[start]: behind the closing
+ * quote, or the end of the line where there is none. "" is a quote inside. */
+static size_t skip_quotes(const char *text, size_t start, size_t size)
+{
+    size_t i = start + 1;
+
+    while (i < size && (text[i] != '"' || (i + 1 < size && text[i + 1] == '"')))
+        i += text[i] == '"' ? 2 : 1;
+    return i < size ? i + 1 : size;
+}
+
 static void split_commas(cafi_lines *lines, const char *text, size_t size)
 {
     for (size_t start = 0; start <= size;) {
-        const char *comma = memchr(text + start, ',', size - start);
-        size_t end = comma ? (size_t)(comma - text) : size;
         size_t from = start;
-        size_t to = end;
+        size_t end = 0;
+        size_t to = 0;
 
-        while (from < to && is_blank(text[from]))
+        while (from < size && is_blank(text[from]))
             from++;
+        end = from < size && text[from] == '"' ? skip_quotes(text, from, size) : from;
+        while (end < size && text[end] != ',')
+            end++;
+        to = end;
         while (to > from && is_blank(text[to - 1]))
             to--;
-        add(lines, text + from, to - from);
+        if (to - from >= 2 && text[from] == '"' && text[to - 1] == '"')
+            add(lines, text + from + 1, to - from - 2);
+        else
+            add(lines, text + from, to - from);
         start = end + 1;
     }
 }

@@ -16,7 +16,8 @@ typedef struct cafi_field {
 typedef struct cafi_lines {
     const char *data;
     size_t size;
-    bool comma; /* fields end at commas; blanks around them are dropped */
+    bool comma; /* fields end at commas; blanks around them are dropped, and so are
+                 * double quotes, between which a comma is text ("" stays as it is) */
     size_t at;
     size_t line; /* number of the line in fields, from 1 */
     size_t count;

@@ -107,6 +107,39 @@ check "a bad label is named by line" bad_pairs "line 3: label 2" "1000 1001 2"
 check "a failure leaves no file" nothing_left
 check "caface without a model" fails 1 "needs --model" verify --method caface
 check "an unknown method" fails 1 "magic" verify --method magic
+# Names of the methods, and a list of subjects that the pairs contradict.
+aliases() { verify --method media-average --bootstrap 0 --json | grep -q '"name":"media","method":"media"'; }
+contradicted() {
+    awk '{ print $1, $2, $3, "everybody" }' "$work/T.txt" >"$work/E.txt"
+    verify --method average --templates "$work/E.txt" --json | grep -q '"contradictions":12210,' &&
+        verify --method average --templates "$work/E.txt" | grep -q '^12210 pairs contradict' &&
+        verify --method average --json | grep -q '"contradictions":0,'
+}
+# Without enough subjects some resamples, here all, have no impostor.
+no_interval() {
+    verify --method average --bootstrap 1 --templates "$work/E.txt" --seed 3 >"$work/t.txt" && ! grep -q nan "$work/t.txt"
+}
+# The difference of every figure of identification, its interval over the same resamples.
+compare_ranks() {
+    identify -m "$model" --method average,caface@4 --compare caface average --bootstrap 50 --json --csv "$work/d.csv" \
+        >"$work/d.json" && grep -q '"compare":\[{"a":"caface@4","b":"average","gallery":"G1","difference":{"rank1":' "$work/d.json" &&
+        awk -F, 'NR == 2 { a = $3 } NR == 3 { c = $3 } NR == 4 { d = $3; low = $4; high = $5; name = $1 }
+            END { e = c - a - d; exit !(name == "caface@4 - average" && e < 1e-8 && e > -1e-8 && low <= d && d <= high) }' "$work/d.csv"
+}
+# A row less itself is 0 in every resample: the resamples are the same.
+compare_self() {
+    identify --method average --compare average average --bootstrap 50 --csv "$work/d.csv" >/dev/null &&
+        awk -F, 'NR == 3 { exit !($3 == 0 && $4 == 0 && $5 == 0) }' "$work/d.csv" &&
+        verify --method average --compare average,average --bootstrap 50 --csv "$work/d.csv" >/dev/null &&
+        awk -F, 'NR == 3 { for (i = 2; i < 26; i += 4) if ($i != 0 || $(i + 1) != 0 || $(i + 2) != 0) exit 1 }' "$work/d.csv"
+}
+check "media-average is media" aliases
+check "pairs that contradict the subjects are counted" contradicted
+check "no interval is no number" no_interval
+check "identification: two rows compared" compare_ranks
+check "a row compared with itself" compare_self
+check "compare takes two rows" fails 2 "two rows" verify --method average --compare average
+check "compare needs the bootstrap" fails 2 "bootstrap" identify --method average --compare average average --bootstrap 0
 check "no pairs" fails 2 "--pairs" "$caface" eval verify -f "$set"
 check "compare with something that is no row" fails 1 "caface@8 is no row" \
     verify -m "$model" --method average,caface@4 --compare caface@8,average

@@ -283,12 +283,12 @@ static void subject_lists_are_read(void **state)
     caface_error err;
 
     (void)state;
-    /* IJB's header in another order, a template in two lines, CRLF */
+    /* IJB's header in another order, a template in two lines, CRLF, quotes */
     EXPECT_OK(
         cafi_subject_list_read(&gallery,
                                file_of("G.csv", "SIGHTING_ID, TEMPLATE_ID ,SUBJECT_ID,FILE\r\n"
                                                 "1,30,joe,x.jpg\r\n2,10,ann,y.jpg\r\n"
-                                                "3,30,joe,z.jpg"),
+                                                "\"3, \"\"a\"\", b\", \"30\" ,\"joe\",z.jpg"),
                                &list, &book, &err),
         err);
     assert_int_equal(gallery.count, 2);
@@ -313,6 +313,7 @@ static void bad_subject_lists_are_named_by_line(void **state)
         {"TEMPLATE_ID,SUBJECT_ID\n10,1\n20\n", {"line 3 has 1 fields", NULL}},
         {"TEMPLATE_ID,SUBJECT_ID\n10,1\nx,1\n", {"line 3", "\"x\"", NULL}},
         {"TEMPLATE_ID,SUBJECT_ID\n10,\n", {"line 2", "no subject", NULL}},
+        {"TEMPLATE_ID,SUBJECT_ID\n\"10,1\n", {"line 2 has 1 fields", NULL}},
         {"TEMPLATE_ID,SUBJECT_ID\n40,1\n", {"line 2", "template 40", "T.txt", NULL}},
         {"10,1\n20,1\n10,2\n", {"template 10 has two subjects", "lines 1 and 3", NULL}},
     };
