@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "files/json.h"
 
@@ -12,6 +13,31 @@ void fuzz_check(bool condition, const char *what)
         return;
     fprintf(stderr, "fuzz: %s\n", what);
     abort();
+}
+
+static char path[64];
+
+static void remove_file(void)
+{
+    unlink(path);
+}
+
+const char *fuzz_file(const void *bytes, size_t size)
+{
+    FILE *f = NULL;
+
+    if (!path[0]) {
+        int fd = 0;
+
+        snprintf(path, sizeof path, "/tmp/caface-fuzz-XXXXXX");
+        fd = mkstemp(path);
+        fuzz_check(fd >= 0, "no temporary file");
+        close(fd);
+        atexit(remove_file);
+    }
+    f = fopen(path, "wb");
+    fuzz_check(f && fwrite(bytes, 1, size, f) == size && fclose(f) == 0, "cannot write");
+    return path;
 }
 
 static void read_tensor(const cafi_bundle *b, const cafi_tensor *t)

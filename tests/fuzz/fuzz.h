@@ -13,6 +13,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* Aborts unless condition holds; with a line on stderr. */
 void fuzz_check(bool condition, const char *what);
 
+/* The bytes as a file, for readers that take a path; always the same one, removed
+ * at exit. */
+const char *fuzz_file(const void *bytes, size_t size);
+
 /* Opens the bytes as a file and, if that succeeds, reads everything in it: the
  * tensors in several ways, the configuration, the checksums. Checks that an
  * error comes with one sentence, that names are found, and that opening twice

@@ -1,36 +1,10 @@
 /* index.tsv: whatever opens has text in every field, and comes back when it is
- * written and read again. The reader takes a path, so this one has a file. */
-#include <stdio.h>
+ * written and read again. */
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "files/index.h"
 #include "fuzz.h"
-
-static char path[64];
-
-static void remove_file(void)
-{
-    unlink(path);
-}
-
-static void write_file(const void *bytes, size_t size)
-{
-    FILE *f = NULL;
-
-    if (!path[0]) {
-        int fd = 0;
-
-        snprintf(path, sizeof path, "/tmp/caface-fuzz-XXXXXX");
-        fd = mkstemp(path);
-        fuzz_check(fd >= 0, "no temporary file");
-        close(fd);
-        atexit(remove_file);
-    }
-    f = fopen(path, "wb");
-    fuzz_check(f && fwrite(bytes, 1, size, f) == size && fclose(f) == 0, "cannot write");
-}
 
 /* With a byte order mark, which the reader takes away: a first column's name
  * may begin with one of its own. */
@@ -54,14 +28,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     cafi_index *again = NULL;
     cafi_buf text = {0};
     caface_error err;
+    const char *path = fuzz_file(data, size);
 
-    write_file(data, size);
     if (cafi_index_open(&index, path, &err)) {
         fuzz_check(strncmp(err.message, path, strlen(path)) == 0, "an error without its path");
         return 0;
     }
     write_again(index, &text);
-    write_file(text.data, text.size);
+    path = fuzz_file(text.data, text.size);
     fuzz_check(cafi_index_open(&again, path, &err) == CAFACE_OK, "our own text is refused");
     fuzz_check(cafi_index_rows(index) == cafi_index_rows(again) &&
                    cafi_index_columns(index) == cafi_index_columns(again),
