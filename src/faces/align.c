@@ -11,36 +11,72 @@ const cafi_point cafi_template[CAFI_LANDMARKS] = {
     {41.5493f, 92.3655f}, {70.7299f, 92.2041f},
 };
 
+/* What both fits are made of: centres, and sums over the centred points. */
+typedef struct sums {
+    double tx, ty, lx, ly;      /* centres of template and landmarks */
+    double dot, cross;          /* of template with landmarks */
+    double template_, landmark; /* squares */
+} sums;
+
+static caface_status sum_points(sums *s, const cafi_point *landmark, caface_error *err)
+{
+    *s = (sums){0};
+    for (int i = 0; i < CAFI_LANDMARKS; i++) {
+        if (!isfinite(landmark[i].x) || !isfinite(landmark[i].y))
+            return cafi_fail(err, CAFACE_EINVAL, "landmark %d is not a finite number", i);
+        s->tx += cafi_template[i].x / (double)CAFI_LANDMARKS;
+        s->ty += cafi_template[i].y / (double)CAFI_LANDMARKS;
+        s->lx += landmark[i].x / (double)CAFI_LANDMARKS;
+        s->ly += landmark[i].y / (double)CAFI_LANDMARKS;
+    }
+    for (int i = 0; i < CAFI_LANDMARKS; i++) {
+        double x = cafi_template[i].x - s->tx, y = cafi_template[i].y - s->ty;
+        double u = landmark[i].x - s->lx, v = landmark[i].y - s->ly;
+
+        s->dot += x * u + y * v;
+        s->cross += x * v - y * u;
+        s->template_ += x * x + y * y;
+        s->landmark += u * u + v * v;
+    }
+    return CAFACE_OK;
+}
+
+/* The map of rotation and scale (a, b) that takes centre to centre. */
+static caface_status map_centres(cafi_similarity_map *out, const sums *s, double a, double b,
+                                 caface_error *err)
+{
+    if (!(a * a + b * b > 1e-12) || !isfinite(a * a + b * b))
+        return cafi_fail(err, CAFACE_EINVAL, "the five landmarks have no extent");
+    *out =
+        (cafi_similarity_map){a, b, s->lx - a * s->tx + b * s->ty, s->ly - b * s->tx - a * s->ty};
+    return CAFACE_OK;
+}
+
 /* Least squares over a, b, tx, ty has a closed form once both sets of points
  * are centred: the normal equations are diagonal. */
 caface_status cafi_align_map(cafi_similarity_map *out, const cafi_point *landmark,
                              caface_error *err)
 {
-    double tx = 0.0, ty = 0.0, lx = 0.0, ly = 0.0;
-    double a = 0.0, b = 0.0, norm = 0.0;
+    sums s;
+    caface_status st = sum_points(&s, landmark, err);
 
-    for (int i = 0; i < CAFI_LANDMARKS; i++) {
-        if (!isfinite(landmark[i].x) || !isfinite(landmark[i].y))
-            return cafi_fail(err, CAFACE_EINVAL, "landmark %d is not a finite number", i);
-        tx += cafi_template[i].x / (double)CAFI_LANDMARKS;
-        ty += cafi_template[i].y / (double)CAFI_LANDMARKS;
-        lx += landmark[i].x / (double)CAFI_LANDMARKS;
-        ly += landmark[i].y / (double)CAFI_LANDMARKS;
-    }
-    for (int i = 0; i < CAFI_LANDMARKS; i++) {
-        double x = cafi_template[i].x - tx, y = cafi_template[i].y - ty;
-        double u = landmark[i].x - lx, v = landmark[i].y - ly;
+    return st ? st : map_centres(out, &s, s.dot / s.template_, s.cross / s.template_, err);
+}
 
-        a += x * u + y * v;
-        b += x * v - y * u;
-        norm += x * x + y * y;
-    }
-    a /= norm;
-    b /= norm;
-    if (!(a * a + b * b > 1e-12) || !isfinite(a * a + b * b))
+/* The fit the other way is (dot, -cross) / landmark; this is its inverse. */
+caface_status cafi_align_map_in_crop(cafi_similarity_map *out, const cafi_point *landmark,
+                                     caface_error *err)
+{
+    sums s;
+    double square = 0;
+    caface_status st = sum_points(&s, landmark, err);
+
+    if (st)
+        return st;
+    square = s.dot * s.dot + s.cross * s.cross;
+    if (!(square > 1e-12 * s.template_ * s.template_))
         return cafi_fail(err, CAFACE_EINVAL, "the five landmarks have no extent");
-    *out = (cafi_similarity_map){a, b, lx - a * tx + b * ty, ly - b * tx - a * ty};
-    return CAFACE_OK;
+    return map_centres(out, &s, s.dot * s.landmark / square, s.cross * s.landmark / square, err);
 }
 
 /* The pixel, or black outside. */

@@ -25,6 +25,12 @@ typedef struct cafi_similarity_map {
 caface_status cafi_align_map(cafi_similarity_map *out, const cafi_point *landmark,
                              caface_error *err);
 
+/* The same with the squares of the crop, as InsightFace aligns IJB's pictures
+ * (Umeyama 1991 from the landmarks to the template): a face whose points don't
+ * match the template comes out smaller, never larger, than by the map above. */
+caface_status cafi_align_map_in_crop(cafi_similarity_map *out, const cafi_point *landmark,
+                                     caface_error *err);
+
 /* Bilinear samples of the picture, black outside of it. Pixel centres are at
  * whole coordinates.
  *   crop  u8 [112][112][3] */

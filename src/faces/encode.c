@@ -1,16 +1,14 @@
 #include "faces/encode.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "base/cpu.h"
+#include "base/mem.h"
 #include "faces/feed.h"
 #include "files/feature_set_write.h"
-#include "files/names.h"
-#include "media/image.h"
 
 /* Batches of the encoder that are collected before it runs, so that its threads
  * are started seldom. */
@@ -142,12 +140,13 @@ static caface_status flush_batch(work *w, caface_error *err)
         return st;
     for (size_t i = 0; !st && i < w->pending; i++) {
         float *feature = w->features + i * w->C;
+        const float *style = w->styles && !w->E ? w->styles + i * 2 * w->S : NULL;
 
         for (size_t c = 0; w->failed[i] && c < w->C; c++)
             feature[c] = NAN;
         w->input->fields(w->input->ctx, w->picture_of[i], w->failed[i], w->fields);
-        st = cafi_set_append(w->writer, 1, feature, w->E ? NULL : w->styles + i * 2 * w->S,
-                             w->E ? w->compact + i * w->E : NULL, w->fields, err);
+        st = cafi_set_append(w->writer, 1, feature, style, w->E ? w->compact + i * w->E : NULL,
+                             w->fields, err);
     }
     w->pending = 0;
     return st;
@@ -230,10 +229,12 @@ static caface_status match_rows(work *w, caface_error *err)
 {
     caface_status st = w->input->match(w->input->ctx, w->old, w->row_of, w->result, err);
 
-    for (size_t i = 0; !st && i < w->input->count; i++)
+    if (st)
+        return st;
+    for (size_t i = 0; i < w->input->count; i++)
         w->result->resumed += w->row_of[i] != SIZE_MAX;
     w->result->resumed -= w->result->failure_count; /* rows of pictures that still fail */
-    return st;
+    return CAFACE_OK;
 }
 
 /* Is the old set what would be made now, row by row? */

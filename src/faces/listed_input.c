@@ -56,12 +56,14 @@ static caface_status align(const cafi_listed_face *face, const unsigned char *by
 {
     cafi_image image = {0};
     cafi_view view;
+    cafi_similarity_map map;
     caface_status st = cafi_image_decode(&image, bytes, size, err);
 
     if (st)
         return st;
     view = cafi_image_view(&image);
-    st = cafi_align_face(crop, &view, face->landmark, err);
+    if (!(st = cafi_align_map_in_crop(&map, face->landmark, err)))
+        cafi_align_warp(crop, &view, &map);
     cafi_image_clear(&image);
     return st;
 }

@@ -1,5 +1,6 @@
 /* Listed pictures with landmarks, as pictures to encode: each is aligned, and is
- * a row of the set whatever becomes of it. */
+ * a row of the set whatever becomes of it. Landmarks are fitted in the crop, as
+ * the release's evaluation does (faces/align.h). */
 #ifndef CAFI_FACES_LISTED_INPUT_H
 #define CAFI_FACES_LISTED_INPUT_H
 

@@ -152,6 +152,61 @@ static void alignment_inverts_a_known_map(void **state)
     free(pixels);
 }
 
+/* Squared distance, in the crop, of the landmarks that a map takes back to it
+ * from the template. */
+static double crop_error(cafi_similarity_map m, const cafi_point *landmark)
+{
+    double square = m.a * m.a + m.b * m.b;
+    double sum = 0;
+
+    for (int i = 0; i < CAFI_LANDMARKS; i++) {
+        double u = landmark[i].x - m.tx, v = landmark[i].y - m.ty;
+        double x = (m.a * u + m.b * v) / square - cafi_template[i].x;
+        double y = (m.a * v - m.b * u) / square - cafi_template[i].y;
+
+        sum += x * x + y * y;
+    }
+    return sum;
+}
+
+/* No map near the fit in the crop is better, and the other fit is worse. */
+static void the_fit_in_the_crop_is_the_best(void **state)
+{
+    test_rng rng = {test_seed()};
+
+    (void)state;
+    for (int trial = 0; trial < 50; trial++) {
+        double angle = 3 * test_uniform(&rng), scale = 1.5 + test_uniform(&rng);
+        cafi_point landmark[CAFI_LANDMARKS];
+        cafi_similarity_map best, other;
+        caface_error err;
+        double least = 0;
+
+        for (int i = 0; i < CAFI_LANDMARKS; i++) {
+            double x = cafi_template[i].x + 8 * test_uniform(&rng);
+            double y = cafi_template[i].y + 8 * test_uniform(&rng);
+
+            landmark[i].x = (float)(scale * (cos(angle) * x - sin(angle) * y) + 100);
+            landmark[i].y = (float)(scale * (sin(angle) * x + cos(angle) * y) - 30);
+        }
+        EXPECT_OK(cafi_align_map_in_crop(&best, landmark, &err), err);
+        EXPECT_OK(cafi_align_map(&other, landmark, &err), err);
+        least = crop_error(best, landmark);
+        assert_true(least < crop_error(other, landmark));
+        assert_true(hypot(best.a, best.b) >= hypot(other.a, other.b));
+        for (int k = 0; k < 8; k++) {
+            cafi_similarity_map near_by = best;
+            double step = k % 2 ? 1e-3 : -1e-3;
+
+            near_by.a += k / 2 == 0 ? step : 0;
+            near_by.b += k / 2 == 1 ? step : 0;
+            near_by.tx += k / 2 == 2 ? 100 * step : 0;
+            near_by.ty += k / 2 == 3 ? 100 * step : 0;
+            assert_true(crop_error(near_by, landmark) > least);
+        }
+    }
+}
+
 static void hopeless_landmarks_are_refused(void **state)
 {
     cafi_point landmark[CAFI_LANDMARKS] = {{3, 3}, {3, 3}, {3, 3}, {3, 3}, {3, 3}};
@@ -160,6 +215,7 @@ static void hopeless_landmarks_are_refused(void **state)
 
     (void)state;
     EXPECT_FAIL(cafi_align_map(&map, landmark, &err), CAFACE_EINVAL, err, "no extent");
+    EXPECT_FAIL(cafi_align_map_in_crop(&map, landmark, &err), CAFACE_EINVAL, err, "no extent");
     landmark[2].x = INFINITY;
     EXPECT_FAIL(cafi_align_map(&map, landmark, &err), CAFACE_EINVAL, err, "landmark 2");
 }
@@ -209,6 +265,7 @@ int main(void)
         cmocka_unit_test(unsound_faces_are_seen),
         cmocka_unit_test(resampling_is_pillows_bit_for_bit),
         cmocka_unit_test(alignment_inverts_a_known_map),
+        cmocka_unit_test(the_fit_in_the_crop_is_the_best),
         cmocka_unit_test(hopeless_landmarks_are_refused),
         cmocka_unit_test(warps_stay_inside),
         cmocka_unit_test(centre_is_the_middle),
