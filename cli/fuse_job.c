@@ -283,8 +283,9 @@ static caface_status prepare(job *j, caface_error *err)
 
     if ((st = check_writable(o->output, err)) || (st = check_writable(o->weights, err)) ||
         (st = check_writable(o->save_state, err)) ||
-        (st = cli_open_fusion(&j->model, &o->models, CLI_NO_BACKBONE, err)) || (st = open_set(j, err)) ||
-        (st = cafi_pool_new(&j->pool, o->common.threads, err)) || !j->set)
+        (st = cli_open_fusion(&j->model, &o->models, CLI_NO_BACKBONE, err)) ||
+        (st = open_set(j, err)) || (st = cafi_pool_new(&j->pool, o->common.threads, err)) ||
+        !j->set)
         return st;
     if ((st = group_rows(j, err)) || (o->drop_invalid && (st = drop_rows(j, err))))
         return st;
