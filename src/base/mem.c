@@ -8,6 +8,8 @@
 #include <sys/mman.h>
 
 #define HUGE_PAGE ((size_t)2 << 20)
+/* From here on. Smaller ones come and go, and malloc gives them used memory. */
+#define HUGE_ARRAY (2 * HUGE_PAGE)
 
 bool cafi_mul_size(size_t a, size_t b, size_t *out)
 {
@@ -40,11 +42,11 @@ caface_status cafi_alloc_f32(float **out, size_t rows, size_t cols, caface_error
     if (!cafi_mul_size(rows, cols, &bytes) || !cafi_mul_size(bytes, sizeof(float), &bytes) ||
         bytes > SIZE_MAX - 64)
         return cafi_fail(err, CAFACE_ENOMEM, "out of memory: %zu rows of %zu floats", rows, cols);
-    if (posix_memalign(&p, bytes < HUGE_PAGE ? 64 : HUGE_PAGE, bytes ? bytes : 64))
+    if (posix_memalign(&p, bytes < HUGE_ARRAY ? 64 : HUGE_PAGE, bytes ? bytes : 64))
         return cafi_fail_memory(err, bytes);
 #ifdef MADV_HUGEPAGE
     /* A hint; without it every 4 KiB of a gigabyte of weights is a fault of its own. */
-    if (bytes >= HUGE_PAGE)
+    if (bytes >= HUGE_ARRAY)
         (void)madvise(p, bytes, MADV_HUGEPAGE);
 #endif
     *out = p;
