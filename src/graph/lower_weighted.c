@@ -248,7 +248,9 @@ static cafi_dnn_spec gemm_spec(const cafi_lowering *lw, const cafi_ir_node *n, c
 caface_status cafi_lower_gemm(cafi_lowering *lw, size_t i, caface_error *err)
 {
     const cafi_ir_node *n = &lw->ir->nodes[i];
-    bool map = lw->ir->nodes[n->inputs[0]].node.shape.ndim == 4;
+    /* Rows of one position are taken as they are, not filled up to whole groups of channels. */
+    bool map = lw->ir->nodes[n->inputs[0]].node.shape.ndim == 4 &&
+               cafi_extent_of(lw, n->inputs[0]).positions > 1;
     cafi_step step = {.kind = CAFI_STEP_DNN, .label = "gemm", .in_count = 1, .ir = i};
     cafi_elem elem = cafi_elem_of(lw, i) == CAFI_ELEM_BF16 ? CAFI_ELEM_BF16 : CAFI_ELEM_F32;
     cafi_layout layout = map ? lw->layout : CAFI_LAYOUT_PLAIN;

@@ -406,6 +406,35 @@ static void test_reductions_and_softmax(void **state)
     }
 }
 
+/* A matrix on a map of any number of channels, one position included. */
+static void test_matrix_on_maps(void **state)
+{
+    test_rng rng = {test_seed()};
+
+    (void)state;
+    for (int i = 0; i < 12; i++) {
+        build b;
+        int64_t w[2] = {(int64_t)between(&rng, 1, 40), 1};
+
+        start(&b, &rng);
+        input(&b, between(&rng, 1, 40), between(&rng, 1, 6), between(&rng, 1, 6));
+        if (i % 2)
+            conv(&b, 0, between(&rng, 1, 40), 3, 1, 1, 1, true);
+        if (i % 3 < 2)
+            add(&b, (cafi_node){.op = CAFI_OP_REDUCE_MEAN,
+                                .inputs = {b.last},
+                                .input_count = 1,
+                                .axes = 0xcu,
+                                .keep_dims = true});
+        for (int d = 1; d < 4; d++)
+            w[1] *= shape_of(&b, b.last)->dim[d];
+        add(&b, (cafi_node){.op = CAFI_OP_GEMM,
+                            .inputs = {b.last, constant(&b, 2, w, 1, 0)},
+                            .input_count = 2});
+        finish(&b, "matrix");
+    }
+}
+
 static void test_moves(void **state)
 {
     test_rng rng = {test_seed()};
@@ -590,13 +619,13 @@ static void test_refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_convolutions), cmocka_unit_test(test_winograd),
-        cmocka_unit_test(test_fold_before),  cmocka_unit_test(test_blocks),
-        cmocka_unit_test(test_element_wise), cmocka_unit_test(test_binary),
-        cmocka_unit_test(test_pooling),      cmocka_unit_test(test_reductions_and_softmax),
-        cmocka_unit_test(test_moves),        cmocka_unit_test(test_matmul),
-        cmocka_unit_test(test_bf16),         cmocka_unit_test(test_int8),
-        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_convolutions),   cmocka_unit_test(test_winograd),
+        cmocka_unit_test(test_fold_before),    cmocka_unit_test(test_blocks),
+        cmocka_unit_test(test_element_wise),   cmocka_unit_test(test_binary),
+        cmocka_unit_test(test_pooling),        cmocka_unit_test(test_reductions_and_softmax),
+        cmocka_unit_test(test_moves),          cmocka_unit_test(test_matmul),
+        cmocka_unit_test(test_matrix_on_maps), cmocka_unit_test(test_bf16),
+        cmocka_unit_test(test_int8),           cmocka_unit_test(test_refusals),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
