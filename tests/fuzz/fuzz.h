@@ -17,6 +17,9 @@ void fuzz_check(bool condition, const char *what);
  * at exit. */
 const char *fuzz_file(const void *bytes, size_t size);
 
+/* Reads every byte, for the sanitizer to see. */
+void fuzz_read(const void *bytes, size_t size);
+
 /* Opens the bytes as a file and, if that succeeds, reads everything in it: the
  * tensors in several ways, the configuration, the checksums. Checks that an
  * error comes with one sentence, that names are found, and that opening twice
