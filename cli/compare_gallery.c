@@ -49,7 +49,7 @@ static caface_status split_entry(const char *entry, char **name, const char **pa
         if (!st)
             (*name)[equals - entry] = '\0';
         *path = equals + 1;
-        return st;
+        return st || **path ? st : cafi_fail(err, CAFACE_EINVAL, "%s: names no picture", entry);
     }
     st = cafi_strdup(name, slash ? slash + 1 : entry, err);
     dot = st ? NULL : strrchr(*name, '.');

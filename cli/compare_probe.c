@@ -3,13 +3,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/mem.h"
 #include "faces/align.h"
+#include "faces/track_log.h"
 #include "interrupt.h"
 #include "media/image_write.h"
 #include "progress.h"
@@ -148,22 +148,13 @@ static caface_status reserve(const cli_probe *p, cli_track *t, caface_error *err
     return st;
 }
 
-static double length_of(const float *v, size_t n)
-{
-    double sum = 0.0;
-
-    for (size_t i = 0; i < n; i++)
-        sum += (double)v[i] * v[i];
-    return sqrt(sum);
-}
-
 static caface_status add_face(follow *f, const cafi_frame *frame, const cafi_sighting *face,
                               caface_error *err)
 {
     cli_probe *p = f->probe;
     const cli_gallery *g = p->options->gallery;
     cli_track *t = known_track(p, face->track);
-    double norm = length_of(face->feature, p->C);
+    double norm = cafi_feature_length(face->feature, p->C);
     cli_point point = {.frame = frame->index,
                        .seconds = frame->seconds,
                        .score = face->face.score,

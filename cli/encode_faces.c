@@ -171,7 +171,7 @@ static caface_status run_pipeline(job *j, cafi_pipeline_options *o, caface_error
     o->ctx = j;
     st = cafi_pipeline_run(&result, o, j->last_template, err);
     j->result->images += result.frames;
-    j->result->stopped = j->result->stopped || result.stopped;
+    j->result->stopped = j->result->stopped || result.stopped || cli_interrupted();
     if (o->track)
         j->last_template += result.tracks;
     return st;

@@ -175,18 +175,24 @@ static float pair_worth(const cafi_tracker *t, const track *tr, const cafi_face 
 
     if (unit && tr->has_mean) {
         motion m = motion_of(&face->box);
-        float reach = (1.0f + 0.2f * (float)tr->unseen) * 2.0f * fmaxf(tr->at.w, tr->at.h);
+        float reach = fminf(1.0f + 0.1f * (float)tr->unseen, 2.5f) * fmaxf(tr->at.w, tr->at.h);
 
         alike = (float)cosine(unit, tr->mean, t->C);
         if (alike < o->different)
             return -1.0f;
         /* Back after a gap, or too fast for the prediction: known by its face, but
-         * no face crosses the picture, or changes its size by half, in no time. */
+         * no face crosses the picture, or changes its size by half, in no time, and
+         * poor pictures of two people in one light can be more alike than good ones
+         * of one person. So the place counts: a face's size and a tenth for each
+         * frame unseen. */
         if (!faint && alike >= o->same &&
             hypotf(m.x - tr->seen_at.x, m.y - tr->seen_at.y) < reach &&
             fabsf(logf(m.h / tr->seen_at.h)) < 0.7f)
             return iou + alike;
     }
+    /* After a long gap whoever stands there may be anybody. */
+    if (tr->unseen > o->gap / 3 + 1)
+        return -1.0f;
     return iou >= need ? iou + alike : -1.0f;
 }
 

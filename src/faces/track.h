@@ -21,7 +21,8 @@ typedef struct cafi_track_options {
     float low;           /* one below this is not looked at */
     float overlap;       /* least IoU of a prediction and a confident face */
     float faint_overlap; /* and of a faint one */
-    size_t gap;          /* frames a track waits unseen */
+    size_t gap;          /* frames a track waits unseen; after a third of them it takes
+                            nobody back but by embedding */
     size_t confirm;      /* faces a track needs to be reported */
     float same;          /* least cosine that bridges a gap without overlap */
     float different;     /* below this cosine two faces are two people */

@@ -74,7 +74,7 @@ static caface_status find_track(cafi_track_log *log, const char *source, int64_t
     return CAFACE_OK;
 }
 
-static double length_of(const float *feature, size_t C)
+double cafi_feature_length(const float *feature, size_t C)
 {
     double sum = 0.0;
 
@@ -102,7 +102,7 @@ caface_status cafi_track_log_add(cafi_track_log *log, const char *source, const 
         st = caface_set_push(t->set, face->feature, face->style, 1, err);
     if (st)
         return st;
-    t->norm = length_of(face->feature, log->C);
+    t->norm = cafi_feature_length(face->feature, log->C);
     t->norms += t->norm;
     t->last_seen = log->frames;
     t->faces[t->count++] = (cafi_logged_face){frame->index, frame->seconds, face->face, 0.0f};

@@ -30,6 +30,10 @@ typedef struct cafi_logged_track {
 
 typedef struct cafi_track_log cafi_track_log;
 
+/* The Euclidean length of a feature, f32 [C]: what a face weighs where there is
+ * no fusion model. */
+double cafi_feature_length(const float *feature, size_t C);
+
 /* model may be NULL: no sets, no weights. It must outlive the log. C: length of a feature. */
 caface_status cafi_track_log_new(cafi_track_log **out, const caface_model *model, size_t C,
                                  caface_error *err);

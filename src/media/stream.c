@@ -29,6 +29,7 @@ struct cafi_stream {
     AVFrame *frame;
     uint8_t *flat; /* R G B before it is turned */
     size_t flat_capacity;
+    cafi_stop_waiting stop;
     int video;     /* index of the stream */
     double origin; /* of its time stamps */
     double last;   /* time of the last frame */
@@ -68,6 +69,13 @@ static caface_status fail_av(caface_error *err, const char *path, int code, cons
     return cafi_fail(err, system ? CAFACE_EIO : CAFACE_EFORMAT, "%s: %s: %s", path, what, text);
 }
 
+static int is_over(void *ctx)
+{
+    const cafi_stream *s = ctx;
+
+    return s->stop && s->stop();
+}
+
 /* The container: probed, and refused where it is text that FFmpeg would draw
  * as a picture of characters. */
 static caface_status open_container(cafi_stream *s, const char *path, caface_error *err)
@@ -86,6 +94,9 @@ static caface_status open_container(cafi_stream *s, const char *path, caface_err
             return cafi_fail_memory(err, strlen(name));
         av_dict_set(&options, "protocol_whitelist", "file", 0);
     }
+    s->format = avformat_alloc_context();
+    if (s->format)
+        s->format->interrupt_callback = (AVIOInterruptCB){is_over, s};
     code = avformat_open_input(&s->format, address ? address : name, device, &options);
     av_dict_free(&options);
     av_free(address);
@@ -170,7 +181,7 @@ static void read_info(cafi_stream *s)
 }
 
 caface_status cafi_stream_open(cafi_stream **out, const char *path, size_t threads,
-                               caface_error *err)
+                               cafi_stop_waiting stop, caface_error *err)
 {
     cafi_stream *s = NULL;
     void *memory = NULL;
@@ -183,6 +194,7 @@ caface_status cafi_stream_open(cafi_stream **out, const char *path, size_t threa
         return st;
     s = memory;
     s->from_start = true;
+    s->stop = stop;
     s->info.live = is_live(path);
     s->packet = av_packet_alloc();
     s->frame = av_frame_alloc();
@@ -244,7 +256,7 @@ static caface_status feed(cafi_stream *s, caface_error *err)
         return cafi_fail(err, CAFACE_ENOMEM, "video: out of memory");
     if (code < 0) {
         s->draining = true;
-        if (s->from_start && s->info.frames > s->packets)
+        if (s->from_start && s->info.frames > s->packets && !is_over(s))
             s->counts.missing = s->info.frames - s->packets;
         (void)avcodec_send_packet(s->codec, NULL);
         return CAFACE_OK;

@@ -8,6 +8,10 @@
 
 #include "media/frame.h"
 
+/* Asked while a source keeps one waiting: true gives up, as if it had ended
+ * there. Any thread. */
+typedef bool (*cafi_stop_waiting)(void);
+
 typedef struct cafi_stream cafi_stream;
 
 typedef struct cafi_stream_info {
@@ -28,12 +32,13 @@ typedef struct cafi_stream_counts {
 
 /* Opens path: a file, "-" for stdin, an address with "://", a device under
  * /dev/. A local file may refer to local files only, so that a playlist from
- * elsewhere reaches nothing on the network. threads 0: one for every core.
+ * elsewhere reaches nothing on the network. threads 0: one for every core. stop
+ * may be NULL; a pipe that is silent is not given up by it.
  * EIO: can't be opened. EFORMAT: nothing FFmpeg knows as video. EUNSUPPORTED:
  * no FFmpeg in this build, or no decoder. Sentences start with path. Turns off
  * FFmpeg's own messages, for the whole process. */
 caface_status cafi_stream_open(cafi_stream **out, const char *path, size_t threads,
-                               caface_error *err);
+                               cafi_stop_waiting stop, caface_error *err);
 void cafi_stream_close(cafi_stream *stream);
 cafi_stream_info cafi_stream_get_info(const cafi_stream *stream);
 cafi_stream_counts cafi_stream_get_counts(const cafi_stream *stream);

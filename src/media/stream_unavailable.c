@@ -2,9 +2,10 @@
 #include "media/stream.h"
 
 caface_status cafi_stream_open(cafi_stream **out, const char *path, size_t threads,
-                               caface_error *err)
+                               cafi_stop_waiting stop, caface_error *err)
 {
     (void)threads;
+    (void)stop;
     *out = NULL;
     return cafi_fail(err, CAFACE_EUNSUPPORTED,
                      "%s: this build reads no video: it was made without FFmpeg", path);

@@ -47,8 +47,9 @@ caface_status cafi_video_open(cafi_video **out, const char *path, const cafi_vid
         v->options.every = 1;
     st = cafi_strdup(&v->path, path, err);
     if (!st)
-        st = is_folder(path) ? cafi_folder_open(&v->folder, path, err)
-                             : cafi_stream_open(&v->stream, path, v->options.threads, err);
+        st = is_folder(path)
+                 ? cafi_folder_open(&v->folder, path, err)
+                 : cafi_stream_open(&v->stream, path, v->options.threads, v->options.stop, err);
     if (st) {
         cafi_video_close(v);
         return st;

@@ -6,10 +6,11 @@
 #include "media/stream.h"
 
 typedef struct cafi_video_options {
-    size_t every;    /* take each N-th frame; 0 is taken as 1 */
-    double start;    /* seconds to leave out at the beginning */
-    double duration; /* seconds to read from there; 0: to the end */
-    size_t threads;  /* of the decoder; 0: one for every core */
+    size_t every;           /* take each N-th frame; 0 is taken as 1 */
+    double start;           /* seconds to leave out at the beginning */
+    double duration;        /* seconds to read from there; 0: to the end */
+    size_t threads;         /* of the decoder; 0: one for every core */
+    cafi_stop_waiting stop; /* or NULL */
 } cafi_video_options;
 
 typedef struct cafi_video cafi_video;

@@ -130,6 +130,34 @@ static void gaps_are_bridged_for_the_same_person_only(void **state)
     cafi_tracker_free(t);
 }
 
+/* Faces that look alike, as poor pictures do, but one vanishes on the left and ten frames later
+ * one appears four of its sizes further right: two people. One that reappears beside its place is
+ * the same. */
+static void alike_is_not_enough(void **state)
+{
+    static const float places[] = {260.0f, 100.0f};
+    int64_t ids[2] = {0};
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        cafi_tracker *t = tracker(C);
+        test_rng rng = {test_seed()};
+        caface_error err;
+
+        for (int frame = 0; frame < 20; frame++) {
+            cafi_face f = person(frame < 5 ? 30.0f : places[i], 30.0f, 55.0f, 0.9f);
+            cafi_faces faces = {&f, frame < 5 || frame >= 15, 1};
+            float embedding[C];
+
+            look(embedding, &rng, 0);
+            EXPECT_OK(cafi_tracker_step(t, &faces, embedding, false, &ids[i], &err), err);
+        }
+        cafi_tracker_free(t);
+    }
+    assert_int_equal(ids[0], 2);
+    assert_int_equal(ids[1], 1);
+}
+
 static void tracks_end(void **state)
 {
     cafi_tracker *t = tracker(0);
@@ -202,6 +230,7 @@ int main(void)
         cmocka_unit_test(faint_faces_continue_but_do_not_start),
         cmocka_unit_test(crossing_people_keep_their_tracks),
         cmocka_unit_test(gaps_are_bridged_for_the_same_person_only),
+        cmocka_unit_test(alike_is_not_enough),
         cmocka_unit_test(tracks_end),
         cmocka_unit_test(nonsense_options_are_refused),
         cmocka_unit_test(cuts_are_jumps_not_motion),
