@@ -21,6 +21,7 @@ struct train_reference {
     double *divisors; /* [fuse calls][M], in the order of calls */
     size_t calls;     /* made so far */
     bool record;      /* write divisors, not read them */
+    bool smooth;
 };
 
 /* What a fuse call leaves for the next one. */
@@ -189,7 +190,7 @@ static void norm_statistics(const train_reference *r, size_t first, size_t n, do
 }
 
 /* Tokens and values of rows [first, first + n) of a sample, then the centres' rows. */
-static void embed(const train_reference *r, double *x, double *value, size_t sample, size_t first,
+static void embed(train_reference *r, double *x, double *value, size_t sample, size_t first,
                   size_t n)
 {
     const cafi_train_dims *d = &r->d;
@@ -203,6 +204,8 @@ static void embed(const train_reference *r, double *x, double *value, size_t sam
         double z = fmin(fmax((norm - stats[0]) / stats[1], -3.0), 3.0) * 10.0;
         size_t index = (size_t)(30 + (int)z);
 
+        if (r->record && fabs(z) < 30.0 && fabs(z - round(z)) < 1e-4)
+            r->smooth = false;
         for (size_t e = 0; e < d->E; e++)
             x[i * d->D + e] = r->compact[row * d->E + e];
         for (size_t p = 0; p < d->P; p++)
@@ -376,6 +379,8 @@ static void style_maker(train_reference *r)
         size_t c = i % d->S;
 
         z[i] = (double)style[0] * cfc[2 * c] + (double)style[1] * cfc[2 * c + 1];
+        if (r->record && fabs(z[i]) < 3e-4)
+            r->smooth = false;
         z[i] *= z[i] > 0.0 ? 1.0 : *at(r, r->bound.slope);
     }
     linear(r, r->compact, z, r->bound.sim, rows, d->S, d->E);
@@ -472,7 +477,8 @@ train_reference *train_reference_new(const cafi_params *params, const cafi_net_c
                            .pe = pe,
                            .base = weights,
                            .total = params->total,
-                           .record = true};
+                           .record = true,
+                           .smooth = true};
     r->w = zeros(params->total);
     r->compact = zeros(batch->B * 2 * config->T * params->dims.E);
     r->divisors = zeros(batch->B * (config->T + 3) * params->dims.M);
@@ -481,6 +487,11 @@ train_reference *train_reference_new(const cafi_params *params, const cafi_net_c
     train_reference_losses(r, 0, 0, NULL, 0.0, losses);
     r->record = false;
     return r;
+}
+
+bool train_reference_is_smooth(const train_reference *r)
+{
+    return r->smooth;
 }
 
 void train_reference_free(train_reference *r)

@@ -14,6 +14,10 @@ train_reference *train_reference_new(const cafi_params *params, const cafi_net_c
                                      const float *weights, const float *pe,
                                      const cafi_step_batch *batch);
 void train_reference_free(train_reference *r);
+/* Are all norms away from where their index jumps, and all mixed styles away from
+ * PReLU's kink? Elsewhere floats and doubles, or two differences, may lie on
+ * different sides. */
+bool train_reference_is_smooth(const train_reference *r);
 
 /* The losses at the weights + h * direction, of the elements [first, first + n);
  * out[0] the centre loss, out[1] the memory loss. */
