@@ -75,7 +75,7 @@ full_disk() {
     )
     [ $? = 1 ] && grep -q 'full/.*cannot be written' "$work/full.err" &&
         cmp "$work/kept" "$work/full/checkpoint.safetensors" &&
-        ! ls "$work/full" | grep -q tmp && train -o "$work/full" --resume &&
+        [ -z "$(find "$work/full" -name '*.tmp-*')" ] && train -o "$work/full" --resume &&
         cmp "$work/full/last.safetensors" "$work/run/last.safetensors"
 }
 # No option is read and then forgotten.
