@@ -55,22 +55,31 @@ void cafi_reference_slice(const cafi_node *node, const cafi_array *in, const caf
     }
 }
 
+/* A position over the scale. Where the scale is the ratio of the sizes it is
+ * taken exactly: a position that falls on a whole number must not be rounded
+ * down from just below it. */
+static double unscale(double position, float scale, size_t from, size_t to)
+{
+    return scale == (float)to / (float)from ? position * (double)from / (double)to
+                                            : position / (double)scale;
+}
+
 /* Where output o of one axis comes from, before rounding. */
 static double source_of(const cafi_node *node, int axis, size_t o, size_t from, size_t to)
 {
-    double scale = node->resize_scale[axis];
+    float scale = node->resize_scale[axis];
 
     switch (node->resize_from) {
     case CAFI_ASYMMETRIC:
-        return (double)o / scale;
+        return unscale((double)o, scale, from, to);
     case CAFI_ALIGN_CORNERS:
         return to == 1 ? 0 : (double)o * (double)(from - 1) / (double)(to - 1);
     case CAFI_PYTORCH_HALF_PIXEL:
         if (to == 1)
             return 0;
-        return ((double)o + 0.5) / scale - 0.5;
+        return unscale((double)o + 0.5, scale, from, to) - 0.5;
     default:
-        return ((double)o + 0.5) / scale - 0.5;
+        return unscale((double)o + 0.5, scale, from, to) - 0.5;
     }
 }
 

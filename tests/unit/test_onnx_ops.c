@@ -222,6 +222,15 @@ static void pads_and_resizes(void **state)
     onnx_end(&m);
     expect(&m, 18, 1, 5, (float[]){0, 0.5f, 1, 1.5f, 2}, "resize align_corners");
 
+    /* The fourth comes from 3.5 * 15 / 7 - 0.5, which is 7 and not a little less. */
+    m = begin(1, 1, 1, 15);
+    onnx_ints(&m, "sizes", 1, (int64_t[]){7});
+    onnx_begin(&m, "Resize", "x,,,sizes", "y");
+    onnx_attr_text(&m, "nearest_mode", "floor");
+    onnx_attr_ints(&m, "axes", 1, (int64_t[]){3});
+    onnx_end(&m);
+    expect(&m, 18, 1, 7, (float[]){0, 2, 4, 7, 9, 11, 13}, "resize to whole positions");
+
     m = begin(1, 1, 1, 3);
     onnx_floats(&m, "scales", 1, (int64_t[]){4}, (float[]){1, 1, 1, 2});
     onnx_node(&m, "Upsample", "x,scales", "y");
