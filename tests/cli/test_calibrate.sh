@@ -15,7 +15,7 @@ calibrate() { "$caface" calibrate --model "$model" "$@"; }
 encode() { "$caface" encode -q --model "$1" --precision "$2" -o "$3" "$faces"; }
 bench() { "$caface" bench encode --seconds 0.01 "$@"; }
 # Of a model file: its scales, which are its last metadata.
-scales() { head -c 40000 "$1" | grep -aoE '"calibration":"[^}]*}' | tr -d '\\'; }
+scales() { head -c 40000 "$1" | grep -aoE '"calibration":"[^}]*}' ; }
 
 check "an ONNX file" calibrate -q -o "$work/q.safetensors" "$faces"
 check "  its scales are in the copy" grep -qF '/stage2.0/body/body.1/Conv\":[' "$work/q.safetensors"
