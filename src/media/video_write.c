@@ -32,6 +32,8 @@ struct cafi_video_writer {
     const AVCodec *encoder;
     AVCodecContext *codec;
     struct SwsContext *scaler;
+    uint8_t *rgb; /* the picture, with room behind it */
+    size_t rgb_room;
     AVFrame *frame;
     AVPacket *packet;
     int64_t last; /* time stamp of the last frame, in ticks */
@@ -174,6 +176,7 @@ void cafi_video_writer_abort(cafi_video_writer *w)
     av_frame_free(&w->frame);
     av_packet_free(&w->packet);
     cafi_output_abort(w->file);
+    free(w->rgb);
     free(w->path);
     free(w);
 }
@@ -234,10 +237,25 @@ static caface_status begin(cafi_video_writer *w, const cafi_view *picture, cafac
     return code < 0 ? fail_av(w, code, "no memory for a frame", err) : CAFACE_OK;
 }
 
+/* A copy of the picture that the scaler's vector code may read a little past. */
+static caface_status copy_picture(cafi_video_writer *w, const cafi_view *picture, caface_error *err)
+{
+    size_t bytes = picture->width * picture->height * 3;
+    void *rgb = w->rgb;
+    caface_status st = cafi_grow(&rgb, &w->rgb_room, bytes + 64, 1, err);
+
+    w->rgb = rgb;
+    if (st)
+        return st;
+    memcpy(w->rgb, picture->rgb, bytes);
+    memset(w->rgb + bytes, 0, 64);
+    return CAFACE_OK;
+}
+
 /* The picture into w->frame: as it is, or scaled to fit, in black. */
 static caface_status fill_frame(cafi_video_writer *w, const cafi_view *picture, caface_error *err)
 {
-    const uint8_t *from[4] = {picture->rgb};
+    const uint8_t *from[4] = {w->rgb};
     int from_stride[4] = {(int)picture->width * 3};
     int width = w->frame->width, height = w->frame->height, x = 0, y = 0;
     double scale =
@@ -309,7 +327,7 @@ caface_status cafi_video_writer_add(cafi_video_writer *w, const cafi_view *pictu
     }
     if (isfinite(ticks) && ticks > (double)w->frame->pts && ticks < 9e15)
         w->frame->pts = (int64_t)ticks;
-    if (st || (st = fill_frame(w, picture, err)))
+    if (st || (st = copy_picture(w, picture, err)) || (st = fill_frame(w, picture, err)))
         return st;
     w->last = w->frame->pts;
     return encode(w, w->frame, err);
