@@ -189,7 +189,7 @@ static void test_random(void **state)
     int done = 0;
 
     (void)state;
-    for (int tries = 0; done < 4; tries++) {
+    for (int tries = 0; done < 2; tries++) {
         assert_true(tries < 1000);
         done += check_random(&rng);
     }
