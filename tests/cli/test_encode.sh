@@ -26,12 +26,12 @@ check "  one template a folder" line "$work/set" 7 "$faces/bob/00.png${tab}1${ta
 check "  what made it" grep -q '"backbone":"[0-9a-f]\{16\}".*"precision":"fp32","flip":false,"complete":true' "$work/set/set.json"
 
 # The way from pictures to a nearest-template check, as the README has it.
-halves=$(dirname "$0")/../../tools/halves
-check "templates cut in two" eval '"$halves" "$work/set" "$work/halves" | grep -qx "2 gallery entries, 2 probes"'
+halves() { "$(dirname "$0")/../../tools/halves" "$@"; }
+check "templates cut in two" eval 'halves "$work/set" "$work/halves" | grep -qx "2 gallery entries, 2 probes"'
 check "  by turns" eval '[ "$(cut -d " " -f 2 "$work/halves/templates.txt" | tr -d "\n")" = 01010232323 ]'
 check "  are what eval identify reads" "$caface" eval identify -q -f "$work/set" --templates "$work/halves/templates.txt" \
     -g "$work/halves/gallery.csv" -p "$work/halves/probe.csv" --method average --bootstrap 0
-check "  and need templates" eval '! "$halves" "$work/nothing" "$work/h2" 2>/dev/null'
+check "  and need templates" eval '! halves "$work/nothing" "$work/h2" 2>/dev/null'
 
 # The same numbers however pictures are grouped, and for any number of threads.
 rows() { quiet --threads "$1" --batch 8 -o "$work/t$1" "$faces" && cmp "$work/set/features.npy" "$work/t$1/features.npy" && cmp "$work/set/styles.npy" "$work/t$1/styles.npy"; }
