@@ -71,5 +71,7 @@ int cli_fail(const caface_error *err);
 int cli_usage(const char *command, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* A line on stderr that begins with "caface: ", for warnings. */
 void cli_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* Warnings of one kind that are told one by one; of more, the number. */
+#define CLI_TOLD 10
 
 #endif

@@ -74,18 +74,16 @@ static caface_status read_lists(identify_job *j, caface_error *err)
     return st ? st : cafi_strdup(&j->name[j->galleries], "mean", err);
 }
 
-/* Every listed template must have a row left. */
-static caface_status need_rows(const identify_job *j, caface_error *err)
+/* Templates without a valid row stay in the protocol. */
+static void note_empty(identify_job *j)
 {
-    caface_status st = CAFACE_OK;
-
-    for (size_t g = 0; !st && j->in.templates.empty_count && g <= j->galleries; g++) {
+    for (size_t g = 0; j->in.templates.empty_count && g <= j->galleries; g++) {
         const cafi_subject_list *list = g < j->galleries ? &j->gallery[g] : &j->probes;
 
-        for (size_t i = 0; !st && i < list->count; i++)
-            st = cafi_template_set_need(&j->in.templates, list->items[i].place, list->path, err);
+        for (size_t i = 0; i < list->count; i++)
+            eval_note_empty(&j->in, list->items[i].place);
     }
-    return st;
+    eval_tell_empty(&j->in);
 }
 
 /* With --gallery-method: galleries are fused by one recipe in every row. */
@@ -208,8 +206,10 @@ static caface_status run_job(identify_job *j, caface_error *err)
         (o->det && (st = cafi_plot_check(o->det, err))) ||
         (st = eval_open(&j->in, "eval identify", &o->common, &o->in, err)) ||
         (st = eval_find_compared(&j->in, j->compared, err)) || (st = read_lists(j, err)) ||
-        (st = eval_open_pictures(&j->in, err)) || (st = need_rows(j, err)) ||
-        (st = fix_galleries(j, err)) ||
+        (st = eval_open_pictures(&j->in, err)))
+        return st;
+    note_empty(j);
+    if ((st = fix_galleries(j, err)) ||
         (st = cafi_alloc((void **)&j->results, j->in.recipe_count, sizeof *j->results, err)))
         return st;
     if (o->in.bootstrap)
@@ -291,7 +291,8 @@ const cli_command cli_eval_identify = {
             "pass. Every gallery and the mean over galleries are reported, with bootstrap\n"
             "intervals over subjects. A probe is never compared with itself, so lists may\n"
             "overlap: surveillance to still, to booking, and to surveillance (IJB-S) are\n"
-            "three pairs of lists.\n"
+            "three pairs of lists. A template whose rows all hold NaN or Inf is named on\n"
+            "stderr; it is never found, and as a probe finds nobody.\n"
             "\n"
             "--images DIR: as for eval verify.",
     .example =

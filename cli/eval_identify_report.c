@@ -110,6 +110,7 @@ static void write_json(const identify_job *j, cafi_buf *out)
     cafi_json_int(&json, "probes", (int64_t)j->probes.count);
     cafi_json_int(&json, "subjects", (int64_t)j->book.names.count);
     cafi_json_int(&json, "dropped", (int64_t)j->in.templates.dropped);
+    cafi_json_int(&json, "empty_templates", (int64_t)j->in.noted_count);
     cafi_json_int(&json, "resamples", (int64_t)j->o->in.bootstrap);
     cafi_json_begin_array(&json, "results");
     for (size_t i = 0; i < j->in.recipe_count; i++)
@@ -215,6 +216,10 @@ static void write_counts(const identify_job *j, cafi_buf *out)
         eval_images_text(j->in.images, out);
     cafi_buf_printf(out, "%zu templates of %zu rows (%zu dropped), %zu probes\n", j->in.list.count,
                     j->in.list.rows, j->in.templates.dropped, j->probes.count);
+    if (j->in.noted_count)
+        cafi_buf_printf(out,
+                        "without a valid row: %zu of the templates; never found, finding nobody\n",
+                        j->in.noted_count);
     for (size_t g = 0; g < j->galleries; g++) {
         const cafi_identified *f = &j->results[0].found[g];
 

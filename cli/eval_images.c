@@ -13,9 +13,6 @@
 #include "interrupt.h"
 #include "progress.h"
 
-/* Failures that are told one by one outside of JSON. */
-#define TOLD 10
-
 struct eval_images {
     const eval_images_options *o;
     const cli_list *models;
@@ -162,11 +159,11 @@ static void tell_failures(const eval_images *e)
 {
     const cafi_encode_result *r = &e->result;
 
-    for (size_t i = 0; i < r->failure_count && i < TOLD; i++)
+    for (size_t i = 0; i < r->failure_count && i < CLI_TOLD; i++)
         cli_warn("%s: %s", r->failures[i].path, r->failures[i].error);
-    if (r->failure_count > TOLD)
+    if (r->failure_count > CLI_TOLD)
         cli_warn("... and %zu more pictures that cannot be used; --json lists them",
-                 r->failure_count - TOLD);
+                 r->failure_count - CLI_TOLD);
 }
 
 caface_status eval_images_encode(eval_images *e, const char *landmarks, const char *templates,

@@ -360,6 +360,8 @@ static caface_status open_rows(eval_input *in, caface_error *err)
         st = cafi_template_set_new(&in->templates, &in->list, set, uses(in, CAFACE_METHOD_CAFACE),
                                    in->pool, err);
     cafi_feature_set_close(set);
+    if (!st)
+        st = cafi_alloc((void **)&in->noted, in->list.count, sizeof *in->noted, err);
     return st ? st : cafi_alloc_f32(&in->fused, in->list.count, in->C, err);
 }
 
@@ -411,6 +413,28 @@ caface_status eval_open_pictures(eval_input *in, caface_error *err)
     return st ? st : open_rows(in, err);
 }
 
+bool eval_note_empty(eval_input *in, size_t place)
+{
+    const cafi_template_list *list = &in->list;
+    size_t first = list->first[place];
+
+    if (!in->templates.empty[place])
+        return false;
+    if (!in->noted[place] && in->noted_count++ < CLI_TOLD)
+        cli_warn("%s: line %zu: template %lld has no valid row, each of its %zu holds NaN or Inf: "
+                 "it scores 0 with every other",
+                 list->path, list->line[list->order[first]], (long long)list->id[place],
+                 list->first[place + 1] - first);
+    in->noted[place] = true;
+    return true;
+}
+
+void eval_tell_empty(const eval_input *in)
+{
+    if (in->noted_count > CLI_TOLD)
+        cli_warn("... and %zu more templates without a valid row", in->noted_count - CLI_TOLD);
+}
+
 int eval_exit_status(const eval_input *in)
 {
     return in->images && eval_images_failed(in->images) ? CLI_SKIPPED : CLI_OK;
@@ -424,6 +448,7 @@ void eval_close(eval_input *in)
     eval_images_free(in->images);
     cafi_pool_free(in->pool);
     free(in->fused);
+    free(in->noted);
 }
 
 static bool on_progress(void *ctx, size_t faces)

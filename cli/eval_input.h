@@ -143,6 +143,8 @@ typedef struct eval_input {
     eval_recipe recipes[EVAL_MAX_RECIPES];
     size_t recipe_count;
     float *fused; /* [list.count][C]: templates of the recipe at hand */
+    bool *noted;  /* [list.count] templates that eval_note_empty found */
+    size_t noted_count;
     cli_progress progress;
 } eval_input;
 
@@ -161,6 +163,12 @@ caface_status eval_open(eval_input *in, const char *command, const cli_common *c
 /* Encodes the pictures of --images, and opens their rows. */
 caface_status eval_open_pictures(eval_input *in, caface_error *err);
 void eval_close(eval_input *in);
+/* A template that a pair or list names: true where it has no row left, because
+ * all hold NaN or Inf. It scores 0 with every other, then; it is counted, and
+ * named on stderr, once. */
+bool eval_note_empty(eval_input *in, size_t place);
+/* How many there were, unless each has been named. */
+void eval_tell_empty(const eval_input *in);
 /* CLI_SKIPPED where pictures could not be used, else CLI_OK. */
 int eval_exit_status(const eval_input *in);
 

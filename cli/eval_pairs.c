@@ -15,9 +15,6 @@
 #include "files/pair_bin.h"
 #include "progress.h"
 
-/* Bad pictures that are told one by one outside of JSON. */
-#define TOLD 10
-
 typedef struct pairs_options {
     cli_common common;
     const char *features;
@@ -289,11 +286,11 @@ static void print_results(const job *j)
 /* The first of the pictures that cannot be used, and how many more there are. */
 static void tell_bad(const job *j)
 {
-    for (size_t i = 0; i < j->in.bad_count && i < TOLD; i++)
+    for (size_t i = 0; i < j->in.bad_count && i < CLI_TOLD; i++)
         cli_warn("%s: picture %zu: %s", j->o->bin, j->in.bad[i].number, j->in.bad[i].error);
-    if (j->in.bad_count > TOLD)
+    if (j->in.bad_count > CLI_TOLD)
         cli_warn("... and %zu more pictures that cannot be used; --json lists them",
-                 j->in.bad_count - TOLD);
+                 j->in.bad_count - CLI_TOLD);
 }
 
 static int run(void *arg)

@@ -154,9 +154,10 @@ caface_status eval_encode_bin(eval_bin *out, const cafi_pair_bin *bin, const cha
         st = allocate(&j, err);
     cli_progress_begin(&progress, "encoding", j.out.rows, common->quiet || common->json);
     for (; !st && j.first < j.out.rows; j.first += BATCH) {
-        st = encode_batch(&j, j.out.rows - j.first < BATCH ? j.out.rows - j.first : BATCH, flip,
-                          err);
-        cli_progress_update(&progress, j.first);
+        size_t n = j.out.rows - j.first < BATCH ? j.out.rows - j.first : BATCH;
+
+        st = encode_batch(&j, n, flip, err);
+        cli_progress_update(&progress, j.first + n);
     }
     cli_progress_end(&progress);
     if (!st && j.out.rows && j.out.bad_count == j.out.rows)

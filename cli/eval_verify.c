@@ -38,16 +38,16 @@ static caface_status read_pairs(verify_job *j, caface_error *err)
     return st;
 }
 
-/* Every template of a pair must have a row left. */
-static caface_status need_rows(const verify_job *j, caface_error *err)
+/* Pairs of a template without a valid row stay in the protocol: they score 0. */
+static void count_empty(verify_job *j)
 {
-    const cafi_template_set *t = &j->in.templates;
-    caface_status st = CAFACE_OK;
+    for (size_t i = 0; j->in.templates.empty_count && i < j->pairs.count; i++) {
+        bool a = eval_note_empty(&j->in, cafi_pair_a(j->pairs.pairs[i]));
+        bool b = eval_note_empty(&j->in, j->pairs.pairs[i].b);
 
-    for (size_t i = 0; !st && t->empty_count && i < j->pairs.count; i++)
-        if (!(st = cafi_template_set_need(t, cafi_pair_a(j->pairs.pairs[i]), j->pairs_path, err)))
-            st = cafi_template_set_need(t, j->pairs.pairs[i].b, j->pairs_path, err);
-    return st;
+        j->empty_pairs += a || b;
+    }
+    eval_tell_empty(&j->in);
 }
 
 static void count_contradictions(verify_job *j)
@@ -156,9 +156,9 @@ static caface_status prepare(verify_job *j, caface_error *err)
         (st = eval_open(&j->in, "eval verify", &o->common, &o->in, err)) ||
         (st = eval_find_compared(&j->in, j->compared, err)) || (st = read_pairs(j, err)) ||
         (st = draw_resamples(j, err)) || (st = eval_open_pictures(&j->in, err)) ||
-        (st = need_rows(j, err)) ||
         (st = cafi_alloc((void **)&j->score, j->pairs.count, sizeof *j->score, err)))
         return st;
+    count_empty(j);
     return o->scores ? cafi_npy_begin(&j->scores, o->scores, CAFI_F32, 1, &j->pairs.count, err)
                      : CAFACE_OK;
 }
@@ -232,7 +232,8 @@ const cli_command cli_eval_verify = {
         "T.txt] --pairs P.txt)",
     .text = "Fuses the rows of every template by every method, scores the pairs by cosine,\n"
             "and prints TAR at FAR 1e-6 to 1e-1, AUC and EER, a row for every method and\n"
-            "chunk size. Rows that hold NaN or Inf are dropped and counted. TAR at a FAR is\n"
+            "chunk size. Rows that hold NaN or Inf are dropped and counted; a template that\n"
+            "has no other row is named on stderr, and its pairs score 0. TAR at a FAR is\n"
             "taken at the point of the ROC curve whose FAR is nearest, as the authors'\n"
             "release and scikit-learn's roc_curve have it.\n"
             "\n"

@@ -29,6 +29,7 @@ typedef struct verify_job {
     uint32_t *subject; /* [list.count], where the template list has none */
     size_t subjects;
     size_t contradictions; /* pairs whose label is not what the subjects given say */
+    size_t empty_pairs;    /* a template of theirs has no valid row */
     cafi_bootstrap bootstrap;
     float *score; /* [pairs.count] */
     cafi_npy_writer *scores;

@@ -82,6 +82,8 @@ static void write_json(const verify_job *j, cafi_buf *out)
     cafi_json_int(&json, "templates", (int64_t)j->in.list.count);
     cafi_json_int(&json, "subjects", (int64_t)j->subjects);
     cafi_json_int(&json, "contradictions", (int64_t)j->contradictions);
+    cafi_json_int(&json, "empty_templates", (int64_t)j->in.noted_count);
+    cafi_json_int(&json, "empty_pairs", (int64_t)j->empty_pairs);
     cafi_json_int(&json, "resamples", (int64_t)j->o->in.bootstrap);
     cafi_json_real(&json, "smallest_far", CAFI_MIN_FALSE_ACCEPTS / (double)j->pairs.impostor);
     cafi_json_begin_array(&json, "results");
@@ -186,6 +188,9 @@ static void write_counts(const verify_job *j, cafi_buf *out)
     if (j->contradictions)
         cafi_buf_printf(out, "%zu pairs contradict the subjects that the templates are given\n",
                         j->contradictions);
+    if (j->in.noted_count)
+        cafi_buf_printf(out, "without a valid row: %zu of the templates; their %zu pairs score 0\n",
+                        j->in.noted_count, j->empty_pairs);
     if (j->o->in.bootstrap)
         cafi_buf_printf(out, "[ ]: 95 %% interval, %zu resamples of subjects. ",
                         j->o->in.bootstrap);

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "eval/radix.h"
 #include "eval/roc.h"
+#include "eval/scores.h"
 #include "math/kernels.h"
 
 const double cafi_fpirs[CAFI_FPIRS] = {0.01, 0.1};
@@ -74,7 +75,16 @@ static void heap_offer(heap *h, size_t keep, float score, uint32_t probe)
 
 /* --- comparing ----------------------------------------------------------------- */
 
-/* One mated probe against its row of scores. */
+/* A template of no valid row. */
+static bool is_nothing(const job *j, uint32_t place)
+{
+    const float *x = j->templates + (size_t)place * j->C;
+
+    return cafi_dot(x, x, j->C) == 0;
+}
+
+/* One mated probe against its row of scores. Nothing finds nothing: a score of
+ * 0 would be a hit wherever all others are negative, or 0 as well. */
 static void judge_mated(const job *j, heap *best, size_t probe, const float *score)
 {
     const cafi_enrolled *p = &j->probes->items[probe];
@@ -82,19 +92,21 @@ static void judge_mated(const job *j, heap *best, size_t probe, const float *sco
     size_t n = j->gallery->count;
     size_t mate = n;
     uint32_t rank = 1;
+    bool found = false;
 
     for (size_t i = 0; i < n; i++)
         if (g[i].subject == p->subject && g[i].place != p->place &&
             (mate == n || score[i] > score[mate]))
             mate = i;
+    found = !is_nothing(j, p->place) && !is_nothing(j, g[mate].place);
     for (size_t i = 0; i < n; i++) {
         if (g[i].subject == p->subject || g[i].place == p->place)
             continue;
-        rank += score[i] > score[mate] || (i < mate && score[i] == score[mate]);
+        rank += !found || score[i] > score[mate] || (i < mate && score[i] == score[mate]);
         heap_offer(best, j->keep, score[i], j->seat[probe]);
     }
     j->out->rank[j->seat[probe]] = rank;
-    j->out->mate[j->seat[probe]] = score[mate];
+    j->out->mate[j->seat[probe]] = found ? score[mate] : -INFINITY;
 }
 
 static void judge_nonmated(const job *j, size_t probe, const float *score)

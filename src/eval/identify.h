@@ -38,7 +38,9 @@ typedef struct cafi_identified {
 } cafi_identified;
 
 /* Compares every probe with every gallery entry.
- *   templates f32 [.][C], of length 1; the lists hold their numbers
+ *   templates f32 [.][C], of length 1, or zeros for one that could not be made:
+ *             it is never found, and as a probe finds nobody (the last rank, a
+ *             mate score of -INFINITY); the lists hold their numbers
  * A probe's mates are the gallery entries of its subject; its rank is the place
  * of its best mate among all entries by falling score, equal scores in the
  * order of the gallery (ascending template id), other mates not counted. A

@@ -21,12 +21,11 @@ typedef struct reader {
     int fd;
     size_t size, blocks;
     const cafi_template_list *templates;
-    char **buffer;    /* per worker: [1 + BLOCK + MAX_LINE + 1] */
+    char **buffer;    /* per worker: [1 + BLOCK + MAX_LINE] */
     size_t *lines;    /* [blocks + 1]: newlines before a block */
     size_t *first;    /* [blocks + 1]: pairs before a block */
     size_t *genuine;  /* [blocks] */
     cafi_pair *pairs; /* NULL while counting */
-    size_t capacity;  /* of pairs */
 } reader;
 
 /* Part of the file: text[0] is at offset from. */

@@ -81,21 +81,6 @@ void cafi_template_set_free(cafi_template_set *templates)
     *templates = (cafi_template_set){0};
 }
 
-caface_status cafi_template_set_need(const cafi_template_set *t, size_t place, const char *asked_by,
-                                     caface_error *err)
-{
-    const cafi_template_list *list = t->list;
-
-    if (!t->empty[place])
-        return CAFACE_OK;
-    return cafi_fail(err, CAFACE_EINVAL,
-                     "%s: template %lld (line %zu) has no valid row: each of its %zu holds NaN or "
-                     "Inf; %s asks for it",
-                     list->path, (long long)list->id[place],
-                     list->line[list->order[list->first[place]]],
-                     list->first[place + 1] - list->first[place], asked_by);
-}
-
 caface_status cafi_template_set_fuse(const cafi_template_set *t, const cafi_feature_set *set,
                                      const caface_model *model, cafi_fuse_options options,
                                      float *out, caface_error *err)

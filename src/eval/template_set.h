@@ -23,13 +23,9 @@ caface_status cafi_template_set_new(cafi_template_set *out, const cafi_template_
                                     caface_error *err);
 void cafi_template_set_free(cafi_template_set *templates);
 
-/* A template that somebody (a pair list, a gallery: its path) asks for must have
- * a row left: EINVAL names both. */
-caface_status cafi_template_set_need(const cafi_template_set *templates, size_t place,
-                                     const char *asked_by, caface_error *err);
-
 /* Fuses all: out f32 [list->count][set->C], of length 1; zeros for an empty
- * one. options->media is set here; errors are those of cafi_fuse_batch. */
+ * one, as in the authors' release: its score is 0 with every other. options->media is set here;
+ * errors are those of cafi_fuse_batch. */
 caface_status cafi_template_set_fuse(const cafi_template_set *templates,
                                      const cafi_feature_set *set, const caface_model *model,
                                      cafi_fuse_options options, float *out, caface_error *err);

@@ -102,11 +102,6 @@ static caface_status read_pairs(cafi_validation *v, caface_error *err)
     if (!path && !v->source.templates && stat(beside.data, &info) == 0)
         path = beside.data;
     st = path ? cafi_pairs_read(&v->pairs, path, &v->list, v->pool, err) : pair_all(v, err);
-    for (size_t i = 0; !st && path && v->templates.empty_count && i < v->pairs.count; i++) {
-        st = cafi_template_set_need(&v->templates, cafi_pair_a(v->pairs.pairs[i]), path, err);
-        if (!st)
-            st = cafi_template_set_need(&v->templates, v->pairs.pairs[i].b, path, err);
-    }
     if (!st && (!v->pairs.genuine || !v->pairs.impostor))
         st =
             cafi_fail(err, CAFACE_EMODEL, "%s: %zu genuine and %zu impostor pairs: both are needed",

@@ -21,10 +21,11 @@ typedef struct cafi_validation_source {
 
 typedef struct cafi_validation cafi_validation;
 
-/* EINVAL: a FAR that is none of the six. EMODEL: no such columns, no raw styles,
- * other widths than C and S, no genuine or no impostor pair. ELIMIT: more than
- * 20,000 templates without a list of pairs. Damaged files name the line. The
- * pool (or NULL) is borrowed. */
+/* Rows that are not finite are dropped, and a template that loses all of its own
+ * scores 0 with every other. EINVAL: a FAR that is none of the six. EMODEL: no such columns, no raw
+ * styles, other widths than C and S, no genuine or no impostor pair. ELIMIT: more than 20,000
+ * templates without a list of pairs. Damaged files name the line. The pool (or NULL) is borrowed.
+ */
 caface_status cafi_validation_open(cafi_validation **out, const cafi_validation_source *source,
                                    size_t C, size_t S, cafi_pool *pool, caface_error *err);
 void cafi_validation_close(cafi_validation *validation);

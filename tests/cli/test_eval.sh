@@ -107,6 +107,26 @@ check "a bad label is named by line" bad_pairs "line 3: label 2" "1000 1001 2"
 check "a failure leaves no file" nothing_left
 check "caface without a model" fails 1 "needs --model" verify --method caface
 check "an unknown method" fails 1 "magic" verify --method magic
+# A template without a valid row: named by line, its pairs score 0 and are counted.
+empty_template() {
+    local first lines
+    first=$(awk -F'\t' 'NR == 2 { print $2 }' "$set/index.tsv")
+    lines=$(awk -F'\t' -v t="$first" 'NR > 1 && $2 == t' "$set/index.tsv" | wc -l)
+    cp -r "$set" "$work/empty" && chmod -R u+w "$work/empty" || return 1
+    local offset size rows
+    rows=$(($(wc -l <"$set/index.tsv") - 1))
+    size=$((($(stat -c %s "$set/features.npy") - 128) / rows))
+    for ((i = 0; i < lines; i++)); do
+        offset=$((128 + i * size))
+        printf '\377\377\377\377' | dd of="$work/empty/features.npy" bs=1 seek=$offset conv=notrunc status=none
+    done
+    "$caface" eval verify -f "$work/empty" --pairs "$work/P.txt" --method average --bootstrap 0 --json \
+        >"$work/e.json" 2>"$work/e.txt" && grep -q "\"dropped\":$lines,.*\"empty_templates\":1,\"empty_pairs\":111," "$work/e.json" &&
+        grep -q "line 2: template $first has no valid row, each of its $lines holds NaN" "$work/e.txt" &&
+        "$caface" eval identify -f "$work/empty" -g "$work/gallery_G1.csv" -p "$work/probe.csv" --method average \
+            --bootstrap 0 2>"$work/e.txt" | grep -q '^without a valid row: 1 of the templates' && [ "$(wc -l <"$work/e.txt")" = 1 ]
+}
+check "a template without a valid row" empty_template
 # Names of the methods, and a list of subjects that the pairs contradict.
 aliases() { verify --method media-average --bootstrap 0 --json | grep -q '"name":"media","method":"media"'; }
 contradicted() {
