@@ -102,6 +102,24 @@ static caface_status fill_det(const cafi_identified *found, size_t galleries, si
     return CAFACE_OK;
 }
 
+static size_t count_nonmated(const cafi_identified *found, size_t galleries)
+{
+    size_t n = 0;
+
+    for (size_t g = 0; g < galleries; g++)
+        n += found[g].nonmated;
+    return n;
+}
+
+caface_status eval_check_det(const char *path, const cafi_identified *found, size_t galleries,
+                             caface_error *err)
+{
+    if (count_nonmated(found, galleries))
+        return CAFACE_OK;
+    return cafi_fail(err, CAFACE_EINVAL, "%s: every probe has a mate: there is no open-set curve",
+                     path);
+}
+
 caface_status eval_draw_det(const char *path, const eval_curves *c, caface_error *err)
 {
     cafi_chart_series series[EVAL_MAX_RECIPES];
@@ -111,16 +129,11 @@ caface_status eval_draw_det(const char *path, const eval_curves *c, caface_error
         .y = {.label = "false negative identification rate", .scale = CAFI_SCALE_LOG},
         .series = series,
         .series_count = c->count};
-    size_t n = 0;
+    size_t n = count_nonmated(c->found[0], c->galleries);
     double *points = NULL;
-    caface_status st = CAFACE_OK;
+    caface_status st = eval_check_det(path, c->found[0], c->galleries, err);
 
-    for (size_t g = 0; g < c->galleries; g++)
-        n += c->found[0][g].nonmated;
-    if (!n)
-        return cafi_fail(err, CAFACE_EINVAL,
-                         "%s: every probe has a mate: there is no open-set curve", path);
-    if ((st = cafi_alloc((void **)&points, 2 * c->count, n * sizeof *points, err)))
+    if (st || (st = cafi_alloc((void **)&points, 2 * c->count, n * sizeof *points, err)))
         return st;
     memset(series, 0, sizeof series);
     for (size_t i = 0; !st && i < c->count; i++) {

@@ -16,6 +16,10 @@ typedef struct eval_curves {
  * path and errors as for cafi_chart_save. */
 caface_status eval_draw_cmc(const char *path, const eval_curves *curves, caface_error *err);
 
+/* EINVAL: no gallery has a probe without a mate, so there is no DET curve. */
+caface_status eval_check_det(const char *path, const cafi_identified *found, size_t galleries,
+                             caface_error *err);
+
 /* False negative against false positive identification rate, at the best score
  * of every probe without a mate. EINVAL: there is none. */
 caface_status eval_draw_det(const char *path, const eval_curves *curves, caface_error *err);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "eval_curves.h"
 #include "interrupt.h"
 #include "plot/chart.h"
 
@@ -89,15 +90,13 @@ static void note_empty(identify_job *j)
 /* With --gallery-method: galleries are fused by one recipe in every row. */
 static caface_status fix_galleries(identify_job *j, caface_error *err)
 {
-    eval_recipe recipe = {0};
     caface_status st = CAFACE_OK;
 
-    if (!j->o->gallery_method)
+    if (!j->o->in.gallery_method)
         return CAFACE_OK;
-    if ((st = eval_parse_recipe(&j->in, j->o->gallery_method, &recipe, err)) ||
-        (st = cafi_alloc((void **)&j->enrolled, j->in.list.count, sizeof *j->enrolled, err)) ||
+    if ((st = cafi_alloc((void **)&j->enrolled, j->in.list.count, sizeof *j->enrolled, err)) ||
         (st = cafi_alloc_f32(&j->fixed_fused, j->in.list.count, j->in.C, err)) ||
-        (st = eval_fuse(&j->in, &recipe, err)))
+        (st = eval_fuse(&j->in, &j->in.gallery, err)))
         return st;
     memcpy(j->fixed_fused, j->in.fused, j->in.list.count * j->in.C * sizeof *j->fixed_fused);
     for (size_t g = 0; g < j->galleries; g++)
@@ -192,6 +191,9 @@ static caface_status run_recipe(identify_job *j, size_t which, caface_error *err
                            j->o->in.bootstrap ? &j->resample : NULL, j->in.pool, err);
     if (!st && cli_interrupted())
         st = cafi_fail(err, CAFACE_ECANCELLED, "interrupted");
+    if (!st && which == 0 && j->o->det)
+        st = eval_check_det(j->o->det, r->found, j->galleries,
+                            err); /* not after all the other rows */
     return st ? st : summarise(j, r, err);
 }
 
@@ -268,7 +270,7 @@ static const cli_option options[] = {
      "lines TEMPLATE_ID,SUBJECT_ID,... with a header; may be given twice", 0, 0},
     {"probe", 'p', CLI_STRING, offsetof(identify_options, probe), "P.csv", "the probes, likewise",
      0, 0},
-    {"gallery-method", 0, CLI_STRING, offsetof(identify_options, gallery_method), "M",
+    {"gallery-method", 0, CLI_STRING, offsetof(identify_options, in.gallery_method), "M",
      "fuse the galleries by this method in every row of the table", 0, 0},
     {"cmc", 0, CLI_STRING, offsetof(identify_options, cmc), "FILE",
      "draw the CMC curves: .png, .svg or .pdf", 0, 0},

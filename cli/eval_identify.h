@@ -12,7 +12,6 @@ typedef struct identify_options {
     eval_options in;
     cli_list galleries;
     const char *probe;
-    const char *gallery_method;
     const char *cmc, *det;
 } identify_options;
 

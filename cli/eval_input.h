@@ -14,6 +14,7 @@ typedef struct eval_options {
     const char *features, *styles;
     eval_images_options images;
     const char *method, *chunk;
+    const char *gallery_method; /* of identify only */
     double norm_power;
     const char *meta, *dataset, *templates;
     size_t bootstrap;
@@ -142,8 +143,11 @@ typedef struct eval_input {
     size_t C;
     eval_recipe recipes[EVAL_MAX_RECIPES];
     size_t recipe_count;
-    float *fused; /* [list.count][C]: templates of the recipe at hand */
-    bool *noted;  /* [list.count] templates that eval_note_empty found */
+    eval_recipe gallery; /* of --gallery-method */
+    bool chunk_used;     /* some method took its sizes from --chunk */
+    bool power_used;     /* some method took its power from --norm-power */
+    float *fused;        /* [list.count][C]: templates of the recipe at hand */
+    bool *noted;         /* [list.count] templates that eval_note_empty found */
     size_t noted_count;
     cli_progress progress;
 } eval_input;
@@ -176,10 +180,12 @@ int eval_exit_status(const eval_input *in);
  * call only: its pages would otherwise count as memory of all that follows. */
 caface_status eval_fuse(eval_input *in, const eval_recipe *recipe, caface_error *err);
 
-/* One method as --method names it, as a recipe of its own. EINVAL: unknown, or
- * several chunk sizes. */
-caface_status eval_parse_recipe(eval_input *in, const char *word, eval_recipe *out,
-                                caface_error *err);
+/* Fills in->recipes and in->gallery. EINVAL: an unknown method, several chunk
+ * sizes for the galleries, caface without a model, and a --chunk or --norm-power
+ * that nothing uses: a mistake, to be told before work begins. */
+caface_status eval_choose_methods(eval_input *in, caface_error *err);
+/* Does some row, or --gallery-method, fuse so? */
+bool eval_uses(const eval_input *in, caface_method method);
 
 /* The numbers of the recipes that --compare names (also just "caface": the first
  * one). EINVAL: no such row. */

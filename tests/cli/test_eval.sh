@@ -106,6 +106,11 @@ check "a missing label is named by line" bad_pairs "line 3 has 2 fields" "1000 1
 check "a bad label is named by line" bad_pairs "line 3: label 2" "1000 1001 2"
 check "a failure leaves no file" nothing_left
 check "caface without a model" fails 1 "needs --model" verify --method caface
+check "chunks that no method uses" fails 1 "--chunk 4: no method uses it" verify --method average --chunk 4
+check "chunks without a model" fails 1 "needs --model" verify --chunk 4
+check "a chunk beside caface@8" fails 1 "no method uses it" verify -m "$model" --method caface@8 --chunk 4
+check "a power that no method uses" fails 1 "--norm-power 2: no method uses it" verify --method norm:7 --norm-power 2
+check "several chunks for galleries" fails 1 "one chunk size is needed" identify -m "$model" --gallery-method caface --chunk 4,8
 check "an unknown method" fails 1 "magic" verify --method magic
 # A template without a valid row: named by line, its pairs score 0 and are counted.
 empty_template() {
