@@ -251,13 +251,14 @@ caface_status cafi_pass_fuse(cafi_ir *ir, caface_error *err)
             fuse_clip(ir, i);
     }
     cafi_ir_count_uses(ir);
-    /* The pass behind a convolution mends its borders on the way. */
+    /* The pass behind a convolution mends its borders on the way, where it is one
+     * of the fast ones. */
     for (size_t i = 0; i < ir->count; i++) {
         cafi_ir_node *n = &ir->nodes[i];
         cafi_ir_node *x = n->input_count ? &ir->nodes[n->inputs[0]] : NULL;
 
         if (!n->dead && n->op == CAFI_OP_IDENTITY && x && x->op == CAFI_OP_CONV && x->border &&
-            x->uses == 1 && !x->output && !n->scale)
+            x->uses == 1 && !x->output && !n->scale && n->act != CAFI_ACT_OTHER)
             n->border_of = n->inputs[0];
     }
     return CAFACE_OK;

@@ -217,10 +217,11 @@ static void test_winograd(void **state)
  * any kernel, stride, padding (also one-sided), group and what follows. */
 static void test_fold_before(void **state)
 {
+    static const cafi_op slow[] = {CAFI_OP_SIGMOID, CAFI_OP_HARD_SWISH, CAFI_OP_TANH};
     test_rng rng = {test_seed()};
 
     (void)state;
-    for (int i = 0; i < 24; i++) {
+    for (int i = 0; i < 36; i++) {
         size_t C = 16 * between(&rng, 1, 2);
         int64_t k = (int64_t)between(&rng, 1, 4);
         int64_t groups = i % 5 == 0 ? (int64_t)C : 1;
@@ -238,10 +239,12 @@ static void test_fold_before(void **state)
         for (int p = 0; p < 2; p++)
             node.window.stride[p] = (int64_t)between(&rng, 1, 2);
         add(&b, node);
-        if (i % 3 == 1)
+        if (i % 4 == 1)
             prelu(&b, affine(&b, b.last));
-        if (i % 3 == 2)
+        if (i % 4 == 2)
             unary(&b, CAFI_OP_CLIP, b.last, 0, INFINITY);
+        if (i % 4 == 3)
+            unary(&b, slow[i / 4 % 3], i % 8 == 3 ? b.last : affine(&b, b.last), 0, 0);
         finish(&b, "batchnorm before conv");
     }
 }
