@@ -51,7 +51,7 @@ CAFI_INLINE void tile(const job *t, const size_t MR, const size_t NV, const size
 
         CAFI_UNROLL
         for (size_t v = 0; v < NV; v++)
-            column[v] = vf_load(w + v * VF);
+            column[v] = MR > 1 ? vf_in_register(vf_load(w + v * VF)) : vf_load(w + v * VF);
         CAFI_UNROLL
         for (size_t i = 0; i < MR; i++) {
             vf value = vf_all(x[i * t->ldx]);

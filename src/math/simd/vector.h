@@ -21,6 +21,7 @@
 #define VF 16 /* floats in a vector */
 typedef __m512 vf;
 typedef __m512d vd;
+#define REGISTER "+v"
 
 CAFI_INLINE vf vf_zero(void)
 {
@@ -167,6 +168,7 @@ CAFI_INLINE double vd_sum(vd v)
 #define VF 8
 typedef __m256 vf;
 typedef __m256d vd;
+#define REGISTER "+x"
 
 CAFI_INLINE vf vf_zero(void)
 {
@@ -315,6 +317,14 @@ CAFI_INLINE double vd_sum(vd v)
 }
 
 #endif
+
+/* v, which the compiler may not read from memory again at every use: GCC does
+ * when there are few, and then reads more than it multiplies. */
+CAFI_INLINE vf vf_in_register(vf v)
+{
+    __asm__("" : REGISTER(v));
+    return v;
+}
 
 /* 2^v: v = n + f with |f| <= 1/2, and a polynomial for 2^f whose relative error
  * is 2e-9. Below 2^-126 the result is 2^-126 or 0. */
