@@ -240,40 +240,41 @@ size_t cafi_set_chunk_length(const caface_set *set)
     return set->options.chunk ? set->options.chunk : CAFACE_MAX_CHUNK;
 }
 
-caface_status cafi_set_finished_state(const caface_set *set, caface_set *hands, cafi_state *out,
-                                      caface_error *err)
+caface_status cafi_set_finished_state(const caface_set *set, caface_set *hands,
+                                      const cafi_state **out, cafi_state *room, caface_error *err)
 {
     const caface_model *m = set->model;
+    cafi_state *chunk = &hands->partial;
     size_t pending = set->features.count;
     unsigned mode = 0;
-    caface_status st = cafi_state_new(out, m->info.M, set->C, m->info.D, err);
+    caface_status st = cafi_scratch_reserve(&hands->scratch, m, pending ? pending : 1, err);
 
-    if (st)
+    *out = &set->state;
+    if (st || !pending)
         return st;
-    if (!set->state.empty)
-        cafi_state_copy(out, &set->state);
-    st = cafi_scratch_reserve(&hands->scratch, m, pending ? pending : 1, err);
-    if (!st && pending) {
-        cafi_state *chunk = out->empty ? out : &hands->partial;
-
-        mode = cafi_fp_flush_denormals();
-        cafi_cluster_fwd(m, &hands->scratch, set->features.data, set->compact.data, pending, chunk);
-        if (chunk != out)
-            cafi_state_merge(out, chunk);
-        cafi_fp_restore(mode);
-        if (!cafi_state_is_finite(out))
-            st = cafi_fail(err, CAFACE_EINVAL,
-                           "the unfinished chunk: features or styles are beyond what the network "
-                           "can hold");
+    mode = cafi_fp_flush_denormals();
+    cafi_cluster_fwd(m, &hands->scratch, set->features.data, set->compact.data, pending, chunk);
+    *out = chunk;
+    if (!set->state.empty) {
+        st = cafi_state_new(room, m->info.M, set->C, m->info.D, err);
+        if (!st) {
+            cafi_state_copy(room, &set->state);
+            cafi_state_merge(room, chunk);
+            *out = room;
+        }
     }
-    if (st)
-        cafi_state_free(out);
+    cafi_fp_restore(mode);
+    if (!st && !cafi_state_is_finite(*out))
+        st = cafi_fail(err, CAFACE_EINVAL,
+                       "the unfinished chunk: features or styles are beyond what the network "
+                       "can hold");
     return st;
 }
 
 caface_status caface_set_template(caface_set *set, float *out, caface_error *err)
 {
-    cafi_state state = {0};
+    const cafi_state *state = NULL;
+    cafi_state room = {0};
     unsigned mode = 0;
     caface_status st = CAFACE_OK;
 
@@ -283,19 +284,20 @@ caface_status caface_set_template(caface_set *set, float *out, caface_error *err
         return cafi_fail(err, CAFACE_EINVAL, "set_template: the set is empty");
     if (!set->model)
         return cafi_baseline_template(&set->baseline, out, err);
-    st = cafi_set_finished_state(set, set, &state, err);
-    if (st)
-        return st;
-    mode = cafi_fp_flush_denormals();
-    cafi_template_fwd(set->model, &set->scratch, &state, out);
-    cafi_fp_restore(mode);
-    cafi_state_free(&state);
-    return CAFACE_OK;
+    st = cafi_set_finished_state(set, set, &state, &room, err);
+    if (!st) {
+        mode = cafi_fp_flush_denormals();
+        cafi_template_fwd(set->model, &set->scratch, state, out);
+        cafi_fp_restore(mode);
+    }
+    cafi_state_free(&room);
+    return st;
 }
 
 caface_status caface_set_weights(caface_set *set, float *out, size_t n, caface_error *err)
 {
-    cafi_state state = {0};
+    const cafi_state *state = NULL;
+    cafi_state room = {0};
     size_t logged = 0;
     unsigned mode = 0;
     caface_status st = CAFACE_OK;
@@ -316,16 +318,16 @@ caface_status caface_set_weights(caface_set *set, float *out, size_t n, caface_e
                          n, set->count);
     if (!n)
         return CAFACE_OK;
-    st = cafi_set_finished_state(set, set, &state, err);
-    if (st)
-        return st;
-    logged = set->log.count;
-    mode = cafi_fp_flush_denormals();
-    cafi_confidence_fwd(set->model, &set->scratch, &state);
-    cafi_face_weights(set->model, &set->scratch, &state, set->log.data, logged, out);
-    cafi_face_weights(set->model, &set->scratch, &state, set->scratch.assign, n - logged,
-                      out + logged);
-    cafi_fp_restore(mode);
-    cafi_state_free(&state);
-    return CAFACE_OK;
+    st = cafi_set_finished_state(set, set, &state, &room, err);
+    if (!st) {
+        logged = set->log.count;
+        mode = cafi_fp_flush_denormals();
+        cafi_confidence_fwd(set->model, &set->scratch, state);
+        cafi_face_weights(set->model, &set->scratch, state, set->log.data, logged, out);
+        cafi_face_weights(set->model, &set->scratch, state, set->scratch.assign, n - logged,
+                          out + logged);
+        cafi_fp_restore(mode);
+    }
+    cafi_state_free(&room);
+    return st;
 }

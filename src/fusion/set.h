@@ -55,12 +55,14 @@ size_t cafi_set_chunk_length(const caface_set *set);
  * that never has two whole chunks in one push never needs them. ENOMEM. */
 caface_status cafi_set_start_workers(caface_set *set, caface_error *err);
 
-/* The state of set with its unfinished chunk fused into it; *out is the
- * caller's, to cafi_state_free. Works with the memory of hands, a set of the
+/* The state of set with its unfinished chunk fused into it, in *out until set
+ * or hands change: set's own when it has no unfinished chunk, that of hands when
+ * it has nothing else, otherwise room, which begins as zeros and is the caller's
+ * to cafi_state_free in any case. Works with the memory of hands, a set of the
  * same model (set itself, as a rule): the assignments of the unfinished faces
  * are in hands->scratch.assign afterwards. ENOMEM, EINVAL (numbers beyond what
  * floats hold). */
-caface_status cafi_set_finished_state(const caface_set *set, caface_set *hands, cafi_state *out,
-                                      caface_error *err);
+caface_status cafi_set_finished_state(const caface_set *set, caface_set *hands,
+                                      const cafi_state **out, cafi_state *room, caface_error *err);
 
 #endif

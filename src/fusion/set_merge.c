@@ -27,10 +27,23 @@ static caface_status check_same(const caface_set *a, const caface_set *b, caface
     return CAFACE_OK;
 }
 
+/* total <- total and what from holds, computed with the memory of hands. */
+static caface_status add_state(cafi_state *total, const caface_set *from, caface_set *hands,
+                               caface_error *err)
+{
+    const cafi_state *state = NULL;
+    cafi_state room = {0};
+    caface_status st = cafi_set_finished_state(from, hands, &state, &room, err);
+
+    if (!st)
+        cafi_state_merge(total, state);
+    cafi_state_free(&room);
+    return st;
+}
+
 caface_status caface_set_merge(caface_set *set, const caface_set *from, caface_error *err)
 {
-    cafi_state mine = {0};
-    cafi_state theirs = {0};
+    cafi_state total = {0};
     caface_status st = CAFACE_OK;
 
     if (!set || !from)
@@ -42,18 +55,14 @@ caface_status caface_set_merge(caface_set *set, const caface_set *from, caface_e
     if (!set->model) {
         st = cafi_baseline_merge(&set->baseline, &from->baseline, err);
     } else {
-        st = cafi_set_finished_state(set, set, &mine, err);
-        if (!st)
-            st = cafi_set_finished_state(from, set, &theirs, err);
-        if (!st) {
-            cafi_state_merge(&mine, &theirs);
-            cafi_state_copy(&set->state, &mine);
+        if (!(st = cafi_state_new(&total, set->state.M, set->C, set->state.D, err)) &&
+            !(st = add_state(&total, set, set, err)) && !(st = add_state(&total, from, set, err))) {
+            cafi_state_copy(&set->state, &total);
             set->features.count = set->compact.count = 0;
             set->log_dropped = set->log_dropped || set->options.keep_weights;
             cafi_rows_free(&set->log);
         }
-        cafi_state_free(&mine);
-        cafi_state_free(&theirs);
+        cafi_state_free(&total);
     }
     if (st)
         return st;
