@@ -33,7 +33,8 @@ typedef struct train_options {
     size_t epochs, batch, accumulate;
     double lr, gamma, weight_decay, beta1, beta2, eps, momentum, clip;
     const char *milestones, *schedule, *optimizer;
-    size_t clusters, blocks, group;
+    size_t clusters, blocks; /* 0: not given */
+    size_t group;
     bool scalar;
     double drop, centre_weight, memory_weight;
     bool memory_mean;
@@ -51,7 +52,8 @@ static const cli_option options[] = {
     OPTION("centers", CLI_STRING, centers, "FILE", "class centres, from `prepare centers`", 0, 0),
     {"output", 'o', CLI_STRING, offsetof(train_options, output), "DIR", "where the run writes", 0,
      0},
-    OPTION("init", CLI_STRING, init, "FILE", "start from this fusion model", 0, 0),
+    OPTION("init", CLI_STRING, init, "FILE", "start from this fusion model, with its M, L and K", 0,
+           0),
     OPTION("validate", CLI_STRING, validate, "SET",
            "feature set to score after every epoch: of `prepare probes`, or of IJB images", 0, 0),
     OPTION("meta", CLI_STRING, meta, "DIR", "with --validate: InsightFace's files of an IJB set", 0,
@@ -123,8 +125,6 @@ static void defaults(void *arg)
     o->momentum = c.optimiser.momentum;
     o->chunk = 512;
     o->far = 1e-2;
-    o->clusters = 4;
-    o->blocks = 2;
     o->group = c.net.T;
     o->drop = c.net.drop;
     o->centre_weight = c.net.lambda_centre;
@@ -289,6 +289,28 @@ static caface_status check_folder(const train_options *o, caface_error *err)
     return st;
 }
 
+/* The sizes of --init's model, which the options may repeat but not change. */
+static caface_status init_dims(job *j, size_t C, caface_error *err)
+{
+    const train_options *o = j->o;
+    cafi_train_dims *d = &j->config.net.dims;
+    caface_status st = cafi_model_file_dims(d, o->init, err);
+
+    if (st)
+        return st;
+    if ((o->clusters && o->clusters != d->M) || (o->blocks && o->blocks != d->L))
+        return cafi_fail(err, CAFACE_EMODEL,
+                         "%s: has %zu clusters and %zu blocks, the options ask for %zu and %zu",
+                         o->init, d->M, d->L, o->clusters ? o->clusters : d->M,
+                         o->blocks ? o->blocks : d->L);
+    if (o->scalar && d->K != 1)
+        return cafi_fail(err, CAFACE_EMODEL, "%s: has %zu weights a cluster, --scalar asks for 1",
+                         o->init, d->K);
+    if (d->K == 1)
+        d->C = C; /* one weight a cluster takes features of any width */
+    return CAFACE_OK;
+}
+
 static caface_status prepare(job *j, caface_error *err)
 {
     const train_options *o = j->o;
@@ -303,13 +325,10 @@ static caface_status prepare(job *j, caface_error *err)
         return st;
     info = cafi_store_get_info(j->store);
     if (o->init)
-        st = cafi_model_file_dims(dims, o->init, err);
+        st = init_dims(j, info.C, err);
     else
-        st = cafi_train_dims_make(dims, info.C, info.S, o->clusters, o->blocks,
-                                  o->scalar ? 1 : info.C, err);
-    /* a model with one weight a cluster takes features of any width */
-    if (!st && o->init && dims->K == 1)
-        dims->C = info.C;
+        st = cafi_train_dims_make(dims, info.C, info.S, o->clusters ? o->clusters : 4,
+                                  o->blocks ? o->blocks : 2, o->scalar ? 1 : info.C, err);
     /* the cores are shared by the processes, unless the caller says otherwise */
     threads = o->common.threads;
     if (!threads && j->comm.size > 1)

@@ -45,15 +45,17 @@ static bool known_size(cafi_record_shape *out, size_t bytes)
     return false;
 }
 
-/* Adds stage `name` to the choice; false when the row has none of that name. */
+/* Adds stage `name` to the choice; false when the row has none of that name, or it
+ * is chosen already. */
 static bool choose(cafi_record_shape *out, const known_width *known, char name)
 {
     size_t first = 0;
 
     for (size_t i = 0; i < 4 && known->channels[i]; i++) {
         if (known->name[i] == name) {
-            if (out->parts == CAFI_MAX_STAGES)
-                return false;
+            for (size_t k = 0; k < out->parts; k++)
+                if (out->first[k] == first)
+                    return false; /* twice */
             out->first[out->parts] = first;
             out->count[out->parts++] = known->channels[i];
             out->S += known->channels[i];
@@ -74,8 +76,8 @@ static caface_status choose_stages(cafi_record_shape *out, const char *folder, c
     for (const char *at = styles ? styles : known->standard;; at += 2) {
         if (!choose(out, known, *at) || (at[1] && at[1] != ','))
             return cafi_fail(err, CAFACE_EINVAL,
-                             "%s: styles %.40s: rows of %zu numbers have stages %.4s", folder,
-                             styles, out->width, known->name);
+                             "%s: styles %.40s: rows of %zu numbers have stages %.4s, each once",
+                             folder, styles, out->width, known->name);
         if (!at[1])
             return CAFACE_OK;
     }
@@ -91,10 +93,12 @@ static caface_status from_info(cafi_record_shape *out, const char *path, const c
     size_t numbers = 0;
 
     if (!cafi_value_int(info, "C", &C) || !cafi_value_int(info, "S", &S) ||
-        !cafi_value_int(info, "variants", &variants) || !dtype || C < 1 || S < 1 || variants < 1 ||
-        C > 65536 || S > 65536 || variants > 65536)
-        return cafi_fail(err, CAFACE_EFORMAT,
-                         "%s: needs C, S, variants (1 to 65536) and dtype of the records", path);
+        !cafi_value_int(info, "variants", &variants) || !dtype ||
+        (strcmp(dtype, "f16") != 0 && strcmp(dtype, "f32") != 0) || C < 1 || S < 1 ||
+        variants < 1 || C > 65536 || S > 65536 || variants > 65536)
+        return cafi_fail(
+            err, CAFACE_EFORMAT,
+            "%s: needs C, S, variants (1 to 65536) and dtype (f16, f32) of the records", path);
     numbers = (size_t)variants * (size_t)(C + 2 * S);
     *out = (cafi_record_shape){.bytes = bytes,
                                .half = !strcmp(dtype, "f16"),
@@ -149,7 +153,8 @@ caface_status cafi_record_shape_find(cafi_record_shape *out, const char *folder,
                  : read_info(out, path.data, bytes, err);
     } else if (!known_size(out, bytes)) {
         st = cafi_fail(err, CAFACE_EFORMAT,
-                       "%s: records of %zu bytes are of no known shape, and there is no set.json",
+                       "%s: records of %zu bytes have none of the authors' shapes (such as 16 x "
+                       "1280 numbers of 2 bytes: 40960), and no set.json tells theirs",
                        folder, bytes);
     } else {
         st = choose_stages(out, folder, styles, err);

@@ -1,5 +1,6 @@
 #include "dataset/store.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include "files/mapped.h"
 #include "files/names.h"
 #include "files/recordio.h"
+#include "math/kernels.h"
 
 struct cafi_store {
     char *path;
@@ -171,10 +173,11 @@ static caface_status open_npy(cafi_store *s, const char *styles, caface_error *e
     return npy_classes(s, err);
 }
 
-/* The folder of a path ("0001" of "0001/3.jpg"), in place; NULL: none. */
+/* The folder of a path ("a/0001" of "a/0001/3.jpg", as `prepare centers` names
+ * the class), in place; NULL: none. */
 static const char *folder_of(char *path)
 {
-    char *slash = strchr(path, '/');
+    char *slash = strrchr(path, '/');
 
     if (!slash || slash == path)
         return NULL;
@@ -198,6 +201,9 @@ static caface_status name_records(cafi_store *s, labelled *rows, char (*texts)[3
             st = cafi_fail(err, CAFACE_EFORMAT,
                            "%s: record %llu holds %zu bytes, the first holds %zu", s->path,
                            (unsigned long long)record.key, record.size, s->shape.bytes);
+        else if (!isfinite(record.label))
+            st = cafi_fail(err, CAFACE_EFORMAT, "%s: record %llu has no finite label", s->path,
+                           (unsigned long long)record.key);
         snprintf(texts[i], sizeof *texts, "%.9g", (double)record.label);
         rows[i] = (labelled){texts[i], i};
     }
@@ -324,6 +330,20 @@ const size_t *cafi_store_class_images(const cafi_store *store, size_t class_inde
     return store->members + store->first[class_index];
 }
 
+/* What training cannot use is refused where it can still be named. */
+static caface_status check_row(const cafi_store *s, size_t image, size_t variant,
+                               const float *feature, const float *style, caface_error *err)
+{
+    const cafi_kernels *k = cafi_kernels_get();
+    bool good = k->finite_rows(feature, 1, s->info.C) == 1;
+
+    if (good && k->finite_rows(style, 1, 2 * s->info.S) == 1)
+        return CAFACE_OK;
+    return cafi_fail(err, CAFACE_EFORMAT,
+                     "%s: image %zu of class %.100s, variant %zu: the %s is not finite", s->path,
+                     image, s->names[s->image_class[image]], variant, good ? "style" : "feature");
+}
+
 caface_status cafi_store_row(const cafi_store *store, size_t image, size_t variant, cafi_buf *buf,
                              float *feature, float *style, caface_error *err)
 {
@@ -336,7 +356,7 @@ caface_status cafi_store_row(const cafi_store *store, size_t image, size_t varia
 
         cafi_tensor_read_f32(store->features, row * i->C, i->C, feature);
         cafi_tensor_read_f32(store->styles, row * i->S * 2, i->S * 2, style);
-        return CAFACE_OK;
+        return check_row(store, image, variant, feature, style, err);
     }
     if ((st = cafi_recordio_read(store->rec, image, buf, &record, err)))
         return st;
@@ -345,5 +365,5 @@ caface_status cafi_store_row(const cafi_store *store, size_t image, size_t varia
                          "%s: record %llu holds %zu bytes, the first holds %zu", store->path,
                          (unsigned long long)record.key, record.size, store->shape.bytes);
     cafi_record_shape_row(&store->shape, record.body, variant, feature, style);
-    return CAFACE_OK;
+    return check_row(store, image, variant, feature, style, err);
 }

@@ -28,7 +28,8 @@ typedef struct cafi_store_info {
  * and 5, of 2336-wide ones 3 and 4 (128 channels, and 784 places). NULL: 3,5, or
  * 3,4 of 2336-wide rows. EINVAL: stages that the set does not have, or any for
  * an .npy store. Other errors name the file: EIO; EFORMAT: shapes that do not
- * fit together, no column label, a record of another size than the first. */
+ * fit together, no column label, a record of another size than the first or
+ * without a finite label. */
 caface_status cafi_store_open(cafi_store **out, const char *path, const char *styles,
                               caface_error *err);
 void cafi_store_close(cafi_store *store);
@@ -42,7 +43,8 @@ const char *cafi_store_class_name(const cafi_store *store, size_t class_index);
 /* Images of a class, ascending; *count of them, at least 1. Borrowed. */
 const size_t *cafi_store_class_images(const cafi_store *store, size_t class_index, size_t *count);
 
-/* One variant's feature [C] and style [S][2]. EFORMAT: the record is damaged.
+/* One variant's feature [C] and style [S][2]. EFORMAT: the record is damaged, or
+ * a number is not finite; images and variants are counted from 0.
  * Any thread, each with a buf of its own, reused from call to call. */
 caface_status cafi_store_row(const cafi_store *store, size_t image, size_t variant, cafi_buf *buf,
                              float *feature, float *style, caface_error *err);

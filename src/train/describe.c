@@ -1,5 +1,8 @@
 #include "train/describe.h"
 
+#include <string.h>
+
+#include "base/sha256.h"
 #include "base/status.h"
 
 static void describe_schedule(cafi_buf *t, const cafi_train_config *c)
@@ -45,6 +48,25 @@ static caface_status describe_validation(cafi_buf *t, const cafi_validation_sour
     return CAFACE_OK;
 }
 
+/* The classes of the images and their centres: another set of the same sizes is
+ * another run. */
+static void describe_classes(cafi_buf *t, const cafi_train_job *job, cafi_store_info info)
+{
+    cafi_sha256 hash;
+    unsigned char digest[CAFI_SHA256_SIZE];
+    char text[CAFI_SHA256_TEXT];
+
+    cafi_sha256_begin(&hash);
+    for (size_t i = 0; i < info.images; i++) {
+        const char *name = cafi_store_class_name(job->store, cafi_store_class(job->store, i));
+
+        cafi_sha256_add(&hash, name, strlen(name) + 1);
+    }
+    cafi_sha256_add(&hash, job->centres, info.classes * info.C * sizeof *job->centres);
+    cafi_sha256_end(&hash, digest);
+    cafi_buf_printf(t, ", classes and centres %.12s", cafi_sha256_hex(digest, text));
+}
+
 caface_status cafi_train_describe(char **out, const cafi_train_config *c, const cafi_train_job *job,
                                   cafi_comm *comm, const cafi_validation *validation,
                                   caface_error *err)
@@ -59,6 +81,7 @@ caface_status cafi_train_describe(char **out, const cafi_train_config *c, const 
     cafi_buf_printf(&t, ", %zu images of %zu classes, %zu variants, batch %zu x %zu, seed %llu",
                     info.images, info.classes, info.variants, c->batch, c->accumulate,
                     (unsigned long long)c->seed);
+    describe_classes(&t, job, info);
     describe_schedule(&t, c);
     cafi_buf_printf(&t, ", groups of %zu, depth %.9g, loss weights %.9g %.9g%s", n->T, n->drop,
                     n->lambda_centre, n->lambda_memory,

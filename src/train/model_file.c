@@ -68,6 +68,7 @@ caface_status cafi_model_file_save(const char *path, const cafi_params *params,
 {
     const cafi_train_dims *d = &params->dims;
     char version[] = CAFACE_VERSION;
+    char conf[32];
     char decoder[64];
     char *keys[] = {(char[]){"caface.version"}, (char[]){"decoder_name"}, (char[]){"fusion"}};
     char *heads_key[] = {(char[]){"H"}};
@@ -78,11 +79,9 @@ caface_status cafi_model_file_save(const char *path, const cafi_params *params,
     size_t count = params->count + EXTRA;
     caface_status st;
 
-    snprintf(decoder, sizeof decoder, "catv9_g%zu%s%s", d->M, d->K == 1 ? "" : "_conf512",
+    snprintf(conf, sizeof conf, "_conf%zu", d->K);
+    snprintf(decoder, sizeof decoder, "catv9_g%zu%s%s", d->M, d->K == 1 ? "" : conf,
              d->L == 2 ? "_small" : "");
-    if (d->K != 1)
-        snprintf(decoder, sizeof decoder, "catv9_g%zu_conf%zu%s", d->M, d->K,
-                 d->L == 2 ? "_small" : "");
     members[0] = text_value(version);
     members[1] = text_value(decoder);
     members[2] = (cafi_value){.kind = CAFI_DICT, .u.list = {&heads, heads_key, 1}};

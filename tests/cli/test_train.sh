@@ -93,6 +93,12 @@ options_matter() {
         ! cmp -s "$work/momentum/last.safetensors" "$work/sgd/last.safetensors"
 }
 
+# The last centre number is one bit away.
+other_centres() {
+    cp -r "$work/store" "$work/moved" && printf '\x01' | dd of="$work/moved/centers.safetensors" bs=1 conv=notrunc status=none \
+        seek=$(($(stat -c %s "$work/moved/centers.safetensors") - 4)) && train -o "$work/run" --resume --centers "$work/moved/centers.safetensors"
+}
+
 check "a run" train -o "$work/run"
 check "its model is one" model_works "$work/run/last.safetensors"
 check "best.safetensors too" model_works "$work/run/best.safetensors"
@@ -118,5 +124,11 @@ check "a folder that holds a run" fails 1 "--resume goes on" train -o "$work/run
 check "--resume with another seed" fails 1 "seed 43" train -o "$work/run" --resume --seed 43
 check "--milestones of no numbers" fails 2 "--milestones" train -o "$work/x" --milestones 6,x
 check "an odd group" fails 2 "even" train -o "$work/x" --group 7
-check "a model of other sizes" fails 1 "12" train -o "$work/x" --init "${fixtures%/tests/fixtures}/data/sample/model.safetensors"
+check "--init with other --blocks" fails 1 "3 clusters and 2 blocks, the options ask for 3 and 1" \
+    train -o "$work/x" --init "$work/run/last.safetensors" --blocks 1
+check "--init with --scalar" fails 1 "--scalar asks for 1" \
+    train -o "$work/x" --init "$work/run/last.safetensors" --scalar
+check "--resume with other centres" fails 1 "centres" other_centres
+check "a model of other sizes" fails 1 "12" train -o "$work/x" --clusters 4 \
+    --init "${fixtures%/tests/fixtures}/data/sample/model.safetensors"
 finish

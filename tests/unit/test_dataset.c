@@ -111,10 +111,63 @@ static void test_record_shapes(void **state)
     check_records("d", 6, 2432, true, "1,3,5,7", all, 4);
     check_records("e", 6, 2336, false, NULL, spatial, 2);
     check_records("f", 6, 2336, true, "3", spatial, 1);
+    EXPECT_FAIL(cafi_store_open(&store, test_temp("a"), "3,3", &err), CAFACE_EINVAL, err, "once",
+                "3,3");
     EXPECT_FAIL(cafi_store_open(&store, test_temp("a"), "7", &err), CAFACE_EINVAL, err, "1280",
                 "35");
     write_records(test_temp("g"), 3, 1000, true, 4);
     EXPECT_FAIL(cafi_store_open(&store, test_temp("g"), NULL, &err), CAFACE_EFORMAT, err, "6000");
+}
+
+/* A set of records of one feature and one style channel, in "x/NAME/" folders. */
+static caface_status open_tiny(cafi_store **out, const float (*rows)[3], const float *labels,
+                               size_t n, caface_error *err)
+{
+    static const char info[] = "{\"C\": 1, \"S\": 1, \"variants\": 1, \"dtype\": \"f32\"}";
+    cafi_record_writer *w = NULL;
+
+    mkdir(test_temp("tiny"), 0777);
+    test_write(test_temp("tiny/set.json"), info, sizeof info - 1);
+    EXPECT_OK(cafi_record_begin(&w, test_temp("tiny/train"), err), *err);
+    for (size_t i = 0; i < n; i++) {
+        char path[32];
+
+        snprintf(path, sizeof path, "x/%c/%zu.jpg", "ba"[i % 2], i);
+        EXPECT_OK(cafi_record_append(w, i, labels[i], path, rows[i], 12, err), *err);
+    }
+    EXPECT_OK(cafi_record_commit(w, err), *err);
+    return cafi_store_open(out, test_temp("tiny"), NULL, err);
+}
+
+static void test_record_rows(void **state)
+{
+    static const float rows[][3] = {{1, 2, 3}, {4, NAN, 5}, {INFINITY, 6, 7}};
+    static const float good[] = {0, 1, 2};
+    static const float bad[] = {0, NAN, 2};
+    float feature;
+    float style[2];
+    cafi_store *store = NULL;
+    cafi_buf buf = {0};
+    caface_error err;
+
+    (void)state;
+    EXPECT_OK(open_tiny(&store, rows, good, 3, &err), err);
+    /* as `prepare centers` names them: the whole folder, not its first part */
+    assert_int_equal(cafi_store_get_info(store).classes, 2);
+    assert_string_equal(cafi_store_class_name(store, 0), "x/a");
+    assert_string_equal(cafi_store_class_name(store, 1), "x/b");
+    EXPECT_OK(cafi_store_row(store, 0, 0, &buf, &feature, style, &err), err);
+    assert_true(feature == 1.0f && style[0] == 2.0f && style[1] == 3.0f);
+    EXPECT_FAIL(cafi_store_row(store, 1, 0, &buf, &feature, style, &err), CAFACE_EFORMAT, err,
+                "image 1 of class x/a", "style is not finite");
+    EXPECT_FAIL(cafi_store_row(store, 2, 0, &buf, &feature, style, &err), CAFACE_EFORMAT, err,
+                "image 2 of class x/b", "feature is not finite");
+    cafi_buf_free(&buf);
+    cafi_store_close(store);
+    EXPECT_FAIL(open_tiny(&store, rows, bad, 3, &err), CAFACE_EFORMAT, err, "train.lst", "line 2");
+    assert_int_equal(remove(test_temp("tiny/train.lst")), 0);
+    EXPECT_FAIL(cafi_store_open(&store, test_temp("tiny"), NULL, &err), CAFACE_EFORMAT, err,
+                "record 1", "no finite label");
 }
 
 static cafi_store *small_store(size_t images, size_t variants)
@@ -353,9 +406,10 @@ static void test_augment(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_record_shapes), cmocka_unit_test(test_sampler),
-        cmocka_unit_test(test_sampler_fill),  cmocka_unit_test(test_resize),
-        cmocka_unit_test(test_blur),          cmocka_unit_test(test_augment),
+        cmocka_unit_test(test_record_shapes), cmocka_unit_test(test_record_rows),
+        cmocka_unit_test(test_sampler),       cmocka_unit_test(test_sampler_fill),
+        cmocka_unit_test(test_resize),        cmocka_unit_test(test_blur),
+        cmocka_unit_test(test_augment),
     };
 
     return cmocka_run_group_tests_name("dataset", tests, NULL, NULL);
