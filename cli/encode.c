@@ -87,6 +87,7 @@ static const cli_option options[] = {
 /* Everything one run holds. */
 typedef struct job {
     const encode_options *o;
+    const char *backbone; /* the file network is from */
     cafi_network network;
     cafi_precision precision;
     cafi_input_convention input;
@@ -111,8 +112,10 @@ static caface_status open_backbone(job *j, caface_error *err)
         caface_error why;
         caface_status this = cafi_network_open(&j->network, j->o->models.items[i], &why);
 
-        if (!this)
+        if (!this) {
+            j->backbone = j->o->models.items[i];
             return CAFACE_OK;
+        }
         if (i == 0 || this != CAFACE_EMODEL) {
             *err = why;
             st = this;
@@ -156,7 +159,7 @@ static caface_status make_encoder(job *j, caface_error *err)
     j->input = j->network.input;
     cli_input_apply(&o->input, &j->input);
     if (j->precision == CAFI_PREC_INT8 &&
-        (st = cafi_calibration_read(&j->ranges, j->network.bundle, err)))
+        (st = cafi_calibration_read(&j->ranges, j->network.bundle, j->backbone, err)))
         return st;
     if ((st = cafi_encoder_new(&j->encoder, &j->network, &e, j->ranges, err)))
         return st;

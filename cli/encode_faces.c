@@ -293,6 +293,7 @@ static caface_status commit(job *j, caface_error *err)
     caface_model_info model;
     cafi_set_info info = {.backbone = cafi_encoder_hash(j->p->encoder),
                           .taps = taps,
+                          .input = cafi_encoder_input(j->p->encoder),
                           .precision = j->p->precision,
                           .command = j->p->command,
                           .partial = j->result->stopped};

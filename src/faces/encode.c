@@ -201,6 +201,7 @@ static caface_status check_info(const work *w, caface_error *err)
         return cafi_fail(err, CAFACE_EMODEL, "it has no set.json, so what made it is unknown");
     if ((st = check_text(info, "backbone", cafi_encoder_hash(w->encoder), err)) ||
         (st = check_text(info, "fusion", w->E ? w->model.hash : NULL, err)) ||
+        (st = check_text(info, "input", cafi_encoder_input(w->encoder), err)) ||
         (st = check_text(info, "precision", w->options->precision, err)))
         return st;
     if ((flip && flip->kind == CAFI_BOOL && flip->u.boolean) != w->options->flip)
@@ -420,6 +421,7 @@ static caface_status commit(work *w, caface_error *err)
                           .fusion = w->E ? w->model.hash : NULL,
                           .taps = w->taps,
                           .tap_count = w->tap_count,
+                          .input = cafi_encoder_input(w->encoder),
                           .precision = w->options->precision,
                           .command = w->options->command,
                           .flip = w->options->flip,

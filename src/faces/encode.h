@@ -69,8 +69,8 @@ struct cafi_encode_result {
 /* Encodes all pictures and writes the set. With resume, a set in which nothing
  * is missing is left untouched. Whatever happens, result is filled as far as
  * things went, and is the caller's to clear. EMODEL: with resume, a set of
- * another backbone, fusion model, precision, taps or flip, or of other
- * pictures; a network that gives NaN. EFORMAT: no picture could be used; nothing
+ * another backbone, fusion model, input convention, precision, taps or flip, or of
+ * other pictures; a network that gives NaN. EFORMAT: no picture could be used; nothing
  * is written. EIO, ENOMEM: nothing is written, an older set stays as it was. */
 caface_status cafi_encode(cafi_encode_result *result, cafi_encoder *encoder,
                           const cafi_encode_input *input, const cafi_encode_options *options,

@@ -381,6 +381,7 @@ static caface_status write_info(const cafi_set_writer *w, const cafi_set_info *i
             cafi_json_string(&json, NULL, info->taps[i]);
         cafi_json_end_array(&json);
     }
+    optional_text(&json, "input", info->input);
     optional_text(&json, "precision", info->precision);
     cafi_json_bool(&json, "flip", info->flip);
     cafi_json_bool(&json, "complete", !info->partial);

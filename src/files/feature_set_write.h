@@ -21,6 +21,7 @@ typedef struct cafi_set_info {
     const char *fusion;   /* hash; with compact styles */
     const char *const *taps;
     size_t tap_count;
+    const char *input; /* channel order, mean and scale, in words */
     const char *precision;
     const char *command;
     bool flip;

@@ -52,7 +52,8 @@ static caface_status read_scales(cafi_ranges *ranges, const char *name, const ca
     return st;
 }
 
-caface_status cafi_calibration_read(cafi_ranges **out, const cafi_bundle *bundle, caface_error *err)
+caface_status cafi_calibration_read(cafi_ranges **out, const cafi_bundle *bundle, const char *path,
+                                    caface_error *err)
 {
     const cafi_value *dict =
         bundle ? cafi_value_get(cafi_bundle_config(bundle), CAFI_CALIBRATION_KEY) : NULL;
@@ -63,12 +64,12 @@ caface_status cafi_calibration_read(cafi_ranges **out, const cafi_bundle *bundle
         return cafi_fail(err, CAFACE_EMODEL,
                          "%s: no calibration for int8 in it; caface calibrate writes a model file "
                          "that has it",
-                         bundle ? cafi_bundle_path(bundle) : "model");
+                         path);
     st = cafi_ranges_new(out, err);
     for (size_t i = 0; !st && i < dict->u.list.count; i++)
         st = read_scales(*out, dict->u.list.keys[i], &dict->u.list.items[i], err);
     if (st) {
-        cafi_prefix(err, st, cafi_bundle_path(bundle));
+        cafi_prefix(err, st, path);
         cafi_ranges_free(*out);
         *out = NULL;
     }

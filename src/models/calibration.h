@@ -9,9 +9,10 @@
  * list of its input channels' scales. */
 #define CAFI_CALIBRATION_KEY "calibration"
 
-/* The ranges a model file holds. bundle may be NULL (a file that has none).
- * EMODEL: none; EFORMAT: damaged. The caller's, to cafi_ranges_free. */
-caface_status cafi_calibration_read(cafi_ranges **out, const cafi_bundle *bundle,
+/* The ranges a model file holds. bundle may be NULL (a file that has none); path
+ * is the file's for messages. EMODEL: none; EFORMAT: damaged. The caller's, to
+ * cafi_ranges_free. */
+caface_status cafi_calibration_read(cafi_ranges **out, const cafi_bundle *bundle, const char *path,
                                     caface_error *err);
 
 /* A network made ready to be measured, in fp32. Marks the feature as the graph's

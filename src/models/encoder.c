@@ -31,7 +31,7 @@ struct cafi_encoder {
     size_t tap_sizes[CAFI_MAX_TAPS];
     size_t tap_count;
     char *taps[CAFI_MAX_TAPS];
-    char family[32], hash[17];
+    char family[32], hash[17], input_text[192];
     cafi_input_convention input;
     float table[3][256]; /* what a byte becomes, by the network's channel */
 };
@@ -168,6 +168,10 @@ static caface_status build(cafi_encoder *e, cafi_network *network, const cafi_en
     e->input.height = network->input.height;
     e->input.width = network->input.width;
     cafi_input_table(&e->input, e->table);
+    snprintf(e->input_text, sizeof e->input_text, "%s mean %.9g %.9g %.9g scale %.9g %.9g %.9g",
+             e->input.bgr ? "bgr" : "rgb", (double)e->input.mean[0], (double)e->input.mean[1],
+             (double)e->input.mean[2], (double)e->input.scale[0], (double)e->input.scale[1],
+             (double)e->input.scale[2]);
     snprintf(e->family, sizeof e->family, "%s", network->family);
     snprintf(e->hash, sizeof e->hash, "%s", network->hash);
     e->worker_count = e->batch > 1 ? cafi_pool_size(e->pool) : 1;
@@ -209,7 +213,7 @@ caface_status cafi_encoder_open(cafi_encoder **out, const char *path,
     if (st)
         return st;
     if (options && options->precision == CAFI_PREC_INT8)
-        st = cafi_calibration_read(&ranges, network.bundle, err);
+        st = cafi_calibration_read(&ranges, network.bundle, path, err);
     if (!st)
         st = cafi_encoder_new(out, &network, options, ranges, err);
     cafi_ranges_free(ranges);
@@ -267,6 +271,11 @@ const char *cafi_encoder_family(const cafi_encoder *encoder)
 const char *cafi_encoder_hash(const cafi_encoder *encoder)
 {
     return encoder->hash;
+}
+
+const char *cafi_encoder_input(const cafi_encoder *encoder)
+{
+    return encoder->input_text;
 }
 
 const char *cafi_encoder_tap(const cafi_encoder *encoder, size_t index)

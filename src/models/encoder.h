@@ -35,6 +35,9 @@ size_t cafi_encoder_batch(const cafi_encoder *encoder);
 void cafi_encoder_input_size(const cafi_encoder *encoder, size_t *height, size_t *width);
 const char *cafi_encoder_family(const cafi_encoder *encoder);
 const char *cafi_encoder_hash(const cafi_encoder *encoder);
+/* How a picture becomes the input, in words: "rgb mean 127.5 127.5 127.5 scale
+ * 0.0078125 ...". What a set of features says, so that others are not mixed in. */
+const char *cafi_encoder_input(const cafi_encoder *encoder);
 /* Names of the tapped nodes; NULL beyond the last. Borrowed. */
 const char *cafi_encoder_tap(const cafi_encoder *encoder, size_t index);
 

@@ -21,7 +21,9 @@ caface_status cafi_network_set_taps(cafi_network *network, const char *const *na
     for (size_t i = 0; i < count; i++) {
         taps[i] = cafi_graph_find(network->graph, names[i]);
         if (taps[i] == CAFI_NO_NODE)
-            return cafi_fail(err, CAFACE_EINVAL, "tap %s: the network has no such node", names[i]);
+            return cafi_fail(err, CAFACE_EINVAL,
+                             "tap %s: the network has no such node (caface info lists candidates)",
+                             names[i]);
         if (cafi_graph_node(network->graph, taps[i])->shape.ndim != 4)
             return cafi_fail(err, CAFACE_EINVAL, "tap %s: not a map of channels", names[i]);
     }

@@ -35,6 +35,7 @@ int8() {
 if encode "$work/q.safetensors" int8 "$work/probe" 2>/dev/null; then
     check "int8 takes it" int8
     check "int8 without scales says how to get them" fails 1 "calibrate" "$caface" encode --model "$work/m.safetensors" --precision int8 -o "$work/x" "$faces"
+    check "  and names the file, an ONNX one too" fails 1 "$model: no calibration" "$caface" encode --model "$model" --precision int8 -o "$work/x" "$faces"
     check "bench: int8" bench --model "$work/q.safetensors" --precision int8
 else
     check "int8 is refused here, with the reason" fails 1 "int8" "$caface" encode --model "$work/q.safetensors" --precision int8 -o "$work/x" "$faces"

@@ -23,6 +23,7 @@ check "  styles of both taps" shape "$work/set" '"name":"styles","dtype":"F32","
 check "  the index's header" line "$work/set" 1 "source${tab}template${tab}label"
 check "  sorted rows, labels of the folders" line "$work/set" 2 "$faces/ann/00.png${tab}0${tab}ann"
 check "  one template a folder" line "$work/set" 7 "$faces/bob/00.png${tab}1${tab}bob"
+check "  and how pictures became the input" grep -q '"input":"rgb mean [0-9. ]* scale [0-9. ]*"' "$work/set/set.json"
 check "  what made it" grep -q '"backbone":"[0-9a-f]\{16\}".*"precision":"fp32","flip":false,"complete":true' "$work/set/set.json"
 
 # The way from pictures to a nearest-template check, as the README has it.
@@ -129,6 +130,7 @@ check "Ctrl-C leaves a valid set" stopped
 check "--resume makes it the same, byte for byte" resumed
 check "--resume of a finished set changes nothing" resumed
 check "--resume with other options is refused" fails 1 "flip is false" "$caface" encode --model "$model" --resume --flip -q -o "$work/stop" "$work/long.txt"
+check "--resume with another input convention is refused" fails 1 "input is rgb" "$caface" encode --model "$model" --resume --input-order bgr -q -o "$work/stop" "$work/long.txt"
 check "--resume with another model is refused" fails 1 "backbone is" "$caface" encode --model "$fixtures/onnx/face_norm_16.onnx" --resume -q -o "$work/stop" "$work/long.txt"
 check "--resume with other pictures is refused" fails 1 "not among the pictures" "$caface" encode --model "$model" --resume -q -o "$work/stop" "$faces/bob"
 finish
