@@ -333,7 +333,7 @@ static const cli_option options[] = {
     {"pairs", 'p', CLI_STRING, MEMBER(pairs), "FILE",
      "LFW's pairs.txt, or lines `picture picture 0|1`", 0, 0},
     {"features", 'f', CLI_STRING, MEMBER(features), "SET",
-     "feature set of the pictures: by name for --pairs, in order for --bin", 0, 0},
+     "feature set of the pictures: by name or end of path for --pairs, in order for --bin", 0, 0},
     {"model", 'm', CLI_LIST, MEMBER(models), "M", "backbone that encodes the pictures of --bin", 0,
      0},
     {"flip", 0, CLI_FLAG, MEMBER(flip), NULL, "add the features of the mirror images", 0, 0},

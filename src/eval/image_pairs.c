@@ -9,6 +9,9 @@
 #include "files/mapped.h"
 #include "files/names.h"
 
+/* Names may be the last parts of a source, at most so many. */
+#define DEPTHS 4
+
 /* A shorter name for each row. */
 typedef struct shorter {
     cafi_names names; /* to the first row of that name */
@@ -17,8 +20,8 @@ typedef struct shorter {
 
 typedef struct reader {
     const char *path, *set;
-    cafi_names whole;   /* sources, to rows */
-    shorter file, stem; /* "Joe_0001.jpg", "Joe_0001" */
+    cafi_names whole;         /* sources, to rows */
+    shorter tails[DEPTHS][2]; /* "Joe_0001.jpg", "Joe_0001"; "Joe/Joe_0001.jpg", ... */
     const cafi_index *index;
     int label;         /* its column, or -1 */
     cafi_names people; /* to numbers */
@@ -27,14 +30,25 @@ typedef struct reader {
     size_t capacity;
 } reader;
 
-/* "a/b/Joe_0001.jpg" to "Joe_0001.jpg", or to "Joe_0001". */
-static cafi_field short_name(const char *source, bool suffix)
+/* Where the last `parts` parts of a path begin: "b/c.jpg" of "a/b/c.jpg" for 2;
+ * NULL when it has fewer. */
+static const char *tail_of(const char *source, size_t parts)
 {
-    const char *slash = strrchr(source, '/');
-    const char *name = slash ? slash + 1 : source;
-    const char *dot = strrchr(name, '.');
+    const char *at = source + strlen(source);
 
-    return (cafi_field){name, dot && dot != name && !suffix ? (size_t)(dot - name) : strlen(name)};
+    while (at > source && (at[-1] != '/' || --parts > 0))
+        at--;
+    return at == source && parts > 1 ? NULL : at;
+}
+
+/* A name without ".jpg". */
+static cafi_field stem_of(const char *name)
+{
+    const char *slash = strrchr(name, '/');
+    const char *file = slash ? slash + 1 : name;
+    const char *dot = strrchr(file, '.');
+
+    return (cafi_field){name, dot && dot != file ? (size_t)(dot - name) : strlen(name)};
 }
 
 static caface_status learn_shorter(shorter *s, cafi_field name, size_t row, caface_error *err)
@@ -44,6 +58,22 @@ static caface_status learn_shorter(shorter *s, cafi_field name, size_t row, cafa
 
     if (!st && existing != CAFI_NO_NAME)
         s->several[existing] = true;
+    return st;
+}
+
+static caface_status learn_tails(reader *r, const char *source, size_t row, caface_error *err)
+{
+    caface_status st = CAFACE_OK;
+
+    for (size_t d = 0; !st && d < DEPTHS; d++) {
+        const char *tail = tail_of(source, d + 1);
+
+        if (!tail)
+            break;
+        st = learn_shorter(&r->tails[d][0], (cafi_field){tail, strlen(tail)}, row, err);
+        if (!st)
+            st = learn_shorter(&r->tails[d][1], stem_of(tail), row, err);
+    }
     return st;
 }
 
@@ -57,15 +87,13 @@ static caface_status learn_names(reader *r, const cafi_index *index, caface_erro
         return cafi_fail(err, CAFACE_EFORMAT, "%s: index.tsv has no column source", r->set);
     if (rows >= UINT32_MAX)
         return cafi_fail(err, CAFACE_ELIMIT, "%s: %zu rows are too many", r->set, rows);
-    if ((st = cafi_alloc((void **)&r->file.several, rows, sizeof(bool), err)) ||
-        (st = cafi_alloc((void **)&r->stem.several, rows, sizeof(bool), err)))
-        return st;
+    for (size_t t = 0; !st && t < DEPTHS * (size_t)2; t++)
+        st = cafi_alloc((void **)&r->tails[t / 2][t % 2].several, rows, sizeof(bool), err);
     for (size_t i = 0; !st && i < rows; i++) {
         const char *source = cafi_index_text(index, (size_t)column, i);
 
-        if (!(st = cafi_names_add(&r->whole, source, strlen(source), i, &(size_t){0}, err)) &&
-            !(st = learn_shorter(&r->file, short_name(source, true), i, err)))
-            st = learn_shorter(&r->stem, short_name(source, false), i, err);
+        if (!(st = cafi_names_add(&r->whole, source, strlen(source), i, &(size_t){0}, err)))
+            st = learn_tails(r, source, i, err);
     }
     return st;
 }
@@ -73,13 +101,17 @@ static caface_status learn_names(reader *r, const cafi_index *index, caface_erro
 static caface_status find_row(const reader *r, size_t line, cafi_field name, uint32_t *out,
                               caface_error *err)
 {
-    const shorter *tables[2] = {&r->file, &r->stem};
     size_t row = cafi_names_find(&r->whole, name.text, name.size);
     int shown = (int)(name.size < 80 ? name.size : 80);
+    size_t depth = 0;
 
-    for (int t = 0; t < 2 && row == CAFI_NO_NAME; t++) {
-        row = cafi_names_find(&tables[t]->names, name.text, name.size);
-        if (row != CAFI_NO_NAME && tables[t]->several[row])
+    for (size_t i = 0; i < name.size; i++)
+        depth += name.text[i] == '/';
+    for (int t = 0; t < 2 && depth < DEPTHS && row == CAFI_NO_NAME; t++) {
+        const shorter *table = &r->tails[depth][t];
+
+        row = cafi_names_find(&table->names, name.text, name.size);
+        if (row != CAFI_NO_NAME && table->several[row])
             return cafi_fail(err, CAFACE_EFORMAT,
                              "%s: line %zu: picture %.*s is in more than one row of %s", r->path,
                              line, shown, name.text, r->set);
@@ -243,11 +275,11 @@ caface_status cafi_image_pairs_read(cafi_image_pairs *out, const char *path,
         r.pairs.subjects = 0;
     }
     cafi_names_free(&r.whole);
-    cafi_names_free(&r.file.names);
-    cafi_names_free(&r.stem.names);
     cafi_names_free(&r.people);
-    free(r.file.several);
-    free(r.stem.several);
+    for (size_t t = 0; t < DEPTHS * (size_t)2; t++) {
+        cafi_names_free(&r.tails[t / 2][t % 2].names);
+        free(r.tails[t / 2][t % 2].several);
+    }
     cafi_mapped_close(&map);
     if (st)
         cafi_image_pairs_free(&r.pairs);

@@ -24,7 +24,8 @@ typedef struct cafi_image_pairs {
  *   PICTURE OTHER 0|1
  * A first line of one or two whole numbers (LFW's folds and pairs a fold) is
  * passed over. A picture is found by the name of the index's column source:
- * all of it, or without folders, or without folders and suffix. EIO;
+ * all of it, or its last parts ("Joe_1.jpg", "Joe/Joe_1.jpg"; up to three
+ * folders), or those without the suffix. EIO;
  * EFORMAT names file and line: other fields, a picture that is in no row or
  * whose name two rows have. path is the list, set the feature set. */
 caface_status cafi_image_pairs_read(cafi_image_pairs *out, const char *path,

@@ -48,6 +48,16 @@ interval() {
         ! cmp -s <(by_set "$work/set") <(by_set "$work/set" --seed 5) &&
         by_set "$work/set" --bootstrap 0 --json | grep -vq interval
 }
+# Two folders with the same file names: the folder tells which is meant, with the suffix or without.
+by_folder() {
+    mkdir -p "$work/two/A" "$work/two/B" && cp "$work"/p/* "$work/two/A" && cp "$work"/p/* "$work/two/B" &&
+        "$caface" encode -q -m "$model" -o "$work/twoset" "$work/two" &&
+        awk '{ print "B/" $1, "two/B/" $2, $3 }' "$work/pairs.txt" >"$work/q" &&
+        cmp <("$caface" eval pairs -q --bootstrap 0 --pairs "$work/q" -f "$work/twoset") <(by_set "$work/set" -q --bootstrap 0) &&
+        sed 's/\.[a-z]* / /g' "$work/q" >"$work/r" && ! cmp -s "$work/q" "$work/r" &&
+        cmp <("$caface" eval pairs -q --bootstrap 0 --pairs "$work/r" -f "$work/twoset") <(by_set "$work/set" -q --bootstrap 0) &&
+        ! by_set "$work/twoset" 2>"$work/err" && grep -q "line 1: picture .* is in more than one row" "$work/err"
+}
 # A picture that cannot be used: its pair is dropped from its fold, named, status 3.
 bad_picture() {
     local got=0
@@ -75,6 +85,7 @@ check "--flip, and a set that is flipped already" flipped
 check "an interval, from the seed alone" interval
 check "pictures that cannot be used" bad_picture
 check "no picture can be used" all_bad
+check "pictures named by their folder" by_folder
 check "rows of NaN" nan_row
 head -9 "$work/pairs.txt" >"$work/nine"
 check "nine pairs are too few" fails 1 "9 pairs" "$caface" eval pairs --pairs "$work/nine" -f "$work/set"
