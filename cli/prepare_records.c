@@ -11,6 +11,7 @@
 #include "command.h"
 #include "dataset/face_list.h"
 #include "files/json.h"
+#include "files/names.h"
 #include "files/output.h"
 #include "files/recordio.h"
 #include "interrupt.h"
@@ -72,13 +73,21 @@ static bool is_picture(const unsigned char *bytes, size_t size)
            ((bytes[0] == 0xff && bytes[1] == 0xd8) || memcmp(bytes, "\x89PNG\r\n\x1a\n", 8) == 0);
 }
 
-static caface_status extract_one(const cafi_face_list *faces, size_t i, const char *folder,
-                                 cafi_buf *buf, cafi_buf *path, caface_error *err)
+/* One record set on its way to a folder. */
+typedef struct extraction {
+    const char *folder;
+    cafi_names seen; /* files that were written */
+    cafi_buf buf, path;
+} extraction;
+
+static caface_status extract_one(extraction *e, const cafi_face_list *faces, size_t i,
+                                 caface_error *err)
 {
     const char *name = cafi_face_list_name(faces, i);
     const void *bytes = NULL;
     size_t size = 0;
-    caface_status st = cafi_face_list_bytes(faces, i, buf, &bytes, &size, err);
+    size_t existing = 0;
+    caface_status st = cafi_face_list_bytes(faces, i, &e->buf, &bytes, &size, err);
 
     if (st)
         return st;
@@ -86,13 +95,18 @@ static caface_status extract_one(const cafi_face_list *faces, size_t i, const ch
         return cafi_fail(err, CAFACE_EFORMAT, "%s: a name that leads elsewhere", name);
     if (!is_picture(bytes, size))
         return cafi_fail(err, CAFACE_EFORMAT, "%s: the record holds no JPEG or PNG", name);
-    path->size = 0;
-    cafi_buf_printf(path, "%s/%s", folder, name);
-    if (path->failed)
-        return cafi_fail_memory(err, path->size);
-    if ((st = make_folders(path->data, err)))
+    if ((st = cafi_names_add(&e->seen, name, strlen(name), i, &existing, err)))
         return st;
-    return cafi_output_save(path->data, bytes, size, err);
+    if (existing != CAFI_NO_NAME)
+        return cafi_fail(err, CAFACE_EFORMAT, "%s: two records have this name; the first is kept",
+                         name);
+    e->path.size = 0;
+    cafi_buf_printf(&e->path, "%s/%s", e->folder, name);
+    if (e->path.failed)
+        return cafi_fail_memory(err, e->path.size);
+    if ((st = make_folders(e->path.data, err)))
+        return st;
+    return cafi_output_save(e->path.data, bytes, size, err);
 }
 
 static void print_result(const records_options *o, size_t done, size_t failed, size_t classes)
@@ -120,8 +134,7 @@ static int extract(void *arg)
     const records_options *o = arg;
     cafi_face_list *faces = NULL;
     cli_progress progress = {0};
-    cafi_buf buf = {0};
-    cafi_buf path = {0};
+    extraction e = {.folder = o->output};
     size_t failed = 0;
     size_t done = 0;
     caface_error err;
@@ -134,7 +147,7 @@ static int extract(void *arg)
     cli_progress_begin(&progress, "pictures", st ? 0 : cafi_face_list_count(faces),
                        o->common.quiet || st);
     for (size_t i = 0; !st && i < cafi_face_list_count(faces) && !cli_interrupted(); i++) {
-        st = extract_one(faces, i, o->output, &buf, &path, &err);
+        st = extract_one(&e, faces, i, &err);
         if (st == CAFACE_EFORMAT) {
             cli_warn("%s", err.message);
             failed++;
@@ -148,8 +161,9 @@ static int extract(void *arg)
     if (!st)
         print_result(o, done, failed, cafi_face_list_classes(faces));
     cafi_face_list_close(faces);
-    cafi_buf_free(&buf);
-    cafi_buf_free(&path);
+    cafi_names_free(&e.seen);
+    cafi_buf_free(&e.buf);
+    cafi_buf_free(&e.path);
     cli_interrupt_end();
     return st ? cli_fail(&err) : failed ? CLI_SKIPPED : CLI_OK;
 }

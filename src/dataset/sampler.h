@@ -16,7 +16,7 @@
 
 typedef struct cafi_sampler cafi_sampler;
 
-/* The store and pool (or NULL) are borrowed. EINVAL: T not even or below 4. */
+/* The store and pool (or NULL) are borrowed. EINVAL: T odd, below 4 or above 64. */
 caface_status cafi_sampler_new(cafi_sampler **out, const cafi_store *store, size_t T, uint64_t seed,
                                cafi_pool *pool, caface_error *err);
 void cafi_sampler_free(cafi_sampler *sampler);

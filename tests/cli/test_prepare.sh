@@ -44,6 +44,14 @@ escapes() {
     [ $? = 3 ] && [ ! -e "$work/out.jpg" ] && grep -q 'out.jpg' "$work/bad.err" &&
         [ "$(find "$work/bad_out" -type f | wc -l)" = 3 ]
 }
+# Two records of one name: neither is written over the other without a word.
+doubled() {
+    mkdir -p "$work/two" && cp "$work/set.rec" "$work/set.idx" "$work/two/" &&
+        sed 's|anna/2.jpg|anna/1.jpg|' "$work/set.lst" >"$work/two/set.lst"
+    "$caface" prepare extract "$work/two/set.rec" -o "$work/two_out" 2>"$work/two.err"
+    [ $? = 3 ] && grep -q 'anna/1.jpg: two records' "$work/two.err" &&
+        cmp "$faces/anna/1.jpg" "$work/two_out/anna/1.jpg"
+}
 shared() {
     "$caface" prepare extract "$CAFACE_SHARED/recordio/train.rec" -o "$work/shared" &&
         [ "$(find "$work/shared" -name '*.jpg' | wc -l)" = 8 ] &&
@@ -60,6 +68,7 @@ if [ -x /usr/bin/python3 ]; then
 fi
 check "extract without list and index" bare
 check "a path that leads out of the folder" escapes
+check "two records of one name" doubled
 if [ -e "${CAFACE_SHARED:-}/recordio/train.rec" ]; then
     check "a record set of MXNet's" shared
 fi
