@@ -157,13 +157,27 @@ static turn turn_of(const int32_t *m)
     return t;
 }
 
+/* The container's display matrix, or NULL. FFmpeg 6.1 moved it. */
+static const int32_t *matrix_of(const AVStream *stream)
+{
+#if LIBAVFORMAT_VERSION_INT >= AV_VERSION_INT(60, 15, 100)
+    const AVCodecParameters *p = stream->codecpar;
+    const AVPacketSideData *side = av_packet_side_data_get(
+        p->coded_side_data, p->nb_coded_side_data, AV_PKT_DATA_DISPLAYMATRIX);
+
+    return side ? (const int32_t *)(const void *)side->data : NULL;
+#else
+    return (const int32_t *)(const void *)av_stream_get_side_data(stream, AV_PKT_DATA_DISPLAYMATRIX,
+                                                                  NULL);
+#endif
+}
+
 static void read_info(cafi_stream *s)
 {
     const AVStream *stream = s->format->streams[s->video];
     AVRational rate =
         stream->avg_frame_rate.num > 0 ? stream->avg_frame_rate : stream->r_frame_rate;
-    const int32_t *matrix = (const int32_t *)(const void *)av_stream_get_side_data(
-        stream, AV_PKT_DATA_DISPLAYMATRIX, NULL);
+    const int32_t *matrix = matrix_of(stream);
     const char *name = avcodec_get_name(s->codec->codec_id);
     double angle = matrix ? av_display_rotation_get(matrix) : 0.0;
 

@@ -68,7 +68,13 @@ static caface_status fail_av(const cafi_video_writer *w, int code, const char *w
 
 /* ---- the file, as FFmpeg sees it -------------------------------------------- */
 
-static int write_bytes(void *opaque, uint8_t *bytes, int count)
+#if LIBAVFORMAT_VERSION_MAJOR >= 61 /* FFmpeg 7 promises not to be written to */
+typedef const uint8_t *file_bytes;
+#else
+typedef uint8_t *file_bytes;
+#endif
+
+static int write_bytes(void *opaque, file_bytes bytes, int count)
 {
     cafi_video_writer *w = opaque;
     size_t n = (size_t)count, old = 0;
