@@ -55,6 +55,7 @@ typedef struct cli_command {
     size_t options_size;
     void (*defaults)(void *options); /* or NULL: all zero */
     size_t min_args, max_args;
+    bool missing;              /* from this build: any option is taken, and run says so */
     int (*run)(void *options); /* returns an exit status */
 } cli_command;
 

@@ -272,7 +272,9 @@ caface_status cli_comparison_save(const cli_comparison *c, const char *folder, c
     if (!st)
         st = name.failed ? cafi_fail_memory(err, name.size) : save_page(c, name.data, err);
     cafi_buf_free(&name);
-    if (!st && cafi_plot_available())
+    if (!st && !cafi_plot_available())
+        cli_warn("%s: without similarity plots: this caface was built without cairo", folder);
+    else if (!st)
         st = cli_comparison_plots(c, folder, err);
     return st;
 }

@@ -1,10 +1,13 @@
 /* caface detect: faces in pictures. */
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/cpu.h"
+#include "base/threads.h"
 #include "command.h"
 #include "faces/detector.h"
 #include "faces/draw.h"
@@ -59,18 +62,32 @@ static const cli_option options[] = {
     {0},
 };
 
+/* What became of one picture; kept until the ones before it are reported. */
+typedef struct outcome {
+    bool done;
+    cafi_faces faces;
+    size_t width, height;
+    char *failure; /* or NULL */
+} outcome;
+
 /* Everything one run holds. */
 typedef struct job {
     const detect_options *o;
-    cafi_detector *detector;
     cafi_sources *sources;
-    cafi_faces faces;
-    cafi_image image;
+    cafi_pool *pool;
+    cafi_detector **detectors; /* [workers] */
+    size_t workers;
+    pthread_mutex_t lock;
+    pthread_cond_t freed;
+    size_t pixels; /* of the pictures that are decoded now */
+    outcome *outcomes;
+    size_t count, reported;
+    cli_progress progress;
     cafi_buf text;
     cafi_json json;
     cafi_buf failed; /* JSON objects of the failures, without commas */
     cafi_json failed_json;
-    size_t done, failures, found;
+    size_t done, failures;
 } job;
 
 static void print_faces(const char *path, const cafi_faces *faces)
@@ -84,13 +101,14 @@ static void print_faces(const char *path, const cafi_faces *faces)
     }
 }
 
-static void add_json(cafi_json *json, const char *path, const cafi_image *image,
-                     const cafi_faces *faces)
+static void add_json(cafi_json *json, const char *path, const outcome *result)
 {
+    const cafi_faces *faces = &result->faces;
+
     cafi_json_begin_object(json, NULL);
     cafi_json_string(json, "path", path);
-    cafi_json_int(json, "width", (int64_t)image->width);
-    cafi_json_int(json, "height", (int64_t)image->height);
+    cafi_json_int(json, "width", (int64_t)result->width);
+    cafi_json_int(json, "height", (int64_t)result->height);
     cafi_json_begin_array(json, "faces");
     for (size_t i = 0; i < faces->count; i++) {
         const cafi_face *f = &faces->items[i];
@@ -119,16 +137,18 @@ static void add_json(cafi_json *json, const char *path, const cafi_image *image,
 
 /* The drawn picture as DIR/NUMBER-NAME.png; the number keeps pictures of one
  * name apart. */
-static caface_status draw(job *j, size_t index, const char *path, caface_error *err)
+static caface_status draw(const job *j, size_t index, const cafi_image *image,
+                          const cafi_faces *faces, caface_error *err)
 {
-    cafi_drawing to = {j->image.rgb, j->image.width, j->image.height};
+    cafi_drawing to = {image->rgb, image->width, image->height};
+    const char *path = cafi_sources_at(j->sources, index).path;
     const char *slash = strrchr(path, '/');
-    cafi_view view = cafi_image_view(&j->image);
+    cafi_view view = cafi_image_view(image);
     cafi_buf bytes = {0}, name = {0};
     caface_status st;
 
-    for (size_t i = j->faces.count; i-- > 0;) {
-        const cafi_face *f = &j->faces.items[i];
+    for (size_t i = faces->count; i-- > 0;) {
+        const cafi_face *f = &faces->items[i];
         char number[24];
 
         snprintf(number, sizeof number, "%zu", i + 1);
@@ -144,52 +164,147 @@ static caface_status draw(job *j, size_t index, const char *path, caface_error *
     return st;
 }
 
-/* A picture that can't be read is named, counted and passed over; anything
- * else ends the run. */
-static caface_status one(job *j, size_t index, caface_error *err)
+/* The lock is held: reports what is next in the order of the pictures, as far
+ * as it is there. */
+static void report(job *j)
+{
+    for (; j->reported < j->count && j->outcomes[j->reported].done; j->reported++) {
+        const char *path = cafi_sources_at(j->sources, j->reported).path;
+        outcome *result = &j->outcomes[j->reported];
+
+        if (result->failure) {
+            cli_warn("%s", result->failure);
+            cafi_json_begin_object(&j->failed_json, NULL);
+            cafi_json_string(&j->failed_json, "path", path);
+            cafi_json_string(&j->failed_json, "error", result->failure);
+            cafi_json_end_object(&j->failed_json);
+        } else if (j->o->common.json) {
+            add_json(&j->json, path, result);
+        } else if (!j->o->common.quiet) {
+            print_faces(path, &result->faces);
+        }
+        *(result->failure ? &j->failures : &j->done) += 1;
+        cafi_faces_free(&result->faces);
+        free(result->failure);
+        *result = (outcome){0};
+    }
+    cli_progress_update(&j->progress, j->reported);
+}
+
+/* Pictures decoded at one time come to CAFI_IMAGE_MAX_PIXELS at most: with more
+ * workers small ones are faster, and huge ones take no more memory. One whose
+ * head tells no size waits until it is alone. */
+static size_t begin_pixels(job *j, size_t pixels)
+{
+    if (pixels == 0 || pixels > CAFI_IMAGE_MAX_PIXELS)
+        pixels = CAFI_IMAGE_MAX_PIXELS;
+    pthread_mutex_lock(&j->lock);
+    while (j->pixels > CAFI_IMAGE_MAX_PIXELS - pixels)
+        pthread_cond_wait(&j->freed, &j->lock);
+    j->pixels += pixels;
+    pthread_mutex_unlock(&j->lock);
+    return pixels;
+}
+
+static void end_pixels(job *j, size_t pixels)
+{
+    pthread_mutex_lock(&j->lock);
+    j->pixels -= pixels;
+    pthread_cond_broadcast(&j->freed);
+    pthread_mutex_unlock(&j->lock);
+}
+
+/* A picture that can't be read becomes result->failure; anything else that goes
+ * wrong ends the run. */
+static caface_status find(job *j, size_t index, size_t worker, outcome *result, caface_error *err)
 {
     const char *path = cafi_sources_at(j->sources, index).path;
     caface_error why = {CAFACE_OK, ""};
-    cafi_view view;
+    unsigned char *bytes = NULL;
+    cafi_image image = {0};
+    size_t size = 0, pixels = 0;
+    caface_status st = cafi_image_load(&bytes, &size, NULL, path, &why);
+
+    if (!st) {
+        pixels = begin_pixels(j, cafi_image_pixels(bytes, size));
+        st = cafi_image_decode(&image, bytes, size, &why);
+        free(bytes);
+    }
+    if (st) {
+        cafi_prefix(&why, st, path);
+        st = cafi_strdup(&result->failure, why.message, err);
+    } else {
+        cafi_view view = cafi_image_view(&image);
+
+        result->width = image.width;
+        result->height = image.height;
+        st = cafi_detector_run(j->detectors[worker], &view, &result->faces, err);
+        if (st)
+            cafi_prefix(err, st, path);
+        else if (j->o->draw)
+            st = draw(j, index, &image, &result->faces, err);
+    }
+    cafi_image_clear(&image);
+    if (pixels)
+        end_pixels(j, pixels);
+    return st;
+}
+
+static caface_status one(void *ctx, size_t index, size_t worker, caface_error *err)
+{
+    job *j = ctx;
+    outcome *result = &j->outcomes[index];
     caface_status st;
 
-    if (cafi_image_read(&j->image, path, &why)) {
-        cli_warn("%s", why.message);
-        j->failures++;
-        cafi_json_begin_object(&j->failed_json, NULL);
-        cafi_json_string(&j->failed_json, "path", path);
-        cafi_json_string(&j->failed_json, "error", why.message);
-        cafi_json_end_object(&j->failed_json);
+    if (cli_interrupted())
         return CAFACE_OK;
-    }
-    view = cafi_image_view(&j->image);
-    st = cafi_detector_run(j->detector, &view, &j->faces, err);
+    st = find(j, index, worker, result, err);
     if (st)
-        return cafi_prefix(err, st, path);
-    j->done++;
-    j->found += j->faces.count;
-    if (j->o->common.json)
-        add_json(&j->json, path, &j->image, &j->faces);
-    else if (!j->o->common.quiet)
-        print_faces(path, &j->faces);
-    return j->o->draw ? draw(j, index, path, err) : CAFACE_OK;
+        return st;
+    pthread_mutex_lock(&j->lock);
+    result->done = true;
+    report(j);
+    pthread_mutex_unlock(&j->lock);
+    return CAFACE_OK;
+}
+
+/* One detector for every worker; a single picture has one with all threads. */
+static caface_status open_detectors(job *j, caface_error *err)
+{
+    const detect_options *o = j->o;
+    cafi_detector_options d = {.min_face = (float)o->min_face,
+                               .max_faces = o->max_faces,
+                               .score = (float)o->score,
+                               .low_thresholds = o->low_thresholds,
+                               .max_side = o->max_side,
+                               .threads = o->common.threads};
+    size_t threads = o->common.threads ? o->common.threads : cafi_cpu_count();
+    size_t workers = threads < j->count ? threads : j->count;
+    void *memory = NULL;
+    caface_status st = cafi_alloc(&memory, workers, sizeof *j->detectors, err);
+
+    j->detectors = memory;
+    if (workers > 1)
+        d.threads = 1;
+    for (; !st && j->workers < workers; j->workers += !st)
+        st = cafi_detector_open(&j->detectors[j->workers], o->detector, &d, err);
+    return st ? st : cafi_pool_new(&j->pool, workers, err);
 }
 
 static caface_status prepare(job *j, caface_error *err)
 {
     const detect_options *o = j->o;
-    const cafi_detector_options d = {.min_face = (float)o->min_face,
-                                     .max_faces = o->max_faces,
-                                     .score = (float)o->score,
-                                     .low_thresholds = o->low_thresholds,
-                                     .max_side = o->max_side,
-                                     .threads = o->common.threads};
+    void *memory = NULL;
     caface_status st = cafi_sources_new(&j->sources, err);
 
     for (size_t i = 0; !st && i < o->common.args.count; i++)
         st = cafi_sources_add(j->sources, o->common.args.items[i], err);
-    if (!st)
-        st = cafi_detector_open(&j->detector, o->detector, &d, err);
+    if (st)
+        return st;
+    j->count = cafi_sources_count(j->sources);
+    (void)((st = cafi_alloc(&memory, j->count, sizeof *j->outcomes, err)) ||
+           (st = open_detectors(j, err)));
+    j->outcomes = memory;
     if (!st && o->draw && mkdir(o->draw, 0777) != 0 && errno != EEXIST)
         st = cafi_fail(err, CAFACE_EIO, "%s: %s", o->draw, strerror(errno));
     return st;
@@ -197,30 +312,43 @@ static caface_status prepare(job *j, caface_error *err)
 
 static caface_status work(job *j, caface_error *err)
 {
-    cli_progress progress;
-    size_t count = 0;
     caface_status st = prepare(j, err);
 
     if (st)
         return st;
-    count = cafi_sources_count(j->sources);
     j->json.out = &j->text;
     j->failed_json.out = &j->failed;
     cafi_json_begin_object(&j->json, NULL);
-    cafi_json_string(&j->json, "detector", cafi_detector_family(j->detector));
+    cafi_json_string(&j->json, "detector", cafi_detector_family(j->detectors[0]));
     cafi_json_begin_array(&j->json, "images");
     cafi_json_begin_array(&j->failed_json, NULL);
-    cli_progress_begin(&progress, "pictures", count, j->o->common.quiet || !j->o->common.json);
-    for (size_t i = 0; !st && i < count && !cli_interrupted(); i++) {
-        st = one(j, i, err);
-        cli_progress_update(&progress, i + 1);
-    }
-    cli_progress_end(&progress);
+    cli_progress_begin(&j->progress, "pictures", j->count,
+                       j->o->common.quiet || !j->o->common.json);
+    st = cafi_pool_run(j->pool, j->count, one, j, err);
+    cli_progress_end(&j->progress);
     cafi_json_end_array(&j->json);
     cafi_json_end_array(&j->failed_json);
     if (!st && (j->text.failed || j->failed.failed))
         return cafi_fail(err, CAFACE_ENOMEM, "out of memory for the report");
     return st;
+}
+
+static void clear(job *j)
+{
+    cafi_pool_free(j->pool);
+    for (size_t i = 0; i < j->workers; i++)
+        cafi_detector_free(j->detectors[i]);
+    free(j->detectors);
+    for (size_t i = 0; j->outcomes && i < j->count; i++) {
+        cafi_faces_free(&j->outcomes[i].faces);
+        free(j->outcomes[i].failure);
+    }
+    free(j->outcomes);
+    cafi_sources_free(j->sources);
+    cafi_buf_free(&j->text);
+    cafi_buf_free(&j->failed);
+    pthread_cond_destroy(&j->freed);
+    pthread_mutex_destroy(&j->lock);
 }
 
 static caface_status print_json(job *j, caface_error *err)
@@ -241,7 +369,7 @@ static caface_status print_json(job *j, caface_error *err)
 
 static int run(void *arg)
 {
-    job j = {.o = arg};
+    job j = {.o = arg, .lock = PTHREAD_MUTEX_INITIALIZER, .freed = PTHREAD_COND_INITIALIZER};
     caface_error err = {CAFACE_OK, ""};
     int status = CLI_OK;
     caface_status st;
@@ -256,12 +384,7 @@ static int run(void *arg)
         status = cli_fail(&err);
     else if (j.failures)
         status = j.done ? CLI_SKIPPED : CLI_FAILED;
-    cafi_detector_free(j.detector);
-    cafi_sources_free(j.sources);
-    cafi_faces_free(&j.faces);
-    cafi_image_clear(&j.image);
-    cafi_buf_free(&j.text);
-    cafi_buf_free(&j.failed);
+    clear(&j);
     cli_interrupt_end();
     return status;
 }

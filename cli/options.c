@@ -191,6 +191,8 @@ static int parse_option(const cli_command *c, cursor *at, char *options)
                                         : NULL;
     int status = CLI_OK;
 
+    if (!o && c->missing)
+        return CLI_OK;
     if (!o)
         return cli_usage(c->name, "unknown option %.*s", (int)length, word);
     if (o->kind == CLI_FLAG) {

@@ -14,117 +14,30 @@ static int say_so(void *arg)
     return CLI_FAILED;
 }
 
-static const cli_option options[] = {{0}};
+static const cli_option none[] = {{0}};
 
-const cli_command cli_compare = {
-    .name = "compare",
-    .summary = "who in a video is who in a gallery (not in this build)",
-    .synopsis = "...",
-    .text = "Not in this build.",
-    .options = options,
-    .options_size = sizeof(cli_common),
-    .max_args = 1000000,
-    .run = say_so,
-};
+#define MISSING(command, summarised)                                                               \
+    {                                                                                              \
+        .name = command, .summary = summarised " (not in this build)", .synopsis = "...",          \
+        .text = "Not in this build.", .options = none, .options_size = sizeof(cli_common),         \
+        .max_args = SIZE_MAX, .missing = true, .run = say_so                                       \
+    }
 
-const cli_command cli_detect = {
-    .name = "detect",
-    .summary = "faces in pictures (not in this build)",
-    .synopsis = "...",
-    .text = "Not in this build.",
-    .options = options,
-    .options_size = sizeof(cli_common),
-    .max_args = 1000000,
-    .run = say_so,
-};
-
-const cli_command cli_bench_encode = {
-    .name = "bench encode",
-    .summary = "speed of a backbone (not in this build)",
-    .synopsis = "...",
-    .text = "Not in this build.",
-    .options = options,
-    .options_size = sizeof(cli_common),
-    .max_args = 1000000,
-    .run = say_so,
-};
-
-const cli_command cli_calibrate = {
-    .name = "calibrate",
-    .summary = "prepare a backbone for int8 (not in this build)",
-    .synopsis = "...",
-    .text = "Not in this build.",
-    .options = options,
-    .options_size = sizeof(cli_common),
-    .max_args = 1000000,
-    .run = say_so,
-};
-
-const cli_command cli_encode = {
-    .name = "encode",
-    .summary = "face crops into features and styles (not in this build)",
-    .synopsis = "...",
-    .text = "Not in this build.",
-    .options = options,
-    .options_size = sizeof(cli_common),
-    .max_args = 1000000,
-    .run = say_so,
-};
-
-const cli_command cli_prepare_extract = {
-    .name = "prepare extract",
-    .summary = "a record set of pictures into folders (not in this build)",
-    .synopsis = "...",
-    .text = "Not in this build.",
-    .options = options,
-    .options_size = sizeof(cli_common),
-    .max_args = 1000000,
-    .run = say_so,
-};
-
-const cli_command cli_prepare_pack = {
-    .name = "prepare pack",
-    .summary = "folders of pictures into a record set (not in this build)",
-    .synopsis = "...",
-    .text = "Not in this build.",
-    .options = options,
-    .options_size = sizeof(cli_common),
-    .max_args = 1000000,
-    .run = say_so,
-};
-
-const cli_command cli_prepare_features = {
-    .name = "prepare features",
-    .summary = "face crops into augmented training features (not in this build)",
-    .synopsis = "...",
-    .text = "Not in this build.",
-    .options = options,
-    .options_size = sizeof(cli_common),
-    .max_args = 1000000,
-    .run = say_so,
-};
-
-const cli_command cli_prepare_probes = {
-    .name = "prepare probes",
-    .summary = "degraded probe sets and clean galleries (not in this build)",
-    .synopsis = "...",
-    .text = "Not in this build.",
-    .options = options,
-    .options_size = sizeof(cli_common),
-    .max_args = 1000000,
-    .run = say_so,
-};
-
-const cli_command cli_prepare_centers = {
-    .name = "prepare centers",
-    .summary = "class centres from face crops or a feature set (not in this build)",
-    .synopsis = "...",
-    .text = "Not in this build.",
-    .options = options,
-    .options_size = sizeof(cli_common),
-    .max_args = 1000000,
-    .run = say_so,
-};
+const cli_command cli_compare = MISSING("compare", "who in a video is who in a gallery");
+const cli_command cli_detect = MISSING("detect", "faces in pictures");
+const cli_command cli_bench_encode = MISSING("bench encode", "speed of a backbone");
+const cli_command cli_calibrate = MISSING("calibrate", "prepare a backbone for int8");
+const cli_command cli_encode = MISSING("encode", "face crops into features and styles");
+const cli_command cli_prepare_extract =
+    MISSING("prepare extract", "a record set of pictures into folders");
+const cli_command cli_prepare_pack =
+    MISSING("prepare pack", "folders of pictures into a record set");
+const cli_command cli_prepare_features =
+    MISSING("prepare features", "face crops into augmented training features");
+const cli_command cli_prepare_probes =
+    MISSING("prepare probes", "degraded probe sets and clean galleries");
+const cli_command cli_prepare_centers =
+    MISSING("prepare centers", "class centres from face crops or a feature set");
 
 caface_status eval_encode_bin(eval_bin *out, const cafi_pair_bin *bin, const char *path,
                               const cli_list *models, bool flip, const cli_common *common,

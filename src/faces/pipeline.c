@@ -11,6 +11,9 @@
 #include "faces/cut.h"
 
 enum { SLOTS = 48, SLOTS_WITH_PIXELS = 16, MAX_WORKERS = 32, AHEAD = 3 };
+/* Frames of more bytes than this together wait to be read, unless their pixels
+ * are kept: a folder of huge pictures is no reason for huge memory. */
+#define HELD_BYTES ((size_t)1 << 30)
 /* Crops that are collected before the encoder runs. */
 #define ENCODE_BATCHES 4
 
@@ -38,6 +41,7 @@ typedef struct pipeline {
     bool ended, stop;
     caface_status status;
     caface_error error;
+    size_t held; /* bytes of the frames that are read and not yet searched */
     cafi_frame spare[MAX_WORKERS + AHEAD];
     size_t spares;
     cafi_detector *detectors[MAX_WORKERS];
@@ -87,8 +91,8 @@ static bool wait_for_room(pipeline *p, cafi_frame *frame)
 {
     slot *s = &p->slots[p->read % p->slot_count];
 
-    while (!p->stop &&
-           (p->read - p->released == p->slot_count || p->read - p->taken >= p->workers + AHEAD))
+    while (!p->stop && (p->read - p->released == p->slot_count ||
+                        p->read - p->taken >= p->workers + AHEAD || p->held >= HELD_BYTES))
         pthread_cond_wait(&p->changed, &p->lock);
     if (p->stop)
         return false;  /* the slot may be in use */
@@ -124,6 +128,8 @@ static void *read_frames(void *arg)
         }
         s->frame = frame;
         s->state = READ;
+        if (!p->o->keep_pixels)
+            p->held += frame.capacity;
         p->read++;
         pthread_cond_broadcast(&p->changed);
     }
@@ -194,7 +200,9 @@ static void recycle(pipeline *p, slot *s)
 {
     if (p->o->keep_pixels)
         return;
-    if (p->spares < sizeof p->spare / sizeof *p->spare)
+    p->held -= s->frame.capacity;
+    if (p->spares < sizeof p->spare / sizeof *p->spare &&
+        s->frame.capacity <= HELD_BYTES / (p->workers + AHEAD))
         p->spare[p->spares++] = s->frame;
     else
         free(s->frame.rgb);

@@ -124,9 +124,40 @@ caface_status cafi_image_orient(cafi_image *image, int orientation, caface_error
 
 /* ---- reading ----------------------------------------------------------- */
 
+static const unsigned char png_mark[8] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
+
+static bool is_jpeg(const unsigned char *b, size_t size)
+{
+    return size >= 3 && b[0] == 0xff && b[1] == 0xd8 && b[2] == 0xff;
+}
+
+static bool is_png(const unsigned char *b, size_t size)
+{
+    return size >= sizeof png_mark && memcmp(b, png_mark, sizeof png_mark) == 0;
+}
+
+/* JPEG: segments of 0xff, a marker and a length that counts itself, up to the
+ * frame header, SOF0 to SOF15 less DHT, JPG and DAC. PNG: the first chunk. */
+size_t cafi_image_pixels(const void *bytes, size_t size)
+{
+    const unsigned char *b = bytes;
+
+    if (is_png(b, size) && size >= 24)
+        return (size_t)read_number(b + 16, 4, true) * read_number(b + 20, 4, true);
+    for (size_t at = 2; is_jpeg(b, size) && size - at >= 9 && b[at] == 0xff;) {
+        unsigned marker = b[at + 1], length = read_number(b + at + 2, 2, true);
+
+        if (marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc)
+            return (size_t)read_number(b + at + 5, 2, true) * read_number(b + at + 7, 2, true);
+        if (length < 2 || length + 2 > size - at)
+            break;
+        at += length + 2;
+    }
+    return 0;
+}
+
 caface_status cafi_image_decode(cafi_image *out, const void *bytes, size_t size, caface_error *err)
 {
-    static const unsigned char png[8] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
     const unsigned char *b = bytes;
     cafi_image made = {0};
     int orientation = 1;
@@ -134,9 +165,9 @@ caface_status cafi_image_decode(cafi_image *out, const void *bytes, size_t size,
 
     if (size == 0)
         return cafi_fail(err, CAFACE_EFORMAT, "an empty file");
-    if (size >= 3 && b[0] == 0xff && b[1] == 0xd8 && b[2] == 0xff)
+    if (is_jpeg(b, size))
         st = cafi_jpeg_decode(&made, b, size, &orientation, err);
-    else if (size >= 8 && memcmp(b, png, 8) == 0)
+    else if (is_png(b, size))
         st = cafi_png_decode(&made, b, size, &orientation, err);
     else
         return cafi_fail(err, CAFACE_EFORMAT, "neither a JPEG nor a PNG picture");

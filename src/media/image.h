@@ -44,6 +44,11 @@ caface_status cafi_image_decode(cafi_image *out, const void *bytes, size_t size,
 void cafi_image_clear(cafi_image *image);
 cafi_view cafi_image_view(const cafi_image *image);
 
+/* Width times height as the file's head tells them, without decoding: for those
+ * who decode several pictures at once and have to know what comes. 0: the head
+ * tells no size, which cafi_image_decode may still find. Any thread. */
+size_t cafi_image_pixels(const void *bytes, size_t size);
+
 /* True for names that end in .jpg, .jpeg or .png, in any case. */
 bool cafi_image_is_name(const char *path);
 

@@ -27,6 +27,15 @@ check "pictures drawn" detect --quiet --draw "$work/drawn" "$work/pictures"
 check "  one PNG a picture" test -s "$work/drawn/0001-00.png.png"
 check "an empty picture: status 1" fails 1 "empty.jpg: an empty file" detect "$work/empty.jpg"
 check "one of two: status 3" grep -q "^status 3" <(status detect --quiet "$picture" "$work/empty.jpg")
+# Several pictures at once, two of them bad: reported in the order they were given.
+for i in 1 2 3 4 5 6; do cp "$fixtures/detect/white.png" "$work/pictures/b$i.png"; done
+cp "$work/empty.jpg" "$work/pictures/a.jpg"
+cp "$work/text.mp4" "$work/pictures/c.png"
+serial() { detect --threads 1 "$@" 2>&1; }
+parallel() { detect --threads 5 "$@" 2>&1; }
+check "five threads print what one prints" cmp <(serial "$work/pictures") <(parallel "$work/pictures")
+check "and the same JSON" cmp <(serial --json "$work/pictures") <(parallel --json "$work/pictures")
+check "  of all pictures that can be read" test "$(parallel "$work/pictures" | grep -c '[0-9] faces*$')" = 8
 check "no detector named" fails 2 "--detector" "$caface" detect "$picture"
 check "a detector that is none" fails 1 "text.mp4" "$caface" detect --detector "$work/text.mp4" "$picture"
 check "a missing picture" fails 1 "nowhere.jpg" detect "$work/nowhere.jpg"

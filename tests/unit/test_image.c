@@ -207,8 +207,40 @@ static void unfit_files_are_named(void **state)
     EXPECT_FAIL(cafi_image_decode(&image, png, size, &err), CAFACE_ELIMIT, err, "20000x20000",
                 "100000000");
     assert_null(image.rgb);
+    assert_int_equal(cafi_image_pixels(png, size), 20000 * 20000);
     free(png);
     free(row);
+}
+
+/* What the head tells is what the decoder finds, and a cut-off head tells 0. */
+static void a_head_tells_the_size(void **state)
+{
+    const char *paths[2] = {test_temp("head.png"), test_temp("head.jpg")};
+    uint8_t *p = picture_draw(W, H, 3, 5);
+
+    (void)state;
+    assert_int_equal(picture_save_png(paths[0], p, W, H, 3, 0), 0);
+    assert_int_equal(picture_save_jpeg(paths[1], p, W, H, 3, (picture_jpeg){90, 6, 1}), 0);
+    for (int k = 0; k < 2; k++) {
+        size_t size = 0, told = 0;
+        unsigned char *bytes = test_read(paths[k], &size);
+
+        assert_int_equal(cafi_image_pixels(bytes, size), W * H);
+        for (size_t n = 0; n < size; n++) {
+            unsigned char *cut = malloc(n ? n : 1); /* of its own, for the sanitizers */
+            size_t pixels;
+
+            memcpy(cut, bytes, n);
+            pixels = cafi_image_pixels(cut, n);
+            assert_true(pixels == W * H || (pixels == 0 && !told));
+            told |= pixels;
+            free(cut);
+        }
+        assert_int_equal(told, W * H);
+        free(bytes);
+    }
+    assert_int_equal(cafi_image_pixels("no picture at all, but text", 27), 0);
+    free(p);
 }
 
 int main(void)
@@ -217,6 +249,7 @@ int main(void)
         cmocka_unit_test(png_keeps_every_pixel), cmocka_unit_test(jpeg_kinds_decode),
         cmocka_unit_test(exif_turns_pictures),   cmocka_unit_test(exif_blocks_are_not_trusted),
         cmocka_unit_test(cut_files_are_refused), cmocka_unit_test(unfit_files_are_named),
+        cmocka_unit_test(a_head_tells_the_size),
     };
     return cmocka_run_group_tests_name("image", tests, NULL, NULL);
 }
