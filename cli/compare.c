@@ -80,7 +80,7 @@ static const cli_option options[] = {
     {"every", 0, CLI_SIZE, MEMBER(every), "N", "look at every N-th frame (default: 1)", 1, 1e9},
     {"start", 0, CLI_REAL, MEMBER(start), "SECONDS", "leave out the beginning", 0, 1e9},
     {"duration", 0, CLI_REAL, MEMBER(duration), "SECONDS",
-     "stop after this long (default: the end)", 0, 1e9},
+     "stop after this long (default: the end)", 1e-6, 1e9},
     {0},
 };
 

@@ -75,7 +75,7 @@ static const cli_option options[] = {
      "take the middle of a photograph without a face, marked in a column of its own", 0, 0},
     {"every", 0, CLI_SIZE, MEMBER(every), "N", "look at every N-th frame (default: 1)", 1, 1e9},
     {"start", 0, CLI_REAL, MEMBER(start), "SECONDS", "leave out a video's beginning", 0, 1e9},
-    {"duration", 0, CLI_REAL, MEMBER(duration), "SECONDS", "of a video (default: to the end)", 0,
+    {"duration", 0, CLI_REAL, MEMBER(duration), "SECONDS", "of a video (default: to the end)", 1e-6,
      1e9},
     {"draw", 0, CLI_STRING, MEMBER(draw), "OUT.mp4",
      "write the video with boxes, landmarks, track numbers and running weights drawn in (.mp4, "

@@ -54,6 +54,7 @@ if [ "${3:-}" = video ]; then
     check "  half of the rows" test "$(wc -l <"$work/half/index.tsv")" = 41
     check "one second from the first on" encode --start 1 --duration 1 -o "$work/part" "$clip"
     check "  ten frames" test "$(wc -l <"$work/part/index.tsv")" = 21
+    check "no duration at all" fails 2 "--duration 0" encode --duration 0 -o "$work/none" "$clip"
     check "from stdin" encode -o "$work/pipe" - <"$clip"
     check "  the same rows" test "$(wc -l <"$work/pipe/index.tsv")" = 81
     check "tracks drawn into a video" encode --draw "$work/drawn.mp4" -o "$work/d" "$clip"
