@@ -136,7 +136,8 @@ const char *const cafi_report_tail[] = {
     "function axis(svg, x, from, to, y, step, digits) {\n",
     "  for (let v = Math.ceil(from / step - 1e-9) * step; v <= to + 1e-9; v += step) {\n",
     "    el(svg, \"line\", {class: \"grid\", x1: x(v), x2: x(v), y1: 20, y2: y});\n",
-    "    el(svg, \"text\", {x: x(v), y: y + 18, \"text-anchor\": \"middle\"}, v.toFixed(digits));\n",
+    "    el(svg, \"text\", {x: x(v), y: y + 18, \"text-anchor\": \"middle\"},\n"
+    "       (Math.abs(v) < 1e-9 ? 0 : v).toFixed(digits));\n",
     "  }\n",
     "}\n",
     "function star(svg, x, y, r) {\n",
