@@ -114,8 +114,7 @@ static caface_status open_world(world *w, size_t B, double drop, cafi_pool *pool
         (st = cafi_alloc_f32(&w->grad, 1, w->params.total, err)) ||
         (st = cafi_alloc_f32(&w->features, B * 32, 512, err)) ||
         (st = cafi_alloc_f32(&w->styles, B * 32, 768, err)) ||
-        (st = cafi_alloc_f32(&w->centres, B, 512, err)) ||
-        (st = cafi_alloc((void **)&w->targets, B, sizeof *w->targets, err)) ||
+        (st = cafi_alloc_f32(&w->centres, B, 512, err)) || (st = CAFI_NEW(&w->targets, B, err)) ||
         (st = cafi_params_init(&w->params, w->weights, 1, err)))
         return st;
     w->config = (cafi_net_config){.dims = w->dims,

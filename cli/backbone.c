@@ -1,4 +1,4 @@
-#include "backbone.h"
+#include "cli/backbone.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -6,8 +6,8 @@
 #include "base/mem.h"
 #include "models/graph_file.h"
 #include "models/network_config.h"
-#include "models/onnx.h"
-#include "network.h"
+#include "onnx/file.h"
+#include "cli/network.h"
 
 void cli_input_apply(const cli_input *input, cafi_input_convention *out)
 {
@@ -28,7 +28,7 @@ static caface_status take_apart(cli_backbone *b, const cafi_network *net, caface
         b->key = CAFI_NETWORK_KEY;
         return cafi_network_config(&b->value, net, err);
     }
-    if ((st = cafi_alloc((void **)&parts, 1, sizeof *parts, err)))
+    if ((st = CAFI_NEW(&parts, 1, err)))
         return st;
     if ((st = cafi_graph_file_save(parts, net, err))) {
         free(parts);
@@ -75,8 +75,7 @@ caface_status cli_backbone_list(cli_backbone *out, const char *path, caface_erro
     caface_status st = cafi_onnx_open(&file, path, err);
 
     *out = (cli_backbone){.onnx = true, .file = file};
-    if (st || (st = cafi_alloc((void **)&out->tensors, file->initializer_count, sizeof(cafi_tensor),
-                               err)))
+    if (st || (st = CAFI_NEW(&out->tensors, file->initializer_count, err)))
         return st;
     for (; out->count < file->initializer_count; out->count++)
         out->tensors[out->count] = *file->initializers[out->count];

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "command.h"
+#include "cli/command.h"
 #include "files/tensor.h"
 #include "files/value.h"
 

@@ -5,7 +5,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
-#include "command.h"
+#include "cli/command.h"
 #include "files/bundle.h"
 #include "files/json.h"
 #include "files/npy.h"
@@ -86,7 +86,7 @@ static caface_status make_crops(const bench_options *o, const cafi_encoder *e, l
         l->n = st ? 0 : t->shape[0];
     }
     if (!st)
-        st = cafi_alloc((void **)&l->crops, l->n, height * width * 3, err);
+        st = cafi_alloc(&l->crops, l->n, height * width * 3, err);
     if (!st && t)
         cafi_tensor_read_raw(t, 0, cafi_tensor_count(t), l->crops);
     for (size_t i = 0; !st && !t && i < l->n * height * width * 3; i++) {
@@ -118,7 +118,7 @@ static caface_status measure(const bench_options *o, cafi_encoder *e, const load
     double *runs = NULL;
     double start = 0;
     size_t count = 0;
-    caface_status st = cafi_alloc((void **)&runs, MOST_RUNS, sizeof *runs, err);
+    caface_status st = CAFI_NEW(&runs, MOST_RUNS, err);
 
     if (!st)
         st = cafi_encoder_run(e, l->crops, batch, l->features, l->styles, err);

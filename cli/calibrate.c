@@ -3,12 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "command.h"
+#include "cli/command.h"
 #include "faces/sources.h"
 #include "files/json.h"
 #include "media/image.h"
 #include "models/calibration.h"
-#include "progress.h"
+#include "cli/progress.h"
 
 /* More crops than this change the ranges hardly any more; each costs one fp32
  * run of the network. */
@@ -75,7 +75,7 @@ static caface_status measure(const calibrate_options *o, cafi_network *network,
     cli_progress progress;
     uint8_t *crops = NULL;
     caface_status st =
-        cafi_alloc((void **)&crops, AT_ONCE, network->input.height * network->input.width * 3, err);
+        cafi_alloc(&crops, AT_ONCE, network->input.height * network->input.width * 3, err);
 
     if (!st)
         st = cafi_calibration_new(&run, network, o->common.threads, err);

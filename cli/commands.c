@@ -1,5 +1,5 @@
 /* The program's commands, in the order the overview lists them. */
-#include "command.h"
+#include "cli/command.h"
 
 extern const cli_command cli_bench_encode;
 extern const cli_command cli_calibrate;

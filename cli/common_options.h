@@ -2,7 +2,7 @@
 #ifndef CAFACE_CLI_COMMON_OPTIONS_H
 #define CAFACE_CLI_COMMON_OPTIONS_H
 
-#include "command.h"
+#include "cli/command.h"
 
 extern const cli_option cli_common_options[];
 

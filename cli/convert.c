@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "caface/version.h"
-#include "backbone.h"
-#include "command.h"
+#include "cli/backbone.h"
+#include "cli/command.h"
 #include "files/bundle.h"
 #include "files/json.h"
 #include "files/names.h"
@@ -183,7 +183,7 @@ static caface_status add_member(metadata *meta, const char *key, const cafi_valu
     if (meta->made_count == sizeof meta->made / sizeof meta->made[0])
         return cafi_fail(err, CAFACE_ELIMIT, "more than %zu members of configuration",
                          meta->made_count);
-    if ((st = cafi_alloc((void **)&copy, strlen(key) + 16, 1, err)))
+    if ((st = CAFI_NEW(&copy, strlen(key) + 16, err)))
         return st;
     meta->made[meta->made_count++] = copy;
     memcpy(copy, key, strlen(key));
@@ -297,18 +297,17 @@ static caface_status merge_inputs(merge *m, const convert_options *o, caface_err
 {
     const cli_list *paths = &o->common.args;
     size_t total = 0;
-    caface_status st = cafi_alloc((void **)&m->inputs, paths->count, sizeof(void *), err);
+    caface_status st = CAFI_NEW(&m->inputs, paths->count, err);
 
     m->paths = paths->items;
-    if (st || (st = cafi_alloc((void **)&m->backbones, paths->count, sizeof *m->backbones, err)))
+    if (st || (st = CAFI_NEW(&m->backbones, paths->count, err)))
         return st;
     for (size_t i = 0; !st && i < paths->count; i++)
         st = open_input(m, &o->input, &total, err);
     if (st || (st = check_backbones(m, &o->input, err)))
         return st;
     m->meta.dict.kind = CAFI_DICT;
-    if ((st = cafi_alloc((void **)&m->tensors, total, sizeof(void *), err)) ||
-        (st = cafi_alloc((void **)&m->owner, total, sizeof(size_t), err)))
+    if ((st = CAFI_NEW(&m->tensors, total, err)) || (st = CAFI_NEW(&m->owner, total, err)))
         return st;
     for (size_t i = 0; i < m->input_count && !st; i++)
         st = add_tensors(m, i, err);

@@ -8,16 +8,16 @@
 
 #include "base/cpu.h"
 #include "base/threads.h"
-#include "command.h"
+#include "cli/command.h"
 #include "faces/detector.h"
 #include "faces/draw.h"
 #include "faces/sources.h"
 #include "files/json.h"
 #include "files/output.h"
-#include "interrupt.h"
+#include "cli/interrupt.h"
 #include "media/image.h"
 #include "media/image_write.h"
-#include "progress.h"
+#include "cli/progress.h"
 
 typedef struct detect_options {
     cli_common common;

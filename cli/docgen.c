@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "caface/version.h"
-#include "common_options.h"
+#include "cli/common_options.h"
 
 /* Text as troff takes it: backslashes, hyphens and leading dots escaped. */
 static void roff(const char *text)

@@ -1,4 +1,4 @@
-#include "fusion_model.h"
+#include "cli/fusion_model.h"
 
 #include "fusion/model.h"
 

@@ -3,7 +3,7 @@
 #define CAFACE_CLI_FUSION_MODEL_H
 
 #include "caface/model.h"
-#include "command.h"
+#include "cli/command.h"
 
 #define CLI_NO_BACKBONE SIZE_MAX
 

@@ -3,8 +3,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "backbone.h"
-#include "command.h"
+#include "cli/backbone.h"
+#include "cli/command.h"
 #include "files/bundle.h"
 #include "files/feature_set.h"
 #include "files/json.h"
@@ -202,7 +202,7 @@ static caface_status list_bundle(listing *l, caface_error *err)
         return st;
     l->kind = cafi_bundle_kind_name(cafi_bundle_get_kind(l->bundle));
     l->config = cafi_bundle_config(l->bundle);
-    if ((st = cafi_alloc((void **)&l->tensors, cafi_bundle_count(l->bundle), sizeof(void *), err)))
+    if ((st = CAFI_NEW(&l->tensors, cafi_bundle_count(l->bundle), err)))
         return st;
     for (; l->count < cafi_bundle_count(l->bundle); l->count++)
         l->tensors[l->count] = cafi_bundle_at(l->bundle, l->count);
@@ -213,7 +213,7 @@ static caface_status list_bundle(listing *l, caface_error *err)
 static caface_status list_onnx(listing *l, caface_error *err)
 {
     static const cafi_value nothing = {.kind = CAFI_DICT};
-    caface_status st = cafi_alloc((void **)&l->tensors, l->backbone.count, sizeof(void *), err);
+    caface_status st = CAFI_NEW(&l->tensors, l->backbone.count, err);
 
     l->kind = "onnx";
     l->config = &nothing;
@@ -245,7 +245,7 @@ static caface_status list_feature_set(listing *l, caface_error *err)
     static const cafi_value nothing = {.kind = CAFI_DICT};
     caface_status st = cafi_feature_set_open(&l->set, l->path, err);
 
-    if (st || (st = cafi_alloc((void **)&l->tensors, 3, sizeof(void *), err)))
+    if (st || (st = CAFI_NEW(&l->tensors, 3, err)))
         return st;
     l->kind = "feature-set";
     l->config = l->set->info.kind == CAFI_DICT ? &l->set->info : &nothing;

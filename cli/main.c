@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "caface/version.h"
-#include "command.h"
+#include "cli/command.h"
 
 static void print_overview(FILE *to)
 {

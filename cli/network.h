@@ -2,7 +2,7 @@
 #ifndef CAFACE_CLI_NETWORK_H
 #define CAFACE_CLI_NETWORK_H
 
-#include "backbone.h"
+#include "cli/backbone.h"
 #include "models/network.h"
 
 /* Puts what the user said in place of what the network says. */

@@ -8,8 +8,8 @@
 #include "base/mem.h"
 #include "base/threads.h"
 #include "caface/version.h"
-#include "command.h"
-#include "common_options.h"
+#include "cli/command.h"
+#include "cli/common_options.h"
 
 #define COMMON(member) offsetof(cli_common, member)
 

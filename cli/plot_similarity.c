@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "command.h"
+#include "cli/command.h"
 #include "files/json.h"
-#include "similarity.h"
+#include "cli/similarity.h"
 
 typedef struct plot_options {
     cli_common common;

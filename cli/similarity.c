@@ -1,4 +1,4 @@
-#include "similarity.h"
+#include "cli/similarity.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -32,8 +32,7 @@ caface_status cli_gallery_template(const cafi_feature_set *set, const char *labe
 
     if (label && column < 0)
         return cafi_fail(err, CAFACE_EINVAL, "%s: no label column to find %s in", set->path, label);
-    if ((st = cafi_alloc((void **)&valid, set->N, sizeof *valid, err)) ||
-        (st = cafi_groups_single(&groups, set->N, err)))
+    if ((st = CAFI_NEW(&valid, set->N, err)) || (st = cafi_groups_single(&groups, set->N, err)))
         goto done;
     for (size_t i = 0; i < set->N; i++)
         valid[i] = !label || strcmp(cafi_index_text(set->index, (size_t)column, i), label) == 0;

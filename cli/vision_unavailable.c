@@ -1,10 +1,10 @@
 /* What the commands that need pictures are in a build without oneDNN,
  * libjpeg-turbo and libpng: they exist, and say so. */
-#include "backbone.h"
+#include "cli/backbone.h"
 #include "base/status.h"
-#include "command.h"
-#include "eval_images.h"
-#include "eval_pictures.h"
+#include "cli/command.h"
+#include "cli/eval/images.h"
+#include "cli/eval/pictures.h"
 
 static int say_so(void *arg)
 {

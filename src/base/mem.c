@@ -21,16 +21,33 @@ bool cafi_add_size(size_t a, size_t b, size_t *out)
     return !__builtin_add_overflow(a, b, out);
 }
 
-caface_status cafi_alloc(void **out, size_t count, size_t size, caface_error *err)
+/* A pointer of any type, read and written as bytes: all have one representation. */
+static void *pointer_at(const void *place)
+{
+    void *p = NULL;
+
+    memcpy(&p, place, sizeof p);
+    return p;
+}
+
+static void put_pointer(void *place, void *p)
+{
+    memcpy(place, &p, sizeof p);
+}
+
+caface_status cafi_alloc(void *out, size_t count, size_t size, caface_error *err)
 {
     size_t bytes = 0;
+    void *p = NULL;
 
-    *out = NULL;
+    put_pointer(out, NULL);
     if (!cafi_mul_size(count, size, &bytes))
         return cafi_fail(err, CAFACE_ENOMEM, "out of memory: %zu elements of %zu bytes", count,
                          size);
-    *out = calloc(bytes ? bytes : 1, 1);
-    return *out ? CAFACE_OK : cafi_fail_memory(err, bytes);
+    if (!(p = calloc(bytes ? bytes : 1, 1)))
+        return cafi_fail_memory(err, bytes);
+    put_pointer(out, p);
+    return CAFACE_OK;
 }
 
 caface_status cafi_alloc_f32(float **out, size_t rows, size_t cols, caface_error *err)
@@ -53,7 +70,7 @@ caface_status cafi_alloc_f32(float **out, size_t rows, size_t cols, caface_error
     return CAFACE_OK;
 }
 
-caface_status cafi_grow(void **array, size_t *capacity, size_t need, size_t size, caface_error *err)
+caface_status cafi_grow(void *array, size_t *capacity, size_t need, size_t size, caface_error *err)
 {
     size_t bigger = *capacity ? *capacity : 16;
     size_t bytes = 0;
@@ -64,9 +81,9 @@ caface_status cafi_grow(void **array, size_t *capacity, size_t need, size_t size
     while (bigger < need)
         if (!cafi_mul_size(bigger, 2, &bigger))
             return cafi_fail_memory(err, need);
-    if (!cafi_mul_size(bigger, size, &bytes) || !(grown = realloc(*array, bytes)))
+    if (!cafi_mul_size(bigger, size, &bytes) || !(grown = realloc(pointer_at(array), bytes)))
         return cafi_fail_memory(err, bytes);
-    *array = grown;
+    put_pointer(array, grown);
     *capacity = bigger;
     return CAFACE_OK;
 }
@@ -74,7 +91,7 @@ caface_status cafi_grow(void **array, size_t *capacity, size_t need, size_t size
 caface_status cafi_strdup(char **out, const char *text, caface_error *err)
 {
     size_t size = strlen(text) + 1;
-    caface_status st = cafi_alloc((void **)out, size, 1, err);
+    caface_status st = CAFI_NEW(out, size, err);
 
     if (!st)
         memcpy(*out, text, size);

@@ -14,17 +14,26 @@ bool cafi_mul_size(size_t a, size_t b, size_t *out);
 /* *out = a + b; false when the sum does not fit. */
 bool cafi_add_size(size_t a, size_t b, size_t *out);
 
-/* count elements of size bytes, zeroed. A count of 0 gives a valid pointer.
- * ENOMEM: the product overflows or memory is short; *out is NULL then. */
-caface_status cafi_alloc(void **out, size_t count, size_t size, caface_error *err);
+/* CAFI_NEW(T **out, size_t count, caface_error *err): *out becomes count zeroed
+ * elements of T. A count of 0 gives a valid pointer. ENOMEM: the product
+ * overflows or memory is short; *out is NULL then. */
+#define CAFI_NEW(out, count, err) cafi_alloc((out), (count), sizeof **(out), (err))
+
+/* The same for elements whose size is known at run time. out is the address of a
+ * pointer to any type, which is read and written as bytes. */
+caface_status cafi_alloc(void *out, size_t count, size_t size, caface_error *err);
 
 /* f32 [rows][cols], aligned to 64 bytes, not zeroed. Errors as above. */
 caface_status cafi_alloc_f32(float **out, size_t rows, size_t cols, caface_error *err);
 
-/* Room for need elements of size bytes in an array that doubles; *array may be
- * NULL with a *capacity of 0. On ENOMEM both are as they were. */
-caface_status cafi_grow(void **array, size_t *capacity, size_t need, size_t size,
-                        caface_error *err);
+/* CAFI_GROW(T **array, size_t *capacity, size_t need, caface_error *err): room
+ * for need elements of T in an array that doubles; *array may be NULL with a
+ * *capacity of 0. On ENOMEM both are as they were. */
+#define CAFI_GROW(array, capacity, need, err)                                                      \
+    cafi_grow((array), (capacity), (need), sizeof **(array), (err))
+
+/* The same for elements whose size is known at run time; array as out above. */
+caface_status cafi_grow(void *array, size_t *capacity, size_t need, size_t size, caface_error *err);
 
 /* A copy of a NUL-terminated string. */
 caface_status cafi_strdup(char **out, const char *text, caface_error *err);

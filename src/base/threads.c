@@ -87,7 +87,7 @@ static void *worker_main(void *arg)
 static caface_status start_worker(cafi_pool *pool, size_t worker, caface_error *err)
 {
     worker_start *ws = NULL;
-    caface_status st = cafi_alloc((void **)&ws, 1, sizeof *ws, err);
+    caface_status st = CAFI_NEW(&ws, 1, err);
 
     if (st)
         return st;
@@ -113,14 +113,14 @@ caface_status cafi_pool_new(cafi_pool **out, size_t threads, caface_error *err)
         threads = cafi_cpu_count();
     if (threads > CAFI_MAX_THREADS)
         threads = CAFI_MAX_THREADS;
-    st = cafi_alloc((void **)&pool, 1, sizeof *pool, err);
+    st = CAFI_NEW(&pool, 1, err);
     if (st)
         return st;
     pool->size = threads;
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->start, NULL);
     pthread_cond_init(&pool->done, NULL);
-    st = cafi_alloc((void **)&pool->threads, threads, sizeof *pool->threads, err);
+    st = CAFI_NEW(&pool->threads, threads, err);
     for (size_t i = 1; !st && i < threads; i++)
         st = start_worker(pool, i, err);
     if (st) {

@@ -23,15 +23,15 @@ caface_status cafi_augment_new(cafi_augment **out, size_t width, size_t height, 
     if (width < 1 || height < 1 || width > 4096 || height > 4096)
         return cafi_fail(err, CAFACE_EINVAL, "pictures of %zu x %zu: sides must be 1 to 4096",
                          width, height);
-    if ((st = cafi_alloc((void **)&t, 1, sizeof *t, err)))
+    if ((st = CAFI_NEW(&t, 1, err)))
         return st;
     t->width = width;
     t->height = height;
     t->a = (cafi_picture){.width = width, .height = height};
     t->b = t->a;
-    if ((st = cafi_alloc((void **)&t->a.rgb, width * height, 3, err)) ||
-        (st = cafi_alloc((void **)&t->b.rgb, width * height, 3, err)) ||
-        (st = cafi_alloc((void **)&t->small.rgb, width * height, 3, err))) {
+    if ((st = cafi_alloc(&t->a.rgb, width * height, 3, err)) ||
+        (st = cafi_alloc(&t->b.rgb, width * height, 3, err)) ||
+        (st = cafi_alloc(&t->small.rgb, width * height, 3, err))) {
         cafi_augment_free(t);
         return st;
     }
@@ -258,7 +258,7 @@ caface_status cafi_augment_run(cafi_augment *augment, uint8_t *out, const uint8_
     size_t bytes = augment->width * augment->height * 3;
     cafi_rng rng = cafi_rng_at(seed, key, 0, 0);
     uint8_t *strong = NULL;
-    caface_status st = cafi_alloc((void **)&strong, bytes, 1, err);
+    caface_status st = CAFI_NEW(&strong, bytes, err);
 
     if (st)
         return st;

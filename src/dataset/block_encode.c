@@ -14,13 +14,13 @@ caface_status cafi_block_new(cafi_block *block, const cafi_encoder *encoder, siz
 
     *block = (cafi_block){.variants = variants, .workers = pool ? cafi_pool_size(pool) : 1};
     cafi_encoder_input_size(encoder, &block->height, &block->width);
-    if ((st = cafi_alloc((void **)&block->ok, CAFI_BLOCK_IMAGES, 1, err)) ||
+    if ((st = CAFI_NEW(&block->ok, CAFI_BLOCK_IMAGES, err)) ||
         (st = cafi_alloc_f32(&block->features, rows, cafi_encoder_feature_size(encoder), err)) ||
         (S && (st = cafi_alloc_f32(&block->styles, rows, 2 * S, err))) ||
-        (st = cafi_alloc((void **)&block->crops, rows, block->width * block->height * 3, err)) ||
-        (st = cafi_alloc((void **)&block->errors, CAFI_BLOCK_IMAGES, sizeof *block->errors, err)) ||
-        (st = cafi_alloc((void **)&block->bufs, block->workers, sizeof *block->bufs, err)) ||
-        (st = cafi_alloc((void **)&block->augments, block->workers, sizeof(void *), err)))
+        (st = cafi_alloc(&block->crops, rows, block->width * block->height * 3, err)) ||
+        (st = CAFI_NEW(&block->errors, CAFI_BLOCK_IMAGES, err)) ||
+        (st = CAFI_NEW(&block->bufs, block->workers, err)) ||
+        (st = CAFI_NEW(&block->augments, block->workers, err)))
         return st;
     for (size_t i = 0; i < block->workers && !st; i++)
         st = cafi_augment_new(&block->augments[i], block->width, block->height, err);

@@ -61,7 +61,7 @@ static caface_status read_centres(float **out, const cafi_bundle *b, const char 
     if (!names && t->shape[0] < info.classes)
         return cafi_fail(err, CAFACE_EMODEL, "%s: %zu centres, the features have %zu classes", path,
                          t->shape[0], info.classes);
-    if ((st = cafi_alloc((void **)&rows, info.classes, sizeof *rows, err)))
+    if ((st = CAFI_NEW(&rows, info.classes, err)))
         return st;
     for (size_t c = 0; c < info.classes; c++)
         rows[c] = c;
@@ -116,7 +116,7 @@ caface_status cafi_centres_save(const char *path, const float *centres, const ch
     const cafi_tensor *tensors[] = {&t};
     cafi_value list;
     cafi_value dict;
-    caface_status st = cafi_alloc((void **)&items, classes, sizeof *items, err);
+    caface_status st = CAFI_NEW(&items, classes, err);
 
     for (size_t i = 0; i < classes && !st; i++) {
         items[i].kind = CAFI_STRING;

@@ -25,12 +25,12 @@ caface_status cafi_degrade_new(cafi_degrade **out, size_t width, size_t height, 
     if (width < 16 || width > 4096 || height < 16 || height > 4096)
         return cafi_fail(err, CAFACE_EINVAL,
                          "crops of %zu x %zu, 16 to 4096 on a side are possible", width, height);
-    if ((st = cafi_alloc((void **)&d, 1, sizeof *d, err)))
+    if ((st = CAFI_NEW(&d, 1, err)))
         return st;
     d->width = width;
     d->height = height;
-    if (!(st = cafi_alloc((void **)&d->a.rgb, width * height, 3, err)))
-        st = cafi_alloc((void **)&d->b.rgb, width * height, 3, err);
+    if (!(st = cafi_alloc(&d->a.rgb, width * height, 3, err)))
+        st = cafi_alloc(&d->b.rgb, width * height, 3, err);
     if (st)
         cafi_degrade_free(d);
     else

@@ -48,11 +48,10 @@ static caface_status make_room(cafi_face_list *l, caface_error *err)
 {
     caface_status st;
 
-    if ((st = cafi_alloc((void **)&l->names, l->count, sizeof(char *), err)) ||
-        (st = cafi_alloc((void **)&l->labels, l->count, sizeof(char *), err)) ||
-        (st = cafi_alloc((void **)&l->class_of, l->count, sizeof(size_t), err)))
+    if ((st = CAFI_NEW(&l->names, l->count, err)) || (st = CAFI_NEW(&l->labels, l->count, err)) ||
+        (st = CAFI_NEW(&l->class_of, l->count, err)))
         return st;
-    return cafi_alloc((void **)&l->class_names, l->count, sizeof(char *), err);
+    return CAFI_NEW(&l->class_names, l->count, err);
 }
 
 static caface_status open_folder(cafi_face_list *l, const char *path, caface_error *err)
@@ -118,7 +117,7 @@ static caface_status open_records(cafi_face_list *l, const char *path, caface_er
     if (!st)
         st = make_room(l, err);
     if (!st)
-        st = cafi_alloc((void **)&listed, l->count, sizeof *listed, err);
+        st = CAFI_NEW(&listed, l->count, err);
     for (size_t i = 0; i < l->list.count && !st; i++) {
         size_t at = cafi_recordio_find(l->rec, l->list.keys[i]);
 
@@ -146,7 +145,7 @@ static int by_label(const void *a, const void *b)
 static caface_status number_classes(cafi_face_list *l, caface_error *err)
 {
     labelled *rows = NULL;
-    caface_status st = cafi_alloc((void **)&rows, l->count, sizeof *rows, err);
+    caface_status st = CAFI_NEW(&rows, l->count, err);
 
     if (st)
         return st;
@@ -168,7 +167,7 @@ caface_status cafi_face_list_open(cafi_face_list **out, const char *path, caface
     cafi_buf rec = {0};
     struct stat info;
     size_t n = strlen(path);
-    caface_status st = cafi_alloc((void **)&l, 1, sizeof *l, err);
+    caface_status st = CAFI_NEW(&l, 1, err);
 
     *out = NULL;
     if (st)

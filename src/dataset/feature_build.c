@@ -211,7 +211,7 @@ static caface_status begin_store(store_writer *w, const build *b, caface_error *
         cafi_buf_printf(&path, "%s/train", b->o->output);
         st = path.failed ? cafi_fail_memory(err, 4096) : cafi_record_begin(&w->rec, path.data, err);
         if (!st)
-            st = cafi_alloc((void **)&w->body, b->o->variants * (b->C + 2 * b->S), 2, err);
+            st = cafi_alloc(&w->body, b->o->variants * (b->C + 2 * b->S), 2, err);
         cafi_buf_free(&path);
         return st;
     }
@@ -405,8 +405,8 @@ caface_status cafi_build_features(const cafi_face_list *faces, cafi_encoder *enc
     if (parts.failed)
         return cafi_fail_memory(err, strlen(options->output));
     if (!(st = make_folder(options->output, err)) && !(st = make_folder(parts.data, err)) &&
-        !(st = describe(&b, err)) && !(st = cafi_alloc((void **)&b.features, rows * b.C, 2, err)) &&
-        !(st = cafi_alloc((void **)&b.styles, rows * b.S, 4, err)) &&
+        !(st = describe(&b, err)) && !(st = CAFI_NEW(&b.features, rows * b.C, err)) &&
+        !(st = cafi_alloc(&b.styles, rows * b.S, 4, err)) &&
         !(st = cafi_block_new(&b.block, encoder, options->variants, options->pool, err)) &&
         !(st = make_parts(&b, err)) && !result->stopped)
         st = join_parts(&b, err);
@@ -468,8 +468,7 @@ caface_status cafi_build_centres(const cafi_face_list *faces, cafi_encoder *enco
     caface_status st;
 
     *result = (cafi_build_result){0};
-    if (!(st = cafi_alloc((void **)&sum, classes * C, sizeof *sum, err)) &&
-        !(st = cafi_alloc((void **)&counts, classes, sizeof *counts, err)))
+    if (!(st = CAFI_NEW(&sum, classes * C, err)) && !(st = CAFI_NEW(&counts, classes, err)))
         st = cafi_block_new(&block, encoder, flip ? 2 : 1, options->pool, err);
     block.plain = true;
     for (size_t first = 0; first < count && !st && !result->stopped; first += CAFI_BLOCK_IMAGES) {

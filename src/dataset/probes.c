@@ -48,8 +48,7 @@ static caface_status sort_by_class(const cafi_face_list *faces, size_t **first, 
     size_t n = cafi_face_list_count(faces);
     caface_status st = CAFACE_OK;
 
-    if ((st = cafi_alloc((void **)first, classes + 2, sizeof **first, err)) ||
-        (st = cafi_alloc((void **)order, n, sizeof **order, err)))
+    if ((st = CAFI_NEW(first, classes + 2, err)) || (st = CAFI_NEW(order, n, err)))
         return st;
     for (size_t i = 0; i < n; i++)
         (*first)[cafi_face_list_class(faces, i) + 2]++;
@@ -103,9 +102,8 @@ static caface_status plan(job *j, caface_error *err)
     if (!cafi_mul_size(o->sets, o->frames, &each) || !cafi_add_size(each, o->gallery, &each))
         return cafi_fail_memory(err, SIZE_MAX);
     if (!(st = sort_by_class(j->faces, &first, &order, err)) &&
-        !(st = cafi_alloc((void **)&j->identity, classes, sizeof *j->identity, err)) &&
-        cafi_mul_size(each, sizeof *j->rows, &each))
-        st = cafi_alloc((void **)&j->rows, classes, each, err);
+        !(st = CAFI_NEW(&j->identity, classes, err)) && cafi_mul_size(each, sizeof *j->rows, &each))
+        st = cafi_alloc(&j->rows, classes, each, err);
     for (size_t c = 0; !st && c < classes; c++) {
         size_t n = first[c + 1] - first[c];
 
@@ -267,11 +265,10 @@ static caface_status allocate(job *j, caface_error *err)
     cafi_encoder_input_size(j->encoder, &j->height, &j->width);
     if (!cafi_mul_size(j->width * 3, j->height, &pixels))
         return cafi_fail_memory(err, SIZE_MAX);
-    if ((st = cafi_alloc((void **)&j->crops, BATCH, pixels, err)) ||
+    if ((st = cafi_alloc(&j->crops, BATCH, pixels, err)) ||
         (st = cafi_alloc_f32(&j->features, BATCH, cafi_encoder_feature_size(j->encoder), err)) ||
         (st = cafi_alloc_f32(&j->styles, BATCH, cafi_encoder_style_size(j->encoder) * 2, err)) ||
-        (st = cafi_alloc((void **)&j->bufs, workers, sizeof *j->bufs, err)) ||
-        (st = cafi_alloc((void **)&j->degrades, workers, sizeof *j->degrades, err)))
+        (st = CAFI_NEW(&j->bufs, workers, err)) || (st = CAFI_NEW(&j->degrades, workers, err)))
         return st;
     for (size_t w = 0; !st && w < workers; w++)
         st = cafi_degrade_new(&j->degrades[w], j->width, j->height, err);

@@ -35,7 +35,7 @@ caface_status cafi_sampler_new(cafi_sampler **out, const cafi_store *store, size
     if (T < 4 || T > MAX_T || T % 2)
         return cafi_fail(err, CAFACE_EINVAL, "groups of %zu rows: must be an even number, 4 to %d",
                          T, MAX_T);
-    if ((st = cafi_alloc((void **)&s, 1, sizeof *s, err)))
+    if ((st = CAFI_NEW(&s, 1, err)))
         return st;
     s->store = store;
     s->info = cafi_store_get_info(store);
@@ -43,8 +43,8 @@ caface_status cafi_sampler_new(cafi_sampler **out, const cafi_store *store, size
     s->seed = seed;
     s->pool = pool;
     s->workers = pool ? cafi_pool_size(pool) : 1;
-    if ((st = cafi_alloc((void **)&s->order, s->info.images, sizeof(size_t), err)) ||
-        (st = cafi_alloc((void **)&s->bufs, s->workers, sizeof *s->bufs, err))) {
+    if ((st = CAFI_NEW(&s->order, s->info.images, err)) ||
+        (st = CAFI_NEW(&s->bufs, s->workers, err))) {
         cafi_sampler_free(s);
         return st;
     }

@@ -92,10 +92,8 @@ static caface_status number_classes(cafi_store *s, labelled *rows, caface_error 
     caface_status st;
 
     qsort(rows, n, sizeof *rows, by_name);
-    if ((st = cafi_alloc((void **)&s->image_class, n, sizeof(size_t), err)) ||
-        (st = cafi_alloc((void **)&s->members, n, sizeof(size_t), err)) ||
-        (st = cafi_alloc((void **)&s->first, n + 1, sizeof(size_t), err)) ||
-        (st = cafi_alloc((void **)&s->names, n, sizeof(char *), err)))
+    if ((st = CAFI_NEW(&s->image_class, n, err)) || (st = CAFI_NEW(&s->members, n, err)) ||
+        (st = CAFI_NEW(&s->first, n + 1, err)) || (st = CAFI_NEW(&s->names, n, err)))
         return st;
     for (size_t i = 0; i < n; i++) {
         if (i == 0 || strcmp(rows[i].name, rows[i - 1].name) != 0) {
@@ -126,7 +124,7 @@ static caface_status npy_classes(cafi_store *s, caface_error *err)
     if (!st && (column = cafi_index_column(index, "label")) < 0)
         st = cafi_fail(err, CAFACE_EFORMAT, "%s: no column label, which names the classes", path);
     if (!st)
-        st = cafi_alloc((void **)&rows, s->info.images, sizeof *rows, err);
+        st = CAFI_NEW(&rows, s->info.images, err);
     for (size_t i = 0; i < s->info.images && !st; i++) {
         rows[i] = (labelled){cafi_index_text(index, (size_t)column, i), i};
         if (!*rows[i].name)
@@ -230,9 +228,9 @@ static caface_status rec_classes(cafi_store *s, caface_error *err)
     if (!st && exists(s->path, "train.lst"))
         st = cafi_record_list_open(&list, path, err);
     if (!st)
-        st = cafi_alloc((void **)&rows, s->info.images, sizeof *rows, err);
+        st = CAFI_NEW(&rows, s->info.images, err);
     if (!st)
-        st = cafi_alloc((void **)&texts, s->info.images, sizeof *texts, err);
+        st = CAFI_NEW(&texts, s->info.images, err);
     if (!st)
         st = name_records(s, rows, texts, &list, err);
     if (!st)
@@ -275,7 +273,7 @@ caface_status cafi_store_open(cafi_store **out, const char *path, const char *st
     caface_status st;
 
     *out = NULL;
-    if ((st = cafi_alloc((void **)&s, 1, sizeof *s, err)))
+    if ((st = CAFI_NEW(&s, 1, err)))
         return st;
     st = cafi_strdup(&s->path, path, err);
     if (!st && exists(path, "features.npy"))

@@ -97,8 +97,7 @@ caface_status cafi_bootstrap_new(cafi_bootstrap *out, const cafi_pair *pairs, si
 
     *out = (cafi_bootstrap){0};
     if (!st)
-        st = cafi_alloc((void **)&b.impostors, b.resample.groups * CAFI_LANES, sizeof *b.impostors,
-                        err);
+        st = CAFI_NEW(&b.impostors, b.resample.groups * CAFI_LANES, err);
     if (!st)
         st = cafi_pool_run(pool, b.resample.groups, total_task, &b, err);
     if (st)
@@ -146,8 +145,7 @@ static bool wanted(const cafi_bootstrap *b, const float *score, size_t i, bool g
 
 static caface_status cut_segments(ranking *r, caface_error *err)
 {
-    caface_status st =
-        cafi_alloc((void **)&r->segment, r->count / (SEGMENT / 2) + 2, sizeof *r->segment, err);
+    caface_status st = CAFI_NEW(&r->segment, r->count / (SEGMENT / 2) + 2, err);
 
     for (size_t start = 0; !st && start < r->count;) {
         size_t end = start;
@@ -185,8 +183,7 @@ static caface_status rank(ranking *out, const cafi_bootstrap *b, const float *sc
     *out = r;
     for (size_t i = 0; i < b->n; i++)
         r.count += wanted(b, score, i, genuine, cut);
-    if ((st = cafi_alloc((void **)&keys, r.count, sizeof *keys, err)) ||
-        (st = cafi_alloc((void **)&scratch, r.count, sizeof *scratch, err)))
+    if ((st = CAFI_NEW(&keys, r.count, err)) || (st = CAFI_NEW(&scratch, r.count, err)))
         goto done;
     for (size_t i = 0; i < b->n; i++)
         if (wanted(b, score, i, genuine, cut))
@@ -194,7 +191,7 @@ static caface_status rank(ranking *out, const cafi_bootstrap *b, const float *sc
     cafi_radix_u64(keys, scratch, r.count);
     free(scratch);
     scratch = NULL;
-    if ((st = cafi_alloc((void **)&r.entries, r.count, sizeof *r.entries, err)))
+    if ((st = CAFI_NEW(&r.entries, r.count, err)))
         goto done;
     for (k = 0; k < r.count; k++) {
         cafi_pair pair = b->pairs[keys[k] & UINT32_MAX];
@@ -393,14 +390,14 @@ static caface_status run_groups(job *j, caface_error *err)
     const cafi_bootstrap *b = j->b;
     size_t workers = cafi_pool_size(b->pool);
     size_t sums = 0;
-    caface_status st = cafi_alloc((void **)&j->sums, workers, sizeof *j->sums, err);
+    caface_status st = CAFI_NEW(&j->sums, workers, err);
 
     if (!st && !cafi_mul_size(j->impostor.segments, CAFI_LANES, &sums))
         st = cafi_fail_memory(err, sums);
     for (size_t w = 0; !st && w < workers; w++)
-        st = cafi_alloc((void **)&j->sums[w], sums, sizeof **j->sums, err);
+        st = CAFI_NEW(&j->sums[w], sums, err);
     if (!st)
-        st = cafi_alloc((void **)&j->short_of, b->resample.groups, sizeof *j->short_of, err);
+        st = CAFI_NEW(&j->short_of, b->resample.groups, err);
     if (!st)
         st = cafi_pool_run(b->pool, b->resample.groups, group_task, j, err);
     for (size_t w = 0; j->sums && w < workers; w++)

@@ -15,7 +15,7 @@ caface_status cafi_id_table_build(cafi_id_table *out, const int64_t *ids, size_t
     while (slots / 2 < count)
         if (!cafi_mul_size(slots, 2, &slots))
             return cafi_fail_memory(err, count);
-    st = cafi_alloc((void **)&out->slots, slots, sizeof *out->slots, err);
+    st = CAFI_NEW(&out->slots, slots, err);
     if (st)
         return st;
     out->mask = slots - 1;

@@ -167,8 +167,7 @@ static caface_status seat_probes(job *j, caface_error *err)
             probes->items[i].subject >= j->subjects ? probes->items[i].subject + 1 : j->subjects;
         places = probes->items[i].place >= places ? probes->items[i].place + 1 : places;
     }
-    if ((st = cafi_alloc((void **)&entries, j->subjects, sizeof *entries, err)) ||
-        (st = cafi_alloc((void **)&own, places, sizeof *own, err)))
+    if ((st = CAFI_NEW(&entries, j->subjects, err)) || (st = CAFI_NEW(&own, places, err)))
         goto done;
     for (size_t i = 0; i < gallery->count; i++) {
         entries[gallery->items[i].subject]++;
@@ -215,16 +214,16 @@ static caface_status make_hands(job *j, size_t workers, bool resampled, caface_e
         j->packed = cafi_pack_linear(j->memory, gathered, NULL, j->C, j->gallery->count);
     free(gathered);
     if (!st)
-        st = cafi_alloc((void **)&j->hands, workers, sizeof *j->hands, err);
+        st = CAFI_NEW(&j->hands, workers, err);
     for (size_t w = 0; !st && w < workers; w++) {
         hand *h = &j->hands[w];
 
         h->best.limit = UINT64_MAX;
         if ((st = cafi_alloc_f32(&h->x, ROWS, j->C, err)) ||
             (st = cafi_alloc_f32(&h->scores, ROWS, j->gallery->count, err)) ||
-            (st = cafi_alloc((void **)&h->best.items, 2 * j->keep, sizeof(uint64_t), err)))
+            (st = CAFI_NEW(&h->best.items, 2 * j->keep, err)))
             return st;
-        st = cafi_alloc((void **)&h->best.scratch, 2 * j->keep, sizeof(uint64_t), err);
+        st = CAFI_NEW(&h->best.scratch, 2 * j->keep, err);
     }
     return st;
 }
@@ -234,14 +233,12 @@ static caface_status make_room(job *j, caface_error *err)
     size_t n = j->probes->count;
     caface_status st = CAFACE_OK;
 
-    if ((st = cafi_alloc((void **)&j->seat, n, sizeof *j->seat, err)) ||
-        (st = cafi_alloc((void **)&j->mated, n, sizeof *j->mated, err)) ||
-        (st = cafi_alloc((void **)&j->mated_subject, n, sizeof *j->mated_subject, err)) ||
-        (st = cafi_alloc((void **)&j->nonmated_subject, n, sizeof *j->nonmated_subject, err)) ||
-        (st = cafi_alloc((void **)&j->out->rank, n, sizeof *j->out->rank, err)) ||
-        (st = cafi_alloc((void **)&j->out->mate, n, sizeof *j->out->mate, err)))
+    if ((st = CAFI_NEW(&j->seat, n, err)) || (st = CAFI_NEW(&j->mated, n, err)) ||
+        (st = CAFI_NEW(&j->mated_subject, n, err)) ||
+        (st = CAFI_NEW(&j->nonmated_subject, n, err)) || (st = CAFI_NEW(&j->out->rank, n, err)) ||
+        (st = CAFI_NEW(&j->out->mate, n, err)))
         return st;
-    return cafi_alloc((void **)&j->out->top, n, sizeof *j->out->top, err);
+    return CAFI_NEW(&j->out->top, n, err);
 }
 
 /* The workers' best scores as one list, best first. */
@@ -253,8 +250,7 @@ static caface_status gather_best(job *j, size_t workers, caface_error *err)
 
     for (size_t w = 0; w < workers; w++)
         n += j->hands[w].best.count;
-    if ((st = cafi_alloc((void **)&j->best, n, sizeof *j->best, err)) ||
-        (st = cafi_alloc((void **)&scratch, n, sizeof *scratch, err)))
+    if ((st = CAFI_NEW(&j->best, n, err)) || (st = CAFI_NEW(&scratch, n, err)))
         return st;
     for (size_t w = 0; w < workers; w++) {
         const heap *h = &j->hands[w].best;
@@ -351,8 +347,7 @@ static caface_status sort_tops(const job *j, sorted *s, caface_error *err)
     uint64_t *scratch = NULL;
     caface_status st = CAFACE_OK;
 
-    if ((st = cafi_alloc((void **)&s->tops, n, sizeof *s->tops, err)) ||
-        (st = cafi_alloc((void **)&scratch, n, sizeof *scratch, err)))
+    if ((st = CAFI_NEW(&s->tops, n, err)) || (st = CAFI_NEW(&scratch, n, err)))
         return st;
     for (size_t i = 0; i < n; i++)
         s->tops[i] = (uint64_t)cafi_score_key(j->out->top[i]) << 32 | i;
@@ -369,8 +364,7 @@ static caface_status finish(job *j, const cafi_resample *resample, caface_error 
     caface_status st = sort_tops(j, &s, err);
 
     if (!st && resample)
-        st = cafi_alloc((void **)&out->resampled, resample->count, CAFI_ID_FIGURES * sizeof(double),
-                        err);
+        st = cafi_alloc(&out->resampled, resample->count, CAFI_ID_FIGURES * sizeof(double), err);
     if (!st)
         compute_figures(j, &s, NULL, out->figure, out->threshold, out->open_threshold);
     for (size_t r = 0; !st && resample && r < resample->count; r++)

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "eval/lines.h"
+#include "files/lines.h"
 #include "files/mapped.h"
 #include "files/names.h"
 
@@ -88,7 +88,7 @@ static caface_status learn_names(reader *r, const cafi_index *index, caface_erro
     if (rows >= UINT32_MAX)
         return cafi_fail(err, CAFACE_ELIMIT, "%s: %zu rows are too many", r->set, rows);
     for (size_t t = 0; !st && t < DEPTHS * (size_t)2; t++)
-        st = cafi_alloc((void **)&r->tails[t / 2][t % 2].several, rows, sizeof(bool), err);
+        st = CAFI_NEW(&r->tails[t / 2][t % 2].several, rows, err);
     for (size_t i = 0; !st && i < rows; i++) {
         const char *source = cafi_index_text(index, (size_t)column, i);
 

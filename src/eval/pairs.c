@@ -235,7 +235,7 @@ static caface_status run_passes(reader *r, cafi_pool *pool, caface_error *err)
     if (r->first[r->blocks] > UINT32_MAX)
         return cafi_fail(err, CAFACE_ELIMIT, "%s: %zu pairs, at most %u are read", r->path,
                          r->first[r->blocks], UINT32_MAX);
-    st = cafi_alloc((void **)&r->pairs, r->first[r->blocks], sizeof *r->pairs, err);
+    st = CAFI_NEW(&r->pairs, r->first[r->blocks], err);
     return st ? st : cafi_pool_run(pool, r->blocks, parse_block, r, err);
 }
 
@@ -252,13 +252,12 @@ static caface_status open_file(reader *r, cafi_pool *pool, caface_error *err)
         return cafi_fail(err, CAFACE_EIO, "%s: no regular file", r->path);
     r->size = (size_t)info.st_size;
     r->blocks = r->size / BLOCK + (r->size % BLOCK != 0);
-    if ((st = cafi_alloc((void **)&r->lines, r->blocks + 1, sizeof *r->lines, err)) ||
-        (st = cafi_alloc((void **)&r->first, r->blocks + 1, sizeof *r->first, err)) ||
-        (st = cafi_alloc((void **)&r->genuine, r->blocks, sizeof *r->genuine, err)) ||
-        (st = cafi_alloc((void **)&r->buffer, workers, sizeof *r->buffer, err)))
+    if ((st = CAFI_NEW(&r->lines, r->blocks + 1, err)) ||
+        (st = CAFI_NEW(&r->first, r->blocks + 1, err)) ||
+        (st = CAFI_NEW(&r->genuine, r->blocks, err)) || (st = CAFI_NEW(&r->buffer, workers, err)))
         return st;
     for (size_t w = 0; !st && w < workers; w++)
-        st = cafi_alloc((void **)&r->buffer[w], 1 + BLOCK + MAX_LINE, 1, err);
+        st = CAFI_NEW(&r->buffer[w], 1 + BLOCK + MAX_LINE, err);
     return st;
 }
 
@@ -283,8 +282,7 @@ static caface_status count_duplicates(cafi_pair_list *list, caface_error *err)
     uint64_t *scratch = NULL;
     caface_status st = CAFACE_OK;
 
-    if ((st = cafi_alloc((void **)&keys, list->count, sizeof *keys, err)) ||
-        (st = cafi_alloc((void **)&scratch, list->count, sizeof *scratch, err))) {
+    if ((st = CAFI_NEW(&keys, list->count, err)) || (st = CAFI_NEW(&scratch, list->count, err))) {
         free(keys);
         return st;
     }
@@ -350,7 +348,7 @@ caface_status cafi_pairs_subjects(const cafi_pair_list *list, size_t templates, 
                                   size_t *count, caface_error *err)
 {
     uint32_t *parent = NULL;
-    caface_status st = cafi_alloc((void **)&parent, templates, sizeof *parent, err);
+    caface_status st = CAFI_NEW(&parent, templates, err);
 
     if (st)
         return st;

@@ -53,7 +53,7 @@ caface_status cafi_resample_new(cafi_resample *out, size_t subjects, size_t coun
     r.groups = count / CAFI_LANES + (count % CAFI_LANES != 0);
     if (!cafi_mul_size(r.groups, CAFI_LANES, &lanes))
         return cafi_fail_memory(err, count);
-    if ((st = cafi_alloc((void **)&r.lanes, lanes, subjects, err)))
+    if ((st = cafi_alloc(&r.lanes, lanes, subjects, err)))
         return st;
     for (size_t i = 0; !st && i < count; i++)
         st = draw(&r, i, seed, err);

@@ -175,8 +175,7 @@ caface_status cafi_roc_compute(cafi_roc *out, const float *score, const cafi_pai
     caface_status st = CAFACE_OK;
 
     *out = roc;
-    if (!(st = cafi_alloc((void **)&keys, n, sizeof *keys, err)) &&
-        !(st = cafi_alloc((void **)&scratch, n, sizeof *scratch, err)))
+    if (!(st = CAFI_NEW(&keys, n, err)) && !(st = CAFI_NEW(&scratch, n, err)))
         st = split(&roc, keys, score, pairs, n, err);
     if (!st) {
         cafi_radix_u32(keys, scratch, roc.genuine);

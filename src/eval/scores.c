@@ -143,7 +143,7 @@ static caface_status look_at_density(job *j, caface_error *err)
     uint8_t *seen = NULL;
     size_t as = 0;
     size_t bs = 0;
-    caface_status st = cafi_alloc((void **)&seen, j->count, 1, err);
+    caface_status st = CAFI_NEW(&seen, j->count, err);
 
     if (st)
         return st;
@@ -169,16 +169,16 @@ static caface_status prepare(job *j, size_t workers, caface_error *err)
         return st;
     j->tiles = j->count / TILE + (j->count % TILE != 0);
     if ((st = cafi_alloc_f32(&j->memory, cafi_packed_size(j->C, j->count), 1, err)) ||
-        (st = cafi_alloc((void **)&j->hands, workers, sizeof *j->hands, err)))
+        (st = CAFI_NEW(&j->hands, workers, err)))
         return st;
     j->packed = cafi_pack_linear(j->memory, j->templates, NULL, j->C, j->count);
     for (size_t w = 0; !st && w < workers; w++) {
         hand *h = &j->hands[w];
 
-        if ((st = cafi_alloc((void **)&h->row_of, j->count, sizeof *h->row_of, err)) ||
-            (st = cafi_alloc((void **)&h->rows, j->count, sizeof *h->rows, err)) ||
-            (st = cafi_alloc((void **)&h->first, j->tiles + 1, sizeof *h->first, err)) ||
-            (st = cafi_alloc((void **)&h->order, RANGE, sizeof *h->order, err)) ||
+        if ((st = CAFI_NEW(&h->row_of, j->count, err)) ||
+            (st = CAFI_NEW(&h->rows, j->count, err)) ||
+            (st = CAFI_NEW(&h->first, j->tiles + 1, err)) ||
+            (st = CAFI_NEW(&h->order, RANGE, err)) ||
             (st = cafi_alloc_f32(&h->x, MAX_ROWS, j->C, err)))
             return st;
         st = cafi_alloc_f32(&h->y, MAX_ROWS, TILE, err);

@@ -5,7 +5,7 @@
 #include <strings.h>
 
 #include "base/mem.h"
-#include "eval/lines.h"
+#include "files/lines.h"
 #include "files/mapped.h"
 
 /* An entry with the line that named it. */
@@ -44,9 +44,8 @@ static caface_status find_subject(cafi_subject_book *book, cafi_field field, uin
 
     if (number == CAFI_NO_NAME) {
         number = book->names.count;
-        if ((st = cafi_grow((void **)&book->text, &book->capacity, number + 1, sizeof *book->text,
-                            err)) ||
-            (st = cafi_alloc((void **)&copy, field.size + 1, 1, err)))
+        if ((st = CAFI_GROW(&book->text, &book->capacity, number + 1, err)) ||
+            (st = CAFI_NEW(&copy, field.size + 1, err)))
             return st;
         memcpy(copy, field.text, field.size);
         book->text[number] = copy;
@@ -112,7 +111,7 @@ static caface_status take_line(reader *r, caface_error *err)
                          r->path, l->line, (long long)number, r->templates->path);
     if ((st = find_subject(r->book, subject, &item.entry.subject, err)))
         return st;
-    st = cafi_grow((void **)&r->items, &r->capacity, r->count + 1, sizeof *r->items, err);
+    st = CAFI_GROW(&r->items, &r->capacity, r->count + 1, err);
     if (!st)
         r->items[r->count++] = item;
     return st;
@@ -135,7 +134,7 @@ static caface_status settle(const reader *r, cafi_subject_list *list, caface_err
 
     if (!r->count)
         return cafi_fail(err, CAFACE_EFORMAT, "%s: no templates", r->path);
-    if ((st = cafi_alloc((void **)&list->items, r->count, sizeof *list->items, err)))
+    if ((st = CAFI_NEW(&list->items, r->count, err)))
         return st;
     qsort(r->items, r->count, sizeof *r->items, by_place);
     for (size_t i = 0; i < r->count; i++) {

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "eval/lines.h"
+#include "files/lines.h"
 #include "eval/pairs.h"
 #include "files/mapped.h"
 #include "files/names.h"
@@ -107,7 +107,7 @@ static int compare_ids(const void *a, const void *b)
 static caface_status collect_ids(cafi_template_list *list, const int64_t *ids, caface_error *err)
 {
     size_t n = 0;
-    caface_status st = cafi_alloc((void **)&list->id, list->rows, sizeof *list->id, err);
+    caface_status st = CAFI_NEW(&list->id, list->rows, err);
 
     if (st)
         return st;
@@ -126,7 +126,7 @@ static caface_status take_subjects(cafi_template_list *list, const rows *r, cafa
 
     if (r->subject[0] == CAFI_NO_ID)
         return CAFACE_OK;
-    st = cafi_alloc((void **)&list->subject, list->count, sizeof *list->subject, err);
+    st = CAFI_NEW(&list->subject, list->count, err);
     for (size_t t = 0; !st && t < list->count; t++)
         for (size_t i = list->first[t]; i < list->first[t + 1]; i++) {
             size_t row = list->order[i];
@@ -151,9 +151,8 @@ static caface_status group(cafi_template_list *list, const rows *r, caface_error
     if (!list->rows)
         return cafi_fail(err, CAFACE_EFORMAT, "%s: no rows", list->path);
     if ((st = collect_ids(list, r->template_id, err)) ||
-        (st = cafi_alloc((void **)&list->first, list->count + 2, sizeof *list->first, err)) ||
-        (st = cafi_alloc((void **)&list->order, list->rows, sizeof *list->order, err)) ||
-        (st = cafi_alloc((void **)&place, list->rows, sizeof *place, err)))
+        (st = CAFI_NEW(&list->first, list->count + 2, err)) ||
+        (st = CAFI_NEW(&list->order, list->rows, err)) || (st = CAFI_NEW(&place, list->rows, err)))
         return st;
     for (size_t i = 0; i < list->rows; i++) {
         place[i] = cafi_id_find(&list->table, r->template_id[i]);

@@ -13,9 +13,9 @@ static caface_status make_groups(cafi_template_set *t, caface_error *err)
     cafi_groups *g = &t->groups;
     caface_status st = CAFACE_OK;
 
-    if ((st = cafi_alloc((void **)&g->ids, list->count, sizeof *g->ids, err)) ||
-        (st = cafi_alloc((void **)&g->start, list->count + 1, sizeof *g->start, err)) ||
-        (st = cafi_alloc((void **)&g->rows, list->rows, sizeof *g->rows, err)))
+    if ((st = CAFI_NEW(&g->ids, list->count, err)) ||
+        (st = CAFI_NEW(&g->start, list->count + 1, err)) ||
+        (st = CAFI_NEW(&g->rows, list->rows, err)))
         return st;
     g->T = list->count;
     g->N = list->rows;
@@ -30,7 +30,7 @@ static caface_status drop_rows(cafi_template_set *t, const cafi_feature_set *set
                                cafi_pool *pool, caface_error *err)
 {
     bool *valid = NULL;
-    caface_status st = cafi_alloc((void **)&valid, set->N, sizeof *valid, err);
+    caface_status st = CAFI_NEW(&valid, set->N, err);
 
     if (!st)
         st = cafi_gather_valid(set, with_styles, pool, valid, err);
@@ -57,8 +57,8 @@ caface_status cafi_template_set_new(cafi_template_set *out, const cafi_template_
         return cafi_fail(err, CAFACE_EFORMAT, "%s lists %zu rows, %s has %zu", list->path,
                          list->rows, set->path, set->N);
     if (!(st = make_groups(&t, err)) && !(st = drop_rows(&t, set, with_styles, pool, err)) &&
-        !(st = cafi_alloc((void **)&t.place, t.groups.T, sizeof *t.place, err)))
-        st = cafi_alloc((void **)&t.empty, list->count, sizeof *t.empty, err);
+        !(st = CAFI_NEW(&t.place, t.groups.T, err)))
+        st = CAFI_NEW(&t.empty, list->count, err);
     if (st) {
         cafi_template_set_free(&t);
         return st;

@@ -8,8 +8,7 @@
 
 caface_status cafi_faces_add(cafi_faces *faces, const cafi_face *face, caface_error *err)
 {
-    caface_status st =
-        cafi_grow((void **)&faces->items, &faces->capacity, faces->count + 1, sizeof *face, err);
+    caface_status st = CAFI_GROW(&faces->items, &faces->capacity, faces->count + 1, err);
 
     if (!st)
         faces->items[faces->count++] = *face;

@@ -94,8 +94,7 @@ void cafi_mtcnn_detector_free(cafi_mtcnn_detector *d)
 
 static caface_status add_window(windows *list, const window *w, caface_error *err)
 {
-    caface_status st =
-        cafi_grow((void **)&list->items, &list->capacity, list->count + 1, sizeof *w, err);
+    caface_status st = CAFI_GROW(&list->items, &list->capacity, list->count + 1, err);
 
     if (!st)
         list->items[list->count++] = *w;

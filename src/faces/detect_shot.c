@@ -1,5 +1,7 @@
 #include "faces/detect_shot.h"
 
+#include "onnx/graph.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

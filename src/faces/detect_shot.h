@@ -5,7 +5,7 @@
 
 #include "faces/box.h"
 #include "media/view.h"
-#include "models/onnx.h"
+#include "onnx/file.h"
 #include "models/retinaface.h"
 
 typedef enum cafi_shot_family { CAFI_YUNET, CAFI_SCRFD, CAFI_RETINAFACE } cafi_shot_family;

@@ -47,8 +47,7 @@ caface_status cafi_encode_result_failed(cafi_encode_result *r, const char *path,
 {
     cafi_encode_failure f = {NULL, NULL};
     size_t n = strlen(path);
-    caface_status st =
-        cafi_grow((void **)&r->failures, &r->failure_room, r->failure_count + 1, sizeof f, err);
+    caface_status st = CAFI_GROW(&r->failures, &r->failure_room, r->failure_count + 1, err);
 
     if (st)
         return st;
@@ -449,7 +448,7 @@ static caface_status run(work *w, caface_error *err)
     size_t *todo = NULL;
     size_t count = 0;
     cafi_feed *feed = NULL;
-    caface_status st = cafi_alloc((void **)&todo, in->count, sizeof *todo, err);
+    caface_status st = CAFI_NEW(&todo, in->count, err);
 
     for (size_t i = 0; !st && i < in->count; i++)
         if (!has_row(w, i))

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "eval/lines.h"
+#include "files/lines.h"
 #include "files/index.h"
 #include "files/mapped.h"
 #include "files/names.h"
@@ -99,8 +99,7 @@ static caface_status take_line(reader *r, caface_error *err)
     caface_status st = CAFACE_OK;
 
     if ((st = take_points(r, &face, err)) || (st = take_template(r, &face, err)) ||
-        (st =
-             cafi_grow((void **)&r->list.faces, &r->capacity, r->list.count + 1, sizeof face, err)))
+        (st = CAFI_GROW(&r->list.faces, &r->capacity, r->list.count + 1, err)))
         return st;
     cafi_buf_append(&r->names, name.text, name.size);
     cafi_buf_append(&r->names, "", 1);

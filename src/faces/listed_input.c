@@ -252,7 +252,7 @@ caface_status cafi_listed_input_new(cafi_encode_input *out, cafi_listed_input *l
         return cafi_fail(err, CAFACE_EUNSUPPORTED,
                          "the network takes crops of %zux%zu, faces are aligned to %dx%d", width,
                          height, CAFI_CROP_SIDE, CAFI_CROP_SIDE);
-    return cafi_alloc((void **)&listed->files, list->count, sizeof *listed->files, err);
+    return CAFI_NEW(&listed->files, list->count, err);
 }
 
 void cafi_listed_input_free(cafi_listed_input *listed)

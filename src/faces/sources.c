@@ -73,8 +73,7 @@ static caface_status find_label(cafi_sources *s, const char *label, size_t *out,
     *out = cafi_names_find(&s->names, label, strlen(label));
     if (*out != CAFI_NO_NAME)
         return CAFACE_OK;
-    if ((st = cafi_grow((void **)&s->labels, &s->label_capacity, s->label_count + 1, sizeof(char *),
-                        err)) ||
+    if ((st = CAFI_GROW(&s->labels, &s->label_capacity, s->label_count + 1, err)) ||
         (st = cafi_strdup(&copy, label, err)))
         return st;
     s->labels[s->label_count] = copy;
@@ -89,8 +88,7 @@ static caface_status add_picture(cafi_sources *s, const char *path, const char *
     size_t number = 0;
     caface_status st = find_label(s, label, &number, err);
 
-    if (st ||
-        (st = cafi_grow((void **)&s->entries, &s->capacity, s->count + 1, sizeof(entry), err)))
+    if (st || (st = CAFI_GROW(&s->entries, &s->capacity, s->count + 1, err)))
         return st;
     cafi_buf_append(&s->paths, path, strlen(path) + 1);
     if (s->paths.failed)

@@ -78,7 +78,7 @@ static caface_status read_any(cafi_bundle *b, caface_error *err)
 
 static caface_status new_bundle(cafi_bundle **out, const char *path, caface_error *err)
 {
-    caface_status st = cafi_alloc((void **)out, 1, sizeof **out, err);
+    caface_status st = CAFI_NEW(out, 1, err);
 
     if (st)
         return st;

@@ -107,8 +107,8 @@ caface_status cafi_bundle_add(cafi_bundle *b, const char *name, size_t name_size
     if (name_size > CAFI_MAX_NAME_BYTES - b->name_bytes)
         return cafi_fail(err, CAFACE_ELIMIT, "more than %zu bytes of tensor names",
                          CAFI_MAX_NAME_BYTES);
-    if ((st = cafi_grow((void **)&b->tensors, &b->capacity, b->count + 1, sizeof *t, err)) ||
-        (st = cafi_alloc((void **)&copy, name_size + 1, 1, err)))
+    if ((st = CAFI_GROW(&b->tensors, &b->capacity, b->count + 1, err)) ||
+        (st = CAFI_NEW(&copy, name_size + 1, err)))
         return st;
     memcpy(copy, name, name_size);
     st = cafi_names_add(&b->names, copy, name_size, b->count, &existing, err);
@@ -131,8 +131,7 @@ caface_status cafi_bundle_add(cafi_bundle *b, const char *name, size_t name_size
 caface_status cafi_bundle_own(cafi_bundle *b, void *block, size_t size, caface_error *err)
 {
     size_t limit = cafi_inflated_limit(b->file.size);
-    caface_status st = cafi_grow((void **)&b->owned, &b->owned_capacity, b->owned_count + 1,
-                                 sizeof *b->owned, err);
+    caface_status st = CAFI_GROW(&b->owned, &b->owned_capacity, b->owned_count + 1, err);
 
     /* An archive keeps to the limit by itself; this is for pickles that decode
      * one text over and over. */
@@ -151,8 +150,7 @@ caface_status cafi_bundle_own(cafi_bundle *b, void *block, size_t size, caface_e
 caface_status cafi_bundle_expect_crc(cafi_bundle *b, const unsigned char *data, size_t size,
                                      uint32_t crc, caface_error *err)
 {
-    caface_status st = cafi_grow((void **)&b->ranges, &b->range_capacity, b->range_count + 1,
-                                 sizeof *b->ranges, err);
+    caface_status st = CAFI_GROW(&b->ranges, &b->range_capacity, b->range_count + 1, err);
 
     if (!st)
         b->ranges[b->range_count++] = (cafi_checked_range){b->count, data, size, crc};

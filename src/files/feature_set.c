@@ -203,7 +203,7 @@ static caface_status open_npz(cafi_feature_set *set, caface_error *err)
 
 static caface_status new_set(cafi_feature_set **out, const char *path, caface_error *err)
 {
-    caface_status st = cafi_alloc((void **)out, 1, sizeof **out, err);
+    caface_status st = CAFI_NEW(out, 1, err);
 
     return st ? st : cafi_strdup(&(*out)->path, path, err);
 }

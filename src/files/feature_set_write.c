@@ -40,7 +40,7 @@ static caface_status make_text(char **out, const char *a, const char *b, caface_
 {
     size_t front = strlen(a);
     size_t size = strlen(b) + 1;
-    caface_status st = cafi_alloc((void **)out, front + size, 1, err);
+    caface_status st = CAFI_NEW(out, front + size, err);
 
     if (!st) {
         memcpy(*out, a, front);
@@ -102,8 +102,7 @@ static void remove_set(const char *folder)
 static caface_status copy_columns(cafi_set_writer *w, caface_error *err)
 {
     const cafi_set_layout *layout = &w->layout;
-    caface_status st =
-        cafi_alloc((void **)&w->columns, layout->column_count, sizeof *w->columns, err);
+    caface_status st = CAFI_NEW(&w->columns, layout->column_count, err);
 
     for (size_t c = 0; !st && c < layout->column_count; c++) {
         for (size_t d = 0; d < c; d++)
@@ -211,7 +210,7 @@ static caface_status begin(cafi_set_writer *w, const char *path, caface_error *e
         return st;
     w->layout.columns = NULL; /* the caller's; ours are in w->columns */
     if (layout->dtype == CAFI_F16 &&
-        (st = cafi_alloc((void **)&w->half, widest, CONVERT_ROWS * sizeof *w->half, err)))
+        (st = cafi_alloc(&w->half, widest, CONVERT_ROWS * sizeof *w->half, err)))
         return st;
     st = make_folder(w, err);
     return st ? st : open_files(w, err);
@@ -221,7 +220,7 @@ caface_status cafi_set_begin(cafi_set_writer **out, const char *path, const cafi
                              caface_error *err)
 {
     cafi_set_writer *w = NULL;
-    caface_status st = cafi_alloc((void **)&w, 1, sizeof *w, err);
+    caface_status st = CAFI_NEW(&w, 1, err);
 
     *out = NULL;
     if (st)
@@ -285,7 +284,7 @@ static caface_status append_index_rows(cafi_set_writer *w, const cafi_feature_se
 {
     size_t columns = w->layout.column_count;
     const char **fields = NULL;
-    caface_status st = cafi_alloc((void **)&fields, columns, sizeof *fields, err);
+    caface_status st = CAFI_NEW(&fields, columns, err);
 
     for (size_t r = first; !st && r < first + count; r++) {
         for (size_t c = 0; c < columns; c++) {

@@ -61,8 +61,7 @@ static caface_status add_field(parser *p, const char *from, size_t size, caface_
 {
     cafi_index *index = p->index;
     size_t used = 0;
-    caface_status st =
-        cafi_grow((void **)&index->field, &p->capacity, p->count + 1, sizeof *index->field, err);
+    caface_status st = CAFI_GROW(&index->field, &p->capacity, p->count + 1, err);
 
     if (st)
         return st;
@@ -155,9 +154,8 @@ caface_status cafi_index_open(cafi_index **out, const char *path, caface_error *
     *out = NULL;
     if ((st = cafi_mapped_open(&map, path, err)))
         return cafi_prefix(err, st, path);
-    if ((st = cafi_alloc((void **)&index, 1, sizeof *index, err)) ||
-        (st = cafi_strdup(&index->path, path, err)) ||
-        (st = cafi_alloc((void **)&index->text, map.size + 1, 1, err)))
+    if ((st = CAFI_NEW(&index, 1, err)) || (st = cafi_strdup(&index->path, path, err)) ||
+        (st = CAFI_NEW(&index->text, map.size + 1, err)))
         goto done;
     p = (parser){.index = index, .data = (const char *)map.data, .size = map.size};
     st = parse(&p, err);

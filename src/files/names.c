@@ -38,8 +38,7 @@ static caface_status grow(cafi_names *names, caface_error *err)
 {
     cafi_names bigger = {.capacity = names->capacity ? names->capacity * 2 : 64,
                          .count = names->count};
-    caface_status st =
-        cafi_alloc((void **)&bigger.slots, bigger.capacity, sizeof *bigger.slots, err);
+    caface_status st = CAFI_NEW(&bigger.slots, bigger.capacity, err);
 
     if (st)
         return st;

@@ -112,8 +112,7 @@ caface_status cafi_npy_begin(cafi_npy_writer **out, const char *path, cafi_dtype
     if (row_ndim >= CAFI_MAX_DIMS)
         return cafi_fail(err, CAFACE_EINVAL, "%s: %d dimensions, limit %d", path, row_ndim + 1,
                          CAFI_MAX_DIMS);
-    if ((st = check(path, dtype, row_ndim, row_shape, &bytes, err)) ||
-        (st = cafi_alloc((void **)&w, 1, sizeof *w, err)))
+    if ((st = check(path, dtype, row_ndim, row_shape, &bytes, err)) || (st = CAFI_NEW(&w, 1, err)))
         return st;
     w->dtype = dtype;
     w->ndim = row_ndim + 1;
@@ -314,7 +313,7 @@ caface_status cafi_npz_save(const char *path, const cafi_npz_item *items, size_t
 {
     npz z = {.err = err};
     zip_entry *entries = NULL;
-    caface_status st = cafi_alloc((void **)&entries, count, sizeof *entries, err);
+    caface_status st = CAFI_NEW(&entries, count, err);
 
     if (st)
         return st;

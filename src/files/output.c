@@ -46,7 +46,7 @@ static caface_status create_temporary(cafi_output *o, caface_error *err)
     static unsigned turn;
     size_t size = strlen(o->target) + sizeof ".tmp-000000";
     struct timespec now;
-    caface_status st = cafi_alloc((void **)&o->temporary, size, 1, err);
+    caface_status st = CAFI_NEW(&o->temporary, size, err);
 
     if (st)
         return st;
@@ -91,7 +91,7 @@ caface_status cafi_output_open(cafi_output **out, const char *path, caface_error
     caface_status st;
 
     *out = NULL;
-    if ((st = cafi_alloc((void **)&o, 1, sizeof *o, err)))
+    if ((st = CAFI_NEW(&o, 1, err)))
         return st;
     o->fd = -1;
     if ((st = cafi_strdup(&o->path, path, err)) || (st = cafi_strdup(&o->target, path, err)) ||

@@ -107,7 +107,7 @@ static caface_status take(cafi_pair_bin *bin, caface_error *err)
                          "%u pictures and %zu labels, twice as many as labels "
                          "are needed",
                          pictures->u.seq.count, bin->pairs);
-    if ((st = cafi_alloc((void **)&bin->same, bin->pairs, sizeof *bin->same, err)))
+    if ((st = CAFI_NEW(&bin->same, bin->pairs, err)))
         return st;
     for (size_t i = 0; i < bin->pairs; i++) {
         const cafi_node *label = cafi_pickle_node(pickle, labels->u.seq.items[i]);
@@ -117,7 +117,7 @@ static caface_status take(cafi_pair_bin *bin, caface_error *err)
             return cafi_fail(err, CAFACE_EFORMAT, "label %zu is no boolean", i);
         bin->same[i] = label->u.integer != 0;
     }
-    st = cafi_alloc((void **)&bin->pictures, bin->pairs, 2 * sizeof *bin->pictures, err);
+    st = cafi_alloc(&bin->pictures, bin->pairs, 2 * sizeof *bin->pictures, err);
     for (size_t i = 0; !st && i < 2 * bin->pairs; i++)
         st = take_picture(bin, i, pictures->u.seq.items[i], err);
     return st;
@@ -126,7 +126,7 @@ static caface_status take(cafi_pair_bin *bin, caface_error *err)
 caface_status cafi_pair_bin_open(cafi_pair_bin **out, const char *path, caface_error *err)
 {
     cafi_pair_bin *bin = NULL;
-    caface_status st = cafi_alloc((void **)&bin, 1, sizeof *bin, err);
+    caface_status st = CAFI_NEW(&bin, 1, err);
 
     *out = NULL;
     if (st)

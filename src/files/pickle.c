@@ -184,8 +184,7 @@ static caface_status op_stack(cafi_vm *vm, unsigned char code)
     caface_status st = CAFACE_OK;
 
     if (code == '(') {
-        if ((st = cafi_grow((void **)&vm->marks, &vm->mark_capacity, vm->mark_count + 1,
-                            sizeof *vm->marks, vm->err)))
+        if ((st = CAFI_GROW(&vm->marks, &vm->mark_capacity, vm->mark_count + 1, vm->err)))
             return st;
         vm->marks[vm->mark_count++] = vm->depth;
         return CAFACE_OK;
@@ -417,7 +416,7 @@ caface_status cafi_pickle_read(cafi_pickle *out, const unsigned char *bytes, siz
 
     *out = (cafi_pickle){0};
     if (!(st = cafi_vm_node(&vm, CAFI_NODE_NONE, &none)) &&
-        !(st = cafi_grow((void **)&vm.stack, &vm.stack_capacity, 1, sizeof *vm.stack, err)))
+        !(st = CAFI_GROW(&vm.stack, &vm.stack_capacity, 1, err)))
         st = run(&vm, bytes);
     free(vm.stack);
     free(vm.marks);

@@ -18,7 +18,7 @@ caface_status cafi_vm_node(cafi_vm *vm, cafi_node_kind kind, cafi_ref *out)
     if (p->count >= CAFI_PICKLE_MAX_NODES)
         return cafi_fail(vm->err, CAFACE_ELIMIT, "pickle byte %zu: more than %zu objects", vm->op,
                          CAFI_PICKLE_MAX_NODES);
-    if ((st = cafi_grow((void **)&p->nodes, &p->capacity, p->count + 1, sizeof *p->nodes, vm->err)))
+    if ((st = CAFI_GROW(&p->nodes, &p->capacity, p->count + 1, vm->err)))
         return st;
     p->nodes[p->count] = (cafi_node){.kind = kind};
     *out = (cafi_ref)p->count++;
@@ -40,11 +40,10 @@ caface_status cafi_vm_append(cafi_vm *vm, cafi_ref seq, const cafi_ref *items, s
         return CAFACE_OK;
     /* Most are small and complete at once: no slack on the first. */
     if (capacity == 0) {
-        if ((st = cafi_alloc((void **)&s->u.seq.items, n, sizeof *items, vm->err)))
+        if ((st = CAFI_NEW(&s->u.seq.items, n, vm->err)))
             return st;
         capacity = n;
-    } else if ((st = cafi_grow((void **)&s->u.seq.items, &capacity, s->u.seq.count + n,
-                               sizeof *items, vm->err)))
+    } else if ((st = CAFI_GROW(&s->u.seq.items, &capacity, s->u.seq.count + n, vm->err)))
         return st;
     s->u.seq.capacity = (uint32_t)capacity;
     memcpy(s->u.seq.items + s->u.seq.count, items, n * sizeof *items);
@@ -54,8 +53,7 @@ caface_status cafi_vm_append(cafi_vm *vm, cafi_ref seq, const cafi_ref *items, s
 
 caface_status cafi_vm_push(cafi_vm *vm, cafi_ref ref)
 {
-    caface_status st = cafi_grow((void **)&vm->stack, &vm->stack_capacity, vm->depth + 1,
-                                 sizeof *vm->stack, vm->err);
+    caface_status st = CAFI_GROW(&vm->stack, &vm->stack_capacity, vm->depth + 1, vm->err);
 
     if (!st)
         vm->stack[vm->depth++] = ref;
@@ -148,8 +146,7 @@ caface_status cafi_vm_put(cafi_vm *vm, uint64_t key)
         return cafi_fail(vm->err, CAFACE_ELIMIT, "pickle byte %zu: memo number %llu, limit %zu",
                          vm->op, (unsigned long long)key, CAFI_PICKLE_MAX_MEMO);
     if (key >= old) {
-        if ((st = cafi_grow((void **)&vm->memo, &vm->memo_size, (size_t)key + 1, sizeof *vm->memo,
-                            vm->err)))
+        if ((st = CAFI_GROW(&vm->memo, &vm->memo_size, (size_t)key + 1, vm->err)))
             return st;
         memset(vm->memo + old, 0xff, (vm->memo_size - old) * sizeof *vm->memo);
     }

@@ -28,10 +28,9 @@ static caface_status take_line(cafi_vm *vm, line *out)
 static caface_status own(cafi_vm *vm, size_t size, char **out)
 {
     cafi_pickle *p = vm->pickle;
-    caface_status st = cafi_grow((void **)&p->texts, &p->text_capacity, p->text_count + 1,
-                                 sizeof *p->texts, vm->err);
+    caface_status st = CAFI_GROW(&p->texts, &p->text_capacity, p->text_count + 1, vm->err);
 
-    if (st || (st = cafi_alloc((void **)out, size + 1, 1, vm->err)))
+    if (st || (st = CAFI_NEW(out, size + 1, vm->err)))
         return st;
     p->texts[p->text_count++] = *out;
     return CAFACE_OK;

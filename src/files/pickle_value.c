@@ -157,7 +157,7 @@ static caface_status make_text(builder *b, cafi_value_kind kind, const char *dat
     if (size > MAX_TEXT - b->text)
         return cafi_fail(b->err, CAFACE_ELIMIT, "more than %zu bytes of text", MAX_TEXT);
     b->text += size;
-    if ((st = cafi_alloc((void **)&text, (valid ? 1 : 3) * size + 1, 1, b->err)))
+    if ((st = CAFI_NEW(&text, (valid ? 1 : 3) * size + 1, b->err)))
         return st;
     if (valid && size)
         memcpy(text, data, size);
@@ -220,7 +220,7 @@ static caface_status build_list(builder *b, cafi_ref ref, cafi_value *out)
     out->u.list.keys = NULL;
     out->u.list.count = 0;
     out->kind = CAFI_LIST;
-    if ((st = cafi_alloc((void **)&out->u.list.items, n, sizeof(cafi_value), b->err)))
+    if ((st = CAFI_NEW(&out->u.list.items, n, b->err)))
         return st;
     for (size_t i = 0; i < n && !st; i++) {
         out->u.list.count = i + 1;
@@ -270,8 +270,8 @@ static caface_status build_dict(builder *b, cafi_ref ref, cafi_value *out)
     out->u.list.keys = NULL;
     out->u.list.count = 0;
     out->kind = CAFI_DICT;
-    if ((st = cafi_alloc((void **)&out->u.list.items, n, sizeof(cafi_value), b->err)) ||
-        (st = cafi_alloc((void **)&out->u.list.keys, n, sizeof(char *), b->err)))
+    if ((st = CAFI_NEW(&out->u.list.items, n, b->err)) ||
+        (st = CAFI_NEW(&out->u.list.keys, n, b->err)))
         return st;
     st = build_members(b, ref, out, &seen);
     cafi_names_free(&seen);

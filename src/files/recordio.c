@@ -90,8 +90,7 @@ static caface_status payload_at(const cafi_recordio *rec, size_t offset, cafi_bu
 static caface_status add_entry(cafi_recordio *rec, size_t *capacity, uint64_t key, size_t offset,
                                caface_error *err)
 {
-    caface_status st =
-        cafi_grow((void **)&rec->entries, capacity, rec->count + 1, sizeof *rec->entries, err);
+    caface_status st = CAFI_GROW(&rec->entries, capacity, rec->count + 1, err);
 
     if (!st)
         rec->entries[rec->count++] = (entry){key, offset};
@@ -232,7 +231,7 @@ caface_status cafi_recordio_open(cafi_recordio **out, const char *path, caface_e
     caface_status st;
 
     *out = NULL;
-    if ((st = cafi_alloc((void **)&rec, 1, sizeof *rec, err)))
+    if ((st = CAFI_NEW(&rec, 1, err)))
         return st;
     if ((st = cafi_strdup(&rec->path, path, err))) {
         free(rec);

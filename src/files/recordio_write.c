@@ -27,7 +27,7 @@ caface_status cafi_record_begin(cafi_record_writer **out, const char *prefix, ca
     caface_status st;
 
     *out = NULL;
-    if ((st = cafi_alloc((void **)&w, 1, sizeof *w, err)))
+    if ((st = CAFI_NEW(&w, 1, err)))
         return st;
     for (size_t i = 0; i < 3 && !st; i++) {
         static const char *const suffix[] = {".rec", ".idx", ".lst"};
@@ -99,7 +99,7 @@ caface_status cafi_record_append(cafi_record_writer *writer, uint64_t key, float
     if (size >= (1u << LENGTH_BITS) - HEADER)
         return cafi_fail(err, CAFACE_ELIMIT, "%s: %zu bytes, a record holds less than %u", path,
                          size, (1u << LENGTH_BITS) - HEADER);
-    if ((st = cafi_alloc((void **)&payload, 1, HEADER + size, err)))
+    if ((st = cafi_alloc(&payload, 1, HEADER + size, err)))
         return st;
     memcpy(&bits, &label, sizeof bits);
     cafi_put_le32(payload + 4, bits);
@@ -198,10 +198,9 @@ caface_status cafi_record_list_open(cafi_record_list *out, const char *path, caf
         return cafi_prefix(err, st, path);
     for (size_t i = 0; i < map.size; i++)
         lines += map.data[i] == '\n';
-    if (!(st = cafi_alloc((void **)&out->text, map.size + 1, 1, err)) &&
-        !(st = cafi_alloc((void **)&out->keys, lines, sizeof *out->keys, err)) &&
-        !(st = cafi_alloc((void **)&out->labels, lines, sizeof *out->labels, err)) &&
-        !(st = cafi_alloc((void **)&out->paths, lines, sizeof *out->paths, err))) {
+    if (!(st = CAFI_NEW(&out->text, map.size + 1, err)) &&
+        !(st = CAFI_NEW(&out->keys, lines, err)) && !(st = CAFI_NEW(&out->labels, lines, err)) &&
+        !(st = CAFI_NEW(&out->paths, lines, err))) {
         memcpy(out->text, map.data, map.size);
         st = parse_list(out, path, err);
     }

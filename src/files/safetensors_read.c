@@ -150,7 +150,7 @@ static caface_status read_header(cafi_bundle *b, cafi_value *header, const unsig
 
     if (header->kind != CAFI_DICT)
         return cafi_fail(err, CAFACE_EFORMAT, "the header is no JSON object");
-    if ((st = cafi_alloc((void **)&extents, header->u.list.count, sizeof *extents, err)))
+    if ((st = CAFI_NEW(&extents, header->u.list.count, err)))
         return st;
     for (size_t i = 0; i < header->u.list.count && !st; i++) {
         const char *name = header->u.list.keys[i];

@@ -184,7 +184,7 @@ caface_status cafi_safetensors_save(const char *path, const cafi_tensor *const *
                                     size_t count, const cafi_value *metadata, caface_error *err)
 {
     place *places = NULL;
-    caface_status st = cafi_alloc((void **)&places, count, sizeof *places, err);
+    caface_status st = CAFI_NEW(&places, count, err);
 
     if (st)
         return st;

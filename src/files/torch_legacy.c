@@ -65,7 +65,7 @@ static caface_status list_storages(legacy *l, const cafi_pickle *object, caface_
 
     for (size_t i = 0; i < object->count; i++)
         ids += object->nodes[i].kind == CAFI_NODE_PERSISTENT;
-    if ((st = cafi_alloc((void **)&l->storages, ids, sizeof *l->storages, err)))
+    if ((st = CAFI_NEW(&l->storages, ids, err)))
         return st;
     for (size_t i = 0; i < object->count; i++) {
         cafi_storage_id id;

@@ -136,7 +136,7 @@ caface_status cafi_read_torch_zip(cafi_bundle *bundle, cafi_zip *zip, size_t pic
                  .zip = zip,
                  .folder = e->name,
                  .folder_size = e->name_size - strlen("data.pkl")};
-    caface_status st = cafi_alloc((void **)&a.found, zip->count, sizeof *a.found, err);
+    caface_status st = CAFI_NEW(&a.found, zip->count, err);
 
     if (!st)
         st = read_archive(&a, pickle_entry, err);

@@ -197,7 +197,7 @@ static int by_header(const void *a, const void *b)
 static caface_status check_overlap(cafi_zip *zip, size_t directory_offset, caface_error *err)
 {
     cafi_zip_entry **order = NULL;
-    caface_status st = cafi_alloc((void **)&order, zip->count, sizeof(void *), err);
+    caface_status st = CAFI_NEW(&order, zip->count, err);
 
     if (st)
         return st;
@@ -247,7 +247,7 @@ caface_status cafi_zip_open(cafi_zip *out, const cafi_mapped *file, caface_error
     if ((st = read_end(file, &d, err)))
         return st;
     out->count = (size_t)d.entries;
-    if (!(st = cafi_alloc((void **)&out->entries, out->count, sizeof *out->entries, err)))
+    if (!(st = CAFI_NEW(&out->entries, out->count, err)))
         st = read_directory(out, &d, err);
     if (st)
         cafi_zip_close(out);

@@ -47,9 +47,8 @@ caface_status cafi_baseline_media(cafi_baseline *baseline, int64_t id, cafi_medi
         *out = &baseline->media[at];
         return CAFACE_OK;
     }
-    st = cafi_grow((void **)&baseline->media, &baseline->capacity, baseline->count + 1,
-                   sizeof *baseline->media, err);
-    if (st || (st = cafi_alloc((void **)&sum, baseline->C, sizeof *sum, err)))
+    st = CAFI_GROW(&baseline->media, &baseline->capacity, baseline->count + 1, err);
+    if (st || (st = CAFI_NEW(&sum, baseline->C, err)))
         return st;
     memmove(baseline->media + at + 1, baseline->media + at,
             (baseline->count - at) * sizeof *baseline->media);
@@ -129,7 +128,7 @@ caface_status cafi_baseline_template(const cafi_baseline *baseline, float *out, 
     double *sum = NULL;
     double largest = 0.0;
     double square = 0.0;
-    caface_status st = cafi_alloc((void **)&sum, C, sizeof *sum, err);
+    caface_status st = CAFI_NEW(&sum, C, err);
 
     if (st)
         return st;

@@ -234,13 +234,12 @@ static caface_status run_simple(batch *b, caface_error *err)
 static caface_status allocate(batch *b, caface_error *err)
 {
     const caface_model_info *i = b->model ? &b->model->info : NULL;
-    caface_status st = cafi_alloc((void **)&b->workers, b->worker_count, sizeof *b->workers, err);
+    caface_status st = CAFI_NEW(&b->workers, b->worker_count, err);
 
     if (st || !i)
         return st;
-    if ((st = cafi_alloc((void **)&b->pieces, b->most, sizeof *b->pieces, err)) ||
-        (st = cafi_alloc((void **)&b->ends, b->most, sizeof *b->ends, err)) ||
-        (st = cafi_alloc((void **)&b->partial, b->most, sizeof *b->partial, err)) ||
+    if ((st = CAFI_NEW(&b->pieces, b->most, err)) || (st = CAFI_NEW(&b->ends, b->most, err)) ||
+        (st = CAFI_NEW(&b->partial, b->most, err)) ||
         (st = cafi_state_new(&b->carried, i->M, b->set->C, i->D, err)))
         return st;
     for (size_t p = 0; !st && p < b->most; p++)

@@ -23,7 +23,7 @@ static caface_status allocate(window *w, const caface_model *model, size_t C, ca
     caface_status st = CAFACE_OK;
 
     if ((st = cafi_alloc_f32(&w->feat, WINDOW_ROWS, C, err)) ||
-        (st = cafi_alloc((void **)&w->media, WINDOW_ROWS, sizeof *w->media, err)) || !model)
+        (st = CAFI_NEW(&w->media, WINDOW_ROWS, err)) || !model)
         return st;
     if ((st = cafi_alloc_f32(&w->compact, WINDOW_ROWS, model->info.compact, err)) ||
         (st = cafi_alloc_f32(&w->raw, CAFI_STRIP, model->info.S * 2, err)))

@@ -37,7 +37,7 @@ void cafi_arena_free(cafi_arena *arena)
 caface_status cafi_binder_new(cafi_binder **out, const cafi_bundle *bundle, const char *prefix,
                               cafi_arena *arena, caface_error *err)
 {
-    caface_status st = cafi_alloc((void **)out, 1, sizeof **out, err);
+    caface_status st = CAFI_NEW(out, 1, err);
 
     if (st)
         return st;
@@ -130,8 +130,7 @@ static bool arena_grow(cafi_binder *binder)
     cafi_arena *arena = binder->arena;
 
     if (!binder->status)
-        binder->status = cafi_grow((void **)&arena->items, &arena->capacity, arena->count + 1,
-                                   sizeof *arena->items, binder->err);
+        binder->status = CAFI_GROW(&arena->items, &arena->capacity, arena->count + 1, binder->err);
     return !binder->status;
 }
 
@@ -183,8 +182,7 @@ static void remember(cafi_binder *binder, const char *name, int ndim, const size
     cafi_sha256 hash;
     bound *b = NULL;
 
-    binder->status = cafi_grow((void **)&binder->bound, &binder->capacity, binder->count + 1,
-                               sizeof *binder->bound, binder->err);
+    binder->status = CAFI_GROW(&binder->bound, &binder->capacity, binder->count + 1, binder->err);
     if (binder->status)
         return;
     b = &binder->bound[binder->count++];

@@ -24,9 +24,8 @@ static caface_status allocate(cafi_groups *g, size_t T, size_t N, caface_error *
     caface_status st = CAFACE_OK;
 
     *g = (cafi_groups){.T = T, .N = N};
-    if ((st = cafi_alloc((void **)&g->ids, T, sizeof *g->ids, err)) ||
-        (st = cafi_alloc((void **)&g->start, T + 1, sizeof *g->start, err)) ||
-        (st = cafi_alloc((void **)&g->rows, N, sizeof *g->rows, err)))
+    if ((st = CAFI_NEW(&g->ids, T, err)) || (st = CAFI_NEW(&g->start, T + 1, err)) ||
+        (st = CAFI_NEW(&g->rows, N, err)))
         cafi_groups_free(g);
     return st;
 }
@@ -48,7 +47,7 @@ caface_status cafi_groups_from_ids(cafi_groups *out, const int64_t *ids, size_t 
 {
     row *sorted = NULL;
     size_t T = 0;
-    caface_status st = cafi_alloc((void **)&sorted, N, sizeof *sorted, err);
+    caface_status st = CAFI_NEW(&sorted, N, err);
 
     *out = (cafi_groups){0};
     if (st)

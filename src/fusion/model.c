@@ -365,9 +365,9 @@ static caface_status bind_all(caface_model *m, const cafi_bundle *bundle, caface
     read_sizes(binder, bundle, &m->info);
     st = cafi_binder_status(binder);
     if (!st)
-        st = cafi_alloc((void **)&m->blocks, m->info.L, sizeof *m->blocks, err);
+        st = CAFI_NEW(&m->blocks, m->info.L, err);
     if (!st)
-        st = cafi_alloc((void **)&m->mixers, m->info.A, sizeof *m->mixers, err);
+        st = CAFI_NEW(&m->mixers, m->info.A, err);
     if (!st) {
         bind_sim(binder, m);
         bind_norm_embedding(binder, m);
@@ -393,7 +393,7 @@ caface_status cafi_model_bind(caface_model **out, const cafi_bundle *bundle, caf
     if (!cafi_model_is_in(bundle))
         return cafi_fail(err, CAFACE_EMODEL,
                          "no fusion network in this file (no tensors named " PREFIX "*)");
-    st = cafi_alloc((void **)&m, 1, sizeof *m, err);
+    st = CAFI_NEW(&m, 1, err);
     if (st)
         return st;
     m->kernels = cafi_kernels_get();

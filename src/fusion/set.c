@@ -118,8 +118,7 @@ caface_status caface_set_new(caface_set **out, const caface_model *model,
     caface_set_options_init(&defaults);
     if (!options)
         options = &defaults;
-    if ((st = check_options(model, options, err)) ||
-        (st = cafi_alloc((void **)&s, 1, sizeof *s, err)))
+    if ((st = check_options(model, options, err)) || (st = CAFI_NEW(&s, 1, err)))
         return st;
     s->model = options->method == CAFACE_METHOD_CAFACE ? model : NULL;
     s->options = *options;
@@ -173,10 +172,9 @@ caface_status cafi_set_start_workers(caface_set *set, caface_error *err)
     if (st)
         return st;
     workers = cafi_pool_size(fresh.pool);
-    st = cafi_alloc((void **)&fresh.worker_scratch, workers, sizeof *fresh.worker_scratch, err);
+    st = CAFI_NEW(&fresh.worker_scratch, workers, err);
     if (!st)
-        st = cafi_alloc((void **)&fresh.worker_partial, workers * CAFI_IN_FLIGHT,
-                        sizeof *fresh.worker_partial, err);
+        st = CAFI_NEW(&fresh.worker_partial, workers * CAFI_IN_FLIGHT, err);
     for (size_t i = 0; !st && i < workers * CAFI_IN_FLIGHT; i++)
         st = cafi_state_new(&fresh.worker_partial[i], set->state.M, set->C, set->state.D, err);
     if (st) {

@@ -13,7 +13,7 @@ caface_status cafi_state_new(cafi_state *state, size_t M, size_t C, size_t D, ca
     caface_status st = CAFACE_OK;
 
     *state = (cafi_state){.M = M, .C = C, .D = D, .empty = true};
-    st = cafi_alloc((void **)&state->mass, M, (1 + C + D) * sizeof(double), err);
+    st = cafi_alloc(&state->mass, M, (1 + C + D) * sizeof(double), err);
     if (st)
         return st;
     state->mu = state->mass + M;

@@ -52,14 +52,14 @@ caface_status cafi_execution_new(cafi_execution **out, const cafi_program *progr
 {
     cafi_execution *x = NULL;
     size_t parts = program->has_parts ? CAFI_PARTS : 1;
-    caface_status st = cafi_alloc((void **)&x, 1, sizeof *x, err);
+    caface_status st = CAFI_NEW(&x, 1, err);
 
     *out = NULL;
     if (st)
         return st;
     x->program = program;
     x->kernels = cafi_graph_kernels_get();
-    st = cafi_alloc((void **)&x->runs, program->step_count * CAFI_PARTS, sizeof *x->runs, err);
+    st = CAFI_NEW(&x->runs, program->step_count * CAFI_PARTS, err);
     if (!st)
         st = cafi_alloc_f32((float **)(void *)&x->arena, 1, program->arena / 4 + 16, err);
     if (!st)

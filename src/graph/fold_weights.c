@@ -69,7 +69,7 @@ caface_status cafi_border_new(cafi_border **out, const cafi_ir *ir, const cafi_i
     const cafi_shape *in = &ir->nodes[node->inputs[0]].node.shape;
     cafi_border *b = NULL;
     size_t cells = 0;
-    caface_status st = cafi_alloc((void **)&b, 1, sizeof *b, err);
+    caface_status st = CAFI_NEW(&b, 1, err);
 
     *out = NULL;
     if (st)
@@ -81,9 +81,9 @@ caface_status cafi_border_new(cafi_border **out, const cafi_ir *ir, const cafi_i
         st = cafi_fail(err, CAFACE_ELIMIT, "%s: kernel [%lld,%lld] behind a BatchNorm, at most 15",
                        node->node.name, (long long)w->kernel[0], (long long)w->kernel[1]);
     if (!st)
-        st = cafi_alloc((void **)&b->row_class, b->height, 1, err);
+        st = CAFI_NEW(&b->row_class, b->height, err);
     if (!st)
-        st = cafi_alloc((void **)&b->column_class, b->width, 1, err);
+        st = CAFI_NEW(&b->column_class, b->width, err);
     if (!st) {
         b->row_classes = classify(w, 0, b->height, in->dim[2], b->row_class);
         b->column_classes = classify(w, 1, b->width, in->dim[3], b->column_class);
@@ -91,7 +91,7 @@ caface_status cafi_border_new(cafi_border **out, const cafi_ir *ir, const cafi_i
             st = cafi_fail_memory(err, padded);
     }
     if (!st)
-        st = cafi_alloc((void **)&b->values, cells, sizeof(float), err);
+        st = CAFI_NEW(&b->values, cells, err);
     if (st) {
         cafi_border_free(b);
         return st;
@@ -192,7 +192,7 @@ caface_status cafi_fold_weights(const cafi_ir *ir, const cafi_ir_node *node, flo
     if (!st)
         st = cafi_alloc_f32(bias, 1, s.O, err);
     if (!st)
-        st = cafi_alloc((void **)&taps, s.taps, sizeof *taps, err);
+        st = CAFI_NEW(&taps, s.taps, err);
     for (size_t o = 0; !st && o < s.O; o++) {
         double scale = node->scale_out ? node->scale_out[o] : 1;
         double sum = 0;

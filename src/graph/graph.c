@@ -20,7 +20,7 @@ const char *cafi_op_name(cafi_op op)
 
 caface_status cafi_graph_new(cafi_graph **out, caface_error *err)
 {
-    return cafi_alloc((void **)out, 1, sizeof **out, err);
+    return CAFI_NEW(out, 1, err);
 }
 
 void cafi_graph_free(cafi_graph *graph)
@@ -42,11 +42,10 @@ static caface_status add_entry(cafi_graph *graph, const cafi_node *node, cafi_en
 {
     cafi_entry *entry = NULL;
     char name[64];
-    caface_status st = cafi_grow((void **)&graph->entries, &graph->capacity, graph->count + 1,
-                                 sizeof(cafi_entry *), err);
+    caface_status st = CAFI_GROW(&graph->entries, &graph->capacity, graph->count + 1, err);
 
     if (!st)
-        st = cafi_alloc((void **)&entry, 1, sizeof *entry, err);
+        st = CAFI_NEW(&entry, 1, err);
     if (st)
         return st;
     snprintf(name, sizeof name, "%s_%zu", cafi_op_name(node->op), graph->count);
@@ -295,8 +294,7 @@ caface_status cafi_graph_output(cafi_graph *graph, size_t node, caface_error *er
     if (node >= graph->count)
         return cafi_fail(err, CAFACE_EINVAL, "graph: output is node %zu of %zu", node,
                          graph->count);
-    st = cafi_grow((void **)&graph->outputs, &graph->output_capacity, graph->output_count + 1,
-                   sizeof(size_t), err);
+    st = CAFI_GROW(&graph->outputs, &graph->output_capacity, graph->output_count + 1, err);
     if (!st)
         graph->outputs[graph->output_count++] = node;
     return st;

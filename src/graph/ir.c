@@ -73,7 +73,7 @@ static caface_status read_channels(const cafi_graph *graph, size_t constant, siz
     caface_status st = cafi_graph_read(graph, constant, &values, err);
 
     if (!st)
-        st = cafi_alloc((void **)out, n, sizeof **out, err);
+        st = CAFI_NEW(out, n, err);
     if (!st && !cafi_shape_count(&cafi_graph_node(graph, constant)->shape, 0, &have))
         st = cafi_fail(err, CAFACE_ELIMIT, "constant too large");
     for (size_t i = 0; !st && i < n; i++)
@@ -161,9 +161,9 @@ static caface_status convert_binary(cafi_ir *ir, cafi_ir_node *n, caface_error *
         return CAFACE_OK;
     st = read_channels(ir->graph, node->inputs[swapped ? 0 : 1], C, &value, err);
     if (!st)
-        st = cafi_alloc((void **)&n->scale, C, sizeof(double), err);
+        st = CAFI_NEW(&n->scale, C, err);
     if (!st)
-        st = cafi_alloc((void **)&n->shift, C, sizeof(double), err);
+        st = CAFI_NEW(&n->shift, C, err);
     for (size_t i = 0; !st && i < C; i++) {
         double v = value[i];
 
@@ -229,7 +229,7 @@ static caface_status convert(cafi_ir *ir, size_t i, caface_error *err)
  * later sum may overwrite the map. */
 static caface_status schedule(cafi_ir *ir, caface_error *err)
 {
-    caface_status st = cafi_alloc((void **)&ir->order, ir->count, sizeof(size_t), err);
+    caface_status st = CAFI_NEW(&ir->order, ir->count, err);
 
     for (size_t i = 0; !st && i < ir->count; i++) {
         if (ir->nodes[i].dead || ir->nodes[i].op == CAFI_OP_STYLE)
@@ -268,12 +268,12 @@ caface_status cafi_ir_build(cafi_ir *ir, const cafi_graph *graph, bool quantise,
     caface_status st = CAFACE_OK;
 
     *ir = (cafi_ir){.graph = graph, .count = cafi_graph_count(graph)};
-    st = cafi_alloc((void **)&ir->nodes, ir->count, sizeof *ir->nodes, err);
+    st = CAFI_NEW(&ir->nodes, ir->count, err);
     for (size_t i = 0; !st && i < ir->count; i++)
         st = convert(ir, i, err);
     ir->output_count = cafi_graph_output_count(graph);
     if (!st)
-        st = cafi_alloc((void **)&ir->outputs, ir->output_count, sizeof(size_t), err);
+        st = CAFI_NEW(&ir->outputs, ir->output_count, err);
     for (size_t i = 0; !st && i < ir->output_count; i++) {
         ir->outputs[i] = cafi_graph_output_at(graph, i);
         ir->nodes[ir->outputs[i]].output = true;

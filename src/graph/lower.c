@@ -108,7 +108,7 @@ static caface_status convert(cafi_lowering *lw, size_t node, const cafi_variant 
                                            .positions = e.positions};
     }
     if (to->elem == CAFI_ELEM_S8) {
-        st = cafi_alloc((void **)&step.parameters, padded, sizeof(float), err);
+        st = CAFI_NEW(&step.parameters, padded, err);
         if (!st)
             st = cafi_inverse_quanta(lw, to->for_conv, step.parameters, err);
         step.pass.inverse_quanta = step.parameters;
@@ -271,18 +271,18 @@ static caface_status prepare(cafi_lowering *lw, caface_error *err)
 {
     cafi_ir *ir = lw->ir;
     cafi_program *p = lw->program;
-    caface_status st = cafi_alloc((void **)&lw->values, ir->count, sizeof *lw->values, err);
+    caface_status st = CAFI_NEW(&lw->values, ir->count, err);
 
     if (!st)
-        st = cafi_alloc((void **)&lw->borders, ir->count, sizeof *lw->borders, err);
+        st = CAFI_NEW(&lw->borders, ir->count, err);
     if (!st)
-        st = cafi_alloc((void **)&p->inputs, ir->count, sizeof(size_t), err);
+        st = CAFI_NEW(&p->inputs, ir->count, err);
     if (!st)
-        st = cafi_alloc((void **)&p->input_sizes, ir->count, sizeof(size_t), err);
+        st = CAFI_NEW(&p->input_sizes, ir->count, err);
     if (!st)
-        st = cafi_alloc((void **)&p->outputs, ir->output_count, sizeof(size_t), err);
+        st = CAFI_NEW(&p->outputs, ir->output_count, err);
     if (!st)
-        st = cafi_alloc((void **)&p->output_sizes, ir->output_count, sizeof(size_t), err);
+        st = CAFI_NEW(&p->output_sizes, ir->output_count, err);
     lw->last_weighted = CAFI_NO_NODE;
     for (size_t i = 0; !st && i < ir->count; i++) {
         const cafi_ir_node *n = &ir->nodes[i];

@@ -42,7 +42,7 @@ static caface_status parameters(const cafi_lowering *lw, const cafi_ir_node *n, 
 
     if (!n->scale && !n->slope && !for_conv)
         return CAFACE_OK;
-    st = cafi_alloc((void **)&step->parameters, 4 * padded, sizeof(float), err);
+    st = CAFI_NEW(&step->parameters, 4 * padded, err);
     if (st)
         return st;
     for (size_t c = 0; c < C; c++) {

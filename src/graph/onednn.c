@@ -85,7 +85,7 @@ static caface_status dnn_fail(caface_error *err, const char *name, const char *w
 
 caface_status cafi_dnn_new(cafi_dnn **out, caface_error *err)
 {
-    caface_status st = cafi_alloc((void **)out, 1, sizeof **out, err);
+    caface_status st = CAFI_NEW(out, 1, err);
 
     if (st)
         return st;
@@ -334,7 +334,7 @@ caface_status cafi_dnn_op_new(cafi_dnn_op **out, cafi_dnn *dnn, const cafi_dnn_s
 {
     cafi_dnn_op *op = NULL;
     spec_mds mds = {0};
-    caface_status st = cafi_alloc((void **)&op, 1, sizeof *op, err);
+    caface_status st = CAFI_NEW(&op, 1, err);
 
     *out = NULL;
     if (st)
@@ -411,7 +411,7 @@ caface_status cafi_dnn_run_new(cafi_dnn_run **out, const cafi_dnn_op *op, void *
 {
     cafi_dnn_run *run = NULL;
     dnnl_status_t status = dnnl_success;
-    caface_status st = cafi_alloc((void **)&run, 1, sizeof *run, err);
+    caface_status st = CAFI_NEW(&run, 1, err);
 
     *out = NULL;
     if (st)

@@ -22,7 +22,7 @@ static caface_status quantise(float *weights, const weight_shape *n, const float
                               int8_t **out, float **scales, caface_error *err)
 {
     size_t row = n->I * n->taps;
-    caface_status st = cafi_alloc((void **)out, n->O, row, err);
+    caface_status st = cafi_alloc(out, n->O, row, err);
 
     if (!st)
         st = cafi_alloc_f32(scales, 1, n->O, err);
@@ -45,7 +45,7 @@ static caface_status quantise(float *weights, const weight_shape *n, const float
 static caface_status measure(cafi_step *s, const float *weights, const weight_shape *n,
                              caface_error *err)
 {
-    caface_status st = cafi_alloc((void **)&s->weight_top, n->I, sizeof(float), err);
+    caface_status st = CAFI_NEW(&s->weight_top, n->I, err);
 
     for (size_t k = 0; !st && k < n->O * n->I * n->taps; k++) {
         size_t i = k / n->taps % n->I;

@@ -33,7 +33,7 @@ static bool any_nonzero(const double *values, size_t n)
 
 static caface_status copy(double **out, const double *values, size_t n, caface_error *err)
 {
-    caface_status st = cafi_alloc((void **)out, n, sizeof(double), err);
+    caface_status st = CAFI_NEW(out, n, err);
 
     if (!st)
         memcpy(*out, values, n * sizeof(double));
@@ -47,12 +47,12 @@ static caface_status compose(double **s, double **t, const double *scale, const 
     caface_status st = CAFACE_OK;
 
     if (!*s) {
-        st = cafi_alloc((void **)s, n, sizeof(double), err);
+        st = CAFI_NEW(s, n, err);
         for (size_t i = 0; !st && i < n; i++)
             (*s)[i] = 1;
     }
     if (!st && !*t)
-        st = cafi_alloc((void **)t, n, sizeof(double), err);
+        st = CAFI_NEW(t, n, err);
     for (size_t i = 0; !st && i < n; i++) {
         (*s)[i] *= scale[i];
         (*t)[i] = (*t)[i] * scale[i] + shift[i];

@@ -103,7 +103,7 @@ caface_status cafi_plan_new(cafi_plan **out, const cafi_graph *graph,
 
     *out = NULL;
     if (!st)
-        st = cafi_alloc((void **)&plan, 1, sizeof *plan, err);
+        st = CAFI_NEW(&plan, 1, err);
     if (st)
         return st;
     plan->batch = options->batch ? options->batch : 1;
@@ -135,7 +135,7 @@ void cafi_plan_free(cafi_plan *plan)
 caface_status cafi_plan_context_new(cafi_plan_context **out, cafi_plan *plan, caface_error *err)
 {
     cafi_plan_context *context = NULL;
-    caface_status st = cafi_alloc((void **)&context, 1, sizeof *context, err);
+    caface_status st = CAFI_NEW(&context, 1, err);
 
     *out = NULL;
     if (st)
@@ -298,7 +298,7 @@ static caface_status measure(const float *x, const cafi_step *s, size_t rows, ca
     size_t groups = (C + lanes - 1) / lanes;
     size_t positions = s->spec.in_height * s->spec.in_width;
     float *top = NULL;
-    caface_status st = cafi_alloc((void **)&top, groups * lanes, sizeof *top, err);
+    caface_status st = CAFI_NEW(&top, groups * lanes, err);
 
     for (size_t i = 0; !st && i < rows * groups * positions * lanes; i++) {
         size_t c = i / (positions * lanes) % groups * lanes + i % lanes;

@@ -32,8 +32,8 @@ void cafi_program_free(cafi_program *program)
 caface_status cafi_program_buffer(cafi_program *program, size_t size, size_t *out,
                                   caface_error *err)
 {
-    caface_status st = cafi_grow((void **)&program->buffers, &program->buffer_capacity,
-                                 program->buffer_count + 1, sizeof *program->buffers, err);
+    caface_status st =
+        CAFI_GROW(&program->buffers, &program->buffer_capacity, program->buffer_count + 1, err);
 
     if (st)
         return st;
@@ -46,8 +46,8 @@ caface_status cafi_program_step(cafi_program *program, const cafi_step *step, co
                                 caface_error *err)
 {
     cafi_step *added = NULL;
-    caface_status st = cafi_grow((void **)&program->steps, &program->step_capacity,
-                                 program->step_count + 1, sizeof *program->steps, err);
+    caface_status st =
+        CAFI_GROW(&program->steps, &program->step_capacity, program->step_count + 1, err);
 
     if (st)
         return st;
@@ -116,7 +116,7 @@ caface_status cafi_place_buffers(cafi_program *program, caface_error *err)
 {
     size_t *order = NULL;
     size_t placed = 0;
-    caface_status st = cafi_alloc((void **)&order, program->buffer_count, sizeof *order, err);
+    caface_status st = CAFI_NEW(&order, program->buffer_count, err);
 
     if (st)
         return st;

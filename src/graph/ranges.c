@@ -22,7 +22,7 @@ struct cafi_ranges {
 
 caface_status cafi_ranges_new(cafi_ranges **out, caface_error *err)
 {
-    return cafi_alloc((void **)out, 1, sizeof **out, err);
+    return CAFI_NEW(out, 1, err);
 }
 
 void cafi_ranges_free(cafi_ranges *ranges)
@@ -52,16 +52,16 @@ static caface_status add(cafi_ranges *ranges, const char *node, size_t channels,
     entry *e = NULL;
     caface_status st = CAFACE_OK;
 
-    st = cafi_grow((void **)&ranges->entries, &ranges->capacity, ranges->count + 1, sizeof *e, err);
+    st = CAFI_GROW(&ranges->entries, &ranges->capacity, ranges->count + 1, err);
     if (st)
         return st;
     e = &ranges->entries[ranges->count];
     *e = (entry){.channels = channels};
     st = cafi_strdup(&e->name, node, err);
     if (!st)
-        st = cafi_alloc((void **)&e->range, channels, sizeof(float), err);
+        st = CAFI_NEW(&e->range, channels, err);
     if (!st)
-        st = cafi_alloc((void **)&e->weight, channels, sizeof(float), err);
+        st = CAFI_NEW(&e->weight, channels, err);
     ranges->count++; /* freed with the rest, whatever it has */
     *out = e;
     return st;

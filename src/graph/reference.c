@@ -210,7 +210,7 @@ caface_status cafi_reference_run(const cafi_graph *graph, size_t batch, const fl
 {
     float **values = NULL;
     size_t next_input = 0;
-    caface_status st = cafi_alloc((void **)&values, graph->count, sizeof *values, err);
+    caface_status st = CAFI_NEW(&values, graph->count, err);
 
     for (size_t i = 0; !st && i < graph->count; i++)
         st = run_node(graph, batch, i, inputs, &next_input, values, err);

@@ -62,7 +62,7 @@ static caface_status add(cafi_folder *f, const char *folder, const char *name, c
 
     if (f->count == CAFI_FOLDER_MAX)
         return cafi_fail(err, CAFACE_ELIMIT, "%s: more than %zu pictures", folder, CAFI_FOLDER_MAX);
-    st = cafi_grow((void **)&f->paths, &f->room, f->count + 1, sizeof *f->paths, err);
+    st = CAFI_GROW(&f->paths, &f->room, f->count + 1, err);
     if (st)
         return st;
     cafi_buf_printf(&path, "%s/%s", folder, name);

@@ -91,7 +91,7 @@ caface_status cafi_calibration_new(cafi_calibration **out, cafi_network *network
     cafi_plan_options options = {.batch = ROWS, .threads = threads, .calibrate = true};
     size_t pixels = 3 * network->input.height * network->input.width;
     cafi_calibration *run = NULL;
-    caface_status st = cafi_alloc((void **)&run, 1, sizeof *run, err);
+    caface_status st = CAFI_NEW(&run, 1, err);
 
     *out = NULL;
     if (st)
@@ -102,7 +102,7 @@ caface_status cafi_calibration_new(cafi_calibration **out, cafi_network *network
     if (!st)
         st = cafi_plan_new(&run->plan, network->graph, &options, err);
     if (!st)
-        st = cafi_alloc((void **)&run->input, ROWS * pixels, sizeof(float), err);
+        st = CAFI_NEW(&run->input, ROWS * pixels, err);
     if (st) {
         cafi_calibration_free(run);
         return st;
@@ -196,7 +196,7 @@ caface_status cafi_calibration_save(const char *path, const cafi_network *networ
     if (st)
         return st;
     count = from ? cafi_bundle_count(from) : parts.count;
-    st = cafi_alloc((void **)&tensors, count, sizeof(const cafi_tensor *), err);
+    st = CAFI_NEW(&tensors, count, err);
     for (size_t i = 0; !st && i < count; i++)
         tensors[i] = from ? cafi_bundle_at(from, i) : &parts.tensors[i];
     if (!st)

@@ -175,7 +175,7 @@ static caface_status build(cafi_encoder *e, cafi_network *network, const cafi_en
     snprintf(e->family, sizeof e->family, "%s", network->family);
     snprintf(e->hash, sizeof e->hash, "%s", network->hash);
     e->worker_count = e->batch > 1 ? cafi_pool_size(e->pool) : 1;
-    st = cafi_alloc((void **)&e->workers, e->worker_count, sizeof *e->workers, err);
+    st = CAFI_NEW(&e->workers, e->worker_count, err);
     return st ? st : cafi_plan_new(&e->plan, network->graph, &plan, err);
 }
 
@@ -185,7 +185,7 @@ caface_status cafi_encoder_new(cafi_encoder **out, cafi_network *network,
 {
     cafi_encoder_options defaults = {0};
     cafi_encoder *e = NULL;
-    caface_status st = cafi_alloc((void **)&e, 1, sizeof *e, err);
+    caface_status st = CAFI_NEW(&e, 1, err);
 
     *out = NULL;
     if (st)

@@ -31,7 +31,7 @@ typedef struct cafi_network {
 } cafi_network;
 
 /* Opens a backbone of any known kind: a state dict (models/state_dict.h) or an
- * ONNX file (models/onnx.h). EMODEL: no known family, with the reason. The
+ * ONNX file (models/onnx_network.h). EMODEL: no known family, with the reason. The
  * network is the caller's, to cafi_network_clear. */
 caface_status cafi_network_open(cafi_network *out, const char *path, caface_error *err);
 void cafi_network_clear(cafi_network *network);

@@ -4,7 +4,8 @@
 #include "base/mem.h"
 #include "models/graph_file.h"
 #include "models/network_config.h"
-#include "models/onnx.h"
+#include "models/onnx_network.h"
+#include "onnx/file.h"
 #include "models/state_dict.h"
 
 static caface_status from_bundle(cafi_network *out, const char *path, caface_error *err)
@@ -24,7 +25,7 @@ static caface_status from_bundle(cafi_network *out, const char *path, caface_err
         return st;
     }
     count = cafi_bundle_count(out->bundle);
-    st = cafi_alloc((void **)&tensors, count, sizeof(const cafi_tensor *), err);
+    st = CAFI_NEW(&tensors, count, err);
     for (size_t i = 0; !st && i < count; i++)
         tensors[i] = cafi_bundle_at(out->bundle, i);
     if (!st)

@@ -185,7 +185,7 @@ static caface_status collect(cafi_dict *dict, const cafi_tensor *const *tensors,
                              caface_error *err)
 {
     static const char *const prefixes[] = {"model.", "module.", ""};
-    caface_status st = cafi_alloc((void **)&dict->entries, count, sizeof *dict->entries, err);
+    caface_status st = CAFI_NEW(&dict->entries, count, err);
 
     for (size_t p = 0; !st && p < sizeof prefixes / sizeof *prefixes && !dict->count; p++) {
         dict->prefix = prefixes[p];
@@ -263,7 +263,7 @@ static caface_status hash(const cafi_dict *dict, const cafi_bundle *bundle, char
             cafi_bundle_forget(bundle, e->tensor->data, bytes);
             continue;
         }
-        st = cafi_alloc((void **)&copy, bytes, 1, err);
+        st = CAFI_NEW(&copy, bytes, err);
         if (!st) {
             cafi_tensor_read_raw(e->tensor, 0, cafi_tensor_count(e->tensor), copy);
             h = mix(h, copy, bytes);

@@ -78,7 +78,7 @@ caface_status cafi_canvas_open(cafi_canvas **out, const char *path, double width
     caface_status st = cafi_plot_check(path, err);
 
     *out = NULL;
-    if (st || (st = cafi_alloc((void **)&canvas, 1, sizeof *canvas, err)))
+    if (st || (st = CAFI_NEW(&canvas, 1, err)))
         return st;
     canvas->kind = kind_of(path);
     if ((st = cafi_output_open(&canvas->output, path, err))) {

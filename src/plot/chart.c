@@ -377,7 +377,7 @@ caface_status cafi_chart_save(const cafi_chart *chart, const char *path, caface_
     if (!data_range(chart, &x, &y))
         return cafi_fail(err, CAFACE_EINVAL, "%s: no point to draw in %zu curves", path,
                          chart->series_count);
-    if ((st = cafi_alloc((void **)&l, 1, sizeof *l, err)))
+    if ((st = CAFI_NEW(&l, 1, err)))
         return st;
     l->chart = chart;
     l->width = chart->width > 0 ? chart->width : 640;

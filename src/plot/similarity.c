@@ -452,8 +452,8 @@ caface_status cafi_similarity_save(const cafi_similarity *plot, const char *path
     dot *dots = NULL;
     caface_status st = cafi_plot_check(path, err);
 
-    if (st || (st = check(plot, path, err)) || (st = cafi_alloc((void **)&l, 1, sizeof *l, err)) ||
-        (st = cafi_alloc((void **)&dots, plot->count, sizeof *dots, err)))
+    if (st || (st = check(plot, path, err)) || (st = CAFI_NEW(&l, 1, err)) ||
+        (st = CAFI_NEW(&dots, plot->count, err)))
         goto done;
     l->plot = plot;
     l->width = plot->width > 0 ? plot->width : 760;

@@ -85,9 +85,8 @@ caface_status cafi_model_file_save(const char *path, const cafi_params *params,
     members[0] = text_value(version);
     members[1] = text_value(decoder);
     members[2] = (cafi_value){.kind = CAFI_DICT, .u.list = {&heads, heads_key, 1}};
-    if (!(st = cafi_alloc((void **)&l.tensors, count, sizeof *l.tensors, err)) &&
-        !(st = cafi_alloc((void **)&l.order, count, sizeof *l.order, err)) &&
-        !(st = cafi_alloc((void **)&l.names, count, sizeof *l.names, err))) {
+    if (!(st = CAFI_NEW(&l.tensors, count, err)) && !(st = CAFI_NEW(&l.order, count, err)) &&
+        !(st = CAFI_NEW(&l.names, count, err))) {
         add_all(&l, params, weights, buffers);
         st = cafi_safetensors_save(path, l.order, l.count, &dict, err);
     }

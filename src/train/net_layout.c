@@ -164,7 +164,7 @@ caface_status cafi_net_new(cafi_net **out, const cafi_net_config *config, size_t
     if (config->T < 2 || config->T > 64 || config->T % 2)
         return cafi_fail(err, CAFACE_EINVAL, "groups of %zu rows: must be an even number, 2 to 64",
                          config->T);
-    st = cafi_alloc((void **)&t, 1, sizeof *t, err);
+    st = CAFI_NEW(&t, 1, err);
     if (st)
         return st;
     t->config = *config;
@@ -173,9 +173,9 @@ caface_status cafi_net_new(cafi_net **out, const cafi_net_config *config, size_t
     take_all(&a, t);
     st = cafi_alloc_f32(&t->memory, 1, a.used, err);
     if (!st)
-        st = cafi_alloc((void **)&t->runs, runs, sizeof *t->runs, err);
+        st = CAFI_NEW(&t->runs, runs, err);
     if (!st)
-        st = cafi_alloc((void **)&t->index, 1, n * (plain_rows(config->T) + 2 * config->T), err);
+        st = cafi_alloc(&t->index, 1, n * (plain_rows(config->T) + 2 * config->T), err);
     if (st) {
         cafi_net_free(t);
         return st;

@@ -127,7 +127,7 @@ caface_status cafi_params_new(cafi_params *out, const cafi_train_dims *dims, caf
 
     *out = (cafi_params){.dims = *dims};
     walk_all(&w, dims, &unused);
-    st = cafi_alloc((void **)&out->items, w.count, sizeof *out->items, err);
+    st = CAFI_NEW(&out->items, w.count, err);
     if (st)
         return st;
     w = (walk){.items = out->items};

@@ -55,7 +55,7 @@ static caface_status step_alloc(cafi_step *t, caface_error *err)
     size_t rows = t->capacity * 2 * t->config.T;
     caface_status st;
 
-    if ((st = cafi_alloc((void **)&t->nets, t->workers, sizeof *t->nets, err)) ||
+    if ((st = CAFI_NEW(&t->nets, t->workers, err)) ||
         (st = cafi_alloc_f32(&t->lane_grads, LANES, t->params->total, err)) ||
         (st = cafi_alloc_f32(&t->norms, 1, rows, err)) ||
         (st = cafi_alloc_f32(&t->mixed, rows, d->S, err)) ||
@@ -64,10 +64,10 @@ static caface_status step_alloc(cafi_step *t, caface_error *err)
         (st = cafi_alloc_f32(&t->compact, rows, d->E, err)) ||
         (st = cafi_alloc_f32(&t->dcompact, rows, d->E, err)) ||
         (st = cafi_alloc_f32(&t->dactive, t->workers * PIECE * 2 * t->config.T, d->S, err)) ||
-        (st = cafi_alloc((void **)&t->losses, 2 * t->capacity, sizeof(double), err)) ||
-        (st = cafi_alloc((void **)&t->sums, LANES * 4 * d->E, sizeof(double), err)) ||
-        (st = cafi_alloc((void **)&t->mean, 8 * d->E, sizeof(double), err)) ||
-        (st = cafi_alloc((void **)&t->stats, t->config.T + 3, sizeof *t->stats, err)))
+        (st = CAFI_NEW(&t->losses, 2 * t->capacity, err)) ||
+        (st = CAFI_NEW(&t->sums, LANES * 4 * d->E, err)) ||
+        (st = CAFI_NEW(&t->mean, 8 * d->E, err)) ||
+        (st = CAFI_NEW(&t->stats, t->config.T + 3, err)))
         return st;
     t->scale = t->mean + 2 * d->E;
     t->dmean = t->mean + 4 * d->E;
@@ -90,7 +90,7 @@ caface_status cafi_step_new(cafi_step **out, const cafi_params *params,
     if (!(config->drop >= 0.0 && config->drop < 1.0))
         return cafi_fail(err, CAFACE_EINVAL, "stochastic depth %g: must be 0 to below 1",
                          config->drop);
-    st = cafi_alloc((void **)&t, 1, sizeof *t, err);
+    st = CAFI_NEW(&t, 1, err);
     if (st)
         return st;
     t->params = params;

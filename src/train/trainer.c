@@ -104,7 +104,7 @@ static caface_status allocate(run *r, caface_error *err)
                                err)) ||
         (st = cafi_alloc_f32(&r->features, rows, d->C, err)) ||
         (st = cafi_alloc_f32(&r->styles, rows, 2 * d->S, err)) ||
-        (st = cafi_alloc((void **)&r->targets, B, sizeof *r->targets, err)))
+        (st = CAFI_NEW(&r->targets, B, err)))
         return st;
     memset(r->grad, 0, r->params.total * sizeof *r->grad);
     if (r->c->synchronise && r->comm->size > 1)

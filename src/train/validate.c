@@ -75,7 +75,7 @@ static caface_status pair_all(cafi_validation *v, caface_error *err)
         return cafi_fail(err, CAFACE_ELIMIT,
                          "%s: %zu templates: without a list of pairs at most %d", list->path, n,
                          MAX_TEMPLATES);
-    if ((st = cafi_alloc((void **)&to->pairs, n * (n - 1) / 2 + 1, sizeof *to->pairs, err)))
+    if ((st = CAFI_NEW(&to->pairs, n * (n - 1) / 2 + 1, err)))
         return st;
     for (size_t a = 0; a < n; a++)
         for (size_t b = a + 1; b < n; b++) {
@@ -117,7 +117,7 @@ caface_status cafi_validation_open(cafi_validation **out, const cafi_validation_
     caface_status st;
 
     *out = NULL;
-    if ((st = cafi_alloc((void **)&v, 1, sizeof *v, err)))
+    if ((st = CAFI_NEW(&v, 1, err)))
         return st;
     v->source = *source;
     v->pool = pool;

@@ -5,7 +5,7 @@
 
 #include "fuzz.h"
 #include "models/graph_file.h"
-#include "models/onnx.h"
+#include "onnx/graph.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -10,7 +10,7 @@
 #include "graph/plan.h"
 #include "graph/reference.h"
 #include "models/encoder.h"
-#include "models/onnx.h"
+#include "onnx/graph.h"
 
 /* 1e-3 of the largest value: float sums in another order than PyTorch's, over
  * some 50 layers. */

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "models/network_config.h"
-#include "models/onnx.h"
+#include "onnx/graph.h"
 
 static const int64_t picture[4] = {1, 3, 8, 8};
 

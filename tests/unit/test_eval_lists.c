@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "eval/identify.h"
-#include "eval/lines.h"
+#include "files/lines.h"
 #include "eval/pairs.h"
 #include "eval/scores.h"
 #include "eval/template_set.h"

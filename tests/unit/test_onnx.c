@@ -9,7 +9,7 @@
 #include "files/bundle.h"
 #include "graph/plan.h"
 #include "graph/reference.h"
-#include "models/onnx.h"
+#include "onnx/graph.h"
 
 /* Sums of a few thousand float products, in another order than PyTorch's. */
 #define TOLERANCE 2e-4

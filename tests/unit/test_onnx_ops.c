@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "graph/reference.h"
-#include "models/onnx.h"
+#include "onnx/graph.h"
 
 enum { MOST = 256 };
 

@@ -1,0 +1,350 @@
+/* caface compare: who in a video is who in a gallery. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/command.h"
+#include "cli/compare/probe.h"
+#include "cli/compare/report.h"
+#include "cli/interrupt.h"
+
+/* See docs/faces.md for how it was chosen. */
+#define DEFAULT_THRESHOLD 0.35
+
+typedef struct compare_options {
+    cli_common common;
+    cli_list models;
+    const char *detector;
+    const char *probe;
+    cli_list gallery;
+    const char *output;
+    const char *draw;
+    const char *methods;
+    double threshold;
+    const char *precision;
+    bool low_memory;
+    double min_face;
+    double score;
+    bool low_thresholds;
+    size_t max_faces;
+    size_t every;
+    double start;
+    double duration;
+} compare_options;
+
+#define MEMBER(m) offsetof(compare_options, m)
+
+static void defaults(void *options)
+{
+    compare_options *o = options;
+
+    o->threshold = DEFAULT_THRESHOLD;
+    o->precision = "fp32";
+    o->min_face = 20.0;
+    o->every = 1;
+}
+
+static const cli_option options[] = {
+    {"model", 'm', CLI_LIST, MEMBER(models), "M",
+     "the backbone; given twice, the fusion model too, for the method caface", 0, 0},
+    {"detector", 'd', CLI_STRING, MEMBER(detector), "FILE|FOLDER", "as for caface detect", 0, 0},
+    {"probe", 'p', CLI_STRING, MEMBER(probe), "VIDEO|FOLDER",
+     "a video file, a folder of pictures in order, an address, a device under /dev/, or - for "
+     "stdin",
+     0, 0},
+    {"gallery", 'g', CLI_PATHS, MEMBER(gallery), "[NAME=]IMAGE...",
+     "pictures to compare with; a name given again adds a picture to that identity", 0, 0},
+    {"output", 'o', CLI_STRING, MEMBER(output), "DIR",
+     "write report.html, compare.json and the plots here", 0, 0},
+    {"draw", 0, CLI_STRING, MEMBER(draw), "OUT.mp4",
+     "write the probe with boxes, track numbers, names and running weights drawn in (.mp4, .mov or "
+     ".mkv)",
+     0, 0},
+    {"method", 0, CLI_STRING, MEMBER(methods), "M[,M]",
+     "caface, average, norm, unit (default: all that the models allow)", 0, 0},
+    {"threshold", 't', CLI_REAL, MEMBER(threshold), "T",
+     "similarity from which two are called the same (default: 0.35)", -1, 1},
+    {"precision", 0, CLI_STRING, MEMBER(precision), "P", "fp32 (default) or bf16", 0, 0},
+    {"low-memory", 0, CLI_FLAG, MEMBER(low_memory), NULL,
+     "a quarter of the memory for weights, about half the speed", 0, 0},
+    {"min-face", 0, CLI_REAL, MEMBER(min_face), "PIXELS", "as for caface detect (default: 20)", 1,
+     100000},
+    {"max-faces", 0, CLI_SIZE, MEMBER(max_faces), "N", "the best N of a frame (default: all)", 1,
+     1e9},
+    {"score", 0, CLI_REAL, MEMBER(score), "S", "least score, as for caface detect", 1e-6, 0.999999},
+    {"low-thresholds", 0, CLI_FLAG, MEMBER(low_thresholds), NULL,
+     "MTCNN: 0.5 for each stage in place of 0.6, 0.7 and 0.9", 0, 0},
+    {"every", 0, CLI_SIZE, MEMBER(every), "N", "look at every N-th frame (default: 1)", 1, 1e9},
+    {"start", 0, CLI_REAL, MEMBER(start), "SECONDS", "leave out the beginning", 0, 1e9},
+    {"duration", 0, CLI_REAL, MEMBER(duration), "SECONDS",
+     "stop after this long (default: the end)", 1e-6, 1e9},
+    {0},
+};
+
+/* Everything one run holds. */
+typedef struct job {
+    const compare_options *o;
+    cafi_precision precision;
+    cafi_encoder *encoder;
+    caface_model *fusion;
+    cli_probe_options probing;
+    cli_probe probe;
+    cli_gallery gallery;
+    cli_comparison comparison;
+    bool made_folder;
+} job;
+
+/* The backbone is the first model that has one, the fusion the first that is
+ * one; a file may hold both. */
+static caface_status open_models(job *j, caface_error *err)
+{
+    const cafi_encoder_options e = {
+        .precision = j->precision, .low_memory = j->o->low_memory, .threads = j->o->common.threads};
+    caface_error first = {CAFACE_OK, ""};
+    caface_status st = CAFACE_EINVAL;
+
+    for (size_t i = 0; i < j->o->models.count; i++) {
+        caface_error why = {CAFACE_OK, ""};
+
+        if (!j->encoder && (st = cafi_encoder_open(&j->encoder, j->o->models.items[i], &e, &why)) &&
+            (!first.status || st != CAFACE_EMODEL))
+            first = why;
+        if (!j->fusion)
+            (void)caface_model_open(&j->fusion, j->o->models.items[i], NULL);
+    }
+    if (!j->encoder) {
+        *err = first;
+        return first.status;
+    }
+    if (j->o->models.count == 2 && !j->fusion) {
+        st = caface_model_open(&j->fusion, j->o->models.items[1], err);
+        return st ? st : CAFACE_OK;
+    }
+    return CAFACE_OK;
+}
+
+static caface_status check_fit(const job *j, caface_error *err)
+{
+    caface_model_info info;
+
+    if (!j->fusion)
+        return CAFACE_OK;
+    caface_model_get_info(j->fusion, &info);
+    if ((info.C && info.C != cafi_encoder_feature_size(j->encoder)) ||
+        info.S != cafi_encoder_style_size(j->encoder))
+        return cafi_fail(err, CAFACE_EMODEL,
+                         "the fusion model takes %zu features and %zu style channels, the backbone "
+                         "gives %zu and %zu",
+                         info.C, info.S, cafi_encoder_feature_size(j->encoder),
+                         cafi_encoder_style_size(j->encoder));
+    return CAFACE_OK;
+}
+
+static caface_status add_method(job *j, const char *name, caface_error *err)
+{
+    cli_comparison *c = &j->comparison;
+    caface_method method;
+    caface_status st = caface_method_parse(&method, name, err);
+
+    if (st)
+        return st;
+    if (method == CAFACE_METHOD_MEDIA)
+        return cafi_fail(err, CAFACE_EINVAL, "method media: a track is one media");
+    if (method == CAFACE_METHOD_CAFACE && !j->fusion)
+        return cafi_fail(err, CAFACE_EINVAL, "method caface: a fusion model is needed (--model)");
+    for (size_t m = 0; m < c->method_count; m++)
+        if (c->methods[m] == method)
+            return cafi_fail(err, CAFACE_EINVAL, "method %s is given twice", name);
+    c->methods[c->method_count++] = method;
+    return CAFACE_OK;
+}
+
+static caface_status choose_methods(job *j, caface_error *err)
+{
+    const char *text = j->o->methods ? j->o->methods
+                       : j->fusion   ? "caface,average,norm,unit"
+                                     : "average,norm,unit";
+    char *names = NULL, *rest = NULL;
+    caface_status st = cafi_strdup(&names, text, err);
+
+    for (char *name = st ? NULL : strtok_r(names, ",", &rest); !st && name;
+         name = strtok_r(NULL, ",", &rest))
+        st = add_method(j, name, err);
+    if (!st && j->comparison.method_count == 0)
+        st = cafi_fail(err, CAFACE_EINVAL, "--method names no method");
+    free(names);
+    return st;
+}
+
+static caface_status make_folder(job *j, caface_error *err)
+{
+    if (!j->o->output)
+        return CAFACE_OK;
+    j->made_folder = mkdir(j->o->output, 0777) == 0;
+    if (!j->made_folder && errno != EEXIST)
+        return cafi_fail(err, CAFACE_EIO, "%s: %s", j->o->output, strerror(errno));
+    return CAFACE_OK;
+}
+
+static void describe_probe(job *j)
+{
+    const compare_options *o = j->o;
+
+    j->probing = (cli_probe_options){.path = o->probe,
+                                     .detector = o->detector,
+                                     .find = {.min_face = (float)o->min_face,
+                                              .score = (float)o->score,
+                                              .low_thresholds = o->low_thresholds,
+                                              .threads = o->common.threads},
+                                     .video = {.every = o->every,
+                                               .start = o->start,
+                                               .duration = o->duration,
+                                               .threads = o->common.threads,
+                                               .stop = cli_interrupted},
+                                     .gallery = &j->gallery,
+                                     .crops = o->output,
+                                     .draw = o->draw,
+                                     .threshold = o->threshold,
+                                     .threads = o->common.threads,
+                                     .quiet = o->common.quiet};
+    cafi_track_defaults(&j->probing.track);
+}
+
+static caface_status work(job *j, caface_error *err)
+{
+    const compare_options *o = j->o;
+    cli_probe_options *p = &j->probing;
+    cli_comparison *c = &j->comparison;
+    caface_status st;
+
+    describe_probe(j);
+    (void)((st = open_models(j, err)) || (st = check_fit(j, err)) ||
+           (st = choose_methods(j, err)) ||
+           (st = cli_gallery_open(&j->gallery, &o->gallery, o->detector, &p->find, j->encoder,
+                                  err)) ||
+           (st = make_folder(j, err)));
+    if (st)
+        return st;
+    p->find.max_faces = o->max_faces; /* of the gallery the best face is taken in any case */
+    p->model = j->fusion;
+    memcpy(p->methods, c->methods, sizeof p->methods);
+    p->method_count = c->method_count;
+    st = cli_probe_follow(&j->probe, p, j->encoder, err);
+    if (st)
+        return st;
+    if (j->probe.count == 0)
+        return cafi_fail(err, CAFACE_EINVAL,
+                         "%s: no face is followed for %zu frames or more (%zu frames, %zu faces)",
+                         o->probe, p->track.confirm, j->probe.result.frames, j->probe.result.faces);
+    c->probe_path = o->probe;
+    c->probe = &j->probe;
+    c->gallery = &j->gallery;
+    c->threshold = o->threshold;
+    return o->output ? cli_comparison_save(c, o->output, err) : CAFACE_OK;
+}
+
+static void print_table(const job *j)
+{
+    const cli_comparison *c = &j->comparison;
+
+    printf("%-6s %6s  %-20s", "track", "faces", "gallery");
+    for (size_t m = 0; m < c->method_count; m++)
+        printf(" %9s  ", caface_method_name(c->methods[m]));
+    printf("\n");
+    for (size_t i = 0; i < j->probe.count; i++)
+        for (size_t g = 0; g < j->gallery.count; g++) {
+            printf("%-6lld %6zu  %-20s", (long long)j->probe.tracks[i].id, j->probe.tracks[i].count,
+                   j->gallery.items[g].name);
+            for (size_t m = 0; m < c->method_count; m++) {
+                double s = j->probe.tracks[i].fused[g * c->method_count + m];
+
+                printf(" %9.4f %c", s, s >= c->threshold ? '*' : ' ');
+            }
+            printf("\n");
+        }
+    printf("* at or above the threshold %.2f\n", c->threshold);
+    if (j->o->output)
+        printf("%s/report.html\n", j->o->output);
+}
+
+static int report(const job *j)
+{
+    size_t bad = j->probe.counts.broken + j->probe.counts.missing;
+    cafi_buf text = {0};
+    cafi_json json = {.out = &text};
+
+    if (j->o->common.json) {
+        cli_comparison_json(&j->comparison, &json, false);
+        if (text.failed)
+            cli_warn("out of memory for the report");
+        else
+            printf("%s\n", text.data);
+        cafi_buf_free(&text);
+    } else if (!j->o->common.quiet) {
+        print_table(j);
+    }
+    if (bad)
+        cli_warn("%s: %zu frames could not be decoded, %zu could", j->o->probe, bad,
+                 j->probe.counts.decoded);
+    return bad ? CLI_SKIPPED : CLI_OK;
+}
+
+static int check(const compare_options *o, cafi_precision *precision)
+{
+    if (!o->models.count || o->models.count > 2)
+        return cli_usage("compare", "--model is needed, once or twice");
+    if (!o->detector || !o->probe || !o->gallery.count)
+        return cli_usage("compare", "--detector, --probe and --gallery are needed");
+    if (!cafi_precision_parse(o->precision, precision) || *precision == CAFI_PREC_INT8)
+        return cli_usage("compare", "--precision %s: must be fp32 or bf16", o->precision);
+    return CLI_OK;
+}
+
+static int run(void *arg)
+{
+    job j = {.o = arg};
+    caface_error err = {CAFACE_OK, ""};
+    int status = check(j.o, &j.precision);
+    caface_status st;
+
+    if (status)
+        return status;
+    cli_interrupt_begin();
+    st = work(&j, &err);
+    status = st ? cli_fail(&err) : report(&j);
+    if (st && j.made_folder)
+        rmdir(j.o->output); /* nothing is in it, but where writing broke off midway */
+    cli_probe_clear(&j.probe);
+    cli_gallery_clear(&j.gallery);
+    cafi_encoder_free(j.encoder);
+    caface_model_free(j.fusion);
+    cli_interrupt_end();
+    return status;
+}
+
+const cli_command cli_compare = {
+    .name = "compare",
+    .summary = "who in a video is who in a gallery: similarities, weights, a web page",
+    .synopsis =
+        "--model M [--model F] --detector D --probe VIDEO --gallery [NAME=]IMAGE... [-o DIR]",
+    .text = "Follows every face of a probe, fuses each track by several methods, and\n"
+            "compares the templates with the faces of a gallery. Of a gallery picture\n"
+            "the best face is taken; pictures of one name are averaged, normalised.\n"
+            "\n"
+            "-o DIR gets report.html, a page that needs no network and no other file,\n"
+            "compare.json with every face's similarity and weight, and for every track\n"
+            "and identity a similarity plot as PNG, SVG and PDF.\n"
+            "\n"
+            "Ctrl-C ends a live source; what was seen until then is compared. Frames that\n"
+            "can't be decoded are counted and passed over (exit status 3).",
+    .example = "  caface compare --model backbone.ckpt --model fusion.ckpt --detector mtcnn/ \\\n"
+               "      --probe clip.mp4 --gallery Ann=ann1.jpg Ann=ann2.jpg Bob=bob.jpg -o out",
+    .options = options,
+    .options_size = sizeof(compare_options),
+    .defaults = defaults,
+    .max_args = 0,
+    .run = run,
+};

@@ -1,0 +1,378 @@
+#define _GNU_SOURCE /* mkostemp */
+#include "cli/compare/probe.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "faces/align.h"
+#include "faces/track_log.h"
+#include "cli/interrupt.h"
+#include "media/image_write.h"
+#include "cli/progress.h"
+
+/* What one run holds beside the probe. */
+typedef struct follow {
+    cli_probe *probe;
+    cafi_buf jpeg;
+    float *template; /* f32 [C] */
+    cli_progress progress;
+} follow;
+
+static caface_status read_frame(void *source, cafi_frame *frame, bool *got, caface_error *err)
+{
+    return cafi_video_next(source, frame, got, err);
+}
+
+/* ---- crops ----------------------------------------------------------------- */
+
+static caface_status open_crops(cli_probe *p, caface_error *err)
+{
+    const char *folder = p->options->crops;
+    cafi_buf name = {0};
+    int fd = -1;
+    caface_status st = CAFACE_OK;
+
+    if (!folder)
+        return CAFACE_OK;
+    cafi_buf_printf(&name, "%s/.crops-XXXXXX", folder);
+    if (name.failed)
+        return cafi_fail_memory(err, name.size);
+    fd = mkostemp(name.data, O_CLOEXEC);
+    if (fd >= 0)
+        unlink(name.data);
+    p->crops = fd >= 0 ? fdopen(fd, "w+b") : NULL;
+    if (!p->crops) {
+        st = cafi_fail(err, CAFACE_EIO, "%s: cannot be written: %s", folder, strerror(errno));
+        if (fd >= 0)
+            close(fd);
+    }
+    cafi_buf_free(&name);
+    return st;
+}
+
+static caface_status keep_crop(follow *f, const uint8_t *rgb, cli_point *point, caface_error *err)
+{
+    const cafi_view crop = {rgb, CAFI_CROP_SIDE, CAFI_CROP_SIDE};
+    cli_probe *p = f->probe;
+    caface_status st;
+
+    if (!p->crops)
+        return CAFACE_OK;
+    f->jpeg.size = 0;
+    st = cafi_jpeg_encode(&f->jpeg, &crop, CLI_CROP_QUALITY, err);
+    if (st)
+        return st;
+    if (fwrite(f->jpeg.data, 1, f->jpeg.size, p->crops) != f->jpeg.size)
+        return cafi_fail(err, CAFACE_EIO, "%s: cannot be written: %s", p->options->crops,
+                         strerror(errno));
+    point->picture = p->crops_size;
+    point->picture_size = f->jpeg.size;
+    p->crops_size += (off_t)f->jpeg.size;
+    return CAFACE_OK;
+}
+
+caface_status cli_probe_picture(const cli_probe *p, const cli_point *point, cafi_buf *out,
+                                caface_error *err)
+{
+    void *bytes = NULL;
+    caface_status st = cafi_alloc(&bytes, point->picture_size, 1, err);
+
+    if (!st && (fseeko(p->crops, point->picture, SEEK_SET) != 0 ||
+                fread(bytes, 1, point->picture_size, p->crops) != point->picture_size))
+        st = cafi_fail(err, CAFACE_EIO, "%s: a crop cannot be read back", p->options->crops);
+    if (!st)
+        cafi_buf_append(out, bytes, point->picture_size);
+    free(bytes);
+    return !st && out->failed ? cafi_fail_memory(err, point->picture_size) : st;
+}
+
+/* ---- tracks ---------------------------------------------------------------- */
+
+static cli_track *known_track(const cli_probe *p, int64_t id)
+{
+    for (size_t i = p->count; i-- > 0;)
+        if (p->tracks[i].id == id)
+            return &p->tracks[i];
+    return NULL;
+}
+
+static void track_clear(cli_track *t)
+{
+    for (size_t m = 0; m < CLI_COMPARE_MAX_METHODS; m++)
+        caface_set_free(t->sets[m]);
+    free(t->points);
+    free(t->similarity);
+    free(t->fused);
+    *t = (cli_track){0};
+}
+
+static caface_status new_track(cli_probe *p, int64_t id, cli_track **out, caface_error *err)
+{
+    cli_track t = {.id = id};
+    void *tracks = p->tracks;
+    caface_status st = cafi_grow(&tracks, &p->room, p->count + 1, sizeof *p->tracks, err);
+
+    p->tracks = tracks;
+    for (size_t m = 0; !st && m < p->options->method_count; m++) {
+        caface_set_options o;
+
+        caface_set_options_init(&o);
+        o.method = p->options->methods[m];
+        o.width = p->C;
+        o.keep_weights = o.method == CAFACE_METHOD_CAFACE;
+        st = caface_set_new(&t.sets[m], p->options->model, &o, err);
+    }
+    if (st) {
+        track_clear(&t);
+        return st;
+    }
+    *out = &p->tracks[p->count++];
+    **out = t;
+    return CAFACE_OK;
+}
+
+static caface_status reserve(const cli_probe *p, cli_track *t, caface_error *err)
+{
+    void *points = t->points, *similarity = t->similarity;
+    caface_status st;
+
+    (void)((st = cafi_grow(&points, &t->room, t->count + 1, sizeof *t->points, err)) ||
+           (st = cafi_grow(&similarity, &t->similarity_room, t->count + 1,
+                           p->options->gallery->count * sizeof(float), err)));
+    t->points = points;
+    t->similarity = similarity;
+    return st;
+}
+
+static caface_status add_face(follow *f, const cafi_frame *frame, const cafi_sighting *face,
+                              caface_error *err)
+{
+    cli_probe *p = f->probe;
+    const cli_gallery *g = p->options->gallery;
+    cli_track *t = known_track(p, face->track);
+    double norm = cafi_feature_length(face->feature, p->C);
+    cli_point point = {.frame = frame->index,
+                       .seconds = frame->seconds,
+                       .score = face->face.score,
+                       .weight = (float)norm};
+    caface_status st = t ? CAFACE_OK : new_track(p, face->track, &t, err);
+
+    (void)(st || (st = reserve(p, t, err)) || (st = keep_crop(f, face->crop, &point, err)));
+    for (size_t m = 0; !st && m < p->options->method_count; m++)
+        st = caface_set_push(t->sets[m], face->feature, face->style, 1, err);
+    if (st)
+        return st;
+    for (size_t i = 0; i < g->count; i++)
+        t->similarity[t->count * g->count + i] =
+            (float)cli_cosine(face->feature, g->items[i].template, p->C);
+    t->norms += norm;
+    t->last_seen = p->frames;
+    t->points[t->count++] = point;
+    return CAFACE_OK;
+}
+
+/* Weights of the faces so far: those of the caface method where there is one,
+ * else shares of the lengths, which is what the points hold until the end. */
+static caface_status weigh(const cli_probe *p, cli_track *t, float *weight, caface_error *err)
+{
+    for (size_t m = 0; m < p->options->method_count; m++)
+        if (p->options->methods[m] == CAFACE_METHOD_CAFACE)
+            return caface_set_weights(t->sets[m], weight, t->count, err);
+    for (size_t i = 0; i < t->count; i++)
+        weight[i] =
+            t->norms > 0.0 ? (float)(t->points[i].weight / t->norms) : 1.0f / (float)t->count;
+    return CAFACE_OK;
+}
+
+/* Templates against the gallery, and weights; the sets are given up. */
+static caface_status end_track(follow *f, cli_track *t, caface_error *err)
+{
+    const cli_probe *p = f->probe;
+    const cli_gallery *g = p->options->gallery;
+    size_t M = p->options->method_count;
+    float *weight = NULL;
+    void *fused = NULL;
+    caface_status st;
+
+    (void)((st = cafi_alloc(&fused, g->count * M, sizeof(double), err)) ||
+           (st = cafi_alloc_f32(&weight, t->count, 1, err)) || (st = weigh(p, t, weight, err)));
+    t->fused = fused;
+    for (size_t i = 0; !st && i < t->count; i++)
+        t->points[i].weight = weight[i];
+    for (size_t m = 0; !st && m < M; m++) {
+        st = caface_set_template(t->sets[m], f->template, err);
+        for (size_t i = 0; !st && i < g->count; i++)
+            t->fused[i * M + m] = cli_cosine(f->template, g->items[i].template, p->C);
+        caface_set_free(t->sets[m]);
+        t->sets[m] = NULL;
+    }
+    free(weight);
+    return st;
+}
+
+/* Ends the tracks that nobody can come back to; with `all`, every one. Short
+ * ones go. */
+static caface_status end_tracks(follow *f, bool all, caface_error *err)
+{
+    cli_probe *p = f->probe;
+    size_t kept = 0;
+    caface_status st = CAFACE_OK;
+
+    for (size_t i = 0; i < p->count; i++) {
+        cli_track t = p->tracks[i];
+        bool over = all || p->frames - t.last_seen > p->options->track.gap;
+
+        if (!st && over && !t.fused && t.count >= p->options->track.confirm)
+            st = end_track(f, &t, err);
+        if (over && t.count < p->options->track.confirm)
+            track_clear(&t);
+        else
+            p->tracks[kept++] = t;
+    }
+    p->count = kept;
+    return st;
+}
+
+/* ---- frames ----------------------------------------------------------------- */
+
+/* What a face weighs among those so far, and whom its track is most like. */
+static caface_status describe(follow *f, const cafi_sighting *face, cafi_mark *mark, char *note,
+                              size_t size, caface_error *err)
+{
+    const cli_gallery *g = f->probe->options->gallery;
+    cli_track *t = known_track(f->probe, face->track);
+    float *weight = NULL;
+    double best = -2.0;
+    size_t who = 0;
+    caface_status st;
+
+    if (!t)
+        return CAFACE_OK;
+    (void)((st = cafi_alloc_f32(&weight, t->count, 1, err)) ||
+           (st = weigh(f->probe, t, weight, err)) ||
+           (st = caface_set_template(t->sets[0], f->template, err)));
+    for (size_t i = 0; !st && i < g->count; i++) {
+        double s = cli_cosine(f->template, g->items[i].template, f->probe->C);
+
+        who = s > best ? i : who;
+        best = s > best ? s : best;
+    }
+    if (!st) {
+        mark->share = (double)weight[t->count - 1] * (double)t->count;
+        snprintf(note, size, "%.40s %.2f", g->items[who].name, best);
+        mark->note = best >= f->probe->options->threshold ? note : NULL;
+    }
+    free(weight);
+    return st;
+}
+
+static caface_status annotate(follow *f, cafi_frame *frame, const cafi_sighting *faces,
+                              size_t count, caface_error *err)
+{
+    cli_probe *p = f->probe;
+    void *marks = p->marks, *notes = p->notes;
+    size_t room = p->mark_room;
+    caface_status st;
+
+    (void)((st = cafi_grow(&marks, &p->mark_room, count, sizeof *p->marks, err)) ||
+           (st = cafi_grow(&notes, &room, count, sizeof *p->notes, err)));
+    p->marks = marks;
+    p->notes = notes;
+    for (size_t i = 0; !st && i < count; i++) {
+        p->marks[i] = (cafi_mark){.face = &faces[i].face, .track = faces[i].track, .share = -1.0};
+        if (faces[i].track)
+            st = describe(f, &faces[i], &p->marks[i], p->notes[i], sizeof p->notes[i], err);
+    }
+    return st ? st : cafi_annotator_add(p->annotator, frame, p->marks, count, err);
+}
+
+static caface_status take_frame(void *ctx, cafi_frame *frame, const cafi_sighting *faces,
+                                size_t count, caface_error *err)
+{
+    follow *f = ctx;
+    caface_status st = CAFACE_OK;
+
+    for (size_t i = 0; !st && i < count; i++)
+        if (faces[i].track)
+            st = add_face(f, frame, &faces[i], err);
+    if (!st && f->probe->annotator)
+        st = annotate(f, frame, faces, count, err);
+    if (!st)
+        st = end_tracks(f, false, err);
+    f->probe->frames++;
+    cli_progress_update(&f->progress, f->probe->frames);
+    return st ? st : cli_interrupted() ? CAFACE_ECANCELLED : CAFACE_OK;
+}
+
+/* Everything but the video, which is open. */
+static caface_status run_probe(follow *f, cafi_video *video, cafi_encoder *encoder,
+                               caface_error *err)
+{
+    cli_probe *p = f->probe;
+    const cli_probe_options *options = p->options;
+    cafi_pipeline_options o = {.reader = read_frame,
+                               .source = video,
+                               .detector = options->detector,
+                               .find = options->find,
+                               .encoder = encoder,
+                               .track = &options->track,
+                               .keep_pixels = options->draw != NULL,
+                               .threads = options->threads,
+                               .taker = take_frame,
+                               .ctx = f};
+    caface_status st = CAFACE_OK;
+
+    if (options->draw)
+        st = cafi_annotator_open(&p->annotator, options->draw,
+                                 cafi_video_info(video).rate / (double)options->video.every,
+                                 options->threads, err);
+    (void)(st || (st = open_crops(p, err)) || (st = cafi_alloc_f32(&f->template, p->C, 1, err)) ||
+           (st = cafi_pipeline_run(&p->result, &o, 0, err)) || (st = end_tracks(f, true, err)));
+    if (!st && p->crops && fflush(p->crops) != 0)
+        st = cafi_fail(err, CAFACE_EIO, "%s: cannot be written: %s", options->crops,
+                       strerror(errno));
+    if (!st && p->annotator && p->count) { /* else the run fails, and leaves nothing */
+        st = cafi_annotator_commit(p->annotator, err);
+        p->annotator = NULL;
+    }
+    return st;
+}
+
+caface_status cli_probe_follow(cli_probe *probe, const cli_probe_options *options,
+                               cafi_encoder *encoder, caface_error *err)
+{
+    follow f = {.probe = probe};
+    cafi_video *video = NULL;
+    caface_status st = cafi_video_open(&video, options->path, &options->video, err);
+
+    *probe = (cli_probe){.options = options, .C = cafi_encoder_feature_size(encoder)};
+    if (st)
+        return st;
+    cli_progress_begin(&f.progress, "frames",
+                       options->video.duration > 0.0 ? 0 : cafi_video_info(video).frames,
+                       options->quiet);
+    st = run_probe(&f, video, encoder, err);
+    cli_progress_end(&f.progress);
+    probe->counts = cafi_video_counts(video);
+    cafi_video_close(video);
+    cafi_buf_free(&f.jpeg);
+    free(f.template);
+    return st;
+}
+
+void cli_probe_clear(cli_probe *p)
+{
+    for (size_t i = 0; i < p->count; i++)
+        track_clear(&p->tracks[i]);
+    free(p->tracks);
+    cafi_annotator_abort(p->annotator);
+    free(p->marks);
+    free(p->notes);
+    if (p->crops)
+        fclose(p->crops);
+    *p = (cli_probe){0};
+}

@@ -1,0 +1,84 @@
+/* The people of a probe, and how like the gallery each is: measured face by
+ * face while the probe is read, so that features need not be kept. */
+#ifndef CAFACE_CLI_COMPARE_PROBE_H
+#define CAFACE_CLI_COMPARE_PROBE_H
+
+#include <stdio.h>
+
+#include "caface/set.h"
+#include "cli/compare/gallery.h"
+#include "faces/annotate.h"
+#include "faces/pipeline.h"
+#include "media/video.h"
+
+#define CLI_COMPARE_MAX_METHODS 5
+
+/* One face of a track. */
+typedef struct cli_point {
+    size_t frame;
+    double seconds;
+    float score;
+    float weight;  /* in the track's template; they add up to 1. Without the method caface: the
+                      face's share of the summed feature lengths */
+    off_t picture; /* its crop as JPEG, in the probe's file of crops */
+    size_t picture_size;
+} cli_point;
+
+typedef struct cli_track {
+    int64_t id;
+    size_t count, room, similarity_room;
+    cli_point *points;
+    float *similarity;                         /* [count][gallery] */
+    double *fused;                             /* [gallery][methods]; once the track has ended */
+    caface_set *sets[CLI_COMPARE_MAX_METHODS]; /* until then */
+    double norms;                              /* sum of the features' lengths */
+    size_t last_seen;                          /* in frames of the probe */
+} cli_track;
+
+typedef struct cli_probe_options {
+    const char *path; /* video, folder, address, device, "-" */
+    const char *detector;
+    cafi_detector_options find;
+    cafi_video_options video;
+    cafi_track_options track;
+    const cli_gallery *gallery;
+    const caface_model *model; /* for the method caface, or NULL */
+    caface_method methods[CLI_COMPARE_MAX_METHODS];
+    size_t method_count;
+    const char *crops; /* a folder for the file of crops, or NULL: none are kept */
+    const char *draw;  /* the video with the tracks drawn in, or NULL */
+    double threshold;  /* from which a drawn track gets a name */
+    size_t threads;
+    bool quiet;
+} cli_probe_options;
+
+typedef struct cli_probe {
+    const cli_probe_options *options;
+    size_t C;
+    cli_track *tracks;
+    size_t count, room;
+    size_t frames;
+    FILE *crops; /* without a name: gone when the program ends */
+    off_t crops_size;
+    cafi_annotator *annotator;
+    cafi_mark *marks;
+    char (*notes)[64];
+    size_t mark_room;
+    cafi_pipeline_result result;
+    cafi_stream_counts counts;
+} cli_probe;
+
+/* Follows everybody through the probe. Tracks with fewer faces than
+ * options->track.confirm are left out; the rest are in order of appearance.
+ * Templates are those of a stream: chunks of 512 faces, in order. Memory: 48 +
+ * 4 gallery bytes a face, and the sets of tracks that have not ended. options
+ * are borrowed. Freed by cli_probe_clear in every case. */
+caface_status cli_probe_follow(cli_probe *probe, const cli_probe_options *options,
+                               cafi_encoder *encoder, caface_error *err);
+void cli_probe_clear(cli_probe *probe);
+
+/* Appends a face's crop, a JPEG file. EIO, ENOMEM. */
+caface_status cli_probe_picture(const cli_probe *probe, const cli_point *point, cafi_buf *out,
+                                caface_error *err);
+
+#endif

@@ -1,0 +1,417 @@
+/* caface encode: face crops into a feature set. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/command.h"
+#include "cli/encode/faces.h"
+#include "faces/crop_input.h"
+#include "files/json.h"
+#include "cli/interrupt.h"
+#include "cli/network.h"
+#include "models/calibration.h"
+#include "cli/progress.h"
+
+typedef struct encode_options {
+    cli_common common;
+    cli_list models;
+    const char *output;
+    const char *precision;
+    bool low_memory;
+    bool flip;
+    bool resume;
+    bool compact;
+    cli_input input;
+    size_t batch;
+    const char *detector;
+    double min_face;
+    size_t max_faces;
+    double score;
+    bool low_thresholds;
+    bool centre;
+    size_t every;
+    double start;
+    double duration;
+    const char *draw;
+} encode_options;
+
+static void defaults(void *options)
+{
+    encode_options *o = options;
+
+    o->precision = "fp32";
+    o->min_face = 20.0;
+    o->every = 1;
+}
+
+#define MEMBER(m) offsetof(encode_options, m)
+
+static const cli_option options[] = {
+    {"model", 'm', CLI_LIST, MEMBER(models), "M",
+     "the backbone: a checkpoint, .safetensors or .onnx; given twice, a fusion model for "
+     "--compact",
+     0, 0},
+    {"output", 'o', CLI_STRING, MEMBER(output), "SET", "the folder to write", 0, 0},
+    {"precision", 0, CLI_STRING, MEMBER(precision), "P", "fp32 (default), bf16 or int8", 0, 0},
+    {"low-memory", 0, CLI_FLAG, MEMBER(low_memory), NULL,
+     "a quarter of the memory for weights, about half the speed", 0, 0},
+    {"batch", 0, CLI_SIZE, MEMBER(batch), "N", "faces the encoder works on at once (default: 8)", 1,
+     1024},
+    {"flip", 0, CLI_FLAG, MEMBER(flip), NULL, "average over each crop and its mirror image", 0, 0},
+    {"resume", 0, CLI_FLAG, MEMBER(resume), NULL, "go on with a set that was stopped", 0, 0},
+    {"compact", 0, CLI_FLAG, MEMBER(compact), NULL,
+     "write compact styles, which only one fusion model can read, in place of raw ones", 0, 0},
+    CLI_INPUT_OPTIONS(encode_options, input),
+    {"detector", 'd', CLI_STRING, MEMBER(detector), "FILE|FOLDER",
+     "find and align the faces first, in photographs and videos; as for caface detect", 0, 0},
+    {"min-face", 0, CLI_REAL, MEMBER(min_face), "PIXELS", "as for caface detect (default: 20)", 1,
+     100000},
+    {"max-faces", 0, CLI_SIZE, MEMBER(max_faces), "N", "the best N of a picture (default: all)", 1,
+     1e9},
+    {"score", 0, CLI_REAL, MEMBER(score), "S", "least score, as for caface detect", 1e-6, 0.999999},
+    {"low-thresholds", 0, CLI_FLAG, MEMBER(low_thresholds), NULL,
+     "MTCNN: 0.5 for each stage in place of 0.6, 0.7 and 0.9", 0, 0},
+    {"centre", 0, CLI_FLAG, MEMBER(centre), NULL,
+     "take the middle of a photograph without a face, marked in a column of its own", 0, 0},
+    {"every", 0, CLI_SIZE, MEMBER(every), "N", "look at every N-th frame (default: 1)", 1, 1e9},
+    {"start", 0, CLI_REAL, MEMBER(start), "SECONDS", "leave out a video's beginning", 0, 1e9},
+    {"duration", 0, CLI_REAL, MEMBER(duration), "SECONDS", "of a video (default: to the end)", 1e-6,
+     1e9},
+    {"draw", 0, CLI_STRING, MEMBER(draw), "OUT.mp4",
+     "write the video with boxes, landmarks, track numbers and running weights drawn in (.mp4, "
+     ".mov or .mkv)",
+     0, 0},
+    {0},
+};
+
+/* Everything one run holds. */
+typedef struct job {
+    const encode_options *o;
+    const char *backbone; /* the file network is from */
+    cafi_network network;
+    cafi_precision precision;
+    cafi_input_convention input;
+    cafi_ranges *ranges;
+    cafi_encoder *encoder;
+    caface_model *fusion;
+    cafi_sources *sources;
+    cafi_encode_result result;
+    cafi_buf command;
+    cli_progress progress;
+    double started;
+} job;
+
+/* ---- the models -------------------------------------------------------- */
+
+/* The backbone is the first model that has one; what the last said otherwise. */
+static caface_status open_backbone(job *j, caface_error *err)
+{
+    caface_status st = CAFACE_EINVAL;
+
+    for (size_t i = 0; i < j->o->models.count; i++) {
+        caface_error why;
+        caface_status this = cafi_network_open(&j->network, j->o->models.items[i], &why);
+
+        if (!this) {
+            j->backbone = j->o->models.items[i];
+            return CAFACE_OK;
+        }
+        if (i == 0 || this != CAFACE_EMODEL) {
+            *err = why;
+            st = this;
+        }
+    }
+    return st;
+}
+
+static caface_status open_fusion(job *j, caface_error *err)
+{
+    caface_status st = CAFACE_OK;
+
+    if (!j->o->compact && !(j->o->detector && j->o->models.count == 2))
+        return CAFACE_OK;
+    for (size_t i = j->o->models.count; i-- > 0;) {
+        caface_error why;
+
+        if (!(st = caface_model_open(&j->fusion, j->o->models.items[i], &why)))
+            return CAFACE_OK;
+        if (i + 1 == j->o->models.count)
+            *err = why;
+    }
+    return cafi_prefix(err, st,
+                       j->o->compact ? "--compact needs a fusion model" : "no fusion model");
+}
+
+static caface_status make_encoder(job *j, caface_error *err)
+{
+    const encode_options *o = j->o;
+    cafi_encoder_options e = {.precision = j->precision,
+                              .low_memory = o->low_memory,
+                              .batch = o->batch,
+                              .threads = o->common.threads,
+                              .taps = o->input.taps.items,
+                              .tap_count = o->input.taps.count,
+                              .input = &j->input};
+    caface_status st = open_backbone(j, err);
+
+    if (st || (st = open_fusion(j, err)))
+        return st;
+    j->input = j->network.input;
+    cli_input_apply(&o->input, &j->input);
+    if (j->precision == CAFI_PREC_INT8 &&
+        (st = cafi_calibration_read(&j->ranges, j->network.bundle, j->backbone, err)))
+        return st;
+    if ((st = cafi_encoder_new(&j->encoder, &j->network, &e, j->ranges, err)))
+        return st;
+    cafi_network_clear(&j->network); /* the plan has its own weights */
+    if (cafi_encoder_style_size(j->encoder) == 0 && !o->common.quiet)
+        cli_warn("no taps are known for this network, so no styles are written; --tap names nodes");
+    return CAFACE_OK;
+}
+
+/* ---- the work ---------------------------------------------------------- */
+
+static bool report_progress(void *ctx, size_t done, size_t total)
+{
+    job *j = ctx;
+
+    (void)total;
+    cli_progress_update(&j->progress, done);
+    return !cli_interrupted();
+}
+
+/* The command as far as it bears on the numbers: a resumed set says the same as
+ * one made in one go. */
+static void describe(job *j)
+{
+    const encode_options *o = j->o;
+    cafi_buf *c = &j->command;
+
+    cafi_buf_text(c, "caface encode");
+    for (size_t i = 0; i < o->models.count; i++)
+        cafi_buf_printf(c, " --model %s", o->models.items[i]);
+    if (o->detector)
+        cafi_buf_printf(c, " --detector %s", o->detector);
+    cafi_buf_printf(c, " --precision %s%s%s%s", o->precision, o->low_memory ? " --low-memory" : "",
+                    o->flip ? " --flip" : "", o->compact ? " --compact" : "");
+    for (size_t i = 0; i < o->input.taps.count; i++)
+        cafi_buf_printf(c, " --tap %s", o->input.taps.items[i]);
+    if (o->input.order)
+        cafi_buf_printf(c, " --input-order %s", o->input.order);
+    if (o->input.mean)
+        cafi_buf_printf(c, " --input-mean %s", o->input.mean);
+    if (o->input.scale)
+        cafi_buf_printf(c, " --input-scale %s", o->input.scale);
+    for (size_t i = 0; i < o->common.args.count; i++)
+        cafi_buf_printf(c, " %s", o->common.args.items[i]);
+}
+
+/* With a detector: photographs and videos instead of crops. */
+static caface_status work_faces(job *j, caface_error *err)
+{
+    const encode_options *o = j->o;
+    cli_faces_params p = {.inputs = &o->common.args,
+                          .detector = o->detector,
+                          .find = {.min_face = (float)o->min_face,
+                                   .max_faces = o->max_faces,
+                                   .score = (float)o->score,
+                                   .low_thresholds = o->low_thresholds},
+                          .video = {.every = o->every,
+                                    .start = o->start,
+                                    .duration = o->duration,
+                                    .threads = o->common.threads,
+                                    .stop = cli_interrupted},
+                          .centre = o->centre,
+                          .output = o->output,
+                          .draw = o->draw,
+                          .precision = o->precision,
+                          .compact = o->compact,
+                          .threads = o->common.threads,
+                          .quiet = o->common.quiet};
+    caface_status st = make_encoder(j, err);
+
+    if (st)
+        return st;
+    describe(j);
+    if (j->command.failed)
+        return cafi_fail_memory(err, j->command.size);
+    p.command = j->command.data;
+    p.encoder = j->encoder;
+    p.fusion = j->fusion;
+    j->started = cli_seconds();
+    return cli_encode_faces(&j->result, &p, err);
+}
+
+static caface_status work(job *j, caface_error *err)
+{
+    const encode_options *o = j->o;
+    cafi_encode_options e = {.output = o->output,
+                             .flip = o->flip,
+                             .resume = o->resume,
+                             .precision = o->precision,
+                             .threads = o->common.threads,
+                             .progress = report_progress,
+                             .ctx = j};
+    cafi_crop_input crops;
+    cafi_encode_input input;
+    caface_status st = cafi_sources_new(&j->sources, err);
+
+    for (size_t i = 0; !st && i < o->common.args.count; i++)
+        st = cafi_sources_add(j->sources, o->common.args.items[i], err);
+    if (st || (st = make_encoder(j, err)))
+        return st;
+    describe(j);
+    if (j->command.failed)
+        return cafi_fail_memory(err, j->command.size);
+    e.model = j->fusion;
+    e.command = j->command.data;
+    cli_progress_begin(&j->progress, "faces", cafi_sources_count(j->sources), o->common.quiet);
+    j->started = cli_seconds();
+    input = cafi_crop_input_new(&crops, j->sources, j->encoder);
+    st = cafi_encode(&j->result, j->encoder, &input, &e, err);
+    cli_progress_end(&j->progress);
+    return st;
+}
+
+/* ---- the report -------------------------------------------------------- */
+
+static void print_json(const job *j, double seconds)
+{
+    const cafi_encode_result *r = &j->result;
+    cafi_buf text = {0};
+    cafi_json json = {.out = &text};
+    size_t fresh = r->images - r->resumed;
+
+    cafi_json_begin_object(&json, NULL);
+    cafi_json_string(&json, "output", j->o->output);
+    cafi_json_int(&json, "images", (int64_t)r->images);
+    cafi_json_int(&json, "faces", (int64_t)r->faces);
+    cafi_json_int(&json, "resumed", (int64_t)r->resumed);
+    cafi_json_begin_array(&json, "failed");
+    for (size_t i = 0; i < r->failure_count; i++) {
+        cafi_json_begin_object(&json, NULL);
+        cafi_json_string(&json, "path", r->failures[i].path);
+        cafi_json_string(&json, "error", r->failures[i].error);
+        cafi_json_end_object(&json);
+    }
+    cafi_json_end_array(&json);
+    cafi_json_bool(&json, "complete", !r->stopped);
+    cafi_json_real(&json, "seconds", seconds);
+    cafi_json_real(&json, "images_per_second", seconds > 0 ? (double)fresh / seconds : 0.0);
+    cafi_json_end_object(&json);
+    if (text.failed)
+        cli_warn("out of memory for the report");
+    else
+        printf("%s\n", text.data);
+    cafi_buf_free(&text);
+}
+
+static int report(const job *j)
+{
+    const cafi_encode_result *r = &j->result;
+    double seconds = cli_seconds() - j->started;
+
+    for (size_t i = 0; i < r->failure_count; i++)
+        cli_warn("%s: %s", r->failures[i].path, r->failures[i].error);
+    if (j->o->common.json)
+        print_json(j, seconds);
+    else if (!j->o->common.quiet)
+        printf("%s: %zu faces of %zu pictures, %zu failed, in %.1f s (%.0f/s)\n", j->o->output,
+               r->faces, r->images, r->failure_count, seconds,
+               seconds > 0 ? (double)(r->images - r->resumed) / seconds : 0.0);
+    if (r->stopped)
+        cli_warn(j->o->detector ? "stopped; what was seen until then is there"
+                                : "stopped; the same command with --resume goes on");
+    return r->failure_count ? CLI_SKIPPED : CLI_OK;
+}
+
+static void release(job *j)
+{
+    cafi_encode_result_clear(&j->result);
+    cafi_encoder_free(j->encoder);
+    cafi_ranges_free(j->ranges);
+    cafi_network_clear(&j->network);
+    caface_model_free(j->fusion);
+    cafi_sources_free(j->sources);
+    cafi_buf_free(&j->command);
+}
+
+static int check(const encode_options *o, cafi_precision *precision)
+{
+    if (!o->models.count || !o->output)
+        return cli_usage("encode", "--model M and -o SET are needed");
+    if (o->models.count > 2)
+        return cli_usage("encode", "--model is given %zu times, at most twice", o->models.count);
+    if (o->models.count == 2 && !o->compact && !o->detector)
+        return cli_usage("encode", "a second --model, for fusion, needs --compact or --detector");
+    if (o->detector && (o->flip || o->resume))
+        return cli_usage("encode", "--flip and --resume are for crops, not with --detector");
+    if (!o->detector && (o->max_faces || o->score > 0 || o->low_thresholds || o->centre ||
+                         o->every > 1 || o->start > 0 || o->duration > 0 || o->draw))
+        return cli_usage("encode", "options about faces and videos need --detector");
+    if (!cafi_precision_parse(o->precision, precision))
+        return cli_usage("encode", "--precision %s: must be fp32, bf16 or int8", o->precision);
+    return cli_input_check("encode", &o->input);
+}
+
+static int run(void *arg)
+{
+    job j = {.o = arg};
+    caface_error err = {CAFACE_OK, ""};
+    int status = check(j.o, &j.precision);
+    caface_status st = CAFACE_OK;
+
+    if (status)
+        return status;
+    cli_interrupt_begin();
+    st = j.o->detector ? work_faces(&j, &err) : work(&j, &err);
+    if (!st)
+        status = report(&j);
+    else {
+        for (size_t i = 0; i < j.result.failure_count; i++)
+            cli_warn("%s: %s", j.result.failures[i].path, j.result.failures[i].error);
+        status = cli_fail(&err);
+    }
+    release(&j);
+    fflush(stdout);
+    cli_interrupt_end();
+    return status;
+}
+
+const cli_command cli_encode = {
+    .name = "encode",
+    .summary = "face crops, photographs and videos into features and styles",
+    .synopsis = "--model M [--detector D] -o SET (IMAGE | FOLDER | LIST.txt | VIDEO)...",
+    .text = "Runs aligned face crops through a backbone and writes a feature set: the\n"
+            "folder SET with features.npy, styles.npy, index.tsv and set.json. Pictures are\n"
+            "JPEG or PNG of the size the network takes (112x112 as a rule); of folders every\n"
+            "picture below is taken, in the order of names, and the name of its folder\n"
+            "becomes its label: one folder an identity, one template an identity. LIST.txt\n"
+            "has one path a line, and a label behind a tab.\n"
+            "\n"
+            "A picture that cannot be used is named on stderr and passed over; the exit\n"
+            "status is 3 then. Ctrl-C leaves a set of what is done; --resume goes on, and the\n"
+            "result is the same, byte for byte, as made in one go.\n"
+            "\n"
+            "With --detector, photographs and videos take the place of crops: every face is\n"
+            "found and aligned, and every person in a video followed as a track of their\n"
+            "own, whose number is the template in index.tsv. tracks.json in SET has boxes,\n"
+            "landmarks and frames of each track, and each face's weight when --model is\n"
+            "given a second time, with the fusion model. docs/faces.md says more.\n"
+            "\n"
+            "Features are not normalised. --flip takes the mean of the features of a crop and\n"
+            "of its mirror image, and the mean of their styles. Taps and the way a picture\n"
+            "becomes the network's input follow from the network; docs/onnx.md says how, and\n"
+            "how a file that is not known is treated.",
+    .example = "  caface encode --model backbone.ckpt -o features crops/\n"
+               "  caface encode --model MobileFaceNet.onnx --flip -o features list.txt\n"
+               "  caface fuse --model fusion.ckpt --input features -o templates.npz\n"
+               "  caface encode --model backbone.ckpt --model fusion.ckpt --detector mtcnn/ \\\n"
+               "      --draw drawn.mp4 -o people clip.mp4",
+    .options = options,
+    .options_size = sizeof(encode_options),
+    .defaults = defaults,
+    .min_args = 1,
+    .max_args = 1000000,
+    .run = run,
+};

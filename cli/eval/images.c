@@ -1,0 +1,234 @@
+#define _XOPEN_SOURCE 700 /* realpath */
+#include "cli/eval/images.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/mem.h"
+#include "cli/eval/pictures.h"
+#include "faces/listed_input.h"
+#include "cli/interrupt.h"
+#include "cli/progress.h"
+
+struct eval_images {
+    const eval_images_options *o;
+    const cli_list *models;
+    const cli_common *common;
+    cafi_encoder *encoder;
+    char *set;
+    cafi_encode_result result;
+    cli_progress progress;
+};
+
+/* "DIR-0123abcd", beside the pictures: another backbone has another set. */
+static caface_status name_set(eval_images *e, caface_error *err)
+{
+    const eval_images_options *o = e->o;
+    cafi_buf name = {0};
+    char *folder = NULL;
+    struct stat info;
+    caface_status st = CAFACE_OK;
+
+    if (stat(o->images, &info))
+        return cafi_fail(err, CAFACE_EIO, "%s: %s", o->images, strerror(errno));
+    if (!S_ISDIR(info.st_mode))
+        return cafi_fail(err, CAFACE_EIO, "%s: not a folder", o->images);
+    if (o->cache)
+        return cafi_strdup(&e->set, o->cache, err);
+    if (!(folder = realpath(o->images, NULL)))
+        return cafi_fail(err, CAFACE_EIO, "%s: %s", o->images, strerror(errno));
+    cafi_buf_printf(&name, "%s-%.8s", folder, cafi_encoder_hash(e->encoder));
+    if (strcmp(o->precision, "fp32") != 0)
+        cafi_buf_printf(&name, "-%s", o->precision);
+    cafi_buf_printf(&name, "%s.set", o->flip ? "-flip" : "");
+    st = name.failed ? cafi_fail_memory(err, name.size) : cafi_strdup(&e->set, name.data, err);
+    cafi_buf_free(&name);
+    free(folder);
+    return st;
+}
+
+caface_status eval_images_open(eval_images **out, const eval_images_options *options,
+                               const cli_list *models, const cli_common *common, size_t *backbone,
+                               caface_error *err)
+{
+    cafi_encoder_options encoder = {.threads = common->threads};
+    eval_images *e = NULL;
+    caface_status st = CAFI_NEW(&e, 1, err);
+
+    *out = e;
+    if (st)
+        return st;
+    e->o = options;
+    e->models = models;
+    e->common = common;
+    if (!cafi_precision_parse(options->precision, &encoder.precision))
+        return cafi_fail(err, CAFACE_EINVAL, "--precision %s: must be fp32, bf16 or int8",
+                         options->precision);
+    if ((st = eval_open_encoder(&e->encoder, backbone, models, &encoder, err)))
+        return st;
+    return name_set(e, err);
+}
+
+void eval_images_free(eval_images *e)
+{
+    if (!e)
+        return;
+    cafi_encode_result_clear(&e->result);
+    cafi_encoder_free(e->encoder);
+    free(e->set);
+    free(e);
+}
+
+caface_status eval_images_check(const eval_images *e, const caface_model *fusion, caface_error *err)
+{
+    size_t C = cafi_encoder_feature_size(e->encoder);
+    size_t S = cafi_encoder_style_size(e->encoder);
+    caface_model_info info;
+
+    caface_model_get_info(fusion, &info);
+    if ((info.C && info.C != C) || info.S != S)
+        return cafi_fail(err, CAFACE_EMODEL,
+                         "the fusion model takes %zu features and %zu style channels, the backbone "
+                         "gives %zu and %zu",
+                         info.C, info.S, C, S);
+    return CAFACE_OK;
+}
+
+static bool on_progress(void *ctx, size_t done, size_t total)
+{
+    eval_images *e = ctx;
+
+    (void)total;
+    cli_progress_update(&e->progress, done);
+    return !cli_interrupted();
+}
+
+/* What bears on the numbers, for set.json. */
+static void describe(const eval_images *e, const char *landmarks, cafi_buf *out)
+{
+    cafi_buf_text(out, "caface eval");
+    for (size_t i = 0; i < e->models->count; i++)
+        cafi_buf_printf(out, " --model %s", e->models->items[i]);
+    cafi_buf_printf(out, " --images %s --landmarks %s --precision %s%s", e->o->images, landmarks,
+                    e->o->precision, e->o->flip ? " --flip" : "");
+}
+
+/* Adds what can be done about it to a sentence about the set. */
+static caface_status advise(const eval_images *e, caface_status st, caface_error *err)
+{
+    caface_error why = *err;
+    const char *advice = e->o->cache ? "" : "; --cache SET keeps the features elsewhere";
+
+    if (strncmp(why.message, e->set, strlen(e->set)) != 0)
+        return st;
+    if (st == CAFACE_EMODEL)
+        advice = "; name another --cache, or remove this one";
+    else if (st != CAFACE_EIO)
+        return st;
+    return cafi_fail(err, st, "%.400s%s", why.message, advice);
+}
+
+static caface_status encode_list(eval_images *e, const cafi_landmark_list *list, cafi_pool *pool,
+                                 const char *command, caface_error *err)
+{
+    const cafi_encode_options options = {.output = e->set,
+                                         .flip = e->o->flip,
+                                         .resume = true,
+                                         .precision = e->o->precision,
+                                         .command = command,
+                                         .threads = e->common->threads,
+                                         .progress = on_progress,
+                                         .ctx = e};
+    cafi_listed_input listed = {0};
+    cafi_encode_input input;
+    caface_status st =
+        cafi_listed_input_new(&input, &listed, list, e->o->images, e->encoder, pool, err);
+
+    cli_progress_begin(&e->progress, "encoding", list->count, e->common->quiet || e->common->json);
+    if (!st && (st = cafi_encode(&e->result, e->encoder, &input, &options, err)))
+        advise(e, st, err);
+    cli_progress_end(&e->progress);
+    cafi_listed_input_free(&listed);
+    return st;
+}
+
+static void tell_failures(const eval_images *e)
+{
+    const cafi_encode_result *r = &e->result;
+
+    for (size_t i = 0; i < r->failure_count && i < CLI_TOLD; i++)
+        cli_warn("%s: %s", r->failures[i].path, r->failures[i].error);
+    if (r->failure_count > CLI_TOLD)
+        cli_warn("... and %zu more pictures that cannot be used; --json lists them",
+                 r->failure_count - CLI_TOLD);
+}
+
+caface_status eval_images_encode(eval_images *e, const char *landmarks, const char *templates,
+                                 cafi_pool *pool, caface_error *err)
+{
+    cafi_landmark_list list;
+    cafi_buf command = {0};
+    caface_status st = cafi_landmark_list_read(&list, landmarks, templates, err);
+
+    if (st)
+        return st;
+    describe(e, landmarks, &command);
+    st = command.failed ? cafi_fail_memory(err, command.size)
+                        : encode_list(e, &list, pool, command.data, err);
+    cafi_buf_free(&command);
+    cafi_landmark_list_free(&list);
+    cafi_encoder_free(e->encoder); /* its weights are not needed for the rest */
+    e->encoder = NULL;
+    if (st)
+        return st;
+    tell_failures(e);
+    if (e->result.stopped)
+        return cafi_fail(err, CAFACE_ECANCELLED,
+                         "interrupted; %s keeps what is done, the same command goes on", e->set);
+    return CAFACE_OK;
+}
+
+const char *eval_images_set(const eval_images *e)
+{
+    return e->set;
+}
+
+size_t eval_images_failed(const eval_images *e)
+{
+    return e->result.failure_count;
+}
+
+static size_t encoded_now(const eval_images *e)
+{
+    const cafi_encode_result *r = &e->result;
+
+    return r->faces - r->resumed;
+}
+
+void eval_images_text(const eval_images *e, cafi_buf *out)
+{
+    const cafi_encode_result *r = &e->result;
+
+    cafi_buf_printf(out, "%zu pictures (%zu cannot be used), %zu encoded now; features in %s\n",
+                    r->images, r->failure_count, encoded_now(e), e->set);
+}
+
+void eval_images_json(const eval_images *e, cafi_json *json)
+{
+    const cafi_encode_result *r = &e->result;
+
+    cafi_json_string(json, "features", e->set);
+    cafi_json_int(json, "images", (int64_t)r->images);
+    cafi_json_int(json, "encoded", (int64_t)encoded_now(e));
+    cafi_json_begin_array(json, "failed");
+    for (size_t i = 0; i < r->failure_count; i++) {
+        cafi_json_begin_object(json, NULL);
+        cafi_json_string(json, "path", r->failures[i].path);
+        cafi_json_string(json, "error", r->failures[i].error);
+        cafi_json_end_object(json);
+    }
+    cafi_json_end_array(json);
+}

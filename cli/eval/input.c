@@ -1,0 +1,309 @@
+#include "cli/eval/input.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/mem.h"
+#include "fusion/gather.h"
+#include "cli/fusion_model.h"
+#include "cli/interrupt.h"
+
+void eval_defaults(eval_options *o)
+{
+    o->norm_power = 1.0;
+    o->images.precision = "fp32";
+    o->bootstrap = 1000;
+    o->seed = 1;
+}
+
+static bool ends_with(const char *text, const char *end)
+{
+    size_t a = strlen(text);
+    size_t b = strlen(end);
+
+    return a >= b && strcmp(text + a - b, end) == 0;
+}
+
+static int check_images(const char *command, const eval_options *o)
+{
+    const eval_images_options *i = &o->images;
+
+    if (!i->images) {
+        if (i->landmarks || i->cache || i->flip || strcmp(i->precision, "fp32") != 0)
+            return cli_usage(command, "--landmarks, --cache, --flip and --precision go with "
+                                      "--images DIR");
+        return CLI_OK;
+    }
+    if (o->features || o->styles)
+        return cli_usage(command, "--images and --features exclude each other");
+    if (!o->models.count)
+        return cli_usage(command, "--images needs --model M with a backbone");
+    if (!o->meta && !(o->templates && i->landmarks))
+        return cli_usage(command, "--images needs --meta DIR --dataset NAME, or --landmarks L.txt "
+                                  "and --templates T.txt");
+    return CLI_OK;
+}
+
+/* --compare A B, or --compare A,B */
+static bool are_two(const cli_list *compare)
+{
+    const char *comma = compare->count == 1 ? strchr(compare->items[0], ',') : NULL;
+
+    return compare->count == 2 || (comma && !strchr(comma + 1, ','));
+}
+
+int eval_check_usage(const char *command, const eval_options *o)
+{
+    if (!o->features && !o->images.images)
+        return cli_usage(command, "--features SET, or --images DIR, is needed");
+    if (o->styles && o->features && !ends_with(o->features, ".npy"))
+        return cli_usage(command, "--styles goes with --features F.npy");
+    if (o->meta && !o->dataset)
+        return cli_usage(command, "--meta needs --dataset NAME");
+    if (o->dataset && !o->meta)
+        return cli_usage(command, "--dataset needs --meta DIR");
+    if (o->meta && o->templates)
+        return cli_usage(command, "--meta and --templates exclude each other");
+    if (o->compare.count && !are_two(&o->compare))
+        return cli_usage(command, "--compare takes two rows of the table: A B");
+    if (o->compare.count && !o->bootstrap)
+        return cli_usage(command, "--compare needs the bootstrap");
+    return check_images(command, o);
+}
+
+char *eval_meta_path(const eval_options *o, const char *suffix)
+{
+    static const char *const folders[] = {"", "meta/"};
+    cafi_buf path = {0};
+    struct stat info;
+
+    for (int f = 0; f < 2; f++) {
+        cafi_buf_free(&path);
+        cafi_buf_printf(&path, "%s/%s", o->meta, folders[f]);
+        for (const char *c = o->dataset; *c; c++) {
+            char lower = *c >= 'A' && *c <= 'Z' ? (char)(*c - 'A' + 'a') : *c;
+
+            cafi_buf_append(&path, &lower, 1);
+        }
+        cafi_buf_text(&path, suffix);
+        if (path.failed) {
+            cafi_buf_free(&path);
+            return NULL;
+        }
+        if (stat(path.data, &info) == 0)
+            break;
+    }
+    return path.data;
+}
+
+/* --- opening ------------------------------------------------------------------- */
+
+static caface_status open_set(const eval_input *in, cafi_feature_set **out, caface_error *err)
+{
+    const eval_options *o = in->o;
+
+    if (in->images)
+        return cafi_feature_set_open(out, eval_images_set(in->images), err);
+    if (ends_with(o->features, ".npy"))
+        return cafi_feature_set_from_files(out, o->features, o->styles, err);
+    return cafi_feature_set_open(out, o->features, err);
+}
+
+/* The list of --templates or --meta, the caller's to free; NULL: neither. */
+static caface_status templates_path(const eval_options *o, char **out, caface_error *err)
+{
+    *out = NULL;
+    if (o->templates)
+        return cafi_strdup(out, o->templates, err);
+    if (o->meta && !(*out = eval_meta_path(o, "_face_tid_mid.txt")))
+        return cafi_fail_memory(err, 0);
+    return CAFACE_OK;
+}
+
+static caface_status read_templates(eval_input *in, caface_error *err)
+{
+    char *path = NULL;
+    cafi_feature_set *set = NULL;
+    caface_status st = templates_path(in->o, &path, err);
+
+    if (!st && path)
+        st = cafi_template_list_read(&in->list, path, err);
+    else if (!st && !(st = open_set(in, &set, err))) {
+        if (set->index)
+            st = cafi_template_list_from_index(&in->list, set->index, set->path, err);
+        else
+            st = cafi_fail(err, CAFACE_EINVAL, "%s: no index.tsv in it: --templates is needed",
+                           set->path);
+    }
+    cafi_feature_set_close(set);
+    free(path);
+    return st;
+}
+
+static caface_status check_model(const eval_input *in, const cafi_feature_set *set,
+                                 caface_error *err)
+{
+    bool unknown = false;
+    caface_status st = CAFACE_OK;
+
+    for (size_t i = 0; i < in->recipe_count; i++)
+        if ((st = cafi_gather_check(set, in->model, in->recipes[i].method, err)))
+            return st;
+    if (in->o->gallery_method && (st = cafi_gather_check(set, in->model, in->gallery.method, err)))
+        return st;
+    if (!eval_uses(in, CAFACE_METHOD_CAFACE))
+        return CAFACE_OK;
+    st = cafi_feature_set_check_model(set, in->o->models.items[0], NULL, in->model->info.hash,
+                                      &unknown, err);
+    if (!st && unknown && !set->S)
+        cli_warn("%s: no word of the fusion model that made its compact styles", set->path);
+    return st;
+}
+
+/* The models: a backbone for --images, and the fusion network. */
+static caface_status open_models(eval_input *in, caface_error *err)
+{
+    const eval_options *o = in->o;
+    size_t backbone = CLI_NO_BACKBONE;
+    caface_status st = CAFACE_OK;
+
+    if (o->images.images &&
+        (st = eval_images_open(&in->images, &o->images, &o->models, in->common, &backbone, err)))
+        return st;
+    return cli_open_fusion(&in->model, &o->models, backbone, err);
+}
+
+/* Opens the feature set and looks at every row. */
+static caface_status open_rows(eval_input *in, caface_error *err)
+{
+    cafi_feature_set *set = NULL;
+    caface_status st = open_set(in, &set, err);
+
+    if (st)
+        return st;
+    in->C = set->C;
+    if (!(st = check_model(in, set, err)))
+        st = cafi_template_set_new(&in->templates, &in->list, set,
+                                   eval_uses(in, CAFACE_METHOD_CAFACE), in->pool, err);
+    cafi_feature_set_close(set);
+    if (!st)
+        st = CAFI_NEW(&in->noted, in->list.count, err);
+    return st ? st : cafi_alloc_f32(&in->fused, in->list.count, in->C, err);
+}
+
+caface_status eval_open(eval_input *in, const char *command, const cli_common *common,
+                        const eval_options *options, caface_error *err)
+{
+    caface_status st = CAFACE_OK;
+
+    *in = (eval_input){.command = command, .common = common, .o = options};
+    if ((st = open_models(in, err)) || (st = eval_choose_methods(in, err)))
+        return st;
+    if (eval_uses(in, CAFACE_METHOD_CAFACE) && in->images &&
+        (st = eval_images_check(in->images, in->model, err)))
+        return st;
+    if ((st = cafi_pool_new(&in->pool, common->threads, err)) || (st = read_templates(in, err)))
+        return st;
+    return in->images ? CAFACE_OK : open_rows(in, err);
+}
+
+static caface_status encode_images(eval_input *in, caface_error *err)
+{
+    const eval_options *o = in->o;
+    char *templates = NULL;
+    char *landmarks = NULL;
+    caface_status st = templates_path(o, &templates, err);
+
+    if (!st && o->images.landmarks)
+        st = cafi_strdup(&landmarks, o->images.landmarks, err);
+    else if (!st && !(landmarks = eval_meta_path(o, "_name_5pts_score.txt")))
+        st = cafi_fail_memory(err, 0);
+    if (!st)
+        st = eval_images_encode(in->images, landmarks, templates, in->pool, err);
+    free(templates);
+    free(landmarks);
+    return st;
+}
+
+caface_status eval_open_pictures(eval_input *in, caface_error *err)
+{
+    caface_status st = CAFACE_OK;
+
+    if (!in->images)
+        return CAFACE_OK;
+    st = encode_images(in, err);
+    return st ? st : open_rows(in, err);
+}
+
+bool eval_note_empty(eval_input *in, size_t place)
+{
+    const cafi_template_list *list = &in->list;
+    size_t first = list->first[place];
+
+    if (!in->templates.empty[place])
+        return false;
+    if (!in->noted[place] && in->noted_count++ < CLI_TOLD)
+        cli_warn("%s: line %zu: template %lld has no valid row, each of its %zu holds NaN or Inf: "
+                 "it scores 0 with every other",
+                 list->path, list->line[list->order[first]], (long long)list->id[place],
+                 list->first[place + 1] - first);
+    in->noted[place] = true;
+    return true;
+}
+
+void eval_tell_empty(const eval_input *in)
+{
+    if (in->noted_count > CLI_TOLD)
+        cli_warn("... and %zu more templates without a valid row", in->noted_count - CLI_TOLD);
+}
+
+int eval_exit_status(const eval_input *in)
+{
+    return in->images && eval_images_failed(in->images) ? CLI_SKIPPED : CLI_OK;
+}
+
+void eval_close(eval_input *in)
+{
+    cafi_template_set_free(&in->templates);
+    cafi_template_list_free(&in->list);
+    caface_model_free(in->model);
+    eval_images_free(in->images);
+    cafi_pool_free(in->pool);
+    free(in->fused);
+    free(in->noted);
+}
+
+static bool on_progress(void *ctx, size_t faces)
+{
+    eval_input *in = ctx;
+
+    cli_progress_update(&in->progress, faces);
+    return !cli_interrupted();
+}
+
+caface_status eval_fuse(eval_input *in, const eval_recipe *recipe, caface_error *err)
+{
+    cafi_fuse_options options = {.method = recipe->method,
+                                 .norm_power = recipe->power,
+                                 .chunk = recipe->chunk,
+                                 .pool = in->pool,
+                                 .progress = on_progress,
+                                 .progress_ctx = in};
+    cafi_feature_set *set = NULL;
+    caface_status st = open_set(in, &set, err);
+
+    if (st)
+        return st;
+    if (set->C != in->C)
+        st =
+            cafi_fail(err, CAFACE_EFORMAT, "%s: C = %zu, was %zu before", set->path, set->C, in->C);
+    cli_progress_begin(&in->progress, recipe->name, in->templates.groups.N,
+                       in->common->quiet || in->common->json);
+    if (!st)
+        st = cafi_template_set_fuse(&in->templates, set, in->model, options, in->fused, err);
+    cli_progress_end(&in->progress);
+    cafi_feature_set_close(set);
+    return st;
+}

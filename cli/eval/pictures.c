@@ -1,0 +1,177 @@
+#include "cli/eval/pictures.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/threads.h"
+#include "media/image.h"
+#include "cli/progress.h"
+
+/* Pictures that are decoded side by side, then encoded together. */
+#define BATCH 64
+
+typedef struct job {
+    const cafi_pair_bin *bin;
+    cafi_encoder *encoder;
+    cafi_pool *pool;
+    size_t height, width;
+    uint8_t *crops;              /* [BATCH][height][width][3] */
+    float *mirrored;             /* [BATCH][C], with flip */
+    size_t first;                /* of the batch */
+    eval_bad_picture bad[BATCH]; /* error "": none */
+    eval_bin out;
+} job;
+
+caface_status eval_open_encoder(cafi_encoder **out, size_t *which, const cli_list *models,
+                                const cafi_encoder_options *options, caface_error *err)
+{
+    caface_status st = CAFACE_EINVAL;
+
+    for (size_t i = 0; i < models->count; i++) {
+        caface_error why;
+        caface_status this = cafi_encoder_open(out, models->items[i], options, &why);
+
+        *which = i;
+        if (!this)
+            return CAFACE_OK;
+        if (i == 0 || this != CAFACE_EMODEL) {
+            *err = why;
+            st = this;
+        }
+    }
+    return st;
+}
+
+/* A picture's error is its own: it becomes a black crop, and later NaN. */
+static caface_status decode_task(void *ctx, size_t index, size_t worker, caface_error *err)
+{
+    job *j = ctx;
+    size_t bytes = j->height * j->width * 3;
+    size_t size = 0;
+    const void *data = cafi_pair_bin_picture(j->bin, j->first + index, &size);
+    cafi_image image = {0};
+    caface_error why = {CAFACE_OK, ""};
+    caface_status st = cafi_image_decode(&image, data, size, &why);
+
+    (void)worker;
+    if (!st && (image.height != j->height || image.width != j->width))
+        st = cafi_fail(&why, CAFACE_EFORMAT, "%zux%zu pixels, the network takes %zux%zu",
+                       image.width, image.height, j->width, j->height);
+    if (!st)
+        memcpy(j->crops + index * bytes, image.rgb, bytes);
+    else
+        memset(j->crops + index * bytes, 0, bytes);
+    cafi_image_clear(&image);
+    j->bad[index].number = j->first + index;
+    snprintf(j->bad[index].error, sizeof j->bad[index].error, "%.199s", st ? why.message : "");
+    return st == CAFACE_ENOMEM ? cafi_fail(err, st, "%s", why.message) : CAFACE_OK;
+}
+
+static void mirror_crops(job *j, size_t n)
+{
+    for (size_t row = 0; row < n * j->height; row++) {
+        uint8_t *pixel = j->crops + row * j->width * 3;
+
+        for (size_t a = 0, b = j->width - 1; a < b; a++, b--)
+            for (size_t c = 0; c < 3; c++) {
+                uint8_t swap = pixel[a * 3 + c];
+
+                pixel[a * 3 + c] = pixel[b * 3 + c];
+                pixel[b * 3 + c] = swap;
+            }
+    }
+}
+
+static caface_status keep_bad(job *j, size_t n, caface_error *err)
+{
+    eval_bin *o = &j->out;
+    caface_status st = CAFACE_OK;
+
+    for (size_t i = 0; !st && i < n; i++) {
+        float *feature = o->features + (j->first + i) * o->C;
+
+        if (!*j->bad[i].error)
+            continue;
+        for (size_t c = 0; c < o->C; c++)
+            feature[c] = NAN;
+        st = CAFI_GROW(&o->bad, &o->bad_room, o->bad_count + 1, err);
+        if (!st)
+            o->bad[o->bad_count++] = j->bad[i];
+    }
+    return st;
+}
+
+static caface_status encode_batch(job *j, size_t n, bool flip, caface_error *err)
+{
+    size_t C = j->out.C;
+    float *features = j->out.features + j->first * C;
+    caface_status st = cafi_pool_run(j->pool, n, decode_task, j, err);
+
+    if (!st)
+        st = cafi_encoder_run(j->encoder, j->crops, n, features, NULL, err);
+    if (!st && flip) {
+        mirror_crops(j, n);
+        st = cafi_encoder_run(j->encoder, j->crops, n, j->mirrored, NULL, err);
+        for (size_t i = 0; !st && i < n * C; i++)
+            features[i] += j->mirrored[i];
+    }
+    return st ? st : keep_bad(j, n, err);
+}
+
+static caface_status allocate(job *j, caface_error *err)
+{
+    eval_bin *o = &j->out;
+    size_t bytes = 0;
+    caface_status st = CAFACE_OK;
+
+    cafi_encoder_input_size(j->encoder, &j->height, &j->width);
+    o->rows = 2 * cafi_pair_bin_pairs(j->bin);
+    o->C = cafi_encoder_feature_size(j->encoder);
+    if (!cafi_mul_size(j->height, j->width, &bytes) || !cafi_mul_size(bytes, 3, &bytes))
+        return cafi_fail_memory(err, bytes);
+    if ((st = cafi_alloc(&j->crops, BATCH, bytes, err)) ||
+        (st = cafi_alloc_f32(&j->mirrored, BATCH, o->C, err)))
+        return st;
+    return cafi_alloc_f32(&o->features, o->rows, o->C, err);
+}
+
+caface_status eval_encode_bin(eval_bin *out, const cafi_pair_bin *bin, const char *path,
+                              const cli_list *models, bool flip, const cli_common *common,
+                              caface_error *err)
+{
+    const cafi_encoder_options encoder = {.threads = common->threads};
+    job j = {.bin = bin};
+    cli_progress progress;
+    size_t which = 0;
+    caface_status st = CAFACE_OK;
+
+    *out = (eval_bin){0};
+    if (!(st = cafi_pool_new(&j.pool, common->threads, err)) &&
+        !(st = eval_open_encoder(&j.encoder, &which, models, &encoder, err)))
+        st = allocate(&j, err);
+    cli_progress_begin(&progress, "encoding", j.out.rows, common->quiet || common->json);
+    for (; !st && j.first < j.out.rows; j.first += BATCH) {
+        size_t n = j.out.rows - j.first < BATCH ? j.out.rows - j.first : BATCH;
+
+        st = encode_batch(&j, n, flip, err);
+        cli_progress_update(&progress, j.first + n);
+    }
+    cli_progress_end(&progress);
+    if (!st && j.out.rows && j.out.bad_count == j.out.rows)
+        st = cafi_fail(err, CAFACE_EFORMAT, "%s: none of %zu pictures can be used; the first: %s",
+                       path, j.out.rows, j.out.bad[0].error);
+    cafi_encoder_free(j.encoder);
+    cafi_pool_free(j.pool);
+    free(j.crops);
+    free(j.mirrored);
+    if (!st) {
+        *out = j.out;
+        return CAFACE_OK;
+    }
+    free(j.out.features);
+    free(j.out.bad);
+    return st;
+}

@@ -1,0 +1,114 @@
+/* caface fuse: features of faces to templates. */
+#include "cli/fuse/job.h"
+
+static void defaults(void *options)
+{
+    fuse_options *o = options;
+
+    o->norm_power = 1.0;
+    o->chunk = 512;
+}
+
+/* Wrong combinations, told before anything is opened. */
+static int check_usage(const fuse_options *o, caface_method method)
+{
+    bool has_rows = o->input || o->features;
+
+    if (o->input && o->features)
+        return cli_usage("fuse", "--input and --features exclude each other");
+    if (!has_rows && !o->merge.count)
+        return cli_usage("fuse", "nothing to fuse: --input SET, --features F.npy or --merge "
+                                 "STATE... is needed");
+    if (o->styles && !o->features)
+        return cli_usage("fuse", "--styles goes with --features");
+    if (o->ids && o->single)
+        return cli_usage("fuse", "--ids and --single exclude each other");
+    if (!has_rows && (o->ids || o->single || o->drop_invalid))
+        return cli_usage("fuse", "%s needs --input or --features",
+                         o->ids      ? "--ids"
+                         : o->single ? "--single"
+                                     : "--drop-invalid");
+    if (has_rows && method == CAFACE_METHOD_CAFACE && !o->models.count)
+        return cli_usage("fuse", "the method caface needs --model M");
+    if (has_rows && method == CAFACE_METHOD_CAFACE && o->features && !o->styles)
+        return cli_usage("fuse", "the method caface needs --styles beside --features");
+    if (o->weights && method != CAFACE_METHOD_CAFACE)
+        return cli_usage("fuse", "--weights: the method %s gives no face weights",
+                         caface_method_name(method));
+    if (o->weights && o->merge.count)
+        return cli_usage("fuse", "--weights: a merged set has no face weights");
+    if (o->output && !cli_fuse_ends_with(o->output, ".npy") &&
+        !cli_fuse_ends_with(o->output, ".npz"))
+        return cli_usage("fuse", "-o %s: the name must end in .npy or .npz", o->output);
+    return CLI_OK;
+}
+
+static int run(void *arg)
+{
+    const fuse_options *o = arg;
+    caface_method method = CAFACE_METHOD_CAFACE;
+    caface_error err = {CAFACE_OK, ""};
+    int status = CLI_OK;
+
+    if (o->method && caface_method_parse(&method, o->method, &err))
+        return cli_usage("fuse", "%s", err.message);
+    status = check_usage(o, method);
+    return status ? status : cli_fuse_run(o, method);
+}
+
+#define MEMBER(name) offsetof(fuse_options, name)
+
+static const cli_option options[] = {
+    {"model", 'm', CLI_LIST, MEMBER(models), "M",
+     "checkpoint or converted file with a fusion network; may be given twice", 0, 0},
+    {"input", 'i', CLI_STRING, MEMBER(input), "SET", "feature set: a folder or an .npz", 0, 0},
+    {"features", 0, CLI_STRING, MEMBER(features), "F.npy", "features [N][C], instead of --input", 0,
+     0},
+    {"styles", 0, CLI_STRING, MEMBER(styles), "S.npy",
+     "styles [N][S][2], or compact ones [N][64], of the same faces", 0, 0},
+    {"ids", 0, CLI_STRING, MEMBER(ids), "T.npy",
+     "the template of every face, integers [N], in any order", 0, 0},
+    {"single", 0, CLI_FLAG, MEMBER(single), NULL, "all faces are one set", 0, 0},
+    {"method", 0, CLI_STRING, MEMBER(method), "NAME",
+     "caface (default), average, norm, unit or media", 0, 0},
+    {"norm-power", 0, CLI_REAL, MEMBER(norm_power), "P",
+     "power of the feature's norm in the method norm (default 1)", -100, 100},
+    {"chunk", 0, CLI_SIZE, MEMBER(chunk), "N",
+     "faces that attend to each other at most (default 512); 0: all at once", 0, CAFACE_MAX_CHUNK},
+    {"drop-invalid", 0, CLI_FLAG, MEMBER(drop_invalid), NULL,
+     "leave out faces that hold NaN or Inf, and count them", 0, 0},
+    {"output", 'o', CLI_STRING, MEMBER(output), "OUT",
+     ".npy for one template [1][C], .npz for many", 0, 0},
+    {"weights", 0, CLI_STRING, MEMBER(weights), "W.npy",
+     "write the weight of every face, [N] in row order", 0, 0},
+    {"save-state", 0, CLI_STRING, MEMBER(save_state), "FILE",
+     "write the state of the set, to merge or go on later", 0, 0},
+    {"merge", 0, CLI_PATHS, MEMBER(merge), "STATE", "add the faces of saved states", 0, 0},
+    {0},
+};
+
+const cli_command cli_fuse = {
+    .name = "fuse",
+    .summary = "features of many faces into one template, or many",
+    .synopsis = "--model M (--input SET | --features F.npy --styles S.npy) [-o OUT]",
+    .text = "Fuses the faces of a set into one feature vector of length 1. Faces are\n"
+            "grouped by --ids, else by the column template of the set's index.tsv, else\n"
+            "they are one set. OUT.npy holds one template [1][C]; OUT.npz holds\n"
+            "template_ids, ascending, and templates. Files are mapped: they may be larger\n"
+            "than memory. The result is the same, bit for bit, for any number of threads.\n"
+            "\n"
+            "A set of N faces is cut into ceil(N/chunk) nearly equal chunks, in which\n"
+            "faces attend to each other; so the chunk size is part of a result.\n"
+            "--save-state keeps what a set is made of; --merge adds such states, with or\n"
+            "without new faces. Both are for one set.",
+    .example =
+        "  caface fuse --model fusion.safetensors --input probes -o templates.npz\n"
+        "  caface fuse --model fusion.safetensors --features f.npy --styles s.npy -o t.npy\n"
+        "  caface fuse --model fusion.safetensors --merge monday.state tuesday.state -o t.npy",
+    .options = options,
+    .options_size = sizeof(fuse_options),
+    .defaults = defaults,
+    .min_args = 0,
+    .max_args = 0,
+    .run = run,
+};

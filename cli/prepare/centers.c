@@ -1,0 +1,202 @@
+/* caface prepare centers: class centres from face crops or a feature set. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/status.h"
+#include "dataset/centres.h"
+#include "files/feature_set.h"
+#include "cli/interrupt.h"
+#include "cli/prepare/work.h"
+
+typedef struct centers_options {
+    cli_common common;
+    const char *model, *output, *precision;
+    bool flip;
+} centers_options;
+
+static void defaults(void *arg)
+{
+    ((centers_options *)arg)->precision = "fp32";
+}
+
+#define MEMBER(m) offsetof(centers_options, m)
+
+static const cli_option options[] = {
+    {"model", 'm', CLI_STRING, MEMBER(model), "M", "the backbone; not for a feature set", 0, 0},
+    {"output", 'o', CLI_STRING, MEMBER(output), "FILE", "the .safetensors file to write", 0, 0},
+    {"flip", 0, CLI_FLAG, MEMBER(flip), NULL, "mirrored crops count too", 0, 0},
+    {"precision", 0, CLI_STRING, MEMBER(precision), "P", "fp32 (default), bf16 or int8", 0, 0},
+    {0},
+};
+
+/* The same two numbers for both ways. */
+typedef struct outcome {
+    cafi_build_result result;
+    size_t classes;
+} outcome;
+
+static caface_status from_faces(const centers_options *o, prepare_work *work, outcome *out,
+                                caface_error *err)
+{
+    cafi_build_options build = {0};
+    float *centres = NULL;
+    size_t C;
+    caface_status st =
+        prepare_begin(work, &o->common, o->common.args.items[0], o->model, o->precision, err);
+
+    if (st)
+        return st;
+    prepare_options(work, &build);
+    C = cafi_encoder_feature_size(work->encoder);
+    out->classes = cafi_face_list_classes(work->faces);
+    st = cafi_alloc_f32(&centres, out->classes, C, err);
+    if (!st)
+        st = cafi_build_centres(work->faces, work->encoder, o->flip, &build, centres, &out->result,
+                                err);
+    cli_progress_end(&work->progress);
+    if (!st)
+        st = cafi_centres_save(o->output, centres, cafi_face_list_class_names(work->faces),
+                               out->classes, C, err);
+    free(centres);
+    return st;
+}
+
+typedef struct labelled {
+    const char *label;
+    size_t row;
+} labelled;
+
+static int by_label(const void *a, const void *b)
+{
+    const labelled *x = a;
+    const labelled *y = b;
+    int order = strcmp(x->label, y->label);
+
+    return order ? order : x->row < y->row ? -1 : x->row > y->row;
+}
+
+/* Rows sorted by label: centres [classes][C] and their names. */
+static caface_status mean_rows(const cafi_feature_set *set, const labelled *rows, float *centres,
+                               const char **names, size_t *classes, caface_error *err)
+{
+    double *sum = NULL;
+    float *row = NULL;
+    size_t C = set->C;
+    caface_status st = CAFI_NEW(&sum, C, err);
+
+    if (!st)
+        st = cafi_alloc_f32(&row, 1, C, err);
+    for (size_t i = 0; i < set->N && !st; i++) {
+        double square = 0.0;
+
+        cafi_feature_set_rows(set, rows[i].row, 1, row, NULL);
+        for (size_t c = 0; c < C; c++)
+            sum[c] += (double)row[c];
+        if (i + 1 < set->N && !strcmp(rows[i].label, rows[i + 1].label))
+            continue;
+        for (size_t c = 0; c < C; c++)
+            square += sum[c] * sum[c];
+        if (!(square > 0.0) || !isfinite(square))
+            st = cafi_fail(err, CAFACE_EFORMAT, "%s: the features of %.100s have no mean",
+                           set->path, rows[i].label);
+        for (size_t c = 0; c < C && !st; c++) {
+            centres[*classes * C + c] = (float)(sum[c] / sqrt(square));
+            sum[c] = 0.0;
+        }
+        names[(*classes)++] = rows[i].label;
+    }
+    free(sum);
+    free(row);
+    return st;
+}
+
+static caface_status from_set(const centers_options *o, outcome *out, caface_error *err)
+{
+    cafi_feature_set *set = NULL;
+    labelled *rows = NULL;
+    float *centres = NULL;
+    const char **names = NULL;
+    int column = -1;
+    caface_status st = cafi_feature_set_open(&set, o->common.args.items[0], err);
+
+    if (!st && set->index)
+        column = cafi_index_column(set->index, "label");
+    if (!st && (column < 0 || !set->N))
+        st = cafi_fail(err, CAFACE_EFORMAT, "%s: centres need rows with labels",
+                       o->common.args.items[0]);
+    if (!st && !(st = CAFI_NEW(&rows, set->N, err)) &&
+        !(st = cafi_alloc_f32(&centres, set->N, set->C, err)) &&
+        !(st = CAFI_NEW(&names, set->N, err))) {
+        for (size_t i = 0; i < set->N; i++)
+            rows[i] = (labelled){cafi_index_text(set->index, (size_t)column, i), i};
+        qsort(rows, set->N, sizeof *rows, by_label);
+        out->result.images = set->N;
+        st = mean_rows(set, rows, centres, names, &out->classes, err);
+        if (!st)
+            st = cafi_centres_save(o->output, centres, names, out->classes, set->C, err);
+    }
+    free(rows);
+    free(centres);
+    free(names);
+    cafi_feature_set_close(set);
+    return st;
+}
+
+static bool is_set(const char *path)
+{
+    cafi_buf file = {0};
+    struct stat info;
+    bool found;
+
+    cafi_buf_printf(&file, "%s/features.npy", path);
+    found = !file.failed && stat(file.data, &info) == 0;
+    cafi_buf_free(&file);
+    return found;
+}
+
+static int run(void *arg)
+{
+    const centers_options *o = arg;
+    prepare_work work = {.common = &o->common, .started = cli_seconds()};
+    outcome out = {0};
+    caface_error err;
+    caface_status st;
+    int status = CLI_FAILED;
+    bool set = is_set(o->common.args.items[0]);
+
+    if (!o->output)
+        return cli_usage("prepare centers", "-o FILE is needed");
+    if (set && (o->model || o->flip))
+        return cli_usage("prepare centers",
+                         "--model and --flip are for pictures, %s is a feature set",
+                         o->common.args.items[0]);
+    if (!set && !o->model)
+        return cli_usage("prepare centers", "--model M is needed for pictures");
+    cli_interrupt_begin();
+    st = set ? from_set(o, &out, &err) : from_faces(o, &work, &out, &err);
+    if (!st)
+        status = prepare_report(&work, &out.result, o->output, out.classes);
+    prepare_end(&work);
+    cli_interrupt_end();
+    return st ? cli_fail(&err) : status;
+}
+
+const cli_command cli_prepare_centers = {
+    .name = "prepare centers",
+    .summary = "class centres from face crops or a feature set",
+    .synopsis = "FACES|SET [--model M] -o FILE.safetensors",
+    .text = "A class's centre is the mean of the features of its pictures, brought to\n"
+            "length 1. FACES is a folder with a folder for each person or a record set of\n"
+            "pictures, SET a feature set with labels. The file holds center.weight\n"
+            "[classes][C] and the classes' names, by which training finds them.",
+    .example =
+        "  caface prepare centers faces/ --model backbone.onnx --flip -o centers.safetensors",
+    .options = options,
+    .options_size = sizeof(centers_options),
+    .defaults = defaults,
+    .min_args = 1,
+    .max_args = 1,
+    .run = run,
+};

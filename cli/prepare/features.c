@@ -1,0 +1,92 @@
+/* caface prepare features: face crops into augmented training features. */
+#include <string.h>
+
+#include "cli/interrupt.h"
+#include "cli/prepare/work.h"
+
+typedef struct features_options {
+    cli_common common;
+    const char *model, *output, *format, *precision;
+    size_t variants, seed;
+    bool resume;
+} features_options;
+
+static void defaults(void *arg)
+{
+    features_options *o = arg;
+
+    o->variants = 16;
+    o->seed = 42;
+    o->format = "npy";
+    o->precision = "fp32";
+}
+
+#define MEMBER(m) offsetof(features_options, m)
+
+static const cli_option options[] = {
+    {"model", 'm', CLI_STRING, MEMBER(model), "M", "the backbone", 0, 0},
+    {"output", 'o', CLI_STRING, MEMBER(output), "OUT", "the folder to write", 0, 0},
+    {"variants", 0, CLI_SIZE, MEMBER(variants), "N", "variants of a picture (16)", 1, 256},
+    {"seed", 0, CLI_SIZE, MEMBER(seed), "S", "seed of the augmentation (42)", 0, 1e15},
+    {"format", 0, CLI_STRING, MEMBER(format), "F", "npy (default) or rec: MXNet records", 0, 0},
+    {"precision", 0, CLI_STRING, MEMBER(precision), "P", "fp32 (default), bf16 or int8", 0, 0},
+    {"resume", 0, CLI_FLAG, MEMBER(resume), NULL, "go on where a run was stopped", 0, 0},
+    {0},
+};
+
+static int run(void *arg)
+{
+    const features_options *o = arg;
+    prepare_work work = {0};
+    cafi_build_result result = {0};
+    cafi_build_options build = {.output = o->output,
+                                .variants = o->variants,
+                                .seed = o->seed,
+                                .resume = o->resume,
+                                .command = "caface prepare features"};
+    caface_error err;
+    caface_status st;
+    size_t classes = 0;
+    int status = CLI_FAILED;
+
+    if (!o->model || !o->output)
+        return cli_usage("prepare features", "--model M and -o OUT are needed");
+    if (strcmp(o->format, "npy") != 0 && strcmp(o->format, "rec") != 0)
+        return cli_usage("prepare features", "--format %s: npy or rec", o->format);
+    build.format = strcmp(o->format, "rec") == 0 ? CAFI_STORE_REC : CAFI_STORE_NPY;
+    cli_interrupt_begin();
+    st = prepare_begin(&work, &o->common, o->common.args.items[0], o->model, o->precision, &err);
+    if (!st) {
+        prepare_options(&work, &build);
+        classes = cafi_face_list_classes(work.faces);
+        st = cafi_build_features(work.faces, work.encoder, &build, &result, &err);
+    }
+    cli_progress_end(&work.progress);
+    if (!st)
+        status = prepare_report(&work, &result, o->output, classes);
+    prepare_end(&work);
+    cli_interrupt_end();
+    return st ? cli_fail(&err) : status;
+}
+
+const cli_command cli_prepare_features = {
+    .name = "prepare features",
+    .summary = "face crops into augmented training features",
+    .synopsis = "FACES --model M -o OUT [options]",
+    .text = "FACES is a folder with a folder for each person, or a record set of pictures\n"
+            "(a .rec file, or a folder with train.rec in it). Pictures are aligned crops of\n"
+            "the size the model takes. Of each, N variants are made and encoded: one strong\n"
+            "(geometry, colours, blur), the others with one more change of a random kind.\n"
+            "What a picture's variants are depends on the seed and its name alone.\n"
+            "\n"
+            "OUT gets features.npy, styles.npy (both fp16), index.tsv and set.json, or\n"
+            "train.rec, train.idx, train.lst and set.json. Finished blocks are kept in\n"
+            "OUT/parts while the work goes on, so a killed run goes on with --resume.",
+    .example = "  caface prepare features faces/ --model backbone.onnx -o features/",
+    .options = options,
+    .options_size = sizeof(features_options),
+    .defaults = defaults,
+    .min_args = 1,
+    .max_args = 1,
+    .run = run,
+};

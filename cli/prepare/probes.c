@@ -1,0 +1,131 @@
+/* caface prepare probes: degraded probe sets from clean face crops. */
+#include <stdio.h>
+
+#include "dataset/probes.h"
+#include "files/json.h"
+#include "cli/interrupt.h"
+#include "cli/prepare/work.h"
+
+typedef struct probes_options {
+    cli_common common;
+    const char *model, *output, *precision;
+    size_t frames, sets, gallery, seed;
+} probes_options;
+
+static void defaults(void *arg)
+{
+    probes_options *o = arg;
+
+    o->frames = 16;
+    o->sets = 2;
+    o->gallery = 2;
+    o->seed = 42;
+    o->precision = "fp32";
+}
+
+#define MEMBER(m) offsetof(probes_options, m)
+
+static const cli_option options[] = {
+    {"model", 'm', CLI_STRING, MEMBER(model), "M", "the backbone", 0, 0},
+    {"output", 'o', CLI_STRING, MEMBER(output), "SET", "the feature set to write", 0, 0},
+    {"frames", 0, CLI_SIZE, MEMBER(frames), "N", "degraded frames of a probe set (16)", 1, 100000},
+    {"sets", 0, CLI_SIZE, MEMBER(sets), "N", "probe sets of an identity (2)", 1, 1000},
+    {"gallery", 0, CLI_SIZE, MEMBER(gallery), "N", "clean pictures of a gallery template (2)", 1,
+     1000},
+    {"seed", 0, CLI_SIZE, MEMBER(seed), "S", "seed of choice and degradation (42)", 0, 1e15},
+    {"precision", 0, CLI_STRING, MEMBER(precision), "P", "fp32 (default), bf16 or int8", 0, 0},
+    {0},
+};
+
+static bool report_progress(void *ctx, size_t done, size_t total)
+{
+    prepare_work *work = ctx;
+
+    work->progress.total = total;
+    cli_progress_update(&work->progress, done);
+    return !cli_interrupted();
+}
+
+static int report(const prepare_work *work, const cafi_probe_result *r, const char *output)
+{
+    cafi_buf text = {0};
+    cafi_json json = {.out = &text};
+    double seconds = cli_seconds() - work->started;
+
+    if (work->common->json) {
+        cafi_json_begin_object(&json, NULL);
+        cafi_json_string(&json, "output", output);
+        cafi_json_int(&json, "identities", (int64_t)r->identities);
+        cafi_json_int(&json, "skipped", (int64_t)r->skipped);
+        cafi_json_int(&json, "templates", (int64_t)r->templates);
+        cafi_json_int(&json, "faces", (int64_t)r->rows);
+        cafi_json_int(&json, "pairs", (int64_t)r->pairs);
+        cafi_json_real(&json, "seconds", seconds);
+        cafi_json_end_object(&json);
+    } else if (!work->common->quiet)
+        cafi_buf_printf(&text,
+                        "%s: %zu identities (%zu had too few pictures), %zu templates, %zu faces, "
+                        "%zu pairs, %.1f s",
+                        output, r->identities, r->skipped, r->templates, r->rows, r->pairs,
+                        seconds);
+    if (text.failed)
+        cli_warn("out of memory");
+    else if (text.size)
+        printf("%s\n", text.data);
+    cafi_buf_free(&text);
+    return CLI_OK;
+}
+
+static int run(void *arg)
+{
+    const probes_options *o = arg;
+    prepare_work work = {0};
+    cafi_probe_result result = {0};
+    cafi_probe_options build = {.output = o->output,
+                                .gallery = o->gallery,
+                                .sets = o->sets,
+                                .frames = o->frames,
+                                .seed = o->seed,
+                                .precision = o->precision,
+                                .command = "caface prepare probes",
+                                .progress = report_progress,
+                                .ctx = &work};
+    caface_error err;
+    caface_status st;
+    int status = CLI_FAILED;
+
+    if (!o->model || !o->output)
+        return cli_usage("prepare probes", "--model M and -o SET are needed");
+    cli_interrupt_begin();
+    st = prepare_begin(&work, &o->common, o->common.args.items[0], o->model, o->precision, &err);
+    build.pool = work.pool;
+    if (!st)
+        st = cafi_probes_build(&result, work.faces, work.encoder, &build, &err);
+    cli_progress_end(&work.progress);
+    status = st ? cli_fail(&err) : report(&work, &result, o->output);
+    prepare_end(&work);
+    cli_interrupt_end();
+    return status;
+}
+
+const cli_command cli_prepare_probes = {
+    .name = "prepare probes",
+    .summary = "degraded probe sets and clean galleries, to judge fusion by",
+    .synopsis = "FACES --model M -o SET [--frames N] [--seed S]",
+    .text = "FACES is a folder with a folder of aligned crops for each person (or a record\n"
+            "set). Of each person, some clean pictures become a gallery template, and frames\n"
+            "made from the other pictures become probe sets: blurred, shaken, small, noisy,\n"
+            "compressed and badly cropped, each frame more or less so. SET gets pairs.txt\n"
+            "for `caface eval verify`, and gallery.csv and probe.csv for `caface eval\n"
+            "identify`. The same seed gives the same set.",
+    .example =
+        "  caface prepare probes faces/ --model backbone.onnx -o probes --frames 16 --seed 1\n"
+        "  caface eval identify -f probes -m fusion.safetensors -g probes/gallery.csv \\\n"
+        "      -p probes/probe.csv --gallery-method average",
+    .options = options,
+    .options_size = sizeof(probes_options),
+    .defaults = defaults,
+    .min_args = 1,
+    .max_args = 1,
+    .run = run,
+};

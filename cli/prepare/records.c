@@ -1,0 +1,250 @@
+/* caface prepare extract and pack: record sets of pictures to folders and back.
+ * The pictures' own bytes are copied, so nothing is decoded and no colour can
+ * change. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/status.h"
+#include "cli/command.h"
+#include "dataset/face_list.h"
+#include "files/json.h"
+#include "files/names.h"
+#include "files/output.h"
+#include "files/recordio.h"
+#include "cli/interrupt.h"
+#include "cli/progress.h"
+
+typedef struct records_options {
+    cli_common common;
+    const char *output;
+} records_options;
+
+static const cli_option extract_options[] = {
+    {"output", 'o', CLI_STRING, offsetof(records_options, output), "DIR", "the folder to write", 0,
+     0},
+    {0},
+};
+
+static const cli_option pack_options[] = {
+    {"output", 'o', CLI_STRING, offsetof(records_options, output), "PREFIX",
+     "PREFIX.rec, PREFIX.idx and PREFIX.lst are written", 0, 0},
+    {0},
+};
+
+/* A name from a file must not lead out of the folder. */
+static bool is_safe(const char *name)
+{
+    for (const char *at = name; *at;) {
+        size_t n = strcspn(at, "/");
+
+        if (n == 0 || (n == 1 && at[0] == '.') || (n == 2 && at[0] == '.' && at[1] == '.'))
+            return false;
+        at += n;
+        if (*at == '/' && !*++at)
+            return false;
+    }
+    return *name != '\0';
+}
+
+/* Makes every folder of path that is not there. */
+static caface_status make_folders(char *path, caface_error *err)
+{
+    for (char *at = strchr(path + 1, '/'); at; at = strchr(at + 1, '/')) {
+        int made;
+
+        *at = '\0';
+        made = mkdir(path, 0777);
+        if (made && errno != EEXIST) {
+            caface_status st = cafi_fail(err, CAFACE_EIO, "%s: %s", path, strerror(errno));
+            *at = '/';
+            return st;
+        }
+        *at = '/';
+    }
+    return CAFACE_OK;
+}
+
+static bool is_picture(const unsigned char *bytes, size_t size)
+{
+    return size > 8 &&
+           ((bytes[0] == 0xff && bytes[1] == 0xd8) || memcmp(bytes, "\x89PNG\r\n\x1a\n", 8) == 0);
+}
+
+/* One record set on its way to a folder. */
+typedef struct extraction {
+    const char *folder;
+    cafi_names seen; /* files that were written */
+    cafi_buf buf, path;
+} extraction;
+
+static caface_status extract_one(extraction *e, const cafi_face_list *faces, size_t i,
+                                 caface_error *err)
+{
+    const char *name = cafi_face_list_name(faces, i);
+    const void *bytes = NULL;
+    size_t size = 0;
+    size_t existing = 0;
+    caface_status st = cafi_face_list_bytes(faces, i, &e->buf, &bytes, &size, err);
+
+    if (st)
+        return st;
+    if (!is_safe(name))
+        return cafi_fail(err, CAFACE_EFORMAT, "%s: a name that leads elsewhere", name);
+    if (!is_picture(bytes, size))
+        return cafi_fail(err, CAFACE_EFORMAT, "%s: the record holds no JPEG or PNG", name);
+    if ((st = cafi_names_add(&e->seen, name, strlen(name), i, &existing, err)))
+        return st;
+    if (existing != CAFI_NO_NAME)
+        return cafi_fail(err, CAFACE_EFORMAT, "%s: two records have this name; the first is kept",
+                         name);
+    e->path.size = 0;
+    cafi_buf_printf(&e->path, "%s/%s", e->folder, name);
+    if (e->path.failed)
+        return cafi_fail_memory(err, e->path.size);
+    if ((st = make_folders(e->path.data, err)))
+        return st;
+    return cafi_output_save(e->path.data, bytes, size, err);
+}
+
+static void print_result(const records_options *o, size_t done, size_t failed, size_t classes)
+{
+    cafi_buf text = {0};
+    cafi_json json = {.out = &text};
+
+    if (o->common.json) {
+        cafi_json_begin_object(&json, NULL);
+        cafi_json_string(&json, "output", o->output);
+        cafi_json_int(&json, "images", (int64_t)done);
+        cafi_json_int(&json, "failed", (int64_t)failed);
+        cafi_json_int(&json, "classes", (int64_t)classes);
+        cafi_json_end_object(&json);
+        if (!text.failed)
+            printf("%s\n", text.data);
+        cafi_buf_free(&text);
+    } else if (!o->common.quiet) {
+        printf("%s: %zu pictures of %zu classes, %zu failed\n", o->output, done, classes, failed);
+    }
+}
+
+static int extract(void *arg)
+{
+    const records_options *o = arg;
+    cafi_face_list *faces = NULL;
+    cli_progress progress = {0};
+    extraction e = {.folder = o->output};
+    size_t failed = 0;
+    size_t done = 0;
+    caface_error err;
+    caface_status st;
+
+    if (!o->output)
+        return cli_usage("prepare extract", "-o DIR is needed");
+    cli_interrupt_begin();
+    st = cafi_face_list_open(&faces, o->common.args.items[0], &err);
+    cli_progress_begin(&progress, "pictures", st ? 0 : cafi_face_list_count(faces),
+                       o->common.quiet || st);
+    for (size_t i = 0; !st && i < cafi_face_list_count(faces) && !cli_interrupted(); i++) {
+        st = extract_one(&e, faces, i, &err);
+        if (st == CAFACE_EFORMAT) {
+            cli_warn("%s", err.message);
+            failed++;
+            st = CAFACE_OK;
+        } else if (!st) {
+            done++;
+        }
+        cli_progress_update(&progress, i + 1);
+    }
+    cli_progress_end(&progress);
+    if (!st)
+        print_result(o, done, failed, cafi_face_list_classes(faces));
+    cafi_face_list_close(faces);
+    cafi_names_free(&e.seen);
+    cafi_buf_free(&e.buf);
+    cafi_buf_free(&e.path);
+    cli_interrupt_end();
+    return st ? cli_fail(&err) : failed ? CLI_SKIPPED : CLI_OK;
+}
+
+static caface_status pack_all(const cafi_face_list *faces, cafi_record_writer *writer,
+                              cli_progress *progress, caface_error *err)
+{
+    cafi_buf buf = {0};
+    caface_status st = CAFACE_OK;
+
+    for (size_t i = 0; i < cafi_face_list_count(faces) && !st; i++) {
+        const void *bytes = NULL;
+        size_t size = 0;
+
+        if (!(st = cafi_face_list_bytes(faces, i, &buf, &bytes, &size, err)))
+            st = cafi_record_append(writer, i, (float)cafi_face_list_class(faces, i),
+                                    cafi_face_list_name(faces, i), bytes, size, err);
+        cli_progress_update(progress, i + 1);
+        if (!st && cli_interrupted())
+            st = cafi_fail(err, CAFACE_ECANCELLED, "stopped");
+    }
+    cafi_buf_free(&buf);
+    return st;
+}
+
+static int pack(void *arg)
+{
+    const records_options *o = arg;
+    cafi_face_list *faces = NULL;
+    cafi_record_writer *writer = NULL;
+    cli_progress progress = {0};
+    caface_error err;
+    caface_status st;
+
+    if (!o->output)
+        return cli_usage("prepare pack", "-o PREFIX is needed");
+    cli_interrupt_begin();
+    st = cafi_face_list_open(&faces, o->common.args.items[0], &err);
+    if (!st)
+        st = cafi_record_begin(&writer, o->output, &err);
+    cli_progress_begin(&progress, "pictures", st ? 0 : cafi_face_list_count(faces),
+                       o->common.quiet || st);
+    if (!st && (st = pack_all(faces, writer, &progress, &err)))
+        cafi_record_abort(writer);
+    else if (!st)
+        st = cafi_record_commit(writer, &err);
+    cli_progress_end(&progress);
+    if (!st)
+        print_result(o, cafi_face_list_count(faces), 0, cafi_face_list_classes(faces));
+    cafi_face_list_close(faces);
+    cli_interrupt_end();
+    return st ? cli_fail(&err) : CLI_OK;
+}
+
+const cli_command cli_prepare_extract = {
+    .name = "prepare extract",
+    .summary = "a record set of pictures into folders",
+    .synopsis = "REC -o DIR",
+    .text = "Writes every picture of an MXNet record set (a .rec file, or a folder with\n"
+            "train.rec) as DIR/CLASS/FILE, with the bytes it has. Classes and files are\n"
+            "named as in the .lst; without one, by label and key. InsightFace's record 0\n"
+            "and its records of identities are understood and left out.",
+    .example = "  caface prepare extract faces_emore/train.rec -o faces/",
+    .options = extract_options,
+    .options_size = sizeof(records_options),
+    .min_args = 1,
+    .max_args = 1,
+    .run = extract,
+};
+
+const cli_command cli_prepare_pack = {
+    .name = "prepare pack",
+    .summary = "folders of pictures into a record set",
+    .synopsis = "FACES -o PREFIX",
+    .text = "Writes the pictures of a folder with a folder for each person as an MXNet\n"
+            "record set, with the bytes they have. A picture's label is the number of its\n"
+            "class in the order of the classes' names.",
+    .example = "  caface prepare pack faces/ -o records/train",
+    .options = pack_options,
+    .options_size = sizeof(records_options),
+    .min_args = 1,
+    .max_args = 1,
+    .run = pack,
+};

@@ -1,0 +1,87 @@
+#include "cli/prepare/work.h"
+
+#include <stdio.h>
+
+#include "base/status.h"
+#include "files/json.h"
+#include "cli/interrupt.h"
+
+caface_status prepare_begin(prepare_work *work, const cli_common *common, const char *faces,
+                            const char *model, const char *precision, caface_error *err)
+{
+    cafi_encoder_options options = {.threads = common->threads};
+    caface_status st;
+
+    work->common = common;
+    work->started = cli_seconds();
+    if (!cafi_precision_parse(precision, &options.precision))
+        return cafi_fail(err, CAFACE_EINVAL, "--precision %s: must be fp32, bf16 or int8",
+                         precision);
+    if ((st = cafi_face_list_open(&work->faces, faces, err)) ||
+        (st = cafi_encoder_open(&work->encoder, model, &options, err)) ||
+        (st = cafi_pool_new(&work->pool, common->threads, err)))
+        return st;
+    cli_progress_begin(&work->progress, "pictures", cafi_face_list_count(work->faces),
+                       common->quiet);
+    return CAFACE_OK;
+}
+
+static bool report_progress(void *ctx, size_t done, size_t total)
+{
+    prepare_work *work = ctx;
+
+    (void)total;
+    cli_progress_update(&work->progress, done);
+    return !cli_interrupted();
+}
+
+static void report_failed(void *ctx, const caface_error *why)
+{
+    (void)ctx;
+    cli_warn("%s", why->message);
+}
+
+void prepare_options(prepare_work *work, cafi_build_options *options)
+{
+    options->pool = work->pool;
+    options->progress = report_progress;
+    options->failed = report_failed;
+    options->ctx = work;
+}
+
+void prepare_end(prepare_work *work)
+{
+    cli_progress_end(&work->progress);
+    cafi_face_list_close(work->faces);
+    cafi_encoder_free(work->encoder);
+    cafi_pool_free(work->pool);
+}
+
+int prepare_report(const prepare_work *work, const cafi_build_result *result, const char *output,
+                   size_t classes)
+{
+    cafi_buf text = {0};
+    cafi_json json = {.out = &text};
+    double seconds = cli_seconds() - work->started;
+
+    if (result->stopped)
+        cli_warn("stopped; the same command with --resume goes on");
+    if (work->common->json) {
+        cafi_json_begin_object(&json, NULL);
+        cafi_json_string(&json, "output", output);
+        cafi_json_int(&json, "images", (int64_t)result->images);
+        cafi_json_int(&json, "failed", (int64_t)result->failed);
+        cafi_json_int(&json, "resumed", (int64_t)result->resumed);
+        cafi_json_int(&json, "classes", (int64_t)classes);
+        cafi_json_bool(&json, "complete", !result->stopped);
+        cafi_json_real(&json, "seconds", seconds);
+        cafi_json_end_object(&json);
+        if (!text.failed)
+            printf("%s\n", text.data);
+        cafi_buf_free(&text);
+    } else if (!work->common->quiet && !result->stopped) {
+        printf("%s: %zu pictures of %zu classes, %zu failed, in %.1f s\n", output, result->images,
+               classes, result->failed, seconds);
+    }
+    return result->failed ? CLI_SKIPPED : CLI_OK;
+}

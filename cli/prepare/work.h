@@ -1,0 +1,30 @@
+/* What `prepare features` and `prepare centers` have in common: pictures, a
+ * backbone, progress, and pictures that can't be used. */
+#ifndef CAFACE_CLI_PREPARE_WORK_H
+#define CAFACE_CLI_PREPARE_WORK_H
+
+#include "cli/command.h"
+#include "dataset/feature_build.h"
+#include "cli/progress.h"
+
+typedef struct prepare_work {
+    const cli_common *common;
+    cafi_face_list *faces;
+    cafi_encoder *encoder;
+    cafi_pool *pool;
+    cli_progress progress;
+    double started;
+} prepare_work;
+
+/* Opens pictures and backbone and starts the progress bar. */
+caface_status prepare_begin(prepare_work *work, const cli_common *common, const char *faces,
+                            const char *model, const char *precision, caface_error *err);
+/* Sets pool, progress, failed and ctx. */
+void prepare_options(prepare_work *work, cafi_build_options *options);
+void prepare_end(prepare_work *work);
+
+/* Prints the outcome, as text or JSON, and returns the exit status. */
+int prepare_report(const prepare_work *work, const cafi_build_result *result, const char *output,
+                   size_t classes);
+
+#endif

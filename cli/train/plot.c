@@ -1,0 +1,98 @@
+#include "cli/train/plot.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/status.h"
+#include "files/mapped.h"
+#include "plot/chart.h"
+
+/* Columns of log.csv. */
+enum { STEP = 1, LOSS = 3, VALIDATION = 7, COLUMNS };
+
+typedef struct curves {
+    double *step, *loss;
+    double *tested, *validation;
+    size_t rows, tests;
+} curves;
+
+/* Cuts a line of the log at its commas; false for anything but a row. */
+static bool parse_row(curves *c, char *line)
+{
+    double value[COLUMNS];
+    bool filled[COLUMNS];
+    char *at = line;
+
+    for (size_t i = 0; i < COLUMNS; i++) {
+        char *end = NULL;
+
+        value[i] = strtod(at, &end);
+        filled[i] = end != at;
+        if (*end != (i + 1 < COLUMNS ? ',' : '\0'))
+            return false;
+        at = end + 1;
+    }
+    if (!filled[STEP] || !filled[LOSS])
+        return false;
+    c->step[c->rows] = value[STEP];
+    c->loss[c->rows++] = value[LOSS];
+    if (filled[VALIDATION]) {
+        c->tested[c->tests] = value[STEP];
+        c->validation[c->tests++] = value[VALIDATION];
+    }
+    return true;
+}
+
+static caface_status read_log(curves *c, const char *path, caface_error *err)
+{
+    cafi_mapped map;
+    char *text = NULL;
+    char *next = NULL;
+    size_t lines = 1;
+    caface_status st = cafi_mapped_open(&map, path, err);
+
+    if (st)
+        return cafi_prefix(err, st, path);
+    for (size_t i = 0; i < map.size; i++)
+        lines += map.data[i] == '\n';
+    if (!(st = CAFI_NEW(&text, map.size + 1, err)) && !(st = CAFI_NEW(&c->step, lines, err)) &&
+        !(st = CAFI_NEW(&c->loss, lines, err)) && !(st = CAFI_NEW(&c->tested, lines, err)) &&
+        !(st = CAFI_NEW(&c->validation, lines, err))) {
+        memcpy(text, map.data, map.size);
+        for (char *line = strtok_r(text, "\n", &next); line; line = strtok_r(NULL, "\n", &next))
+            if (!parse_row(c, line) && c->rows)
+                st = cafi_fail(err, CAFACE_EFORMAT, "%s: \"%.60s\" is no row of a log", path, line);
+    }
+    cafi_mapped_close(&map);
+    free(text);
+    return st;
+}
+
+caface_status train_plot(const char *path, const char *folder, double far, caface_error *err)
+{
+    curves c = {0};
+    cafi_buf log = {0};
+    char tested[48];
+    cafi_chart_series series[2];
+    cafi_chart chart = {.title = "Training", .x = {.label = "update"}, .series = series};
+    caface_status st;
+
+    cafi_buf_printf(&log, "%s/log.csv", folder);
+    st = log.failed ? cafi_fail_memory(err, strlen(folder)) : read_log(&c, log.data, err);
+    snprintf(tested, sizeof tested, "TAR at FAR %g", far);
+    if (!st) {
+        series[0] = (cafi_chart_series){.name = "loss", .x = c.step, .y = c.loss, .count = c.rows};
+        series[1] = (cafi_chart_series){
+            .name = tested, .x = c.tested, .y = c.validation, .count = c.tests, .markers = true};
+        chart.series_count = c.tests ? 2 : 1;
+        st = cafi_chart_save(&chart, path, err);
+    }
+    cafi_buf_free(&log);
+    free(c.step);
+    free(c.loss);
+    free(c.tested);
+    free(c.validation);
+    return st;
+}

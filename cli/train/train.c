@@ -1,0 +1,467 @@
+/* caface train: a fusion model from augmented features and class centres. */
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/cpu.h"
+#include "base/status.h"
+#include "base/threads.h"
+#include "caface/set.h"
+#include "cli/command.h"
+#include "dataset/centres.h"
+#include "cli/eval/input.h"
+#include "files/index.h"
+#include "files/json.h"
+#include "cli/interrupt.h"
+#include "plot/chart.h"
+#include "cli/progress.h"
+#include "train/model_file.h"
+#include "train/trainer.h"
+#include "cli/train/plot.h"
+
+#define MAX_MILESTONES 64
+
+typedef struct train_options {
+    cli_common common;
+    const char *data, *centers, *output, *init, *plot, *styles;
+    const char *validate, *meta, *dataset, *templates, *pairs;
+    size_t chunk;
+    double far;
+    size_t epochs, batch, accumulate;
+    double lr, gamma, weight_decay, beta1, beta2, eps, momentum, clip;
+    const char *milestones, *schedule, *optimizer;
+    size_t clusters, blocks; /* 0: not given */
+    size_t group;
+    bool scalar;
+    double drop, centre_weight, memory_weight;
+    bool memory_mean;
+    size_t seed, save_every, log_every, stop_after;
+    bool resume, sync;
+} train_options;
+
+#define OPTION(name, kind, member, value, help, min, max)                                          \
+    {                                                                                              \
+        name, 0, kind, offsetof(train_options, member), value, help, min, max                      \
+    }
+
+static const cli_option options[] = {
+    OPTION("data", CLI_STRING, data, "SET", "augmented features, from `prepare features`", 0, 0),
+    OPTION("centers", CLI_STRING, centers, "FILE", "class centres, from `prepare centers`", 0, 0),
+    {"output", 'o', CLI_STRING, offsetof(train_options, output), "DIR", "where the run writes", 0,
+     0},
+    OPTION("init", CLI_STRING, init, "FILE", "start from this fusion model, with its M, L and K", 0,
+           0),
+    OPTION("validate", CLI_STRING, validate, "SET",
+           "feature set to score after every epoch: of `prepare probes`, or of IJB images", 0, 0),
+    OPTION("meta", CLI_STRING, meta, "DIR", "with --validate: InsightFace's files of an IJB set", 0,
+           0),
+    OPTION("dataset", CLI_STRING, dataset, "NAME", "with --meta: IJBB, IJBC or another name", 0, 0),
+    OPTION("pairs", CLI_STRING, pairs, "P.txt",
+           "with --validate: lines `template template label` (SET/pairs.txt, else all pairs)", 0,
+           0),
+    OPTION("templates", CLI_STRING, templates, "T.txt",
+           "with --validate: lines `name template media [subject]` (index.tsv of SET)", 0, 0),
+    OPTION("chunk", CLI_SIZE, chunk, "N", "with --validate: faces fused at once; 0: all (512)", 0,
+           CAFACE_MAX_CHUNK),
+    OPTION("far", CLI_REAL, far, "X", "with --validate: the FAR of TAR at FAR, 1e-6 to 0.1 (0.01)",
+           1e-6, 0.1),
+    OPTION("resume", CLI_FLAG, resume, NULL, "go on where the run in DIR stopped", 0, 0),
+    OPTION("epochs", CLI_SIZE, epochs, "N", "passes over the images (10)", 1, 100000),
+    OPTION("batch", CLI_SIZE, batch, "N", "samples of a batch (512)", 1, 65536),
+    OPTION("accumulate", CLI_SIZE, accumulate, "N", "batches of an update (1)", 1, 65536),
+    OPTION("lr", CLI_REAL, lr, "X", "learning rate (1e-3)", 0, 1e6),
+    OPTION("schedule", CLI_STRING, schedule, "NAME", "step or cosine (step)", 0, 0),
+    OPTION("milestones", CLI_STRING, milestones, "E,E", "epochs where the rate drops (6,9)", 0, 0),
+    OPTION("gamma", CLI_REAL, gamma, "X", "factor at a milestone (0.1)", 0, 1e6),
+    OPTION("optimizer", CLI_STRING, optimizer, "NAME", "adamw, adam or sgd (adamw)", 0, 0),
+    OPTION("weight-decay", CLI_REAL, weight_decay, "X", "weight decay (5e-4)", 0, 1e6),
+    OPTION("beta1", CLI_REAL, beta1, "X", "Adam's decay of the mean gradient (0.9)", 0, 0.999999),
+    OPTION("beta2", CLI_REAL, beta2, "X", "Adam's decay of the mean square (0.999)", 0, 0.999999),
+    OPTION("eps", CLI_REAL, eps, "X", "added to Adam's root mean square (1e-8)", 1e-30, 1),
+    OPTION("momentum", CLI_REAL, momentum, "X", "momentum of sgd (0.9)", 0, 1),
+    OPTION("clip", CLI_REAL, clip, "X", "largest norm of the gradient; 0: any (0)", 0, 1e30),
+    OPTION("clusters", CLI_SIZE, clusters, "N", "cluster centres M (4)", 1, 64),
+    OPTION("blocks", CLI_SIZE, blocks, "N", "blocks L of both networks (2)", 1, 16),
+    OPTION("scalar", CLI_FLAG, scalar, NULL, "one weight a cluster, not one a channel", 0, 0),
+    OPTION("group", CLI_SIZE, group, "N", "rows of a group, even (16)", 4, 64),
+    OPTION("drop", CLI_REAL, drop, "X", "stochastic depth of the last block (0.1)", 0, 0.99),
+    OPTION("center-weight", CLI_REAL, centre_weight, "X", "weight of the centre loss (1)", 0, 1e6),
+    OPTION("memory-weight", CLI_REAL, memory_weight, "X", "weight of the memory loss (1)", 0, 1e6),
+    OPTION("memory-mean", CLI_FLAG, memory_mean, NULL,
+           "do not divide the memory loss by the batch size", 0, 0),
+    OPTION("styles", CLI_STRING, styles, "3,5", "stages of a record set's styles", 0, 0),
+    OPTION("sync-batchnorm", CLI_FLAG, sync, NULL,
+           "BatchNorm statistics over all processes, not each one's", 0, 0),
+    OPTION("seed", CLI_SIZE, seed, "N", "seed of everything random (42)", 0, 1e15),
+    OPTION("save-every", CLI_SIZE, save_every, "N",
+           "updates between checkpoints; 0: at the end of epochs (50)", 0, 1e9),
+    OPTION("log-every", CLI_SIZE, log_every, "N", "updates a row of log.csv (10)", 1, 1e9),
+    OPTION("stop-after", CLI_SIZE, stop_after, "N", "stop with a checkpoint after N updates", 0,
+           1e9),
+    OPTION("plot", CLI_STRING, plot, "FILE", "draw loss and validation: .png, .svg or .pdf", 0, 0),
+    {0},
+};
+
+static void defaults(void *arg)
+{
+    train_options *o = arg;
+    cafi_train_config c = cafi_train_defaults();
+
+    o->epochs = c.epochs;
+    o->batch = c.batch;
+    o->accumulate = c.accumulate;
+    o->lr = c.schedule.lr;
+    o->gamma = c.schedule.gamma;
+    o->milestones = "6,9";
+    o->schedule = "step";
+    o->optimizer = cafi_optimiser_name(c.optimiser.kind);
+    o->weight_decay = c.optimiser.weight_decay;
+    o->beta1 = c.optimiser.beta1;
+    o->beta2 = c.optimiser.beta2;
+    o->eps = c.optimiser.eps;
+    o->momentum = c.optimiser.momentum;
+    o->chunk = 512;
+    o->far = 1e-2;
+    o->group = c.net.T;
+    o->drop = c.net.drop;
+    o->centre_weight = c.net.lambda_centre;
+    o->memory_weight = c.net.lambda_memory;
+    o->seed = (size_t)c.seed;
+    o->save_every = c.save_every;
+    o->log_every = c.log_every;
+}
+
+/* One run of the command. */
+typedef struct job {
+    const train_options *o;
+    cafi_train_config config;
+    size_t milestones[MAX_MILESTONES];
+    cafi_validation_source validation;
+    char *templates, *pairs; /* IJB's, found by --meta */
+    cafi_store *store;
+    float *centres;
+    cafi_pool *pool;
+    cafi_comm comm;
+    cli_progress progress;
+    char what[128];
+    double started;
+    bool running; /* a batch has been reported */
+} job;
+
+/* "6,9": ascending numbers. False when it is none. An empty text is no milestone. */
+static bool parse_milestones(job *j, const char *text)
+{
+    size_t n = 0;
+
+    while (*text) {
+        size_t size = strcspn(text, ",");
+        int64_t value;
+
+        if (n == MAX_MILESTONES || !cafi_parse_int64(text, size, &value) || value < 0 ||
+            (n && (size_t)value <= j->milestones[n - 1]))
+            return false;
+        j->milestones[n++] = (size_t)value;
+        text += size;
+        if (*text == ',' && !*++text)
+            return false;
+    }
+    j->config.schedule.milestones = j->milestones;
+    j->config.schedule.count = n;
+    return true;
+}
+
+/* Options that say nothing without another one are not passed over in silence. */
+static int check_validation(const train_options *o)
+{
+    if (!o->validate && (o->meta || o->dataset || o->pairs || o->templates))
+        return cli_usage("train", "--meta, --dataset, --pairs and --templates go with --validate");
+    if (!o->meta != !o->dataset)
+        return cli_usage("train", "--meta DIR and --dataset NAME go together");
+    if (o->meta && (o->pairs || o->templates))
+        return cli_usage("train", "--meta names the lists: --pairs and --templates exclude it");
+    return 0;
+}
+
+/* 0, or the exit status of a wrong call. */
+static int configure(job *j)
+{
+    const train_options *o = j->o;
+    cafi_train_config *c = &j->config;
+
+    *c = cafi_train_defaults();
+    if (!o->data || !o->centers || !o->output)
+        return cli_usage("train", "--data SET, --centers FILE and -o DIR are needed");
+    if (!cafi_optimiser_parse(&c->optimiser.kind, o->optimizer))
+        return cli_usage("train", "--optimizer %s: adamw, adam or sgd", o->optimizer);
+    if (strcmp(o->schedule, "step") != 0 && strcmp(o->schedule, "cosine") != 0)
+        return cli_usage("train", "--schedule %s: step or cosine", o->schedule);
+    if (!parse_milestones(j, o->milestones))
+        return cli_usage("train", "--milestones %s: ascending epochs, such as 6,9", o->milestones);
+    if (o->group % 2)
+        return cli_usage("train", "--group %zu: an even number", o->group);
+    c->schedule.cosine = !strcmp(o->schedule, "cosine");
+    c->schedule.lr = o->lr;
+    c->schedule.gamma = o->gamma;
+    c->optimiser.weight_decay = o->weight_decay;
+    c->optimiser.beta1 = o->beta1;
+    c->optimiser.beta2 = o->beta2;
+    c->optimiser.eps = o->eps;
+    c->optimiser.momentum = o->momentum;
+    c->epochs = o->epochs;
+    c->batch = o->batch;
+    c->accumulate = o->accumulate;
+    c->clip = o->clip;
+    c->seed = o->seed;
+    c->save_every = o->save_every;
+    c->log_every = o->log_every;
+    c->stop_after = o->stop_after;
+    c->synchronise = o->sync;
+    c->net.T = o->group;
+    c->net.drop = o->drop;
+    c->net.lambda_centre = o->centre_weight;
+    c->net.lambda_memory = o->memory_weight;
+    c->net.memory_over_batch = !o->memory_mean;
+    return check_validation(o);
+}
+
+/* What --validate and its companions say. */
+static caface_status find_validation(job *j, caface_error *err)
+{
+    const train_options *o = j->o;
+    const eval_options lists = {.meta = o->meta, .dataset = o->dataset};
+
+    j->validation = (cafi_validation_source){.set = o->validate,
+                                             .templates = o->templates,
+                                             .pairs = o->pairs,
+                                             .chunk = o->chunk,
+                                             .far = o->far};
+    if (!o->meta)
+        return CAFACE_OK;
+    j->templates = eval_meta_path(&lists, "_face_tid_mid.txt");
+    j->pairs = eval_meta_path(&lists, "_template_pair_label.txt");
+    j->validation.templates = j->templates;
+    j->validation.pairs = j->pairs;
+    return j->templates && j->pairs ? CAFACE_OK : cafi_fail_memory(err, strlen(o->meta));
+}
+
+static bool report(void *ctx, const cafi_train_progress *p)
+{
+    job *j = ctx;
+    size_t done = p->epoch * p->batches + p->batch;
+    int n = snprintf(j->what, sizeof j->what, "epoch %zu/%zu  loss %.5f  lr %.3g", p->epoch + 1,
+                     p->epochs, p->last.loss, p->lr);
+
+    if (!isnan(p->validation))
+        snprintf(j->what + n, sizeof j->what - (size_t)n, "  TAR %.4f (best %.4f)", p->validation,
+                 p->best);
+    if (!j->running)
+        cli_progress_skip(&j->progress, done - 1);
+    j->running = true;
+    cli_progress_update(&j->progress, done);
+    return !cli_interrupted();
+}
+
+static caface_status make_folder(const char *path, caface_error *err)
+{
+    if (mkdir(path, 0777) == 0 || errno == EEXIST)
+        return CAFACE_OK;
+    return cafi_fail(err, CAFACE_EIO, "%s: %s", path, strerror(errno));
+}
+
+/* A run that is already in the folder is not overwritten by accident. */
+static caface_status check_folder(const train_options *o, caface_error *err)
+{
+    cafi_buf path = {0};
+    struct stat info;
+    caface_status st = CAFACE_OK;
+
+    cafi_buf_printf(&path, "%s/checkpoint.safetensors", o->output);
+    if (path.failed)
+        return cafi_fail_memory(err, strlen(o->output));
+    if (!o->resume && stat(path.data, &info) == 0)
+        st = cafi_fail(err, CAFACE_EINVAL,
+                       "%s: holds a run already; --resume goes on with it, another -o starts anew",
+                       o->output);
+    cafi_buf_free(&path);
+    return st;
+}
+
+/* The sizes of --init's model, which the options may repeat but not change. */
+static caface_status init_dims(job *j, size_t C, caface_error *err)
+{
+    const train_options *o = j->o;
+    cafi_train_dims *d = &j->config.net.dims;
+    caface_status st = cafi_model_file_dims(d, o->init, err);
+
+    if (st)
+        return st;
+    if ((o->clusters && o->clusters != d->M) || (o->blocks && o->blocks != d->L))
+        return cafi_fail(err, CAFACE_EMODEL,
+                         "%s: has %zu clusters and %zu blocks, the options ask for %zu and %zu",
+                         o->init, d->M, d->L, o->clusters ? o->clusters : d->M,
+                         o->blocks ? o->blocks : d->L);
+    if (o->scalar && d->K != 1)
+        return cafi_fail(err, CAFACE_EMODEL, "%s: has %zu weights a cluster, --scalar asks for 1",
+                         o->init, d->K);
+    if (d->K == 1)
+        d->C = C; /* one weight a cluster takes features of any width */
+    return CAFACE_OK;
+}
+
+static caface_status prepare(job *j, caface_error *err)
+{
+    const train_options *o = j->o;
+    cafi_train_dims *dims = &j->config.net.dims;
+    cafi_store_info info;
+    size_t threads;
+    caface_status st;
+
+    if ((o->plot && (st = cafi_plot_check(o->plot, err))) || (st = find_validation(j, err)) ||
+        (st = cafi_store_open(&j->store, o->data, o->styles, err)) ||
+        (st = cafi_centres_load(&j->centres, o->centers, j->store, err)))
+        return st;
+    info = cafi_store_get_info(j->store);
+    if (o->init)
+        st = init_dims(j, info.C, err);
+    else
+        st = cafi_train_dims_make(dims, info.C, info.S, o->clusters ? o->clusters : 4,
+                                  o->blocks ? o->blocks : 2, o->scalar ? 1 : info.C, err);
+    /* the cores are shared by the processes, unless the caller says otherwise */
+    threads = o->common.threads;
+    if (!threads && j->comm.size > 1)
+        threads = cafi_cpu_count() > j->comm.size ? cafi_cpu_count() / j->comm.size : 1;
+    if (st || (st = cafi_pool_new(&j->pool, threads, err)) || (st = make_folder(o->output, err)) ||
+        (st = check_folder(o, err)))
+        return st;
+    cafi_comm_wait(&j->comm); /* none writes before all have looked */
+    return CAFACE_OK;
+}
+
+static void print_result(const job *j, const cafi_train_progress *p)
+{
+    cafi_buf text = {0};
+    cafi_json json = {.out = &text};
+
+    if (!j->o->common.json) {
+        if (!j->o->common.quiet)
+            printf("%s: %zu of %zu epochs, loss %.6f\n", j->o->output, p->epoch, p->epochs,
+                   p->last.loss);
+        if (!j->o->common.quiet && j->o->validate)
+            printf("TAR at FAR %g: %.4f in the last epoch, %.4f in the best\n", j->o->far,
+                   p->validation, p->best);
+        return;
+    }
+    cafi_json_begin_object(&json, NULL);
+    cafi_json_int(&json, "epochs", (int64_t)p->epoch);
+    cafi_json_int(&json, "batches", (int64_t)p->batches);
+    cafi_json_real(&json, "loss", p->last.loss);
+    cafi_json_real(&json, "center_loss", p->last.centre);
+    cafi_json_real(&json, "memory_loss", p->last.memory);
+    cafi_json_real(&json, "validation", p->validation);
+    cafi_json_real(&json, "best", j->o->validate ? p->best : NAN);
+    cafi_json_real(&json, "seconds", cli_seconds() - j->started);
+    cafi_json_end_object(&json);
+    if (!text.failed)
+        printf("%s\n", text.data);
+    cafi_buf_free(&text);
+}
+
+static caface_status run_job(job *j, caface_error *err)
+{
+    const train_options *o = j->o;
+    cafi_train_progress p;
+    caface_status st = prepare(j, err);
+    cafi_train_job work = {.store = j->store,
+                           .centres = j->centres,
+                           .folder = o->output,
+                           .init = o->init,
+                           .validate = o->validate ? &j->validation : NULL,
+                           .resume = o->resume,
+                           .pool = j->pool,
+                           .comm = &j->comm,
+                           .report = report,
+                           .ctx = j};
+    size_t images;
+
+    if (st)
+        return st;
+    images = cafi_store_get_info(j->store).images;
+    snprintf(j->what, sizeof j->what, "training");
+    cli_progress_begin(&j->progress, j->what, o->epochs * ((images + o->batch - 1) / o->batch),
+                       o->common.quiet || j->comm.rank);
+    st = cafi_train_run(&j->config, &work, &p, err);
+    cli_progress_end(&j->progress);
+    if (st == CAFACE_ECANCELLED && o->stop_after && !cli_interrupted())
+        st = CAFACE_OK;
+    if (j->comm.rank)
+        return st;
+    if (!st && o->plot)
+        st = train_plot(o->plot, o->output, o->far, err);
+    if (!st)
+        print_result(j, &p);
+    return st;
+}
+
+static int run(void *arg)
+{
+    job j = {.o = arg, .started = cli_seconds()};
+    caface_error err;
+    caface_status st;
+    int wrong = configure(&j);
+
+    if (wrong)
+        return wrong;
+    st = cafi_comm_open(&j.comm, &err);
+    if (st)
+        return cli_fail(&err);
+    cli_interrupt_begin();
+    st = run_job(&j, &err);
+    if (st && st != CAFACE_ECANCELLED && j.comm.size > 1) {
+        cli_fail(&err);
+        cafi_comm_abort(&j.comm, CLI_FAILED);
+    }
+    cafi_comm_close(&j.comm);
+    cafi_store_close(j.store);
+    cafi_pool_free(j.pool);
+    free(j.centres);
+    free(j.templates);
+    free(j.pairs);
+    cli_interrupt_end();
+    return st ? cli_fail(&err) : CLI_OK;
+}
+
+const cli_command cli_train = {
+    .name = "train",
+    .summary = "a fusion model from features and class centres",
+    .synopsis = "--data SET --centers FILE -o DIR [options]",
+    .text = "Trains the style input maker, the cluster and the aggregation network; the\n"
+            "defaults are the authors' recipe. Writes into DIR: last.safetensors and\n"
+            "best.safetensors (models that every command takes), log.csv, and a checkpoint.\n"
+            "\n"
+            "A run that was stopped or killed goes on with --resume and ends with the same\n"
+            "bits as one that was not, whatever the number of threads; --resume with other\n"
+            "settings is refused. With --validate the best model is the one with the highest\n"
+            "TAR at FAR 0.01 (or --far) over the pairs of SET, as `caface eval verify` has\n"
+            "it: a set of `prepare probes` brings its pairs along, --meta and --dataset name\n"
+            "IJB's. Without it, the best is the one with the lowest loss of an epoch.\n"
+            "\n"
+            "In a build with MPI, `mpirun -n N caface train ...` shares every batch among N\n"
+            "processes. BatchNorm then sees each process's part, as the authors' two devices\n"
+            "do; with --sync-batchnorm it sees the whole batch, and the run is that of one\n"
+            "process, to rounding.",
+    .example = "  caface prepare features faces/ --model backbone.onnx -o features/\n"
+               "  caface prepare centers faces/ --model backbone.onnx -o centers.safetensors\n"
+               "  caface train --data features/ --centers centers.safetensors -o run/ \\\n"
+               "      --validate probes/ --plot run/curves.png\n"
+               "  caface train --data features/ --centers centers.safetensors -o run2/ \\\n"
+               "      --validate ijbb/ --meta IJBB/meta --dataset IJBB --far 1e-4",
+    .options = options,
+    .options_size = sizeof(train_options),
+    .defaults = defaults,
+    .min_args = 0,
+    .max_args = 0,
+    .run = run,
+};

@@ -1,0 +1,215 @@
+/* What makes an ONNX graph a face backbone: its embedding, its taps, the input
+ * it expects, its identity. */
+#include "models/onnx_network.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "models/graph_file.h"
+#include "onnx/graph.h"
+
+/* ---- the embedding ----------------------------------------------------- */
+
+static bool is_constant(const cafi_graph *g, size_t node)
+{
+    return cafi_graph_node(g, node)->op == CAFI_OP_CONSTANT;
+}
+
+/* Behind guards against 0 (Clip, + eps), reshapes and the Expand of a length to
+ * the width of what it divides. */
+static size_t strip(const cafi_graph *g, size_t node)
+{
+    for (;;) {
+        const cafi_node *n = cafi_graph_node(g, node);
+
+        if (n->op == CAFI_OP_CLIP || n->op == CAFI_OP_IDENTITY || n->op == CAFI_OP_RESHAPE)
+            node = n->inputs[0];
+        else if ((n->op == CAFI_OP_ADD || n->op == CAFI_OP_MUL) && is_constant(g, n->inputs[1]))
+            node = n->inputs[0];
+        else if ((n->op == CAFI_OP_ADD || n->op == CAFI_OP_MUL) && is_constant(g, n->inputs[0]))
+            node = n->inputs[1];
+        else
+            return node;
+    }
+}
+
+/* Is this the Euclidean length of x: ReduceL2, or the root of a sum of squares? */
+static bool is_length_of(const cafi_graph *g, size_t node, size_t x)
+{
+    const cafi_node *n = cafi_graph_node(g, strip(g, node));
+
+    if (n->op == CAFI_OP_REDUCE_L2)
+        return n->inputs[0] == x;
+    if (n->op != CAFI_OP_SQRT && !(n->op == CAFI_OP_POW && n->alpha == 0.5f))
+        return false;
+    n = cafi_graph_node(g, strip(g, n->inputs[0]));
+    if (n->op != CAFI_OP_REDUCE_SUM)
+        return false;
+    n = cafi_graph_node(g, n->inputs[0]);
+    return n->op == CAFI_OP_MUL && n->inputs[0] == x && n->inputs[1] == x;
+}
+
+/* The node in front of a final division by its own length, else the node. */
+static size_t before_normalise(const cafi_graph *g, size_t node)
+{
+    const cafi_node *n = cafi_graph_node(g, node);
+
+    if (n->op == CAFI_OP_DIV && is_length_of(g, n->inputs[1], n->inputs[0]))
+        return n->inputs[0];
+    return node;
+}
+
+static caface_status find_feature(cafi_network *net, const cafi_onnx_graph *g, caface_error *err)
+{
+    size_t node = before_normalise(g->graph, g->outputs[0]);
+    cafi_shape shape = cafi_graph_node(g->graph, node)->shape;
+    cafi_node flat = {.op = CAFI_OP_RESHAPE, .input_count = 1, .name = "feature"};
+    size_t C = 0;
+    char text[128];
+
+    if (!cafi_shape_count(&shape, 1, &C) || C < 2 || C > 65536)
+        return cafi_fail(err, CAFACE_EMODEL,
+                         "output %s has shape %s; a feature of 2 to 65536 "
+                         "numbers is needed",
+                         g->names[0], cafi_shape_write(text, sizeof text, &shape));
+    net->feature = node;
+    if (shape.ndim == 2)
+        return CAFACE_OK;
+    for (int i = 1; i < shape.ndim; i++)
+        if (shape.dim[i] != 1 && shape.dim[i] != (int64_t)C)
+            return cafi_fail(err, CAFACE_EMODEL,
+                             "output %s has shape %s, which is no feature; is "
+                             "this a detector?",
+                             g->names[0], cafi_shape_write(text, sizeof text, &shape));
+    flat.inputs[0] = node;
+    flat.shape = (cafi_shape){2, {CAFI_BATCH, (int64_t)C}};
+    return cafi_graph_add(g->graph, &flat, &net->feature, err);
+}
+
+/* ---- taps -------------------------------------------------------------- */
+
+bool cafi_network_is_residual(const cafi_graph *g, size_t node)
+{
+    const cafi_node *n = cafi_graph_node(g, node);
+
+    return n->op == CAFI_OP_ADD && n->shape.ndim == 4 && n->shape.dim[2] > 1 &&
+           n->shape.dim[3] > 1 && !is_constant(g, n->inputs[0]) && !is_constant(g, n->inputs[1]);
+}
+
+/* The last residual sums at a quarter and an eighth of the picture: 28x28 and
+ * 14x14 of 112, where spec'd families have their second and third stage end. */
+static void find_taps(cafi_network *net, size_t height, size_t width)
+{
+    for (size_t t = 0; t < CAFI_MAX_TAPS; t++) {
+        int64_t H = (int64_t)(height >> (2 + t));
+        int64_t W = (int64_t)(width >> (2 + t));
+
+        for (size_t i = net->feature; i-- > 0;) {
+            const cafi_node *n = cafi_graph_node(net->graph, i);
+
+            if (!cafi_network_is_residual(net->graph, i) || n->shape.dim[2] != H ||
+                n->shape.dim[3] != W)
+                continue;
+            net->taps[net->tap_count++] = i;
+            break;
+        }
+    }
+    if (net->tap_count < CAFI_MAX_TAPS)
+        net->tap_count = 0; /* half a style would pass for a whole one */
+}
+
+/* ---- the input --------------------------------------------------------- */
+
+/* Does the graph begin by shifting and scaling the picture itself, as
+ * InsightFace's older exports do? */
+static bool scales_itself(const cafi_graph *g, size_t input)
+{
+    bool shifted = false;
+    size_t at = input;
+
+    for (size_t i = input + 1; i < cafi_graph_count(g); i++) {
+        const cafi_node *n = cafi_graph_node(g, i);
+        bool with_constant =
+            n->input_count == 2 && n->inputs[0] == at && is_constant(g, n->inputs[1]);
+
+        if (n->op == CAFI_OP_CONSTANT)
+            continue;
+        if (with_constant && (n->op == CAFI_OP_SUB || n->op == CAFI_OP_ADD))
+            shifted = true;
+        else
+            return shifted && with_constant && (n->op == CAFI_OP_MUL || n->op == CAFI_OP_DIV);
+        at = i;
+    }
+    return false;
+}
+
+static bool has_node(const cafi_onnx_file *file, const char *part)
+{
+    for (size_t i = 0; i < file->node_count; i++)
+        if (strstr(file->nodes[i].name, part))
+            return true;
+    return false;
+}
+
+static void find_convention(cafi_network *net, const cafi_onnx_file *file, const cafi_onnx_graph *g)
+{
+    /* torchvision's means and deviations, which this MobileFaceNet was trained
+     * with, in units of 0..255 */
+    static const float mean[3] = {0.485f * 255, 0.456f * 255, 0.406f * 255};
+    static const float deviation[3] = {0.229f * 255, 0.224f * 255, 0.225f * 255};
+    bool mobile = has_node(file, "/features/features.4/") && has_node(file, "/gdconv/");
+    bool raw = scales_itself(g->graph, g->input);
+
+    snprintf(net->family, sizeof net->family, "%s", mobile ? "mobilefacenet" : "onnx");
+    net->input = (cafi_input_convention){.height = g->height, .width = g->width};
+    for (int c = 0; c < 3; c++) {
+        net->input.mean[c] = mobile ? mean[c] : raw ? 0.0f : 127.5f;
+        net->input.scale[c] = mobile ? 1.0f / deviation[c] : raw ? 1.0f : 1.0f / 127.5f;
+    }
+}
+
+/* ---- together ---------------------------------------------------------- */
+
+static void close_file(void *file)
+{
+    cafi_onnx_close(file);
+}
+
+static caface_status fill(cafi_network *net, cafi_onnx_file *file, caface_error *err)
+{
+    cafi_onnx_graph g;
+    caface_status st = cafi_onnx_build_graph(&g, file, 0, 0, err);
+
+    if (st)
+        return st;
+    net->graph = g.graph;
+    if (g.channels != 3)
+        st = cafi_fail(err, CAFACE_EMODEL, "its input has %zu channels, a picture has 3",
+                       g.channels);
+    else if (!(st = find_feature(net, &g, err))) {
+        find_taps(net, g.height, g.width);
+        find_convention(net, file, &g);
+        st = cafi_graph_file_hash(net->graph, net->hash, err);
+    }
+    return st ? cafi_prefix(err, st, file->path) : CAFACE_OK;
+}
+
+caface_status cafi_onnx_network(cafi_network *out, const char *path, caface_error *err)
+{
+    cafi_onnx_file *file = NULL;
+    cafi_network net = {.free_source = close_file};
+    caface_status st = cafi_onnx_open(&file, path, err);
+
+    if (st)
+        return st;
+    net.source = file;
+    if ((st = fill(&net, file, err))) {
+        cafi_graph_free(net.graph);
+        cafi_onnx_close(file);
+        return st;
+    }
+    *out = net;
+    return CAFACE_OK;
+}

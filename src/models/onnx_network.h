@@ -1,0 +1,12 @@
+/* An ONNX file as a face backbone. */
+#ifndef CAFI_MODELS_ONNX_NETWORK_H
+#define CAFI_MODELS_ONNX_NETWORK_H
+
+#include "models/network.h"
+
+/* A face backbone from an ONNX file: the first output is the embedding, taken
+ * in front of a final L2 normalisation where the file has one, since features
+ * keep their length here. Taps and the input convention as docs/onnx.md says. */
+caface_status cafi_onnx_network(cafi_network *out, const char *path, caface_error *err);
+
+#endif
