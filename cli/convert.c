@@ -151,16 +151,10 @@ static caface_status append_member(metadata *meta, char *key, const cafi_value *
 
     if (n == meta->capacity) {
         size_t bigger = n ? 2 * n : 16;
-        cafi_value *items = realloc(meta->dict.u.list.items, bigger * sizeof *items);
-        char **keys = NULL;
+        caface_status st = CAFI_RESIZE(&meta->dict.u.list.items, bigger, err);
 
-        if (items)
-            meta->dict.u.list.items = items;
-        keys = realloc(meta->dict.u.list.keys, bigger * sizeof *keys);
-        if (keys)
-            meta->dict.u.list.keys = keys;
-        if (!items || !keys)
-            return cafi_fail_memory(err, bigger * sizeof *items);
+        if (st || (st = CAFI_RESIZE(&meta->dict.u.list.keys, bigger, err)))
+            return st;
         meta->capacity = bigger;
     }
     meta->dict.u.list.items[n] = *value;

@@ -1,7 +1,9 @@
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "caface/version.h"
 #include "cli/command.h"
 
@@ -52,6 +54,20 @@ static int print_family(int argc, char **argv)
     return found && help ? CLI_OK : CLI_USAGE;
 }
 
+/* For tests: CAFACE_TEST_FAIL_ALLOCATION=K makes the K-th allocation fail. */
+static int dispatch(const cli_command *command, int argc, char **argv)
+{
+    const char *which = getenv("CAFACE_TEST_FAIL_ALLOCATION");
+    int status = 0;
+
+    if (which)
+        cafi_mem_fail(strtoull(which, NULL, 10), 1);
+    status = cli_dispatch(command, argc, argv);
+    if (which && !cafi_mem_failures())
+        fprintf(stderr, "caface: allocation %s was not reached\n", which);
+    return status;
+}
+
 int main(int argc, char **argv)
 {
     const cli_command *command = NULL;
@@ -74,5 +90,5 @@ int main(int argc, char **argv)
     command = find_command(argc - 1, argv + 1, &words);
     if (!command)
         return print_family(argc - 1, argv + 1);
-    return cli_dispatch(command, argc - 1 - words, argv + 1 + words);
+    return dispatch(command, argc - 1 - words, argv + 1 + words);
 }

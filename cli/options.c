@@ -95,11 +95,8 @@ static const cli_option *find_option(const cli_command *c, const char *name, siz
 
 static bool list_add(cli_list *list, const char *item)
 {
-    const char **grown = realloc(list->items, (list->count + 1) * sizeof *grown);
-
-    if (!grown)
+    if (CAFI_RESIZE(&list->items, list->count + 1, NULL))
         return false;
-    list->items = grown;
     list->items[list->count++] = item;
     return true;
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "files/output.h"
 
 void eval_table_cell(eval_table *table, const char *fmt, ...)
@@ -18,22 +19,11 @@ void eval_table_cell(eval_table *table, const char *fmt, ...)
     va_start(args, fmt);
     size = vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
-    if (table->count == table->capacity) {
-        size_t capacity = table->capacity ? table->capacity * 2 : 64;
-        char **grown = realloc(table->cells, capacity * sizeof *grown);
-
-        if (grown) {
-            table->cells = grown;
-            table->capacity = capacity;
-        }
-    }
-    if (size >= 0 && table->count < table->capacity)
-        copy = malloc(strlen(text) + 1);
-    if (!copy) {
+    if (size < 0 || CAFI_GROW(&table->cells, &table->capacity, table->count + 1, NULL) ||
+        cafi_strdup(&copy, text, NULL)) {
         table->failed = true;
         return;
     }
-    memcpy(copy, text, strlen(text) + 1);
     table->cells[table->count++] = copy;
 }
 

@@ -2,6 +2,7 @@
 #include "base/mem.h"
 
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,59 @@
 #define HUGE_PAGE ((size_t)2 << 20)
 /* From here on. Smaller ones come and go, and malloc gives them used memory. */
 #define HUGE_ARRAY (2 * HUGE_PAGE)
+
+/* ---- failures on demand --------------------------------------------------- */
+
+static atomic_bool failing;
+static _Atomic uint64_t fail_first, fail_count, fail_seen, fail_done;
+
+void cafi_mem_fail(uint64_t first, uint64_t count)
+{
+    atomic_store(&failing, false);
+    fail_first = first;
+    fail_count = count;
+    fail_seen = 0;
+    fail_done = 0;
+    atomic_store(&failing, count > 0);
+}
+
+uint64_t cafi_mem_failures(void)
+{
+    return fail_done;
+}
+
+static bool refused(void)
+{
+    uint64_t n = 0;
+
+    if (!atomic_load_explicit(&failing, memory_order_relaxed))
+        return false;
+    n = atomic_fetch_add(&fail_seen, 1) + 1;
+    if (n < fail_first || n - fail_first >= fail_count)
+        return false;
+    atomic_fetch_add(&fail_done, 1);
+    return true;
+}
+
+/* The only places that take memory. */
+static void *take_zeroed(size_t bytes)
+{
+    return refused() ? NULL : calloc(bytes ? bytes : 1, 1);
+}
+
+static void *take_aligned(size_t alignment, size_t bytes)
+{
+    void *p = NULL;
+
+    return refused() || posix_memalign(&p, alignment, bytes) ? NULL : p;
+}
+
+static void *take_again(void *old, size_t bytes)
+{
+    return refused() ? NULL : realloc(old, bytes ? bytes : 1);
+}
+
+/* ---- sizes ------------------------------------------------------------------ */
 
 bool cafi_mul_size(size_t a, size_t b, size_t *out)
 {
@@ -20,6 +74,8 @@ bool cafi_add_size(size_t a, size_t b, size_t *out)
 {
     return !__builtin_add_overflow(a, b, out);
 }
+
+/* ---- arrays ----------------------------------------------------------------- */
 
 /* A pointer of any type, read and written as bytes: all have one representation. */
 static void *pointer_at(const void *place)
@@ -44,7 +100,7 @@ caface_status cafi_alloc(void *out, size_t count, size_t size, caface_error *err
     if (!cafi_mul_size(count, size, &bytes))
         return cafi_fail(err, CAFACE_ENOMEM, "out of memory: %zu elements of %zu bytes", count,
                          size);
-    if (!(p = calloc(bytes ? bytes : 1, 1)))
+    if (!(p = take_zeroed(bytes)))
         return cafi_fail_memory(err, bytes);
     put_pointer(out, p);
     return CAFACE_OK;
@@ -59,7 +115,7 @@ caface_status cafi_alloc_f32(float **out, size_t rows, size_t cols, caface_error
     if (!cafi_mul_size(rows, cols, &bytes) || !cafi_mul_size(bytes, sizeof(float), &bytes) ||
         bytes > SIZE_MAX - 64)
         return cafi_fail(err, CAFACE_ENOMEM, "out of memory: %zu rows of %zu floats", rows, cols);
-    if (posix_memalign(&p, bytes < HUGE_ARRAY ? 64 : HUGE_PAGE, bytes ? bytes : 64))
+    if (!(p = take_aligned(bytes < HUGE_ARRAY ? 64 : HUGE_PAGE, bytes ? bytes : 64)))
         return cafi_fail_memory(err, bytes);
 #ifdef MADV_HUGEPAGE
     /* A hint; without it every 4 KiB of a gigabyte of weights is a fault of its own. */
@@ -73,19 +129,36 @@ caface_status cafi_alloc_f32(float **out, size_t rows, size_t cols, caface_error
 caface_status cafi_grow(void *array, size_t *capacity, size_t need, size_t size, caface_error *err)
 {
     size_t bigger = *capacity ? *capacity : 16;
-    size_t bytes = 0;
-    void *grown = NULL;
+    caface_status st = CAFACE_OK;
 
     if (need <= *capacity)
         return CAFACE_OK;
     while (bigger < need)
         if (!cafi_mul_size(bigger, 2, &bigger))
             return cafi_fail_memory(err, need);
-    if (!cafi_mul_size(bigger, size, &bytes) || !(grown = realloc(pointer_at(array), bytes)))
+    if (!(st = cafi_resize(array, bigger, size, err)))
+        *capacity = bigger;
+    return st;
+}
+
+caface_status cafi_resize(void *array, size_t count, size_t size, caface_error *err)
+{
+    size_t bytes = 0;
+    void *resized = NULL;
+
+    if (!cafi_mul_size(count, size, &bytes))
+        return cafi_fail(err, CAFACE_ENOMEM, "out of memory: %zu elements of %zu bytes", count,
+                         size);
+    if (!(resized = take_again(pointer_at(array), bytes)))
         return cafi_fail_memory(err, bytes);
-    put_pointer(array, grown);
-    *capacity = bigger;
+    put_pointer(array, resized);
     return CAFACE_OK;
+}
+
+caface_status cafi_alloc_bytes(unsigned char **out, size_t size, caface_error *err)
+{
+    *out = NULL;
+    return cafi_resize(out, size, 1, err);
 }
 
 caface_status cafi_strdup(char **out, const char *text, caface_error *err)
@@ -97,6 +170,8 @@ caface_status cafi_strdup(char **out, const char *text, caface_error *err)
         memcpy(*out, text, size);
     return st;
 }
+
+/* ---- the buffer ------------------------------------------------------------- */
 
 static bool buf_reserve(cafi_buf *buf, size_t more)
 {
@@ -113,7 +188,7 @@ static bool buf_reserve(cafi_buf *buf, size_t more)
         if (!cafi_mul_size(capacity, 2, &capacity))
             return false;
     if (capacity > buf->capacity) {
-        grown = realloc(buf->data, capacity);
+        grown = take_again(buf->data, capacity);
         if (!grown)
             return false;
         buf->data = grown;
@@ -155,6 +230,12 @@ void cafi_buf_printf(cafi_buf *buf, const char *fmt, ...)
         buf->size += (size_t)n;
     }
     va_end(again);
+}
+
+void cafi_buf_trim(cafi_buf *buf)
+{
+    if (buf->data && !cafi_resize(&buf->data, buf->size + 1, 1, NULL))
+        buf->capacity = buf->size + 1;
 }
 
 void cafi_buf_free(cafi_buf *buf)

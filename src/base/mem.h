@@ -1,5 +1,6 @@
 /* Memory whose size products are checked, and a growing byte buffer.
- * Everything returned here is freed with free(). */
+ * Everything returned here is freed with free(). All memory of the libraries
+ * and of the tool is taken here, so that a test can make any of it fail. */
 #ifndef CAFI_BASE_MEM_H
 #define CAFI_BASE_MEM_H
 
@@ -35,6 +36,16 @@ caface_status cafi_alloc_f32(float **out, size_t rows, size_t cols, caface_error
 /* The same for elements whose size is known at run time; array as out above. */
 caface_status cafi_grow(void *array, size_t *capacity, size_t need, size_t size, caface_error *err);
 
+/* CAFI_RESIZE(T **array, size_t count, caface_error *err): exactly count elements
+ * of T, at least 1; *array may be NULL. On ENOMEM the array is as it was. */
+#define CAFI_RESIZE(array, count, err) cafi_resize((array), (count), sizeof **(array), (err))
+
+/* The same for elements whose size is known at run time; array as out above. */
+caface_status cafi_resize(void *array, size_t count, size_t size, caface_error *err);
+
+/* size bytes that are not zeroed: they cost address space until they are written. */
+caface_status cafi_alloc_bytes(unsigned char **out, size_t size, caface_error *err);
+
 /* A copy of a NUL-terminated string. */
 caface_status cafi_strdup(char **out, const char *text, caface_error *err);
 
@@ -51,6 +62,15 @@ typedef struct cafi_buf {
 void cafi_buf_append(cafi_buf *buf, const void *bytes, size_t n);
 void cafi_buf_text(cafi_buf *buf, const char *text);
 void cafi_buf_printf(cafi_buf *buf, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Gives back the room that nothing was appended to. */
+void cafi_buf_trim(cafi_buf *buf);
 void cafi_buf_free(cafi_buf *buf);
+
+/* For tests. Allocations first, first + 1, ... first + count - 1 from now on fail
+ * (1 is the next one, in any thread); the counting begins anew with each call, and
+ * a count of 0 ends it. What other libraries take for themselves is not counted. */
+void cafi_mem_fail(uint64_t first, uint64_t count);
+/* How many allocations have failed for that reason since the last cafi_mem_fail. */
+uint64_t cafi_mem_failures(void);
 
 #endif

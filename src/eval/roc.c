@@ -57,15 +57,10 @@ static caface_status draw(walk *w, point p, bool always, caface_error *err)
         return CAFACE_OK;
     if (roc->points == w->capacity) {
         size_t capacity = w->capacity ? w->capacity * 2 : 256;
-        double *x = realloc(roc->far_curve, capacity * sizeof *x);
-        double *y = NULL;
+        caface_status st = CAFI_RESIZE(&roc->far_curve, capacity, err);
 
-        if (x)
-            roc->far_curve = x;
-        y = x ? realloc(roc->tar_curve, capacity * sizeof *y) : NULL;
-        if (!y)
-            return cafi_fail_memory(err, capacity * sizeof *y);
-        roc->tar_curve = y;
+        if (st || (st = CAFI_RESIZE(&roc->tar_curve, capacity, err)))
+            return st;
         w->capacity = capacity;
     }
     roc->far_curve[roc->points] = (double)p.fp / (double)roc->impostor;

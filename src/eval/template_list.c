@@ -17,17 +17,6 @@ typedef struct rows {
     cafi_names subjects;
 } rows;
 
-static caface_status grow(void **array, size_t count, size_t size, caface_error *err)
-{
-    size_t bytes = 0;
-    void *grown = NULL;
-
-    if (!cafi_mul_size(count, size, &bytes) || !(grown = realloc(*array, bytes)))
-        return cafi_fail_memory(err, bytes);
-    *array = grown;
-    return CAFACE_OK;
-}
-
 static caface_status reserve(cafi_template_list *list, rows *r, caface_error *err)
 {
     size_t capacity = r->capacity ? r->capacity * 2 : 1024;
@@ -38,10 +27,10 @@ static caface_status reserve(cafi_template_list *list, rows *r, caface_error *er
     if (list->rows >= CAFI_MAX_TEMPLATES)
         return cafi_fail(err, CAFACE_ELIMIT, "%s: more than %u rows", list->path,
                          CAFI_MAX_TEMPLATES);
-    if ((st = grow((void **)&r->template_id, capacity, sizeof *r->template_id, err)) ||
-        (st = grow((void **)&r->subject, capacity, sizeof *r->subject, err)) ||
-        (st = grow((void **)&list->media, capacity, sizeof *list->media, err)) ||
-        (st = grow((void **)&list->line, capacity, sizeof *list->line, err)))
+    if ((st = CAFI_RESIZE(&r->template_id, capacity, err)) ||
+        (st = CAFI_RESIZE(&r->subject, capacity, err)) ||
+        (st = CAFI_RESIZE(&list->media, capacity, err)) ||
+        (st = CAFI_RESIZE(&list->line, capacity, err)))
         return st;
     r->capacity = capacity;
     return CAFACE_OK;

@@ -144,16 +144,11 @@ static void *read_frames(void *arg)
 
 static caface_status reserve_crops(slot *s, size_t count, caface_error *err)
 {
-    uint8_t *grown = NULL;
-    size_t bytes = 0;
+    caface_status st = CAFACE_OK;
 
-    if (count <= s->crop_room)
-        return CAFACE_OK;
-    if (!cafi_mul_size(count, CAFI_CROP_BYTES, &bytes) || !(grown = realloc(s->crops, bytes)))
-        return cafi_fail_memory(err, bytes);
-    s->crops = grown;
-    s->crop_room = count;
-    return CAFACE_OK;
+    if (count > s->crop_room && !(st = cafi_resize(&s->crops, count, CAFI_CROP_BYTES, err)))
+        s->crop_room = count;
+    return st;
 }
 
 /* Aligned crops; a face whose landmarks cannot be aligned is no face. */

@@ -113,17 +113,6 @@ static caface_status escape(parser *p, cafi_buf *out)
     return CAFACE_OK;
 }
 
-/* A buffer starts at 256 bytes, too much for millions of short strings. */
-static void trim(cafi_buf *out)
-{
-    char *less = realloc(out->data, out->size + 1);
-
-    if (less) {
-        out->data = less;
-        out->capacity = out->size + 1;
-    }
-}
-
 /* The opening quote is the next byte. */
 static caface_status string(parser *p, cafi_buf *out)
 {
@@ -154,7 +143,7 @@ static caface_status string(parser *p, cafi_buf *out)
     cafi_buf_append(out, "", 0); /* so that an empty string has its NUL */
     if (out->failed)
         return cafi_fail_memory(p->err, out->size);
-    trim(out);
+    cafi_buf_trim(out);
     return CAFACE_OK;
 }
 
@@ -239,23 +228,16 @@ static caface_status value(parser *p, cafi_value *out);
 static caface_status grow_list(parser *p, cafi_value *list, size_t *capacity)
 {
     size_t bigger = *capacity ? *capacity * 2 : 4;
-    cafi_value *items = NULL;
-    char **keys = NULL;
+    caface_status st = CAFACE_OK;
 
     if (list->u.list.count < *capacity)
         return CAFACE_OK;
-    items = realloc(list->u.list.items, bigger * sizeof *items);
-    if (!items)
-        return cafi_fail_memory(p->err, bigger * sizeof *items);
-    list->u.list.items = items;
-    if (list->kind == CAFI_DICT) {
-        keys = realloc(list->u.list.keys, bigger * sizeof *keys);
-        if (!keys)
-            return cafi_fail_memory(p->err, bigger * sizeof *keys);
-        list->u.list.keys = keys;
-    }
-    *capacity = bigger;
-    return CAFACE_OK;
+    st = CAFI_RESIZE(&list->u.list.items, bigger, p->err);
+    if (!st && list->kind == CAFI_DICT)
+        st = CAFI_RESIZE(&list->u.list.keys, bigger, p->err);
+    if (!st)
+        *capacity = bigger;
+    return st;
 }
 
 /* "key" : for an object. Keys are C strings throughout, so NUL is refused. */

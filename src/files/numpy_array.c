@@ -119,11 +119,12 @@ static caface_status decode_latin1(cafi_bundle *bundle, const cafi_node *text, c
 {
     const unsigned char *p = (const unsigned char *)text->u.bytes.data;
     const unsigned char *end = p + text->u.bytes.size;
-    unsigned char *memory = malloc(text->u.bytes.size + 1);
+    unsigned char *memory = NULL;
     size_t n = 0;
+    caface_status st = cafi_alloc_bytes(&memory, text->u.bytes.size + 1, err);
 
-    if (!memory)
-        return cafi_fail_memory(err, text->u.bytes.size + 1);
+    if (st)
+        return st;
     while (p < end) {
         unsigned c = *p++;
 

@@ -386,10 +386,10 @@ caface_status cafi_zip_inflate(cafi_zip *zip, size_t entry, unsigned char **out,
                          (int)(e->name_size < 200 ? e->name_size : 200), e->name, e->method);
     if ((st = check_budget(zip, e, err)))
         return st;
-    /* One byte more, which inflating must not reach. malloc: a claimed size
-     * costs address space only until bytes really arrive. */
-    if (!(memory = malloc(e->size + 1)))
-        return cafi_fail_memory(err, e->size + 1);
+    /* One byte more, which inflating must not reach. A claimed size costs
+     * address space only until bytes really arrive. */
+    if ((st = cafi_alloc_bytes(&memory, e->size + 1, err)))
+        return st;
     if (e->method == STORED)
         memcpy(memory, zip->file->data + at, e->size);
     else if (!inflate_all(zip->file->data + at, e->packed, memory, e->size))

@@ -276,8 +276,7 @@ static void bind_assignment(cafi_binder *binder, caface_model *m)
     m->centres = cafi_bind_tensor(binder, 3, centres, CLUSTER "group_token");
     if (cafi_binder_status(binder))
         return;
-    row = calloc(D, sizeof *row);
-    if (!row) {
+    if (CAFI_NEW(&row, D, NULL)) {
         cafi_binder_fail(binder, CAFACE_ENOMEM, "out of memory: %zu bytes", D * sizeof *row);
         return;
     }

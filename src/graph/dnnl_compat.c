@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
+
 /* oneDNN's prototypes name arrays of DNNL_MAX_NDIMS; shorter ones are meant,
  * and compilers complain: copy them. */
 typedef struct full_dims {
@@ -86,9 +88,9 @@ static dnnl_status_t describe(dnnl_primitive_desc_t *out, dnnl_engine_t engine,
 cafi_md cafi_md_new(int ndim, const dnnl_dim_t *dims, dnnl_data_type_t type, dnnl_format_tag_t tag)
 {
     full_dims full = fill(ndim, dims);
-    cafi_md md = malloc(sizeof *md);
+    cafi_md md = NULL;
 
-    if (md && dnnl_memory_desc_init_by_tag(md, ndim, full.dims, type, tag)) {
+    if (!CAFI_NEW(&md, 1, NULL) && dnnl_memory_desc_init_by_tag(md, ndim, full.dims, type, tag)) {
         free(md);
         return NULL;
     }

@@ -12,10 +12,13 @@ caface_status cafi_frame_reserve(cafi_frame *frame, size_t width, size_t height,
         return cafi_fail_memory(err, ~0ULL);
     if (bytes > frame->capacity) {
         /* The scaler's vector code may write a little past the last row. */
-        uint8_t *rgb = bytes <= SIZE_MAX - 64 ? malloc(bytes + 64) : NULL;
+        uint8_t *rgb = NULL;
+        caface_status st = CAFACE_OK;
 
-        if (!rgb)
+        if (bytes > SIZE_MAX - 64)
             return cafi_fail_memory(err, bytes);
+        if ((st = cafi_alloc_bytes(&rgb, bytes + 64, err)))
+            return st;
         free(frame->rgb);
         frame->rgb = rgb;
         frame->capacity = bytes;

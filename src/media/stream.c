@@ -390,9 +390,8 @@ caface_status cafi_stream_pixels(cafi_stream *s, cafi_frame *frame, caface_error
     if (!upright && s->flat_capacity < width * height * 3) {
         free(s->flat);
         s->flat_capacity = 0;
-        s->flat = malloc(width * height * 3 + 64); /* see cafi_frame_reserve */
-        if (!s->flat)
-            return cafi_fail_memory(err, width * height * 3);
+        if ((st = cafi_alloc_bytes(&s->flat, width * height * 3 + 64, err)))
+            return st; /* 64: see cafi_frame_reserve */
         s->flat_capacity = width * height * 3;
     }
     planes[0] = upright ? frame->rgb : s->flat;

@@ -92,6 +92,76 @@ static void pool_runs_every_task_once(void **state)
     }
 }
 
+/* Every kind of allocation fails when it is its turn, and leaves all as it was. */
+static void allocations_fail_on_demand(void **state)
+{
+    caface_error err;
+    float *rows = NULL;
+    int *numbers = NULL;
+    unsigned char *bytes = NULL;
+    char *text = NULL;
+    size_t capacity = 0;
+    cafi_buf buf = {0};
+
+    (void)state;
+    for (uint64_t k = 1; k <= 7; k++) {
+        caface_status want = CAFACE_OK;
+
+        cafi_mem_fail(k, 1);
+        for (uint64_t i = 1; i <= 7; i++) {
+            caface_status st = CAFACE_OK;
+
+            want = i == k ? CAFACE_ENOMEM : CAFACE_OK;
+            assert_int_equal(cafi_mem_failures(), i > k);
+            switch (i) {
+            case 1:
+                st = CAFI_NEW(&numbers, 3, &err);
+                break;
+            case 2:
+                capacity = 3 * (k != 1);
+                st = CAFI_GROW(&numbers, &capacity, 20, &err);
+                assert_int_equal(capacity, st ? 3 * (k != 1) : k != 1 ? 24 : 32);
+                break;
+            case 3:
+                st = cafi_alloc_f32(&rows, 2, 5, &err);
+                break;
+            case 4:
+                st = cafi_alloc_bytes(&bytes, 9, &err);
+                break;
+            case 5:
+                st = cafi_strdup(&text, "text", &err);
+                break;
+            case 6:
+                st = CAFI_RESIZE(&numbers, 40, &err);
+                break;
+            default:
+                cafi_buf_text(&buf, "text");
+                st = buf.failed ? CAFACE_ENOMEM : CAFACE_OK;
+            }
+            assert_int_equal(st, want);
+            if (st && i < 7)
+                assert_non_null(strstr(err.message, "out of memory"));
+        }
+        assert_int_equal(cafi_mem_failures(), 1);
+        cafi_mem_fail(0, 0);
+        cafi_buf_free(&buf);
+        free(text);
+        free(bytes);
+        free(rows);
+        free(numbers);
+        numbers = NULL;
+    }
+    cafi_mem_fail(2, 2);
+    assert_int_equal(cafi_strdup(&text, "a", &err), CAFACE_OK);
+    free(text);
+    assert_int_equal(cafi_strdup(&text, "b", &err), CAFACE_ENOMEM);
+    assert_int_equal(cafi_strdup(&text, "c", &err), CAFACE_ENOMEM);
+    assert_int_equal(cafi_strdup(&text, "d", &err), CAFACE_OK);
+    free(text);
+    assert_int_equal(cafi_mem_failures(), 2);
+    cafi_mem_fail(0, 0);
+}
+
 static void denormals_flush_and_come_back(void **state)
 {
     volatile float tiny = 1e-40f;
@@ -116,6 +186,7 @@ int main(void)
         cmocka_unit_test(errors_carry_one_sentence),
         cmocka_unit_test(buffer_grows),
         cmocka_unit_test(pool_runs_every_task_once),
+        cmocka_unit_test(allocations_fail_on_demand),
         cmocka_unit_test(denormals_flush_and_come_back),
     };
     return cmocka_run_group_tests_name("base", tests, NULL, NULL);
