@@ -1,5 +1,4 @@
 /* caface prepare centers: class centres from face crops or a feature set. */
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -12,13 +11,16 @@
 
 typedef struct centers_options {
     cli_common common;
-    const char *model, *output, *precision;
+    const char *model, *output, *precision, *mean;
     bool flip;
 } centers_options;
 
 static void defaults(void *arg)
 {
-    ((centers_options *)arg)->precision = "fp32";
+    centers_options *o = arg;
+
+    o->precision = "fp32";
+    o->mean = "unit";
 }
 
 #define MEMBER(m) offsetof(centers_options, m)
@@ -27,6 +29,8 @@ static const cli_option options[] = {
     {"model", 'm', CLI_STRING, MEMBER(model), "M", "the backbone; not for a feature set", 0, 0},
     {"output", 'o', CLI_STRING, MEMBER(output), "FILE", "the .safetensors file to write", 0, 0},
     {"flip", 0, CLI_FLAG, MEMBER(flip), NULL, "mirrored crops count too", 0, 0},
+    {"mean", 0, CLI_STRING, MEMBER(mean), "KIND",
+     "unit (default): of features of length 1; raw: long ones count more", 0, 0},
     {"precision", 0, CLI_STRING, MEMBER(precision), "P", "fp32 (default), bf16 or int8", 0, 0},
     {0},
 };
@@ -37,8 +41,8 @@ typedef struct outcome {
     size_t classes;
 } outcome;
 
-static caface_status from_faces(const centers_options *o, prepare_work *work, outcome *out,
-                                caface_error *err)
+static caface_status from_faces(const centers_options *o, cafi_center_mean mean, prepare_work *work,
+                                outcome *out, caface_error *err)
 {
     cafi_build_options build = {0};
     float *centres = NULL;
@@ -53,8 +57,8 @@ static caface_status from_faces(const centers_options *o, prepare_work *work, ou
     out->classes = cafi_face_list_classes(work->faces);
     st = cafi_alloc_f32(&centres, out->classes, C, err);
     if (!st)
-        st = cafi_build_centres(work->faces, work->encoder, o->flip, &build, centres, &out->result,
-                                err);
+        st = cafi_build_centres(work->faces, work->encoder, o->flip, mean, &build, centres,
+                                &out->result, err);
     cli_progress_end(&work->progress);
     if (!st)
         st = cafi_centres_save(o->output, centres, cafi_face_list_class_names(work->faces),
@@ -63,82 +67,19 @@ static caface_status from_faces(const centers_options *o, prepare_work *work, ou
     return st;
 }
 
-typedef struct labelled {
-    const char *label;
-    size_t row;
-} labelled;
-
-static int by_label(const void *a, const void *b)
-{
-    const labelled *x = a;
-    const labelled *y = b;
-    int order = strcmp(x->label, y->label);
-
-    return order ? order : x->row < y->row ? -1 : x->row > y->row;
-}
-
-/* Rows sorted by label: centres [classes][C] and their names. */
-static caface_status mean_rows(const cafi_feature_set *set, const labelled *rows, float *centres,
-                               const char **names, size_t *classes, caface_error *err)
-{
-    double *sum = NULL;
-    float *row = NULL;
-    size_t C = set->C;
-    caface_status st = CAFI_NEW(&sum, C, err);
-
-    if (!st)
-        st = cafi_alloc_f32(&row, 1, C, err);
-    for (size_t i = 0; i < set->N && !st; i++) {
-        double square = 0.0;
-
-        cafi_feature_set_rows(set, rows[i].row, 1, row, NULL);
-        for (size_t c = 0; c < C; c++)
-            sum[c] += (double)row[c];
-        if (i + 1 < set->N && !strcmp(rows[i].label, rows[i + 1].label))
-            continue;
-        for (size_t c = 0; c < C; c++)
-            square += sum[c] * sum[c];
-        if (!(square > 0.0) || !isfinite(square))
-            st = cafi_fail(err, CAFACE_EFORMAT, "%s: the features of %.100s have no mean",
-                           set->path, rows[i].label);
-        for (size_t c = 0; c < C && !st; c++) {
-            centres[*classes * C + c] = (float)(sum[c] / sqrt(square));
-            sum[c] = 0.0;
-        }
-        names[(*classes)++] = rows[i].label;
-    }
-    free(sum);
-    free(row);
-    return st;
-}
-
-static caface_status from_set(const centers_options *o, outcome *out, caface_error *err)
+static caface_status from_set(const centers_options *o, cafi_center_mean mean, outcome *out,
+                              caface_error *err)
 {
     cafi_feature_set *set = NULL;
-    labelled *rows = NULL;
-    float *centres = NULL;
+    float *centers = NULL;
     const char **names = NULL;
-    int column = -1;
     caface_status st = cafi_feature_set_open(&set, o->common.args.items[0], err);
 
-    if (!st && set->index)
-        column = cafi_index_column(set->index, "label");
-    if (!st && (column < 0 || !set->N))
-        st = cafi_fail(err, CAFACE_EFORMAT, "%s: centres need rows with labels",
-                       o->common.args.items[0]);
-    if (!st && !(st = CAFI_NEW(&rows, set->N, err)) &&
-        !(st = cafi_alloc_f32(&centres, set->N, set->C, err)) &&
-        !(st = CAFI_NEW(&names, set->N, err))) {
-        for (size_t i = 0; i < set->N; i++)
-            rows[i] = (labelled){cafi_index_text(set->index, (size_t)column, i), i};
-        qsort(rows, set->N, sizeof *rows, by_label);
+    if (!st && !(st = cafi_centers_of_set(set, mean, &centers, &names, &out->classes, err))) {
         out->result.images = set->N;
-        st = mean_rows(set, rows, centres, names, &out->classes, err);
-        if (!st)
-            st = cafi_centres_save(o->output, centres, names, out->classes, set->C, err);
+        st = cafi_centres_save(o->output, centers, names, out->classes, set->C, err);
     }
-    free(rows);
-    free(centres);
+    free(centers);
     free(names);
     cafi_feature_set_close(set);
     return st;
@@ -165,9 +106,12 @@ static int run(void *arg)
     caface_status st;
     int status = CLI_FAILED;
     bool set = is_set(o->common.args.items[0]);
+    cafi_center_mean mean;
 
     if (!o->output)
         return cli_usage("prepare centers", "-o FILE is needed");
+    if (!cafi_center_mean_parse(&mean, o->mean))
+        return cli_usage("prepare centers", "--mean %s: unit or raw", o->mean);
     if (set && (o->model || o->flip))
         return cli_usage("prepare centers",
                          "--model and --flip are for pictures, %s is a feature set",
@@ -175,7 +119,7 @@ static int run(void *arg)
     if (!set && !o->model)
         return cli_usage("prepare centers", "--model M is needed for pictures");
     cli_interrupt_begin();
-    st = set ? from_set(o, &out, &err) : from_faces(o, &work, &out, &err);
+    st = set ? from_set(o, mean, &out, &err) : from_faces(o, mean, &work, &out, &err);
     if (!st)
         status = prepare_report(&work, &out.result, o->output, out.classes);
     prepare_end(&work);
@@ -187,8 +131,9 @@ const cli_command cli_prepare_centers = {
     .name = "prepare centers",
     .summary = "class centres from face crops or a feature set",
     .synopsis = "FACES|SET [--model M] -o FILE.safetensors",
-    .text = "A class's centre is the mean of the features of its pictures, brought to\n"
-            "length 1. FACES is a folder with a folder for each person or a record set of\n"
+    .text = "A class's centre is the mean of the features of its pictures, each brought to\n"
+            "length 1 first as in the release (--mean raw: as they are), and is brought to\n"
+            "length 1 itself. FACES is a folder with a folder for each person or a record set of\n"
             "pictures, SET a feature set with labels. The file holds center.weight\n"
             "[classes][C] and the classes' names, by which training finds them.",
     .example =

@@ -1,5 +1,6 @@
 #include "dataset/centres.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,6 +8,115 @@
 #include "files/bundle.h"
 #include "files/names.h"
 #include "files/safetensors.h"
+
+bool cafi_center_mean_parse(cafi_center_mean *out, const char *text)
+{
+    *out = !strcmp(text, "raw") ? CAFI_CENTER_RAW : CAFI_CENTER_UNIT;
+    return *out == CAFI_CENTER_RAW || !strcmp(text, "unit");
+}
+
+void cafi_center_add(double *sum, const float *feature, size_t C, cafi_center_mean mean)
+{
+    double square = 0.0;
+    double scale = 1.0;
+
+    for (size_t c = 0; c < C; c++)
+        square += (double)feature[c] * (double)feature[c];
+    if (!(square > 0.0))
+        return;
+    if (mean == CAFI_CENTER_UNIT)
+        scale = 1.0 / sqrt(square);
+    for (size_t c = 0; c < C; c++)
+        sum[c] += scale * (double)feature[c];
+}
+
+bool cafi_center_finish(float *to, const double *sum, size_t C)
+{
+    double square = 0.0;
+
+    for (size_t c = 0; c < C; c++)
+        square += sum[c] * sum[c];
+    if (!(square > 0.0) || !isfinite(square))
+        return false;
+    for (size_t c = 0; c < C; c++)
+        to[c] = (float)(sum[c] / sqrt(square));
+    return true;
+}
+
+/* --- of a feature set ------------------------------------------------------------ */
+
+typedef struct labelled {
+    const char *label;
+    size_t row;
+} labelled;
+
+static int by_label(const void *a, const void *b)
+{
+    const labelled *x = a;
+    const labelled *y = b;
+    int order = strcmp(x->label, y->label);
+
+    return order ? order : x->row < y->row ? -1 : x->row > y->row;
+}
+
+/* Rows sorted by label: centres [classes][C] and their names. */
+static caface_status mean_rows(const cafi_feature_set *set, const labelled *rows,
+                               cafi_center_mean mean, float *centers, const char **names,
+                               size_t *classes, caface_error *err)
+{
+    double *sum = NULL;
+    float *row = NULL;
+    size_t C = set->C;
+    caface_status st = CAFI_NEW(&sum, C, err);
+
+    if (!st)
+        st = cafi_alloc_f32(&row, 1, C, err);
+    *classes = 0;
+    for (size_t i = 0; i < set->N && !st; i++) {
+        cafi_feature_set_rows(set, rows[i].row, 1, row, NULL);
+        cafi_center_add(sum, row, C, mean);
+        if (i + 1 < set->N && !strcmp(rows[i].label, rows[i + 1].label))
+            continue;
+        if (!cafi_center_finish(centers + *classes * C, sum, C))
+            st = cafi_fail(err, CAFACE_EFORMAT, "%s: the features of %.100s have no mean",
+                           set->path, rows[i].label);
+        memset(sum, 0, C * sizeof *sum);
+        names[(*classes)++] = rows[i].label;
+    }
+    free(sum);
+    free(row);
+    return st;
+}
+
+caface_status cafi_centers_of_set(const cafi_feature_set *set, cafi_center_mean mean, float **out,
+                                  const char ***names, size_t *classes, caface_error *err)
+{
+    int column = set->index ? cafi_index_column(set->index, "label") : -1;
+    labelled *rows = NULL;
+    caface_status st;
+
+    *out = NULL;
+    *names = NULL;
+    if (column < 0 || !set->N)
+        return cafi_fail(err, CAFACE_EFORMAT, "%s: centres need rows with labels", set->path);
+    if (!(st = CAFI_NEW(&rows, set->N, err)) && !(st = cafi_alloc_f32(out, set->N, set->C, err)) &&
+        !(st = CAFI_NEW(names, set->N, err))) {
+        for (size_t i = 0; i < set->N; i++)
+            rows[i] = (labelled){cafi_index_text(set->index, (size_t)column, i), i};
+        qsort(rows, set->N, sizeof *rows, by_label);
+        st = mean_rows(set, rows, mean, *out, *names, classes, err);
+    }
+    free(rows);
+    if (st) {
+        free(*out);
+        free(*names);
+        *out = NULL;
+        *names = NULL;
+    }
+    return st;
+}
+
+/* --- files ----------------------------------------------------------------------- */
 
 /* The row of each class of the store, by name. */
 static caface_status match_names(size_t *rows, const cafi_value *list, const char *path,

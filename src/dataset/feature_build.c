@@ -1,6 +1,5 @@
 #include "dataset/feature_build.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -420,7 +419,7 @@ caface_status cafi_build_features(const cafi_face_list *faces, cafi_encoder *enc
 
 /* sum[class] += features of a block's good pictures. */
 static void add_features(double *sum, size_t *counts, const cafi_block *block,
-                         const cafi_face_list *faces, size_t first, size_t C)
+                         const cafi_face_list *faces, size_t first, size_t C, cafi_center_mean mean)
 {
     size_t row = 0;
 
@@ -430,8 +429,7 @@ static void add_features(double *sum, size_t *counts, const cafi_block *block,
         if (!block->ok[i])
             continue;
         for (size_t v = 0; v < block->variants; v++, row++)
-            for (size_t c = 0; c < C; c++)
-                sum[class_of * C + c] += (double)block->features[row * C + c];
+            cafi_center_add(sum + class_of * C, block->features + row * C, C, mean);
         counts[class_of]++;
     }
 }
@@ -439,25 +437,18 @@ static void add_features(double *sum, size_t *counts, const cafi_block *block,
 static caface_status finish_centres(float *out, const double *sum, const size_t *counts,
                                     const cafi_face_list *faces, size_t C, caface_error *err)
 {
-    for (size_t k = 0; k < cafi_face_list_classes(faces); k++) {
-        double square = 0.0;
-
-        for (size_t c = 0; c < C; c++)
-            square += sum[k * C + c] * sum[k * C + c];
-        if (!counts[k] || !(square > 0.0))
+    for (size_t k = 0; k < cafi_face_list_classes(faces); k++)
+        if (!counts[k] || !cafi_center_finish(out + k * C, sum + k * C, C))
             return cafi_fail(err, CAFACE_EFORMAT,
                              "class %.100s has no centre: none of its pictures "
                              "could be used",
                              cafi_face_list_class_names(faces)[k]);
-        for (size_t c = 0; c < C; c++)
-            out[k * C + c] = (float)(sum[k * C + c] / sqrt(square));
-    }
     return CAFACE_OK;
 }
 
 caface_status cafi_build_centres(const cafi_face_list *faces, cafi_encoder *encoder, bool flip,
-                                 const cafi_build_options *options, float *out,
-                                 cafi_build_result *result, caface_error *err)
+                                 cafi_center_mean mean, const cafi_build_options *options,
+                                 float *out, cafi_build_result *result, caface_error *err)
 {
     size_t C = cafi_encoder_feature_size(encoder);
     size_t count = cafi_face_list_count(faces);
@@ -476,7 +467,7 @@ caface_status cafi_build_centres(const cafi_face_list *faces, cafi_encoder *enco
 
         if ((st = cafi_block_encode(&block, faces, first, n, encoder, options, err)))
             break;
-        add_features(sum, counts, &block, faces, first, C);
+        add_features(sum, counts, &block, faces, first, C, mean);
         result->images += block.good;
         result->failed += n - block.good;
         result->stopped = !options->progress(options->ctx, first + n, count);

@@ -3,6 +3,7 @@
 #define CAFI_DATASET_FEATURE_BUILD_H
 
 #include "base/threads.h"
+#include "dataset/centres.h"
 #include "dataset/face_list.h"
 #include "models/encoder.h"
 
@@ -42,7 +43,7 @@ caface_status cafi_build_features(const cafi_face_list *faces, cafi_encoder *enc
  * flip is set, brought to length 1. out [classes][C]. A class whose pictures all
  * fail is EFORMAT. */
 caface_status cafi_build_centres(const cafi_face_list *faces, cafi_encoder *encoder, bool flip,
-                                 const cafi_build_options *options, float *out,
-                                 cafi_build_result *result, caface_error *err);
+                                 cafi_center_mean mean, const cafi_build_options *options,
+                                 float *out, cafi_build_result *result, caface_error *err);
 
 #endif
