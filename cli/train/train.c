@@ -31,13 +31,13 @@ typedef struct train_options {
     size_t chunk;
     double far;
     size_t epochs, batch, accumulate;
-    double lr, gamma, weight_decay, beta1, beta2, eps, momentum, clip;
+    double lr, gamma, weight_decay, beta1, beta2, eps, momentum, clip, clip_value;
     const char *milestones, *schedule, *optimizer;
     size_t clusters, blocks; /* 0: not given */
     size_t group;
     bool scalar;
     double drop, centre_weight, memory_weight;
-    bool memory_mean;
+    bool memory_mean, decay_all;
     size_t seed, save_every, log_every, stop_after;
     bool resume, sync;
 } train_options;
@@ -78,11 +78,15 @@ static const cli_option options[] = {
     OPTION("gamma", CLI_REAL, gamma, "X", "factor at a milestone (0.1)", 0, 1e6),
     OPTION("optimizer", CLI_STRING, optimizer, "NAME", "adamw, adam or sgd (adamw)", 0, 0),
     OPTION("weight-decay", CLI_REAL, weight_decay, "X", "weight decay (5e-4)", 0, 1e6),
+    OPTION("decay-all", CLI_FLAG, decay_all, NULL,
+           "adam and sgd: weight decay of biases and other vectors too (adamw: always)", 0, 0),
     OPTION("beta1", CLI_REAL, beta1, "X", "Adam's decay of the mean gradient (0.9)", 0, 0.999999),
     OPTION("beta2", CLI_REAL, beta2, "X", "Adam's decay of the mean square (0.999)", 0, 0.999999),
     OPTION("eps", CLI_REAL, eps, "X", "added to Adam's root mean square (1e-8)", 1e-30, 1),
     OPTION("momentum", CLI_REAL, momentum, "X", "momentum of sgd (0.9)", 0, 1),
     OPTION("clip", CLI_REAL, clip, "X", "largest norm of the gradient; 0: any (0)", 0, 1e30),
+    OPTION("clip-value", CLI_REAL, clip_value, "X",
+           "largest absolute value of a number of the gradient; 0: any (0)", 0, 1e30),
     OPTION("clusters", CLI_SIZE, clusters, "N", "cluster centres M (4)", 1, 64),
     OPTION("blocks", CLI_SIZE, blocks, "N", "blocks L of both networks (2)", 1, 16),
     OPTION("scalar", CLI_FLAG, scalar, NULL, "one weight a cluster, not one a channel", 0, 0),
@@ -202,6 +206,10 @@ static int configure(job *j)
         return cli_usage("train", "--milestones %s: ascending epochs, such as 6,9", o->milestones);
     if (o->group % 2)
         return cli_usage("train", "--group %zu: an even number", o->group);
+    if (o->clip > 0.0 && o->clip_value > 0.0)
+        return cli_usage("train", "--clip and --clip-value exclude each other");
+    if (o->decay_all && c->optimiser.kind == CAFI_ADAMW)
+        return cli_usage("train", "--decay-all: adamw decays all weights anyway");
     c->schedule.cosine = !strcmp(o->schedule, "cosine");
     c->schedule.lr = o->lr;
     c->schedule.gamma = o->gamma;
@@ -213,7 +221,9 @@ static int configure(job *j)
     c->epochs = o->epochs;
     c->batch = o->batch;
     c->accumulate = o->accumulate;
+    c->optimiser.decay_all = o->decay_all;
     c->clip = o->clip;
+    c->clip_value = o->clip_value;
     c->seed = o->seed;
     c->save_every = o->save_every;
     c->log_every = o->log_every;

@@ -20,6 +20,10 @@ static void describe_schedule(cafi_buf *t, const cafi_train_config *c)
     }
     cafi_buf_printf(t, ", %s, decay %.9g, clip %.9g", cafi_optimiser_name(o->kind), o->weight_decay,
                     c->clip);
+    if (c->clip_value > 0.0)
+        cafi_buf_printf(t, ", clip value %.9g", c->clip_value);
+    if (o->kind != CAFI_ADAMW)
+        cafi_buf_text(t, o->decay_all ? ", decay of all" : ", decay of matrices");
     if (o->kind == CAFI_SGD)
         cafi_buf_printf(t, ", momentum %.9g", o->momentum);
     else

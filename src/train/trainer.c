@@ -78,9 +78,29 @@ static caface_status check_config(const run *r, caface_error *err)
         return cafi_fail(
             err, CAFACE_EINVAL,
             "epochs, batch, accumulated batches and rows of the log must be 1 or more");
+    if (c->clip > 0.0 && c->clip_value > 0.0)
+        return cafi_fail(err, CAFACE_EINVAL,
+                         "the gradient is clipped by norm or by value, not by both");
     if (!(c->schedule.lr >= 0.0) || !isfinite(c->schedule.lr))
         return cafi_fail(err, CAFACE_EINVAL, "learning rate %g: must be 0 or more", c->schedule.lr);
     return CAFACE_OK;
+}
+
+/* As in the release, Adam and SGD do not decay biases and other vectors. Scalars (gates, the
+ * scale of the norm's embedding) are decayed there, and so here; AdamW decays all. */
+static caface_status spare_vectors(run *r, caface_error *err)
+{
+    caface_status st = CAFACE_OK;
+
+    if (r->c->optimiser.kind == CAFI_ADAMW || r->c->optimiser.decay_all)
+        return CAFACE_OK;
+    for (size_t i = 0; i < r->params.count && !st; i++) {
+        const cafi_param *p = &r->params.items[i];
+
+        if (p->ndim == 1)
+            st = cafi_optimiser_spare(&r->state.optimiser, p->offset, p->count, err);
+    }
+    return st;
 }
 
 static caface_status allocate(run *r, caface_error *err)
@@ -98,7 +118,7 @@ static caface_status allocate(run *r, caface_error *err)
         (st = cafi_alloc_f32(&r->state.weights, 1, r->params.total, err)) ||
         (st = cafi_alloc_f32(&r->grad, 1, r->params.total, err)) ||
         (st = cafi_optimiser_new(&r->state.optimiser, &r->c->optimiser, r->params.total, err)) ||
-        (st = cafi_buffers_new(&r->state.buffers, d, err)) ||
+        (st = spare_vectors(r, err)) || (st = cafi_buffers_new(&r->state.buffers, d, err)) ||
         (st = cafi_step_new(&r->step, &r->params, &r->c->net, B, r->job->pool, err)) ||
         (st = cafi_sampler_new(&r->sampler, r->job->store, r->c->net.T, r->c->seed, r->job->pool,
                                err)) ||
@@ -311,18 +331,22 @@ static caface_status one_batch(run *r, caface_error *err)
     return CAFACE_OK;
 }
 
-/* The optimiser's update from the mean of the gradients that were accumulated. */
+/* The optimiser's update from the gradients that were accumulated. A window that the epoch
+ * cuts short is divided by its full length too, as Lightning does. */
 static caface_status update(run *r, double lr, caface_error *err)
 {
     cafi_run_state *s = &r->state;
-    size_t batches = window(r); /* fewer at an epoch's end */
     caface_status st = cafi_comm_sum_f32(r->comm, r->grad, r->params.total, err);
 
     if (st)
         return st;
-    for (size_t i = 0; batches > 1 && i < r->params.total; i++)
-        r->grad[i] /= (float)batches;
-    r->progress.gradient_norm = cafi_gradient_clip(r->grad, r->params.total, r->c->clip);
+    for (size_t i = 0; r->c->accumulate > 1 && i < r->params.total; i++)
+        r->grad[i] /= (float)r->c->accumulate;
+    if (r->c->clip_value > 0.0)
+        r->progress.gradient_norm =
+            cafi_gradient_clip_values(r->grad, r->params.total, r->c->clip_value);
+    else
+        r->progress.gradient_norm = cafi_gradient_clip(r->grad, r->params.total, r->c->clip);
     if (!isfinite(r->progress.gradient_norm))
         return cafi_fail(err, CAFACE_EINVAL,
                          "epoch %llu, batch %llu: the gradient is not finite; the last checkpoint "

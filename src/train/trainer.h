@@ -26,9 +26,10 @@ typedef struct cafi_train_config {
     cafi_optimiser_config optimiser;
     cafi_schedule schedule;
     size_t epochs, batch;
-    size_t accumulate; /* batches whose gradients are averaged into one update; fewer at an epoch's
-                          end */
+    size_t accumulate; /* batches of an update, which has the sum of their gradients / accumulate;
+                          so do the fewer that an epoch may end with, as in the release */
     double clip;       /* largest gradient norm; 0: any */
+    double clip_value; /* largest absolute value of a number of the gradient; 0: any */
     uint64_t seed;
     size_t save_every; /* updates between checkpoints; 0: at the end of epochs only */
     size_t log_every;  /* updates a row of the log */

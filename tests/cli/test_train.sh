@@ -82,7 +82,7 @@ full_disk() {
 options_matter() {
     local o
     train -o "$work/sgd" --optimizer sgd || return 1
-    for o in "--beta1 0.8" "--beta2 0.9" "--eps 1e-3" "--weight-decay 0.1" "--clip 0.01" \
+    for o in "--beta1 0.8" "--beta2 0.9" "--eps 1e-3" "--weight-decay 0.1" "--clip 0.01" "--clip-value 1e-4" \
         "--gamma 0.5 --milestones 1" "--schedule cosine" "--accumulate 2" "--center-weight 0.5" \
         "--memory-weight 9" "--memory-mean" "--drop 0.5" "--optimizer adam" "--seed 7"; do
         # shellcheck disable=SC2086
@@ -90,7 +90,10 @@ options_matter() {
         ! cmp -s "$work/m$o/last.safetensors" "$work/run/last.safetensors" || { echo "# $o: no effect"; return 1; }
     done
     train -o "$work/momentum" --optimizer sgd --momentum 0.1 &&
-        ! cmp -s "$work/momentum/last.safetensors" "$work/sgd/last.safetensors"
+        ! cmp -s "$work/momentum/last.safetensors" "$work/sgd/last.safetensors" &&
+        train -o "$work/decay" --optimizer sgd --weight-decay 0.1 &&
+        train -o "$work/decay_all" --optimizer sgd --weight-decay 0.1 --decay-all &&
+        ! cmp -s "$work/decay/last.safetensors" "$work/decay_all/last.safetensors"
 }
 
 # The last centre number is one bit away.
@@ -123,6 +126,8 @@ check "--resume with another validation" fails 1 "not validated" train -o "$work
 check "a folder that holds a run" fails 1 "--resume goes on" train -o "$work/run"
 check "--resume with another seed" fails 1 "seed 43" train -o "$work/run" --resume --seed 43
 check "--milestones of no numbers" fails 2 "--milestones" train -o "$work/x" --milestones 6,x
+check "--clip and --clip-value" fails 2 "exclude" train -o "$work/x" --clip 1 --clip-value 1
+check "--decay-all of adamw" fails 2 "anyway" train -o "$work/x" --decay-all
 check "an odd group" fails 2 "even" train -o "$work/x" --group 7
 check "--init with other --blocks" fails 1 "3 clusters and 2 blocks, the options ask for 3 and 1" \
     train -o "$work/x" --init "$work/run/last.safetensors" --blocks 1
