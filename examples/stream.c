@@ -18,8 +18,8 @@ int main(int argc, char **argv)
 
     if (!st && !(st = caface_set_new(&set, model, NULL, &err))) {
         caface_model_get_info(model, &info);
-        feat = calloc(PORTION * info.C, sizeof *feat);
-        style = calloc(PORTION * info.S * 2, sizeof *style);
+        feat = (float *)calloc(PORTION * info.C, sizeof *feat);
+        style = (float *)calloc(PORTION * info.S * 2, sizeof *style);
         for (size_t n = PORTION; feat && style && !st && n == PORTION;) {
             for (n = 0; n < PORTION; n++)
                 if (fread(feat + n * info.C, sizeof *feat, info.C, stdin) < info.C ||

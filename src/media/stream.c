@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include <libavcodec/avcodec.h>
-#include <libavdevice/avdevice.h>
 #include <libavformat/avformat.h>
 #include <libavutil/avstring.h>
 #include <libavutil/display.h>
@@ -15,6 +14,7 @@
 #include <libswscale/swscale.h>
 
 #include "base/mem.h"
+#include "media/camera.h"
 
 /* How the decoded frame is turned: first swap x and y, then mirror. */
 typedef struct turn {
@@ -47,7 +47,6 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 static void prepare_library(void)
 {
     av_log_set_level(AV_LOG_QUIET);
-    avdevice_register_all();
     avformat_network_init();
 }
 
@@ -84,10 +83,11 @@ static caface_status open_container(cafi_stream *s, const char *path, caface_err
     AVDictionary *options = NULL;
     const char *name = strcmp(path, "-") == 0 ? "pipe:0" : path;
     char *address = NULL;
+    caface_status st = CAFACE_OK;
     int code = 0;
 
-    if (strncmp(path, "/dev/", 5) == 0)
-        device = av_find_input_format("v4l2");
+    if (strncmp(path, "/dev/", 5) == 0 && (st = cafi_camera_format(path, &device, err)))
+        return st;
     if (!s->info.live) {
         /* "file:" keeps a name with a colon from being taken for a protocol. */
         if (strncmp(name, "file://", 7) != 0 && !(address = av_asprintf("file:%s", name)))

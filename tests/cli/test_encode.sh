@@ -100,23 +100,27 @@ check "an output folder that cannot be" fails 1 "$work/no/x" "$caface" encode --
 check "an output that is a device" fails 1 "/dev/full" "$caface" encode --model "$model" -o /dev/full "$faces"
 check "failures leave nothing behind" eval '[ ! -e "$work/x" ] && [ -z "$(find "$work" -name "*.tmp-*")" ]'
 
-# Stopping and going on. A list with many repeats keeps it busy long enough.
-for ((i = 0; i < 400; i++)); do
-    printf '%s/ann/0%d.png\tann\n%s/bob/0%d.jpg\tbob\n' "$faces" $((i % 3 * 2)) "$faces" $((i % 3 * 2 + 1))
-done >"$work/long.txt"
+# Stopping and going on. A list with repeats keeps it busy; it is made longer until Ctrl-C comes
+# before the end, whatever the machine.
 stopped() {
-    local pid got=0
-    "$caface" encode --model "$model" --threads 1 -q -o "$work/stop" "$work/long.txt" 2>"$work/stop.err" &
-    pid=$!
-    # Ctrl-C as soon as it is at work: its temporary folder is there.
-    for ((i = 0; i < 1000; i++)); do
-        compgen -G "$work/stop.tmp-*/features.npy.tmp-*" >/dev/null && break
-        sleep 0.005
+    local pid got rows
+    for ((rows = 100; rows <= 1000000; rows *= 2)); do
+        for ((i = 0; i < rows; i++)); do
+            printf '%s/ann/0%d.png\tann\n%s/bob/0%d.jpg\tbob\n' "$faces" $((i % 3 * 2)) "$faces" $((i % 3 * 2 + 1))
+        done >"$work/long.txt"
+        rm -rf "$work/stop"
+        "$caface" encode --model "$model" --threads 1 -q -o "$work/stop" "$work/long.txt" 2>"$work/stop.err" &
+        pid=$!
+        # Ctrl-C as soon as it has written something.
+        until [ "$(cat "$work"/stop.tmp-*/features.npy* 2>/dev/null | wc -c)" -gt 0 ] || ! kill -0 $pid 2>/dev/null; do
+            sleep 0.005
+        done
+        kill -INT $pid 2>/dev/null
+        got=0
+        wait $pid || got=$?
+        [ "$got" = 0 ] || break
     done
-    sleep 0.1
-    kill -INT $pid
-    wait $pid || got=$?
-    echo "status $got"
+    echo "status $got, $rows lines"
     cat "$work/stop.err" "$work/stop/set.json"
     [ "$got" = 130 ] && grep -q -- '--resume' "$work/stop.err" && grep -q '"complete":false' "$work/stop/set.json" &&
         "$caface" info "$work/stop" >/dev/null

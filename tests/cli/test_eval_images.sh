@@ -122,29 +122,35 @@ by_default() {
 }
 check "by default every backbone has a set of its own beside the pictures" by_default
 
-# Ctrl-C keeps what is done; the same command goes on, and the set is the same. The list has
-# every picture 100 times, by other names.
+# Ctrl-C keeps what is done; the same command goes on, and the set is the same. The list has every
+# picture 100 times, by other names, or as often as it takes for Ctrl-C to come before the end.
 many() {
     exec "$caface" eval verify --images "$crops" --landmarks "$work/L" --templates "$work/T" --pairs \
         "${meta}_template_pair_label.txt" -m "$model" --method average --bootstrap 0 --cache "$@"
 }
 interrupted() {
-    local got=0 rows
-    for list in name_5pts_score:L face_tid_mid:T; do
-        awk '{ dots = ""; for (i = 0; i < 100; i++) { print dots $0; dots = dots "./" } }' \
-            "${meta}_${list%:*}.txt" >"$work/${list#*:}"
+    local got rows times all
+    for ((times = 100; times <= 800; times *= 2)); do
+        for list in name_5pts_score:L face_tid_mid:T; do
+            awk -v times="$times" '{ dots = ""; for (i = 0; i < times; i++) { print dots $0; dots = dots "./" } }' \
+                "${meta}_${list%:*}.txt" >"$work/${list#*:}"
+        done
+        rm -rf "$work/stopped"
+        many "$work/stopped" >"$work/out" 2>"$work/err" &
+        until [ "$(cat "$work"/stopped.tmp-*/styles.npy* 2>/dev/null | wc -c)" -gt 0 ] || ! kill -0 $! 2>/dev/null; do
+            sleep 0.005
+        done
+        kill -INT $! 2>/dev/null
+        got=0
+        wait $! || got=$?
+        [ "$got" = 0 ] || break
     done
-    many "$work/stopped" >"$work/out" 2>"$work/err" &
-    until [ "$(cat "$work"/stopped.tmp-*/styles.npy* 2>/dev/null | wc -c)" -gt 0 ]; do
-        kill -0 $! || return 1
-    done
-    kill -INT $!
-    wait $! || got=$?
+    all=$((24 * times))
     rows=$(($(wc -l <"$work/stopped/index.tsv") - 1))
-    echo "status $got, $rows of 2400 rows"
+    echo "status $got, $rows of $all rows"
     [ "$got" != 0 ] && [ ! -s "$work/out" ] && grep -q "the same command goes on" "$work/err" &&
-        [ "$rows" -lt 2400 ] && grep -q '"complete":false' "$work/stopped/set.json" &&
-        (many "$work/stopped" --json) | grep -qF "\"encoded\":$((2400 - rows))," && (many "$work/whole") >/dev/null &&
+        [ "$rows" -lt "$all" ] && grep -q '"complete":false' "$work/stopped/set.json" &&
+        (many "$work/stopped" --json) | grep -qF "\"encoded\":$((all - rows))," && (many "$work/whole") >/dev/null &&
         cmp "$work/stopped/features.npy" "$work/whole/features.npy" &&
         cmp "$work/stopped/index.tsv" "$work/whole/index.tsv"
 }

@@ -34,7 +34,7 @@ validated() {
         awk -F, 'NR == FNR { a[FNR] = $8 + 0; next } (a[FNR] - $8) ^ 2 > 1e-3 { bad = 1 } END { exit bad || FNR < 4 }' \
             "$work/v1/log.csv" "$work/v2/log.csv"
 }
-fails_together() { ! timeout 60 mpirun -n 2 --oversubscribe "$caface" train --data "$work/none" --centers x -o "$work/y"; }
+fails_together() { ! timeout 600 mpirun -n 2 --oversubscribe "$caface" train --data "$work/none" --centers x -o "$work/y"; }
 
 # SGD does not turn rounding into steps, so every tensor can be held to it; a memory
 # loss that was divided by a process's part of the batch would show.

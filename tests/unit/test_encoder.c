@@ -187,38 +187,41 @@ static void test_int8(void **state)
     cafi_ranges_free(ranges);
 }
 
-/* A PReLU slope of 1e-40 must cost nothing. The bound is wide, since other
- * programs may run meanwhile; denormals cost a factor of ten. */
-static double seconds_of_run(void)
+static double seconds_of_run(cafi_encoder *e)
 {
-    cafi_encoder_options o = {.batch = 8, .threads = 1};
-    cafi_encoder *e = open_encoder(&o, NULL);
-    double best = 1e9;
+    struct timespec from;
+    struct timespec to;
 
-    for (int i = 0; i < 4; i++) {
-        struct timespec from;
-        struct timespec to;
-
-        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &from);
-        encode(e, 0, 4, &other);
-        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &to);
-        best = fmin(best,
-                    (double)(to.tv_sec - from.tv_sec) + 1e-9 * (double)(to.tv_nsec - from.tv_nsec));
-    }
-    cafi_encoder_free(e);
-    return best;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &from);
+    encode(e, 0, 4, &other);
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &to);
+    return (double)(to.tv_sec - from.tv_sec) + 1e-9 * (double)(to.tv_nsec - from.tv_nsec);
 }
 
+/* A PReLU slope of 1e-40 must cost nothing. Denormals cost a factor of ten in
+ * every run; what else the machine does now and then, so the least of many
+ * runs by turns is looked at, until it is clear. */
 static void test_denormals(void **state)
 {
-    double normal = seconds_of_run();
+    cafi_encoder_options o = {.batch = 8, .threads = 1};
+    cafi_encoder *usual = open_encoder(&o, NULL);
+    cafi_encoder *tiny = NULL;
+    double normal = 1e9;
+    double denormal = 1e9;
 
     (void)state;
     for (size_t i = 0; i < dict.count; i++)
         if (dict.tensors[i].ndim == 1 && strstr(dict.names[i], "res_layer.3.weight"))
             for (size_t k = 0; k < dict.tensors[i].shape[0]; k++)
                 dict.values[i][k] = 1e-40f;
-    assert_true(seconds_of_run() < 3 * normal);
+    tiny = open_encoder(&o, NULL);
+    for (int i = 0; i < 100 && (i < 4 || denormal >= 3 * normal); i++) {
+        normal = fmin(normal, seconds_of_run(usual));
+        denormal = fmin(denormal, seconds_of_run(tiny));
+    }
+    assert_true(denormal < 3 * normal);
+    cafi_encoder_free(tiny);
+    cafi_encoder_free(usual);
     formula_free(&dict);
     set_up(NULL);
 }

@@ -8,9 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "caface/model.h"
@@ -107,12 +107,17 @@ static cafi_train_config small_config(void)
     return c;
 }
 
-static caface_status run(const world *w, const cafi_train_config *c, const char *folder,
-                         bool resume, size_t threads, cafi_train_progress *p, caface_error *err)
+static caface_status run_reported(const world *w, const cafi_train_config *c, const char *folder,
+                                  bool resume, size_t threads, cafi_train_progress *p,
+                                  caface_error *err, cafi_train_report report, void *ctx)
 {
     cafi_pool *pool = NULL;
-    cafi_train_job job = {
-        .store = w->store, .centres = w->centres, .folder = folder, .resume = resume};
+    cafi_train_job job = {.store = w->store,
+                          .centres = w->centres,
+                          .folder = folder,
+                          .resume = resume,
+                          .report = report,
+                          .ctx = ctx};
     caface_status st;
 
     mkdir(folder, 0777);
@@ -121,6 +126,12 @@ static caface_status run(const world *w, const cafi_train_config *c, const char 
     st = cafi_train_run(c, &job, p, err);
     cafi_pool_free(pool);
     return st;
+}
+
+static caface_status run(const world *w, const cafi_train_config *c, const char *folder,
+                         bool resume, size_t threads, cafi_train_progress *p, caface_error *err)
+{
+    return run_reported(w, c, folder, resume, threads, p, err, NULL, NULL);
 }
 
 static void same_file(const char *a, const char *b, const char *file)
@@ -322,7 +333,20 @@ static void no_temporaries(const char *folder)
     closedir(dir);
 }
 
-/* A child trains; it is killed at odd moments until it gets through. */
+/* Ends the process as kill -9 does, when so many batches are done. */
+static bool dies_after(void *ctx, const cafi_train_progress *progress)
+{
+    size_t *left = ctx;
+
+    (void)progress;
+    if (--*left == 0)
+        kill(getpid(), SIGKILL);
+    return true;
+}
+
+/* A child trains. It is killed between batches, each time one batch later, and
+ * in between while it writes, at a growing length of the file, until it gets
+ * through: by its progress, so that no machine is too slow or too fast. */
 static void test_killed(void **state)
 {
     world w = open_world();
@@ -330,13 +354,14 @@ static void test_killed(void **state)
     cafi_train_progress p;
     caface_error err;
     bool done = false;
+    int between = 0;
+    int written = 0;
 
     (void)state;
     c.epochs = 5;
     c.save_every = 1;
     EXPECT_OK(run(&w, &c, test_temp("whole"), false, 2, &p, &err), err);
     for (int i = 0; i < 40 && !done; i++) {
-        struct timespec wait;
         pid_t child = fork();
         int status;
 
@@ -344,16 +369,30 @@ static void test_killed(void **state)
             /* parent's threads are not in the child, and it makes its own */
             cafi_train_progress q;
             caface_error e;
-            _exit(run(&w, &c, test_temp("killed"), true, 1, &q, &e) ? 1 : 0);
+            size_t batches = 2 + (size_t)i / 2;
+            struct rlimit none = {0, 0};
+            struct rlimit length = {700u * (unsigned)i, 700u * (unsigned)i};
+
+            setrlimit(RLIMIT_CORE, &none);
+            if (i % 2)
+                setrlimit(RLIMIT_FSIZE, &length); /* SIGXFSZ */
+            _exit(run_reported(&w, &c, test_temp("killed"), true, 1, &q, &e, dies_after, &batches)
+                      ? 1
+                      : 0);
         }
         assert_true(child > 0);
-        wait = (struct timespec){.tv_nsec = 20000000L + 31001000L * i};
-        nanosleep(&wait, NULL);
-        kill(child, SIGKILL);
         assert_int_equal(waitpid(child, &status, 0), child);
-        done = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+        done = WIFEXITED(status);
+        if (done)
+            assert_int_equal(WEXITSTATUS(status), 0);
+        else if (WTERMSIG(status) == SIGXFSZ)
+            written++;
+        else if (WTERMSIG(status) == SIGKILL)
+            between++;
+        else
+            fail_msg("signal %d", WTERMSIG(status));
     }
-    assert_true(done);
+    assert_true(done && between > 2 && written > 2);
     same_runs(test_temp("whole"), test_temp("killed"));
     no_temporaries(test_temp("killed"));
     close_world(&w);
