@@ -18,6 +18,7 @@ typedef struct bound {
 struct cafi_binder {
     const cafi_bundle *bundle;
     const char *prefix;
+    size_t unhashed; /* bytes of a name that do not enter the hash */
     cafi_arena *arena;
     bound *bound;
     size_t count;
@@ -46,6 +47,11 @@ caface_status cafi_binder_new(cafi_binder **out, const cafi_bundle *bundle, cons
     (*out)->arena = arena;
     (*out)->err = err;
     return CAFACE_OK;
+}
+
+void cafi_binder_hash_without_prefix(cafi_binder *binder)
+{
+    binder->unhashed = strlen(binder->prefix);
 }
 
 caface_status cafi_binder_status(const cafi_binder *binder)
@@ -189,6 +195,7 @@ static void remember(cafi_binder *binder, const char *name, int ndim, const size
     memset(b, 0, sizeof *b);
     snprintf(b->name, sizeof b->name, "%s", name);
     cafi_sha256_begin(&hash);
+    name += binder->unhashed;
     cafi_sha256_add(&hash, name, strlen(name) + 1);
     hash_u64(&hash, (uint64_t)ndim);
     for (int i = 0; i < ndim; i++)
@@ -350,7 +357,9 @@ void cafi_binder_hash(cafi_binder *binder, char text[CAFI_SHA256_TEXT])
         qsort(binder->bound, binder->count, sizeof *binder->bound, by_name);
     cafi_sha256_begin(&hash);
     for (size_t i = 0; i < binder->count; i++) {
-        cafi_sha256_add(&hash, binder->bound[i].name, strlen(binder->bound[i].name) + 1);
+        const char *name = binder->bound[i].name + binder->unhashed;
+
+        cafi_sha256_add(&hash, name, strlen(name) + 1);
         cafi_sha256_add(&hash, binder->bound[i].digest, CAFI_SHA256_SIZE);
     }
     cafi_sha256_end(&hash, digest);

@@ -23,6 +23,9 @@ void cafi_arena_free(cafi_arena *arena);
 /* Tensors are looked for under prefix ("aggregator."). Both are borrowed. */
 caface_status cafi_binder_new(cafi_binder **out, const cafi_bundle *bundle, const char *prefix,
                               cafi_arena *arena, caface_error *err);
+/* From now on names enter the hash without the prefix, so that it is the same
+ * wherever the network lies in a file. */
+void cafi_binder_hash_without_prefix(cafi_binder *binder);
 /* The first failure, or OK. */
 caface_status cafi_binder_status(const cafi_binder *binder);
 void cafi_binder_free(cafi_binder *binder);

@@ -1,5 +1,6 @@
 #include "math/kernels.h"
 
+#include "math/exact.h"
 #include "math/rows.h"
 
 #if defined(__x86_64__)
@@ -18,6 +19,10 @@ static const cafi_kernels plain = {
     .style_mix = cafi_style_mix_plain,
     .norms = cafi_norms_plain,
     .weighted_sum = cafi_weighted_sum_plain,
+    .clip_rows = cafi_clip_rows_plain,
+    .exp_sum = cafi_exp_sum_plain,
+    .dots = cafi_dots_plain,
+    .exact_sum = cafi_exact_sum_plain,
     .finite_rows = cafi_finite_rows_plain,
     .layernorm_save = cafi_layernorm_save_plain,
     .layernorm_bwd = cafi_layernorm_bwd_plain,

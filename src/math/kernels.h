@@ -4,6 +4,8 @@
 #ifndef CAFI_MATH_KERNELS_H
 #define CAFI_MATH_KERNELS_H
 
+#include <stdint.h>
+
 #include "base/cpu.h"
 #include "math/attention.h"
 #include "math/linear.h"
@@ -27,6 +29,13 @@ typedef struct cafi_kernels {
     void (*norms)(float *norm, const float *x, size_t R, size_t K);
     void (*weighted_sum)(double *sum, const double *w, const float *x, size_t ldx, size_t R,
                          size_t M, size_t K);
+    void (*clip_rows)(float *y, const float *x, const float *mean, const float *scale, float most,
+                      size_t R, size_t K);
+    double (*exp_sum)(const float *w, const float *x, float scale, size_t n);
+    void (*dots)(double *out, const double *s, const float *x, size_t M, size_t K);
+    /* cafi_exact_sum_plain */
+    void (*exact_sum)(int64_t *hi, int64_t *lo, const double *w, const float *x, size_t ldx,
+                      size_t R, size_t M, size_t K);
     size_t (*finite_rows)(const float *x, size_t R, size_t K);
     /* training: forwards that keep what their backward needs, and backwards */
     void (*layernorm_save)(float *y, float *stats, const float *x, const float *gamma,

@@ -144,6 +144,39 @@ size_t cafi_finite_rows_plain(const float *x, size_t R, size_t K)
     return R;
 }
 
+void cafi_clip_rows_plain(float *y, const float *x, const float *mean, const float *scale,
+                          float most, size_t R, size_t K)
+{
+    for (size_t r = 0; r < R; r++)
+        for (size_t k = 0; k < K; k++) {
+            float v = (x[r * K + k] - mean[k]) * scale[k];
+
+            v = v < most ? v : most;
+            y[r * K + k] = v > -most ? v : -most;
+        }
+}
+
+double cafi_exp_sum_plain(const float *w, const float *x, float scale, size_t n)
+{
+    double sum = 0.0;
+
+    for (size_t i = 0; i < n; i++) {
+        float v = scale * x[i];
+
+        sum += (double)(w[i] * expf(v > -87.0f ? v : -87.0f));
+    }
+    return sum;
+}
+
+void cafi_dots_plain(double *out, const double *s, const float *x, size_t M, size_t K)
+{
+    for (size_t m = 0; m < M; m++) {
+        out[m] = 0.0;
+        for (size_t k = 0; k < K; k++)
+            out[m] += s[m * K + k] * (double)x[k];
+    }
+}
+
 void cafi_layernorm_save_plain(float *y, float *stats, const float *x, const float *gamma,
                                const float *beta, size_t R, size_t K)
 {

@@ -47,6 +47,18 @@ void cafi_weighted_sum_plain(double *sum, const double *w, const float *x, size_
  *   x [R][K] */
 size_t cafi_finite_rows_plain(const float *x, size_t R, size_t K);
 
+/* y[r][k] = (x[r][k] - mean[k]) * scale[k], clipped to -most..most
+ *   x, y [R][K]   mean, scale [K] */
+void cafi_clip_rows_plain(float *y, const float *x, const float *mean, const float *scale,
+                          float most, size_t R, size_t K);
+
+/* The sum over i of w[i] * e^(scale * x[i]), in double above blocks of some hundreds
+ * of floats; scale * x[i] below -87 counts as -87. */
+double cafi_exp_sum_plain(const float *w, const float *x, float scale, size_t n);
+
+/* out[m] = the sum over k of s[m][k] * x[k], in double; s [M][K]. */
+void cafi_dots_plain(double *out, const double *s, const float *x, size_t M, size_t K);
+
 /* As cafi_layernorm_plain; also stats[r] = {mean, 1/sqrt(var + 1e-5)} [R][2], which
  * the backward needs. */
 void cafi_layernorm_save_plain(float *y, float *stats, const float *x, const float *gamma,

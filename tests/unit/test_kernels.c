@@ -263,6 +263,44 @@ static void check_weighted_sum(fixture *f, size_t R, size_t M, size_t K)
     free(x);
 }
 
+/* What the restoring fusion has of its own beside exact sums (test_exact.c). */
+static void check_restore_kernels(fixture *f, size_t R, size_t K)
+{
+    float *x = random_floats(f, R * K, 4.0f), *mean = random_floats(f, K, 1.0f);
+    float *scale = random_floats(f, K, 3.0f), *want = random_floats(f, R * K, 0.0f);
+    float *got = copy_floats(want, R * K);
+    double *s = calloc(3 * K + 1, sizeof *s), sums[2][3];
+
+    assert_non_null(s);
+    cafi_clip_rows_plain(want, x, mean, scale, 5.0f, R, K);
+    f->fast->clip_rows(got, x, mean, scale, 5.0f, R, K);
+    EXPECT_NEAR_F32(got, want, R * K, 1e-6, "%s clip_rows", cafi_isa_name(f->fast->isa));
+    check_guard(got, R * K);
+    for (size_t k = 0; k < 3 * K; k++)
+        s[k] = (double)test_uniform(&f->rng);
+    for (size_t r = 0; r < R; r++) {
+        double most = 0.0, a = 0.0, b = 0.0;
+
+        cafi_dots_plain(sums[0], s, x + r * K, 3, K);
+        f->fast->dots(sums[1], s, x + r * K, 3, K);
+        for (size_t m = 0; m < 3; m++)
+            assert_true(fabs(sums[0][m] - sums[1][m]) <= 1e-14 * (double)(K + 1));
+        for (size_t k = 0; k < K; k++) {
+            mean[k] = fabsf(mean[k]);
+            most += (double)mean[k] * exp((double)(2.5f * x[r * K + k]));
+        }
+        a = cafi_exp_sum_plain(mean, x + r * K, 2.5f, K);
+        b = f->fast->exp_sum(mean, x + r * K, 2.5f, K);
+        assert_true(fabs(a - most) <= 4e-6 * most && fabs(b - most) <= 4e-6 * most);
+    }
+    free(s);
+    free(got);
+    free(want);
+    free(scale);
+    free(mean);
+    free(x);
+}
+
 static void check_finite(fixture *f, size_t R, size_t K)
 {
     static const float odd[] = {NAN, INFINITY, -INFINITY};
@@ -296,6 +334,7 @@ static void versions_agree(void **state)
             check_columns(&f, odd_size(&f, 20), odd_size(&f, 20), odd_size(&f, 80));
             check_style_mix(&f, odd_size(&f, 10), odd_size(&f, 200));
             check_weighted_sum(&f, odd_size(&f, 20), 1 + test_below(&f.rng, 8), odd_size(&f, 300));
+            check_restore_kernels(&f, odd_size(&f, 10), odd_size(&f, 700));
             check_finite(&f, odd_size(&f, 20), odd_size(&f, 100));
         }
         for (size_t R = 1; R <= 30; R++)

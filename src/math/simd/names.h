@@ -19,6 +19,10 @@
 #define cafi_simd_style_mix CAFI_SIMD_NAME(cafi_style_mix)
 #define cafi_simd_norms CAFI_SIMD_NAME(cafi_norms)
 #define cafi_simd_weighted_sum CAFI_SIMD_NAME(cafi_weighted_sum)
+#define cafi_simd_clip_rows CAFI_SIMD_NAME(cafi_clip_rows)
+#define cafi_simd_exp_sum CAFI_SIMD_NAME(cafi_exp_sum)
+#define cafi_simd_dots CAFI_SIMD_NAME(cafi_dots)
+#define cafi_simd_exact_sum CAFI_SIMD_NAME(cafi_exact_sum)
 #define cafi_simd_finite_rows CAFI_SIMD_NAME(cafi_finite_rows)
 #define cafi_simd_layernorm_save CAFI_SIMD_NAME(cafi_layernorm_save)
 #define cafi_simd_layernorm_bwd CAFI_SIMD_NAME(cafi_layernorm_bwd)
@@ -42,6 +46,12 @@ void cafi_simd_style_mix(float *z, const float *s, const float *w, float slope, 
 void cafi_simd_norms(float *norm, const float *x, size_t R, size_t K);
 void cafi_simd_weighted_sum(double *sum, const double *w, const float *x, size_t ldx, size_t R,
                             size_t M, size_t K);
+void cafi_simd_clip_rows(float *y, const float *x, const float *mean, const float *scale,
+                         float most, size_t R, size_t K);
+double cafi_simd_exp_sum(const float *w, const float *x, float scale, size_t n);
+void cafi_simd_dots(double *out, const double *s, const float *x, size_t M, size_t K);
+void cafi_simd_exact_sum(int64_t *hi, int64_t *lo, const double *w, const float *x, size_t ldx,
+                         size_t R, size_t M, size_t K);
 size_t cafi_simd_finite_rows(const float *x, size_t R, size_t K);
 
 void cafi_simd_layernorm_save(float *y, float *stats, const float *x, const float *gamma,

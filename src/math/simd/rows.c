@@ -224,6 +224,61 @@ size_t cafi_simd_finite_rows(const float *x, size_t R, size_t K)
     return R;
 }
 
+void cafi_simd_clip_rows(float *y, const float *x, const float *mean, const float *scale,
+                         float most, size_t R, size_t K)
+{
+    vf high = vf_all(most);
+    vf low = vf_all(-most);
+
+    for (size_t r = 0; r < R; r++)
+        for (size_t k = 0; k < K; k += VF) {
+            vf v = vf_sub(vf_load_n(x + r * K + k, K - k), vf_load_n(mean + k, K - k));
+
+            v = vf_mul(v, vf_load_n(scale + k, K - k));
+            vf_store_n(y + r * K + k, vf_max(vf_min(v, high), low), K - k);
+        }
+}
+
+/* Floats that are summed as floats. */
+#define EXP_BLOCK 512
+
+double cafi_simd_exp_sum(const float *w, const float *x, float scale, size_t n)
+{
+    vf factor = vf_all(scale * LOG2_E);
+    double total = 0.0;
+
+    for (size_t first = 0; first < n; first += EXP_BLOCK) {
+        size_t end = n - first < EXP_BLOCK ? n : first + EXP_BLOCK;
+        vf sum = vf_zero();
+
+        for (size_t i = first; i < end; i += VF) {
+            vf e = vf_exp2(vf_mul(vf_load_n(x + i, end - i), factor));
+
+            sum = vf_fma(vf_load_n(w + i, end - i), e, sum);
+        }
+        total += (double)vf_sum(sum);
+    }
+    return total;
+}
+
+void cafi_simd_dots(double *out, const double *s, const float *x, size_t M, size_t K)
+{
+    size_t whole = K - K % VD;
+
+    for (size_t m = 0; m < M; m++) {
+        const double *row = s + m * K;
+        vd sum = vd_zero();
+        double total = 0.0;
+
+        for (size_t k = 0; k < whole; k += VD)
+            sum = vd_fma(vd_load(row + k), vd_from_floats(x + k), sum);
+        total = vd_sum(sum);
+        for (size_t k = whole; k < K; k++)
+            total += row[k] * (double)x[k];
+        out[m] = total;
+    }
+}
+
 void cafi_simd_layernorm_bwd(float *dx, float *dgamma, float *dbeta, const float *dy,
                              const float *x, const float *stats, const float *gamma, size_t R,
                              size_t K)

@@ -5,6 +5,7 @@
 
 #include <immintrin.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define CAFI_INLINE static inline __attribute__((always_inline, unused))
 
@@ -162,6 +163,38 @@ CAFI_INLINE double vd_sum(vd v)
 {
     return _mm512_reduce_add_pd(v);
 }
+CAFI_INLINE vd vd_add(vd a, vd b)
+{
+    return _mm512_add_pd(a, b);
+}
+CAFI_INLINE vd vd_sub(vd a, vd b)
+{
+    return _mm512_sub_pd(a, b);
+}
+/* VD integers of 64 bits. */
+typedef __m512i vl;
+CAFI_INLINE vl vl_all(int64_t v)
+{
+    return _mm512_set1_epi64(v);
+}
+CAFI_INLINE vl vl_load(const int64_t *p)
+{
+    return _mm512_loadu_si512(p);
+}
+CAFI_INLINE void vl_store(int64_t *p, vl v)
+{
+    _mm512_storeu_si512(p, v);
+}
+/* Sums wrap. */
+CAFI_INLINE vl vl_add(vl a, vl b)
+{
+    return _mm512_add_epi64(a, b);
+}
+/* The bits of doubles. */
+CAFI_INLINE vl vl_bits(vd v)
+{
+    return _mm512_castpd_si512(v);
+}
 
 #else /* AVX2 and FMA */
 
@@ -314,6 +347,35 @@ CAFI_INLINE double vd_sum(vd v)
     __m128d s = _mm_add_pd(_mm256_castpd256_pd128(v), _mm256_extractf128_pd(v, 1));
 
     return _mm_cvtsd_f64(_mm_add_sd(s, _mm_unpackhi_pd(s, s)));
+}
+CAFI_INLINE vd vd_add(vd a, vd b)
+{
+    return _mm256_add_pd(a, b);
+}
+CAFI_INLINE vd vd_sub(vd a, vd b)
+{
+    return _mm256_sub_pd(a, b);
+}
+typedef __m256i vl;
+CAFI_INLINE vl vl_all(int64_t v)
+{
+    return _mm256_set1_epi64x(v);
+}
+CAFI_INLINE vl vl_load(const int64_t *p)
+{
+    return _mm256_loadu_si256((const __m256i *)(const void *)p);
+}
+CAFI_INLINE void vl_store(int64_t *p, vl v)
+{
+    _mm256_storeu_si256((__m256i *)(void *)p, v);
+}
+CAFI_INLINE vl vl_add(vl a, vl b)
+{
+    return _mm256_add_epi64(a, b);
+}
+CAFI_INLINE vl vl_bits(vd v)
+{
+    return _mm256_castpd_si256(v);
 }
 
 #endif
