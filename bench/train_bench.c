@@ -122,7 +122,7 @@ static caface_status open_world(world *w, size_t B, double drop, cafi_pool *pool
                                   .drop = drop,
                                   .lambda_centre = 1.0,
                                   .lambda_memory = 1.0,
-                                  .memory_over_batch = true};
+                                  .memory_divisor = (double)B};
     fill_normal(w->features, B * 32 * 512, &rng);
     fill_normal(w->styles, B * 32 * 768, &rng);
     fill_normal(w->centres, B * 512, &rng);

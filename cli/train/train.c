@@ -32,11 +32,13 @@ typedef struct train_options {
     double far;
     size_t epochs, batch, accumulate;
     double lr, gamma, weight_decay, beta1, beta2, eps, momentum, clip, clip_value;
-    const char *milestones, *schedule, *optimizer;
+    const char *milestones, *schedule, *optimizer, *scheme;
     size_t clusters, blocks; /* 0: not given */
     size_t group;
     bool scalar;
-    double drop, centre_weight, memory_weight;
+    double drop, centre_weight;
+    double memory_weight; /* NaN: not given */
+    double memory_divisor;
     bool memory_mean, decay_all;
     size_t seed, save_every, log_every, stop_after;
     bool resume, sync;
@@ -90,12 +92,18 @@ static const cli_option options[] = {
     OPTION("clusters", CLI_SIZE, clusters, "N", "cluster centres M (4)", 1, 64),
     OPTION("blocks", CLI_SIZE, blocks, "N", "blocks L of both networks (2)", 1, 16),
     OPTION("scalar", CLI_FLAG, scalar, NULL, "one weight a cluster, not one a channel", 0, 0),
-    OPTION("group", CLI_SIZE, group, "N", "rows of a group, even (16)", 4, 64),
+    OPTION("scheme", CLI_STRING, scheme, "NAME",
+           "dual: samples of two groups, fused by prefixes; single: of one, fused once (dual)", 0,
+           0),
+    OPTION("group", CLI_SIZE, group, "N", "rows of a group (16)", 3, CAFI_NET_MAX_T),
     OPTION("drop", CLI_REAL, drop, "X", "stochastic depth of the last block (0.1)", 0, 0.99),
     OPTION("center-weight", CLI_REAL, centre_weight, "X", "weight of the centre loss (1)", 0, 1e6),
-    OPTION("memory-weight", CLI_REAL, memory_weight, "X", "weight of the memory loss (1)", 0, 1e6),
-    OPTION("memory-mean", CLI_FLAG, memory_mean, NULL,
-           "do not divide the memory loss by the batch size", 0, 0),
+    OPTION("memory-weight", CLI_REAL, memory_weight, "X",
+           "weight of the memory loss; 0: no memory passes (1; of --scheme single 0)", 0, 1e6),
+    OPTION("memory-divisor", CLI_REAL, memory_divisor, "X",
+           "divisor of the memory loss; 0: half the batch, as the authors' two devices have it (0)",
+           0, 1e6),
+    OPTION("memory-mean", CLI_FLAG, memory_mean, NULL, "the same as --memory-divisor 1", 0, 0),
     OPTION("styles", CLI_STRING, styles, "3,5", "stages of a record set's styles", 0, 0),
     OPTION("sync-batchnorm", CLI_FLAG, sync, NULL,
            "BatchNorm statistics over all processes, not each one's", 0, 0),
@@ -132,7 +140,8 @@ static void defaults(void *arg)
     o->group = c.net.T;
     o->drop = c.net.drop;
     o->centre_weight = c.net.lambda_centre;
-    o->memory_weight = c.net.lambda_memory;
+    o->memory_weight = NAN;
+    o->scheme = "dual";
     o->seed = (size_t)c.seed;
     o->save_every = c.save_every;
     o->log_every = c.log_every;
@@ -204,8 +213,14 @@ static int configure(job *j)
         return cli_usage("train", "--schedule %s: step or cosine", o->schedule);
     if (!parse_milestones(j, o->milestones))
         return cli_usage("train", "--milestones %s: ascending epochs, such as 6,9", o->milestones);
-    if (o->group % 2)
-        return cli_usage("train", "--group %zu: an even number", o->group);
+    if (strcmp(o->scheme, "dual") != 0 && strcmp(o->scheme, "single") != 0)
+        return cli_usage("train", "--scheme %s: dual or single", o->scheme);
+    c->net.single = !strcmp(o->scheme, "single");
+    if (c->net.single && o->memory_weight > 0.0)
+        return cli_usage("train", "--scheme single has no memory loss: --memory-weight %g",
+                         o->memory_weight);
+    if (o->memory_mean && o->memory_divisor > 0.0)
+        return cli_usage("train", "--memory-mean and --memory-divisor exclude each other");
     if (o->clip > 0.0 && o->clip_value > 0.0)
         return cli_usage("train", "--clip and --clip-value exclude each other");
     if (o->decay_all && c->optimiser.kind == CAFI_ADAMW)
@@ -232,8 +247,9 @@ static int configure(job *j)
     c->net.T = o->group;
     c->net.drop = o->drop;
     c->net.lambda_centre = o->centre_weight;
-    c->net.lambda_memory = o->memory_weight;
-    c->net.memory_over_batch = !o->memory_mean;
+    if (c->net.single || !isnan(o->memory_weight))
+        c->net.lambda_memory = c->net.single ? 0.0 : o->memory_weight;
+    c->net.memory_divisor = o->memory_mean ? 1.0 : o->memory_divisor;
     return check_validation(o);
 }
 

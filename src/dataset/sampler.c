@@ -9,12 +9,12 @@
 /* Streams of one seed. */
 enum { STREAM_ORDER = 1, STREAM_SAMPLE = 2 };
 
-#define MAX_T 64
+#define MAX_T 256
 
 struct cafi_sampler {
     const cafi_store *store;
     cafi_store_info info;
-    size_t T;
+    size_t T, groups;
     uint64_t seed, epoch;
     cafi_pool *pool;
     size_t *order;  /* [images] */
@@ -25,21 +25,21 @@ struct cafi_sampler {
     float *features, *styles;
 };
 
-caface_status cafi_sampler_new(cafi_sampler **out, const cafi_store *store, size_t T, uint64_t seed,
-                               cafi_pool *pool, caface_error *err)
+caface_status cafi_sampler_new(cafi_sampler **out, const cafi_store *store, size_t T, size_t groups,
+                               uint64_t seed, cafi_pool *pool, caface_error *err)
 {
     cafi_sampler *s = NULL;
     caface_status st;
 
     *out = NULL;
-    if (T < 4 || T > MAX_T || T % 2)
-        return cafi_fail(err, CAFACE_EINVAL, "groups of %zu rows: must be an even number, 4 to %d",
-                         T, MAX_T);
+    if (T < 3 || T > MAX_T)
+        return cafi_fail(err, CAFACE_EINVAL, "groups of %zu rows: must be 3 to %d", T, MAX_T);
     if ((st = CAFI_NEW(&s, 1, err)))
         return st;
     s->store = store;
     s->info = cafi_store_get_info(store);
     s->T = T;
+    s->groups = groups;
     s->seed = seed;
     s->pool = pool;
     s->workers = pool ? cafi_pool_size(pool) : 1;
@@ -102,6 +102,7 @@ static void cut_group(cafi_rng *rng, size_t T, size_t n, bool *ends)
 void cafi_sampler_rows(const cafi_sampler *sampler, size_t place, size_t (*rows)[2])
 {
     size_t T = sampler->T;
+    size_t R = sampler->groups * T;
     size_t images[2 * MAX_T];
     size_t most = T / 4 > 3 ? T / 4 : 3;
     size_t count;
@@ -111,17 +112,17 @@ void cafi_sampler_rows(const cafi_sampler *sampler, size_t place, size_t (*rows)
     cafi_rng rng = cafi_rng_at(sampler->seed, STREAM_SAMPLE, sampler->epoch, place);
 
     images[0] = own;
-    for (size_t i = 1; i < 2 * T; i++)
+    for (size_t i = 1; i < R; i++)
         images[i] = members[cafi_rng_below(&rng, count)];
-    for (size_t g = 0; g < 2; g++) {
+    for (size_t g = 0; g < sampler->groups; g++) {
         bool ends[MAX_T];
         size_t n = 1 + (size_t)cafi_rng_below(&rng, most - 1);
-        size_t image = images[cafi_rng_below(&rng, 2 * T)];
+        size_t image = images[cafi_rng_below(&rng, R)];
 
         cut_group(&rng, T, n, ends);
         for (size_t r = 0; r < T; r++) {
             if (ends[r])
-                image = images[cafi_rng_below(&rng, 2 * T)];
+                image = images[cafi_rng_below(&rng, R)];
             rows[g * T + r][0] = image;
             rows[g * T + r][1] = (size_t)cafi_rng_below(&rng, sampler->info.variants);
         }
@@ -132,7 +133,7 @@ static caface_status fill_task(void *ctx, size_t index, size_t worker, caface_er
 {
     cafi_sampler *s = ctx;
     size_t rows[2 * MAX_T][2];
-    size_t R = 2 * s->T;
+    size_t R = s->groups * s->T;
     caface_status st = CAFACE_OK;
 
     cafi_sampler_rows(s, s->first + index, rows);

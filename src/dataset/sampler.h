@@ -1,7 +1,8 @@
 /* Which rows a training sample is made of.
  *
- * A sample belongs to an image and is made of rows of its class: two groups of T.
- * 2T images are drawn, the sample's own and 2T - 1 of its class with replacement.
+ * A sample belongs to an image and is made of rows of its class: groups of T, two or
+ * one. As many images are drawn as it has rows, R: the sample's own and R - 1 of its
+ * class with replacement.
  * For each group n of these, 1 to max(T/4, 3) - 1, are drawn with replacement; T
  * is cut at n - 1 distinct points of 1..T-2; and every row of a piece is a random
  * variant of that piece's image.
@@ -16,19 +17,19 @@
 
 typedef struct cafi_sampler cafi_sampler;
 
-/* The store and pool (or NULL) are borrowed. EINVAL: T odd, below 4 or above 64. */
-caface_status cafi_sampler_new(cafi_sampler **out, const cafi_store *store, size_t T, uint64_t seed,
-                               cafi_pool *pool, caface_error *err);
+/* The store and pool (or NULL) are borrowed. EINVAL: T below 3 or above 256. */
+caface_status cafi_sampler_new(cafi_sampler **out, const cafi_store *store, size_t T, size_t groups,
+                               uint64_t seed, cafi_pool *pool, caface_error *err);
 void cafi_sampler_free(cafi_sampler *sampler);
 
 /* Shuffles the images anew for an epoch. */
 void cafi_sampler_epoch(cafi_sampler *sampler, uint64_t epoch);
 /* The class of the sample at a place of the epoch's order. */
 size_t cafi_sampler_class(const cafi_sampler *sampler, size_t place);
-/* Image and variant of each of the 2T rows of a sample. rows [2T][2]. */
+/* Image and variant of each of the R rows of a sample. rows [R][2]. */
 void cafi_sampler_rows(const cafi_sampler *sampler, size_t place, size_t (*rows)[2]);
-/* Samples [first, first + n) of the epoch: features [n][2T][C], styles
- * [n][2T][S][2]. EFORMAT: a damaged record. */
+/* Samples [first, first + n) of the epoch: features [n][R][C], styles
+ * [n][R][S][2]. EFORMAT: a damaged record. */
 caface_status cafi_sampler_fill(cafi_sampler *sampler, size_t first, size_t n, float *features,
                                 float *styles, caface_error *err);
 

@@ -87,9 +87,13 @@ caface_status cafi_train_describe(char **out, const cafi_train_config *c, const 
                     (unsigned long long)c->seed);
     describe_classes(&t, job, info);
     describe_schedule(&t, c);
-    cafi_buf_printf(&t, ", groups of %zu, depth %.9g, loss weights %.9g %.9g%s", n->T, n->drop,
-                    n->lambda_centre, n->lambda_memory,
-                    n->memory_over_batch ? "" : " not over the batch");
+    cafi_buf_printf(&t, ", %s of %zu, depth %.9g, loss weights %.9g %.9g",
+                    n->single ? "single groups" : "groups", n->T, n->drop, n->lambda_centre,
+                    n->lambda_memory);
+    if (n->memory_divisor > 0.0)
+        cafi_buf_printf(&t, ", memory loss over %.9g", n->memory_divisor);
+    else
+        cafi_buf_text(&t, ", memory loss over half the batch");
     cafi_buf_printf(&t, ", a row of the log every %zu updates", c->log_every);
     if (comm->size > 1)
         cafi_buf_printf(&t, ", %zu processes%s", comm->size, c->synchronise ? " synchronised" : "");

@@ -8,29 +8,33 @@
 /* Losses of one sample, and daggregate of its templates. */
 static void sample_losses(cafi_net *t, const cafi_net_batch *batch, size_t sample)
 {
-    size_t T = t->config.T;
     size_t C = t->config.dims.C;
     double B = (double)batch->batch;
-    double of_memory = batch->batch && t->config.memory_over_batch ? B * B : B;
+    size_t first = sample * t->plain_each;
     size_t memory = t->plain + sample;
-    size_t single = sample * (T + 1) + T;
+    size_t single = first + t->prefixes;
+    double parts = t->config.single ? 1.0 : cafi_net_has_memory(&t->config) ? 4.0 : 2.0;
     double sum = 0.0;
 
-    for (size_t i = 0; i < T + 2; i++) {
-        size_t s = i <= T ? sample * (T + 1) + i : memory;
+    for (size_t i = 0; i < t->plain_each + (t->others > 0); i++) {
+        size_t s = i < t->plain_each ? first + i : memory;
         /* each group's prefixes are averaged first */
-        double part = i < T ? 0.25 / (double)(T / 2) : 0.25;
+        double part = i < t->prefixes ? 2.0 / (double)t->prefixes / parts : 1.0 / parts;
 
         sum += part * cafi_cosine_loss(t->aggregate + s * C, batch->targets[sample],
                                        t->daggregate + s * C, NULL,
                                        t->config.lambda_centre * part / B, C);
     }
     batch->centre_loss[sample] = sum;
+    batch->memory_loss[sample] = 0.0;
+    if (!t->others)
+        return;
+    double divisor = t->config.memory_divisor > 0.0 ? t->config.memory_divisor : B / 2.0;
     batch->memory_loss[sample] =
         cafi_cosine_loss(t->aggregate + memory * C, t->aggregate + single * C,
                          t->daggregate + memory * C, t->daggregate + single * C,
-                         t->config.lambda_memory / of_memory, C) *
-        B / of_memory;
+                         t->config.lambda_memory / B / divisor, C) /
+        divisor;
     if (batch->memory_out)
         memcpy(batch->memory_out + sample * C, t->aggregate + memory * C, C * sizeof(float));
     if (batch->single_out)
@@ -41,7 +45,7 @@ static void unit_values(cafi_net *t, const cafi_net_batch *batch)
 {
     size_t C = t->config.dims.C;
 
-    for (size_t r = 0; r < batch->n * 2 * t->config.T; r++) {
+    for (size_t r = 0; r < batch->n * cafi_net_rows(&t->config); r++) {
         float scale = 1.0f / (batch->norms[r] + 1e-5f);
 
         for (size_t c = 0; c < C; c++)

@@ -64,7 +64,7 @@ static run_means means_of(const cafi_net *t, size_t run)
 
 static const float *values_of(const cafi_net *t, const net_run *run)
 {
-    return t->values + (run->sample * 2 * t->config.T + run->first) * t->config.dims.C;
+    return t->values + (run->sample * cafi_net_rows(&t->config) + run->first) * t->config.dims.C;
 }
 
 static void run_means_fwd(cafi_net *t, size_t s)
@@ -91,7 +91,7 @@ static void merges(cafi_net *t, bool backward)
 {
     const cafi_train_dims *d = &t->config.dims;
 
-    for (size_t i = 0; i < t->n * d->M; i++) {
+    for (size_t i = 0; i < t->others / 2 * d->M; i++) {
         size_t sample = i / d->M;
         size_t m = i % d->M;
         size_t row = m * t->templates + t->plain + sample;

@@ -19,12 +19,12 @@ static net_range rows_of(const cafi_net *t, bool last, bool shared)
 /* The attention branch of block l, and its MLP, run on shared rows. */
 static bool attention_shared(const cafi_net *t, size_t l)
 {
-    return l <= t->fork;
+    return t->twins && l <= t->fork;
 }
 
 static bool mlp_shared(const cafi_net *t, size_t l)
 {
-    return l < t->fork;
+    return t->twins && l < t->fork;
 }
 
 static size_t run_count(const cafi_net *t, bool shared)
@@ -209,7 +209,7 @@ static unsigned char norm_index(float norm, cafi_norm_stats stats)
 static void embed(cafi_net *t, const cafi_weights *w, const cafi_net_batch *batch)
 {
     const cafi_train_dims *d = &t->config.dims;
-    size_t rows = 2 * t->config.T;
+    size_t rows = cafi_net_rows(&t->config);
     float *x = t->block[0].x;
 
     for (size_t s = 0; s < t->plain + t->others; s++) {
@@ -238,7 +238,7 @@ void net_blocks_fwd(cafi_net *t, const cafi_weights *w, const cafi_net_batch *ba
     embed(t, w, batch);
     for (size_t l = 0; l < d->L; l++)
         block_fwd(t, &w->block[l], l);
-    for (size_t s = t->plain; s < t->plain + t->others && t->fork == d->L; s++)
+    for (size_t s = t->plain; s < t->plain + t->others && mlp_shared(t, d->L - 1); s++)
         memcpy(t->last + t->runs[s].token * d->D, t->last + t->runs[t->runs[s].twin].token * d->D,
                t->runs[s].n * d->D * sizeof *t->last);
 }
@@ -349,7 +349,7 @@ static void attention_bwd(cafi_net *t, const cafi_block_weights *w, const cafi_b
 static void embed_bwd(cafi_net *t, const cafi_weights *g, const cafi_net_batch *batch)
 {
     const cafi_train_dims *d = &t->config.dims;
-    size_t rows = 2 * t->config.T;
+    size_t rows = cafi_net_rows(&t->config);
     net_range all = rows_of(t, false, attention_shared(t, 0));
     double scale = 0.0;
 
@@ -380,7 +380,7 @@ void net_blocks_bwd(cafi_net *t, const cafi_weights *w, const cafi_weights *g,
 {
     const cafi_train_dims *d = &t->config.dims;
 
-    for (size_t s = t->plain; s < t->plain + t->others && t->fork == d->L; s++) {
+    for (size_t s = t->plain; s < t->plain + t->others && mlp_shared(t, d->L - 1); s++) {
         const net_run *twin = &t->runs[t->runs[s].twin];
 
         for (size_t i = 0; i < twin->n * d->D; i++)

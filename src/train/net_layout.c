@@ -6,29 +6,55 @@
 #include "base/status.h"
 #include "train/net_parts.h"
 
+bool cafi_net_has_memory(const cafi_net_config *config)
+{
+    return config->lambda_memory > 0.0 && !config->single;
+}
+
+size_t cafi_net_groups(const cafi_net_config *config)
+{
+    return config->single ? 1 : 2;
+}
+
+size_t cafi_net_rows(const cafi_net_config *config)
+{
+    return cafi_net_groups(config) * config->T;
+}
+
+/* Of both groups of a sample. */
+static size_t prefixes(const cafi_net_config *config)
+{
+    return config->single ? 0 : config->T / 2 * 2;
+}
+
 size_t cafi_net_calls(const cafi_net_config *config)
 {
-    return config->T + 3;
+    return config->single ? 1 : prefixes(config) + (cafi_net_has_memory(config) ? 3 : 0);
 }
 
 size_t cafi_net_call_rows(const cafi_net_config *config, size_t call, size_t *first)
 {
     size_t T = config->T;
+    size_t last = prefixes(config) + 2;
 
-    if (call == T + 2) {
-        *first = 0;
-        return 2 * T;
-    }
-    *first = call % 2 ? T : 0; /* T is even, so the memory calls alternate alike */
-    return call >= T ? T : 2 * (call / 2 + 1);
+    *first = 0;
+    if (config->single || call == last)
+        return cafi_net_rows(config);
+    *first = call % 2 ? T : 0; /* there is an even number of prefixes */
+    return call + 2 >= last ? T : 2 * (call / 2 + 1);
 }
 
-/* Rows of one sample: tokens of plain runs, and runs. */
-static size_t plain_rows(size_t T)
+/* Plain runs of one sample, and their rows. */
+static size_t plain_runs(const cafi_net_config *config)
 {
-    size_t pairs = T / 2;
+    return config->single ? 1 : prefixes(config) + cafi_net_has_memory(config);
+}
 
-    return 2 * pairs * (pairs + 1) + 2 * T;
+static size_t plain_rows(const cafi_net_config *config)
+{
+    size_t pairs = prefixes(config) / 2;
+
+    return 2 * pairs * (pairs + 1) + cafi_net_rows(config);
 }
 
 /* Hands out pieces of one allocation; the first time base is NULL and only the
@@ -76,7 +102,7 @@ static void take_blocks(arena *a, cafi_net *t, size_t rows)
 static void take_assign(arena *a, cafi_net *t, size_t rows, size_t runs)
 {
     const cafi_train_dims *d = &t->config.dims;
-    size_t set = 2 * t->config.T + d->M;
+    size_t set = cafi_net_rows(&t->config) + d->M;
     size_t others = 2 * t->capacity;
 
     take(a, &t->packed, set, 3 * d->D);
@@ -85,7 +111,7 @@ static void take_assign(arena *a, cafi_net *t, size_t rows, size_t runs)
     take(a, &t->attention_scratch, 1,
          cafi_attention_bwd_scratch(set, d->D / d->H) + cafi_attention_scratch(set, d->D / d->H));
     take(a, &t->keep, 2 * d->L, runs);
-    take(a, &t->values, t->capacity * 2 * t->config.T, d->C);
+    take(a, &t->values, t->capacity * cafi_net_rows(&t->config), d->C);
     take(a, &t->xhat, rows, d->D);
     take(a, &t->dxhat, rows, d->D);
     take(a, &t->xstats, rows, 2);
@@ -143,13 +169,14 @@ static void take_agn(arena *a, cafi_net *t, size_t templates)
 
 static void take_all(arena *a, cafi_net *t)
 {
-    size_t T = t->config.T;
-    size_t runs = t->capacity * (T + 3);
-    size_t rows = runs * t->config.dims.M + t->capacity * (plain_rows(T) + 2 * T);
+    bool memory = cafi_net_has_memory(&t->config);
+    size_t runs = t->capacity * cafi_net_calls(&t->config);
+    size_t tokens = plain_rows(&t->config) + (memory ? 2 * t->config.T : 0);
+    size_t rows = runs * t->config.dims.M + t->capacity * tokens;
 
     take_blocks(a, t, rows);
     take_assign(a, t, rows, runs);
-    take_agn(a, t, t->capacity * (T + 2));
+    take_agn(a, t, t->capacity * (plain_runs(&t->config) + memory));
 }
 
 caface_status cafi_net_new(cafi_net **out, const cafi_net_config *config, size_t n,
@@ -158,12 +185,16 @@ caface_status cafi_net_new(cafi_net **out, const cafi_net_config *config, size_t
     cafi_net *t = NULL;
     arena a = {0};
     caface_status st;
-    size_t runs = n * (config->T + 3);
+    size_t runs = n * cafi_net_calls(config);
 
     *out = NULL;
-    if (config->T < 2 || config->T > 64 || config->T % 2)
-        return cafi_fail(err, CAFACE_EINVAL, "groups of %zu rows: must be an even number, 2 to 64",
-                         config->T);
+    if (config->T < 2 || config->T > CAFI_NET_MAX_T)
+        return cafi_fail(err, CAFACE_EINVAL, "groups of %zu rows: must be 2 to %d", config->T,
+                         CAFI_NET_MAX_T);
+    if (config->single && config->lambda_memory > 0.0)
+        return cafi_fail(err, CAFACE_EINVAL,
+                         "a memory loss of weight %g: samples of one group have none",
+                         config->lambda_memory);
     st = CAFI_NEW(&t, 1, err);
     if (st)
         return st;
@@ -175,7 +206,7 @@ caface_status cafi_net_new(cafi_net **out, const cafi_net_config *config, size_t
     if (!st)
         st = CAFI_NEW(&t->runs, runs, err);
     if (!st)
-        st = cafi_alloc(&t->index, 1, n * (plain_rows(config->T) + 2 * config->T), err);
+        st = cafi_alloc(&t->index, 1, n * (plain_rows(config) + 2 * config->T), err);
     if (st) {
         cafi_net_free(t);
         return st;
@@ -229,37 +260,49 @@ static void draw_masks(cafi_net *t, const cafi_net_batch *batch)
     }
 }
 
+/* What run number s of the layout is, but for its token rows. */
+static net_run run_of(const cafi_net *t, size_t s)
+{
+    size_t M = t->config.dims.M;
+    size_t other = s - t->plain;
+    size_t place = s % t->plain_each;
+
+    if (s < t->plain)
+        return (net_run){.sample = s / t->plain_each,
+                         .call = place < t->prefixes ? place : cafi_net_calls(&t->config) - 1,
+                         .centre = (t->others + s) * M};
+    return (net_run){.sample = other / 2,
+                     .call = t->prefixes + other % 2,
+                     .centre = other * M,
+                     .twin = other / 2 * t->plain_each + t->prefixes - 2 + other % 2};
+}
+
 void net_layout(cafi_net *t, const cafi_net_batch *batch)
 {
-    size_t T = t->config.T;
-    size_t M = t->config.dims.M;
+    bool memory = cafi_net_has_memory(&t->config);
     size_t row;
 
     t->n = batch->n;
-    t->plain = t->n * (T + 1);
-    t->others = 2 * t->n;
-    t->templates = t->plain + t->n;
-    t->tokens = (t->plain + t->others) * M;
+    t->prefixes = prefixes(&t->config);
+    t->plain_each = plain_runs(&t->config);
+    t->plain = t->n * t->plain_each;
+    t->others = memory ? 2 * t->n : 0;
+    t->twins = memory && t->config.T % 2 == 0;
+    t->templates = t->plain + (memory ? t->n : 0);
+    t->tokens = (t->plain + t->others) * t->config.dims.M;
     row = t->tokens;
     for (size_t s = 0; s < t->plain + t->others; s++) {
         net_run *run = &t->runs[s];
 
-        if (s < t->plain) {
-            run->sample = s / (T + 1);
-            run->call = s % (T + 1) < T ? s % (T + 1) : T + 2;
-            run->centre = (t->others + s) * M;
-        } else {
-            run->sample = (s - t->plain) / 2;
-            run->call = T + (s - t->plain) % 2;
-            run->centre = (s - t->plain) * M;
-            run->twin = run->sample * (T + 1) + T - 2 + (s - t->plain) % 2;
-        }
+        *run = run_of(t, s);
         if (s == t->plain)
             t->spare = row;
         run->n = cafi_net_call_rows(&t->config, run->call, &run->first);
         run->token = row;
         row += run->n;
     }
+    if (!memory)
+        t->spare = row;
     t->rows = row;
     draw_masks(t, batch);
 }

@@ -8,10 +8,10 @@
 typedef struct net_run {
     size_t sample, call;
     size_t n;      /* rows */
-    size_t first;  /* of the sample's 2T */
+    size_t first;  /* of the sample's */
     size_t token;  /* its first row among the token rows of x */
     size_t centre; /* its first centre row */
-    size_t twin;   /* of a memory run: the prefix run over the same rows */
+    size_t twin;   /* of a memory run that shares: the prefix run over the same rows */
 } net_run;
 
 /* Activations of one block that its backward reads; row r as in x. */
@@ -35,17 +35,20 @@ struct cafi_net {
 
     /* the layout, for n samples */
     size_t n;
-    net_run *runs; /* [plain + shared]: first the plain ones, then two memory runs a sample */
-    size_t plain;  /* n * (T + 1) */
-    size_t others; /* 2 * n, the memory runs */
-    size_t tokens; /* first token row */
-    size_t spare;  /* first token row of a memory run */
-    size_t rows;   /* all */
-    size_t fork;   /* block whose attention branch is the first to drop, or L */
-    float *keep;   /* [L][2][runs] factor of a branch: 0 or 1/keep */
+    net_run *runs;     /* [plain + others]: first the plain ones, then two memory runs a sample */
+    size_t prefixes;   /* of a sample: 2 * (T / 2); 0 of one group */
+    size_t plain_each; /* plain runs of a sample: the prefixes, and the single one if any */
+    size_t plain;      /* n * plain_each */
+    size_t others;     /* the memory runs: 2 * n, or 0 */
+    bool twins;        /* memory runs have twins: T is even */
+    size_t tokens;     /* first token row */
+    size_t spare;      /* first token row of a memory run */
+    size_t rows;       /* all */
+    size_t fork;       /* block whose attention branch is the first to drop, or L */
+    float *keep;       /* [L][2][runs] factor of a branch: 0 or 1/keep */
 
     unsigned char *index; /* [rows] norm index of a token row */
-    float *values;        /* [n][2T][C] unit rows */
+    float *values;        /* [n][rows of a sample][C] unit rows */
     net_block block[CAFI_TRAIN_MAX_BLOCKS];
     float *last;   /* x after the last block */
     float *branch; /* [rows][D] */
@@ -60,7 +63,7 @@ struct cafi_net {
     float *mass;                                 /* [runs][M] */
     float *mu_memory, *s_memory;                 /* [others][M][C], [others][M][D] */
 
-    size_t templates; /* plain + n: plain runs, then a merged one a sample */
+    size_t templates; /* plain runs, then a merged one a sample if there is memory */
     net_mixer mixer[CAFI_TRAIN_MAX_BLOCKS];
     float *agn;                 /* x after the last mixer [M*templates][2D] */
     float *act_out, *slope_out; /* [M*templates][2D] */

@@ -23,21 +23,22 @@ struct cafi_step {
     const cafi_params *params;
     cafi_net_config config;
     size_t capacity;
+    size_t rows, groups; /* of a sample: R, and 2 or 1 */
     cafi_pool *pool;
     cafi_step_comm comm;
     cafi_net **nets; /* one a worker */
     size_t workers;
     float *lane_grads;      /* [LANES][total] */
-    float *norms;           /* [B][2T] */
-    float *mixed;           /* [B][2T][S] before the PReLU */
-    float *active;          /* [B][2T][S] after it */
-    float *linear;          /* [B][2T][E] */
-    float *compact;         /* [B][2T][E] after BatchNorm */
-    float *dcompact;        /* [B][2T][E] */
-    float *dactive;         /* [workers][PIECE*2T][S] */
+    float *norms;           /* [B][R] */
+    float *mixed;           /* [B][R][S] before the PReLU */
+    float *active;          /* [B][R][S] after it */
+    float *linear;          /* [B][R][E] */
+    float *compact;         /* [B][R][E] after BatchNorm */
+    float *dcompact;        /* [B][R][E] */
+    float *dactive;         /* [workers][PIECE*R][S] */
     double *losses;         /* [2][B] */
     double *sums;           /* [LANES][2 groups][2][E] */
-    cafi_norm_stats *stats; /* [T + 3] */
+    cafi_norm_stats *stats; /* [calls] */
 
     /* of the call at hand */
     cafi_weights w;
@@ -52,7 +53,7 @@ struct cafi_step {
 static caface_status step_alloc(cafi_step *t, caface_error *err)
 {
     const cafi_train_dims *d = &t->params->dims;
-    size_t rows = t->capacity * 2 * t->config.T;
+    size_t rows = t->capacity * t->rows;
     caface_status st;
 
     if ((st = CAFI_NEW(&t->nets, t->workers, err)) ||
@@ -63,11 +64,11 @@ static caface_status step_alloc(cafi_step *t, caface_error *err)
         (st = cafi_alloc_f32(&t->linear, rows, d->E, err)) ||
         (st = cafi_alloc_f32(&t->compact, rows, d->E, err)) ||
         (st = cafi_alloc_f32(&t->dcompact, rows, d->E, err)) ||
-        (st = cafi_alloc_f32(&t->dactive, t->workers * PIECE * 2 * t->config.T, d->S, err)) ||
+        (st = cafi_alloc_f32(&t->dactive, t->workers * PIECE * t->rows, d->S, err)) ||
         (st = CAFI_NEW(&t->losses, 2 * t->capacity, err)) ||
         (st = CAFI_NEW(&t->sums, LANES * 4 * d->E, err)) ||
         (st = CAFI_NEW(&t->mean, 8 * d->E, err)) ||
-        (st = CAFI_NEW(&t->stats, t->config.T + 3, err)))
+        (st = CAFI_NEW(&t->stats, cafi_net_calls(&t->config), err)))
         return st;
     t->scale = t->mean + 2 * d->E;
     t->dmean = t->mean + 4 * d->E;
@@ -97,6 +98,8 @@ caface_status cafi_step_new(cafi_step **out, const cafi_params *params,
     t->config = *config;
     t->config.dims = params->dims;
     t->capacity = B;
+    t->rows = cafi_net_rows(config);
+    t->groups = cafi_net_groups(config);
     t->pool = pool;
     t->workers = pool ? cafi_pool_size(pool) : 1;
     st = step_alloc(t, err);
@@ -176,23 +179,23 @@ static caface_status sim_task(void *ctx, size_t lane, size_t worker, caface_erro
     cafi_blas_single_thread();
     memset(lane_sums(t, lane, 0, 0), 0, 4 * d->E * sizeof(double));
     for (size_t i = 0; next_piece(t, lane, i, &first, &n); i++) {
-        size_t row = first * 2 * T;
-        size_t rows = n * 2 * T;
+        size_t row = first * t->rows;
+        size_t rows = n * t->rows;
         const float *styles = t->batch->styles + row * d->S * 2;
         const float *features = t->batch->features + row * d->C;
         caface_status st;
 
-        if ((st = check_rows(features, rows, d->C, 2 * T, first, "feature", err)) ||
-            (st = check_rows(styles, rows, 2 * d->S, 2 * T, first, "style", err)))
+        if ((st = check_rows(features, rows, d->C, t->rows, first, "feature", err)) ||
+            (st = check_rows(styles, rows, 2 * d->S, t->rows, first, "style", err)))
             return st;
         k->norms(t->norms + row, features, rows, d->C);
         k->style_mix(t->mixed + row * d->S, styles, t->w.cfc, 1.0f, rows, d->S);
         cafi_prelu_fwd(t->active + row * d->S, t->mixed + row * d->S, *t->w.slope, rows * d->S);
         cafi_linear_fwd(t->linear + row * d->E, t->active + row * d->S, t->w.sim.w, t->w.sim.b,
                         rows, d->S, d->E);
-        for (size_t half = 2 * first; half < 2 * (first + n); half++)
-            cafi_batchnorm_sum(lane_sums(t, lane, half % 2, 0), t->linear + half * T * d->E, T,
-                               d->E);
+        for (size_t group = t->groups * first; group < t->groups * (first + n); group++)
+            cafi_batchnorm_sum(lane_sums(t, lane, group % t->groups, 0),
+                               t->linear + group * T * d->E, T, d->E);
     }
     return CAFACE_OK;
 }
@@ -208,9 +211,10 @@ static caface_status variance_task(void *ctx, size_t lane, size_t worker, caface
     (void)worker;
     (void)err;
     for (size_t i = 0; next_piece(t, lane, i, &first, &n); i++)
-        for (size_t half = 2 * first; half < 2 * (first + n); half++)
-            cafi_batchnorm_squares(lane_sums(t, lane, half % 2, 1), t->linear + half * T * E,
-                                   t->mean + half % 2 * E, T, E);
+        for (size_t group = t->groups * first; group < t->groups * (first + n); group++)
+            cafi_batchnorm_squares(lane_sums(t, lane, group % t->groups, 1),
+                                   t->linear + group * T * E, t->mean + group % t->groups * E, T,
+                                   E);
     return CAFACE_OK;
 }
 
@@ -222,14 +226,14 @@ static caface_status mean_of_lanes(const cafi_step *t, double *to, size_t which,
     double rows = (double)(samples * t->config.T);
     caface_status st = CAFACE_OK;
 
-    for (size_t i = 0; i < 2 * E; i++) {
+    for (size_t i = 0; i < t->groups * E; i++) {
         to[i] = 0.0;
         for (size_t lane = 0; lane < LANES; lane++)
             to[i] += lane_sums(t, lane, i / E, which)[i % E];
     }
     if (t->comm.sum_f64)
-        st = t->comm.sum_f64(t->comm.ctx, to, 2 * E, err);
-    for (size_t i = 0; i < 2 * E; i++)
+        st = t->comm.sum_f64(t->comm.ctx, to, t->groups * E, err);
+    for (size_t i = 0; i < t->groups * E; i++)
         to[i] /= rows;
     return st;
 }
@@ -245,7 +249,7 @@ static caface_status sim_statistics(cafi_step *t, cafi_buffers *b, caface_error 
         (st = cafi_pool_run(t->pool, LANES, variance_task, t, err)) ||
         (st = mean_of_lanes(t, t->scale, 1, err)))
         return st;
-    for (size_t i = 0; i < 2 * E; i++) {
+    for (size_t i = 0; i < t->groups * E; i++) {
         size_t e = i % E;
         double unbiased = t->scale[i] * rows / (rows - 1.0);
 
@@ -253,14 +257,14 @@ static caface_status sim_statistics(cafi_step *t, cafi_buffers *b, caface_error 
         b->sim_var[e] = (float)((1.0 - MOMENTUM) * (double)b->sim_var[e] + MOMENTUM * unbiased);
         t->scale[i] = 1.0 / sqrt(t->scale[i] + BN_EPS);
     }
-    b->sim_batches += 2;
+    b->sim_batches += (int64_t)t->groups;
     return CAFACE_OK;
 }
 
 /* Sum of (norm - shift)^power over the rows of a call. */
 static double norm_sum(const cafi_step *t, size_t call, double shift, int power)
 {
-    size_t rows = 2 * t->config.T;
+    size_t rows = t->rows;
     size_t first;
     size_t n = cafi_net_call_rows(&t->config, call, &first);
     double sum = 0.0;
@@ -318,7 +322,7 @@ static caface_status net_task(void *ctx, size_t lane, size_t worker, caface_erro
     cafi_step *t = ctx;
     const cafi_train_dims *d = &t->params->dims;
     size_t T = t->config.T;
-    size_t rows = 2 * T;
+    size_t rows = t->rows;
     size_t first;
     size_t n;
 
@@ -346,18 +350,20 @@ static caface_status net_task(void *ctx, size_t lane, size_t worker, caface_erro
                                 .memory_out = b->memory_out ? b->memory_out + first * d->C : NULL,
                                 .single_out = b->single_out ? b->single_out + first * d->C : NULL};
 
-        for (size_t half = 2 * first; half < 2 * (first + n); half++) {
-            cafi_batchnorm norm = norm_of(t, half % 2);
+        for (size_t group = t->groups * first; group < t->groups * (first + n); group++) {
+            cafi_batchnorm norm = norm_of(t, group % t->groups);
 
-            cafi_batchnorm_fwd(&norm, t->compact + half * T * d->E, t->linear + half * T * d->E, T);
+            cafi_batchnorm_fwd(&norm, t->compact + group * T * d->E, t->linear + group * T * d->E,
+                               T);
         }
         cafi_net_run(t->nets[worker], &t->w, &t->lane[lane], &piece);
-        for (size_t half = 2 * first; half < 2 * (first + n); half++) {
-            cafi_batchnorm norm = norm_of(t, half % 2);
+        for (size_t group = t->groups * first; group < t->groups * (first + n); group++) {
+            cafi_batchnorm norm = norm_of(t, group % t->groups);
 
-            cafi_batchnorm_bwd_sums(&norm, lane_sums(t, lane, half % 2, 1),
-                                    lane_sums(t, lane, half % 2, 0), t->dcompact + half * T * d->E,
-                                    t->linear + half * T * d->E, T);
+            cafi_batchnorm_bwd_sums(&norm, lane_sums(t, lane, group % t->groups, 1),
+                                    lane_sums(t, lane, group % t->groups, 0),
+                                    t->dcompact + group * T * d->E, t->linear + group * T * d->E,
+                                    T);
         }
     }
     return CAFACE_OK;
@@ -370,21 +376,22 @@ static caface_status sim_bwd_task(void *ctx, size_t lane, size_t worker, caface_
     const cafi_train_dims *d = &t->params->dims;
     const cafi_weights *g = &t->lane[lane];
     size_t T = t->config.T;
-    float *dactive = t->dactive + worker * PIECE * 2 * T * d->S;
+    float *dactive = t->dactive + worker * PIECE * t->rows * d->S;
     size_t first;
     size_t n;
 
     (void)err;
     for (size_t i = 0; next_piece(t, lane, i, &first, &n); i++) {
-        size_t row = first * 2 * T;
-        size_t rows = n * 2 * T;
+        size_t row = first * t->rows;
+        size_t rows = n * t->rows;
 
-        for (size_t half = 2 * first; half < 2 * (first + n); half++) {
-            cafi_batchnorm norm = norm_of(t, half % 2);
-            float *d_half = t->dcompact + half * T * d->E;
+        for (size_t group = t->groups * first; group < t->groups * (first + n); group++) {
+            cafi_batchnorm norm = norm_of(t, group % t->groups);
+            float *d_group = t->dcompact + group * T * d->E;
 
-            cafi_batchnorm_bwd(&norm, d_half, d_half, t->linear + half * T * d->E,
-                               t->dscale + half % 2 * d->E, t->dmean + half % 2 * d->E, T);
+            cafi_batchnorm_bwd(&norm, d_group, d_group, t->linear + group * T * d->E,
+                               t->dscale + group % t->groups * d->E,
+                               t->dmean + group % t->groups * d->E, T);
         }
         memset(dactive, 0, rows * d->S * sizeof *dactive);
         cafi_linear_bwd(dactive, g->sim.w, g->sim.b, t->dcompact + row * d->E,
@@ -417,7 +424,7 @@ static caface_status step_backward(cafi_step *t, caface_error *err)
     size_t E = t->params->dims.E;
     caface_status st;
 
-    for (size_t i = 0; i < 2 * E; i++)
+    for (size_t i = 0; i < t->groups * E; i++)
         for (size_t lane = 0; lane < LANES; lane++) {
             t->lane[0].sim_bn.b[i % E] += (float)lane_sums(t, lane, i / E, 0)[i % E];
             t->lane[0].sim_bn.w[i % E] += (float)lane_sums(t, lane, i / E, 1)[i % E];

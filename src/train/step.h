@@ -20,16 +20,16 @@ typedef struct cafi_buffers {
 caface_status cafi_buffers_new(cafi_buffers *out, const cafi_train_dims *dims, caface_error *err);
 void cafi_buffers_free(cafi_buffers *buffers);
 
-/* B samples of 2T rows; arrays are borrowed for the call. */
+/* B samples of R rows (cafi_net_rows: 2T); arrays are borrowed for the call. */
 typedef struct cafi_step_batch {
     size_t B;
     size_t first;                /* number of the first sample in the whole batch */
     size_t total;                /* samples of the whole batch, B unless it is split */
     uint64_t seed, step;         /* of the stochastic depth */
-    const float *features;       /* [B][2T][C], not normalised */
-    const float *styles;         /* [B][2T][S][2] */
+    const float *features;       /* [B][R][C], not normalised */
+    const float *styles;         /* [B][R][S][2] */
     const float *const *targets; /* [B] class centres, [C] each */
-    float *memory_out;           /* [B][C] or NULL: the aggregates, for tests */
+    float *memory_out;           /* [B][C] or NULL: the aggregates, if made, for tests */
     float *single_out;
 } cafi_step_batch;
 

@@ -40,11 +40,7 @@ cafi_train_config cafi_train_defaults(void)
     static const size_t milestones[] = {6, 9};
 
     return (cafi_train_config){
-        .net = {.T = 16,
-                .drop = 0.1,
-                .lambda_centre = 1.0,
-                .lambda_memory = 1.0,
-                .memory_over_batch = true},
+        .net = {.T = 16, .drop = 0.1, .lambda_centre = 1.0, .lambda_memory = 1.0},
         .optimiser = cafi_optimiser_defaults(),
         .schedule = {.lr = 1e-3, .gamma = 0.1, .milestones = milestones, .count = 2},
         .epochs = 10,
@@ -109,7 +105,7 @@ static caface_status allocate(run *r, caface_error *err)
     cafi_store_info info = cafi_store_get_info(r->job->store);
     size_t whole = r->c->batch < info.images ? r->c->batch : info.images;
     size_t B = (whole + r->comm->size - 1) / r->comm->size;
-    size_t rows = B * 2 * r->c->net.T;
+    size_t rows = B * cafi_net_rows(&r->c->net);
     caface_status st;
 
     r->images = info.images;
@@ -120,8 +116,8 @@ static caface_status allocate(run *r, caface_error *err)
         (st = cafi_optimiser_new(&r->state.optimiser, &r->c->optimiser, r->params.total, err)) ||
         (st = spare_vectors(r, err)) || (st = cafi_buffers_new(&r->state.buffers, d, err)) ||
         (st = cafi_step_new(&r->step, &r->params, &r->c->net, B, r->job->pool, err)) ||
-        (st = cafi_sampler_new(&r->sampler, r->job->store, r->c->net.T, r->c->seed, r->job->pool,
-                               err)) ||
+        (st = cafi_sampler_new(&r->sampler, r->job->store, r->c->net.T, cafi_net_groups(&r->c->net),
+                               r->c->seed, r->job->pool, err)) ||
         (st = cafi_alloc_f32(&r->features, rows, d->C, err)) ||
         (st = cafi_alloc_f32(&r->styles, rows, 2 * d->S, err)) ||
         (st = CAFI_NEW(&r->targets, B, err)))

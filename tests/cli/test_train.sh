@@ -78,13 +78,19 @@ full_disk() {
         [ -z "$(find "$work/full" -name '*.tmp-*')" ] && train -o "$work/full" --resume &&
         cmp "$work/full/last.safetensors" "$work/run/last.safetensors"
 }
+# 40 images in batches of 40: half the batch is 20.
+half_divisor() {
+    train -o "$work/half" --batch 40 && train -o "$work/twenty" --batch 40 --memory-divisor 20 &&
+        cmp "$work/half/last.safetensors" "$work/twenty/last.safetensors"
+}
 # No option is read and then forgotten.
 options_matter() {
     local o
     train -o "$work/sgd" --optimizer sgd || return 1
     for o in "--beta1 0.8" "--beta2 0.9" "--eps 1e-3" "--weight-decay 0.1" "--clip 0.01" "--clip-value 1e-4" \
         "--gamma 0.5 --milestones 1" "--schedule cosine" "--accumulate 2" "--center-weight 0.5" \
-        "--memory-weight 9" "--memory-mean" "--drop 0.5" "--optimizer adam" "--seed 7"; do
+        "--memory-weight 9" "--memory-weight 0" "--memory-mean" "--memory-divisor 3" \
+        "--scheme single" "--group 5" "--drop 0.5" "--optimizer adam" "--seed 7"; do
         # shellcheck disable=SC2086
         train -o "$work/m$o" $o || return 1
         ! cmp -s "$work/m$o/last.safetensors" "$work/run/last.safetensors" || { echo "# $o: no effect"; return 1; }
@@ -108,6 +114,7 @@ check "best.safetensors too" model_works "$work/run/best.safetensors"
 check "stopped and resumed: the same bytes" resumed
 check "one thread: the same bytes" one_thread
 check "--json" says '"epochs":2' train -o "$work/json" --json --optimizer sgd --schedule cosine --clip 1
+check "memory loss over half the batch, by number" half_divisor
 check "scalar weights, one block" train -o "$work/scalar" --scalar --blocks 1 --accumulate 2
 check "--init" started_from
 if ! "$caface" train -o "$work/none" --data "$work/store" --centers x --plot "$work/x.png" 2>&1 | grep -q cairo; then
@@ -128,7 +135,11 @@ check "--resume with another seed" fails 1 "seed 43" train -o "$work/run" --resu
 check "--milestones of no numbers" fails 2 "--milestones" train -o "$work/x" --milestones 6,x
 check "--clip and --clip-value" fails 2 "exclude" train -o "$work/x" --clip 1 --clip-value 1
 check "--decay-all of adamw" fails 2 "anyway" train -o "$work/x" --decay-all
-check "an odd group" fails 2 "even" train -o "$work/x" --group 7
+check "one group a sample with a memory loss" fails 2 "no memory loss" \
+    train -o "$work/x" --scheme single --memory-weight 1
+check "--memory-mean and --memory-divisor" fails 2 "exclude" \
+    train -o "$work/x" --memory-mean --memory-divisor 2
+check "a group of 2" fails 2 "--group" train -o "$work/x" --group 2
 check "--init with other --blocks" fails 1 "3 clusters and 2 blocks, the options ask for 3 and 1" \
     train -o "$work/x" --init "$work/run/last.safetensors" --blocks 1
 check "--init with --scalar" fails 1 "--scalar asks for 1" \

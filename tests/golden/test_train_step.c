@@ -69,7 +69,7 @@ static void open_fixture(fixture *f, const size_t n[7])
                                   .T = n[5],
                                   .lambda_centre = 1.0,
                                   .lambda_memory = 1.0,
-                                  .memory_over_batch = true};
+                                  .memory_divisor = (double)f->B};
     EXPECT_OK(cafi_params_new(&f->params, &d, &err), err);
     EXPECT_OK(cafi_buffers_new(&f->buffers, &d, &err), err);
     f->weights = malloc(f->params.total * sizeof(float));

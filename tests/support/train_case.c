@@ -87,7 +87,7 @@ void train_case_open(train_case *c, const char *initial_state, const char *batch
                                   .T = features->shape[2] / 2,
                                   .lambda_centre = 1.0,
                                   .lambda_memory = 1.0,
-                                  .memory_over_batch = true};
+                                  .memory_divisor = (double)c->B};
     EXPECT_OK(cafi_params_new(&c->params, &dims, &err), err);
     EXPECT_OK(cafi_buffers_new(&c->buffers, &dims, &err), err);
     EXPECT_OK(cafi_alloc_f32(&c->weights, 1, c->params.total, &err), err);

@@ -37,6 +37,12 @@ static double *zeros(size_t n)
     return p;
 }
 
+/* Rows of a sample. */
+static size_t rows_of(const train_reference *r)
+{
+    return (r->config->single ? 1 : 2) * r->config->T;
+}
+
 static const double *at(const train_reference *r, const float *tensor)
 {
     return r->w + (tensor - r->base);
@@ -170,7 +176,7 @@ static void blocks(const train_reference *r, double *x, size_t R, size_t sample,
 /* Mean and deviation of the norms in one call: rows [first, first + n) of every sample. */
 static void norm_statistics(const train_reference *r, size_t first, size_t n, double out[2])
 {
-    size_t rows = 2 * r->config->T;
+    size_t rows = rows_of(r);
     double count = (double)(r->batch->B * n);
     double mean = 0.0;
     double var = 0.0;
@@ -198,7 +204,7 @@ static void embed(train_reference *r, double *x, double *value, size_t sample, s
 
     norm_statistics(r, first, n, stats);
     for (size_t i = 0; i < n; i++) {
-        size_t row = sample * 2 * r->config->T + first + i;
+        size_t row = sample * rows_of(r) + first + i;
         const float *f = r->batch->features + row * d->C;
         double norm = norm_of(f, d->C);
         double z = fmin(fmax((norm - stats[0]) / stats[1], -3.0), 3.0) * 10.0;
@@ -341,12 +347,12 @@ static void state_free(fuse_state *state)
     free(state->s);
 }
 
-/* One fuse call: rows [first, first + n) of a sample join the state; out: the aggregate. */
-static void fuse(train_reference *r, fuse_state *state, double *out, size_t sample, size_t call)
+/* Call number `call` of a step: rows [first, first + n) of a sample join the state; out:
+ * the aggregate. */
+static void fuse(train_reference *r, fuse_state *state, double *out, size_t sample, size_t call,
+                 size_t first, size_t n)
 {
     const cafi_train_dims *d = &r->d;
-    size_t first;
-    size_t n = cafi_net_call_rows(r->config, call, &first);
     double *x = zeros((n + d->M) * d->D);
     double *xn = zeros(n * d->D);
     double *value = zeros(n * d->C);
@@ -369,7 +375,7 @@ static void style_maker(train_reference *r)
 {
     const cafi_train_dims *d = &r->d;
     size_t T = r->config->T;
-    size_t rows = r->batch->B * 2 * T;
+    size_t rows = r->batch->B * rows_of(r);
     const double *cfc = at(r, r->bound.cfc);
     double count = (double)(r->batch->B * T);
     double *z = zeros(rows * d->S);
@@ -384,19 +390,19 @@ static void style_maker(train_reference *r)
         z[i] *= z[i] > 0.0 ? 1.0 : *at(r, r->bound.slope);
     }
     linear(r, r->compact, z, r->bound.sim, rows, d->S, d->E);
-    for (size_t group = 0; group < 2; group++)
+    for (size_t group = 0; group < rows_of(r) / T; group++)
         for (size_t e = 0; e < d->E; e++) {
             double mean = 0.0;
             double var = 0.0;
 
             for (size_t i = 0; i < rows; i++)
-                if (i / T % 2 == group)
+                if (i % rows_of(r) / T == group)
                     mean += r->compact[i * d->E + e] / count;
             for (size_t i = 0; i < rows; i++)
-                if (i / T % 2 == group)
+                if (i % rows_of(r) / T == group)
                     var += pow(r->compact[i * d->E + e] - mean, 2.0) / count;
             for (size_t i = 0; i < rows; i++)
-                if (i / T % 2 == group)
+                if (i % rows_of(r) / T == group)
                     r->compact[i * d->E + e] = (r->compact[i * d->E + e] - mean) /
                                                    sqrt(var + 1e-5) * at(r, r->bound.sim_bn.w)[e] +
                                                at(r, r->bound.sim_bn.b)[e];
@@ -418,35 +424,66 @@ static double cosine_loss(const double *x, const double *y, size_t C)
     return 1.0 - xy / ((sqrt(xx) + 1e-5) * (sqrt(yy) + 1e-5));
 }
 
-static void sample_losses(train_reference *r, size_t sample, double out[2])
+/* Prefixes of 2, 4, ... rows of group 1 and group 2 by turns; then, with the memory loss,
+ * group 1 and group 2 through one state, and all rows at once. Each of these two, three or
+ * four kinds counts with its mean. */
+static void dual_losses(train_reference *r, size_t sample, const double *target, double out[2])
 {
     const cafi_train_dims *d = &r->d;
     size_t T = r->config->T;
+    size_t call = 0;
     double B = (double)r->batch->B;
+    double *result = zeros(d->C);
+    double *whole = zeros(d->C);
+    double kinds[4] = {0};
+    bool with_memory = r->config->lambda_memory > 0.0;
+
+    for (size_t n = 2; n <= T; n += 2)
+        for (size_t g = 0; g < 2; g++) {
+            fuse_state fresh = state_new(d);
+
+            fuse(r, &fresh, result, sample, call++, g * T, n);
+            kinds[g] += cosine_loss(result, target, d->C) / floor((double)T / 2.0);
+            state_free(&fresh);
+        }
+    if (with_memory) {
+        fuse_state memory = state_new(d);
+        fuse_state fresh = state_new(d);
+        double divisor = r->config->memory_divisor > 0.0 ? r->config->memory_divisor : B / 2.0;
+
+        fuse(r, &memory, result, sample, call++, 0, T);
+        fuse(r, &memory, result, sample, call++, T, T);
+        fuse(r, &fresh, whole, sample, call++, 0, 2 * T);
+        kinds[2] = cosine_loss(result, target, d->C);
+        kinds[3] = cosine_loss(whole, target, d->C);
+        out[1] += cosine_loss(result, whole, d->C) / B / divisor;
+        state_free(&memory);
+        state_free(&fresh);
+    }
+    out[0] += (kinds[0] + kinds[1] + kinds[2] + kinds[3]) / (with_memory ? 4.0 : 2.0) / B;
+    free(result);
+    free(whole);
+}
+
+static void sample_losses(train_reference *r, size_t sample, double out[2])
+{
+    const cafi_train_dims *d = &r->d;
     double *target = zeros(d->C);
-    double *result[3] = {zeros(d->C), zeros(d->C), zeros(d->C)}; /* prefix, memory, single */
-    fuse_state memory = state_new(d);
-    double centre = 0.0;
 
     for (size_t c = 0; c < d->C; c++)
         target[c] = (double)r->batch->targets[sample][c];
-    for (size_t call = 0; call < T + 3; call++) {
+    if (r->config->single) {
+        double *result = zeros(d->C);
         fuse_state fresh = state_new(d);
-        int which = call < T ? 0 : call < T + 2 ? 1 : 2;
 
-        fuse(r, which == 1 ? &memory : &fresh, result[which], sample, call);
-        if (which == 0)
-            centre += cosine_loss(result[0], target, d->C) / (double)(T / 2);
+        fuse(r, &fresh, result, sample, 0, 0, r->config->T);
+        out[0] += cosine_loss(result, target, d->C) / (double)r->batch->B;
+        free(result);
         state_free(&fresh);
+    } else {
+        dual_losses(r, sample, target, out);
     }
-    centre += cosine_loss(result[1], target, d->C) + cosine_loss(result[2], target, d->C);
-    out[0] += centre / 4.0 / B;
-    out[1] +=
-        cosine_loss(result[1], result[2], d->C) / B / (r->config->memory_over_batch ? B : 1.0);
-    for (size_t i = 0; i < 3; i++)
-        free(result[i]);
     free(target);
-    state_free(&memory);
 }
 
 void train_reference_losses(train_reference *r, size_t first, size_t n, const float *direction,
@@ -480,7 +517,7 @@ train_reference *train_reference_new(const cafi_params *params, const cafi_net_c
                            .record = true,
                            .smooth = true};
     r->w = zeros(params->total);
-    r->compact = zeros(batch->B * 2 * config->T * params->dims.E);
+    r->compact = zeros(batch->B * rows_of(r) * params->dims.E);
     r->divisors = zeros(batch->B * (config->T + 3) * params->dims.M);
     /* only read, but the binder hands out pointers that may be written */
     cafi_params_bind(params, (float *)(uintptr_t)weights, &r->bound);

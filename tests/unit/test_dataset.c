@@ -215,7 +215,7 @@ static void test_sampler(void **state)
     caface_error err;
 
     (void)state;
-    EXPECT_OK(cafi_sampler_new(&s, store, T, 3, NULL, &err), err);
+    EXPECT_OK(cafi_sampler_new(&s, store, T, 2, 3, NULL, &err), err);
     for (size_t epoch = 0; epoch < 20; epoch++) {
         cafi_sampler_epoch(s, epoch);
         memset(classes, 0, sizeof classes);
@@ -250,33 +250,49 @@ static void test_sampler(void **state)
     cafi_store_close(store);
 }
 
-static void test_sampler_fill(void **state)
+/* groups of T rows: what is filled in is what was drawn, all of one class. */
+static void check_fill(const cafi_store *store, size_t N, size_t T, size_t groups, cafi_pool *pool)
 {
-    enum { T = 4, N = 30 };
-    cafi_store *store = small_store(N, 3);
+    size_t R = groups * T;
     cafi_sampler *s = NULL;
-    cafi_pool *pool = NULL;
-    size_t rows[2 * T][2];
-    float *features = malloc(N * 2 * T * 3 * sizeof *features);
-    float *styles = malloc(N * 2 * T * 4 * sizeof *styles);
+    size_t(*rows)[2] = malloc(R * sizeof *rows);
+    float *features = malloc(N * R * 3 * sizeof *features);
+    float *styles = malloc(N * R * 4 * sizeof *styles);
     caface_error err;
 
-    (void)state;
-    assert_true(features && styles);
-    EXPECT_OK(cafi_pool_new(&pool, 3, &err), err);
-    EXPECT_OK(cafi_sampler_new(&s, store, T, 3, pool, &err), err);
+    assert_true(rows && features && styles);
+    EXPECT_OK(cafi_sampler_new(&s, store, T, groups, 3, pool, &err), err);
     EXPECT_OK(cafi_sampler_fill(s, 2, N - 2, features, styles, &err), err);
     for (size_t i = 0; i < N - 2; i++) {
         cafi_sampler_rows(s, 2 + i, rows);
-        for (size_t r = 0; r < 2 * T; r++)
-            assert_true(features[(i * 2 * T + r) * 3] == (float)(rows[r][0] * 100 + rows[r][1]));
+        for (size_t r = 0; r < R; r++) {
+            assert_true(features[(i * R + r) * 3] == (float)(rows[r][0] * 100 + rows[r][1]));
+            assert_int_equal(cafi_store_class(store, rows[r][0]), cafi_sampler_class(s, 2 + i));
+        }
     }
     cafi_sampler_free(s);
-    EXPECT_FAIL(cafi_sampler_new(&s, store, 5, 3, NULL, &err), CAFACE_EINVAL, err, "5");
-    cafi_pool_free(pool);
-    cafi_store_close(store);
+    free(rows);
     free(features);
     free(styles);
+}
+
+static void test_sampler_fill(void **state)
+{
+    enum { N = 30 };
+    cafi_store *store = small_store(N, 3);
+    cafi_sampler *s = NULL;
+    cafi_pool *pool = NULL;
+    caface_error err;
+
+    (void)state;
+    EXPECT_OK(cafi_pool_new(&pool, 3, &err), err);
+    check_fill(store, N, 4, 2, pool);
+    check_fill(store, N, 5, 2, pool);
+    check_fill(store, N, 3, 1, pool);
+    check_fill(store, N, 256, 2, pool);
+    EXPECT_FAIL(cafi_sampler_new(&s, store, 2, 2, 3, NULL, &err), CAFACE_EINVAL, err, "2");
+    cafi_pool_free(pool);
+    cafi_store_close(store);
 }
 
 static double mean_of(const uint8_t *p, size_t n)

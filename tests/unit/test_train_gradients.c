@@ -1,7 +1,7 @@
 /* The gradient of every tensor, through the whole step, against differences of
  * a plain statement of it in double (support/train_reference.c), in random
- * configurations: numbers of centres, blocks, weights, rows and samples,
- * stochastic depth, and both ways to divide the memory loss. */
+ * configurations: numbers of centres, blocks, weights, rows and samples, odd groups,
+ * stochastic depth, divisors of the memory loss, samples without it and of one group. */
 #include "check.h"
 
 #include <math.h>
@@ -47,8 +47,9 @@ static void set_weights(random_case *c, test_rng *rng)
     }
 }
 
-static void open_case(random_case *c, test_rng *rng)
+static void open_case(random_case *c, test_rng *rng, size_t kind)
 {
+    static const char *const kinds[] = {"memory", "no memory", "one group"};
     size_t C = 5 + test_below(rng, 20);
     cafi_train_dims d;
     caface_error err;
@@ -59,14 +60,16 @@ static void open_case(random_case *c, test_rng *rng)
                                    1 + test_below(rng, 3), test_below(rng, 2) ? C : 1, &err),
               err);
     c->config = (cafi_net_config){.dims = d,
-                                  .T = 4 + 2 * test_below(rng, 2),
+                                  .T = 3 + test_below(rng, 4),
                                   .drop = test_below(rng, 2) ? 0.4 : 0.0,
                                   .lambda_centre = 0.7,
-                                  .lambda_memory = 3.0,
-                                  .memory_over_batch = test_below(rng, 2)};
-    snprintf(c->name, sizeof c->name, "C %zu, S %zu, M %zu, L %zu, K %zu, T %zu, B %zu, drop %g",
-             d.C, d.S, d.M, d.L, d.K, c->config.T, c->B, c->config.drop);
-    rows = c->B * 2 * c->config.T;
+                                  .single = kind == 2,
+                                  .lambda_memory = kind == 0 ? 3.0 : 0.0,
+                                  .memory_divisor = (double)test_below(rng, 3)};
+    snprintf(c->name, sizeof c->name,
+             "C %zu, S %zu, M %zu, L %zu, K %zu, T %zu, B %zu, drop %g, %s", d.C, d.S, d.M, d.L,
+             d.K, c->config.T, c->B, c->config.drop, kinds[kind]);
+    rows = c->B * cafi_net_rows(&c->config);
     EXPECT_OK(cafi_params_new(&c->params, &d, &err), err);
     EXPECT_OK(cafi_buffers_new(&c->buffers, &d, &err), err);
     set_weights(c, rng);
@@ -148,13 +151,13 @@ static void check_losses(const random_case *c, const cafi_step_result *result, t
 }
 
 /* One random configuration; false when it lies where nothing can be compared. */
-static bool check_random(test_rng *rng)
+static bool check_random(test_rng *rng, size_t kind)
 {
     random_case c;
     train_reference *r;
     bool smooth;
 
-    open_case(&c, rng);
+    open_case(&c, rng, kind);
     cafi_step_batch batch = {.B = c.B,
                              .total = c.B,
                              .seed = test_next(rng),
@@ -189,9 +192,10 @@ static void test_random(void **state)
     int done = 0;
 
     (void)state;
-    for (int tries = 0; done < 2; tries++) {
+    for (int tries = 0; done < 4; tries++) {
         assert_true(tries < 1000);
-        done += check_random(&rng);
+        /* two with the memory loss, one of either kind without */
+        done += check_random(&rng, done < 2 ? 0 : (size_t)done - 1);
     }
 }
 
