@@ -13,7 +13,8 @@
 #include "caface/set.h"
 #include "files/feature_set.h"
 #include "files/json.h"
-#include "math/blas.h"
+#include "backward/blas.h"
+#include "backward/linear.h"
 #include "math/kernels.h"
 
 #define PATH_SIZE 4096

@@ -10,7 +10,7 @@
 
 #include "base/rng.h"
 #include "files/npy.h"
-#include "math/blas.h"
+#include "backward/blas.h"
 #include "train/model_file.h"
 #include "train/optimiser.h"
 #include "train/step.h"

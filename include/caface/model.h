@@ -17,7 +17,8 @@ typedef struct caface_model caface_model;
 /* A SHA-256 as lower-case hexadecimal, the final NUL included. */
 #define CAFACE_HASH_SIZE 65
 
-/* The sizes of a model, all read from its tensors but H. */
+/* The sizes of a model, all read from its tensors but H. Grows at its end
+ * (caface/version.h). */
 typedef struct caface_model_info {
     size_t C;       /* feature width; 0: any (one confidence a cluster, and no class centres) */
     size_t S;       /* style channels: a raw style is S pairs of (mean, std) */
@@ -41,11 +42,19 @@ typedef struct caface_model_info {
  * beyond what docs/fusion.md allows. */
 CAFACE_API caface_status caface_model_open(caface_model **out, const char *path, caface_error *err);
 
+/* The same for the bytes of such a file, whose kind is found from its content. They
+ * are borrowed for this call only. */
+CAFACE_API caface_status caface_model_open_memory(caface_model **out, const void *bytes,
+                                                  size_t size, caface_error *err);
+
 /* NULL is allowed. No set made with the model may be in use any more. */
 CAFACE_API void caface_model_free(caface_model *model);
 
 /* Fills info. Any thread. */
-CAFACE_API void caface_model_get_info(const caface_model *model, caface_model_info *info);
+static inline void caface_model_get_info(const caface_model *model, caface_model_info *info);
+/* What it calls: size is sizeof *info of the program; nothing is written beyond it. */
+CAFACE_API void caface_model_get_info_sized(const caface_model *model, caface_model_info *info,
+                                            size_t size);
 
 /* Compact styles of n faces. Each depends on that face alone, bit for bit.
  *   style    f32 [n][S][2]   as the encoder wrote it
@@ -54,6 +63,11 @@ CAFACE_API void caface_model_get_info(const caface_model *model, caface_model_in
  * holds nothing useful. Any thread. */
 CAFACE_API caface_status caface_model_compact(const caface_model *model, const float *style,
                                               size_t n, float *compact, caface_error *err);
+
+static inline void caface_model_get_info(const caface_model *model, caface_model_info *info)
+{
+    caface_model_get_info_sized(model, info, sizeof *info);
+}
 
 #ifdef __cplusplus
 }

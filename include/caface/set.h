@@ -53,9 +53,10 @@ CAFACE_API caface_status caface_method_parse(caface_method *out, const char *nam
  * quarter of that. */
 #define CAFACE_MAX_CHUNK 65536
 
-/* Filled by caface_set_options_init; then changed member by member. */
+/* Filled by caface_set_options_init; then changed member by member. Grows at its end
+ * (caface/version.h). */
 typedef struct caface_set_options {
-    size_t size; /* of this struct, set by init: how later versions know this one */
+    size_t size; /* of this struct, set by init: how other versions know this one */
     caface_method method;
     size_t chunk;      /* faces of a chunk; 0: all at once, up to CAFACE_MAX_CHUNK. Default 512 */
     size_t expected_n; /* faces that will come, when known: they are cut into ceil(N/chunk) nearly
@@ -69,12 +70,14 @@ typedef struct caface_set_options {
 } caface_set_options;
 
 /* The defaults: caface, chunks of 512, a stream, no log, one thread. */
-CAFACE_API void caface_set_options_init(caface_set_options *options);
+static inline void caface_set_options_init(caface_set_options *options);
+/* What it calls: size is sizeof *options of the program; nothing is written beyond it. */
+CAFACE_API void caface_set_options_init_sized(caface_set_options *options, size_t size);
 
 /* A new, empty set; the caller's, to caface_set_free. options NULL: the
  * defaults. model may be NULL for every method but caface.
  * EINVAL: no model, or a width the model does not have, or an option out of its
- * range. ENOMEM. */
+ * range. EUNSUPPORTED: an option of a later version than the library's. ENOMEM. */
 CAFACE_API caface_status caface_set_new(caface_set **out, const caface_model *model,
                                         const caface_set_options *options, caface_error *err);
 
@@ -108,6 +111,14 @@ CAFACE_API size_t caface_set_count(const caface_set *set);
 CAFACE_API caface_method caface_set_method(const caface_set *set);
 /* C. */
 CAFACE_API size_t caface_set_width(const caface_set *set);
+/* The options that the set works with: those it was made with, with its width filled
+ * in; for a loaded set those it was saved with, and one thread. Only method, width and
+ * threads mean anything for every method; chunk, expected_n and keep_weights belong to
+ * caface, norm_power to norm. */
+static inline void caface_set_get_options(const caface_set *set, caface_set_options *options);
+/* What it calls: size is sizeof *options of the program; nothing is written beyond it. */
+CAFACE_API void caface_set_get_options_sized(const caface_set *set, caface_set_options *options,
+                                             size_t size);
 
 /* The template of the faces so far, f32 [C], of length 1 (or 0, when the faces
  * cancel out). Ends nothing: an unfinished chunk is fused into a copy of the
@@ -148,6 +159,16 @@ CAFACE_API caface_status caface_set_load_memory(caface_set **out, const caface_m
 /* How many threads fuse the chunks of one push from now on; 0: one for every
  * core. They start with the first push of two whole chunks. EINVAL. */
 CAFACE_API caface_status caface_set_use_threads(caface_set *set, size_t threads, caface_error *err);
+
+static inline void caface_set_options_init(caface_set_options *options)
+{
+    caface_set_options_init_sized(options, sizeof *options);
+}
+
+static inline void caface_set_get_options(const caface_set *set, caface_set_options *options)
+{
+    caface_set_get_options_sized(set, options, sizeof *options);
+}
 
 #ifdef __cplusplus
 }

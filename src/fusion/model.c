@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/sized.h"
 
 #define PREFIX "aggregator."
 #define CLUSTER "fusion_net.clustering_layer."
@@ -412,10 +413,9 @@ caface_status caface_model_open(caface_model **out, const char *path, caface_err
     cafi_bundle *bundle = NULL;
     caface_status st = CAFACE_OK;
 
-    if (!out)
-        return cafi_fail(err, CAFACE_EINVAL, "model_open: null argument");
-    *out = NULL;
-    if (!path)
+    if (out)
+        *out = NULL;
+    if (!out || !path)
         return cafi_fail(err, CAFACE_EINVAL, "model_open: null argument");
     st = cafi_bundle_open(&bundle, path, err);
     if (st)
@@ -423,6 +423,25 @@ caface_status caface_model_open(caface_model **out, const char *path, caface_err
     st = cafi_model_bind(out, bundle, err);
     cafi_bundle_close(bundle);
     return st ? cafi_prefix(err, st, path) : CAFACE_OK;
+}
+
+caface_status caface_model_open_memory(caface_model **out, const void *bytes, size_t size,
+                                       caface_error *err)
+{
+    static const char name[] = "model in memory";
+    cafi_bundle *bundle = NULL;
+    caface_status st = CAFACE_OK;
+
+    if (out)
+        *out = NULL;
+    if (!out || !bytes)
+        return cafi_fail(err, CAFACE_EINVAL, "model_open_memory: null argument");
+    st = cafi_bundle_open_memory(&bundle, bytes, size, name, err);
+    if (st)
+        return st;
+    st = cafi_model_bind(out, bundle, err);
+    cafi_bundle_close(bundle);
+    return st ? cafi_prefix(err, st, name) : CAFACE_OK;
 }
 
 void caface_model_free(caface_model *model)
@@ -435,7 +454,7 @@ void caface_model_free(caface_model *model)
     free(model);
 }
 
-void caface_model_get_info(const caface_model *model, caface_model_info *info)
+void caface_model_get_info_sized(const caface_model *model, caface_model_info *info, size_t size)
 {
-    *info = model->info;
+    cafi_sized_out(info, size, &model->info, sizeof model->info);
 }

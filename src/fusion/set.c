@@ -6,8 +6,11 @@
 
 #include "base/cpu.h"
 #include "base/mem.h"
+#include "base/sized.h"
 
 #define DEFAULT_CHUNK 512
+/* The first members, which every version has. */
+#define OPTIONS_LEAST offsetof(caface_set_options, expected_n)
 
 static const char *const method_names[] = {"caface", "average", "unit", "norm", "media"};
 #define METHODS (sizeof method_names / sizeof *method_names)
@@ -29,10 +32,24 @@ caface_status caface_method_parse(caface_method *out, const char *name, caface_e
                      name ? name : "(null)");
 }
 
-void caface_set_options_init(caface_set_options *options)
+static caface_set_options default_options(void)
 {
-    *options = (caface_set_options){
-        .size = sizeof *options, .chunk = DEFAULT_CHUNK, .norm_power = 1.0, .threads = 1};
+    return (caface_set_options){.size = sizeof(caface_set_options),
+                                .chunk = DEFAULT_CHUNK,
+                                .norm_power = 1.0,
+                                .threads = 1};
+}
+
+/* As the caller's struct of that size, which says so itself. */
+static void options_out(caface_set_options *to, size_t size, caface_set_options options)
+{
+    options.size = size;
+    cafi_sized_out(to, size, &options, sizeof options);
+}
+
+void caface_set_options_init_sized(caface_set_options *options, size_t size)
+{
+    options_out(options, size, default_options());
 }
 
 void cafi_rows_free(cafi_rows *rows)
@@ -72,11 +89,6 @@ static caface_status check_options(const caface_model *model, const caface_set_o
 {
     bool is_caface = o->method == CAFACE_METHOD_CAFACE;
 
-    if (o->size != sizeof *o)
-        return cafi_fail(err, CAFACE_EINVAL,
-                         "set_new: options of %zu bytes, this library has %zu: call "
-                         "caface_set_options_init first",
-                         o->size, sizeof *o);
     if (!caface_method_name(o->method))
         return cafi_fail(err, CAFACE_EINVAL, "set_new: method %d is not known", (int)o->method);
     if (is_caface && !model)
@@ -108,26 +120,25 @@ static caface_status check_options(const caface_model *model, const caface_set_o
 caface_status caface_set_new(caface_set **out, const caface_model *model,
                              const caface_set_options *options, caface_error *err)
 {
-    caface_set_options defaults;
+    caface_set_options own = default_options();
     caface_set *s = NULL;
     caface_status st = CAFACE_OK;
 
     if (!out)
         return cafi_fail(err, CAFACE_EINVAL, "set_new: null argument");
     *out = NULL;
-    caface_set_options_init(&defaults);
-    if (!options)
-        options = &defaults;
-    if ((st = check_options(model, options, err)) || (st = CAFI_NEW(&s, 1, err)))
+    if (options)
+        st = cafi_sized_in(&own, sizeof own, options, options->size, OPTIONS_LEAST, "set_new", err);
+    if (st || (st = check_options(model, &own, err)) || (st = CAFI_NEW(&s, 1, err)))
         return st;
-    s->model = options->method == CAFACE_METHOD_CAFACE ? model : NULL;
-    s->options = *options;
-    s->C = options->width ? options->width : model->info.C;
-    s->is_planned = options->expected_n > 0;
-    s->baseline = (cafi_baseline){.method = options->method,
-                                  .power = options->norm_power,
-                                  .C = s->C,
-                                  .kernels = cafi_kernels_get()};
+    own.size = sizeof own;
+    s->model = own.method == CAFACE_METHOD_CAFACE ? model : NULL;
+    s->C = own.width ? own.width : model->info.C;
+    s->options = own;
+    s->options.width = s->C;
+    s->is_planned = own.expected_n > 0;
+    s->baseline = (cafi_baseline){
+        .method = own.method, .power = own.norm_power, .C = s->C, .kernels = cafi_kernels_get()};
     if (s->model) {
         s->features.width = s->C;
         s->compact.width = model->info.compact;
@@ -227,6 +238,11 @@ caface_method caface_set_method(const caface_set *set)
 size_t caface_set_width(const caface_set *set)
 {
     return set->C;
+}
+
+void caface_set_get_options_sized(const caface_set *set, caface_set_options *options, size_t size)
+{
+    options_out(options, size, set->options);
 }
 
 size_t cafi_set_chunk_length(const caface_set *set)

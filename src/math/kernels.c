@@ -12,6 +12,7 @@ static const cafi_kernels plain = {
     .linear = cafi_linear_packed_plain,
     .attention = cafi_attention_plain,
     .layernorm = cafi_layernorm_plain,
+    .layernorm_save = cafi_layernorm_save_plain,
     .gelu = cafi_gelu_plain,
     .softmax = cafi_softmax_plain,
     .softmax_columns = cafi_softmax_columns_plain,
@@ -24,13 +25,6 @@ static const cafi_kernels plain = {
     .dots = cafi_dots_plain,
     .exact_sum = cafi_exact_sum_plain,
     .finite_rows = cafi_finite_rows_plain,
-    .layernorm_save = cafi_layernorm_save_plain,
-    .layernorm_bwd = cafi_layernorm_bwd_plain,
-    .gelu_save = cafi_gelu_save_plain,
-    .gelu_bwd = cafi_gelu_bwd_plain,
-    .softmax_columns_bwd = cafi_softmax_columns_bwd_plain,
-    .column_sums = cafi_column_sums_plain,
-    .attention_bwd = cafi_attention_bwd_plain,
 };
 
 const cafi_kernels *cafi_kernels_for(cafi_isa isa)

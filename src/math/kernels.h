@@ -20,6 +20,8 @@ typedef struct cafi_kernels {
     /* math/rows.h, by the same names */
     void (*layernorm)(float *y, const float *x, const float *gamma, const float *beta, size_t R,
                       size_t K);
+    void (*layernorm_save)(float *y, float *stats, const float *x, const float *gamma,
+                           const float *beta, size_t R, size_t K);
     void (*gelu)(float *y, const float *x, size_t n);
     void (*softmax)(float *y, const float *x, size_t R, size_t K);
     void (*softmax_columns)(float *y, const float *x, size_t R, size_t K);
@@ -37,16 +39,6 @@ typedef struct cafi_kernels {
     void (*exact_sum)(int64_t *hi, int64_t *lo, const double *w, const float *x, size_t ldx,
                       size_t R, size_t M, size_t K);
     size_t (*finite_rows)(const float *x, size_t R, size_t K);
-    /* training: forwards that keep what their backward needs, and backwards */
-    void (*layernorm_save)(float *y, float *stats, const float *x, const float *gamma,
-                           const float *beta, size_t R, size_t K);
-    void (*layernorm_bwd)(float *dx, float *dgamma, float *dbeta, const float *dy, const float *x,
-                          const float *stats, const float *gamma, size_t R, size_t K);
-    void (*gelu_save)(float *y, float *slope, const float *x, size_t n);
-    void (*gelu_bwd)(float *dx, const float *dy, const float *slope, size_t n);
-    void (*softmax_columns_bwd)(float *dx, const float *dy, const float *y, size_t M, size_t N);
-    void (*column_sums)(float *sum, const float *x, size_t ldx, size_t R, size_t K);
-    void (*attention_bwd)(const cafi_attention_grad *g);
 } cafi_kernels;
 
 /* The versions for one instruction set; NULL when this build has none for it.

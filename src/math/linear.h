@@ -1,11 +1,10 @@
-/* The linear layer: y = x w^T + b.
+/* The linear layer, y = x w^T + b, with packed weights.
  *
- * Two forms. Packed, for inference: weights are laid out once, at load, in
- * panels of columns, which a product reads from front to back, and a row's result
- * is one chain of additions over ascending k that does not depend on how many
- * rows there are. So a face's bits never depend on its neighbours, and five rows
- * do not pay for a BLAS that packs its operands on every call. Unpacked, for
- * training: CBLAS. */
+ * Weights are laid out once, at load, in panels of columns, which a product reads
+ * from front to back, and a row's result is one chain of additions over ascending
+ * k that does not depend on how many rows there are. So a face's bits never depend
+ * on its neighbours, and five rows do not pay for a BLAS that packs its operands on
+ * every call. Training, whose weights change at every step, has backward/linear.h. */
 #ifndef CAFI_MATH_LINEAR_H
 #define CAFI_MATH_LINEAR_H
 
@@ -46,24 +45,5 @@ cafi_packed cafi_pack_linear(float *to, const float *w, const float *b, size_t K
  * No overlap of x and y. */
 void cafi_linear_packed_plain(float *y, size_t ldy, const float *x, size_t ldx, size_t R,
                               const cafi_packed *w, cafi_epilogue epilogue);
-
-/* y[r][j] = b[j] + sum_k x[r][k] * w[j][k], through CBLAS
- *   x [R][K]   w [J][K]   b [J] or NULL   y [R][J], no overlap with x or w
- * Its bits may depend on R. Call cafi_blas_single_thread once in every thread. */
-void cafi_linear_fwd(float *y, const float *x, const float *w, const float *b, size_t R, size_t K,
-                     size_t J);
-
-/* The same with the rows of y ldy floats apart. */
-void cafi_linear_strided_fwd(float *y, size_t ldy, const float *x, const float *w, const float *b,
-                             size_t R, size_t K, size_t J);
-
-/* dx, dw, db += gradients of cafi_linear_fwd; any may be NULL. Saves nothing.
- *   dy [R][J]   x, dx [R][K]   w, dw [J][K]   db [J] */
-void cafi_linear_bwd(float *dx, float *dw, float *db, const float *dy, const float *x,
-                     const float *w, size_t R, size_t K, size_t J);
-
-/* The same with the rows of dy lddy floats apart. */
-void cafi_linear_strided_bwd(float *dx, float *dw, float *db, const float *dy, size_t lddy,
-                             const float *x, const float *w, size_t R, size_t K, size_t J);
 
 #endif

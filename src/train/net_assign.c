@@ -1,8 +1,8 @@
-#include <cblas.h>
 #include <math.h>
 #include <string.h>
 
-#include "math/linear.h"
+#include "backward/blas.h"
+#include "backward/linear.h"
 #include "train/loss.h"
 #include "train/net_parts.h"
 
@@ -22,18 +22,17 @@ static void guide_fwd(cafi_net *t, const cafi_weights *w)
     t->k->layernorm_save(t->chat, t->cstats, w->centres, w->norm_centres.w, w->norm_centres.b, M,
                          D);
     cafi_linear_fwd(t->query, t->chat, w->query.w, w->query.b, M, D, D);
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)M, (int)D, (int)D, score_scale(t),
-                t->query, (int)D, w->key.w, (int)D, 0.0f, t->guide, (int)D);
+    cafi_blas_gemm(false, false, M, D, D, score_scale(t), t->query, D, w->key.w, D, 0.0f, t->guide,
+                   D);
     for (size_t m = 0; m < M; m++)
-        t->bias[m] = score_scale(t) * cblas_sdot((int)D, t->query + m * D, 1, w->key.b, 1);
+        t->bias[m] = score_scale(t) * cafi_blas_dot(D, t->query + m * D, w->key.b);
 }
 
 /* to[m] (ldt apart) = sum over the run's rows of share[n][m] * x[n] */
 static void means(float *to, size_t ldt, const float *share, const float *x, size_t n, size_t M,
                   size_t W)
 {
-    cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)M, (int)W, (int)n, 1.0f, share,
-                (int)M, x, (int)W, 0.0f, to, (int)ldt);
+    cafi_blas_gemm(true, false, M, W, n, 1.0f, share, M, x, W, 0.0f, to, ldt);
 }
 
 /* Where the means of a run go: plain ones straight to the AGN's input, m-major. */
@@ -147,12 +146,12 @@ static void run_means_bwd(cafi_net *t, size_t s)
     int n = (int)run->n;
     int M = (int)d->M;
 
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, n, M, (int)d->C, 1.0f, values_of(t, run),
-                (int)d->C, of.dmu, (int)of.ldmu, 0.0f, da, M);
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, n, M, (int)d->D, 1.0f, t->xhat + at * d->D,
-                (int)d->D, of.ds, (int)of.lds, 1.0f, da, M);
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, n, (int)d->D, M, 1.0f,
-                t->share + at * d->M, M, of.ds, (int)of.lds, 0.0f, t->dxhat + at * d->D, (int)d->D);
+    cafi_blas_gemm(false, true, n, M, d->C, 1.0f, values_of(t, run), d->C, of.dmu, of.ldmu, 0.0f,
+                   da, M);
+    cafi_blas_gemm(false, true, n, M, d->D, 1.0f, t->xhat + at * d->D, d->D, of.ds, of.lds, 1.0f,
+                   da, M);
+    cafi_blas_gemm(false, false, n, d->D, M, 1.0f, t->share + at * d->M, M, of.ds, of.lds, 0.0f,
+                   t->dxhat + at * d->D, d->D);
     for (size_t r = 0; r < run->n; r++) {
         const float *a = t->assign + (at + r) * d->M;
         float along = 0.0f;
@@ -177,19 +176,17 @@ static void guide_bwd(cafi_net *t, const cafi_weights *w, const cafi_weights *g)
     float *dchat = t->small + 2 * n;
     float *dbias = t->small + 3 * n;
 
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, M, D, D, score_scale(t), dguide, D,
-                w->key.w, D, 0.0f, dquery, D);
-    cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, D, D, M, score_scale(t), t->query, D,
-                dguide, D, 1.0f, g->key.w, D);
+    cafi_blas_gemm(false, true, M, D, D, score_scale(t), dguide, D, w->key.w, D, 0.0f, dquery, D);
+    cafi_blas_gemm(true, false, D, D, M, score_scale(t), t->query, D, dguide, D, 1.0f, g->key.w, D);
     for (size_t m = 0; m < t->config.dims.M; m++) {
-        cblas_saxpy(D, score_scale(t) * dbias[m], w->key.b, 1, dquery + m * (size_t)D, 1);
-        cblas_saxpy(D, score_scale(t) * dbias[m], t->query + m * (size_t)D, 1, g->key.b, 1);
+        cafi_blas_axpy(D, score_scale(t) * dbias[m], w->key.b, dquery + m * (size_t)D);
+        cafi_blas_axpy(D, score_scale(t) * dbias[m], t->query + m * (size_t)D, g->key.b);
     }
     memset(dchat, 0, n * sizeof *dchat);
     cafi_linear_bwd(dchat, g->query.w, g->query.b, dquery, t->chat, w->query.w, (size_t)M,
                     (size_t)D, (size_t)D);
-    t->k->layernorm_bwd(g->centres, g->norm_centres.w, g->norm_centres.b, dchat, w->centres,
-                        t->cstats, w->norm_centres.w, (size_t)M, (size_t)D);
+    t->back->layernorm_bwd(g->centres, g->norm_centres.w, g->norm_centres.b, dchat, w->centres,
+                           t->cstats, w->norm_centres.w, (size_t)M, (size_t)D);
 }
 
 void net_assign_bwd(cafi_net *t, const cafi_weights *w, const cafi_weights *g)
@@ -199,8 +196,8 @@ void net_assign_bwd(cafi_net *t, const cafi_weights *w, const cafi_weights *g)
     size_t n = d->M * d->D;
 
     for (size_t row = 0; row < d->M * t->templates; row++)
-        cblas_saxpy((int)d->D, 1.0f, t->dagn + row * 2 * d->D, 1,
-                    g->centres + row / t->templates * d->D, 1);
+        cafi_blas_axpy(d->D, 1.0f, t->dagn + row * 2 * d->D,
+                       g->centres + row / t->templates * d->D);
     memset(t->dmass, 0, (t->plain + t->others) * d->M * sizeof *t->dmass);
     merges(t, true);
     for (size_t s = 0; s < t->plain + t->others; s++)
@@ -210,6 +207,6 @@ void net_assign_bwd(cafi_net *t, const cafi_weights *w, const cafi_weights *g)
                     d->M);
     guide_bwd(t, w, g);
     memset(t->dx + t->tokens * d->D, 0, rows * d->D * sizeof *t->dx);
-    t->k->layernorm_bwd(t->dx + t->tokens * d->D, g->norm_x.w, g->norm_x.b, t->dxhat,
-                        t->last + t->tokens * d->D, t->xstats, w->norm_x.w, rows, d->D);
+    t->back->layernorm_bwd(t->dx + t->tokens * d->D, g->norm_x.w, g->norm_x.b, t->dxhat,
+                           t->last + t->tokens * d->D, t->xstats, w->norm_x.w, rows, d->D);
 }

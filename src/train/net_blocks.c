@@ -1,7 +1,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "math/linear.h"
+#include "backward/linear.h"
 #include "train/net_parts.h"
 
 /* Which rows a block works on.
@@ -190,8 +190,8 @@ static void block_fwd(cafi_net *t, const cafi_block_weights *w, size_t l)
                          b->mid + rows.first * D, w->norm2.w, w->norm2.b, rows.count, D);
     cafi_linear_fwd(b->slope + rows.first * 4 * D, b->norm2 + rows.first * D, w->fc1.w, w->fc1.b,
                     rows.count, D, 4 * D);
-    t->k->gelu_save(b->act + rows.first * 4 * D, b->slope + rows.first * 4 * D,
-                    b->slope + rows.first * 4 * D, rows.count * 4 * D);
+    t->back->gelu_save(b->act + rows.first * 4 * D, b->slope + rows.first * 4 * D,
+                       b->slope + rows.first * 4 * D, rows.count * 4 * D);
     cafi_linear_fwd(t->branch + rows.first * D, b->act + rows.first * 4 * D, w->fc2.w, w->fc2.b,
                     rows.count, 4 * D, D);
     residual_fwd(t, next, b->mid, l, 1, false, mlp_shared(t, l));
@@ -272,13 +272,13 @@ static void mlp_bwd(cafi_net *t, const cafi_block_weights *w, const cafi_block_w
     zero(dact, rows.count * 4 * D);
     cafi_linear_bwd(dact, g->fc2.w, g->fc2.b, t->branch + rows.first * D,
                     b->act + rows.first * 4 * D, w->fc2.w, rows.count, 4 * D, D);
-    t->k->gelu_bwd(dact, dact, b->slope + rows.first * 4 * D, rows.count * 4 * D);
+    t->back->gelu_bwd(dact, dact, b->slope + rows.first * 4 * D, rows.count * 4 * D);
     zero(dnorm, rows.count * D);
     cafi_linear_bwd(dnorm, g->fc1.w, g->fc1.b, dact, b->norm2 + rows.first * D, w->fc1.w,
                     rows.count, D, 4 * D);
-    t->k->layernorm_bwd(t->dx + rows.first * D, g->norm2.w, g->norm2.b, dnorm,
-                        b->mid + rows.first * D, b->stats2 + rows.first * 2, w->norm2.w, rows.count,
-                        D);
+    t->back->layernorm_bwd(t->dx + rows.first * D, g->norm2.w, g->norm2.b, dnorm,
+                           b->mid + rows.first * D, b->stats2 + rows.first * 2, w->norm2.w,
+                           rows.count, D);
 }
 
 /* From dqkv to dx. */
@@ -302,10 +302,10 @@ static void qkv_bwd(cafi_net *t, const cafi_block_weights *w, const cafi_block_w
                             w->qkv.w + skip * D, centres, D, 3 * D - skip);
     cafi_linear_bwd(t->dnorm + t->tokens * D, g->qkv.w, g->qkv.b, t->dqkv + t->tokens * 3 * D,
                     b->norm1 + t->tokens * D, w->qkv.w, tokens, D, 3 * D);
-    t->k->layernorm_bwd(t->dx + all.first * D, g->norm1.w, g->norm1.b, t->dnorm + all.first * D,
-                        b->x + all.first * D, b->stats1 + all.first * 2, w->norm1.w, centres, D);
-    t->k->layernorm_bwd(t->dx + t->tokens * D, g->norm1.w, g->norm1.b, t->dnorm + t->tokens * D,
-                        b->x + t->tokens * D, b->stats1 + t->tokens * 2, w->norm1.w, tokens, D);
+    t->back->layernorm_bwd(t->dx + all.first * D, g->norm1.w, g->norm1.b, t->dnorm + all.first * D,
+                           b->x + all.first * D, b->stats1 + all.first * 2, w->norm1.w, centres, D);
+    t->back->layernorm_bwd(t->dx + t->tokens * D, g->norm1.w, g->norm1.b, t->dnorm + t->tokens * D,
+                           b->x + t->tokens * D, b->stats1 + t->tokens * 2, w->norm1.w, tokens, D);
 }
 
 static void attention_bwd(cafi_net *t, const cafi_block_weights *w, const cafi_block_weights *g,
@@ -339,7 +339,7 @@ static void attention_bwd(cafi_net *t, const cafi_block_weights *w, const cafi_b
         pack_run(t, run, t->packed, b->qkv, 3 * D);
         pack_run(t, run, t->out, datt, D);
         zero(t->dpacked, a.N * 3 * D);
-        t->k->attention_bwd(&grad);
+        t->back->attention_bwd(&grad);
         unpack_run(run, t->dqkv, t->dpacked, 3 * D, d->M);
     }
     qkv_bwd(t, w, g, l);

@@ -201,6 +201,7 @@ caface_status cafi_net_new(cafi_net **out, const cafi_net_config *config, size_t
     t->config = *config;
     t->capacity = n;
     t->k = cafi_kernels_get();
+    t->back = cafi_backward_get();
     take_all(&a, t);
     st = cafi_alloc_f32(&t->memory, 1, a.used, err);
     if (!st)

@@ -2,6 +2,7 @@
 #ifndef CAFI_TRAIN_NET_PARTS_H
 #define CAFI_TRAIN_NET_PARTS_H
 
+#include "backward/kernels.h"
 #include "train/net.h"
 
 /* One run of CN over some rows of one sample. */
@@ -30,6 +31,7 @@ typedef struct net_mixer {
 struct cafi_net {
     cafi_net_config config;
     const cafi_kernels *k;
+    const cafi_backward_kernels *back;
     size_t capacity;
     float *memory; /* all arrays below */
 

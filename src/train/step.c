@@ -4,11 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backward/batchnorm.h"
+#include "backward/blas.h"
+#include "backward/linear.h"
+#include "backward/rows.h"
 #include "base/status.h"
-#include "math/batchnorm.h"
-#include "math/blas.h"
-#include "math/linear.h"
-#include "math/rows.h"
 
 /* Samples that go through the net together: enough rows for the products, few
  * enough for the second-level cache. */

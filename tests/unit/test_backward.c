@@ -6,8 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "math/batchnorm.h"
-#include "math/blas.h"
+#include "backward/batchnorm.h"
+#include "backward/blas.h"
+#include "backward/kernels.h"
+#include "backward/linear.h"
+#include "backward/rows.h"
 #include "math/kernels.h"
 #include "math/rows.h"
 #include "train/loss.h"
@@ -24,6 +27,7 @@ typedef struct gradient_case {
 
 static test_rng rng;
 static const cafi_kernels *kernels;
+static const cafi_backward_kernels *back;
 
 /* |got - want| <= 2e-4 of the largest gradient: floats of up to a few hundred
  * terms against differences that are good to 1e-8. */
@@ -147,7 +151,7 @@ static void layernorm_backward(const gradient_case *c, float *din, const float *
 
     assert_true(y && stats);
     kernels->layernorm_save(y, stats, in, in + gamma, in + beta, c->R, c->K);
-    kernels->layernorm_bwd(din, din + gamma, din + beta, dout, in, stats, in + gamma, c->R, c->K);
+    back->layernorm_bwd(din, din + gamma, din + beta, dout, in, stats, in + gamma, c->R, c->K);
     free(y);
     free(stats);
 }
@@ -226,8 +230,8 @@ static void gelu_backward(const gradient_case *c, float *din, const float *dout,
     float *slope = malloc((c->inputs + 1) * sizeof *slope);
 
     assert_true(y && slope);
-    kernels->gelu_save(y, slope, in, c->inputs);
-    kernels->gelu_bwd(y, dout, slope, c->inputs);
+    back->gelu_save(y, slope, in, c->inputs);
+    back->gelu_bwd(y, dout, slope, c->inputs);
     add(din, y, c->inputs);
     free(y);
     free(slope);
@@ -253,7 +257,7 @@ static void columns_backward(const gradient_case *c, float *din, const float *do
 
     assert_true(y && dx);
     kernels->softmax_columns(y, in, c->R, c->K);
-    kernels->softmax_columns_bwd(dx, dout, y, c->R, c->K);
+    back->softmax_columns_bwd(dx, dout, y, c->R, c->K);
     add(din, dx, c->inputs);
     free(y);
     free(dx);
@@ -309,7 +313,7 @@ static void attention_backward(const gradient_case *c, float *din, const float *
         .a = &a, .dout = dout, .lddout = D, .dq = din, .dk = din + k, .dv = din + v};
 
     assert_non_null(scratch);
-    kernels->attention_bwd(&g);
+    back->attention_bwd(&g);
     free(scratch);
 }
 
@@ -430,6 +434,7 @@ static void test_gradients(void **state)
     cafi_blas_single_thread();
     for (int isa = CAFI_ISA_PLAIN; isa <= (int)cafi_cpu_isa(); isa++) {
         kernels = cafi_kernels_for((cafi_isa)isa);
+        back = cafi_backward_for((cafi_isa)isa);
         if (!kernels)
             continue;
         rng.state = seed;
@@ -450,7 +455,7 @@ static void test_column_sums(void **state)
     test_fill(&rng, x, R * LD, 1.0f);
     for (int isa = CAFI_ISA_PLAIN; isa <= (int)cafi_cpu_isa(); isa++)
         for (size_t K = 0; K <= 37; K++) {
-            const cafi_kernels *k = cafi_kernels_for((cafi_isa)isa);
+            const cafi_backward_kernels *k = cafi_backward_for((cafi_isa)isa);
             float sum[LD];
 
             for (size_t i = 0; i < LD; i++)
@@ -467,11 +472,47 @@ static void test_column_sums(void **state)
         }
 }
 
+/* CBLAS with strides and transposes as the linear layer asks for them. */
+static void test_linear_forward(void **state)
+{
+    uint64_t seed = test_seed();
+
+    (void)state;
+    rng.state = seed;
+    cafi_blas_single_thread();
+    for (int round = 0; round < 60; round++) {
+        enum { MOST = 100, GUARD = 16 };
+        size_t R = 1 + test_below(&rng, 40), K = 1 + test_below(&rng, MOST);
+        size_t J = 1 + test_below(&rng, MOST);
+        float x[40 * MOST], w[MOST * MOST], b[MOST], got[40 * MOST + GUARD], want[40 * MOST];
+
+        test_fill(&rng, x, R * K, 1.0f);
+        test_fill(&rng, w, J * K, 1.0f);
+        test_fill(&rng, b, J, 1.0f);
+        for (size_t i = 0; i < GUARD; i++)
+            got[R * J + i] = 12345.0f;
+        for (size_t r = 0; r < R; r++)
+            for (size_t j = 0; j < J; j++) {
+                double sum = (double)b[j];
+
+                for (size_t k = 0; k < K; k++)
+                    sum += (double)x[r * K + k] * (double)w[j * K + k];
+                want[r * J + j] = (float)sum;
+            }
+        cafi_linear_fwd(got, x, w, b, R, K, J);
+        EXPECT_NEAR_F32(got, want, R * J, 1e-5, "R=%zu K=%zu J=%zu seed=%llu", R, K, J,
+                        (unsigned long long)seed);
+        for (size_t i = 0; i < GUARD; i++)
+            assert_true(got[R * J + i] == 12345.0f);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_gradients),
         cmocka_unit_test(test_column_sums),
+        cmocka_unit_test(test_linear_forward),
     };
 
     return cmocka_run_group_tests_name("backward", tests, NULL, NULL);

@@ -245,6 +245,38 @@ static void broken_models_are_refused(void **state)
     test_model_free(&m);
 }
 
+/* The same model as from the file, for as long as it lives: the bytes are free at once. */
+static void models_open_from_memory(void **state)
+{
+    test_rng rng = {test_seed()};
+    test_model m = test_model_new(&rng, test_sizes_of(8, 6, 4, 8, 2, 8, 2, 2));
+    const char *path = test_temp("memory.safetensors");
+    caface_model *model = NULL;
+    caface_model_info info;
+    caface_error err;
+    unsigned char *bytes = NULL;
+    char hash[CAFACE_HASH_SIZE];
+    size_t size = 0;
+
+    (void)state;
+    hash_of(&m, 0, hash);
+    test_model_save(&m, path, 0);
+    bytes = test_read(path, &size);
+    EXPECT_FAIL(caface_model_open_memory(&model, bytes, size / 2, &err), CAFACE_EFORMAT, err,
+                "model in memory");
+    assert_null(model);
+    EXPECT_OK(caface_model_open_memory(&model, bytes, size, &err), err);
+    memset(bytes, 0xff, size);
+    free(bytes);
+    caface_model_get_info(model, &info);
+    assert_string_equal(info.hash, hash);
+    compare(&rng, &m, model, 20, 5, rng.state);
+    caface_model_free(model);
+    EXPECT_FAIL(caface_model_open_memory(&model, NULL, 0, &err), CAFACE_EINVAL, err, "null");
+    EXPECT_FAIL(caface_model_open_memory(&model, "", 0, &err), CAFACE_EFORMAT, err, "memory");
+    test_model_free(&m);
+}
+
 static void wrong_calls_are_refused(void **state)
 {
     caface_model *model = NULL;
@@ -262,9 +294,8 @@ static void wrong_calls_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(random_configurations),
-        cmocka_unit_test(identity_is_of_the_tensors),
-        cmocka_unit_test(broken_models_are_refused),
+        cmocka_unit_test(random_configurations),     cmocka_unit_test(identity_is_of_the_tensors),
+        cmocka_unit_test(broken_models_are_refused), cmocka_unit_test(models_open_from_memory),
         cmocka_unit_test(wrong_calls_are_refused),
     };
 

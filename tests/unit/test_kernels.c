@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "math/blas.h"
 #include "math/kernels.h"
 #include "math/rows.h"
 
@@ -368,46 +367,11 @@ static void erf_and_exp_are_accurate(void **state)
     }
 }
 
-static void blas_linear_matches(void **state)
-{
-    fixture f = {.seed = test_seed()};
-
-    (void)state;
-    f.rng.state = f.seed;
-    cafi_blas_single_thread();
-    for (int round = 0; round < 60; round++) {
-        size_t R = odd_size(&f, 40), K = odd_size(&f, 100), J = odd_size(&f, 100);
-        float *x = random_floats(&f, R * K, 1.0f);
-        float *w = random_floats(&f, J * K, 1.0f);
-        float *b = random_floats(&f, J, 1.0f);
-        float *got = random_floats(&f, R * J, 0.0f);
-        float *want = random_floats(&f, R * J, 0.0f);
-
-        for (size_t r = 0; r < R; r++)
-            for (size_t j = 0; j < J; j++) {
-                double sum = (double)b[j];
-                for (size_t k = 0; k < K; k++)
-                    sum += (double)x[r * K + k] * (double)w[j * K + k];
-                want[r * J + j] = (float)sum;
-            }
-        cafi_linear_fwd(got, x, w, b, R, K, J);
-        EXPECT_NEAR_F32(got, want, R * J, 1e-5, "R=%zu K=%zu J=%zu seed=%llu", R, K, J,
-                        (unsigned long long)f.seed);
-        check_guard(got, R * J);
-        free(want);
-        free(got);
-        free(b);
-        free(w);
-        free(x);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(versions_agree),
         cmocka_unit_test(erf_and_exp_are_accurate),
-        cmocka_unit_test(blas_linear_matches),
     };
 
     return cmocka_run_group_tests_name("kernels", tests, NULL, NULL);

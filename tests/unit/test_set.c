@@ -309,6 +309,26 @@ static void wrong_options_are_refused(void **state)
     assert_null(set);
 }
 
+static void options_can_be_read_back(void **state)
+{
+    fixture *f = *state;
+    caface_set_options o = fixture_options_of(CAFACE_METHOD_CAFACE, 33, N);
+    caface_set_options got;
+    caface_set *set = NULL;
+
+    o.threads = 2;
+    set = fixture_new_set(f, &o);
+    fixture_push_ok(f, set, 0, 50);
+    caface_set_get_options(set, &got);
+    o.width = C;
+    assert_memory_equal(&got, &o, sizeof o);
+    save_and_load(f, &set);
+    caface_set_get_options(set, &got);
+    o.threads = 1;
+    assert_memory_equal(&got, &o, sizeof o);
+    caface_set_free(set);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -321,6 +341,7 @@ int main(void)
         cmocka_unit_test(compact_styles_give_the_same_bits),
         cmocka_unit_test(refusals_change_nothing),
         cmocka_unit_test(wrong_options_are_refused),
+        cmocka_unit_test(options_can_be_read_back),
     };
 
     return cmocka_run_group_tests_name("set", tests, fixture_set_up, fixture_tear_down);

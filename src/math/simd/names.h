@@ -12,6 +12,7 @@
 #define cafi_simd_linear CAFI_SIMD_NAME(cafi_linear)
 #define cafi_simd_attention CAFI_SIMD_NAME(cafi_attention)
 #define cafi_simd_layernorm CAFI_SIMD_NAME(cafi_layernorm)
+#define cafi_simd_layernorm_save CAFI_SIMD_NAME(cafi_layernorm_save)
 #define cafi_simd_gelu CAFI_SIMD_NAME(cafi_gelu)
 #define cafi_simd_softmax CAFI_SIMD_NAME(cafi_softmax)
 #define cafi_simd_softmax_columns CAFI_SIMD_NAME(cafi_softmax_columns)
@@ -24,19 +25,14 @@
 #define cafi_simd_dots CAFI_SIMD_NAME(cafi_dots)
 #define cafi_simd_exact_sum CAFI_SIMD_NAME(cafi_exact_sum)
 #define cafi_simd_finite_rows CAFI_SIMD_NAME(cafi_finite_rows)
-#define cafi_simd_layernorm_save CAFI_SIMD_NAME(cafi_layernorm_save)
-#define cafi_simd_layernorm_bwd CAFI_SIMD_NAME(cafi_layernorm_bwd)
-#define cafi_simd_gelu_save CAFI_SIMD_NAME(cafi_gelu_save)
-#define cafi_simd_gelu_bwd CAFI_SIMD_NAME(cafi_gelu_bwd)
-#define cafi_simd_softmax_columns_bwd CAFI_SIMD_NAME(cafi_softmax_columns_bwd)
-#define cafi_simd_column_sums CAFI_SIMD_NAME(cafi_column_sums)
-#define cafi_simd_attention_bwd CAFI_SIMD_NAME(cafi_attention_bwd)
 
 void cafi_simd_linear(float *y, size_t ldy, const float *x, size_t ldx, size_t R,
                       const cafi_packed *w, cafi_epilogue epilogue);
 void cafi_simd_attention(const cafi_attention *a);
 void cafi_simd_layernorm(float *y, const float *x, const float *gamma, const float *beta, size_t R,
                          size_t K);
+void cafi_simd_layernorm_save(float *y, float *stats, const float *x, const float *gamma,
+                              const float *beta, size_t R, size_t K);
 void cafi_simd_gelu(float *y, const float *x, size_t n);
 void cafi_simd_softmax(float *y, const float *x, size_t R, size_t K);
 void cafi_simd_softmax_columns(float *y, const float *x, size_t R, size_t K);
@@ -53,16 +49,5 @@ void cafi_simd_dots(double *out, const double *s, const float *x, size_t M, size
 void cafi_simd_exact_sum(int64_t *hi, int64_t *lo, const double *w, const float *x, size_t ldx,
                          size_t R, size_t M, size_t K);
 size_t cafi_simd_finite_rows(const float *x, size_t R, size_t K);
-
-void cafi_simd_layernorm_save(float *y, float *stats, const float *x, const float *gamma,
-                              const float *beta, size_t R, size_t K);
-void cafi_simd_layernorm_bwd(float *dx, float *dgamma, float *dbeta, const float *dy,
-                             const float *x, const float *stats, const float *gamma, size_t R,
-                             size_t K);
-void cafi_simd_gelu_save(float *y, float *slope, const float *x, size_t n);
-void cafi_simd_gelu_bwd(float *dx, const float *dy, const float *slope, size_t n);
-void cafi_simd_softmax_columns_bwd(float *dx, const float *dy, const float *y, size_t M, size_t N);
-void cafi_simd_column_sums(float *sum, const float *x, size_t ldx, size_t R, size_t K);
-void cafi_simd_attention_bwd(const cafi_attention_grad *g);
 
 #endif

@@ -1,4 +1,4 @@
-#include "math/batchnorm.h"
+#include "backward/batchnorm.h"
 
 void cafi_batchnorm_sum(double *sum, const float *x, size_t R, size_t E)
 {

@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
-#include "math/blas.h"
+#include "backward/blas.h"
 
+#include <cblas.h>
 #include <dlfcn.h>
 #include <string.h>
 
@@ -38,4 +39,28 @@ void cafi_blas_single_thread(void)
     default:
         break;
     }
+}
+
+void cafi_blas_gemm(bool turn_a, bool turn_b, size_t R, size_t J, size_t K, float alpha,
+                    const float *a, size_t lda, const float *b, size_t ldb, float beta, float *c,
+                    size_t ldc)
+{
+    cblas_sgemm(CblasRowMajor, turn_a ? CblasTrans : CblasNoTrans,
+                turn_b ? CblasTrans : CblasNoTrans, (int)R, (int)J, (int)K, alpha, a, (int)lda, b,
+                (int)ldb, beta, c, (int)ldc);
+}
+
+void cafi_blas_axpy(size_t n, float alpha, const float *x, float *y)
+{
+    cblas_saxpy((int)n, alpha, x, 1, y, 1);
+}
+
+float cafi_blas_dot(size_t n, const float *x, const float *y)
+{
+    return cblas_sdot((int)n, x, 1, y, 1);
+}
+
+void cafi_blas_scale(size_t n, float alpha, float *x)
+{
+    cblas_sscal((int)n, alpha, x, 1);
 }

@@ -1,8 +1,8 @@
 /* BatchNorm of a batch that lies in pieces: statistics are sums that the caller
  * adds up over the pieces, threads and processes. Sums and statistics are
  * doubles, rows floats. Pure functions over [R][E]. */
-#ifndef CAFI_MATH_BATCHNORM_H
-#define CAFI_MATH_BATCHNORM_H
+#ifndef CAFI_BACKWARD_BATCHNORM_H
+#define CAFI_BACKWARD_BATCHNORM_H
 
 #include <stddef.h>
 

@@ -1,0 +1,11 @@
+/* caface/caface.h - every header of the libraries. What a header declares is in
+ * libcaface, unless it says that it is in libcaface-vision. */
+#ifndef CAFACE_CAFACE_H
+#define CAFACE_CAFACE_H
+
+#include "caface/model.h"
+#include "caface/set.h"
+#include "caface/status.h"
+#include "caface/version.h"
+
+#endif
