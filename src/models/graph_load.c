@@ -190,6 +190,7 @@ static caface_status load(cafi_network *net, const cafi_bundle *bundle, const ca
         net->taps[i] = (size_t)numbers[i];
     if ((st = cafi_input_read(&net->input, cafi_value_get(dict, "input"), CAFI_GRAPH_KEY, err)))
         return st;
+    snprintf(net->input_from, sizeof net->input_from, "the converted file");
     for (size_t i = 0; i < nodes->u.list.count; i++)
         if ((st = load_node(net->graph, bundle, &nodes->u.list.items[i], i, err)))
             return st;

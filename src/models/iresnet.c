@@ -235,8 +235,9 @@ static caface_status add_body(cafi_dict *d, const plan_of_blocks *depth, const s
     return st;
 }
 
-static void convention(cafi_network *out, bool bgr)
+static void convention(cafi_network *out, bool bgr, const char *from)
 {
+    snprintf(out->input_from, sizeof out->input_from, "%s", from);
     out->input = (cafi_input_convention){.height = 112, .width = 112, .bgr = bgr};
     for (int c = 0; c < 3; c++) {
         out->input.mean[c] = 127.5f;
@@ -255,13 +256,24 @@ caface_status cafi_build_ir(cafi_dict *d, cafi_network *out, caface_error *err)
         return unknown_depth(se ? "ir_se" : "ir", err);
     d->family = se ? depth->se : depth->ir;
     snprintf(out->family, sizeof out->family, "%s", d->family);
-    convention(out, true);
+    convention(out, true, "custom of AdaFace's networks");
     st = add_stem(d, "input_layer.0", "input_layer.1", "input_layer.2", &x, err);
     if (!st)
         st = add_body(d, depth, &ir_names, se, &x, out, err);
     return st ? st
               : add_head(d, "output_layer.0", "output_layer.3", "output_layer.4",
                          cafi_dict_has(d, "output_layer.4.weight"), x, &out->feature, err);
+}
+
+/* MagFace's training code keeps its backbone as `features` of a wrapper, in a
+ * parallel module: "features.module.layer1...". */
+static bool is_magface(const cafi_dict *d)
+{
+    static const char mark[] = "features.module.";
+    size_t n = sizeof mark - 1;
+    size_t size = (size_t)d->prefix;
+
+    return size >= n && memcmp(d->prefix_text + size - n, mark, n) == 0;
 }
 
 caface_status cafi_build_iresnet(cafi_dict *d, cafi_network *out, caface_error *err)
@@ -274,7 +286,15 @@ caface_status cafi_build_iresnet(cafi_dict *d, cafi_network *out, caface_error *
         return unknown_depth("iresnet", err);
     d->family = depth->iresnet;
     snprintf(out->family, sizeof out->family, "%s", d->family);
-    convention(out, false);
+    convention(out, false, "custom of ArcFace's networks");
+    if (is_magface(d)) {
+        snprintf(out->input_from, sizeof out->input_from, "custom of MagFace's networks (x / 255)");
+        out->input.bgr = true;
+        for (int c = 0; c < 3; c++) {
+            out->input.mean[c] = 0;
+            out->input.scale[c] = 1 / 255.0f;
+        }
+    }
     st = add_stem(d, "conv1", "bn1", "prelu", &x, err);
     if (!st)
         st = add_body(d, depth, &iresnet_names, false, &x, out, err);

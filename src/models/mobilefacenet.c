@@ -138,6 +138,8 @@ caface_status cafi_build_mobilefacenet(cafi_dict *d, cafi_network *out, caface_e
 
     d->family = "mobilefacenet";
     snprintf(out->family, sizeof out->family, "%s", d->family);
+    snprintf(out->input_from, sizeof out->input_from,
+             "custom of this network (ImageNet's mean, std)");
     out->input = (cafi_input_convention){.height = 112, .width = 112};
     for (int c = 0; c < 3; c++) {
         out->input.mean[c] = 255 * mean[c];

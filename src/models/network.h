@@ -24,6 +24,7 @@ typedef struct cafi_network {
     size_t taps[CAFI_MAX_TAPS]; /* nodes [B][Ci][Hi][Wi] whose statistics are the style */
     size_t tap_count;           /* 0: no default known, styles are empty */
     cafi_input_convention input;
+    char input_from[64]; /* where the convention is from, in words */
     char hash[17];       /* of the tensors, hexadecimal: a feature set's "backbone" */
     cafi_bundle *bundle; /* owned, or NULL: what the graph's constants borrow */
     void *source;        /* owned, or NULL: the same for other readers */
@@ -34,6 +35,11 @@ typedef struct cafi_network {
  * ONNX file (models/onnx_network.h). EMODEL: no known family, with the reason. The
  * network is the caller's, to cafi_network_clear. */
 caface_status cafi_network_open(cafi_network *out, const char *path, caface_error *err);
+/* The same with a choice, where a file holds several (--weights-key): the
+ * beginning of the names of the one that is meant. NULL: none is made. EINVAL:
+ * a key for an ONNX file or a converted graph, which hold one network. */
+caface_status cafi_network_open_at(cafi_network *out, const char *path, const char *key,
+                                   caface_error *err);
 void cafi_network_clear(cafi_network *network);
 
 /* Takes taps by node name in place of the family's. EINVAL: no such node, not

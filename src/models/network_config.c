@@ -1,6 +1,7 @@
 #include "models/network_config.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -125,6 +126,7 @@ caface_status cafi_network_configure(cafi_network *network, const cafi_value *co
         return CAFACE_EMODEL;
     }
     network->input = input;
+    snprintf(network->input_from, sizeof network->input_from, "the converted file");
     return CAFACE_OK;
 }
 
@@ -162,6 +164,7 @@ caface_status cafi_network_describe(cafi_value *out, const cafi_network *network
                   cafi_graph_node(network->graph, network->feature)->shape.dim[1]);
     cafi_json_int(&json, "style", style);
     cafi_input_write(&json, "input", &network->input);
+    cafi_json_string(&json, "input_from", network->input_from);
     write_taps(&json, network);
     write_candidates(&json, network->graph);
     cafi_json_end_object(&json);

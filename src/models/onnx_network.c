@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "models/graph_file.h"
+#include "models/onnx_input.h"
 #include "onnx/graph.h"
 
 /* ---- the embedding ----------------------------------------------------- */
@@ -120,56 +121,6 @@ static void find_taps(cafi_network *net, size_t height, size_t width)
         net->tap_count = 0; /* half a style would pass for a whole one */
 }
 
-/* ---- the input --------------------------------------------------------- */
-
-/* Does the graph begin by shifting and scaling the picture itself, as
- * InsightFace's older exports do? */
-static bool scales_itself(const cafi_graph *g, size_t input)
-{
-    bool shifted = false;
-    size_t at = input;
-
-    for (size_t i = input + 1; i < cafi_graph_count(g); i++) {
-        const cafi_node *n = cafi_graph_node(g, i);
-        bool with_constant =
-            n->input_count == 2 && n->inputs[0] == at && is_constant(g, n->inputs[1]);
-
-        if (n->op == CAFI_OP_CONSTANT)
-            continue;
-        if (with_constant && (n->op == CAFI_OP_SUB || n->op == CAFI_OP_ADD))
-            shifted = true;
-        else
-            return shifted && with_constant && (n->op == CAFI_OP_MUL || n->op == CAFI_OP_DIV);
-        at = i;
-    }
-    return false;
-}
-
-static bool has_node(const cafi_onnx_file *file, const char *part)
-{
-    for (size_t i = 0; i < file->node_count; i++)
-        if (strstr(file->nodes[i].name, part))
-            return true;
-    return false;
-}
-
-static void find_convention(cafi_network *net, const cafi_onnx_file *file, const cafi_onnx_graph *g)
-{
-    /* torchvision's means and deviations, which this MobileFaceNet was trained
-     * with, in units of 0..255 */
-    static const float mean[3] = {0.485f * 255, 0.456f * 255, 0.406f * 255};
-    static const float deviation[3] = {0.229f * 255, 0.224f * 255, 0.225f * 255};
-    bool mobile = has_node(file, "/features/features.4/") && has_node(file, "/gdconv/");
-    bool raw = scales_itself(g->graph, g->input);
-
-    snprintf(net->family, sizeof net->family, "%s", mobile ? "mobilefacenet" : "onnx");
-    net->input = (cafi_input_convention){.height = g->height, .width = g->width};
-    for (int c = 0; c < 3; c++) {
-        net->input.mean[c] = mobile ? mean[c] : raw ? 0.0f : 127.5f;
-        net->input.scale[c] = mobile ? 1.0f / deviation[c] : raw ? 1.0f : 1.0f / 127.5f;
-    }
-}
-
 /* ---- together ---------------------------------------------------------- */
 
 static void close_file(void *file)
@@ -190,8 +141,9 @@ static caface_status fill(cafi_network *net, cafi_onnx_file *file, caface_error 
                        g.channels);
     else if (!(st = find_feature(net, &g, err))) {
         find_taps(net, g.height, g.width);
-        find_convention(net, file, &g);
-        st = cafi_graph_file_hash(net->graph, net->hash, err);
+        st = cafi_onnx_find_input(net, file, &g, err);
+        if (!st)
+            st = cafi_graph_file_hash(net->graph, net->hash, err);
     }
     return st ? cafi_prefix(err, st, file->path) : CAFACE_OK;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "models/dict_find.h"
 
 static int by_name(const void *a, const void *b)
 {
@@ -39,8 +40,8 @@ caface_status cafi_dict_take(cafi_dict *dict, const cafi_tensor **out, caface_er
     va_end(args);
     entry = find(dict, name);
     if (!entry)
-        return cafi_fail(err, CAFACE_EMODEL, "%s: tensor %s%s is missing", dict->family,
-                         dict->prefix, name);
+        return cafi_fail(err, CAFACE_EMODEL, "%s: tensor %.*s%s is missing", dict->family,
+                         dict->prefix, dict->prefix_text, name);
     entry->used = true;
     *out = entry->tensor;
     return CAFACE_OK;
@@ -164,37 +165,18 @@ caface_status cafi_dict_input(cafi_dict *dict, size_t *out, caface_error *err)
     return cafi_graph_add(dict->graph, &node, out, err);
 }
 
-static bool starts_with(const char *text, const char *prefix)
-{
-    return strncmp(text, prefix, strlen(prefix)) == 0;
-}
-
-/* Tensors of the file that are not the backbone's. */
-static bool is_foreign(const char *name)
-{
-    static const char *const others[] = {"aggregator.", "center.", "head.", "style_maker."};
-
-    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-        if (starts_with(name, others[i]))
-            return true;
-    return false;
-}
-
-/* The backbone's tensors, without their prefix, sorted. */
+/* The tensors at a place, without its name, sorted. */
 static caface_status collect(cafi_dict *dict, const cafi_tensor *const *tensors, size_t count,
-                             caface_error *err)
+                             const cafi_place *place, caface_error *err)
 {
-    static const char *const prefixes[] = {"model.", "module.", ""};
     caface_status st = CAFI_NEW(&dict->entries, count, err);
 
-    for (size_t p = 0; !st && p < sizeof prefixes / sizeof *prefixes && !dict->count; p++) {
-        dict->prefix = prefixes[p];
-        for (size_t i = 0; i < count; i++)
-            if (starts_with(tensors[i]->name, prefixes[p]) &&
-                (*prefixes[p] || !is_foreign(tensors[i]->name)))
-                dict->entries[dict->count++] =
-                    (cafi_dict_entry){tensors[i]->name + strlen(prefixes[p]), tensors[i], false};
-    }
+    dict->prefix = (int)place->size;
+    dict->prefix_text = place->name;
+    for (size_t i = 0; !st && i < count; i++)
+        if (strncmp(tensors[i]->name, place->name, place->size) == 0)
+            dict->entries[dict->count++] =
+                (cafi_dict_entry){tensors[i]->name + place->size, tensors[i], false};
     if (!st)
         qsort(dict->entries, dict->count, sizeof *dict->entries, by_name);
     return st;
@@ -208,18 +190,41 @@ static bool ends_with(const char *text, const char *end)
     return n >= k && strcmp(text + n - k, end) == 0;
 }
 
+/* Bytes of a name in front of its first dot. */
+static size_t first_part(const char *name)
+{
+    return strcspn(name, ".");
+}
+
+/* A tensor that no layer took is a fault when it lies among the network's own
+ * ("body.49..." of a deeper or another network): the numbers would be wrong
+ * without it. What lies beside them ("head.kernel", "ema_decay") is somebody
+ * else's. The entries are sorted, so one part's stand together. */
 static caface_status check_left_over(const cafi_dict *dict, caface_error *err)
 {
     char shape[128];
+    size_t end = 0;
 
-    for (size_t i = 0; i < dict->count; i++) {
-        const cafi_dict_entry *e = &dict->entries[i];
+    for (size_t start = 0; start < dict->count; start = end) {
+        const char *part = dict->entries[start].name;
+        const cafi_dict_entry *left = NULL;
+        bool used = false;
 
-        if (!e->used && !ends_with(e->name, ".num_batches_tracked"))
+        for (end = start; end < dict->count; end++) {
+            const cafi_dict_entry *e = &dict->entries[end];
+
+            if (first_part(e->name) != first_part(part) ||
+                strncmp(e->name, part, first_part(part)) != 0)
+                break;
+            used |= e->used;
+            if (!e->used && !left && !ends_with(e->name, ".num_batches_tracked"))
+                left = e;
+        }
+        if (used && left)
             return cafi_fail(
-                err, CAFACE_EMODEL, "%s: tensor %s%s %s belongs to no layer of it", dict->family,
-                dict->prefix, e->name,
-                cafi_shape_text(shape, sizeof shape, e->tensor->ndim, e->tensor->shape));
+                err, CAFACE_EMODEL, "%s: tensor %s %s belongs to no layer of it", dict->family,
+                left->tensor->name,
+                cafi_shape_text(shape, sizeof shape, left->tensor->ndim, left->tensor->shape));
     }
     return CAFACE_OK;
 }
@@ -274,15 +279,15 @@ static caface_status hash(const cafi_dict *dict, const cafi_bundle *bundle, char
     return st;
 }
 
-caface_status cafi_state_dict_network(cafi_network *out, const cafi_tensor *const *tensors,
-                                      size_t count, caface_error *err)
+static caface_status build_at(cafi_network *out, const cafi_tensor *const *tensors, size_t count,
+                              const cafi_place *place, caface_error *err)
 {
     cafi_dict dict = {.family = "backbone"};
     caface_status st = cafi_graph_new(&out->graph, err);
 
     dict.graph = out->graph;
     if (!st)
-        st = collect(&dict, tensors, count, err);
+        st = collect(&dict, tensors, count, place, err);
     if (!st && cafi_is_ir(&dict))
         st = cafi_build_ir(&dict, out, err);
     else if (!st && cafi_is_iresnet(&dict))
@@ -290,10 +295,7 @@ caface_status cafi_state_dict_network(cafi_network *out, const cafi_tensor *cons
     else if (!st && cafi_is_mobilefacenet(&dict))
         st = cafi_build_mobilefacenet(&dict, out, err);
     else if (!st)
-        st = cafi_fail(err, CAFACE_EMODEL,
-                       "no backbone among its %zu tensors: known are ir_18/34/50/101, "
-                       "ir_se_50/101, iresnet18/34/50/100 and mobilefacenet",
-                       count);
+        st = cafi_dict_nearest(tensors, count, err);
     if (!st)
         st = check_left_over(&dict, err);
     if (!st)
@@ -304,4 +306,84 @@ caface_status cafi_state_dict_network(cafi_network *out, const cafi_tensor *cons
         out->graph = NULL;
     }
     return st;
+}
+
+/* Gives the choice between different networks back to the user. */
+static caface_status refuse_two(const cafi_place *places, const cafi_network *first, size_t a,
+                                const cafi_network *second, size_t b, caface_error *err)
+{
+    return cafi_fail(err, CAFACE_EMODEL,
+                     "holds more than one backbone: \"%.*s\" (%s) and \"%.*s\" (%s), whose "
+                     "weights differ; choose one with --weights-key",
+                     (int)places[a].size, places[a].name, first->family, (int)places[b].size,
+                     places[b].name, second->family);
+}
+
+/* The places in turn. The first that fits is taken; another that fits must be
+ * the same network (a copy under a second name). */
+static caface_status build_any(cafi_network *out, const cafi_tensor *const *tensors, size_t count,
+                               const cafi_place *places, size_t place_count, caface_error *err)
+{
+    caface_error why = {0};
+    caface_status st = CAFACE_EMODEL;
+    size_t taken = 0;
+
+    for (size_t i = 0; i < place_count; i++) {
+        cafi_network net = {.bundle = out->bundle};
+        caface_error *sentence = i ? &why : err;
+        caface_status this = build_at(&net, tensors, count, &places[i], sentence);
+
+        if (this && this != CAFACE_EMODEL) {
+            if (sentence != err)
+                cafi_fail(err, this, "%s", why.message);
+            st = this;
+            break;
+        }
+        if (this)
+            continue;
+        if (out->graph && strcmp(net.hash, out->hash) != 0)
+            st = refuse_two(places, out, taken, &net, i, err);
+        if (out->graph) {
+            cafi_graph_free(net.graph);
+            if (st)
+                break;
+        } else {
+            *out = net;
+            taken = i;
+            st = CAFACE_OK;
+        }
+    }
+    if (st) {
+        cafi_graph_free(out->graph);
+        out->graph = NULL;
+    }
+    return st;
+}
+
+caface_status cafi_state_dict_network_at(cafi_network *out, const cafi_tensor *const *tensors,
+                                         size_t count, const char *key, caface_error *err)
+{
+    cafi_place places[CAFI_MAX_PLACES];
+    size_t found = cafi_dict_places(tensors, count, places);
+    size_t chosen = 0;
+
+    if (!found)
+        return cafi_dict_nearest(tensors, count, err);
+    if (!key)
+        return build_any(out, tensors, count, places, found, err);
+    for (size_t i = 0; i < found; i++)
+        if (cafi_place_is(&places[i], key))
+            places[chosen++] = places[i];
+    if (!chosen)
+        return cafi_fail(err, CAFACE_EMODEL,
+                         "--weights-key %.100s: no backbone under that name; there is one under "
+                         "\"%.*s\"",
+                         key, (int)places[0].size, places[0].name);
+    return build_any(out, tensors, count, places, chosen, err);
+}
+
+caface_status cafi_state_dict_network(cafi_network *out, const cafi_tensor *const *tensors,
+                                      size_t count, caface_error *err)
+{
+    return cafi_state_dict_network_at(out, tensors, count, NULL, err);
 }

@@ -4,16 +4,22 @@
 
 #include "models/network.h"
 
-/* Recognises the family from the tensors' names and shapes (a prefix `model.`
- * or `module.` is taken off) and builds its graph: ir_18, ir_34, ir_50, ir_101,
- * ir_se_50, ir_se_101, iresnet18, iresnet34, iresnet50, iresnet100,
- * mobilefacenet. Tensors of other networks in the same file (`aggregator.`,
- * `center.`, `head.`) are passed over. The tensors are borrowed until a plan
- * has been made.
- * EMODEL: no such family; or a tensor is missing, left over, or of the wrong
- * shape, named with both shapes. */
+/* Recognises the family from the tensors' names and shapes, whatever stands in
+ * front of the names (models/dict_find.h), and builds its graph: ir_18, ir_34,
+ * ir_50, ir_101, ir_se_50, ir_se_101, iresnet18, iresnet34, iresnet50,
+ * iresnet100, mobilefacenet. Tensors beside the network (`aggregator.`,
+ * `head.`, `ema_decay`) are passed over. The tensors are borrowed until a plan
+ * has been made. The hash is that of the names without what stands in front.
+ * EMODEL: no such family; or a tensor is missing, left over among the network's
+ * own, or of the wrong shape, named with both shapes; or two networks whose
+ * weights differ, both named. */
 caface_status cafi_state_dict_network(cafi_network *out, const cafi_tensor *const *tensors,
                                       size_t count, caface_error *err);
+
+/* The same with a choice: key is the beginning of the names of the network that
+ * is meant ("ema"), or NULL. EMODEL too: nothing under that name. */
+caface_status cafi_state_dict_network_at(cafi_network *out, const cafi_tensor *const *tensors,
+                                         size_t count, const char *key, caface_error *err);
 
 /* For the families' files: a state dict being read. */
 typedef struct cafi_dict_entry {
@@ -25,7 +31,8 @@ typedef struct cafi_dict_entry {
 typedef struct cafi_dict {
     cafi_dict_entry *entries; /* sorted by name */
     size_t count;
-    const char *prefix;
+    const char *prefix_text; /* what stands in front of the names: its first `prefix` bytes */
+    int prefix;
     const char *family;
     cafi_graph *graph;
 } cafi_dict;

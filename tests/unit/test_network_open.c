@@ -1,0 +1,390 @@
+/* How a file is recognised as a backbone: what stands in front of its tensors'
+ * names, what lies beside them, and what is expected of the picture. */
+#include "check.h"
+#include "formula.h"
+#include "onnx_writer.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "files/bundle.h"
+#include "models/side_file.h"
+#include "models/state_dict.h"
+
+#define N(array) (sizeof(array) / sizeof *(array))
+
+static const cafi_tensor **joined;
+static size_t joined_count;
+
+/* The tensors of a and b (which may be NULL) in one list. */
+static void join(const formula_dict *a, const formula_dict *b)
+{
+    free((void *)joined);
+    joined_count = a->count + (b ? b->count : 0);
+    joined = malloc((joined_count + 8) * sizeof *joined);
+    assert_non_null(joined);
+    memcpy((void *)joined, a->pointers, a->count * sizeof *joined);
+    if (b)
+        memcpy((void *)(joined + a->count), b->pointers, b->count * sizeof *joined);
+}
+
+static void add(const cafi_tensor *t)
+{
+    joined[joined_count++] = t;
+}
+
+static void read_ir(formula_dict *dict, const char *prefix, uint64_t salt)
+{
+    formula_read(dict, test_fixture("backbone/ir_18/state_dict_keys.txt"), prefix, salt);
+}
+
+static void read_iresnet(formula_dict *dict, const char *prefix)
+{
+    formula_read(dict, test_fixture("backbone/iresnet18/state_dict_keys.txt"), prefix, 0);
+}
+
+/* Opens what was joined; hash [17] is that of the network. */
+static void open_joined(const char *key, char *hash, const char *family)
+{
+    caface_error err = {0};
+    cafi_network net = {0};
+
+    EXPECT_OK(cafi_state_dict_network_at(&net, joined, joined_count, key, &err), err);
+    assert_string_equal(net.family, family);
+    memcpy(hash, net.hash, sizeof net.hash);
+    cafi_network_clear(&net);
+}
+
+static void refuse_joined(const char *key, const char *part)
+{
+    caface_error err = {0};
+    cafi_network net = {0};
+
+    EXPECT_FAIL(cafi_state_dict_network_at(&net, joined, joined_count, key, &err), CAFACE_EMODEL,
+                err, part);
+    assert_null(net.graph);
+}
+
+/* One hash under whatever name, for both layouts. */
+static void test_any_prefix(void **state)
+{
+    static const char *const prefixes[] = {
+        "",       "model.",           "module.",          "module.backbone.encoder.",
+        "net.",   "model.net.",       "_orig_mod.model.", "state_dict_backbone.",
+        "params", "student.whatever."};
+    char first[2][17] = {"", ""};
+    char hash[17];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++) {
+        formula_dict dict;
+        char prefix[64];
+
+        snprintf(prefix, sizeof prefix, "%s%s", prefixes[i],
+                 strcmp(prefixes[i], "params") == 0 ? ".0." : "");
+        read_ir(&dict, prefix, 0);
+        join(&dict, NULL);
+        open_joined(NULL, i ? hash : first[0], "ir_18");
+        if (i)
+            assert_string_equal(hash, first[0]);
+        formula_free(&dict);
+        read_iresnet(&dict, prefix);
+        join(&dict, NULL);
+        open_joined(NULL, i ? hash : first[1], "iresnet18");
+        if (i)
+            assert_string_equal(hash, first[1]);
+        formula_free(&dict);
+    }
+}
+
+/* A name beside the network does no harm; one among its own does. */
+static void test_beside(void **state)
+{
+    static const char *const beside[] = {"model.ema_decay", "model.head.kernel", "step",
+                                         "aggregator.x.weight", "model.centers"};
+    static const char *const among[] = {"model.body.8.res_layer.0.weight",
+                                        "model.output_layer.5.weight",
+                                        "model.body.0.res_layer.6.weight"};
+    float value[4] = {0.999f, 0, 0, 0};
+    cafi_tensor t = {.data = (const unsigned char *)value,
+                     .dtype = CAFI_F32,
+                     .ndim = 1,
+                     .shape = {4},
+                     .stride = {1}};
+    char alone[17];
+    char hash[17];
+    formula_dict dict;
+
+    (void)state;
+    read_ir(&dict, "model.", 0);
+    join(&dict, NULL);
+    open_joined(NULL, alone, "ir_18");
+    for (size_t i = 0; i < sizeof beside / sizeof *beside; i++) {
+        join(&dict, NULL);
+        t.name = beside[i];
+        add(&t);
+        open_joined(NULL, hash, "ir_18");
+        assert_string_equal(hash, alone);
+    }
+    for (size_t i = 0; i < sizeof among / sizeof *among; i++) {
+        join(&dict, NULL);
+        t.name = among[i];
+        add(&t);
+        refuse_joined(NULL, i ? among[i] : "unknown number of blocks");
+    }
+    formula_free(&dict);
+}
+
+/* Of two networks with other weights the user chooses; a copy is no second one. */
+static void test_two(void **state)
+{
+    formula_dict a;
+    formula_dict b;
+    formula_dict copy;
+    char one[17];
+    char two[17];
+
+    (void)state;
+    read_ir(&a, "student.", 1);
+    read_ir(&b, "ema.module.", 2);
+    read_ir(&copy, "teacher.", 1);
+    join(&a, &b);
+    refuse_joined(NULL, "--weights-key");
+    refuse_joined(NULL, "student.");
+    refuse_joined(NULL, "ema.module.");
+    refuse_joined("e", "no backbone under that name");
+    open_joined("student", one, "ir_18");
+    open_joined("ema", two, "ir_18");
+    assert_string_not_equal(one, two);
+    open_joined("ema.module.", one, "ir_18");
+    assert_string_equal(one, two);
+    join(&a, &copy);
+    open_joined(NULL, one, "ir_18");
+    open_joined("teacher", two, "ir_18");
+    assert_string_equal(one, two);
+    formula_free(&a);
+    formula_free(&b);
+    formula_free(&copy);
+}
+
+/* What does not fit is told by the nearest family and the first difference. */
+static void test_nearest(void **state)
+{
+    formula_dict dict;
+
+    (void)state;
+    read_iresnet(&dict, "net.");
+    join(&dict, NULL);
+    for (size_t i = 0; i < joined_count; i++)
+        if (strcmp(joined[i]->name, "net.layer2.0.conv2.weight") == 0)
+            joined[i] = joined[--joined_count];
+    refuse_joined(NULL, "iresnet18: tensor net.layer2.0.conv2.weight is missing");
+    for (size_t i = 0; i < joined_count; i++)
+        if (strcmp(joined[i]->name, "net.layer1.0.conv1.weight") == 0)
+            joined[i] = joined[--joined_count];
+    refuse_joined(NULL, "nearest is iresnet");
+    joined_count = 0;
+    refuse_joined(NULL, "known are");
+    formula_free(&dict);
+}
+
+/* MagFace's wrapper is known by its names: x / 255, blue first. */
+static void test_magface(void **state)
+{
+    formula_dict dict;
+    caface_error err = {0};
+    cafi_network net = {0};
+
+    (void)state;
+    read_iresnet(&dict, "features.module.");
+    EXPECT_OK(cafi_state_dict_network(&net, dict.pointers, dict.count, &err), err);
+    assert_true(net.input.bgr);
+    assert_float_equal(net.input.mean[1], 0, 0);
+    assert_float_equal(net.input.scale[1], 1 / 255.0f, 0);
+    cafi_network_clear(&net);
+    formula_free(&dict);
+}
+
+/* ---- the file beside the weights ------------------------------------------ */
+
+static void write_side(const char *name, const char *text)
+{
+    FILE *f = fopen(test_temp("%s", name), "w");
+
+    assert_non_null(f);
+    fputs(text, f);
+    fclose(f);
+}
+
+static caface_status side(cafi_network *net, caface_error *err)
+{
+    *net = (cafi_network){.input = {.height = 112, .width = 112, .bgr = true}};
+    for (int c = 0; c < 3; c++) {
+        net->input.mean[c] = 127.5f;
+        net->input.scale[c] = 1 / 127.5f;
+    }
+    return cafi_side_file_apply(net, test_temp("model.pt"), err);
+}
+
+static void test_side_file(void **state)
+{
+    caface_error err = {0};
+    cafi_network net;
+
+    (void)state;
+    EXPECT_OK(side(&net, &err), err);
+    assert_true(net.input.bgr); /* nothing there */
+    write_side("config.json", "{\"hidden\": 3}");
+    EXPECT_OK(side(&net, &err), err);
+    assert_true(net.input.bgr); /* somebody else's */
+    write_side("config.json",
+               "{\"conf\": {\"color_space\": \"RGB\", \"input_size\": [3, 112, 112]}}");
+    EXPECT_OK(side(&net, &err), err);
+    assert_false(net.input.bgr);
+    assert_float_equal(net.input.mean[0], 127.5f, 0);
+    assert_string_equal(net.input_from, "order from config.json");
+    write_side("model.yaml", "input_size: [3, 112, 112]\ncolor_space: 'BGR' # blue first\n"
+                             "mean: [0.5, 0.25, 0]\nstd:\n  - 0.5\n  - 1\n  - 2\n");
+    EXPECT_OK(side(&net, &err), err);
+    assert_true(net.input.bgr); /* model.yaml first */
+    assert_float_equal(net.input.mean[1], 63.75f, 1e-4);
+    assert_float_equal(net.input.scale[2], 1 / 510.0f, 1e-8);
+    write_side("model.yaml", "color_space: GRAY\n");
+    EXPECT_FAIL(side(&net, &err), CAFACE_EMODEL, err, "GRAY");
+    write_side("model.yaml", "color_space: RGB\ninput_size: [3, 160, 160]\n");
+    EXPECT_FAIL(side(&net, &err), CAFACE_EMODEL, err, "160x160");
+    write_side("model.yaml", "color_space: RGB\nmean: [0.5, 0.5]\nstd: [1, 1, 1]\n");
+    EXPECT_FAIL(side(&net, &err), CAFACE_EMODEL, err, "three numbers");
+    write_side("model.yaml", "color_space: RGB\nmean: [0, 0, 0]\nstd: [1, 0, 1]\n");
+    EXPECT_FAIL(side(&net, &err), CAFACE_EMODEL, err, "above 0");
+    write_side("model.yaml", "color_space: RGB\nmean: [0, x, 0]\nstd: [1, 1, 1]\n");
+    EXPECT_FAIL(side(&net, &err), CAFACE_EMODEL, err, "three numbers");
+    remove(test_temp("model.yaml"));
+    remove(test_temp("config.json"));
+}
+
+/* ---- graphs that scale the picture themselves ----------------------------- */
+
+/* x, the steps, then a convolution to two numbers a picture. */
+static void open_graph(const char *const *ops, const float *constants, size_t count,
+                       cafi_network *net)
+{
+    onnx_writer w = {0};
+    caface_error err = {0};
+    float weight[2 * 3 * 4 * 4];
+    char names[2][16] = {"x", ""};
+    const char *path = test_temp("steps.onnx");
+    FILE *f = NULL;
+
+    for (size_t i = 0; i < N(weight); i++)
+        weight[i] = 0.01f * (float)i;
+    onnx_input(&w, "x", 4, (int64_t[]){-1, 3, 4, 4});
+    onnx_output(&w, "feature");
+    for (size_t i = 0; i < count; i++) {
+        char constant[16];
+        char inputs[64];
+
+        snprintf(constant, sizeof constant, "c%zu", i);
+        snprintf(names[(i + 1) % 2], sizeof names[0], "y%zu", i);
+        snprintf(inputs, sizeof inputs, "%s,%s", names[i % 2], constant);
+        if (strcmp(ops[i], "Cast") == 0) {
+            onnx_begin(&w, "Cast", names[i % 2], names[(i + 1) % 2]);
+            onnx_attr_int(&w, "to", 1);
+            onnx_end(&w);
+        } else if (strcmp(ops[i], "BatchNormalization") == 0) {
+            float gamma[3] = {1, 1, 1};
+            float zero[3] = {0};
+            float mean[3] = {constants[i], constants[i], constants[i]};
+            float var[3] = {mean[0] * mean[0], mean[0] * mean[0], mean[0] * mean[0]};
+
+            onnx_floats(&w, "gamma", 1, (int64_t[]){3}, gamma);
+            onnx_floats(&w, "zero", 1, (int64_t[]){3}, zero);
+            onnx_floats(&w, "mean", 1, (int64_t[]){3}, mean);
+            onnx_floats(&w, "var", 1, (int64_t[]){3}, var);
+            snprintf(inputs, sizeof inputs, "%s,gamma,zero,mean,var", names[i % 2]);
+            onnx_node(&w, "BatchNormalization", inputs, names[(i + 1) % 2]);
+        } else {
+            onnx_floats(&w, constant, 0, NULL, &constants[i]);
+            onnx_node(&w, ops[i], inputs, names[(i + 1) % 2]);
+        }
+    }
+    char conv[32];
+    snprintf(conv, sizeof conv, "%s,w", names[count % 2]);
+    onnx_floats(&w, "w", 4, (int64_t[]){2, 3, 4, 4}, weight);
+    onnx_node(&w, "Conv", conv, "plane");
+    onnx_node(&w, "Flatten", "plane", "feature");
+    onnx_finish(&w, 13);
+    f = fopen(path, "wb");
+    assert_non_null(f);
+    assert_int_equal(fwrite(w.file.data, 1, w.file.size, f), w.file.size);
+    fclose(f);
+    onnx_free(&w);
+    EXPECT_OK(cafi_network_open(net, path, &err), err);
+}
+
+static void expect_input(const char *what, const char *const *ops, const float *constants,
+                         size_t count, float mean, float scale)
+{
+    cafi_network net;
+
+    open_graph(ops, constants, count, &net);
+    for (int c = 0; c < 3; c++)
+        if (fabsf(net.input.mean[c] - mean) > 0 || fabsf(net.input.scale[c] - scale) > 0)
+            fail_msg("%s: mean %g, scale %g; want %g, %g", what, (double)net.input.mean[c],
+                     (double)net.input.scale[c], (double)mean, (double)scale);
+    cafi_network_clear(&net);
+}
+#define EXPECT_INPUT(mean, scale, ops, ...)                                                        \
+    expect_input(#ops " " #__VA_ARGS__, ops, (const float[]){__VA_ARGS__}, N(ops), mean, scale)
+
+static void test_scaled_in_the_graph(void **state)
+{
+    const char *const sub_mul[] = {"Sub", "Mul"};
+    const char *const mul_sub[] = {"Mul", "Sub"};
+    const char *const div_sub_div[] = {"Div", "Sub", "Div"};
+    const char *const cast_div[] = {"Cast", "Div"};
+    const char *const add_mul[] = {"Add", "Mul"};
+    const char *const norm[] = {"BatchNormalization"};
+    const char *const only_sub[] = {"Sub"};
+    const char *const sub_div[] = {"Sub", "Div"};
+    const float half = 127.5f;
+
+    (void)state;
+    expect_input("no steps", NULL, NULL, 0, half, 1 / half);
+    EXPECT_INPUT(0, 1, sub_mul, half, 1 / half);
+    EXPECT_INPUT(0, 1, mul_sub, 1 / half, 1);
+    EXPECT_INPUT(0, 1, div_sub_div, 255, 0.5f, 0.5f);
+    EXPECT_INPUT(0, 1, cast_div, 0, 255);
+    EXPECT_INPUT(0, 1, add_mul, -half, 0.0078125f);
+    EXPECT_INPUT(0, 1, norm, half);
+    EXPECT_INPUT(0, 1, only_sub, half);
+    /* pictures of 0..1 in: ImageNet's numbers, and halves */
+    EXPECT_INPUT(0, 1 / 255.0f, sub_div, 0.485f, 0.229f);
+    EXPECT_INPUT(0, 1 / 255.0f, sub_div, 0.5f, 0.5f);
+    /* a first layer of the network that shifts a little: no normalisation */
+    EXPECT_INPUT(half, 1 / half, add_mul, 0.02f, 1.3f);
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    free((void *)joined);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_any_prefix),
+        cmocka_unit_test(test_beside),
+        cmocka_unit_test(test_two),
+        cmocka_unit_test(test_nearest),
+        cmocka_unit_test(test_magface),
+        cmocka_unit_test(test_side_file),
+        cmocka_unit_test(test_scaled_in_the_graph),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, tear_down);
+}
