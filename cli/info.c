@@ -81,6 +81,26 @@ static void print_tensors(const listing *l)
     }
 }
 
+/* What the file holds beside, and why it is left alone. */
+static void print_passed(const listing *l)
+{
+    size_t count = l->bundle ? cafi_bundle_passed_count(l->bundle) : 0;
+
+    if (count)
+        printf("\nnot read\n");
+    for (size_t i = 0; i < count && i < 20; i++) {
+        const cafi_passed *p = cafi_bundle_passed_at(l->bundle, i);
+
+        printf("  ");
+        print_text(p->name, 0);
+        printf(": ");
+        print_text(p->why, 0);
+        printf("\n");
+    }
+    if (count > 20)
+        printf("  ... and %zu more\n", count - 20);
+}
+
 /* A network's graph would fill the screen; --json prints all of it. */
 enum { LONGEST = 1000 };
 
@@ -152,6 +172,7 @@ static bool print_table(const listing *l)
     printf("\n");
     if (l->count)
         print_tensors(l);
+    print_passed(l);
     return print_config("configuration", l->config) && print_config("backbone", &l->backbone.about);
 }
 
@@ -179,6 +200,18 @@ static bool print_json(const listing *l)
         cafi_json_end_object(&json);
     }
     cafi_json_end_array(&json);
+    for (size_t i = 0; l->bundle && i < cafi_bundle_passed_count(l->bundle); i++) {
+        const cafi_passed *p = cafi_bundle_passed_at(l->bundle, i);
+
+        if (i == 0)
+            cafi_json_begin_array(&json, "not_read");
+        cafi_json_begin_object(&json, NULL);
+        cafi_json_string(&json, "name", p->name);
+        cafi_json_string(&json, "why", p->why);
+        cafi_json_end_object(&json);
+        if (i + 1 == cafi_bundle_passed_count(l->bundle))
+            cafi_json_end_array(&json);
+    }
     cafi_json_value(&json, "config", l->config);
     if (l->backbone.found)
         cafi_json_value(&json, "backbone", &l->backbone.about);

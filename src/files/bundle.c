@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <zlib.h>
 
 #include "files/readers.h"
@@ -11,6 +12,7 @@ const char *cafi_bundle_kind_name(cafi_bundle_kind kind)
     static const char *const names[] = {
         [CAFI_BUNDLE_TORCH] = "torch",
         [CAFI_BUNDLE_LIGHTNING] = "lightning",
+        [CAFI_BUNDLE_TORCHSCRIPT] = "torchscript",
         [CAFI_BUNDLE_SAFETENSORS] = "safetensors",
         [CAFI_BUNDLE_NPY] = "npy",
         [CAFI_BUNDLE_NPZ] = "npz",
@@ -31,6 +33,19 @@ static caface_status read_npy_file(cafi_bundle *b, caface_error *err)
     return cafi_read_npy(b, b->file.data, b->file.size, name, size, false, err);
 }
 
+/* Beside NAME/data.pkl a compiled module has its code. */
+static bool is_torchscript(const cafi_zip *zip, const cafi_zip_entry *pickle)
+{
+    size_t folder = pickle->name_size - strlen("data.pkl");
+
+    for (size_t i = 0; i < zip->count; i++)
+        if (zip->entries[i].name_size > folder + 5 &&
+            memcmp(zip->entries[i].name, pickle->name, folder) == 0 &&
+            memcmp(zip->entries[i].name + folder, "code/", 5) == 0)
+            return true;
+    return false;
+}
+
 /* NAME/data.pkl makes it a checkpoint; else it is an .npz. */
 static caface_status read_zip(cafi_bundle *b, caface_error *err)
 {
@@ -49,12 +64,52 @@ static caface_status read_zip(cafi_bundle *b, caface_error *err)
             !memchr(e->name, '/', e->name_size - length))
             found = i;
     }
-    if (found != CAFI_NO_NAME)
+    if (found != CAFI_NO_NAME) {
         st = cafi_read_torch_zip(b, &zip, found, err);
-    else
+        if (!st && is_torchscript(&zip, &zip.entries[found]))
+            b->kind = CAFI_BUNDLE_TORCHSCRIPT;
+    } else
         st = cafi_read_npz(b, &zip, err);
     cafi_zip_close(&zip);
     return st;
+}
+
+static bool begins(const cafi_bundle *b, const char *text)
+{
+    size_t n = strlen(text);
+
+    return b->file.size >= n && memcmp(b->file.data, text, n) == 0;
+}
+
+/* What people have in place of a model when a download went wrong. */
+static caface_status name_it(const cafi_bundle *b, caface_error *err)
+{
+    const unsigned char *p = b->file.data;
+    size_t blank = 0;
+
+    if (begins(b, "version https://git-lfs.github.com/"))
+        return cafi_fail(err, CAFACE_EFORMAT,
+                         "a Git LFS pointer of %zu bytes, not the file itself: run git lfs pull in "
+                         "its repository",
+                         b->file.size);
+    while (blank < b->file.size && blank < 1024 && strchr(" \t\r\n", p[blank]) && p[blank])
+        blank++;
+    if (b->file.size - blank >= 5 && p[blank] == '<' &&
+        (strncasecmp((const char *)p + blank, "<!doc", 5) == 0 ||
+         strncasecmp((const char *)p + blank, "<html", 5) == 0 ||
+         strncasecmp((const char *)p + blank, "<?xml", 5) == 0))
+        return cafi_fail(
+            err, CAFACE_EFORMAT,
+            "a web page of %zu bytes, not a model: the address gave a page (a login, a "
+            "warning, an error) in place of the file; open it in a browser to see",
+            b->file.size);
+    if (begins(b, "7z\xbc\xaf\x27\x1c") || begins(b, "Rar!") || begins(b, "\x1f\x8b") ||
+        begins(b, "BZh") ||
+        begins(b, "\xfd"
+                  "7zXZ"))
+        return cafi_fail(err, CAFACE_EFORMAT, "a compressed archive: unpack it first");
+    return cafi_fail(err, CAFACE_EFORMAT,
+                     "%zu bytes that are no checkpoint, safetensors, .npy or .npz", b->file.size);
 }
 
 static caface_status read_any(cafi_bundle *b, caface_error *err)
@@ -63,7 +118,8 @@ static caface_status read_any(cafi_bundle *b, caface_error *err)
     size_t size = b->file.size;
 
     if (size == 0)
-        return cafi_fail(err, CAFACE_EFORMAT, "the file is empty");
+        return cafi_fail(err, CAFACE_EFORMAT,
+                         "the file is empty (0 bytes): a download that failed leaves such a file");
     if (size >= 6 && memcmp(p, "\x93NUMPY", 6) == 0)
         return read_npy_file(b, err);
     if (size >= 4 && memcmp(p, "PK", 2) == 0 && (p[2] == 3 || p[2] == 5))
@@ -72,8 +128,9 @@ static caface_status read_any(cafi_bundle *b, caface_error *err)
         return cafi_read_torch_legacy(b, err);
     if (cafi_is_safetensors(p, size))
         return cafi_read_safetensors(b, err);
-    return cafi_fail(err, CAFACE_EFORMAT,
-                     "%zu bytes that are no checkpoint, safetensors, .npy or .npz", size);
+    if (cafi_is_shard_index(p, size))
+        return cafi_read_shard_index(b, err);
+    return name_it(b, err);
 }
 
 static caface_status new_bundle(cafi_bundle **out, const char *path, caface_error *err)
@@ -95,6 +152,9 @@ static caface_status fill(cafi_bundle **out, cafi_bundle *b, caface_error *err)
 {
     caface_status st = read_any(b, err);
 
+    if (!st && !b->count && b->passed_count)
+        st = cafi_fail(err, CAFACE_EUNSUPPORTED, "nothing in it can be read: %.100s: %.300s",
+                       b->passed[0].name, b->passed[0].why);
     if (st) {
         cafi_prefix(err, st, b->path);
         cafi_bundle_close(b);
@@ -142,6 +202,14 @@ void cafi_bundle_close(cafi_bundle *b)
         free(b->owned[i]);
     free(b->tensors);
     free(b->owned);
+    for (size_t i = 0; i < b->passed_count; i++) {
+        free(b->passed[i].name);
+        free(b->passed[i].why);
+    }
+    for (size_t i = 0; i < b->shard_count; i++)
+        cafi_bundle_close(b->shards[i]);
+    free(b->shards);
+    free(b->passed);
     free(b->ranges);
     free(b->path);
     cafi_names_free(&b->names);
@@ -178,6 +246,29 @@ size_t cafi_bundle_count(const cafi_bundle *b)
     return b->count;
 }
 
+size_t cafi_bundle_passed_count(const cafi_bundle *b)
+{
+    return b->passed_count;
+}
+
+const cafi_passed *cafi_bundle_passed_at(const cafi_bundle *b, size_t index)
+{
+    return index < b->passed_count ? &b->passed[index] : NULL;
+}
+
+caface_status cafi_bundle_blame(const cafi_bundle *b, caface_status status, caface_error *err)
+{
+    char sentence[CAFACE_ERROR_SIZE];
+
+    if (!err || !b->passed_count)
+        return status;
+    memcpy(sentence, err->message, sizeof sentence);
+    return cafi_fail(err, status, "%.300s; %zu part%s of the file %s not read: %.80s (%.80s)%s",
+                     sentence, b->passed_count, b->passed_count == 1 ? "" : "s",
+                     b->passed_count == 1 ? "is" : "are", b->passed[0].name, b->passed[0].why,
+                     b->passed_count == 1 ? "" : ", ...");
+}
+
 const cafi_tensor *cafi_bundle_at(const cafi_bundle *b, size_t index)
 {
     return index < b->count ? &b->tensors[index] : NULL;
@@ -197,6 +288,9 @@ const cafi_value *cafi_bundle_config(const cafi_bundle *b)
 
 void cafi_bundle_forget(const cafi_bundle *bundle, const void *data, size_t n)
 {
-    if (bundle)
-        cafi_mapped_forget(&bundle->file, data, n);
+    if (!bundle)
+        return;
+    cafi_mapped_forget(&bundle->file, data, n);
+    for (size_t i = 0; i < bundle->shard_count; i++)
+        cafi_mapped_forget(&bundle->shards[i]->file, data, n);
 }

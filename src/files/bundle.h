@@ -11,8 +11,9 @@
 #include "files/value.h"
 
 typedef enum cafi_bundle_kind {
-    CAFI_BUNDLE_TORCH,     /* a state dict, zip or legacy */
-    CAFI_BUNDLE_LIGHTNING, /* state_dict and hyper_parameters inside */
+    CAFI_BUNDLE_TORCH,       /* a state dict, zip or legacy */
+    CAFI_BUNDLE_LIGHTNING,   /* state_dict and hyper_parameters inside */
+    CAFI_BUNDLE_TORCHSCRIPT, /* a compiled module: its weights are read, its code is not */
     CAFI_BUNDLE_SAFETENSORS,
     CAFI_BUNDLE_NPY,
     CAFI_BUNDLE_NPZ
@@ -26,11 +27,13 @@ typedef struct cafi_bundle cafi_bundle;
 /* Opens a file; the kind is recognised from its bytes, not its name. For a
  * torch or Lightning checkpoint the tensors are those of the state dict, named
  * by their keys; without a state dict, every tensor of the object, named by
- * its path ("a.0.weight"). EIO: cannot be opened or mapped. EFORMAT: damaged or
- * of no known kind. ELIMIT: beyond a limit of docs/files.md. EUNSUPPORTED: valid, but of a
- * kind or type that is not read. Every error
- * sentence starts with path. Tensors of the file are safe to read from any
- * thread until cafi_bundle_close. A file that another process truncates while
+ * its path ("a.0.weight"); a whole module is read as its state dict would be.
+ * A safetensors index ("*.index.json") opens the files that it names, in its
+ * own folder. What is of no use to the library is passed over (below) and
+ * refuses nothing, unless nothing else is in the file. EIO: cannot be opened or mapped. EFORMAT:
+ * damaged or of no known kind. ELIMIT: beyond a limit of docs/files.md. EUNSUPPORTED: valid, but of
+ * a kind or type that is not read. Every error sentence starts with path. Tensors of the file are
+ * safe to read from any thread until cafi_bundle_close. A file that another process truncates while
  * it is mapped is outside what can be guarded against. */
 caface_status cafi_bundle_open(cafi_bundle **out, const char *path, caface_error *err);
 /* The same from bytes that the caller keeps alive; name is the file's. */
@@ -50,6 +53,20 @@ size_t cafi_bundle_count(const cafi_bundle *bundle);
 const cafi_tensor *cafi_bundle_at(const cafi_bundle *bundle, size_t index);
 /* NULL when there is none. */
 const cafi_tensor *cafi_bundle_find(const cafi_bundle *bundle, const char *name);
+/* A part of the file that is not read: its name, and why in words. */
+typedef struct cafi_passed {
+    char *name, *why;
+} cafi_passed;
+
+/* The parts that were passed over when the file was opened: tensors of a type
+ * that this library has not, members that are no arrays. Nothing is wrong with
+ * them, and the rest of the file is there. NULL when index is out of range. */
+const cafi_passed *cafi_bundle_passed_at(const cafi_bundle *bundle, size_t index);
+size_t cafi_bundle_passed_count(const cafi_bundle *bundle);
+/* For the sentence of somebody who misses something in the bundle: adds "; 3
+ * parts of the file are not read: NAME (why), ..." to err where there are any.
+ * Returns status. */
+caface_status cafi_bundle_blame(const cafi_bundle *bundle, caface_status status, caface_error *err);
 /* Configuration as a dict, possibly empty: hyper_parameters of a Lightning
  * checkpoint; of a safetensors file the members of __metadata__, where a value
  * that is itself a JSON object or array is parsed. */

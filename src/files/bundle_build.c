@@ -147,6 +147,28 @@ caface_status cafi_bundle_own(cafi_bundle *b, void *block, size_t size, caface_e
     return CAFACE_OK;
 }
 
+caface_status cafi_bundle_pass(cafi_bundle *bundle, const char *name, size_t name_size,
+                               const caface_error *why, caface_error *err)
+{
+    cafi_passed passed = {NULL, NULL};
+    size_t kept = name_size < CAFI_MAX_NAME ? name_size : CAFI_MAX_NAME;
+    caface_status st = CAFACE_OK;
+
+    if (bundle->passed_count >= CAFI_MAX_TENSORS)
+        return CAFACE_OK;
+    st = CAFI_GROW(&bundle->passed, &bundle->passed_capacity, bundle->passed_count + 1, err);
+    if (st || (st = CAFI_NEW(&passed.name, kept + 1, err)))
+        return st;
+    for (size_t i = 0; i < kept; i++)
+        passed.name[i] = name[i] ? name[i] : '?';
+    if ((st = cafi_strdup(&passed.why, why->message, err))) {
+        free(passed.name);
+        return st;
+    }
+    bundle->passed[bundle->passed_count++] = passed;
+    return CAFACE_OK;
+}
+
 caface_status cafi_bundle_expect_crc(cafi_bundle *b, const unsigned char *data, size_t size,
                                      uint32_t crc, caface_error *err)
 {

@@ -34,6 +34,10 @@ struct cafi_bundle {
     size_t owned_bytes, name_bytes;
     cafi_checked_range *ranges;
     size_t range_count, range_capacity;
+    cafi_passed *passed;
+    size_t passed_count, passed_capacity;
+    cafi_bundle **shards; /* the files of a safetensors index, owned */
+    size_t shard_count;
 };
 
 /* Adds a tensor under a copy of name. `inside` is the memory view->data must
@@ -47,6 +51,11 @@ caface_status cafi_bundle_add(cafi_bundle *bundle, const char *name, size_t name
 /* Gives the bundle memory from malloc to free in the end. On failure block is
  * freed. ELIMIT: all blocks together are more than cafi_inflated_limit allows. */
 caface_status cafi_bundle_own(cafi_bundle *bundle, void *block, size_t size, caface_error *err);
+
+/* Remembers a part that is not read, with the sentence in why. Beyond
+ * CAFI_MAX_TENSORS of them nothing is remembered. */
+caface_status cafi_bundle_pass(cafi_bundle *bundle, const char *name, size_t name_size,
+                               const caface_error *why, caface_error *err);
 
 /* Remembers that size bytes at data ought to have this CRC-32. */
 caface_status cafi_bundle_expect_crc(cafi_bundle *bundle, const unsigned char *data, size_t size,

@@ -25,6 +25,13 @@ static caface_status fail_at(walk *w, caface_status st)
     return cafi_prefix(w->err, st, name);
 }
 
+/* The parts of a module's own dict that its state dict does not name. */
+static bool is_transparent(const cafi_pickle *p, cafi_ref key)
+{
+    return cafi_pickle_is_text(p, key, "_parameters") || cafi_pickle_is_text(p, key, "_buffers") ||
+           cafi_pickle_is_text(p, key, "_modules");
+}
+
 /* Appends a step to the path; *old is the size to cut it back to. */
 static caface_status step_in(walk *w, cafi_ref key, size_t index, size_t *old)
 {
@@ -54,7 +61,8 @@ static void step_out(walk *w, size_t old)
         w->path.data[old] = '\0';
 }
 
-static caface_status visit_members(walk *w, cafi_ref ref, bool dict)
+/* module: ref is the dict of a whole module, not of its tensors. */
+static caface_status visit_members(walk *w, cafi_ref ref, bool dict, bool module)
 {
     size_t stride = dict ? 2 : 1;
     size_t n = cafi_pickle_node(w->pickle, ref)->u.seq.count / stride;
@@ -64,7 +72,9 @@ static caface_status visit_members(walk *w, cafi_ref ref, bool dict)
         const cafi_ref *items = cafi_pickle_node(w->pickle, ref)->u.seq.items + i * stride;
         size_t old = 0;
 
-        if ((st = step_in(w, dict ? items[0] : CAFI_NOTHING, i, &old)))
+        if (module && is_transparent(w->pickle, items[0]))
+            old = w->path.size;
+        else if ((st = step_in(w, dict ? items[0] : CAFI_NOTHING, i, &old)))
             return st;
         st = visit(w, items[stride - 1]);
         if (!st)
@@ -89,18 +99,24 @@ static caface_status visit_object(walk *w, cafi_ref ref)
     cafi_ref objects = CAFI_NOTHING;
     bool found = false;
     char class[256];
-    caface_status st =
-        cafi_torch_tensor(w->pickle, ref, w->storages, &view, &inside, &found, w->err);
+    caface_error why = {CAFACE_OK, ""};
+    caface_status st = cafi_torch_tensor(w->pickle, ref, w->storages, &view, &inside, &found, &why);
 
     if (!st && !found)
-        st = cafi_numpy_array(w->bundle, w->pickle, ref, &view, &inside, &found, &objects, w->err);
+        st = cafi_numpy_array(w->bundle, w->pickle, ref, &view, &inside, &found, &objects, &why);
     if (!st && objects)
         return visit(w, objects);
     if (!st && !found && is_unknown_rebuild(w->pickle, ref, class, sizeof class))
-        st = cafi_fail(w->err, CAFACE_EUNSUPPORTED, "a tensor of a kind that is not read (%.200s)",
+        st = cafi_fail(&why, CAFACE_EUNSUPPORTED, "a tensor of a kind that is not read (%.200s)",
                        class);
-    if (st)
+    if (st == CAFACE_EUNSUPPORTED && w->path.size)
+        return cafi_bundle_pass(w->bundle, w->path.data, w->path.size, &why, w->err);
+    if (st) {
+        cafi_fail(w->err, st, "%s", why.message);
         return fail_at(w, st);
+    }
+    if (!found && (objects = cafi_pickle_state(w->pickle, ref)))
+        return visit_members(w, objects, true, true);
     if (found && w->depth == 1 && !w->path.size) /* a checkpoint that is one bare tensor */
         cafi_buf_text(&w->path, "tensor");
     return found ? cafi_bundle_add(w->bundle, w->path.data, w->path.size, &view, inside.data,
@@ -113,11 +129,11 @@ static caface_status visit_node(walk *w, cafi_ref ref)
     cafi_ref dict = cafi_pickle_dict(w->pickle, ref);
 
     if (dict)
-        return visit_members(w, dict, true);
+        return visit_members(w, dict, true, false);
     switch (cafi_pickle_node(w->pickle, ref)->kind) {
     case CAFI_NODE_LIST:
     case CAFI_NODE_TUPLE:
-        return visit_members(w, ref, false);
+        return visit_members(w, ref, false, false);
     case CAFI_NODE_OBJECT:
         return visit_object(w, ref);
     default:

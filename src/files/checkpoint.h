@@ -11,7 +11,8 @@ typedef struct cafi_storage {
     const unsigned char *data;
     size_t size; /* bytes */
     cafi_dtype dtype;
-    bool untyped; /* the tensor says what type its elements have */
+    size_t foreign; /* as in cafi_storage_id */
+    bool untyped;   /* the tensor says what type its elements have */
     bool swapped;
 } cafi_storage;
 
@@ -29,10 +30,13 @@ typedef struct cafi_storage_id {
     size_t key_size;
     cafi_dtype dtype;
     bool untyped;
-    size_t count; /* elements; bytes when untyped */
+    size_t count;   /* elements; bytes when untyped */
+    size_t foreign; /* not 0: of a type that is not read, of that many bytes an element */
     size_t view_offset;
     bool is_view; /* of another storage: legacy files only */
 } cafi_storage_id;
+/* The other kind of persistent id, of old files: a class with its source text. */
+bool cafi_is_module_id(const cafi_pickle *pickle, cafi_ref id);
 caface_status cafi_storage_id_read(const cafi_pickle *pickle, cafi_ref id, cafi_storage_id *out,
                                    caface_error *err);
 
@@ -61,6 +65,14 @@ caface_status cafi_torch_tensor(const cafi_pickle *pickle, cafi_ref ref,
 caface_status cafi_numpy_array(cafi_bundle *bundle, const cafi_pickle *pickle, cafi_ref ref,
                                cafi_tensor *view, cafi_storage *inside, bool *found,
                                cafi_ref *objects, caface_error *err);
+
+/* Is ref a string of bytes in any of the ways in which pickles have them: bytes,
+ * bytearray, text that stands for bytes (protocols 0 to 2), numpy.bytes_, or an
+ * array of one byte a number without gaps? Then out->data and out->size are
+ * they; what must be decoded belongs to the bundle. *found is false, without an
+ * error, for anything else. */
+caface_status cafi_pickle_bytes(cafi_bundle *bundle, const cafi_pickle *pickle, cafi_ref ref,
+                                cafi_storage *out, bool *found, caface_error *err);
 
 /* A numpy type such as "<f4". False: not one this library has. */
 bool cafi_numpy_dtype(const char *text, size_t size, cafi_dtype *dtype, bool *swapped);

@@ -232,6 +232,7 @@ static caface_status read_member(cafi_bundle *bundle, cafi_zip *zip, size_t i, c
     const unsigned char *bytes = NULL;
     unsigned char *memory = NULL;
     size_t name_size = e->name_size - 4;
+    caface_error why = {CAFACE_OK, ""};
     caface_status st = CAFACE_OK;
 
     if (e->method == 0) {
@@ -244,28 +245,27 @@ static caface_status read_member(cafi_bundle *bundle, cafi_zip *zip, size_t i, c
             return st;
         bytes = memory;
     }
-    if ((st = cafi_read_npy(bundle, bytes, e->size, e->name, name_size, true, err))) {
-        char name[128];
-
-        memcpy(name, e->name, e->name_size < sizeof name ? e->name_size : sizeof name - 1);
-        name[e->name_size < sizeof name ? e->name_size : sizeof name - 1] = '\0';
-        return cafi_prefix(err, st, name);
-    }
-    return CAFACE_OK;
+    st = cafi_read_npy(bundle, bytes, e->size, e->name, name_size, true, &why);
+    if (st == CAFACE_EUNSUPPORTED)
+        return cafi_bundle_pass(bundle, e->name, name_size, &why, err);
+    return st ? cafi_fail(err, st, "%.*s: %s", e->name_size < 128 ? (int)e->name_size : 128,
+                          e->name, why.message)
+              : CAFACE_OK;
 }
 
 caface_status cafi_read_npz(cafi_bundle *bundle, cafi_zip *zip, caface_error *err)
 {
+    static const caface_error other = {CAFACE_EUNSUPPORTED, "no .npy"};
     caface_status st = CAFACE_OK;
 
     bundle->kind = CAFI_BUNDLE_NPZ;
     for (size_t i = 0; i < zip->count && !st; i++) {
         const cafi_zip_entry *e = &zip->entries[i];
 
-        if (e->name_size <= 4 || memcmp(e->name + e->name_size - 4, ".npy", 4) != 0)
-            return cafi_fail(err, CAFACE_EFORMAT, "npz: entry %.*s is no .npy",
-                             (int)(e->name_size < 200 ? e->name_size : 200), e->name);
-        st = read_member(bundle, zip, i, err);
+        if (e->name_size > 4 && memcmp(e->name + e->name_size - 4, ".npy", 4) == 0)
+            st = read_member(bundle, zip, i, err);
+        else if (e->name_size && e->name[e->name_size - 1] != '/')
+            st = cafi_bundle_pass(bundle, e->name, e->name_size, &other, err);
     }
     return st;
 }

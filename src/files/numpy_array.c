@@ -153,15 +153,19 @@ static caface_status read_data(cafi_bundle *bundle, const cafi_pickle *p, cafi_r
         return CAFACE_OK;
     }
     if (cafi_pickle_is_call(p, ref, "_codecs", "encode") &&
-        cafi_pickle_is_text(p, cafi_pickle_arg(p, ref, 1), "latin1") &&
+        (cafi_pickle_is_text(p, cafi_pickle_arg(p, ref, 1), "latin1") ||
+         cafi_pickle_is_text(p, cafi_pickle_arg(p, ref, 1), "latin-1")) &&
         cafi_pickle_node(p, cafi_pickle_arg(p, ref, 0))->kind == CAFI_NODE_TEXT)
         return decode_latin1(bundle, cafi_pickle_node(p, cafi_pickle_arg(p, ref, 0)), out, err);
     /* bytes() and bytearray(b"...") of protocols 0 to 2 and 3 to 4 */
     if (cafi_pickle_is_call(p, ref, "__builtin__", "bytes") ||
+        cafi_pickle_is_call(p, ref, "builtins", "bytes") ||
         cafi_pickle_is_call(p, ref, "__builtin__", "bytearray") ||
         cafi_pickle_is_call(p, ref, "builtins", "bytearray")) {
         cafi_ref inner = cafi_pickle_arg(p, ref, 0);
 
+        if (cafi_pickle_node(p, inner)->kind == CAFI_NODE_TEXT) /* bytearray(text, "latin-1") */
+            return decode_latin1(bundle, cafi_pickle_node(p, inner), out, err);
         if (inner == CAFI_NOTHING) {
             out->data = bundle->file.data;
             out->size = 0;
@@ -255,5 +259,39 @@ caface_status cafi_numpy_array(cafi_bundle *bundle, const cafi_pickle *p, cafi_r
     } else
         return CAFACE_OK;
     *found = !st && !*objects;
+    return st;
+}
+
+/* numpy.dtype("S12"): bytes of a fixed width. */
+static bool is_bytes_dtype(const cafi_pickle *p, cafi_ref ref)
+{
+    const cafi_node *code = cafi_pickle_node(p, cafi_pickle_arg(p, ref, 0));
+
+    return cafi_pickle_is_call(p, ref, "numpy", "dtype") &&
+           (code->kind == CAFI_NODE_TEXT || code->kind == CAFI_NODE_BYTES) &&
+           code->u.bytes.size > 1 && code->u.bytes.data[0] == 'S';
+}
+
+caface_status cafi_pickle_bytes(cafi_bundle *bundle, const cafi_pickle *p, cafi_ref ref,
+                                cafi_storage *out, bool *found, caface_error *err)
+{
+    cafi_tensor view = {0};
+    cafi_ref objects = CAFI_NOTHING;
+    caface_status st = CAFACE_OK;
+
+    if (is_numpy_call(p, ref, "multiarray", "scalar") &&
+        is_bytes_dtype(p, cafi_pickle_arg(p, ref, 0)))
+        ref = cafi_pickle_arg(p, ref, 1);
+    *found = cafi_pickle_node(p, ref)->kind == CAFI_NODE_BYTES ||
+             cafi_pickle_is_call(p, ref, "_codecs", "encode") ||
+             cafi_pickle_is_call(p, ref, "__builtin__", "bytes") ||
+             cafi_pickle_is_call(p, ref, "builtins", "bytes") ||
+             cafi_pickle_is_call(p, ref, "__builtin__", "bytearray") ||
+             cafi_pickle_is_call(p, ref, "builtins", "bytearray");
+    if (*found)
+        return read_data(bundle, p, ref, out, err);
+    st = cafi_numpy_array(bundle, p, ref, &view, out, found, &objects, err);
+    *found = !st && *found && cafi_dtype_size(view.dtype) == 1 && view.dtype != CAFI_BOOL_T &&
+             view.ndim == 1 && cafi_tensor_is_contiguous(&view);
     return st;
 }

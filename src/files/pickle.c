@@ -269,7 +269,8 @@ static caface_status op_call(cafi_vm *vm, unsigned char code)
     if (cafi_vm_at(vm, top[1])->kind != CAFI_NODE_TUPLE)
         return cafi_vm_wrong(vm, "the arguments of a call are no tuple");
     if (cafi_vm_at(vm, top[0])->kind != CAFI_NODE_GLOBAL &&
-        cafi_vm_at(vm, top[0])->kind != CAFI_NODE_OBJECT)
+        cafi_vm_at(vm, top[0])->kind != CAFI_NODE_OBJECT &&
+        cafi_vm_at(vm, top[0])->kind != CAFI_NODE_PERSISTENT) /* a class of old torch files */
         return cafi_vm_wrong(vm, "a call of something that is no global");
     vm->depth -= n;
     return cafi_vm_call(vm, top[0], top[1]);
@@ -303,7 +304,8 @@ static caface_status op_obj(cafi_vm *vm, unsigned char code)
     (void)code;
     if (st)
         return st;
-    if (vm->depth == first || cafi_vm_at(vm, vm->stack[first])->kind != CAFI_NODE_GLOBAL)
+    if (vm->depth == first || (cafi_vm_at(vm, vm->stack[first])->kind != CAFI_NODE_GLOBAL &&
+                               cafi_vm_at(vm, vm->stack[first])->kind != CAFI_NODE_PERSISTENT))
         return cafi_vm_wrong(vm, "an object without a class");
     if ((st = cafi_vm_collect(vm, CAFI_NODE_TUPLE, first + 1)))
         return st;

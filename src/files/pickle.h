@@ -105,6 +105,9 @@ cafi_ref cafi_pickle_arg(const cafi_pickle *pickle, cafi_ref object, size_t i);
  * another dict with a name, or in the state of a Namespace; else
  * CAFI_NOTHING. */
 cafi_ref cafi_pickle_dict(const cafi_pickle *pickle, cafi_ref ref);
+/* The DICT node that was given to an OBJECT as its state (its attributes, as
+ * a rule), alone or as the first of a pair; else CAFI_NOTHING. */
+cafi_ref cafi_pickle_state(const cafi_pickle *pickle, cafi_ref object);
 /* The last value under a text key of a DICT node, or CAFI_NOTHING. */
 cafi_ref cafi_pickle_get(const cafi_pickle *pickle, cafi_ref dict, const char *key);
 /* "module.name" of a GLOBAL, or of what an OBJECT calls; cut to size. */

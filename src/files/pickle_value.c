@@ -99,6 +99,13 @@ cafi_ref cafi_pickle_dict(const cafi_pickle *p, cafi_ref ref)
     return CAFI_NOTHING;
 }
 
+cafi_ref cafi_pickle_state(const cafi_pickle *p, cafi_ref object)
+{
+    const cafi_node *n = cafi_pickle_node(p, object);
+
+    return n->kind == CAFI_NODE_OBJECT ? dict_in_state(p, n->u.object.state) : CAFI_NOTHING;
+}
+
 cafi_ref cafi_pickle_get(const cafi_pickle *p, cafi_ref dict, const char *key)
 {
     const cafi_node *n = cafi_pickle_node(p, dict);

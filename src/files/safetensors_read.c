@@ -53,12 +53,11 @@ static caface_status read_tensor(cafi_bundle *b, const char *name, const cafi_va
     cafi_tensor view = {0};
     size_t bytes = 0;
     char text[128];
+    caface_error why;
 
     if (!type || !shape || shape->kind != CAFI_LIST || !offsets || offsets->kind != CAFI_LIST ||
         offsets->u.list.count != 2 || entry->u.list.count != 3)
         return fail_tensor(name, "needs dtype, shape and data_offsets, no more", err);
-    if (!read_dtype(type, &view.dtype))
-        return cafi_fail(err, CAFACE_EUNSUPPORTED, "%.200s: type %.60s is not read", name, type);
     if (shape->u.list.count > CAFI_MAX_DIMS)
         return cafi_fail(err, CAFACE_ELIMIT, "%.200s: %zu dimensions, limit %d", name,
                          shape->u.list.count, CAFI_MAX_DIMS);
@@ -70,6 +69,11 @@ static caface_status read_tensor(cafi_bundle *b, const char *name, const cafi_va
         !size_of(&offsets->u.list.items[1], &where->end) || where->begin > where->end ||
         where->end > data_size)
         return fail_tensor(name, "data_offsets lie outside the file", err);
+    where->name = name;
+    if (!read_dtype(type, &view.dtype)) {
+        cafi_fail(&why, CAFACE_EUNSUPPORTED, "type %.60s is not read", type);
+        return cafi_bundle_pass(b, name, strlen(name), &why, err);
+    }
     if (!cafi_tensor_bytes(&view, &bytes) || bytes != where->end - where->begin)
         return cafi_fail(err, CAFACE_EFORMAT, "%.200s: shape %s of %s, but %zu bytes of data", name,
                          cafi_shape_text(text, sizeof text, view.ndim, view.shape), type,
@@ -77,7 +81,6 @@ static caface_status read_tensor(cafi_bundle *b, const char *name, const cafi_va
     view.data = data + where->begin;
     view.swapped = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__;
     cafi_tensor_pack(&view, false);
-    where->name = name;
     return cafi_bundle_add(b, name, strlen(name), &view, data, data_size, err);
 }
 

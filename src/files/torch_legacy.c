@@ -74,17 +74,21 @@ static caface_status list_storages(legacy *l, const cafi_pickle *object, caface_
 
         if (object->nodes[i].kind != CAFI_NODE_PERSISTENT)
             continue;
-        /* ('module', class, file, source) goes with a whole pickled model. */
+        /* ('module', class, file, source) stands for a class of a pickled module. */
+        if (cafi_is_module_id(object, object->nodes[i].u.id))
+            continue;
         if ((st = cafi_storage_id_read(object, object->nodes[i].u.id, &id, err)))
             return st;
         s.dtype = id.dtype;
         s.untyped = id.untyped;
+        s.foreign = id.foreign;
         s.size = id.count;
         if ((st = cafi_names_add(&l->names, id.key, id.key_size, l->count, &existing, err)))
             return st;
         if (existing == CAFI_NO_NAME)
             l->storages[l->count++] = s;
-        else if (l->storages[existing].dtype != s.dtype || l->storages[existing].size != s.size)
+        else if (l->storages[existing].dtype != s.dtype ||
+                 l->storages[existing].foreign != s.foreign || l->storages[existing].size != s.size)
             return cafi_fail(err, CAFACE_EFORMAT, "storage %.*s has two types or sizes",
                              (int)(id.key_size < 100 ? id.key_size : 100), id.key);
     }
@@ -116,7 +120,8 @@ static caface_status place_storage(legacy *l, const cafi_node *key, caface_error
         return cafi_fail(err, CAFACE_EFORMAT, "storage %.*s: file has %llu elements, %zu expected",
                          (int)(key->u.bytes.size < 100 ? key->u.bytes.size : 100),
                          key->u.bytes.data, (unsigned long long)cafi_le64(count), s->size);
-    if (!cafi_mul_size(s->size, cafi_dtype_size(s->dtype), &bytes) || bytes > f->size - l->at)
+    if (!cafi_mul_size(s->size, s->foreign ? s->foreign : cafi_dtype_size(s->dtype), &bytes) ||
+        bytes > f->size - l->at)
         return cafi_fail(err, CAFACE_EFORMAT,
                          "storage %.*s: %zu elements of %s, but only %zu bytes are left",
                          (int)(key->u.bytes.size < 100 ? key->u.bytes.size : 100),

@@ -17,6 +17,16 @@ static const struct {
     {"UInt64Storage", "uint64", CAFI_U64},
 };
 
+/* Known by their size alone: old files hold their data between the others'. */
+static const struct {
+    const char *storage;
+    size_t size;
+} foreign_types[] = {
+    {"ComplexHalfStorage", 4}, {"ComplexFloatStorage", 8}, {"ComplexDoubleStorage", 16},
+    {"QInt8Storage", 1},       {"QUInt8Storage", 1},       {"QInt32Storage", 4},
+    {"QUInt4x2Storage", 1},    {"QUInt2x4Storage", 1},
+};
+
 static bool is_torch_module(const cafi_pickle *p, cafi_ref module)
 {
     return cafi_pickle_is_text(p, module, "torch") ||
@@ -39,6 +49,12 @@ static bool storage_type(const cafi_pickle *p, cafi_ref ref, cafi_storage_id *ou
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
         if (cafi_pickle_is_text(p, n->u.global.name, types[i].storage)) {
             out->dtype = types[i].value;
+            return true;
+        }
+    for (size_t i = 0; i < sizeof foreign_types / sizeof foreign_types[0]; i++)
+        if (cafi_pickle_is_text(p, n->u.global.name, foreign_types[i].storage)) {
+            out->dtype = CAFI_U8;
+            out->foreign = foreign_types[i].size;
             return true;
         }
     return false;
@@ -70,6 +86,12 @@ static bool size_at(const cafi_pickle *p, cafi_ref ref, size_t *out)
         return false;
     *out = (size_t)value;
     return true;
+}
+
+bool cafi_is_module_id(const cafi_pickle *p, cafi_ref id)
+{
+    return is_tuple(p, id, 2, 4) &&
+           cafi_pickle_is_text(p, cafi_pickle_node(p, id)->u.seq.items[0], "module");
 }
 
 caface_status cafi_storage_id_read(const cafi_pickle *p, cafi_ref id, cafi_storage_id *out,
@@ -128,6 +150,15 @@ static caface_status read_sizes(const cafi_pickle *p, cafi_ref size, cafi_ref st
     return CAFACE_OK;
 }
 
+/* Is this the id of a storage of a type that is known by its size alone? */
+static bool is_foreign(const cafi_pickle *p, cafi_ref id)
+{
+    cafi_storage_id read = {0};
+
+    return is_tuple(p, id, 5, 6) &&
+           storage_type(p, cafi_pickle_node(p, id)->u.seq.items[1], &read) && read.foreign;
+}
+
 /* _rebuild_tensor(storage, offset, size, stride), with requires_grad and hooks
  * behind it in v2, and the type behind those in v3. */
 static caface_status rebuild(const cafi_pickle *p, cafi_ref args, bool has_type,
@@ -136,6 +167,7 @@ static caface_status rebuild(const cafi_pickle *p, cafi_ref args, bool has_type,
 {
     const cafi_ref *arg = NULL;
     const cafi_node *storage = NULL;
+    char class[256];
     size_t offset = 0;
     size_t bytes = 0;
     caface_status st = CAFACE_OK;
@@ -144,6 +176,10 @@ static caface_status rebuild(const cafi_pickle *p, cafi_ref args, bool has_type,
         return cafi_fail(err, CAFACE_EFORMAT, "a tensor's arguments are incomplete");
     arg = cafi_pickle_node(p, args)->u.seq.items;
     storage = cafi_pickle_node(p, arg[0]);
+    if (storage->kind == CAFI_NODE_PERSISTENT && is_foreign(p, storage->u.id))
+        return cafi_fail(err, CAFACE_EUNSUPPORTED, "its type is not read (%.200s)",
+                         cafi_pickle_class(p, cafi_pickle_node(p, storage->u.id)->u.seq.items[1],
+                                           class, sizeof class));
     if (storage->kind != CAFI_NODE_PERSISTENT || !storages || !storages->find)
         return cafi_fail(err, CAFACE_EFORMAT, "a tensor without a storage");
     if ((st = read_sizes(p, arg[2], arg[3], view, err)) ||

@@ -44,7 +44,7 @@ static caface_status from_bundle(cafi_network *out, const char *path, const char
     if (!st && config)
         st = cafi_network_configure(out, config, err);
     if (st)
-        return cafi_prefix(err, st, path);
+        return cafi_prefix(err, cafi_bundle_blame(out->bundle, st, err), path);
     return config ? CAFACE_OK : cafi_side_file_apply(out, path, err);
 }
 

@@ -64,7 +64,7 @@ static void fixtures_hold_what_their_writers_say(void **state)
         snprintf(last, sizeof last, "%s", name);
         files++;
     }
-    assert_int_equal(files, 24);
+    assert_int_equal(files, 31);
     free(expected);
     free(bytes);
 }
@@ -286,6 +286,127 @@ static void many_tensors_are_found(void **state)
     cafi_bundle_close(b);
 }
 
+/* What is passed over is named with its reason. */
+static void parts_of_no_use_are_named(void **state)
+{
+    static const struct {
+        const char *file, *name, *why;
+    } want[] = {{"names_beside.npz", "names", "<U1"},
+                {"names_beside.npz", "when", "<M8[D]"},
+                {"f8_beside.safetensors", "f8", "F8_E4M3"},
+                {"odd_types.pt", "complex", "ComplexFloatStorage"},
+                {"odd_types_legacy.pt", "quantised", "_rebuild_qtensor"}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
+        cafi_bundle *b = NULL;
+        caface_error err = {CAFACE_OK, ""};
+        bool found = false;
+
+        EXPECT_OK(cafi_bundle_open(&b, test_fixture("files/%s", want[i].file), &err), err);
+        for (size_t k = 0; k < cafi_bundle_passed_count(b); k++) {
+            const cafi_passed *p = cafi_bundle_passed_at(b, k);
+
+            found |= strcmp(p->name, want[i].name) == 0 && strstr(p->why, want[i].why);
+        }
+        if (!found)
+            fail_msg("%s does not say %s: %s", want[i].file, want[i].name, want[i].why);
+        cafi_fail(&err, CAFACE_EMODEL, "w is missing");
+        assert_int_equal(cafi_bundle_blame(b, CAFACE_EMODEL, &err), CAFACE_EMODEL);
+        assert_non_null(strstr(err.message, "w is missing; "));
+        assert_null(cafi_bundle_passed_at(b, cafi_bundle_passed_count(b)));
+        cafi_bundle_close(b);
+    }
+}
+
+static void write_text(const char *name, const char *text)
+{
+    FILE *f = fopen(test_temp("%s", name), "wb");
+
+    assert_non_null(f);
+    fputs(text, f);
+    fclose(f);
+}
+
+static void save(const char *path, const char *name, const float *values, size_t n)
+{
+    cafi_tensor t = {.name = name,
+                     .data = (const unsigned char *)values,
+                     .dtype = CAFI_F32,
+                     .ndim = 1,
+                     .shape = {n},
+                     .stride = {1}};
+    const cafi_tensor *list[] = {&t};
+    caface_error err;
+
+    EXPECT_OK(cafi_safetensors_save(path, list, 1, NULL, &err), err);
+}
+
+/* A model in two files, and indices that are wrong. */
+static void an_index_opens_its_files(void **state)
+{
+    static const struct {
+        const char *text, *sentence;
+    } bad[] = {
+        {"{\"weight_map\": {\"x\": \"gone.safetensors\"}}", "gone.safetensors"},
+        {"{\"weight_map\": {\"z\": \"s1.safetensors\"}}", "z is not in s1.safetensors"},
+        {"{\"weight_map\": {\"x\": \"../s1.safetensors\"}}", "no file beside it"},
+        {"{\"weight_map\": {\"x\": \"bad.index.json\"}}", "no safetensors file"},
+        {"{\"weight_map\": [1]}", "no object"},
+        {"{\"weight_map\": {\"x\": 3}}", "no text"},
+        {"{\"weight_map\": ", "index"},
+    };
+    const float x[] = {1, 2, 3};
+    const float y[] = {4, 5};
+    float back[3];
+    cafi_bundle *b = NULL;
+    caface_error err;
+
+    (void)state;
+    save(test_temp("s1.safetensors"), "x", x, 3);
+    save(test_temp("s2.safetensors"), "y", y, 2);
+    write_text("m.index.json", "{\"metadata\": {\"total_size\": 20}, \"weight_map\": {\"y\": "
+                               "\"s2.safetensors\", \"x\": \"s1.safetensors\"}}");
+    EXPECT_OK(cafi_bundle_open(&b, test_temp("m.index.json"), &err), err);
+    assert_int_equal(cafi_bundle_count(b), 2);
+    cafi_tensor_read_f32(cafi_bundle_find(b, "x"), 0, 3, back);
+    assert_memory_equal(back, x, sizeof x);
+    cafi_tensor_read_f32(cafi_bundle_find(b, "y"), 0, 2, back);
+    assert_memory_equal(back, y, sizeof y);
+    cafi_bundle_close(b);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        write_text("bad.index.json", bad[i].text);
+        b = NULL;
+        if (!cafi_bundle_open(&b, test_temp("bad.index.json"), &err))
+            fail_msg("taken: %s", bad[i].text);
+        if (!strstr(err.message, bad[i].sentence))
+            fail_msg("%s: says %s", bad[i].text, err.message);
+        assert_null(b);
+    }
+}
+
+/* What a download that went wrong leaves is called by its name. */
+static void what_is_no_model_is_named(void **state)
+{
+    static const struct {
+        const char *text, *sentence;
+    } files[] = {
+        {"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "git lfs pull"},
+        {"\n <!DOCTYPE html><html>", "web page"},
+        {"<html lang=en>", "web page"},
+        {"", "the file is empty"},
+        {"\x1f\x8b\x08", "unpack it first"}};
+    cafi_bundle *b = NULL;
+    caface_error err;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        write_text("no_model", files[i].text);
+        EXPECT_FAIL(cafi_bundle_open(&b, test_temp("no_model"), &err), CAFACE_EFORMAT, err,
+                    files[i].sentence);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -296,6 +417,9 @@ int main(void)
         cmocka_unit_test(rows_arrive_in_pieces),
         cmocka_unit_test(safetensors_keeps_every_bit),
         cmocka_unit_test(many_tensors_are_found),
+        cmocka_unit_test(parts_of_no_use_are_named),
+        cmocka_unit_test(an_index_opens_its_files),
+        cmocka_unit_test(what_is_no_model_is_named),
     };
     return cmocka_run_group_tests_name("files", tests, NULL, NULL);
 }

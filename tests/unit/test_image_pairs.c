@@ -110,17 +110,19 @@ static void bad_lists_are_named_by_line(void **state)
 
 static void bin_sets_are_read(void **state)
 {
-    static const int protocols[] = {0, 2, 4};
+    static const char *const names[] = {
+        "pairs_0",        "pairs_2",       "pairs_4",       "pairs_arrays_0", "pairs_arrays_2",
+        "pairs_arrays_5", "pairs_mixed_2", "pairs_mixed_4", "pairs_mixed_5",  "pairs_objects_4",
+    };
     caface_error err;
 
     (void)state;
-    for (size_t p = 0; p < 3; p++) {
+    for (size_t p = 0; p < sizeof names / sizeof *names; p++) {
         cafi_pair_bin *bin = NULL;
         const unsigned char *bytes = NULL;
         size_t size = 0;
 
-        EXPECT_OK(cafi_pair_bin_open(&bin, test_fixture("eval/pairs_%d.bin", protocols[p]), &err),
-                  err);
+        EXPECT_OK(cafi_pair_bin_open(&bin, test_fixture("eval/%s.bin", names[p]), &err), err);
         assert_int_equal(cafi_pair_bin_pairs(bin), 2);
         assert_true(cafi_pair_bin_same(bin)[0] && !cafi_pair_bin_same(bin)[1]);
         bytes = cafi_pair_bin_picture(bin, 0, &size);
@@ -146,7 +148,7 @@ static void bad_bin_sets_are_refused(void **state)
         {"((lI01\na(lt.", "0 labels"},
         {"((lS'a'\naS'b'\na(lI01\naI00\nat.", "2 pictures and 2 labels"},
         {"((lS'a'\naI5\na(lI01\nat.", "picture 1 is no bytes"},
-        {"((lS'a'\naS'b'\na(lI7\nat.", "label 0 is no boolean"},
+        {"((lS'a'\naS'b'\na(lI7\nat.", "label 0 is 7, neither 0 nor 1"},
         {"((lS'a'\naS'b'\na(lS'x'\nat.", "label 0 is no boolean"},
         {"cos\nsystem\n(S'true'\ntR.", "no pair of a list"},
         {"((lS'a'\n", "pairs.bin"},
