@@ -86,6 +86,10 @@ static caface_status build(cafi_plan *plan, const cafi_graph *graph, const cafi_
     if (!st)
         st = cafi_lower(&plan->program, &ir, plan->dnn, &lower, err);
     cafi_dnn_leave(before);
+    if (!st && plan->program.arena / plan->batch > CAFI_PLAN_MAX_ROW)
+        st = cafi_fail(err, CAFACE_ELIMIT,
+                       "a network that needs %zu bytes of buffers a row, at most %zu",
+                       plan->program.arena / plan->batch, CAFI_PLAN_MAX_ROW);
     pack_job job = {&plan->program, &ir, plan->dnn};
     if (!st)
         st = cafi_pool_run(plan->pool, plan->program.step_count, pack_task, &job, err);

@@ -25,10 +25,14 @@ typedef struct cafi_plan_options {
     const cafi_ranges *ranges; /* int8: as cafi_plan_calibrate found them */
 } cafi_plan_options;
 
+/* Bytes of buffers that a row may need: a small file may describe large maps. */
+#define CAFI_PLAN_MAX_ROW ((size_t)1 << 31)
+
 typedef struct cafi_plan cafi_plan;
 
 /* The graph, and the tensors its constants borrow, may go once this returns.
- * EUNSUPPORTED: see cafi_precision_check. EINVAL: int8 without ranges. */
+ * EUNSUPPORTED: see cafi_precision_check. EINVAL: int8 without ranges. ELIMIT:
+ * more than CAFI_PLAN_MAX_ROW, or a batch beyond 4096. */
 caface_status cafi_plan_new(cafi_plan **out, const cafi_graph *graph,
                             const cafi_plan_options *options, caface_error *err);
 void cafi_plan_free(cafi_plan *plan);

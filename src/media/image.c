@@ -35,12 +35,8 @@ bool cafi_image_is_name(const char *path)
     return false;
 }
 
-caface_status cafi_image_reserve(cafi_image *out, size_t width, size_t height, size_t channels,
-                                 caface_error *err)
+caface_status cafi_image_check(size_t width, size_t height, caface_error *err)
 {
-    void *p = NULL;
-    caface_status st = CAFACE_OK;
-
     if (width == 0 || height == 0)
         return cafi_fail(err, CAFACE_EFORMAT, "a picture of %zux%zu pixels", width, height);
     if (width > CAFI_IMAGE_MAX_SIDE || height > CAFI_IMAGE_MAX_SIDE ||
@@ -48,7 +44,16 @@ caface_status cafi_image_reserve(cafi_image *out, size_t width, size_t height, s
         return cafi_fail(err, CAFACE_ELIMIT,
                          "a picture of %zux%zu pixels; the limit is %zu pixels, %d on a side",
                          width, height, CAFI_IMAGE_MAX_PIXELS, CAFI_IMAGE_MAX_SIDE);
-    if ((st = cafi_alloc(&p, width * height, channels, err)))
+    return CAFACE_OK;
+}
+
+caface_status cafi_image_reserve(cafi_image *out, size_t width, size_t height, size_t channels,
+                                 caface_error *err)
+{
+    void *p = NULL;
+    caface_status st = cafi_image_check(width, height, err);
+
+    if (st || (st = cafi_alloc(&p, width * height, channels, err)))
         return st;
     *out = (cafi_image){p, width, height};
     return CAFACE_OK;

@@ -17,11 +17,12 @@
 
 /* Limits, beyond which a picture is refused (ELIMIT) before memory for it is
  * had: pixels in all (300 MB decoded), pixels on a side, bytes of a file,
- * scans of a progressive JPEG. */
+ * scans of a progressive JPEG, and scans times pixels. */
 #define CAFI_IMAGE_MAX_PIXELS ((size_t)100000000)
 #define CAFI_IMAGE_MAX_SIDE 65500
 #define CAFI_IMAGE_MAX_BYTES ((size_t)256 << 20)
 #define CAFI_IMAGE_MAX_SCANS 200
+#define CAFI_IMAGE_MAX_SCANNED ((size_t)2000000000)
 
 /* Zero-initialise; free with cafi_image_clear. */
 typedef struct cafi_image {
@@ -60,11 +61,14 @@ caface_status cafi_image_orient(cafi_image *image, int orientation, caface_error
 int cafi_exif_orientation(const unsigned char *tiff, size_t size);
 
 /* Inside media/: the two decoders, given bytes that begin as their format does.
- * ELIMIT is checked by cafi_image_reserve. */
+ * They call cafi_image_check as soon as they know the size. */
 caface_status cafi_jpeg_decode(cafi_image *out, const unsigned char *bytes, size_t size,
                                int *orientation, caface_error *err);
 caface_status cafi_png_decode(cafi_image *out, const unsigned char *bytes, size_t size,
                               int *orientation, caface_error *err);
+/* The limits of a picture's size: EFORMAT for none, ELIMIT. For decoders, before
+ * their library takes memory for what the head announces. */
+caface_status cafi_image_check(size_t width, size_t height, caface_error *err);
 /* Memory for a picture of channels bytes a pixel, the limits checked. */
 caface_status cafi_image_reserve(cafi_image *out, size_t width, size_t height, size_t channels,
                                  caface_error *err);

@@ -10,6 +10,10 @@
 
 #include "media/image.h"
 
+/* libjpeg's own memory: coefficients of a progressive picture of four colours, of our largest size.
+ */
+#define MAX_MEMORY (1000L << 20)
+
 typedef struct decoder {
     struct jpeg_decompress_struct info; /* first: handlers are given its address */
     struct jpeg_error_mgr errors;
@@ -55,12 +59,18 @@ static void on_message(j_common_ptr info, int level)
 static void on_progress(j_common_ptr info)
 {
     decoder *d = owner(info);
+    size_t scans = d->info.input_scan_number < 0 ? 0 : (size_t)d->info.input_scan_number;
+    size_t pixels = (size_t)d->info.image_width * d->info.image_height;
 
-    if (d->info.input_scan_number > CAFI_IMAGE_MAX_SCANS) {
+    if (scans > CAFI_IMAGE_MAX_SCANS)
         d->status =
             cafi_fail(d->err, CAFACE_ELIMIT, "a JPEG of more than %d scans", CAFI_IMAGE_MAX_SCANS);
+    else if (scans * pixels > CAFI_IMAGE_MAX_SCANNED)
+        d->status = cafi_fail(d->err, CAFACE_ELIMIT,
+                              "a JPEG of %zu scans and more over %zu pixels, at most %zu together",
+                              scans, pixels, CAFI_IMAGE_MAX_SCANNED);
+    if (d->status)
         longjmp(d->stop, 1);
-    }
 }
 
 static void find_orientation(decoder *d)
@@ -117,6 +127,9 @@ static void decode(decoder *d, const unsigned char *bytes, size_t size)
     jpeg_save_markers(info, JPEG_APP0 + 1, 0xffff);
     jpeg_read_header(info, TRUE);
     find_orientation(d);
+    if ((d->status = cafi_image_check(info->image_width, info->image_height, d->err)))
+        return;
+    info->mem->max_memory_to_use = MAX_MEMORY;
     info->dct_method = JDCT_ISLOW;
     info->out_color_space = info->jpeg_color_space == JCS_CMYK || info->jpeg_color_space == JCS_YCCK
                                 ? JCS_CMYK

@@ -96,13 +96,16 @@ static void decode(decoder *d)
     void *p = NULL;
 
     png_set_read_fn(d->png, d, on_read);
-    png_set_user_limits(d->png, 0x7fffffff, 0x7fffffff); /* ours come below, with a sentence */
+    /* Its own limit, of a million on a side, has no numbers in its sentence; ours comes below. */
+    png_set_user_limits(d->png, 0x7fffffff, 0x7fffffff);
     png_set_chunk_malloc_max(d->png, 8 << 20);
     png_set_chunk_cache_max(d->png, 128);
     png_read_info(d->png, d->info);
     find_orientation(d);
     width = png_get_image_width(d->png, d->info);
     height = png_get_image_height(d->png, d->info);
+    if ((d->status = cafi_image_check(width, height, d->err)))
+        return; /* before libpng takes memory for rows */
     ask_for_rgb(d);
     channels = png_get_channels(d->png, d->info);
     if ((channels != 3 && channels != 4) ||

@@ -8,6 +8,7 @@
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
 #include <libavutil/avstring.h>
+#include <libavutil/cpu.h>
 #include <libavutil/display.h>
 #include <libavutil/imgutils.h>
 #include <libavutil/pixdesc.h>
@@ -42,6 +43,9 @@ struct cafi_stream {
     cafi_stream_counts counts;
 };
 
+/* Pixels of the frames that the decoder's threads work on at once: four of 8K. */
+#define THREADS_PIXELS ((size_t)1 << 27)
+
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void prepare_library(void)
@@ -75,6 +79,25 @@ static int is_over(void *ctx)
     return s->stop && s->stop();
 }
 
+/* Probing decodes a frame: with our limit of pixels, not FFmpeg's, ten times as large. */
+static caface_status probe_streams(cafi_stream *s, const char *path, caface_error *err)
+{
+    unsigned n = s->format->nb_streams;
+    AVDictionary **options = NULL;
+    int code = 0;
+    caface_status st = CAFI_NEW(&options, n, err);
+
+    if (st)
+        return st;
+    for (unsigned i = 0; i < n; i++)
+        av_dict_set_int(&options[i], "max_pixels", CAFI_FRAME_MAX_PIXELS, 0);
+    code = avformat_find_stream_info(s->format, n ? options : NULL);
+    for (unsigned i = 0; i < n; i++)
+        av_dict_free(&options[i]);
+    free(options);
+    return code < 0 ? fail_av(err, path, code, "its streams cannot be read") : CAFACE_OK;
+}
+
 /* The container: probed, and refused where it is text that FFmpeg would draw
  * as a picture of characters. */
 static caface_status open_container(cafi_stream *s, const char *path, caface_error *err)
@@ -105,10 +128,19 @@ static caface_status open_container(cafi_stream *s, const char *path, caface_err
     if (strcmp(s->format->iformat->name, "tty") == 0 ||
         strcmp(s->format->iformat->name, "lavfi") == 0)
         return cafi_fail(err, CAFACE_EFORMAT, "%s: is text, not a video", path);
-    code = avformat_find_stream_info(s->format, NULL);
-    if (code < 0)
-        return fail_av(err, path, code, "its streams cannot be read");
-    return CAFACE_OK;
+    return probe_streams(s, path, err);
+}
+
+/* Each holds frames of its own: of large ones fewer are decoded at once. */
+static int decoder_threads(const AVCodecParameters *p, size_t threads)
+{
+    size_t pixels = p->width > 0 && p->height > 0 ? (size_t)p->width * (size_t)p->height : 1;
+    size_t most = THREADS_PIXELS / pixels;
+
+    if (threads == 0)
+        threads = (size_t)av_cpu_count();
+    most = most < 1 ? 1 : most > 64 ? 64 : most;
+    return (int)(threads < most ? threads : most);
 }
 
 static caface_status open_decoder(cafi_stream *s, const char *path, size_t threads,
@@ -125,6 +157,10 @@ static caface_status open_decoder(cafi_stream *s, const char *path, size_t threa
                          s->format->iformat->name);
     s->video = code;
     stream = s->format->streams[code];
+    if ((int64_t)stream->codecpar->width * stream->codecpar->height > CAFI_FRAME_MAX_PIXELS)
+        return cafi_fail(err, CAFACE_ELIMIT, "%s: frames of %dx%d, at most %lld pixels are read",
+                         path, stream->codecpar->width, stream->codecpar->height,
+                         (long long)CAFI_FRAME_MAX_PIXELS);
     for (unsigned i = 0; i < s->format->nb_streams; i++)
         if ((int)i != s->video)
             s->format->streams[i]->discard = AVDISCARD_ALL;
@@ -133,7 +169,7 @@ static caface_status open_decoder(cafi_stream *s, const char *path, size_t threa
         return cafi_fail_memory(err, sizeof(AVCodecContext));
     code = avcodec_parameters_to_context(s->codec, stream->codecpar);
     s->codec->pkt_timebase = stream->time_base;
-    s->codec->thread_count = (int)(threads > 64 ? 64 : threads);
+    s->codec->thread_count = decoder_threads(stream->codecpar, threads);
     s->codec->max_pixels = CAFI_FRAME_MAX_PIXELS;
     if (code >= 0)
         code = avcodec_open2(s->codec, codec, NULL);

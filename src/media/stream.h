@@ -54,8 +54,8 @@ caface_status cafi_stream_advance(cafi_stream *stream, double *seconds, bool *go
                                   caface_error *err);
 
 /* The pixels of the frame just decoded, upright R G B. ENOMEM, ELIMIT: beyond
- * CAFI_FRAME_MAX_PIXELS. EFORMAT: a pixel format that can't be converted. */
-#define CAFI_FRAME_MAX_PIXELS ((int64_t)1 << 26)
+ * CAFI_FRAME_MAX_PIXELS (8K and a little). EFORMAT: a pixel format that can't be converted. */
+#define CAFI_FRAME_MAX_PIXELS ((int64_t)1 << 25)
 caface_status cafi_stream_pixels(cafi_stream *stream, cafi_frame *frame, caface_error *err);
 
 #endif

@@ -13,32 +13,56 @@
 
 #define MAX_FILE ((size_t)8 << 30)
 
-/* One piece of memory or one mapping that goes when the file is closed. */
+/* One piece of memory, or one file that is mapped, until all is closed. */
 struct cafi_onnx_block {
     cafi_onnx_block *next;
     void *bytes;
-    size_t mapped; /* 0: from malloc */
+    size_t size; /* of a mapped file, with its identity */
+    dev_t device;
+    ino_t inode;
 };
 
-static caface_status keep(cafi_onnx_file *file, void *bytes, size_t mapped, caface_error *err)
+static caface_status keep(cafi_onnx_block **list, cafi_onnx_block block, caface_error *err)
 {
-    void *p = NULL;
-    caface_status st = cafi_alloc(&p, 1, sizeof(cafi_onnx_block), err);
-    cafi_onnx_block *block = p;
+    cafi_onnx_block *kept = NULL;
+    caface_status st = CAFI_NEW(&kept, 1, err);
 
     if (st)
         return st;
-    *block = (cafi_onnx_block){.next = file->blocks, .bytes = bytes, .mapped = mapped};
-    file->blocks = block;
+    *kept = block;
+    kept->next = *list;
+    *list = kept;
+    return CAFACE_OK;
+}
+
+static size_t most_made(const cafi_onnx_file *file)
+{
+    return file->read < (SIZE_MAX - CAFI_ONNX_MAX_MADE) / 4 ? CAFI_ONNX_MAX_MADE + 4 * file->read
+                                                            : SIZE_MAX;
+}
+
+caface_status cafi_onnx_charge(cafi_onnx_file *file, size_t count, size_t size, caface_error *err)
+{
+    size_t bytes = 0;
+
+    if (!cafi_mul_size(count, size, &bytes) || bytes > most_made(file) - file->made)
+        return cafi_fail(err, CAFACE_ELIMIT,
+                         "a file of %zu bytes that asks for more than %zu bytes of memory",
+                         file->read, most_made(file));
+    file->made += bytes;
     return CAFACE_OK;
 }
 
 caface_status cafi_onnx_alloc(cafi_onnx_file *file, void **out, size_t count, size_t size,
                               caface_error *err)
 {
-    caface_status st = cafi_alloc(out, count, size, err);
+    caface_status st = cafi_onnx_charge(file, count, size, err);
 
-    if (!st && (st = keep(file, *out, 0, err))) {
+    *out = NULL;
+    if (st)
+        return st;
+    st = cafi_alloc(out, count, size, err);
+    if (!st && (st = keep(&file->blocks, (cafi_onnx_block){.bytes = *out}, err))) {
         free(*out);
         *out = NULL;
     }
@@ -61,16 +85,23 @@ static caface_status map_descriptor(cafi_onnx_file *file, int fd, const char *pa
                          (long long)info.st_size, MAX_FILE);
     *size = (size_t)info.st_size;
     *bytes = NULL;
-    if (*size == 0)
+    for (const cafi_onnx_block *b = file->maps; b; b = b->next)
+        if (b->device == info.st_dev && b->inode == info.st_ino && b->size == *size)
+            *bytes = b->bytes; /* thousands of tensors may lie in one file */
+    if (*size == 0 || *bytes)
         return CAFACE_OK;
     p = mmap(NULL, *size, PROT_READ, MAP_PRIVATE, fd, 0);
     if (p == MAP_FAILED)
         return cafi_fail(err, CAFACE_EIO, "%s: %s", path, strerror(errno));
-    if ((st = keep(file, p, *size, err))) {
+    if ((st = keep(&file->maps,
+                   (cafi_onnx_block){
+                       .bytes = p, .size = *size, .device = info.st_dev, .inode = info.st_ino},
+                   err))) {
         munmap(p, *size);
         return st;
     }
     *bytes = p;
+    file->read += *size;
     return CAFACE_OK;
 }
 
@@ -91,15 +122,15 @@ void cafi_onnx_close(cafi_onnx_file *file)
 {
     if (!file)
         return;
-    for (cafi_onnx_block *b = file->blocks; b;) {
-        cafi_onnx_block *next = b->next;
-
-        if (b->mapped)
-            munmap(b->bytes, b->mapped);
-        else
-            free(b->bytes);
+    for (cafi_onnx_block *b = file->blocks, *next; b; b = next) {
+        next = b->next;
+        free(b->bytes);
         free(b);
-        b = next;
+    }
+    for (cafi_onnx_block *b = file->maps, *next; b; b = next) {
+        next = b->next;
+        munmap(b->bytes, b->size);
+        free(b);
     }
     free(file->path);
     free(file);
@@ -375,6 +406,7 @@ caface_status cafi_onnx_parse(cafi_onnx_file **out, const char *path, const void
     *out = NULL;
     if (st)
         return st;
+    file->read = size;
     if ((st = read_model(file, cafi_pb_begin(bytes, size), err))) {
         cafi_onnx_close(file);
         cafi_prefix(err, st, path);

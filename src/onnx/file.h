@@ -2,8 +2,8 @@
  * outputs, with nothing interpreted yet.
  *
  * Source: the field numbers of onnx.proto (ONNX IR specification). Limits: a
- * file of at most 8 GB, CAFI_ONNX_MAX_NODES nodes, names without control
- * characters, tensors of at most CAFI_MAX_DIMS dimensions. */
+ * file of at most 8 GB, CAFI_ONNX_MAX_NODES nodes, memory as cafi_onnx_alloc says, names without
+ * control characters, tensors of at most CAFI_MAX_DIMS dimensions. */
 #ifndef CAFI_ONNX_FILE_H
 #define CAFI_ONNX_FILE_H
 
@@ -72,8 +72,9 @@ typedef struct cafi_onnx_file {
     size_t input_count;
     cafi_onnx_value *outputs;
     size_t output_count;
-    size_t folded;           /* elements computed so far (onnx/fold.h) */
-    cafi_onnx_block *blocks; /* what cafi_onnx_alloc gave and what is mapped */
+    size_t read, made;       /* bytes that are mapped; bytes of memory that it made us take */
+    cafi_onnx_block *blocks; /* what cafi_onnx_alloc gave */
+    cafi_onnx_block *maps;   /* files that are mapped */
 } cafi_onnx_file;
 
 /* Opens and reads a file. EIO; EFORMAT: damaged; EUNSUPPORTED: an opset outside
@@ -90,7 +91,12 @@ void cafi_onnx_close(cafi_onnx_file *file);
  * that passes may still be refused. */
 bool cafi_onnx_is(const char *path);
 
-/* Zeroed memory that lives as long as the file. */
+/* Zeroed memory that lives as long as the file: all that reading and computing
+ * its constants takes. ELIMIT: more than CAFI_ONNX_MAX_MADE and four times the
+ * file, so that little cannot become much. charge counts without taking: for views
+ * that repeat their elements. */
+#define CAFI_ONNX_MAX_MADE ((size_t)64 << 20)
+caface_status cafi_onnx_charge(cafi_onnx_file *file, size_t count, size_t size, caface_error *err);
 caface_status cafi_onnx_alloc(cafi_onnx_file *file, void **out, size_t count, size_t size,
                               caface_error *err);
 

@@ -43,10 +43,6 @@ caface_status cafi_fold_new(cafi_onnx_file *file, cafi_dtype dtype, int ndim, co
                              cafi_shape_text(text, sizeof text, ndim, shape));
     }
     n = empty ? 0 : n;
-    file->folded += n;
-    if (file->folded > CAFI_ONNX_MAX_FOLD_TOTAL)
-        return cafi_fail(err, CAFACE_ELIMIT, "more than %zu constant elements to compute",
-                         CAFI_ONNX_MAX_FOLD_TOTAL);
     if ((st = cafi_onnx_alloc(file, data, n, cafi_dtype_size(dtype), err)))
         return st;
     t.data = *data;
@@ -111,7 +107,8 @@ caface_status cafi_fold_expand(cafi_onnx_file *file, const cafi_tensor *t, int n
                              cafi_shape_text(to, sizeof to, ndim, shape));
     }
     *out = view;
-    return CAFACE_OK;
+    return n > cafi_tensor_count(t) ? cafi_onnx_charge(file, n, cafi_dtype_size(t->dtype), err)
+                                    : CAFACE_OK;
 }
 
 static bool compute_int(cafi_fold_op op, int64_t a, int64_t b, int64_t *out)

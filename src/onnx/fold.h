@@ -9,9 +9,8 @@
 
 #include "onnx/file.h"
 
-/* Elements of one folded constant, and of all that one file makes us compute. */
+/* Elements of one folded constant. All of them together: see cafi_onnx_alloc. */
 #define CAFI_ONNX_MAX_FOLD ((size_t)1 << 26)
-#define CAFI_ONNX_MAX_FOLD_TOTAL ((size_t)1 << 28)
 
 typedef enum cafi_fold_op {
     CAFI_FOLD_ADD,

@@ -6,6 +6,8 @@
 #include "onnx/build.h"
 
 enum { MAX_WINDOW = 4096 };
+/* Multiplications of two constant matrices. */
+#define MAX_PRODUCT ((size_t)1 << 28)
 
 /* Two numbers of an attribute such as strides, `missing` where it has none. */
 static caface_status pair(const cafi_onnx_node *n, const char *name, int64_t missing, int64_t *out,
@@ -257,7 +259,7 @@ static caface_status fold_matmul(cafi_onnx_build *b, const cafi_onnx_node *n, ca
     if (x->ndim != 2 || y->ndim != 2 || y->shape[0] != K)
         return cafi_onnx_fail(n, err, CAFACE_EUNSUPPORTED, "constants that are not two matrices");
     if (!cafi_mul_size(shape[0], shape[1], &work) || !cafi_mul_size(work, K, &work) ||
-        work > CAFI_ONNX_MAX_FOLD_TOTAL)
+        work > MAX_PRODUCT)
         return cafi_onnx_fail(n, err, CAFACE_ELIMIT, "constants too large to multiply");
     st = cafi_fold_new(b->file, CAFI_F32, 2, shape, &out, &data, err);
     if (st || (st = cafi_alloc_f32(&vx, shape[0], K, err)) ||

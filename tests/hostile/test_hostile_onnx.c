@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "graph/plan.h"
 #include "models/network_config.h"
 #include "onnx/graph.h"
 
@@ -329,6 +330,68 @@ static void external_data_stays_in_its_folder(void **state)
     expect(&w, 13, CAFACE_EFORMAT, "data.bin", "which has 8");
 }
 
+/* Twenty-odd nodes, each twice as long as the one before: of a constant while it
+ * is read, of a map when a plan is made. Neither memory is taken. */
+static void doubling_is_bounded(void **state)
+{
+    static const int64_t wide[4] = {1, 3, 64, 64};
+    static const float one[1024] = {1.0f};
+    onnx_writer w = {0};
+    caface_error err = {CAFACE_OK, ""};
+    cafi_onnx_file *file = NULL;
+    cafi_onnx_graph g;
+    cafi_plan_options options = {.threads = 1};
+    cafi_plan *plan = NULL;
+    size_t before = test_peak();
+
+    (void)state;
+    onnx_input(&w, "x", 4, picture);
+    onnx_floats(&w, "c0", 1, (int64_t[]){1024}, one);
+    for (int i = 0; i < 17; i++) {
+        char from[32], to[16];
+
+        snprintf(from, sizeof from, "c%d,c%d", i, i);
+        snprintf(to, sizeof to, "c%d", i + 1);
+        onnx_begin(&w, "Concat", from, to);
+        onnx_attr_int(&w, "axis", 0);
+        onnx_end(&w);
+    }
+    onnx_node(&w, "Add", "x,c17", "y");
+    onnx_output(&w, "y");
+    expect(&w, 13, CAFACE_ELIMIT, "bytes of memory", "a file of");
+
+    w = (onnx_writer){0};
+    onnx_input(&w, "c0", 4, wide);
+    for (int i = 0; i < 14; i++) {
+        char from[32], to[16];
+
+        snprintf(from, sizeof from, "c%d,c%d", i, i);
+        snprintf(to, sizeof to, "c%d", i + 1);
+        onnx_begin(&w, "Concat", from, to);
+        onnx_attr_int(&w, "axis", 1);
+        onnx_end(&w);
+    }
+    for (int i = 0; i < 3; i++) { /* all of them live until the sums */
+        onnx_begin(&w, "MaxPool", "c14", (const char *const[]){"p", "q", "r"}[i]);
+        onnx_attr_ints(&w, "kernel_shape", 2, (int64_t[]){2 * i + 3, 2 * i + 3});
+        onnx_attr_ints(&w, "pads", 4, (int64_t[]){i + 1, i + 1, i + 1, i + 1});
+        onnx_end(&w);
+    }
+    onnx_node(&w, "Mul", "p,q", "s");
+    onnx_node(&w, "Mul", "s,r", "y");
+    onnx_output(&w, "y");
+    onnx_finish(&w, 13);
+    EXPECT_OK(cafi_onnx_parse(&file, test_temp("m.onnx"), w.file.data, w.file.size, &err), err);
+    EXPECT_OK(cafi_onnx_build_graph(&g, file, 0, 0, &err), err);
+    EXPECT_OK(cafi_graph_output(g.graph, g.outputs[0], &err), err);
+    EXPECT_FAIL(cafi_plan_new(&plan, g.graph, &options, &err), CAFACE_ELIMIT, err, "a row",
+                "2147483648");
+    cafi_graph_free(g.graph);
+    cafi_onnx_close(file);
+    onnx_free(&w);
+    assert_true(test_peak() - before < (size_t)200 << 20);
+}
+
 /* A converted file's graph is as little to be trusted. */
 static void converted_graphs_are_checked(void **state)
 {
@@ -391,6 +454,7 @@ int main(void)
         cmocka_unit_test(numbers_are_checked),
         cmocka_unit_test(external_data_stays_in_its_folder),
         cmocka_unit_test(converted_graphs_are_checked),
+        cmocka_unit_test(doubling_is_bounded),
     };
     return cmocka_run_group_tests_name("hostile_onnx", tests, NULL, NULL);
 }

@@ -56,4 +56,7 @@ const char *test_temp(const char *fmt, ...) __attribute__((format(printf, 1, 2))
 unsigned char *test_read(const char *path, size_t *size);
 void test_write(const char *path, const void *bytes, size_t size);
 
+/* The most memory, in bytes, that this process has used at once until now. */
+size_t test_peak(void);
+
 #endif

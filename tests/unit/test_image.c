@@ -212,6 +212,41 @@ static void unfit_files_are_named(void **state)
     free(row);
 }
 
+/* A PNG's head and nothing else: no memory is taken for what it announces. */
+static void announced_sizes_cost_nothing(void **state)
+{
+    static const struct {
+        unsigned width, height, depth, type, interlaced;
+    } heads[] = {{0x7fffffff, 0x7fffffff, 8, 2, 0}, {0x7fffffff, 0x7fffffff, 16, 6, 1},
+                 {1000000000, 1, 16, 6, 1},         {1, 1000000000, 8, 0, 0},
+                 {0x7fffffff, 1, 1, 0, 0},          {65501, 1, 8, 2, 0}};
+    size_t before = test_peak();
+
+    (void)state;
+    for (size_t k = 0; k < sizeof heads / sizeof *heads; k++) {
+        unsigned char png[65] = "\x89PNG\r\n\x1a\n\0\0\0\15IHDR";
+        cafi_image image = {0};
+        caface_error err;
+        char size[40];
+
+        for (int i = 0; i < 4; i++) {
+            png[16 + i] = (unsigned char)(heads[k].width >> (24 - 8 * i));
+            png[20 + i] = (unsigned char)(heads[k].height >> (24 - 8 * i));
+        }
+        png[24] = (unsigned char)heads[k].depth;
+        png[25] = (unsigned char)heads[k].type;
+        png[28] = (unsigned char)heads[k].interlaced;
+        for (int i = 0; i < 4; i++)
+            png[29 + i] = (unsigned char)(crc32(0, png + 12, 17) >> (24 - 8 * i));
+        memcpy(png + 33, "\0\0\0\0IDAT\x35\xaf\x06\x1e", 12);
+        snprintf(size, sizeof size, "%ux%u", heads[k].width, heads[k].height);
+        EXPECT_FAIL(cafi_image_decode(&image, png, sizeof png, &err), CAFACE_ELIMIT, err, size,
+                    "100000000");
+        assert_null(image.rgb);
+    }
+    assert_true(test_peak() - before < (size_t)16 << 20);
+}
+
 /* What the head tells is what the decoder finds, and a cut-off head tells 0. */
 static void a_head_tells_the_size(void **state)
 {
@@ -249,7 +284,7 @@ int main(void)
         cmocka_unit_test(png_keeps_every_pixel), cmocka_unit_test(jpeg_kinds_decode),
         cmocka_unit_test(exif_turns_pictures),   cmocka_unit_test(exif_blocks_are_not_trusted),
         cmocka_unit_test(cut_files_are_refused), cmocka_unit_test(unfit_files_are_named),
-        cmocka_unit_test(a_head_tells_the_size),
+        cmocka_unit_test(a_head_tells_the_size), cmocka_unit_test(announced_sizes_cost_nothing),
     };
     return cmocka_run_group_tests_name("image", tests, NULL, NULL);
 }

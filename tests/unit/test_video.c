@@ -10,6 +10,7 @@
 #include "media/folder.h"
 #include "media/image_write.h"
 #include "media/video.h"
+#include "picture.h"
 
 typedef struct reading {
     size_t frames;
@@ -230,13 +231,57 @@ static void folders_are_videos(void **state)
                 "without pictures");
 }
 
+/* A Motion JPEG of three valid grey frames of 8192x8192, a few kilobytes of one
+ * repeated block: neither FFmpeg's probing nor its decoder takes memory for it. */
+static void announced_sizes_cost_nothing(void **state)
+{
+    enum { SIDE = 8192, BITS = 6 * (SIDE / 8) * (SIDE / 8) }; /* 001010: no change, no waves */
+    uint8_t grey[8 * 8];
+    unsigned char *jpeg = NULL;
+    cafi_buf movie = {0};
+    size_t size = 0;
+    size_t data = 0;
+    size_t before = 0;
+    reading r;
+    caface_error err;
+
+    (void)state;
+    memset(grey, 128, sizeof grey);
+    assert_int_equal(
+        picture_save_jpeg(test_temp("one.jpg"), grey, 8, 8, 1, (picture_jpeg){90, 0, 0}), 0);
+    jpeg = test_read(test_temp("one.jpg"), &size);
+    for (size_t i = 0; i + 9 < size; i++)
+        if (memcmp(jpeg + i, "\xff\xc0", 2) == 0)
+            memcpy(jpeg + i + 5, "\x20\0\x20\0", 4);
+        else if (memcmp(jpeg + i, "\xff\xda", 2) == 0)
+            data = i + 2 + jpeg[i + 3];
+    for (int frame = 0; frame < 3; frame++) {
+        cafi_buf_append(&movie, jpeg, data);
+        for (size_t i = 0; i < BITS / 24; i++)
+            cafi_buf_append(&movie, "\x28\xa2\x8a", 3);
+        cafi_buf_append(&movie, "\xff\xd9", 2);
+    }
+    assert_false(movie.failed);
+    test_write(test_temp("big.mjpeg"), movie.data, movie.size);
+    before = test_peak();
+    EXPECT_FAIL(read_all(&r, test_temp("big.mjpeg"), NULL, &err), CAFACE_EFORMAT, err, "big.mjpeg",
+                "no frame could be decoded");
+    assert_true(test_peak() - before < (size_t)100 << 20);
+    cafi_buf_free(&movie);
+    free(jpeg);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(frames_are_upright),           cmocka_unit_test(uneven_times_are_kept),
-        cmocka_unit_test(a_cut_file_gives_what_it_has), cmocka_unit_test(damage_is_survived),
-        cmocka_unit_test(what_is_no_video_is_refused),  cmocka_unit_test(playlists_stay_local),
+        cmocka_unit_test(frames_are_upright),
+        cmocka_unit_test(uneven_times_are_kept),
+        cmocka_unit_test(a_cut_file_gives_what_it_has),
+        cmocka_unit_test(damage_is_survived),
+        cmocka_unit_test(what_is_no_video_is_refused),
+        cmocka_unit_test(playlists_stay_local),
         cmocka_unit_test(folders_are_videos),
+        cmocka_unit_test(announced_sizes_cost_nothing),
     };
     return cmocka_run_group_tests_name("video", tests, NULL, NULL);
 }
