@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "cli/eval/curves.h"
+#include "eval/meta_files.h"
 #include "cli/interrupt.h"
 #include "plot/chart.h"
 
@@ -42,19 +43,32 @@ static caface_status read_gallery(identify_job *j, const char *path, caface_erro
     return st ? st : name_gallery(&j->name[j->galleries++], path, err);
 }
 
-/* A file of --meta: the probes, or else another gallery. */
-static caface_status read_meta(identify_job *j, const char *suffix, cafi_subject_list *probes,
-                               caface_error *err)
+/* The galleries of --meta, both or neither. */
+static caface_status read_meta_galleries(identify_job *j, caface_error *err)
 {
-    char *path = eval_meta_path(&j->o->in, suffix);
+    const eval_options *in = &j->o->in;
     caface_status st = CAFACE_OK;
 
-    if (!path)
-        return cafi_fail_memory(err, 0);
-    if (probes)
-        st = cafi_subject_list_read(probes, path, &j->in.list, &j->book, err);
-    else
-        st = read_gallery(j, path, err);
+    for (size_t number = 1; number <= 2 && !st; number++) {
+        char *path = NULL;
+
+        if (!(st = cafi_meta_find_gallery(&path, in->meta, in->dataset, number, err)))
+            st = read_gallery(j, path, err);
+        free(path);
+    }
+    return st;
+}
+
+static caface_status read_probes(identify_job *j, caface_error *err)
+{
+    const eval_options *in = &j->o->in;
+    char *path = NULL;
+    caface_status st =
+        j->o->probe ? cafi_strdup(&path, j->o->probe, err)
+                    : cafi_meta_find_one(&path, in->meta, in->dataset, "_1N_probe_mixed.csv", err);
+
+    if (!st)
+        st = cafi_subject_list_read(&j->probes, path, &j->in.list, &j->book, err);
     free(path);
     return st;
 }
@@ -66,13 +80,11 @@ static caface_status read_lists(identify_job *j, caface_error *err)
 
     for (size_t i = 0; !st && i < o->galleries.count; i++)
         st = read_gallery(j, o->galleries.items[i], err);
-    if (!st && !o->galleries.count && !(st = read_meta(j, "_1N_gallery_G1.csv", NULL, err)))
-        st = read_meta(j, "_1N_gallery_G2.csv", NULL, err);
-    if (st)
+    if (!st && !o->galleries.count)
+        st = read_meta_galleries(j, err);
+    if (st || (st = read_probes(j, err)))
         return st;
-    st = o->probe ? cafi_subject_list_read(&j->probes, o->probe, &j->in.list, &j->book, err)
-                  : read_meta(j, "_1N_probe_mixed.csv", &j->probes, err);
-    return st ? st : cafi_strdup(&j->name[j->galleries], "mean", err);
+    return cafi_strdup(&j->name[j->galleries], "mean", err);
 }
 
 /* Templates without a valid row stay in the protocol. */

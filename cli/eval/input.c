@@ -3,9 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/mem.h"
+#include "eval/meta_files.h"
 #include "fusion/gather.h"
 #include "cli/fusion_model.h"
 #include "cli/interrupt.h"
@@ -73,31 +73,6 @@ int eval_check_usage(const char *command, const eval_options *o)
     return check_images(command, o);
 }
 
-char *eval_meta_path(const eval_options *o, const char *suffix)
-{
-    static const char *const folders[] = {"", "meta/"};
-    cafi_buf path = {0};
-    struct stat info;
-
-    for (int f = 0; f < 2; f++) {
-        cafi_buf_free(&path);
-        cafi_buf_printf(&path, "%s/%s", o->meta, folders[f]);
-        for (const char *c = o->dataset; *c; c++) {
-            char lower = *c >= 'A' && *c <= 'Z' ? (char)(*c - 'A' + 'a') : *c;
-
-            cafi_buf_append(&path, &lower, 1);
-        }
-        cafi_buf_text(&path, suffix);
-        if (path.failed) {
-            cafi_buf_free(&path);
-            return NULL;
-        }
-        if (stat(path.data, &info) == 0)
-            break;
-    }
-    return path.data;
-}
-
 /* --- opening ------------------------------------------------------------------- */
 
 static caface_status open_set(const eval_input *in, cafi_feature_set **out, caface_error *err)
@@ -117,8 +92,8 @@ static caface_status templates_path(const eval_options *o, char **out, caface_er
     *out = NULL;
     if (o->templates)
         return cafi_strdup(out, o->templates, err);
-    if (o->meta && !(*out = eval_meta_path(o, "_face_tid_mid.txt")))
-        return cafi_fail_memory(err, 0);
+    if (o->meta)
+        return cafi_meta_find_one(out, o->meta, o->dataset, "_face_tid_mid.txt", err);
     return CAFACE_OK;
 }
 
@@ -218,8 +193,8 @@ static caface_status encode_images(eval_input *in, caface_error *err)
 
     if (!st && o->images.landmarks)
         st = cafi_strdup(&landmarks, o->images.landmarks, err);
-    else if (!st && !(landmarks = eval_meta_path(o, "_name_5pts_score.txt")))
-        st = cafi_fail_memory(err, 0);
+    else if (!st)
+        st = cafi_meta_find_one(&landmarks, o->meta, o->dataset, "_name_5pts_score.txt", err);
     if (!st)
         st = eval_images_encode(in->images, landmarks, templates, in->pool, err);
     free(templates);

@@ -152,10 +152,6 @@ typedef struct eval_input {
     cli_progress progress;
 } eval_input;
 
-/* The path of a file of the data set, "DIR/ijbc" + suffix or "DIR/meta/ijbc" +
- * suffix, whichever is there; the caller frees. NULL: no memory. */
-char *eval_meta_path(const eval_options *options, const char *suffix);
-
 /* Checks what can be checked before anything is opened; CLI_OK or CLI_USAGE. */
 int eval_check_usage(const char *command, const eval_options *options);
 

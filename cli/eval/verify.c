@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "eval/scores.h"
 #include "cli/interrupt.h"
+#include "eval/meta_files.h"
 #include "plot/chart.h"
 
 static void defaults(void *options)
@@ -21,8 +22,8 @@ static caface_status pairs_path(const verify_job *j, char **out, caface_error *e
 {
     if (j->o->pairs)
         return cafi_strdup(out, j->o->pairs, err);
-    *out = eval_meta_path(&j->o->in, "_template_pair_label.txt");
-    return *out ? CAFACE_OK : cafi_fail_memory(err, 0);
+    return cafi_meta_find_one(out, j->o->in.meta, j->o->in.dataset, "_template_pair_label.txt",
+                              err);
 }
 
 static caface_status read_pairs(verify_job *j, caface_error *err)

@@ -12,7 +12,7 @@
 #include "caface/set.h"
 #include "cli/command.h"
 #include "dataset/centres.h"
-#include "cli/eval/input.h"
+#include "eval/meta_files.h"
 #include "files/index.h"
 #include "files/json.h"
 #include "cli/interrupt.h"
@@ -257,7 +257,7 @@ static int configure(job *j)
 static caface_status find_validation(job *j, caface_error *err)
 {
     const train_options *o = j->o;
-    const eval_options lists = {.meta = o->meta, .dataset = o->dataset};
+    caface_status st;
 
     j->validation = (cafi_validation_source){.set = o->validate,
                                              .templates = o->templates,
@@ -266,11 +266,12 @@ static caface_status find_validation(job *j, caface_error *err)
                                              .far = o->far};
     if (!o->meta)
         return CAFACE_OK;
-    j->templates = eval_meta_path(&lists, "_face_tid_mid.txt");
-    j->pairs = eval_meta_path(&lists, "_template_pair_label.txt");
+    if ((st = cafi_meta_find_one(&j->templates, o->meta, o->dataset, "_face_tid_mid.txt", err)) ||
+        (st = cafi_meta_find_one(&j->pairs, o->meta, o->dataset, "_template_pair_label.txt", err)))
+        return st;
     j->validation.templates = j->templates;
     j->validation.pairs = j->pairs;
-    return j->templates && j->pairs ? CAFACE_OK : cafi_fail_memory(err, strlen(o->meta));
+    return CAFACE_OK;
 }
 
 static bool report(void *ctx, const cafi_train_progress *p)

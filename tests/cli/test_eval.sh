@@ -60,6 +60,18 @@ meta() {
         "$caface" eval identify -f "$set" --meta "$work/ijb/meta" --dataset ijbx --method average \
             --bootstrap 0 --json | grep -q '"gallery":"G2"'
 }
+# IJB-B calls its galleries S1 and S2; the figures are those of the same lists by any name.
+ijbb_names() {
+    mkdir -p "$work/ijbb" && cp "$work/T.txt" "$work/ijbb/ijbb_face_tid_mid.txt" &&
+        cp "$work/gallery_G1.csv" "$work/ijbb/ijbb_1N_gallery_S1.csv" &&
+        head -60 "$work/gallery_G1.csv" >"$work/ijbb/ijbb_1N_gallery_S2.csv" &&
+        cp "$work/probe.csv" "$work/ijbb/ijbb_1N_probe_mixed.csv" &&
+        "$caface" eval identify -f "$set" --meta "$work/ijbb" --dataset IJBB --method average \
+            --bootstrap 0 --csv "$work/b1.csv" >"$work/b1.txt" &&
+        "$caface" eval identify -f "$set" -g "$work/ijbb/ijbb_1N_gallery_S1.csv" \
+            -g "$work/ijbb/ijbb_1N_gallery_S2.csv" -p "$work/probe.csv" --method average --bootstrap 0 \
+            --csv "$work/b2.csv" && cmp "$work/b1.csv" "$work/b2.csv" && grep -q S2 "$work/b1.txt"
+}
 compare_rows() {
     verify -m "$model" --method average,caface@4 --compare caface,average --bootstrap 50 --json \
         >"$work/c.json" && grep -q '"compare":{"a":"caface@4","b":"average","difference":' "$work/c.json"
@@ -110,6 +122,10 @@ check "chunks that no method uses" fails 1 "--chunk 4: no method uses it" verify
 check "chunks without a model" fails 1 "needs --model" verify --chunk 4
 check "a chunk beside caface@8" fails 1 "no method uses it" verify -m "$model" --method caface@8 --chunk 4
 check "a power that no method uses" fails 1 "--norm-power 2: no method uses it" verify --method norm:7 --norm-power 2
+check "IJB-B's galleries" ijbb_names
+rm -f "$work/ijbb/ijbb_1N_gallery_S2.csv"
+check "a gallery that is not there: what is" fails 1 "gallery_S2.csv; $work/ijbb holds ijbb_1N_gallery_S1.csv" \
+    "$caface" eval identify -f "$set" --meta "$work/ijbb" --dataset IJBB --method average
 check "several chunks for galleries" fails 1 "one chunk size is needed" identify -m "$model" --gallery-method caface --chunk 4,8
 check "an unknown method" fails 1 "magic" verify --method magic
 # A template without a valid row: named by line, its pairs score 0 and are counted.
