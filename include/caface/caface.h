@@ -3,6 +3,9 @@
 #ifndef CAFACE_CAFACE_H
 #define CAFACE_CAFACE_H
 
+#include "caface/batch.h"
+#include "caface/eval.h"
+#include "caface/features.h"
 #include "caface/model.h"
 #include "caface/set.h"
 #include "caface/status.h"

@@ -74,6 +74,13 @@ static inline void caface_set_options_init(caface_set_options *options);
 /* What it calls: size is sizeof *options of the program; nothing is written beyond it. */
 CAFACE_API void caface_set_options_init_sized(caface_set_options *options, size_t size);
 
+/* Sets method, norm_power and chunk from the one spelling that the tool has too: "unit",
+ * "average", "media", "norm:7", "caface@64"; a number that is not given stays as it is.
+ * EINVAL: an unknown method (the known ones are named), a number out of its range;
+ * options are as they were. */
+CAFACE_API caface_status caface_set_options_parse(caface_set_options *options, const char *text,
+                                                  caface_error *err);
+
 /* A new, empty set; the caller's, to caface_set_free. options NULL: the
  * defaults. model may be NULL for every method but caface.
  * EINVAL: no model, or a width the model does not have, or an option out of its

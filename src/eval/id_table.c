@@ -4,6 +4,25 @@
 
 #include "base/mem.h"
 
+static int compare_ids(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a;
+    int64_t y = *(const int64_t *)b;
+
+    return x < y ? -1 : x > y;
+}
+
+size_t cafi_ids_unique(int64_t *ids, size_t n)
+{
+    size_t count = 0;
+
+    qsort(ids, n, sizeof *ids, compare_ids);
+    for (size_t i = 0; i < n; i++)
+        if (!count || ids[count - 1] != ids[i])
+            ids[count++] = ids[i];
+    return count;
+}
+
 caface_status cafi_id_table_build(cafi_id_table *out, const int64_t *ids, size_t count,
                                   caface_error *err)
 {

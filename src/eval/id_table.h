@@ -19,6 +19,9 @@ typedef struct cafi_id_table {
     size_t mask;
 } cafi_id_table;
 
+/* Sorts ids [n], takes out what is there twice, and returns how many are left. */
+size_t cafi_ids_unique(int64_t *ids, size_t n);
+
 /* ids [count], all different, count below CAFI_NO_ID. */
 caface_status cafi_id_table_build(cafi_id_table *out, const int64_t *ids, size_t count,
                                   caface_error *err);

@@ -84,29 +84,16 @@ static caface_status take_line(cafi_template_list *list, rows *r, const cafi_lin
     return CAFACE_OK;
 }
 
-static int compare_ids(const void *a, const void *b)
-{
-    int64_t x = *(const int64_t *)a;
-    int64_t y = *(const int64_t *)b;
-
-    return x < y ? -1 : x > y;
-}
-
 /* Distinct ids, ascending. */
 static caface_status collect_ids(cafi_template_list *list, const int64_t *ids, caface_error *err)
 {
-    size_t n = 0;
     caface_status st = CAFI_NEW(&list->id, list->rows, err);
 
     if (st)
         return st;
     memcpy(list->id, ids, list->rows * sizeof *ids);
-    qsort(list->id, list->rows, sizeof *ids, compare_ids);
-    for (size_t i = 0; i < list->rows; i++)
-        if (!n || list->id[n - 1] != list->id[i])
-            list->id[n++] = list->id[i];
-    list->count = n;
-    return cafi_id_table_build(&list->table, list->id, n, err);
+    list->count = cafi_ids_unique(list->id, list->rows);
+    return cafi_id_table_build(&list->table, list->id, list->count, err);
 }
 
 static caface_status take_subjects(cafi_template_list *list, const rows *r, caface_error *err)

@@ -246,6 +246,46 @@ caface_status cafi_feature_set_from_files(cafi_feature_set **out, const char *fe
     return st;
 }
 
+/* A row-major array of floats in memory. */
+static cafi_tensor memory_tensor(const char *name, const float *data, int ndim, const size_t *shape)
+{
+    cafi_tensor t = {
+        .name = name, .data = (const unsigned char *)data, .dtype = CAFI_F32, .ndim = ndim};
+    ptrdiff_t stride = 1;
+
+    for (int d = ndim; d-- > 0; stride *= (ptrdiff_t)shape[d]) {
+        t.shape[d] = shape[d];
+        t.stride[d] = stride;
+    }
+    return t;
+}
+
+caface_status cafi_feature_set_wrap(cafi_feature_set **out, size_t n, const float *feat, size_t C,
+                                    const float *style, size_t S, const float *compact, size_t E,
+                                    caface_error *err)
+{
+    static const char name[] = "(memory)";
+    cafi_feature_set *set = NULL;
+    caface_status st = new_set(&set, name, err);
+
+    *out = NULL;
+    if (!st) {
+        set->own[0] = memory_tensor("features", feat, 2, (const size_t[]){n, C});
+        set->own[1] = memory_tensor("styles", style, 3, (const size_t[]){n, S, 2});
+        set->own[2] = memory_tensor("compact", compact, 2, (const size_t[]){n, E});
+        st = take_features(set, &set->own[0], name, err);
+    }
+    if (!st && style)
+        st = take_styles(set, &set->own[1], name, err);
+    if (!st && compact)
+        st = take_styles(set, &set->own[2], name, err);
+    if (st)
+        cafi_feature_set_close(set);
+    else
+        *out = set;
+    return st;
+}
+
 void cafi_feature_set_close(cafi_feature_set *set)
 {
     if (!set)
@@ -264,7 +304,12 @@ void cafi_feature_set_rows(const cafi_feature_set *set, size_t first, size_t cou
 {
     cafi_tensor_read_f32(set->features, first * set->C, count * set->C, features);
     if (styles)
-        cafi_tensor_read_f32(set->styles, first * set->S * 2, count * set->S * 2, styles);
+        cafi_feature_set_styles(set, first, count, styles);
+}
+
+void cafi_feature_set_styles(const cafi_feature_set *set, size_t first, size_t count, float *out)
+{
+    cafi_tensor_read_f32(set->styles, first * set->S * 2, count * set->S * 2, out);
 }
 
 void cafi_feature_set_compact(const cafi_feature_set *set, size_t first, size_t count, float *out)

@@ -11,10 +11,13 @@
 #ifndef CAFI_FILES_FEATURE_SET_H
 #define CAFI_FILES_FEATURE_SET_H
 
+#include "caface/features.h"
 #include "files/bundle.h"
 #include "files/index.h"
 
-typedef struct cafi_feature_set {
+typedef struct caface_features cafi_feature_set;
+
+struct caface_features {
     char *path;
     size_t N, C;
     size_t S;       /* style channels; 0 when there are no raw styles */
@@ -25,7 +28,8 @@ typedef struct cafi_feature_set {
     cafi_index *index;               /* NULL when there is no index.tsv */
     cafi_value info;                 /* set.json; NULL kind when there is none */
     cafi_bundle *bundles[3];         /* what the tensors are borrowed from */
-} cafi_feature_set;
+    cafi_tensor own[3];              /* of a set in the caller's memory */
+};
 
 /* Opens a folder or an .npz (an .npz has no index; set.json lies beside the
  * arrays only in a folder). Checks shapes and row counts against each other,
@@ -36,6 +40,11 @@ caface_status cafi_feature_set_open(cafi_feature_set **out, const char *path, ca
  * styles may be NULL; a 2-d styles array is a compact one. No index. */
 caface_status cafi_feature_set_from_files(cafi_feature_set **out, const char *features,
                                           const char *styles, caface_error *err);
+/* The same for arrays in memory, borrowed until close; style and compact may be NULL.
+ * Its path is "(memory)". */
+caface_status cafi_feature_set_wrap(cafi_feature_set **out, size_t n, const float *feat, size_t C,
+                                    const float *style, size_t S, const float *compact, size_t E,
+                                    caface_error *err);
 void cafi_feature_set_close(cafi_feature_set *set);
 
 /* Rows [first, first + count) as float, row-major: features to [count][C],
@@ -43,6 +52,8 @@ void cafi_feature_set_close(cafi_feature_set *set);
  * there are raw styles where it asks for them. Any thread. */
 void cafi_feature_set_rows(const cafi_feature_set *set, size_t first, size_t count, float *features,
                            float *styles);
+/* Raw styles alone, to [count][S][2]. As above. */
+void cafi_feature_set_styles(const cafi_feature_set *set, size_t first, size_t count, float *out);
 /* Compact styles of the same rows to [count][compact]. As above. */
 void cafi_feature_set_compact(const cafi_feature_set *set, size_t first, size_t count, float *out);
 

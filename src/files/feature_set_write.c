@@ -349,6 +349,11 @@ const char *cafi_set_folder(const cafi_set_writer *w)
     return w->folder;
 }
 
+const char *cafi_set_path(const cafi_set_writer *w)
+{
+    return w->path;
+}
+
 size_t cafi_set_rows(const cafi_set_writer *w)
 {
     return w->rows;

@@ -54,6 +54,9 @@ caface_status cafi_set_append_set(cafi_set_writer *writer, const cafi_feature_se
  * probe.csv may be put there before commit, as lists that belong to it. */
 const char *cafi_set_folder(const cafi_set_writer *writer);
 
+/* Where the set will be. */
+const char *cafi_set_path(const cafi_set_writer *writer);
+
 /* Rows so far. */
 size_t cafi_set_rows(const cafi_set_writer *writer);
 

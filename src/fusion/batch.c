@@ -8,6 +8,7 @@
 #include "fusion/baseline.h"
 #include "fusion/chunks.h"
 #include "fusion/gather.h"
+#include "fusion/method.h"
 
 /* Rows of a simple method that are read together. */
 #define SIMPLE_ROWS 256
@@ -283,7 +284,7 @@ static caface_status check(const caface_model *model, const cafi_feature_set *se
     if (o->method == CAFACE_METHOD_MEDIA && !o->media)
         return cafi_fail(err, CAFACE_EINVAL, "%s: the method media needs the media of every face",
                          set->path);
-    if (o->method != CAFACE_METHOD_CAFACE)
+    if (!cafi_method_is_network(o->method))
         return weights ? cafi_fail(err, CAFACE_EINVAL, "the method %s gives no face weights",
                                    caface_method_name(o->method))
                        : CAFACE_OK;
@@ -307,8 +308,8 @@ caface_status cafi_fuse_batch(const caface_model *model, const cafi_feature_set 
                               const cafi_groups *groups, const cafi_fuse_options *options,
                               float *templates, float *weights, caface_error *err)
 {
-    bool is_caface = options->method == CAFACE_METHOD_CAFACE;
-    batch b = {.model = is_caface ? model : NULL,
+    bool is_network = cafi_method_is_network(options->method);
+    batch b = {.model = is_network ? model : NULL,
                .set = set,
                .groups = groups,
                .options = options,
@@ -324,7 +325,7 @@ caface_status cafi_fuse_batch(const caface_model *model, const cafi_feature_set 
         weights[i] = 0.0f;
     st = allocate(&b, err);
     if (!st)
-        st = is_caface ? run_caface(&b, err) : run_simple(&b, err);
+        st = is_network ? run_caface(&b, err) : run_simple(&b, err);
     release(&b);
     return st;
 }

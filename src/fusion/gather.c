@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "fusion/method.h"
 
 /* Rows that are checked together. */
 #define CHECK_ROWS 1024
@@ -29,10 +30,11 @@ static caface_status check_styles(const cafi_feature_set *set, const caface_mode
 caface_status cafi_gather_check(const cafi_feature_set *set, const caface_model *model,
                                 caface_method method, caface_error *err)
 {
-    if (method != CAFACE_METHOD_CAFACE)
+    if (!cafi_method_is_network(method))
         return CAFACE_OK;
     if (!model)
-        return cafi_fail(err, CAFACE_EINVAL, "the method caface needs a model");
+        return cafi_fail(err, CAFACE_EINVAL, "the method %s needs a model",
+                         caface_method_name(method));
     if (model->info.C && set->C != model->info.C)
         return cafi_fail(err, CAFACE_EMODEL, "%s: features have C = %zu, the model C = %zu",
                          set->path, set->C, model->info.C);

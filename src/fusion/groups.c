@@ -1,6 +1,7 @@
 #include "fusion/groups.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 
@@ -71,6 +72,18 @@ caface_status cafi_groups_from_ids(cafi_groups *out, const int64_t *ids, size_t 
     return st;
 }
 
+caface_status cafi_groups_copy(cafi_groups *out, const cafi_groups *from, caface_error *err)
+{
+    caface_status st = allocate(out, from->T, from->N, err);
+
+    if (st)
+        return st;
+    memcpy(out->ids, from->ids, from->T * sizeof *out->ids);
+    memcpy(out->start, from->start, (from->T + 1) * sizeof *out->start);
+    memcpy(out->rows, from->rows, from->N * sizeof *out->rows);
+    return CAFACE_OK;
+}
+
 size_t cafi_groups_keep(cafi_groups *groups, const bool *valid)
 {
     size_t before = groups->T;
@@ -101,4 +114,50 @@ void cafi_groups_free(cafi_groups *groups)
     free(groups->start);
     free(groups->rows);
     *groups = (cafi_groups){0};
+}
+
+caface_status caface_groups_new(caface_groups **out, const int64_t *ids, size_t n,
+                                caface_error *err)
+{
+    caface_groups *groups = NULL;
+    caface_status st = CAFACE_OK;
+
+    if (!out)
+        return cafi_fail(err, CAFACE_EINVAL, "groups_new: null argument");
+    *out = NULL;
+    if ((st = CAFI_NEW(&groups, 1, err)))
+        return st;
+    st = ids ? cafi_groups_from_ids(groups, ids, n, err) : cafi_groups_single(groups, n, err);
+    if (st)
+        free(groups);
+    else
+        *out = groups;
+    return st;
+}
+
+void caface_groups_free(caface_groups *groups)
+{
+    if (groups)
+        cafi_groups_free(groups);
+    free(groups);
+}
+
+size_t caface_groups_count(const caface_groups *groups)
+{
+    return groups->T;
+}
+
+const int64_t *caface_groups_ids(const caface_groups *groups)
+{
+    return groups->ids;
+}
+
+const size_t *caface_groups_rows(const caface_groups *groups, size_t group, size_t *n)
+{
+    if (group >= groups->T) {
+        *n = 0;
+        return NULL;
+    }
+    *n = groups->start[group + 1] - groups->start[group];
+    return groups->rows + groups->start[group];
 }

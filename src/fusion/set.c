@@ -7,35 +7,15 @@
 #include "base/cpu.h"
 #include "base/mem.h"
 #include "base/sized.h"
+#include "fusion/method.h"
 
-#define DEFAULT_CHUNK 512
 /* The first members, which every version has. */
 #define OPTIONS_LEAST offsetof(caface_set_options, expected_n)
-
-static const char *const method_names[] = {"caface", "average", "unit", "norm", "media"};
-#define METHODS (sizeof method_names / sizeof *method_names)
-
-const char *caface_method_name(caface_method method)
-{
-    return (unsigned)method < METHODS ? method_names[method] : NULL;
-}
-
-caface_status caface_method_parse(caface_method *out, const char *name, caface_error *err)
-{
-    for (size_t i = 0; name && i < METHODS; i++)
-        if (strcmp(name, method_names[i]) == 0) {
-            *out = (caface_method)i;
-            return CAFACE_OK;
-        }
-    return cafi_fail(err, CAFACE_EINVAL,
-                     "unknown method %s: caface, average, unit, norm and media are known",
-                     name ? name : "(null)");
-}
 
 static caface_set_options default_options(void)
 {
     return (caface_set_options){.size = sizeof(caface_set_options),
-                                .chunk = DEFAULT_CHUNK,
+                                .chunk = CAFI_DEFAULT_CHUNK,
                                 .norm_power = 1.0,
                                 .threads = 1};
 }
@@ -50,6 +30,27 @@ static void options_out(caface_set_options *to, size_t size, caface_set_options 
 void caface_set_options_init_sized(caface_set_options *options, size_t size)
 {
     options_out(options, size, default_options());
+}
+
+caface_status caface_set_options_parse(caface_set_options *options, const char *text,
+                                       caface_error *err)
+{
+    caface_set_options own = default_options();
+    cafi_way way = {0};
+    caface_status st = CAFACE_OK;
+
+    if (!options || !text)
+        return cafi_fail(err, CAFACE_EINVAL, "set_options_parse: null argument");
+    st = cafi_sized_in(&own, sizeof own, options, options->size, OPTIONS_LEAST, "set_options_parse",
+                       err);
+    way = (cafi_way){own.method, own.norm_power, own.chunk};
+    if (st || (st = cafi_way_parse(&way, NULL, text, strlen(text), err)))
+        return st;
+    own.method = way.method;
+    own.norm_power = way.power;
+    own.chunk = way.chunk;
+    options_out(options, options->size, own);
+    return CAFACE_OK;
 }
 
 void cafi_rows_free(cafi_rows *rows)
@@ -87,12 +88,13 @@ caface_status cafi_rows_reserve(cafi_rows *rows, size_t more, caface_error *err)
 static caface_status check_options(const caface_model *model, const caface_set_options *o,
                                    caface_error *err)
 {
-    bool is_caface = o->method == CAFACE_METHOD_CAFACE;
+    bool is_network = cafi_method_is_network(o->method);
 
     if (!caface_method_name(o->method))
         return cafi_fail(err, CAFACE_EINVAL, "set_new: method %d is not known", (int)o->method);
-    if (is_caface && !model)
-        return cafi_fail(err, CAFACE_EINVAL, "set_new: the method caface needs a model");
+    if (is_network && !model)
+        return cafi_fail(err, CAFACE_EINVAL, "set_new: the method %s needs a model",
+                         caface_method_name(o->method));
     if (o->threads > CAFI_MAX_THREADS)
         return cafi_fail(err, CAFACE_EINVAL, "set_new: %zu threads, at most %d", o->threads,
                          CAFI_MAX_THREADS);
@@ -104,14 +106,14 @@ static caface_status check_options(const caface_model *model, const caface_set_o
     if (!o->width && !(model && model->info.C))
         return cafi_fail(err, CAFACE_EINVAL, "set_new: the width of the features must be given%s",
                          model ? ": this model takes any" : "");
-    if (is_caface && o->chunk > CAFACE_MAX_CHUNK)
+    if (is_network && o->chunk > CAFACE_MAX_CHUNK)
         return cafi_fail(err, CAFACE_ELIMIT,
                          "set_new: chunks of %zu faces, at most %d are possible", o->chunk,
                          CAFACE_MAX_CHUNK);
-    if (is_caface && !o->chunk && o->expected_n > CAFACE_MAX_CHUNK)
+    if (is_network && !o->chunk && o->expected_n > CAFACE_MAX_CHUNK)
         return cafi_fail(err, CAFACE_ELIMIT, "set_new: %zu faces at once, at most %d are possible",
                          o->expected_n, CAFACE_MAX_CHUNK);
-    if (o->keep_weights && !is_caface)
+    if (o->keep_weights && !is_network)
         return cafi_fail(err, CAFACE_EINVAL, "set_new: the method %s gives no face weights",
                          caface_method_name(o->method));
     return CAFACE_OK;
@@ -132,7 +134,7 @@ caface_status caface_set_new(caface_set **out, const caface_model *model,
     if (st || (st = check_options(model, &own, err)) || (st = CAFI_NEW(&s, 1, err)))
         return st;
     own.size = sizeof own;
-    s->model = own.method == CAFACE_METHOD_CAFACE ? model : NULL;
+    s->model = cafi_method_is_network(own.method) ? model : NULL;
     s->C = own.width ? own.width : model->info.C;
     s->options = own;
     s->options.width = s->C;
