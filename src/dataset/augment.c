@@ -6,6 +6,7 @@
 
 #include "base/rng.h"
 #include "base/status.h"
+#include "dataset/blur_kernel.h"
 
 struct cafi_augment {
     size_t width, height;
@@ -113,8 +114,8 @@ static void geometric(cafi_augment *t, cafi_rng *rng)
         break;
     case 1:
         zoom = cafi_rng_range(rng, 0.5, 1.5);
-        dx = cafi_rng_range(rng, -0.2, 0.2) * (double)t->width;
-        dy = cafi_rng_range(rng, -0.2, 0.2) * (double)t->height;
+        dx = round(cafi_rng_range(rng, -0.2, 0.2) * (double)t->width);
+        dy = round(cafi_rng_range(rng, -0.2, 0.2) * (double)t->height);
         move(t, 0.0, zoom, dx, dy);
         break;
     default:
@@ -140,23 +141,12 @@ static void photometric(cafi_augment *t, cafi_rng *rng)
         changes[order[i]](&t->a, (float)cafi_rng_range(rng, 0.5, 1.5));
 }
 
-static caface_status gaussian_blur(cafi_augment *t, double sigma, caface_error *err)
+static caface_status gaussian_blur(cafi_augment *t, cafi_rng *rng, caface_error *err)
 {
-    float kernel[CAFI_MAX_KERNEL];
-    size_t half = (size_t)ceil(3.0 * sigma);
-    double sum = 0.0;
-    caface_status st;
+    float kernel[CAFI_BLUR_SIDE];
+    size_t side = cafi_blur_random_gaussian(kernel, rng);
+    caface_status st = cafi_picture_blur(&t->b, &t->a, kernel, side, &t->scratch, err);
 
-    if (half == 0 || sigma < 1e-3)
-        return CAFACE_OK;
-    for (size_t i = 0; i <= 2 * half; i++) {
-        double x = ((double)i - (double)half) / sigma;
-        kernel[i] = (float)exp(-0.5 * x * x);
-        sum += (double)kernel[i];
-    }
-    for (size_t i = 0; i <= 2 * half; i++)
-        kernel[i] = (float)((double)kernel[i] / sum);
-    st = cafi_picture_blur(&t->b, &t->a, kernel, 2 * half + 1, &t->scratch, err);
     swap(t);
     return st;
 }
@@ -173,30 +163,12 @@ static caface_status box_blur(cafi_augment *t, size_t k, caface_error *err)
     return st;
 }
 
-/* A line of k pixels through the kernel's middle, each point shared among the
- * four pixels around it. */
-static caface_status motion_blur(cafi_augment *t, size_t k, double angle, caface_error *err)
+static caface_status motion_blur(cafi_augment *t, cafi_rng *rng, caface_error *err)
 {
-    enum { SIDE = 21 };
-    float kernel[SIDE * SIDE] = {0};
-    caface_status st;
+    float kernel[CAFI_BLUR_SIDE * CAFI_BLUR_SIDE];
+    size_t side = cafi_blur_random_motion(kernel, rng);
+    caface_status st = cafi_picture_filter(&t->b, &t->a, kernel, side, &t->scratch, err);
 
-    for (size_t i = 0; i < k; i++) {
-        double along = (double)i - ((double)k - 1.0) / 2.0;
-        double x = SIDE / 2 + along * cos(angle);
-        double y = SIDE / 2 + along * sin(angle);
-        size_t ix = (size_t)x;
-        size_t iy = (size_t)y;
-        float fx = (float)(x - (double)ix);
-        float fy = (float)(y - (double)iy);
-        float *at = kernel + iy * SIDE + ix;
-
-        at[0] += (1.0f - fx) * (1.0f - fy) / (float)k;
-        at[1] += fx * (1.0f - fy) / (float)k;
-        at[SIDE] += (1.0f - fx) * fy / (float)k;
-        at[SIDE + 1] += fx * fy / (float)k;
-    }
-    st = cafi_picture_filter(&t->b, &t->a, kernel, SIDE, &t->scratch, err);
     swap(t);
     return st;
 }
@@ -208,8 +180,8 @@ static caface_status resolution(cafi_augment *t, cafi_rng *rng, caface_error *er
     cafi_resample up = (cafi_resample)cafi_rng_below(rng, CAFI_RESAMPLE_COUNT);
     caface_status st;
 
-    t->small.width = (size_t)fmax(1.0, round(scale * (double)t->width));
-    t->small.height = (size_t)fmax(1.0, round(scale * (double)t->height));
+    t->small.width = (size_t)fmax(1.0, floor(scale * (double)t->width));
+    t->small.height = (size_t)fmax(1.0, floor(scale * (double)t->height));
     if ((st = cafi_picture_resize(&t->small, &t->a, down, &t->scratch, err)))
         return st;
     st = cafi_picture_resize(&t->b, &t->small, up, &t->scratch, err);
@@ -219,16 +191,13 @@ static caface_status resolution(cafi_augment *t, cafi_rng *rng, caface_error *er
 
 static caface_status blur(cafi_augment *t, cafi_rng *rng, caface_error *err)
 {
-    size_t k;
-
     switch (cafi_rng_below(rng, 4)) {
     case 0:
         return box_blur(t, 1 + (size_t)cafi_rng_below(rng, 9), err);
     case 1:
-        return gaussian_blur(t, cafi_rng_range(rng, 0.0, 4.0), err);
+        return gaussian_blur(t, rng, err);
     case 2:
-        k = 5 + (size_t)cafi_rng_below(rng, 15);
-        return motion_blur(t, k, cafi_rng_range(rng, -45.0, 45.0) * 3.141592653589793 / 180.0, err);
+        return motion_blur(t, rng, err);
     default:
         return resolution(t, rng, err);
     }

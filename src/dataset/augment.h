@@ -4,12 +4,13 @@
  * Every other variant is the strong one with one more change of a random kind.
  * Each is then mirrored at random.
  *   geometric    one of: black outside a box of 0.2 to 1 of the area, ratio 3/4 to
- *                4/3; zoom by 0.5 to 1.5 and a shift of up to 20 % of the sides;
+ *                4/3; zoom by 0.5 to 1.5 and a shift of whole pixels up to 20 % of the sides;
  *                rotation by up to 25 degrees
  *   photometric  brightness, contrast, saturation by 0.5 to 1.5, in random order
  *   blur         one of: box of 1 to 9; gaussian, sigma 0 to 4; motion over 5 to 19
- *                pixels at -45 to 45 degrees; reduction to 0.2 to 1 of the sides
- *                and back, each with a random interpolation
+ *                pixels, upright within 45 degrees (dataset/blur_kernel.h); reduction to
+ *                0.2 to 1 of the sides, rounded down, and back, each with a random
+ *                interpolation
  *
  * All is drawn from the seed, the picture's key and the variant's number. */
 #ifndef CAFI_DATASET_AUGMENT_H
