@@ -17,29 +17,48 @@ typedef struct caface_model caface_model;
 /* A SHA-256 as lower-case hexadecimal, the final NUL included. */
 #define CAFACE_HASH_SIZE 65
 
-/* The sizes of a model, all read from its tensors but H. Grows at its end
- * (caface/version.h). */
+/* How features become a template. f is an un-normalised feature. */
+typedef enum caface_method {
+    CAFACE_METHOD_CAFACE = 0, /* cluster and aggregate: needs a model and styles */
+    CAFACE_METHOD_AVERAGE,    /* mean of f */
+    CAFACE_METHOD_UNIT,       /* mean of f/|f| */
+    CAFACE_METHOD_NORM,       /* mean of f * |f|^power */
+    CAFACE_METHOD_MEDIA,      /* mean of f within a media, then the sum over media */
+    CAFACE_METHOD_RESTORE     /* weigh, restore, sum (docs/restore.md): needs a model and styles */
+} caface_method;
+
+/* The sizes of a model, all read from its tensors but H. What a network does not have is
+ * 0: D, M, L, A and H are Cluster and Aggregate's, hidden, rank and members restore's. Grows at
+ * its end (caface/version.h). */
 typedef struct caface_model_info {
     size_t C;       /* feature width; 0: any (one confidence a cluster, and no class centres) */
     size_t S;       /* style channels: a raw style is S pairs of (mean, std) */
-    size_t compact; /* width of a compact style, 64 in every known model */
+    size_t compact; /* width of a compact style, 64 in every known network */
     size_t D;       /* token width */
     size_t M;       /* cluster centres */
-    size_t K;       /* confidences a cluster: C or 1 */
+    size_t K;       /* confidences a cluster: C or 1; heads of restore */
     size_t L;       /* blocks of the cluster network */
     size_t A;       /* mixer blocks of the aggregation network */
     size_t H;       /* attention heads: from the configuration, else 8 */
     char hash[CAFACE_HASH_SIZE]; /* of the fusion tensors: names, shapes and values in f32,
                                   * whatever file they came from and in whatever order */
+    caface_method method;        /* the one this model is for: CAFACE or RESTORE */
+    const char *form; /* of restore: "plain", "heads", "exchange", or "mixed" in an ensemble;
+                       * else "". Static */
+    size_t hidden;    /* hidden numbers of a face */
+    size_t rank;      /* of the restoration */
+    size_t members;   /* networks whose templates are averaged; 1 but for an ensemble */
+    int is_sum;       /* not 0: a template is a function of a sum over faces, exactly: chunks
+                       * have no part in it, and any order of faces and any tree of merges give
+                       * the same bits */
 } caface_model_info;
 
 /* Opens the fusion network in a file: .ckpt, .pth, .safetensors or .npz with
- * tensors named aggregator.*. Touches no other tensor of the file, and the file
- * may be replaced afterwards. *out is the caller's, to caface_model_free; NULL
- * on failure.
- * EIO: cannot be read. EFORMAT: damaged. EMODEL: no fusion network in it, a
- * tensor is missing or has another shape than the others ask for. ELIMIT: sizes
- * beyond what docs/fusion.md allows. */
+ * tensors named aggregator.* or restore.* (docs/restore.md lists them). Touches no other tensor of
+ * the file, and the file may be replaced afterwards. *out is the caller's, to caface_model_free;
+ * NULL on failure. EIO: cannot be read. EFORMAT: damaged. EMODEL: no fusion network in it, a tensor
+ * is missing or has another shape than the others ask for. ELIMIT: sizes beyond what docs/fusion.md
+ * allows. */
 CAFACE_API caface_status caface_model_open(caface_model **out, const char *path, caface_error *err);
 
 /* The same for the bytes of such a file, whose kind is found from its content. They

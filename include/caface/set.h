@@ -33,16 +33,7 @@ extern "C" {
 
 typedef struct caface_set caface_set;
 
-/* How features become a template. f is an un-normalised feature. */
-typedef enum caface_method {
-    CAFACE_METHOD_CAFACE = 0, /* cluster and aggregate: needs a model and styles */
-    CAFACE_METHOD_AVERAGE,    /* mean of f */
-    CAFACE_METHOD_UNIT,       /* mean of f/|f| */
-    CAFACE_METHOD_NORM,       /* mean of f * |f|^power */
-    CAFACE_METHOD_MEDIA       /* mean of f within a media, then the sum over media */
-} caface_method;
-
-/* "caface", "average", "unit", "norm", "media"; NULL for any other number. */
+/* "caface", "average", "unit", "norm", "media", "restore"; NULL for any other number. */
 CAFACE_API const char *caface_method_name(caface_method method);
 /* The method of that name. EINVAL names it and lists the known ones. */
 CAFACE_API caface_status caface_method_parse(caface_method *out, const char *name,

@@ -66,6 +66,7 @@ static double weight_of(const cafi_baseline *baseline, float norm)
     case CAFACE_METHOD_NORM:
         return pow((double)norm, baseline->power);
     case CAFACE_METHOD_CAFACE:
+    case CAFACE_METHOD_RESTORE:
     case CAFACE_METHOD_AVERAGE:
     case CAFACE_METHOD_MEDIA:
         break;

@@ -4,11 +4,11 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "fusion/aggregate.h"
 #include "fusion/baseline.h"
 #include "fusion/chunks.h"
 #include "fusion/gather.h"
 #include "fusion/method.h"
+#include "fusion/network.h"
 
 /* Rows of a simple method that are read together. */
 #define SIMPLE_ROWS 256
@@ -40,7 +40,7 @@ typedef struct batch {
     const cafi_fuse_options *options;
     float *templates;
     float *weights;
-    float *log; /* [groups->N][M], with weights */
+    float *log; /* [groups->N][log width], with weights */
     worker *workers;
     size_t worker_count;
     piece *pieces;
@@ -72,11 +72,13 @@ static caface_status reserve(batch *b, worker *w, size_t n, caface_error *err)
 static void finish(batch *b, worker *w, size_t t, const cafi_state *state)
 {
     const cafi_groups *g = b->groups;
-    size_t M = b->model->info.M;
+    size_t width = cafi_network_log_width(b->model);
 
-    cafi_template_fwd(b->model, &w->scratch, state, b->templates + t * b->set->C);
+    cafi_network_template(b->model, &w->scratch, state, b->templates + t * b->set->C);
+    /* The confidences are there: the template needed them. */
     for (size_t i = g->start[t]; b->weights && i < g->start[t + 1]; i++)
-        cafi_face_weights(b->model, &w->scratch, state, b->log + i * M, 1, b->weights + g->rows[i]);
+        cafi_network_weights(b->model, &w->scratch, state, b->log + i * width, 1,
+                             b->weights + g->rows[i]);
 }
 
 static caface_status fuse_piece(void *ctx, size_t index, size_t which, caface_error *err)
@@ -85,7 +87,7 @@ static caface_status fuse_piece(void *ctx, size_t index, size_t which, caface_er
     worker *w = &b->workers[which];
     const piece *p = &b->pieces[index];
     const size_t *rows = b->groups->rows + p->first;
-    size_t M = b->model->info.M;
+    size_t width = cafi_network_log_width(b->model);
     caface_status st = CAFACE_OK;
 
     if ((st = reserve(b, w, p->n, err)) ||
@@ -93,14 +95,14 @@ static caface_status fuse_piece(void *ctx, size_t index, size_t which, caface_er
         (st = cafi_gather_compact(b->set, b->model, &w->scratch, w->raw, rows, p->n,
                                   w->scratch.compact, err)))
         return st;
-    cafi_cluster_fwd(b->model, &w->scratch, w->feat, w->scratch.compact, p->n, &b->partial[index]);
-    if (!cafi_state_is_finite(&b->partial[index]))
+    if (!cafi_network_chunk(b->model, &w->scratch, w->feat, w->scratch.compact, p->n,
+                            &b->partial[index]))
         return cafi_fail(err, CAFACE_EINVAL,
                          "%s: template %lld: features or styles are beyond what the network can "
                          "hold",
                          b->set->path, (long long)b->groups->ids[p->t]);
     if (b->log)
-        memcpy(b->log + p->first * M, w->scratch.assign, p->n * M * sizeof *b->log);
+        memcpy(b->log + p->first * width, w->scratch.assign, p->n * width * sizeof *b->log);
     if (p->is_only)
         finish(b, w, p->t, &b->partial[index]);
     return CAFACE_OK;
@@ -161,7 +163,7 @@ static caface_status report(const batch *b, size_t faces, caface_error *err)
     return CAFACE_OK;
 }
 
-static caface_status run_caface(batch *b, caface_error *err)
+static caface_status run_chunks(batch *b, caface_error *err)
 {
     const cafi_groups *g = b->groups;
     caface_status st = CAFACE_OK;
@@ -241,17 +243,17 @@ static caface_status allocate(batch *b, caface_error *err)
         return st;
     if ((st = CAFI_NEW(&b->pieces, b->most, err)) || (st = CAFI_NEW(&b->ends, b->most, err)) ||
         (st = CAFI_NEW(&b->partial, b->most, err)) ||
-        (st = cafi_state_new(&b->carried, i->M, b->set->C, i->D, err)))
+        (st = cafi_network_state(&b->carried, b->model, b->set->C, err)))
         return st;
     for (size_t p = 0; !st && p < b->most; p++)
-        st = cafi_state_new(&b->partial[p], i->M, b->set->C, i->D, err);
+        st = cafi_state_new_like(&b->partial[p], &b->carried, err);
     for (size_t w = 0; !st && w < b->worker_count; w++) {
-        st = cafi_state_new(&b->workers[w].state, i->M, b->set->C, i->D, err);
+        st = cafi_state_new_like(&b->workers[w].state, &b->carried, err);
         if (!st)
             st = cafi_alloc_f32(&b->workers[w].raw, CAFI_STRIP, i->S * 2, err);
     }
     if (!st && b->weights)
-        st = cafi_alloc_f32(&b->log, b->groups->N, i->M, err);
+        st = cafi_alloc_f32(&b->log, b->groups->N, cafi_network_log_width(b->model), err);
     return st;
 }
 
@@ -288,6 +290,8 @@ static caface_status check(const caface_model *model, const cafi_feature_set *se
         return weights ? cafi_fail(err, CAFACE_EINVAL, "the method %s gives no face weights",
                                    caface_method_name(o->method))
                        : CAFACE_OK;
+    if (model->info.is_sum)
+        return CAFACE_OK;
     if (o->chunk > CAFACE_MAX_CHUNK)
         return cafi_fail(err, CAFACE_ELIMIT, "chunks of %zu faces, at most %d are possible",
                          o->chunk, CAFACE_MAX_CHUNK);
@@ -323,9 +327,11 @@ caface_status cafi_fuse_batch(const caface_model *model, const cafi_feature_set 
     b.most = b.worker_count * PIECES_A_WORKER;
     for (size_t i = 0; weights && i < set->N; i++)
         weights[i] = 0.0f;
+    if (is_network && model->info.is_sum)
+        return cafi_fuse_batch_sum(model, set, groups, options, templates, weights, err);
     st = allocate(&b, err);
     if (!st)
-        st = is_network ? run_caface(&b, err) : run_simple(&b, err);
+        st = is_network ? run_chunks(&b, err) : run_simple(&b, err);
     release(&b);
     return st;
 }

@@ -13,7 +13,7 @@
 typedef struct cafi_fuse_options {
     caface_method method;
     double norm_power;    /* of CAFACE_METHOD_NORM */
-    size_t chunk;         /* 0: all at once */
+    size_t chunk;         /* 0: all at once; no part of a model that is a sum */
     const int64_t *media; /* [rows of the set], for CAFACE_METHOD_MEDIA */
     cafi_pool *pool;      /* NULL: this thread. Borrowed */
     /* Called now and then from the calling thread with the number of faces done;
@@ -25,13 +25,18 @@ typedef struct cafi_fuse_options {
 /* Fuses every group of set's rows.
  *   templates  f32 [groups->T][set->C], in the order of groups->ids
  *   weights    f32 [set->N] or NULL: the weight of every row that is in a group,
- *              0 for the others; caface only
+ *              0 for the others; of a network only
  * model may be NULL for the simple methods. EMODEL: model and set do not fit.
  * EINVAL: NaN or Inf (names the row), no media. ELIMIT: a chunk is too large.
  * ECANCELLED. ENOMEM. On an error the outputs hold nothing useful. */
 caface_status cafi_fuse_batch(const caface_model *model, const cafi_feature_set *set,
                               const cafi_groups *groups, const cafi_fuse_options *options,
                               float *templates, float *weights, caface_error *err);
+
+/* The same for a model that is a sum; arguments are checked (batch_sum.c). */
+caface_status cafi_fuse_batch_sum(const caface_model *model, const cafi_feature_set *set,
+                                  const cafi_groups *groups, const cafi_fuse_options *options,
+                                  float *templates, float *weights, caface_error *err);
 
 /* Pushes n rows of a feature set into a face set (of the same model, method and
  * width), a bounded number at a time. media and progress as above. */

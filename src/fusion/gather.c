@@ -18,8 +18,8 @@ static caface_status check_styles(const cafi_feature_set *set, const caface_mode
         return CAFACE_OK;
     }
     if (!set->compact)
-        return cafi_fail(err, CAFACE_EINVAL,
-                         "%s: there are no styles, which the method caface needs", set->path);
+        return cafi_fail(err, CAFACE_EINVAL, "%s: there are no styles, which the method %s needs",
+                         set->path, caface_method_name(model->info.method));
     if (set->compact != model->info.compact)
         return cafi_fail(err, CAFACE_EMODEL,
                          "%s: compact styles have %zu numbers, those of the model %zu", set->path,
@@ -35,6 +35,9 @@ caface_status cafi_gather_check(const cafi_feature_set *set, const caface_model 
     if (!model)
         return cafi_fail(err, CAFACE_EINVAL, "the method %s needs a model",
                          caface_method_name(method));
+    if (model->info.method != method)
+        return cafi_fail(err, CAFACE_EMODEL, "the method is %s, the model is for %s",
+                         caface_method_name(method), caface_method_name(model->info.method));
     if (model->info.C && set->C != model->info.C)
         return cafi_fail(err, CAFACE_EMODEL, "%s: features have C = %zu, the model C = %zu",
                          set->path, set->C, model->info.C);
@@ -91,7 +94,7 @@ caface_status cafi_gather_compact(const cafi_feature_set *set, const caface_mode
         if (bad < run)
             return cafi_fail(err, CAFACE_EINVAL, "%s: styles: row %zu holds NaN or Inf", set->path,
                              rows[i] + bad);
-        cafi_sim_fwd(model, scratch, raw, run, compact + i * E);
+        cafi_network_compact(model, scratch, raw, run, compact + i * E);
     }
     bad = model->kernels->finite_rows(compact, n, E);
     if (bad < n)

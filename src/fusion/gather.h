@@ -5,7 +5,7 @@
 #include "base/threads.h"
 #include "caface/set.h"
 #include "files/feature_set.h"
-#include "fusion/cluster.h"
+#include "fusion/network.h"
 
 /* Has the set what the method needs, in the sizes of the model? model is NULL
  * for the simple methods. EMODEL or EINVAL names both numbers. */

@@ -20,6 +20,7 @@ static const method_row methods[] = {
     [CAFACE_METHOD_UNIT] = {"unit", false, false},
     [CAFACE_METHOD_NORM] = {"norm", false, true},
     [CAFACE_METHOD_MEDIA] = {"media", false, false},
+    [CAFACE_METHOD_RESTORE] = {"restore", true, false},
 };
 #define METHODS (sizeof methods / sizeof *methods)
 
@@ -127,9 +128,10 @@ caface_status cafi_way_parse(cafi_way *way, cafi_way_said *said, const char *tex
     else if (says.chunk && row->is_network)
         st = read_chunk(&found.chunk, row->name, tail, left, err);
     else if (says.power || says.chunk)
-        st = cafi_fail(
-            err, CAFACE_EINVAL, "method %.*s: %s takes no %s; norm:POWER and caface@CHUNK do",
-            (int)(size < 80 ? size : 80), text, row->name, says.power ? "power" : "chunk");
+        st = cafi_fail(err, CAFACE_EINVAL,
+                       "method %.*s: %s takes no %s; norm:POWER, caface@CHUNK and restore@CHUNK do",
+                       (int)(size < 80 ? size : 80), text, row->name,
+                       says.power ? "power" : "chunk");
     if (st)
         return st;
     *way = found;

@@ -1,6 +1,6 @@
 /* Ways to fuse, by name: the one grammar of methods in the library and the tool.
  *
- *     unit | average | media | norm | norm:POWER | caface | caface@CHUNK
+ *     unit | average | media | norm | norm:POWER | caface | caface@CHUNK | restore | restore@CHUNK
  *
  * A network is a method that needs a model and styles, works on chunks and weighs faces:
  * caface, and whatever family of models stands beside it. */

@@ -13,10 +13,15 @@
 #define BATCHNORM_EPS 1e-5
 #define DEFAULT_HEADS 8
 
-bool cafi_model_is_in(const cafi_bundle *bundle)
+static bool clusters(const cafi_bundle *bundle)
 {
     return cafi_bundle_find(bundle, PREFIX CLUSTER "group_token") != NULL ||
            cafi_bundle_find(bundle, PREFIX "style_maker.cfc") != NULL;
+}
+
+bool cafi_model_is_in(const cafi_bundle *bundle)
+{
+    return clusters(bundle) || cafi_model_restores(bundle);
 }
 
 /* Heads cannot be read from a shape: a converted file carries them in its
@@ -392,13 +397,19 @@ caface_status cafi_model_bind(caface_model **out, const cafi_bundle *bundle, caf
     *out = NULL;
     if (!cafi_model_is_in(bundle))
         return cafi_fail(err, CAFACE_EMODEL,
-                         "no fusion network in this file (no tensors named " PREFIX "*)");
+                         "no fusion network in this file (no tensors named " PREFIX
+                         "* or " CAFI_RESTORE_PREFIX "*)");
+    if (clusters(bundle) && cafi_model_restores(bundle))
+        return cafi_fail(err, CAFACE_EMODEL,
+                         "two fusion networks in one file: " PREFIX "* and " CAFI_RESTORE_PREFIX
+                         "*");
     st = CAFI_NEW(&m, 1, err);
     if (st)
         return st;
     m->kernels = cafi_kernels_get();
+    m->info.form = "";
     mode = cafi_fp_flush_denormals();
-    st = bind_all(m, bundle, err);
+    st = clusters(bundle) ? bind_all(m, bundle, err) : cafi_model_bind_restore(m, bundle, err);
     cafi_fp_restore(mode);
     if (st) {
         caface_model_free(m);
@@ -451,6 +462,7 @@ void caface_model_free(caface_model *model)
     cafi_arena_free(&model->arena);
     free(model->blocks);
     free(model->mixers);
+    free(model->members);
     free(model);
 }
 

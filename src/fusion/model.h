@@ -6,6 +6,7 @@
 #include "caface/model.h"
 #include "files/bundle.h"
 #include "fusion/bind.h"
+#include "fusion/restore_model.h"
 #include "math/kernels.h"
 
 /* Largest sizes of a model; docs/fusion.md lists them. */
@@ -49,10 +50,20 @@ typedef struct cafi_mixer {
     cafi_packed fc1, fc2;                 /* 2D -> hidden -> 2D */
 } cafi_mixer;
 
+/* One network of a restoring fusion. */
+typedef struct cafi_member {
+    cafi_restore net;
+    size_t compact; /* where its compact style begins in a row of all members' */
+    size_t sums;    /* where its sums begin in a state */
+} cafi_member;
+
 struct caface_model {
     caface_model_info info;
-    size_t hidden; /* the widest hidden layer of a block */
-    size_t wide;   /* the widest hidden layer of the aggregation network */
+    /* Restore: the networks whose templates are averaged, one as a rule */
+    cafi_member *members;
+    size_t member_count; /* 0: Cluster and Aggregate, and all that follows */
+    size_t hidden;       /* the widest hidden layer of a block */
+    size_t wide;         /* the widest hidden layer of the aggregation network */
     /* SIM */
     const float *cfc; /* [S][2] */
     float slope;
@@ -78,5 +89,12 @@ caface_status cafi_model_bind(caface_model **out, const cafi_bundle *bundle, caf
 
 /* Does the bundle hold a fusion network? */
 bool cafi_model_is_in(const cafi_bundle *bundle);
+/* Does it hold a restoring one? */
+bool cafi_model_restores(const cafi_bundle *bundle);
+
+/* For cafi_model_bind: the restoring fusion of a bundle into a model that is all zero but
+ * for its kernels. */
+caface_status cafi_model_bind_restore(caface_model *model, const cafi_bundle *bundle,
+                                      caface_error *err);
 
 #endif

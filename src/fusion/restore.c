@@ -24,9 +24,9 @@ static double clip(double v, double least, double most)
 }
 
 void cafi_restore_compact(const cafi_restore *r, cafi_restore_scratch *s, const float *style,
-                          size_t n, float *compact)
+                          size_t n, float *compact, size_t ld)
 {
-    size_t N = 2 * r->S, I = r->I;
+    size_t N = 2 * r->S;
     size_t strip = s->rows < CAFI_RESTORE_STRIP ? s->rows : CAFI_RESTORE_STRIP;
 
     for (size_t at = 0; at < n; at += strip) {
@@ -34,7 +34,7 @@ void cafi_restore_compact(const cafi_restore *r, cafi_restore_scratch *s, const 
 
         r->kernels->clip_rows(s->z, style + at * N, r->style_mean, r->style_scale, STYLE_MOST, rows,
                               N);
-        r->kernels->linear(compact + at * I, I, s->z, N, rows, &r->style, CAFI_STORE);
+        r->kernels->linear(compact + at * ld, ld, s->z, N, rows, &r->style, CAFI_STORE);
     }
 }
 
@@ -100,7 +100,7 @@ static void weigh(const cafi_restore *r, cafi_restore_scratch *s, size_t n)
 }
 
 size_t cafi_restore_faces(const cafi_restore *r, cafi_restore_scratch *s, const float *feat,
-                          const float *compact, size_t n)
+                          const float *compact, size_t ld, size_t n)
 {
     const cafi_kernels *k = r->kernels;
     size_t I = r->I, C = r->C, mid = I + r->R, out = r->out.J;
@@ -116,7 +116,7 @@ size_t cafi_restore_faces(const cafi_restore *r, cafi_restore_scratch *s, const 
 
             *length = *length > SHORTEST ? *length : SHORTEST;
             l[i] = (float)(log((double)*length) - (double)r->norm_mean);
-            first_layer(r, s->first + i * I, compact + (at + i) * I, s->mid + i * mid,
+            first_layer(r, s->first + i * I, compact + (at + i) * ld, s->mid + i * mid,
                         1.0f / *length, l[i]);
         }
         k->gelu(s->first, s->first, rows * I);
@@ -133,18 +133,19 @@ size_t cafi_restore_faces(const cafi_restore *r, cafi_restore_scratch *s, const 
 }
 
 void cafi_restore_add(const cafi_restore *r, const cafi_restore_scratch *s, const float *feat,
-                      size_t n, int64_t *hi, int64_t *lo)
+                      size_t first, size_t n, int64_t *hi, int64_t *lo)
 {
     size_t K = r->K, C = r->C, R = r->R, at = K * (C + R), heads = heads_of(r);
+    const double *shares = s->shares + first * K, *weight = s->weight + first;
 
-    r->kernels->exact_sum(hi, lo, s->scaled, feat, C, n, K, C);
-    r->kernels->exact_sum(hi + K * C, lo + K * C, s->shares, s->m, R, n, K, R);
+    r->kernels->exact_sum(hi, lo, s->scaled + first * K, feat + first * C, C, n, K, C);
+    r->kernels->exact_sum(hi + K * C, lo + K * C, shares, s->m + first * R, R, n, K, R);
     for (size_t i = 0; i < n; i++)
         for (size_t k = 0; k < heads; k++)
-            cafi_exact_add(hi + at + k, lo + at + k, s->shares[i * K + k]);
+            cafi_exact_add(hi + at + k, lo + at + k, shares[i * K + k]);
     at += heads;
-    r->kernels->exact_sum(hi + at, lo + at, s->weight, s->h, r->H, n, 1, r->H);
+    r->kernels->exact_sum(hi + at, lo + at, weight, s->h + first * r->H, r->H, n, 1, r->H);
     at += r->H;
     for (size_t i = 0; i < n; i++)
-        cafi_exact_add(hi + at, lo + at, s->weight[i]);
+        cafi_exact_add(hi + at, lo + at, weight[i]);
 }

@@ -49,38 +49,39 @@ typedef struct cafi_restore_scratch {
     float *small;     /* inputs and hidden layers of mixing and read-out */
 } cafi_restore_scratch;
 
-/* Room for rows faces; whole_chunk: for an exchange between all of them. On failure
- * the scratch is as it was. Zero-initialise first. ENOMEM. */
+/* Room for rows faces. On failure the scratch is as it was. Zero-initialise first. ENOMEM. */
 caface_status cafi_restore_scratch_reserve(cafi_restore_scratch *s, const cafi_restore *r,
                                            size_t rows, caface_error *err);
 void cafi_restore_scratch_free(cafi_restore_scratch *s);
 
-/* style [n][S][2] -> compact [n][I]; each row depends on itself alone. Needs scratch
- * for one face. */
+/* style [n][S][2] -> compact, n rows of I floats, ld apart; each depends on itself alone.
+ * Needs scratch for one face. */
 void cafi_restore_compact(const cafi_restore *r, cafi_restore_scratch *s, const float *style,
-                          size_t n, float *compact);
+                          size_t n, float *compact, size_t ld);
 
-/* n faces, feat [n][C] and compact [n][I], through everything before the sum, the
- * exchange among these n included: h, m, heads, length, log, and from them weight, shares
- * and scaled. Returns the number of faces before the first that is beyond what the network
- * can hold; n if none is. Without an exchange a face's numbers depend on that face
- * alone. */
+/* n faces, feat [n][C] and compact, rows of I floats ld apart, through everything before the sum,
+ * the exchange among these n included: h, m, heads, length, log, and from them weight, shares and
+ * scaled. Returns the number of faces before the first that is beyond what the network can hold; n
+ * if none is. Without an exchange a face's numbers depend on that face alone. */
 size_t cafi_restore_faces(const cafi_restore *r, cafi_restore_scratch *s, const float *feat,
-                          const float *compact, size_t n);
+                          const float *compact, size_t ld, size_t n);
 
 /* The exchange's part: changes s->log of n >= 2 faces (restore_exchange.c). */
 void cafi_restore_exchange(const cafi_restore *r, cafi_restore_scratch *s, const float *feat,
                            size_t n);
 
-/* Adds n faces of which cafi_restore_faces has made the numbers to the exact sums hi, lo
- * [cafi_restore_state_size]: w_k v [K][C], w_k m [K][R], w_k [K] (not for plain), w h [H],
- * w. At most CAFI_EXACT_TERMS faces between two carries. */
+/* Adds faces first .. first + n of those of which cafi_restore_faces has made the numbers to the
+ * exact sums hi, lo [cafi_restore_state_size]: w_k v [K][C], w_k m [K][R], w_k [K] (not for plain),
+ * w h [H], w. At most CAFI_EXACT_TERMS faces between two carries. */
 void cafi_restore_add(const cafi_restore *r, const cafi_restore_scratch *s, const float *feat,
-                      size_t n, int64_t *hi, int64_t *lo);
+                      size_t first, size_t n, int64_t *hi, int64_t *lo);
 
 /* The template [C], of length 1, of sums that are carried and hold a face at least.
  * Needs scratch for one face. */
 void cafi_restore_template(const cafi_restore *r, cafi_restore_scratch *s, const int64_t *hi,
                            const int64_t *lo, float *out);
+
+/* v [n] / (|v| + 1e-8). */
+void cafi_restore_unit(float *v, size_t n);
 
 #endif

@@ -36,6 +36,11 @@ static void unit(float *v, size_t n, double mass)
         v[i] = (float)((double)v[i] * scale);
 }
 
+void cafi_restore_unit(float *v, size_t n)
+{
+    unit(v, n, 1.0);
+}
+
 /* Σ w_k u / Σ w_k of every head, into s->direction. */
 static void directions(const cafi_restore *r, cafi_restore_scratch *s, const sums *v,
                        const double *mass)

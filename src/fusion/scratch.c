@@ -13,7 +13,7 @@ static size_t larger(size_t a, size_t b)
 #define ALIGNMENT 16
 
 /* One block for all parts: a set of one face needs them all for 50 us. */
-static caface_status allocate(cafi_scratch *s, const caface_model *m, caface_error *err)
+static caface_status allocate_cluster(cafi_scratch *s, const caface_model *m, caface_error *err)
 {
     const caface_model_info *i = &m->info;
     size_t all = s->rows + i->M;
@@ -53,6 +53,21 @@ static caface_status allocate(cafi_scratch *s, const caface_model *m, caface_err
     return st;
 }
 
+static caface_status allocate_restore(cafi_scratch *s, const caface_model *m, caface_error *err)
+{
+    size_t compact = (m->info.compact + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    caface_status st = cafi_alloc_f32(&s->memory, s->rows, compact + m->member_count, err);
+
+    s->compact = s->memory;
+    s->assign = s->memory + s->rows * compact;
+    if (!st)
+        st = CAFI_NEW(&s->restore, m->member_count, err);
+    for (; !st && s->members < m->member_count; s->members++)
+        st = cafi_restore_scratch_reserve(&s->restore[s->members], &m->members[s->members].net,
+                                          s->rows, err);
+    return st;
+}
+
 caface_status cafi_scratch_reserve(cafi_scratch *scratch, const caface_model *model, size_t rows,
                                    caface_error *err)
 {
@@ -67,7 +82,8 @@ caface_status cafi_scratch_reserve(cafi_scratch *scratch, const caface_model *mo
     if (rows < 2 * scratch->rows && 2 * scratch->rows <= CAFI_MAX_CHUNK)
         fresh.rows = 2 * scratch->rows;
     fresh.strip = fresh.rows + model->info.M < CAFI_STRIP ? fresh.rows + model->info.M : CAFI_STRIP;
-    st = allocate(&fresh, model, err);
+    st = model->member_count ? allocate_restore(&fresh, model, err)
+                             : allocate_cluster(&fresh, model, err);
     if (st) {
         cafi_scratch_free(&fresh);
         return st;
@@ -79,6 +95,9 @@ caface_status cafi_scratch_reserve(cafi_scratch *scratch, const caface_model *mo
 
 void cafi_scratch_free(cafi_scratch *scratch)
 {
+    for (size_t i = 0; i < scratch->members; i++)
+        cafi_restore_scratch_free(&scratch->restore[i]);
+    free(scratch->restore);
     free(scratch->memory);
     *scratch = (cafi_scratch){0};
 }

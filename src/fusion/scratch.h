@@ -4,6 +4,7 @@
 #define CAFI_FUSION_SCRATCH_H
 
 #include "fusion/model.h"
+#include "fusion/restore.h"
 
 /* Rows that pass through the layers of a block together: their hidden layer
  * stays in the second-level cache. */
@@ -30,6 +31,9 @@ typedef struct cafi_scratch {
     float *a, *b;      /* [M][2D], of the aggregation network */
     float *wide;       /* [M][wide] */
     float *confidence; /* [M][K] */
+    /* Restore: of these only compact and assign, [rows][members], and */
+    cafi_restore_scratch *restore; /* [members] */
+    size_t members;
 } cafi_scratch;
 
 /* Makes room for rows faces (at most CAFI_MAX_CHUNK). Zero-initialise first. On

@@ -89,12 +89,16 @@ static caface_status check_options(const caface_model *model, const caface_set_o
                                    caface_error *err)
 {
     bool is_network = cafi_method_is_network(o->method);
+    bool has_chunks = is_network && model && !model->info.is_sum;
 
     if (!caface_method_name(o->method))
         return cafi_fail(err, CAFACE_EINVAL, "set_new: method %d is not known", (int)o->method);
     if (is_network && !model)
         return cafi_fail(err, CAFACE_EINVAL, "set_new: the method %s needs a model",
                          caface_method_name(o->method));
+    if (is_network && model->info.method != o->method)
+        return cafi_fail(err, CAFACE_EMODEL, "set_new: the method is %s, the model is for %s",
+                         caface_method_name(o->method), caface_method_name(model->info.method));
     if (o->threads > CAFI_MAX_THREADS)
         return cafi_fail(err, CAFACE_EINVAL, "set_new: %zu threads, at most %d", o->threads,
                          CAFI_MAX_THREADS);
@@ -106,11 +110,11 @@ static caface_status check_options(const caface_model *model, const caface_set_o
     if (!o->width && !(model && model->info.C))
         return cafi_fail(err, CAFACE_EINVAL, "set_new: the width of the features must be given%s",
                          model ? ": this model takes any" : "");
-    if (is_network && o->chunk > CAFACE_MAX_CHUNK)
+    if (has_chunks && o->chunk > CAFACE_MAX_CHUNK)
         return cafi_fail(err, CAFACE_ELIMIT,
                          "set_new: chunks of %zu faces, at most %d are possible", o->chunk,
                          CAFACE_MAX_CHUNK);
-    if (is_network && !o->chunk && o->expected_n > CAFACE_MAX_CHUNK)
+    if (has_chunks && !o->chunk && o->expected_n > CAFACE_MAX_CHUNK)
         return cafi_fail(err, CAFACE_ELIMIT, "set_new: %zu faces at once, at most %d are possible",
                          o->expected_n, CAFACE_MAX_CHUNK);
     if (o->keep_weights && !is_network)
@@ -129,6 +133,8 @@ caface_status caface_set_new(caface_set **out, const caface_model *model,
     if (!out)
         return cafi_fail(err, CAFACE_EINVAL, "set_new: null argument");
     *out = NULL;
+    if (!options && model)
+        own.method = model->info.method;
     if (options)
         st = cafi_sized_in(&own, sizeof own, options, options->size, OPTIONS_LEAST, "set_new", err);
     if (st || (st = check_options(model, &own, err)) || (st = CAFI_NEW(&s, 1, err)))
@@ -144,10 +150,10 @@ caface_status caface_set_new(caface_set **out, const caface_model *model,
     if (s->model) {
         s->features.width = s->C;
         s->compact.width = model->info.compact;
-        s->log.width = model->info.M;
-        st = cafi_state_new(&s->state, model->info.M, s->C, model->info.D, err);
+        s->log.width = cafi_network_log_width(model);
+        st = cafi_network_state(&s->state, model, s->C, err);
         if (!st)
-            st = cafi_state_new(&s->partial, model->info.M, s->C, model->info.D, err);
+            st = cafi_state_new_like(&s->partial, &s->state, err);
     }
     if (st) {
         caface_set_free(s);
@@ -189,7 +195,7 @@ caface_status cafi_set_start_workers(caface_set *set, caface_error *err)
     if (!st)
         st = CAFI_NEW(&fresh.worker_partial, workers * CAFI_IN_FLIGHT, err);
     for (size_t i = 0; !st && i < workers * CAFI_IN_FLIGHT; i++)
-        st = cafi_state_new(&fresh.worker_partial[i], set->state.M, set->C, set->state.D, err);
+        st = cafi_state_new_like(&fresh.worker_partial[i], &set->state, err);
     if (st) {
         free_workers(&fresh);
         return st;
@@ -262,6 +268,7 @@ caface_status cafi_set_finished_state(const caface_set *set, caface_set *hands,
     const caface_model *m = set->model;
     cafi_state *chunk = &hands->partial;
     size_t pending = set->features.count;
+    bool ok = true;
     unsigned mode = 0;
     caface_status st = cafi_scratch_reserve(&hands->scratch, m, pending ? pending : 1, err);
 
@@ -269,10 +276,11 @@ caface_status cafi_set_finished_state(const caface_set *set, caface_set *hands,
     if (st || !pending)
         return st;
     mode = cafi_fp_flush_denormals();
-    cafi_cluster_fwd(m, &hands->scratch, set->features.data, set->compact.data, pending, chunk);
+    ok = cafi_network_chunk(m, &hands->scratch, set->features.data, set->compact.data, pending,
+                            chunk);
     *out = chunk;
     if (!set->state.empty) {
-        st = cafi_state_new(room, m->info.M, set->C, m->info.D, err);
+        st = cafi_state_new_like(room, &set->state, err);
         if (!st) {
             cafi_state_copy(room, &set->state);
             cafi_state_merge(room, chunk);
@@ -280,7 +288,7 @@ caface_status cafi_set_finished_state(const caface_set *set, caface_set *hands,
         }
     }
     cafi_fp_restore(mode);
-    if (!st && !cafi_state_is_finite(*out))
+    if (!st && (!ok || !cafi_state_is_finite(*out)))
         st = cafi_fail(err, CAFACE_EINVAL,
                        "the unfinished chunk: features or styles are beyond what the network "
                        "can hold");
@@ -303,7 +311,7 @@ caface_status caface_set_template(caface_set *set, float *out, caface_error *err
     st = cafi_set_finished_state(set, set, &state, &room, err);
     if (!st) {
         mode = cafi_fp_flush_denormals();
-        cafi_template_fwd(set->model, &set->scratch, state, out);
+        cafi_network_template(set->model, &set->scratch, state, out);
         cafi_fp_restore(mode);
     }
     cafi_state_free(&room);
@@ -338,10 +346,10 @@ caface_status caface_set_weights(caface_set *set, float *out, size_t n, caface_e
     if (!st) {
         logged = set->log.count;
         mode = cafi_fp_flush_denormals();
-        cafi_confidence_fwd(set->model, &set->scratch, state);
-        cafi_face_weights(set->model, &set->scratch, state, set->log.data, logged, out);
-        cafi_face_weights(set->model, &set->scratch, state, set->scratch.assign, n - logged,
-                          out + logged);
+        cafi_network_prepare_weights(set->model, &set->scratch, state);
+        cafi_network_weights(set->model, &set->scratch, state, set->log.data, logged, out);
+        cafi_network_weights(set->model, &set->scratch, state, set->scratch.assign, n - logged,
+                             out + logged);
         cafi_fp_restore(mode);
     }
     cafi_state_free(&room);

@@ -4,10 +4,9 @@
 
 #include "base/threads.h"
 #include "caface/set.h"
-#include "fusion/aggregate.h"
 #include "fusion/baseline.h"
 #include "fusion/chunks.h"
-#include "fusion/cluster.h"
+#include "fusion/network.h"
 
 /* Faces of a chunk where nobody says how many. */
 #define CAFI_DEFAULT_CHUNK 512
@@ -30,14 +29,15 @@ struct caface_set {
     size_t C;
     size_t count; /* faces so far */
 
-    /* caface: finished chunks in state, the others in pending */
+    /* with a model: finished chunks in state, the others in features and compact; of a
+     * sum all in state */
     cafi_state state;
     cafi_state partial; /* of the chunk at hand */
     size_t chunk_index; /* chunks finished since the cutting began */
     bool is_planned;    /* expected_n still says how to cut */
     cafi_rows features; /* of the unfinished chunk, [C] */
     cafi_rows compact;  /* the same faces, [E] */
-    cafi_rows log;      /* [M] a face, of finished chunks only */
+    cafi_rows log;      /* of finished chunks only */
     bool log_dropped;
     cafi_scratch scratch;
 
@@ -47,6 +47,21 @@ struct caface_set {
     cafi_scratch *worker_scratch; /* of every worker of the pool */
     cafi_state *worker_partial;   /* of every chunk in flight, CAFI_IN_FLIGHT a worker */
 };
+
+/* The rows of one push. With a model exactly one of style and compact is not NULL. */
+typedef struct cafi_set_rows {
+    const float *feat;    /* [n][C] */
+    const float *style;   /* [n][S][2] */
+    const float *compact; /* [n][info.compact] */
+    size_t n;
+} cafi_set_rows;
+
+/* "features or styles are beyond what the network can hold". */
+caface_status cafi_set_beyond(caface_error *err);
+
+/* A push to a set whose model is a sum; the rows are checked, and there is room for them
+ * in the log. On failure the set is as it was. */
+caface_status cafi_set_push_sum(caface_set *set, const cafi_set_rows *rows, caface_error *err);
 
 /* Chunks of one push that are in flight at a time, for each worker. */
 #define CAFI_IN_FLIGHT 16

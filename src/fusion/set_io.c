@@ -9,7 +9,9 @@
 #include "base/mem.h"
 #include "base/sha256.h"
 #include "files/output.h"
+#include "fusion/method.h"
 #include "fusion/set.h"
+#include "math/exact.h"
 
 #define MAGIC "CAFASET\n"
 #define VERSION 1u
@@ -60,7 +62,7 @@ static void put_header(cafi_buf *buf, const caface_set *s)
     put(buf, s->options.chunk, 8);
     put(buf, s->options.expected_n, 8);
     put(buf, s->C, 8);
-    put(buf, m ? m->info.M : 0, 8);
+    put(buf, m ? m->member_count ? s->state.sums : m->info.M : 0, 8);
     put(buf, m ? m->info.D : 0, 8);
     put(buf, m ? m->info.compact : 0, 8);
     cafi_buf_append(buf, m ? m->info.hash : "", m ? CAFI_SHA256_TEXT - 1 : 0);
@@ -73,11 +75,26 @@ static void put_header(cafi_buf *buf, const caface_set *s)
     put(buf, s->baseline.count, 8);
 }
 
+/* Carried: the same bytes for the same faces, whatever their order was. */
+static void put_sums(cafi_buf *buf, const cafi_state *state)
+{
+    for (size_t i = 0; i < state->sums; i++) {
+        int64_t hi = state->hi[i], lo = state->lo[i];
+
+        cafi_exact_carry(&hi, &lo, 1);
+        put(buf, (uint64_t)hi, 8);
+        put(buf, (uint64_t)lo, 8);
+    }
+}
+
 static void put_all(cafi_buf *buf, const caface_set *s)
 {
     put_header(buf, s);
-    for (size_t i = 0; s->model && i < cafi_state_size(&s->state); i++)
-        put_double(buf, s->state.mass[i]);
+    if (s->state.sums)
+        put_sums(buf, &s->state);
+    else
+        for (size_t i = 0; s->model && i < cafi_state_size(&s->state); i++)
+            put_double(buf, s->state.mass[i]);
     put_floats(buf, s->features.data, s->features.count * s->features.width);
     put_floats(buf, s->compact.data, s->compact.count * s->compact.width);
     put_floats(buf, s->log.data, s->log.count * s->log.width);
@@ -240,11 +257,28 @@ static caface_status check_bytes(reader *r, header *h, caface_error *err)
                : CAFACE_OK;
 }
 
+static size_t sums_of(const caface_model *model)
+{
+    const cafi_member *last = &model->members[model->member_count - 1];
+
+    return last->sums + cafi_restore_state_size(&last->net);
+}
+
+static caface_status check_sums(const header *h, const caface_model *model, caface_error *err)
+{
+    if (h->M != sums_of(model) || h->D || h->compact != model->info.compact ||
+        h->C != model->info.C)
+        return cafi_fail(
+            err, CAFACE_EMODEL, "a saved set of %llu sums, C = %llu; the model has %zu and %zu",
+            (unsigned long long)h->M, (unsigned long long)h->C, sums_of(model), model->info.C);
+    return CAFACE_OK;
+}
+
 static caface_status check_model(const header *h, const caface_model *model, caface_error *err)
 {
-    if (h->method > CAFACE_METHOD_MEDIA)
+    if (!caface_method_name((caface_method)h->method))
         return cafi_fail(err, CAFACE_EFORMAT, "a saved set of the unknown method %u", h->method);
-    if (h->method != CAFACE_METHOD_CAFACE)
+    if (!cafi_method_is_network((caface_method)h->method))
         return CAFACE_OK;
     if (!model)
         return cafi_fail(err, CAFACE_EINVAL, "a saved set of the model %s: the model is needed",
@@ -256,6 +290,8 @@ static caface_status check_model(const header *h, const caface_model *model, caf
         return cafi_fail(err, CAFACE_EMODEL,
                          "a saved set of %u attention heads, the model given has %zu", h->H,
                          model->info.H);
+    if (model->member_count)
+        return check_sums(h, model, err);
     if (h->M != model->info.M || h->D != model->info.D || h->compact != model->info.compact ||
         (model->info.C && h->C != model->info.C))
         return cafi_fail(err, CAFACE_EMODEL,
@@ -264,6 +300,12 @@ static caface_status check_model(const header *h, const caface_model *model, caf
                          (unsigned long long)h->M, (unsigned long long)h->C,
                          (unsigned long long)h->D, model->info.M, model->info.C, model->info.D);
     return CAFACE_OK;
+}
+
+/* Floats that are logged of a face. */
+static size_t log_width(const header *h, const caface_model *model)
+{
+    return cafi_method_is_network((caface_method)h->method) ? cafi_network_log_width(model) : 0;
 }
 
 /* total += count * width * size, checked. */
@@ -277,19 +319,22 @@ static bool add_bytes(size_t *total, uint64_t count, uint64_t width, size_t size
 }
 
 /* The counts against each other and against the bytes that follow. */
-static caface_status check_counts(const header *h, const reader *r, caface_error *err)
+static caface_status check_counts(const header *h, const reader *r, size_t log_width,
+                                  caface_error *err)
 {
-    bool is_caface = h->method == CAFACE_METHOD_CAFACE;
+    bool is_network = cafi_method_is_network((caface_method)h->method);
+    size_t width = 0; /* bytes of a number of M's */
     size_t bytes = 0;
     bool ok = h->C > 0 && h->C <= SIZE_MAX / 64 && h->pending <= h->count &&
               h->pending <= CAFACE_MAX_CHUNK && h->logged <= h->count &&
               h->logged + h->pending <= h->count && h->chunk_index <= h->count &&
-              (is_caface || (!h->pending && !h->logged)) && (!is_caface || !h->media) &&
+              (is_network || (!h->pending && !h->logged)) && (!is_network || !h->media) &&
               isfinite(h->norm_power);
 
-    ok = ok && (!is_caface || add_bytes(&bytes, h->M, 1 + h->C + h->D, sizeof(double))) &&
+    width = h->method == CAFACE_METHOD_RESTORE ? 2 : 1 + h->C + h->D;
+    ok = ok && (!is_network || add_bytes(&bytes, h->M, width, sizeof(double))) &&
          add_bytes(&bytes, h->pending, h->C + h->compact, sizeof(float)) &&
-         add_bytes(&bytes, h->logged, h->M, sizeof(float)) &&
+         add_bytes(&bytes, h->logged, log_width, sizeof(float)) &&
          add_bytes(&bytes, h->media, h->C + 2, sizeof(double));
     if (!ok || bytes != r->left)
         return cafi_fail(err, CAFACE_EFORMAT,
@@ -311,7 +356,21 @@ static caface_status take_rows(reader *r, cafi_rows *rows, size_t n, caface_erro
     return CAFACE_OK;
 }
 
-static caface_status take_state(reader *r, caface_set *s, const header *h, caface_error *err)
+/* Exact sums, which must be what faces can have added up to: nothing may wrap later. */
+static bool take_sums(reader *r, caface_set *s)
+{
+    cafi_state *state = &s->state;
+
+    for (size_t i = 0; i < state->sums; i++) {
+        state->hi[i] = (int64_t)take(r, 8);
+        state->lo[i] = (int64_t)take(r, 8);
+        if (state->lo[i] < 0 || state->lo[i] >> 40)
+            return false;
+    }
+    return cafi_network_is_sane(s->model, state);
+}
+
+static bool take_masses(reader *r, caface_set *s)
 {
     bool ok = true;
 
@@ -319,11 +378,16 @@ static caface_status take_state(reader *r, caface_set *s, const header *h, cafac
         s->state.mass[i] = take_double(r);
     for (size_t m = 0; m < s->state.M; m++)
         ok = ok && s->state.mass[m] >= 0.0;
-    if (!ok || !cafi_state_is_finite(&s->state))
-        return cafi_fail(err, CAFACE_EFORMAT,
-                         "a saved set whose state holds NaN, Inf or a "
-                         "negative mass");
+    return ok && cafi_state_is_finite(&s->state);
+}
+
+static caface_status take_state(reader *r, caface_set *s, const header *h, caface_error *err)
+{
     s->state.empty = (h->flags & FLAG_EMPTY) != 0;
+    if (!(s->state.sums ? take_sums(r, s) : take_masses(r, s)))
+        return cafi_fail(err, CAFACE_EFORMAT,
+                         "a saved set whose state holds NaN, Inf, a negative mass or sums that no "
+                         "faces have");
     s->chunk_index = (size_t)h->chunk_index;
     s->log_dropped = (h->flags & FLAG_LOG_DROPPED) != 0;
     return CAFACE_OK;
@@ -354,10 +418,16 @@ static caface_status take_media(reader *r, cafi_baseline *baseline, uint64_t n, 
 /* Consistency that the options' own checks do not see. */
 static caface_status check_progress(const caface_set *s, const header *h, caface_error *err)
 {
-    size_t length = s->model ? cafi_set_chunk_length(s) : 0;
+    size_t length = s->model && !s->model->info.is_sum ? cafi_set_chunk_length(s) : 0;
     bool at_once = s->model && !s->options.chunk && !s->is_planned;
 
-    if (s->model && (h->pending > length || (h->pending == length && !at_once)))
+    if (s->model && s->model->info.is_sum && h->pending)
+        return cafi_fail(err, CAFACE_EFORMAT,
+                         "a saved set with %llu faces in an unfinished chunk, which a sum has not",
+                         (unsigned long long)h->pending);
+
+    if (s->model && !s->model->info.is_sum &&
+        (h->pending > length || (h->pending == length && !at_once)))
         return cafi_fail(err, CAFACE_EFORMAT,
                          "a saved set with %llu faces in an unfinished chunk of %zu",
                          (unsigned long long)h->pending, length);
@@ -406,7 +476,7 @@ caface_status caface_set_load_memory(caface_set **out, const caface_model *model
     if (!bytes && size)
         return cafi_fail(err, CAFACE_EINVAL, "set_load: null argument");
     if ((st = check_bytes(&r, &h, err)) || (st = check_model(&h, model, err)) ||
-        (st = check_counts(&h, &r, err)))
+        (st = check_counts(&h, &r, log_width(&h, model), err)))
         return st;
     caface_set_options_init(&options);
     options.method = (caface_method)h.method;
@@ -415,7 +485,8 @@ caface_status caface_set_load_memory(caface_set **out, const caface_model *model
     options.keep_weights = (h.flags & FLAG_LOG) != 0;
     options.norm_power = h.norm_power;
     options.width = (size_t)h.C;
-    st = caface_set_new(&s, h.method == CAFACE_METHOD_CAFACE ? model : NULL, &options, err);
+    st = caface_set_new(&s, cafi_method_is_network((caface_method)h.method) ? model : NULL,
+                        &options, err);
     if (!st)
         st = restore(s, &r, &h, err);
     if (st) {

@@ -35,7 +35,7 @@ static caface_status add_state(cafi_state *total, const caface_set *from, caface
     cafi_state room = {0};
     caface_status st = cafi_set_finished_state(from, hands, &state, &room, err);
 
-    if (!st)
+    if (!st && !(st = cafi_network_check_merge(from->model, total, state, err)))
         cafi_state_merge(total, state);
     cafi_state_free(&room);
     return st;
@@ -55,7 +55,7 @@ caface_status caface_set_merge(caface_set *set, const caface_set *from, caface_e
     if (!set->model) {
         st = cafi_baseline_merge(&set->baseline, &from->baseline, err);
     } else {
-        if (!(st = cafi_state_new(&total, set->state.M, set->C, set->state.D, err)) &&
+        if (!(st = cafi_state_new_like(&total, &set->state, err)) &&
             !(st = add_state(&total, set, set, err)) && !(st = add_state(&total, from, set, err))) {
             cafi_state_copy(&set->state, &total);
             set->features.count = set->compact.count = 0;

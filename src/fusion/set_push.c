@@ -5,25 +5,16 @@
 #include "base/mem.h"
 #include "fusion/set.h"
 
-/* The rows of one call that are still to be taken. Exactly one of style and
- * compact is not NULL. */
-typedef struct rows {
-    const float *feat;
-    const float *style;
-    const float *compact;
-    size_t n;
-} rows;
-
 /* Whole chunks that are fused side by side from the caller's arrays. */
 typedef struct wave {
     caface_set *set;
-    const rows *rows;
+    const cafi_set_rows *rows;
     size_t first[CAFI_IN_FLIGHT * CAFI_MAX_THREADS + 1]; /* row of each chunk, and the end */
     size_t count;
-    float *log; /* [rows of the wave][M] or NULL */
+    float *log; /* [rows of the wave][log width] or NULL */
 } wave;
 
-static void advance(rows *r, size_t n, const caface_set *set)
+static void advance(cafi_set_rows *r, size_t n, const caface_set *set)
 {
     r->feat += n * set->C;
     if (r->style)
@@ -33,7 +24,7 @@ static void advance(rows *r, size_t n, const caface_set *set)
     r->n -= n;
 }
 
-static caface_status check_rows(const caface_set *set, const rows *r, caface_error *err)
+static caface_status check_rows(const caface_set *set, const cafi_set_rows *r, caface_error *err)
 {
     const cafi_kernels *k = set->baseline.kernels;
     const caface_model *m = set->model;
@@ -48,22 +39,22 @@ static caface_status check_rows(const caface_set *set, const rows *r, caface_err
     if (set->is_planned && r->n > set->options.expected_n - set->count)
         return cafi_fail(err, CAFACE_EINVAL, "set_push: %zu faces and %zu more, %zu were expected",
                          set->count, r->n, set->options.expected_n);
-    if (m && !set->options.chunk && !set->is_planned &&
+    if (m && !m->info.is_sum && !set->options.chunk && !set->is_planned &&
         r->n > CAFACE_MAX_CHUNK - set->features.count)
         return cafi_fail(err, CAFACE_ELIMIT,
                          "set_push: %zu faces and %zu more at once, at most %d are possible",
                          set->features.count, r->n, CAFACE_MAX_CHUNK);
-    return CAFACE_OK;
+    return m ? cafi_network_check_room(m, &set->state, set->features.count + r->n, err) : CAFACE_OK;
 }
 
-static caface_status too_large(caface_error *err)
+caface_status cafi_set_beyond(caface_error *err)
 {
     return cafi_fail(err, CAFACE_EINVAL,
                      "set_push: features or styles are beyond what the network can hold");
 }
 
 /* Copies n rows behind those of the unfinished chunk. Room is there. */
-static caface_status keep_rows(caface_set *set, const rows *r, size_t n, caface_error *err)
+static caface_status keep_rows(caface_set *set, const cafi_set_rows *r, size_t n, caface_error *err)
 {
     size_t E = set->model->info.compact;
     float *compact = set->compact.data + set->compact.count * E;
@@ -73,9 +64,9 @@ static caface_status keep_rows(caface_set *set, const rows *r, size_t n, caface_
     if (r->compact)
         memcpy(compact, r->compact, n * E * sizeof *compact);
     else
-        cafi_sim_fwd(set->model, &set->scratch, r->style, n, compact);
+        cafi_network_compact(set->model, &set->scratch, r->style, n, compact);
     if (set->baseline.kernels->finite_rows(compact, n, E) < n)
-        return too_large(err);
+        return cafi_set_beyond(err);
     set->features.count += n;
     set->compact.count += n;
     return CAFACE_OK;
@@ -91,7 +82,7 @@ static void log_rows(caface_set *set, const float *assign, size_t n)
 }
 
 /* Takes up to n rows into the unfinished chunk, and ends it when it is full. */
-static caface_status fill_chunk(caface_set *set, rows *r, caface_error *err)
+static caface_status fill_chunk(caface_set *set, cafi_set_rows *r, caface_error *err)
 {
     size_t length = cafi_set_chunk_length(set);
     size_t room = length - set->features.count;
@@ -107,10 +98,9 @@ static caface_status fill_chunk(caface_set *set, rows *r, caface_error *err)
         return CAFACE_OK;
     if ((st = cafi_scratch_reserve(&set->scratch, set->model, length, err)))
         return st;
-    cafi_cluster_fwd(set->model, &set->scratch, set->features.data, set->compact.data, length,
-                     &set->partial);
-    if (!cafi_state_is_finite(&set->partial))
-        return too_large(err);
+    if (!cafi_network_chunk(set->model, &set->scratch, set->features.data, set->compact.data,
+                            length, &set->partial))
+        return cafi_set_beyond(err);
     cafi_state_merge(&set->state, &set->partial);
     log_rows(set, set->scratch.assign, length);
     set->features.count = set->compact.count = 0;
@@ -133,22 +123,23 @@ static caface_status fuse_chunk(void *ctx, size_t index, size_t worker, caface_e
     if (st)
         return st;
     if (!compact) {
-        cafi_sim_fwd(m, scratch, w->rows->style + first * m->info.S * 2, n, scratch->compact);
+        cafi_network_compact(m, scratch, w->rows->style + first * m->info.S * 2, n,
+                             scratch->compact);
         compact = scratch->compact;
     }
     if (set->baseline.kernels->finite_rows(compact, n, m->info.compact) < n)
-        return too_large(err);
-    cafi_cluster_fwd(m, scratch, w->rows->feat + first * set->C, compact, n, partial);
-    if (!cafi_state_is_finite(partial))
-        return too_large(err);
+        return cafi_set_beyond(err);
+    if (!cafi_network_chunk(m, scratch, w->rows->feat + first * set->C, compact, n, partial))
+        return cafi_set_beyond(err);
     if (w->log)
-        memcpy(w->log + first * m->info.M, scratch->assign, n * m->info.M * sizeof *w->log);
+        memcpy(w->log + first * set->log.width, scratch->assign,
+               n * set->log.width * sizeof *w->log);
     return CAFACE_OK;
 }
 
 /* Fuses as many whole chunks as lie in the caller's rows, side by side, and
  * merges them in their order. */
-static caface_status fuse_wave(caface_set *set, rows *r, caface_error *err)
+static caface_status fuse_wave(caface_set *set, cafi_set_rows *r, caface_error *err)
 {
     size_t most = set->pool ? cafi_pool_size(set->pool) * CAFI_IN_FLIGHT : 1;
     size_t before = set->chunk_index;
@@ -178,7 +169,7 @@ static caface_status fuse_wave(caface_set *set, rows *r, caface_error *err)
     return CAFACE_OK;
 }
 
-static caface_status take_rows(caface_set *set, rows *r, caface_error *err)
+static caface_status take_rows(caface_set *set, cafi_set_rows *r, caface_error *err)
 {
     unsigned mode = cafi_fp_flush_denormals();
     caface_status st =
@@ -205,6 +196,7 @@ typedef struct snapshot {
     size_t chunk_index;
     size_t pending;
     size_t logged;
+    bool is_taken;
 } snapshot;
 
 static caface_status copy_rows(cafi_rows *to, const cafi_rows *from, caface_error *err)
@@ -236,7 +228,7 @@ static caface_status snapshot_take(snapshot *before, const caface_set *set, size
         .chunk_index = set->chunk_index, .pending = set->features.count, .logged = set->log.count};
     if (n < cafi_set_chunk_length(set) - set->features.count)
         return CAFACE_OK;
-    st = cafi_state_new(&before->state, set->state.M, set->C, set->state.D, err);
+    st = cafi_state_new_like(&before->state, &set->state, err);
     if (!st) {
         cafi_state_copy(&before->state, &set->state);
         st = copy_rows(&before->features, &set->features, err);
@@ -245,6 +237,7 @@ static caface_status snapshot_take(snapshot *before, const caface_set *set, size
         st = copy_rows(&before->compact, &set->compact, err);
     if (st)
         snapshot_free(before);
+    before->is_taken = !st;
     return st;
 }
 
@@ -258,7 +251,7 @@ static void put_back(cafi_rows *now, cafi_rows *before)
 
 static void snapshot_restore(snapshot *before, caface_set *set)
 {
-    if (before->state.mass) {
+    if (before->is_taken) {
         cafi_state_copy(&set->state, &before->state);
         put_back(&set->features, &before->features);
         put_back(&set->compact, &before->compact);
@@ -268,7 +261,7 @@ static void snapshot_restore(snapshot *before, caface_set *set)
     set->chunk_index = before->chunk_index;
 }
 
-static caface_status push(caface_set *set, rows r, caface_error *err)
+static caface_status push(caface_set *set, cafi_set_rows r, caface_error *err)
 {
     size_t n = r.n;
     snapshot before;
@@ -281,6 +274,11 @@ static caface_status push(caface_set *set, rows r, caface_error *err)
     if (set->options.keep_weights && !set->log_dropped &&
         (st = cafi_rows_reserve(&set->log, set->features.count + n, err)))
         return st;
+    if (set->model->info.is_sum) {
+        st = cafi_set_push_sum(set, &r, err);
+        set->count += st ? 0 : n;
+        return st;
+    }
     if ((st = snapshot_take(&before, set, n, err)))
         return st;
     st = take_rows(set, &r, err);
@@ -292,7 +290,8 @@ static caface_status push(caface_set *set, rows r, caface_error *err)
     return st;
 }
 
-static caface_status push_simple(caface_set *set, rows r, const int64_t *media, caface_error *err)
+static caface_status push_simple(caface_set *set, cafi_set_rows r, const int64_t *media,
+                                 caface_error *err)
 {
     caface_status st = check_rows(set, &r, err);
 
@@ -306,7 +305,7 @@ static caface_status push_simple(caface_set *set, rows r, const int64_t *media, 
 caface_status caface_set_push(caface_set *set, const float *feat, const float *style, size_t n,
                               caface_error *err)
 {
-    rows r = {.feat = feat, .style = style, .n = n};
+    cafi_set_rows r = {.feat = feat, .style = style, .n = n};
 
     if (!set || (n && !feat) || (n && set->model && !style))
         return cafi_fail(err, CAFACE_EINVAL, "set_push: null argument");
@@ -319,7 +318,7 @@ caface_status caface_set_push(caface_set *set, const float *feat, const float *s
 caface_status caface_set_push_compact(caface_set *set, const float *feat, const float *compact,
                                       size_t n, caface_error *err)
 {
-    rows r = {.feat = feat, .compact = compact, .n = n};
+    cafi_set_rows r = {.feat = feat, .compact = compact, .n = n};
 
     if (!set || (n && !feat) || (n && set->model && !compact))
         return cafi_fail(err, CAFACE_EINVAL, "set_push_compact: null argument");
@@ -332,7 +331,7 @@ caface_status caface_set_push_compact(caface_set *set, const float *feat, const 
 caface_status caface_set_push_media(caface_set *set, const float *feat, const int64_t *media,
                                     size_t n, caface_error *err)
 {
-    rows r = {.feat = feat, .n = n};
+    cafi_set_rows r = {.feat = feat, .n = n};
 
     if (!set || (n && (!feat || !media)))
         return cafi_fail(err, CAFACE_EINVAL, "set_push_media: null argument");
@@ -359,7 +358,7 @@ caface_status caface_model_compact(const caface_model *model, const float *style
     if (st)
         return st;
     mode = cafi_fp_flush_denormals();
-    cafi_sim_fwd(model, &scratch, style, n, compact);
+    cafi_network_compact(model, &scratch, style, n, compact);
     cafi_fp_restore(mode);
     cafi_scratch_free(&scratch);
     bad = model->kernels->finite_rows(compact, n, model->info.compact);

@@ -45,5 +45,6 @@ void cafi_exact_carry(int64_t *hi, int64_t *lo, size_t n)
 
 double cafi_exact_value(int64_t hi, int64_t lo)
 {
+    cafi_exact_carry(&hi, &lo, 1);
     return (double)hi * 0x1p-8 + (double)lo * 0x1p-48;
 }

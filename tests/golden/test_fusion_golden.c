@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "caface/set.h"
 #include "fusion/aggregate.h"
+#include "fusion/aggregate.h"
 #include "fusion/cluster.h"
 #include "fusion/set.h"
 #include "fusion_data.h"

@@ -98,9 +98,9 @@ static void check_chunk(const cafi_restore *r, const char *folder, size_t chunk,
     for (size_t i = 0; i < chunks.count; i++) {
         size_t first = cafi_chunk_first(&chunks, i), n = cafi_chunk_length(&chunks, i);
 
-        cafi_restore_compact(r, &s, style + first * r->S * 2, n, s.compact);
-        assert_int_equal(cafi_restore_faces(r, &s, feat + first * r->C, s.compact, n), n);
-        cafi_restore_add(r, &s, feat + first * r->C, n, sums, sums + size);
+        cafi_restore_compact(r, &s, style + first * r->S * 2, n, s.compact, r->I);
+        assert_int_equal(cafi_restore_faces(r, &s, feat + first * r->C, s.compact, r->I, n), n);
+        cafi_restore_add(r, &s, feat + first * r->C, 0, n, sums, sums + size);
         memcpy(weight + first, s.weight, n * sizeof *weight);
     }
     cafi_exact_carry(sums, sums + size, size);

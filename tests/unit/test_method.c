@@ -51,7 +51,7 @@ static void ways_are_read_and_written(void **state)
 static void nothing_else_is_taken(void **state)
 {
     static const char *const cases[][2] = {
-        {"", "caface, average, unit, norm and media"},
+        {"", "caface, average, unit, norm, media and restore"},
         {"Unit", "unknown method Unit"},
         {"units", "units"},
         {"norm:", "power"},
