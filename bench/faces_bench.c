@@ -45,11 +45,12 @@ static caface_status time_detector(char **argv, caface_error *err)
            (st = cafi_detector_open(&detector, argv[2], &options, err)));
     view.rgb = rgb;
     if (!st)
-        st = cafi_detector_run(detector, &view, &faces, err); /* plans are made here */
+        st = cafi_detector_run(detector, &view, CAFI_OWN_THREADS, &faces,
+                               err); /* plans are made here */
     for (int i = 0; !st && i < RUNS; i++) {
         double started = seconds(CLOCK_MONOTONIC);
 
-        st = cafi_detector_run(detector, &view, &faces, err);
+        st = cafi_detector_run(detector, &view, CAFI_OWN_THREADS, &faces, err);
         times[i] = seconds(CLOCK_MONOTONIC) - started;
     }
     if (!st) {
@@ -84,13 +85,10 @@ static caface_status read_frame(void *source, cafi_frame *frame, bool *got, cafa
     return l->frames++ < l->most ? cafi_video_next(l->video, frame, got, err) : CAFACE_OK;
 }
 
-static caface_status take_frame(void *ctx, cafi_frame *frame, const cafi_sighting *faces,
-                                size_t count, caface_error *err)
+static caface_status take_frame(void *ctx, const cafi_done_frame *done, caface_error *err)
 {
     (void)ctx;
-    (void)frame;
-    (void)faces;
-    (void)count;
+    (void)done;
     (void)err;
     return CAFACE_OK;
 }
@@ -102,23 +100,21 @@ static caface_status time_video(char **argv, caface_error *err)
     const cafi_video_options v = {.threads = threads};
     limit l = {.most = (size_t)atol(argv[6])};
     cafi_track_options track;
-    cafi_pipeline_options o = {.reader = read_frame,
-                               .source = &l,
-                               .detector = argv[2],
-                               .track = &track,
-                               .threads = threads,
-                               .taker = take_frame};
+    cafi_pipeline_options o = {
+        .reader = read_frame, .source = &l, .track = &track, .threads = threads};
     cafi_pipeline_result r;
     double wall = 0.0, cpu = 0.0;
     caface_status st = cafi_encoder_open(&o.encoder, argv[3], &e, err);
 
     cafi_track_defaults(&track);
     if (!st)
+        st = cafi_detector_open(&o.detector, argv[2], NULL, err);
+    if (!st)
         st = cafi_video_open(&l.video, argv[4], &v, err);
     wall = seconds(CLOCK_MONOTONIC);
     cpu = seconds(CLOCK_PROCESS_CPUTIME_ID);
     if (!st)
-        st = cafi_pipeline_run(&r, &o, 0, err);
+        st = cafi_pipeline_run(&r, &o, take_frame, NULL, err);
     wall = seconds(CLOCK_MONOTONIC) - wall;
     cpu = seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu;
     if (!st)
@@ -128,6 +124,7 @@ static caface_status time_video(char **argv, caface_error *err)
                r.take_seconds);
     cafi_video_close(l.video);
     cafi_encoder_free(o.encoder);
+    cafi_detector_free(o.detector);
     return st;
 }
 

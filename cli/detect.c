@@ -75,8 +75,8 @@ typedef struct job {
     const detect_options *o;
     cafi_sources *sources;
     cafi_pool *pool;
-    cafi_detector **detectors; /* [workers] */
-    size_t workers;
+    cafi_detector *detector;
+    size_t search_threads; /* of one search */
     pthread_mutex_t lock;
     pthread_cond_t freed;
     size_t pixels; /* of the pictures that are decoded now */
@@ -216,7 +216,7 @@ static void end_pixels(job *j, size_t pixels)
 
 /* A picture that can't be read becomes result->failure; anything else that goes
  * wrong ends the run. */
-static caface_status find(job *j, size_t index, size_t worker, outcome *result, caface_error *err)
+static caface_status find(job *j, size_t index, outcome *result, caface_error *err)
 {
     const char *path = cafi_sources_at(j->sources, index).path;
     caface_error why = {CAFACE_OK, ""};
@@ -238,7 +238,7 @@ static caface_status find(job *j, size_t index, size_t worker, outcome *result, 
 
         result->width = image.width;
         result->height = image.height;
-        st = cafi_detector_run(j->detectors[worker], &view, &result->faces, err);
+        st = cafi_detector_run(j->detector, &view, j->search_threads, &result->faces, err);
         if (st)
             cafi_prefix(err, st, path);
         else if (j->o->draw)
@@ -256,9 +256,10 @@ static caface_status one(void *ctx, size_t index, size_t worker, caface_error *e
     outcome *result = &j->outcomes[index];
     caface_status st;
 
+    (void)worker;
     if (cli_interrupted())
         return CAFACE_OK;
-    st = find(j, index, worker, result, err);
+    st = find(j, index, result, err);
     if (st)
         return st;
     pthread_mutex_lock(&j->lock);
@@ -268,8 +269,8 @@ static caface_status one(void *ctx, size_t index, size_t worker, caface_error *e
     return CAFACE_OK;
 }
 
-/* One detector for every worker; a single picture has one with all threads. */
-static caface_status open_detectors(job *j, caface_error *err)
+/* Pictures are searched side by side; a single picture has all threads. */
+static caface_status open_detector(job *j, caface_error *err)
 {
     const detect_options *o = j->o;
     cafi_detector_options d = {.min_face = (float)o->min_face,
@@ -280,14 +281,12 @@ static caface_status open_detectors(job *j, caface_error *err)
                                .threads = o->common.threads};
     size_t threads = o->common.threads ? o->common.threads : cafi_cpu_count();
     size_t workers = threads < j->count ? threads : j->count;
-    void *memory = NULL;
-    caface_status st = cafi_alloc(&memory, workers, sizeof *j->detectors, err);
+    caface_status st = CAFACE_OK;
 
-    j->detectors = memory;
     if (workers > 1)
         d.threads = 1;
-    for (; !st && j->workers < workers; j->workers += !st)
-        st = cafi_detector_open(&j->detectors[j->workers], o->detector, &d, err);
+    j->search_threads = d.threads;
+    st = cafi_detector_open(&j->detector, o->detector, &d, err);
     return st ? st : cafi_pool_new(&j->pool, workers, err);
 }
 
@@ -303,7 +302,7 @@ static caface_status prepare(job *j, caface_error *err)
         return st;
     j->count = cafi_sources_count(j->sources);
     (void)((st = cafi_alloc(&memory, j->count, sizeof *j->outcomes, err)) ||
-           (st = open_detectors(j, err)));
+           (st = open_detector(j, err)));
     j->outcomes = memory;
     if (!st && o->draw && mkdir(o->draw, 0777) != 0 && errno != EEXIST)
         st = cafi_fail(err, CAFACE_EIO, "%s: %s", o->draw, strerror(errno));
@@ -319,7 +318,7 @@ static caface_status work(job *j, caface_error *err)
     j->json.out = &j->text;
     j->failed_json.out = &j->failed;
     cafi_json_begin_object(&j->json, NULL);
-    cafi_json_string(&j->json, "detector", cafi_detector_family(j->detectors[0]));
+    cafi_json_string(&j->json, "detector", cafi_detector_family(j->detector));
     cafi_json_begin_array(&j->json, "images");
     cafi_json_begin_array(&j->failed_json, NULL);
     cli_progress_begin(&j->progress, "pictures", j->count,
@@ -336,9 +335,7 @@ static caface_status work(job *j, caface_error *err)
 static void clear(job *j)
 {
     cafi_pool_free(j->pool);
-    for (size_t i = 0; i < j->workers; i++)
-        cafi_detector_free(j->detectors[i]);
-    free(j->detectors);
+    cafi_detector_free(j->detector);
     for (size_t i = 0; j->outcomes && i < j->count; i++) {
         cafi_faces_free(&j->outcomes[i].faces);
         free(j->outcomes[i].failure);

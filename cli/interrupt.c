@@ -30,6 +30,12 @@ bool cli_interrupted(void)
     return noted != 0;
 }
 
+bool cli_interrupt_wish(void *ctx)
+{
+    (void)ctx;
+    return cli_interrupted();
+}
+
 void cli_interrupt_end(void)
 {
     handle(SIG_DFL);

@@ -11,6 +11,8 @@
 void cli_interrupt_begin(void);
 /* Was there one? For progress callbacks. Any thread. */
 bool cli_interrupted(void);
+/* The same for those that ask with a context, which is not looked at. */
+bool cli_interrupt_wish(void *ctx);
 /* Gives the signals their meaning back, and ends the program by the one that
  * was noted, if any. Call when everything is cleaned up. */
 void cli_interrupt_end(void);

@@ -90,6 +90,7 @@ typedef struct job {
     cafi_precision precision;
     cafi_encoder *encoder;
     caface_model *fusion;
+    cafi_detector *detector;
     cli_probe_options probing;
     cli_probe probe;
     cli_gallery gallery;
@@ -128,19 +129,7 @@ static caface_status open_models(job *j, caface_error *err)
 
 static caface_status check_fit(const job *j, caface_error *err)
 {
-    caface_model_info info;
-
-    if (!j->fusion)
-        return CAFACE_OK;
-    caface_model_get_info(j->fusion, &info);
-    if ((info.C && info.C != cafi_encoder_feature_size(j->encoder)) ||
-        info.S != cafi_encoder_style_size(j->encoder))
-        return cafi_fail(err, CAFACE_EMODEL,
-                         "the fusion model takes %zu features and %zu style channels, the backbone "
-                         "gives %zu and %zu",
-                         info.C, info.S, cafi_encoder_feature_size(j->encoder),
-                         cafi_encoder_style_size(j->encoder));
-    return CAFACE_OK;
+    return j->fusion ? caface_encoder_check_model(j->encoder, j->fusion, err) : CAFACE_OK;
 }
 
 static caface_status add_method(job *j, const char *name, caface_error *err)
@@ -179,6 +168,20 @@ static caface_status choose_methods(job *j, caface_error *err)
     return st;
 }
 
+/* One for the gallery and the probe; of a gallery picture the best face is taken
+ * whatever max_faces is. */
+static caface_status open_detector(job *j, caface_error *err)
+{
+    const compare_options *o = j->o;
+    const cafi_detector_options find = {.min_face = (float)o->min_face,
+                                        .score = (float)o->score,
+                                        .low_thresholds = o->low_thresholds,
+                                        .max_faces = o->max_faces,
+                                        .threads = o->common.threads};
+
+    return cafi_detector_open(&j->detector, o->detector, &find, err);
+}
+
 static caface_status make_folder(job *j, caface_error *err)
 {
     if (!j->o->output)
@@ -194,16 +197,12 @@ static void describe_probe(job *j)
     const compare_options *o = j->o;
 
     j->probing = (cli_probe_options){.path = o->probe,
-                                     .detector = o->detector,
-                                     .find = {.min_face = (float)o->min_face,
-                                              .score = (float)o->score,
-                                              .low_thresholds = o->low_thresholds,
-                                              .threads = o->common.threads},
+                                     .detector = j->detector,
                                      .video = {.every = o->every,
                                                .start = o->start,
                                                .duration = o->duration,
                                                .threads = o->common.threads,
-                                               .stop = cli_interrupted},
+                                               .stop = {cli_interrupt_wish, NULL}},
                                      .gallery = &j->gallery,
                                      .crops = o->output,
                                      .draw = o->draw,
@@ -220,15 +219,13 @@ static caface_status work(job *j, caface_error *err)
     cli_comparison *c = &j->comparison;
     caface_status st;
 
-    describe_probe(j);
     (void)((st = open_models(j, err)) || (st = check_fit(j, err)) ||
-           (st = choose_methods(j, err)) ||
-           (st = cli_gallery_open(&j->gallery, &o->gallery, o->detector, &p->find, j->encoder,
-                                  err)) ||
+           (st = choose_methods(j, err)) || (st = open_detector(j, err)) ||
+           (st = cli_gallery_open(&j->gallery, &o->gallery, j->detector, j->encoder, err)) ||
            (st = make_folder(j, err)));
     if (st)
         return st;
-    p->find.max_faces = o->max_faces; /* of the gallery the best face is taken in any case */
+    describe_probe(j);
     p->model = j->fusion;
     memcpy(p->methods, c->methods, sizeof p->methods);
     p->method_count = c->method_count;
@@ -321,6 +318,7 @@ static int run(void *arg)
     cli_gallery_clear(&j.gallery);
     cafi_encoder_free(j.encoder);
     caface_model_free(j.fusion);
+    cafi_detector_free(j.detector);
     cli_interrupt_end();
     return status;
 }

@@ -74,7 +74,7 @@ static caface_status encode_picture(opening *o, const char *path, uint8_t *crop,
     if (st)
         return st;
     view = cafi_image_view(&o->image);
-    st = cafi_detector_run(o->detector, &view, &o->faces, err);
+    st = cafi_detector_run(o->detector, &view, CAFI_OWN_THREADS, &o->faces, err);
     if (!st && o->faces.count == 0)
         return cafi_fail(err, CAFACE_EINVAL, "%s: no face is found in this gallery picture", path);
     (void)(st || (st = cafi_align_face(crop, &view, o->faces.items[0].landmark, err)) ||
@@ -132,11 +132,13 @@ static void normalise(cli_gallery *g, size_t C)
     }
 }
 
-caface_status cli_gallery_open(cli_gallery *gallery, const cli_list *entries, const char *detector,
-                               const cafi_detector_options *find, cafi_encoder *encoder,
-                               caface_error *err)
+caface_status cli_gallery_open(cli_gallery *gallery, const cli_list *entries,
+                               cafi_detector *detector, cafi_encoder *encoder, caface_error *err)
 {
-    opening o = {.gallery = gallery, .encoder = encoder, .C = cafi_encoder_feature_size(encoder)};
+    opening o = {.gallery = gallery,
+                 .detector = detector,
+                 .encoder = encoder,
+                 .C = cafi_encoder_feature_size(encoder)};
     void *items = NULL;
     size_t height = 0, width = 0;
     caface_status st = CAFACE_OK;
@@ -149,13 +151,11 @@ caface_status cli_gallery_open(cli_gallery *gallery, const cli_list *entries, co
                          CAFI_CROP_SIDE, CAFI_CROP_SIDE);
     (void)((st = cafi_alloc(&items, entries->count, sizeof *gallery->items, err)) ||
            (st = cafi_alloc_f32(&o.feature, o.C, 1, err)) ||
-           (st = cafi_alloc_f32(&o.style, cafi_encoder_style_size(encoder), 2, err)) ||
-           (st = cafi_detector_open(&o.detector, detector, find, err)));
+           (st = cafi_alloc_f32(&o.style, cafi_encoder_style_size(encoder), 2, err)));
     gallery->items = items;
     for (size_t i = 0; !st && i < entries->count; i++)
         st = add_entry(&o, entries->items[i], err);
     normalise(gallery, o.C);
-    cafi_detector_free(o.detector);
     cafi_faces_free(&o.faces);
     cafi_image_clear(&o.image);
     free(o.feature);

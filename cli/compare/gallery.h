@@ -25,9 +25,8 @@ typedef struct cli_gallery {
 /* entries: [NAME=]IMAGE; without a name the file's, less its suffix; a name
  * given again adds a picture to the identity. The best face of each picture is
  * taken. EINVAL: a picture without a face. */
-caface_status cli_gallery_open(cli_gallery *gallery, const cli_list *entries, const char *detector,
-                               const cafi_detector_options *find, cafi_encoder *encoder,
-                               caface_error *err);
+caface_status cli_gallery_open(cli_gallery *gallery, const cli_list *entries,
+                               cafi_detector *detector, cafi_encoder *encoder, caface_error *err);
 void cli_gallery_clear(cli_gallery *gallery);
 
 /* Cosine of two vectors; 0 when one has no length. */

@@ -290,17 +290,16 @@ static caface_status annotate(follow *f, cafi_frame *frame, const cafi_sighting 
     return st ? st : cafi_annotator_add(p->annotator, frame, p->marks, count, err);
 }
 
-static caface_status take_frame(void *ctx, cafi_frame *frame, const cafi_sighting *faces,
-                                size_t count, caface_error *err)
+static caface_status take_frame(void *ctx, const cafi_done_frame *done, caface_error *err)
 {
     follow *f = ctx;
     caface_status st = CAFACE_OK;
 
-    for (size_t i = 0; !st && i < count; i++)
-        if (faces[i].track)
-            st = add_face(f, frame, &faces[i], err);
+    for (size_t i = 0; !st && i < done->count; i++)
+        if (done->faces[i].track)
+            st = add_face(f, done->frame, &done->faces[i], err);
     if (!st && f->probe->annotator)
-        st = annotate(f, frame, faces, count, err);
+        st = annotate(f, done->frame, done->faces, done->count, err);
     if (!st)
         st = end_tracks(f, false, err);
     f->probe->frames++;
@@ -317,13 +316,10 @@ static caface_status run_probe(follow *f, cafi_video *video, cafi_encoder *encod
     cafi_pipeline_options o = {.reader = read_frame,
                                .source = video,
                                .detector = options->detector,
-                               .find = options->find,
                                .encoder = encoder,
                                .track = &options->track,
                                .keep_pixels = options->draw != NULL,
-                               .threads = options->threads,
-                               .taker = take_frame,
-                               .ctx = f};
+                               .threads = options->threads};
     caface_status st = CAFACE_OK;
 
     if (options->draw)
@@ -331,7 +327,8 @@ static caface_status run_probe(follow *f, cafi_video *video, cafi_encoder *encod
                                  cafi_video_info(video).rate / (double)options->video.every,
                                  options->threads, err);
     (void)(st || (st = open_crops(p, err)) || (st = cafi_alloc_f32(&f->template, p->C, 1, err)) ||
-           (st = cafi_pipeline_run(&p->result, &o, 0, err)) || (st = end_tracks(f, true, err)));
+           (st = cafi_pipeline_run(&p->result, &o, take_frame, f, err)) ||
+           (st = end_tracks(f, true, err)));
     if (!st && p->crops && fflush(p->crops) != 0)
         st = cafi_fail(err, CAFACE_EIO, "%s: cannot be written: %s", options->crops,
                        strerror(errno));

@@ -37,8 +37,7 @@ typedef struct cli_track {
 
 typedef struct cli_probe_options {
     const char *path; /* video, folder, address, device, "-" */
-    const char *detector;
-    cafi_detector_options find;
+    cafi_detector *detector;
     cafi_video_options video;
     cafi_track_options track;
     const cli_gallery *gallery;

@@ -94,6 +94,7 @@ typedef struct job {
     cafi_ranges *ranges;
     cafi_encoder *encoder;
     caface_model *fusion;
+    cafi_detector *detector;
     cafi_sources *sources;
     cafi_encode_result result;
     cafi_buf command;
@@ -147,6 +148,7 @@ static caface_status make_encoder(job *j, caface_error *err)
     const encode_options *o = j->o;
     cafi_encoder_options e = {.precision = j->precision,
                               .low_memory = o->low_memory,
+                              .flip = o->flip,
                               .batch = o->batch,
                               .threads = o->common.threads,
                               .taps = o->input.taps.items,
@@ -211,16 +213,11 @@ static caface_status work_faces(job *j, caface_error *err)
 {
     const encode_options *o = j->o;
     cli_faces_params p = {.inputs = &o->common.args,
-                          .detector = o->detector,
-                          .find = {.min_face = (float)o->min_face,
-                                   .max_faces = o->max_faces,
-                                   .score = (float)o->score,
-                                   .low_thresholds = o->low_thresholds},
                           .video = {.every = o->every,
                                     .start = o->start,
                                     .duration = o->duration,
                                     .threads = o->common.threads,
-                                    .stop = cli_interrupted},
+                                    .stop = {cli_interrupt_wish, NULL}},
                           .centre = o->centre,
                           .output = o->output,
                           .draw = o->draw,
@@ -228,13 +225,18 @@ static caface_status work_faces(job *j, caface_error *err)
                           .compact = o->compact,
                           .threads = o->common.threads,
                           .quiet = o->common.quiet};
+    const cafi_detector_options find = {.min_face = (float)o->min_face,
+                                        .max_faces = o->max_faces,
+                                        .score = (float)o->score,
+                                        .low_thresholds = o->low_thresholds};
     caface_status st = make_encoder(j, err);
 
-    if (st)
+    if (st || (st = cafi_detector_open(&j->detector, o->detector, &find, err)))
         return st;
     describe(j);
     if (j->command.failed)
         return cafi_fail_memory(err, j->command.size);
+    p.detector = j->detector;
     p.command = j->command.data;
     p.encoder = j->encoder;
     p.fusion = j->fusion;
@@ -246,7 +248,6 @@ static caface_status work(job *j, caface_error *err)
 {
     const encode_options *o = j->o;
     cafi_encode_options e = {.output = o->output,
-                             .flip = o->flip,
                              .resume = o->resume,
                              .precision = o->precision,
                              .threads = o->common.threads,
@@ -332,6 +333,7 @@ static void release(job *j)
     cafi_ranges_free(j->ranges);
     cafi_network_clear(&j->network);
     caface_model_free(j->fusion);
+    cafi_detector_free(j->detector);
     cafi_sources_free(j->sources);
     cafi_buf_free(&j->command);
 }

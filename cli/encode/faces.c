@@ -135,13 +135,14 @@ static caface_status annotate(job *j, cafi_frame *frame, const cafi_sighting *fa
     return st ? st : cafi_annotator_add(j->annotator, frame, j->marks, count, err);
 }
 
-static caface_status take_frame(void *ctx, cafi_frame *frame, const cafi_sighting *faces,
-                                size_t count, caface_error *err)
+static caface_status take_frame(void *ctx, const cafi_done_frame *done, caface_error *err)
 {
     job *j = ctx;
+    cafi_frame *frame = done->frame;
+    const cafi_sighting *faces = done->faces;
     caface_status st = CAFACE_OK;
 
-    for (size_t i = 0; !st && i < count; i++) {
+    for (size_t i = 0; !st && i < done->count; i++) {
         if (!j->photos && faces[i].track == 0)
             continue; /* too faint to belong to anybody */
         st = append_row(j, frame, &faces[i], err);
@@ -149,7 +150,7 @@ static caface_status take_frame(void *ctx, cafi_frame *frame, const cafi_sightin
             st = cafi_track_log_add(j->log, j->path, frame, &faces[i], err);
     }
     if (!st && j->annotator)
-        st = annotate(j, frame, faces, count, err);
+        st = annotate(j, frame, faces, done->count, err);
     if (!st && !j->photos)
         st = cafi_track_log_step(j->log, j->track.gap, err);
     cli_progress_update(&j->progress, ++j->frames);
@@ -164,12 +165,10 @@ static caface_status run_pipeline(job *j, cafi_pipeline_options *o, caface_error
     caface_status st;
 
     o->detector = j->p->detector;
-    o->find = j->p->find;
     o->encoder = j->p->encoder;
     o->threads = j->p->threads;
-    o->taker = take_frame;
-    o->ctx = j;
-    st = cafi_pipeline_run(&result, o, j->last_template, err);
+    o->first_track = j->last_template;
+    st = cafi_pipeline_run(&result, o, take_frame, j, err);
     j->result->images += result.frames;
     j->result->stopped = j->result->stopped || result.stopped || cli_interrupted();
     if (o->track)
@@ -264,18 +263,15 @@ static caface_status begin(job *j, caface_error *err)
                               .columns = columns,
                               .column_count = j->p->centre ? COLUMNS : COLUMNS - 1};
     caface_model_info info = {0};
-    caface_status st;
+    caface_status st = CAFACE_OK;
 
     j->C = cafi_encoder_feature_size(j->p->encoder);
     j->S = cafi_encoder_style_size(j->p->encoder);
     cafi_track_defaults(&j->track);
     if (j->p->fusion) {
         caface_model_get_info(j->p->fusion, &info);
-        if ((info.C && info.C != j->C) || info.S != j->S)
-            return cafi_fail(err, CAFACE_EMODEL,
-                             "the fusion model takes %zu features and %zu style channels, the "
-                             "backbone gives %zu and %zu",
-                             info.C, info.S, j->C, j->S);
+        if ((st = cafi_encoder_fits(j->p->encoder, &info, err)))
+            return st;
     }
     j->E = j->p->compact ? info.compact : 0;
     layout.C = j->C;

@@ -10,8 +10,7 @@
 
 typedef struct cli_faces_params {
     const cli_list *inputs; /* photographs, folders and lists of them, videos */
-    const char *detector;
-    cafi_detector_options find;
+    cafi_detector *detector;
     cafi_video_options video;
     bool centre; /* a photograph without a face gives its middle */
     const char *output;

@@ -54,7 +54,7 @@ caface_status eval_images_open(eval_images **out, const eval_images_options *opt
                                const cli_list *models, const cli_common *common, size_t *backbone,
                                caface_error *err)
 {
-    cafi_encoder_options encoder = {.threads = common->threads};
+    cafi_encoder_options encoder = {.threads = common->threads, .flip = options->flip};
     eval_images *e = NULL;
     caface_status st = CAFI_NEW(&e, 1, err);
 
@@ -84,17 +84,7 @@ void eval_images_free(eval_images *e)
 
 caface_status eval_images_check(const eval_images *e, const caface_model *fusion, caface_error *err)
 {
-    size_t C = cafi_encoder_feature_size(e->encoder);
-    size_t S = cafi_encoder_style_size(e->encoder);
-    caface_model_info info;
-
-    caface_model_get_info(fusion, &info);
-    if ((info.C && info.C != C) || info.S != S)
-        return cafi_fail(err, CAFACE_EMODEL,
-                         "the fusion model takes %zu features and %zu style channels, the backbone "
-                         "gives %zu and %zu",
-                         info.C, info.S, C, S);
-    return CAFACE_OK;
+    return caface_encoder_check_model(e->encoder, fusion, err);
 }
 
 static bool on_progress(void *ctx, size_t done, size_t total)
@@ -135,7 +125,6 @@ static caface_status encode_list(eval_images *e, const cafi_landmark_list *list,
                                  const char *command, caface_error *err)
 {
     const cafi_encode_options options = {.output = e->set,
-                                         .flip = e->o->flip,
                                          .resume = true,
                                          .precision = e->o->precision,
                                          .command = command,

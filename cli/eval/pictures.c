@@ -19,7 +19,6 @@ typedef struct job {
     cafi_pool *pool;
     size_t height, width;
     uint8_t *crops;              /* [BATCH][height][width][3] */
-    float *mirrored;             /* [BATCH][C], with flip */
     size_t first;                /* of the batch */
     eval_bad_picture bad[BATCH]; /* error "": none */
     eval_bin out;
@@ -70,21 +69,6 @@ static caface_status decode_task(void *ctx, size_t index, size_t worker, caface_
     return st == CAFACE_ENOMEM ? cafi_fail(err, st, "%s", why.message) : CAFACE_OK;
 }
 
-static void mirror_crops(job *j, size_t n)
-{
-    for (size_t row = 0; row < n * j->height; row++) {
-        uint8_t *pixel = j->crops + row * j->width * 3;
-
-        for (size_t a = 0, b = j->width - 1; a < b; a++, b--)
-            for (size_t c = 0; c < 3; c++) {
-                uint8_t swap = pixel[a * 3 + c];
-
-                pixel[a * 3 + c] = pixel[b * 3 + c];
-                pixel[b * 3 + c] = swap;
-            }
-    }
-}
-
 static caface_status keep_bad(job *j, size_t n, caface_error *err)
 {
     eval_bin *o = &j->out;
@@ -104,7 +88,7 @@ static caface_status keep_bad(job *j, size_t n, caface_error *err)
     return st;
 }
 
-static caface_status encode_batch(job *j, size_t n, bool flip, caface_error *err)
+static caface_status encode_batch(job *j, size_t n, caface_error *err)
 {
     size_t C = j->out.C;
     float *features = j->out.features + j->first * C;
@@ -112,12 +96,6 @@ static caface_status encode_batch(job *j, size_t n, bool flip, caface_error *err
 
     if (!st)
         st = cafi_encoder_run(j->encoder, j->crops, n, features, NULL, err);
-    if (!st && flip) {
-        mirror_crops(j, n);
-        st = cafi_encoder_run(j->encoder, j->crops, n, j->mirrored, NULL, err);
-        for (size_t i = 0; !st && i < n * C; i++)
-            features[i] += j->mirrored[i];
-    }
     return st ? st : keep_bad(j, n, err);
 }
 
@@ -132,17 +110,15 @@ static caface_status allocate(job *j, caface_error *err)
     o->C = cafi_encoder_feature_size(j->encoder);
     if (!cafi_mul_size(j->height, j->width, &bytes) || !cafi_mul_size(bytes, 3, &bytes))
         return cafi_fail_memory(err, bytes);
-    if ((st = cafi_alloc(&j->crops, BATCH, bytes, err)) ||
-        (st = cafi_alloc_f32(&j->mirrored, BATCH, o->C, err)))
-        return st;
-    return cafi_alloc_f32(&o->features, o->rows, o->C, err);
+    st = cafi_alloc(&j->crops, BATCH, bytes, err);
+    return st ? st : cafi_alloc_f32(&o->features, o->rows, o->C, err);
 }
 
 caface_status eval_encode_bin(eval_bin *out, const cafi_pair_bin *bin, const char *path,
                               const cli_list *models, bool flip, const cli_common *common,
                               caface_error *err)
 {
-    const cafi_encoder_options encoder = {.threads = common->threads};
+    const cafi_encoder_options encoder = {.threads = common->threads, .flip = flip};
     job j = {.bin = bin};
     cli_progress progress;
     size_t which = 0;
@@ -156,7 +132,7 @@ caface_status eval_encode_bin(eval_bin *out, const cafi_pair_bin *bin, const cha
     for (; !st && j.first < j.out.rows; j.first += BATCH) {
         size_t n = j.out.rows - j.first < BATCH ? j.out.rows - j.first : BATCH;
 
-        st = encode_batch(&j, n, flip, err);
+        st = encode_batch(&j, n, err);
         cli_progress_update(&progress, j.first + n);
     }
     cli_progress_end(&progress);
@@ -166,7 +142,6 @@ caface_status eval_encode_bin(eval_bin *out, const cafi_pair_bin *bin, const cha
     cafi_encoder_free(j.encoder);
     cafi_pool_free(j.pool);
     free(j.crops);
-    free(j.mirrored);
     if (!st) {
         *out = j.out;
         return CAFACE_OK;

@@ -27,7 +27,7 @@ typedef struct eval_bin {
 } eval_bin;
 
 /* Features of all pictures of a pair set. Crops must have the size that the
- * network takes. flip adds the features of the mirror images. EFORMAT: no
+ * network takes. flip: the mean with the mirror images. EFORMAT: no
  * picture can be used; names path and the first. EUNSUPPORTED: no part for
  * pictures in this build. On any error out is empty. */
 caface_status eval_encode_bin(eval_bin *out, const cafi_pair_bin *bin, const char *path,

@@ -4,11 +4,16 @@
 #define CAFACE_CAFACE_H
 
 #include "caface/batch.h"
+#include "caface/detector.h"
+#include "caface/encoder.h"
 #include "caface/eval.h"
 #include "caface/features.h"
+#include "caface/image.h"
 #include "caface/model.h"
 #include "caface/set.h"
 #include "caface/status.h"
+#include "caface/tracker.h"
 #include "caface/version.h"
+#include "caface/video.h"
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "faces/resample.h"
+#include "media/shared_image.h"
 
 const cafi_point cafi_template[CAFI_LANDMARKS] = {
     {38.2946f, 51.6963f}, {73.5318f, 51.5014f}, {56.0252f, 71.7366f},
@@ -142,4 +143,33 @@ caface_status cafi_align_centre(uint8_t *crop, const cafi_view *picture, caface_
                 whole[((row + margin) * CENTRE_WHOLE + margin) * 3 + i];
     free(whole);
     return CAFACE_OK;
+}
+
+/* ---- the public side (caface/detector.h) ------------------------------------- */
+
+caface_status caface_align(const caface_image *image, const caface_point *landmark, uint8_t *crop,
+                           caface_error *err)
+{
+    cafi_similarity_map map;
+    cafi_view view;
+    caface_status st = CAFACE_OK;
+
+    if (!image || !landmark || !crop)
+        return cafi_fail(err, CAFACE_EINVAL, "align: null argument");
+    if ((st = cafi_align_map(&map, landmark, err)) ||
+        (st = cafi_shared_image_view(image, &view, err)))
+        return st;
+    cafi_align_warp(crop, &view, &map);
+    return CAFACE_OK;
+}
+
+caface_status caface_align_center(const caface_image *image, uint8_t *crop, caface_error *err)
+{
+    cafi_view view;
+    caface_status st = CAFACE_OK;
+
+    if (!image || !crop)
+        return cafi_fail(err, CAFACE_EINVAL, "align_center: null argument");
+    st = cafi_shared_image_view(image, &view, err);
+    return st ? st : cafi_align_centre(crop, &view, err);
 }

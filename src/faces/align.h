@@ -6,7 +6,7 @@
 #include "faces/box.h"
 #include "media/view.h"
 
-#define CAFI_CROP_SIDE 112
+#define CAFI_CROP_SIDE CAFACE_CROP_SIDE
 #define CAFI_CROP_BYTES ((size_t)CAFI_CROP_SIDE * CAFI_CROP_SIDE * 3)
 
 /* Where the landmarks stand in an aligned crop. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/sized.h"
 
 caface_status cafi_faces_add(cafi_faces *faces, const cafi_face *face, caface_error *err)
 {
@@ -184,4 +185,54 @@ bool cafi_face_is_sound(const cafi_face *face)
     for (int i = 0; i < CAFI_LANDMARKS; i++)
         sound = sound && isfinite(face->landmark[i].x) && isfinite(face->landmark[i].y);
     return sound;
+}
+
+/* ---- the public side (caface/detector.h) ------------------------------------- */
+
+caface_status caface_faces_new(caface_faces **out, caface_error *err)
+{
+    if (!out)
+        return cafi_fail(err, CAFACE_EINVAL, "faces_new: null argument");
+    return CAFI_NEW(out, 1, err);
+}
+
+void caface_faces_free(caface_faces *faces)
+{
+    if (faces)
+        cafi_faces_free(faces);
+    free(faces);
+}
+
+size_t caface_faces_count(const caface_faces *faces)
+{
+    return faces ? faces->count : 0;
+}
+
+const caface_face *caface_faces_at(const caface_faces *faces, size_t index)
+{
+    return faces && index < faces->count ? &faces->items[index] : NULL;
+}
+
+caface_status caface_faces_add_sized(caface_faces *faces, const caface_face *face, size_t size,
+                                     caface_error *err)
+{
+    caface_face own = {.score = 0.0f};
+    caface_status st = CAFACE_OK;
+
+    if (!faces || !face)
+        return cafi_fail(err, CAFACE_EINVAL, "faces_add: null argument");
+    if ((st = cafi_sized_in(&own, sizeof own, face, size, sizeof own, "faces_add", err)))
+        return st;
+    if (!cafi_face_is_sound(&own) || !(own.score >= 0.0f && own.score <= 1.0f))
+        return cafi_fail(err, CAFACE_EINVAL,
+                         "faces_add: face %zu has a number that is not finite, a score outside of "
+                         "0..1 or a box without extent",
+                         faces->count);
+    return cafi_faces_add(faces, &own, err);
+}
+
+void caface_faces_clear(caface_faces *faces)
+{
+    if (faces)
+        faces->count = 0;
 }

@@ -6,27 +6,16 @@
 #include <stddef.h>
 
 #include "base/status.h"
+#include "caface/detector.h"
 
-#define CAFI_LANDMARKS 5
+#define CAFI_LANDMARKS CAFACE_LANDMARKS
 
-typedef struct cafi_box {
-    float x1, y1, x2, y2; /* pixels of the picture; may stick out of it */
-} cafi_box;
-
-typedef struct cafi_point {
-    float x, y;
-} cafi_point;
-
-/* Landmarks in the order of the alignment template: the eye on the left of the
- * picture, the other eye, the nose, the two corners of the mouth. */
-typedef struct cafi_face {
-    cafi_box box;
-    float score; /* 0..1 */
-    cafi_point landmark[CAFI_LANDMARKS];
-} cafi_face;
+typedef caface_box cafi_box;
+typedef caface_point cafi_point;
+typedef caface_face cafi_face;
 
 /* A list that grows. Zero-initialise; free with cafi_faces_free. */
-typedef struct cafi_faces {
+typedef struct caface_faces {
     cafi_face *items;
     size_t count, capacity;
 } cafi_faces;

@@ -1,24 +1,41 @@
 #include "faces/detector.h"
 
 #include <math.h>
+#include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "base/mem.h"
+#include "base/sized.h"
 #include "faces/detect_mtcnn.h"
 #include "faces/detect_shot.h"
 #include "faces/resample.h"
+#include "files/mapped.h"
+#include "media/shared_image.h"
 
 #define DEFAULT_MIN_FACE 20.0f
 
-struct cafi_detector {
-    cafi_detector_options options;
-    cafi_mtcnn mtcnn;
+/* What one search works with: networks made ready, and their buffers. */
+typedef struct searcher {
+    struct searcher *next; /* among those that are idle */
+    size_t threads;
     cafi_mtcnn_detector *cascade;
-    cafi_onnx_file *file;
-    cafi_bundle *bundle;
-    cafi_shot_family family;
+    cafi_onnx_file *file; /* building a graph for another size writes into it */
     cafi_shot_detector *shot;
+} searcher;
+
+struct caface_detector {
+    cafi_detector_options options;
+    char *path;
+    bool is_cascade;
+    cafi_shot_family family; /* of any other */
+    /* what searchers borrow; the one that the family needs */
+    cafi_mtcnn mtcnn;
+    cafi_bundle *bundle;
+    cafi_mapped onnx;
+    pthread_mutex_t lock; /* of idle */
+    searcher *idle;
 };
 
 static caface_status check_options(cafi_detector_options *o, caface_error *err)
@@ -32,89 +49,163 @@ static caface_status check_options(cafi_detector_options *o, caface_error *err)
     if (!(o->score >= 0.0f && o->score < 1.0f))
         return cafi_fail(err, CAFACE_EINVAL, "a least score of %g, it is from 0 to below 1",
                          (double)o->score);
+    if (o->threads > CAFI_MAX_THREADS)
+        return cafi_fail(err, CAFACE_EINVAL, "%zu threads, at most %d", o->threads,
+                         CAFI_MAX_THREADS);
     return CAFACE_OK;
 }
 
-static caface_status open_cascade(cafi_detector *d, const char *path, caface_error *err)
+/* ---- searchers ------------------------------------------------------------- */
+
+static void free_searcher(searcher *s)
+{
+    cafi_mtcnn_detector_free(s->cascade);
+    cafi_shot_detector_free(s->shot);
+    cafi_onnx_close(s->file);
+    free(s);
+}
+
+static caface_status open_cascade(const caface_detector *d, searcher *s, caface_error *err)
 {
     cafi_mtcnn_options o = {d->options.min_face, {0.6f, 0.7f, 0.9f}};
-    caface_status st = cafi_mtcnn_open(&d->mtcnn, path, err);
 
     for (int i = 0; d->options.low_thresholds && i < CAFI_MTCNN_STAGES; i++)
         o.threshold[i] = 0.5f;
     if (d->options.score > 0.0f)
         o.threshold[CAFI_ONET] = d->options.score;
-    return st ? st : cafi_mtcnn_detector_new(&d->cascade, &d->mtcnn, &o, d->options.threads, err);
+    return cafi_mtcnn_detector_new(&s->cascade, &d->mtcnn, &o, s->threads, err);
 }
 
-static caface_status open_shot(cafi_detector *d, caface_error *err)
+static caface_status open_shot(const caface_detector *d, searcher *s, caface_error *err)
 {
     cafi_shot_options o = cafi_shot_defaults(d->family);
+    caface_status st = CAFACE_OK;
 
     if (d->options.low_thresholds)
         return cafi_fail(err, CAFACE_EINVAL, "low thresholds are MTCNN's; give a least score");
     if (d->options.score > 0.0f)
         o.threshold = d->options.score;
-    return cafi_shot_detector_new(&d->shot, d->family, d->file, d->bundle, &o, d->options.threads,
-                                  err);
+    if (!d->bundle)
+        st = cafi_onnx_parse(&s->file, d->path, d->onnx.data, d->onnx.size, err);
+    return st ? st
+              : cafi_shot_detector_new(&s->shot, d->family, s->file, d->bundle, &o, s->threads,
+                                       err);
 }
 
-static caface_status open_onnx(cafi_detector *d, const char *path, caface_error *err)
+static caface_status new_searcher(searcher **out, const caface_detector *d, size_t threads,
+                                  caface_error *err)
 {
-    caface_status st = cafi_onnx_open(&d->file, path, err);
+    searcher *s = NULL;
+    caface_status st = CAFI_NEW(&s, 1, err);
 
+    *out = NULL;
     if (st)
         return st;
-    if (!cafi_shot_recognise(d->file, &d->family))
-        return cafi_fail(err, CAFACE_EMODEL,
-                         "%s: its %zu outputs are those of neither YuNet nor SCRFD", path,
-                         d->file->output_count);
-    return open_shot(d, err);
+    s->threads = threads;
+    st = d->is_cascade ? open_cascade(d, s, err) : open_shot(d, s, err);
+    if (st) {
+        free_searcher(s);
+        return st;
+    }
+    *out = s;
+    return CAFACE_OK;
 }
 
-static caface_status open_tensors(cafi_detector *d, const char *path, caface_error *err)
+/* An idle searcher with so many threads, or a new one. */
+static caface_status take_searcher(searcher **out, caface_detector *d, size_t threads,
+                                   caface_error *err)
 {
-    caface_status st = cafi_bundle_open(&d->bundle, path, err);
+    searcher **at = &d->idle;
+
+    pthread_mutex_lock(&d->lock);
+    while (*at && (*at)->threads != threads)
+        at = &(*at)->next;
+    *out = *at;
+    if (*at)
+        *at = (*at)->next;
+    pthread_mutex_unlock(&d->lock);
+    return *out ? CAFACE_OK : new_searcher(out, d, threads, err);
+}
+
+static void give_back(caface_detector *d, searcher *s)
+{
+    pthread_mutex_lock(&d->lock);
+    s->next = d->idle;
+    d->idle = s;
+    pthread_mutex_unlock(&d->lock);
+}
+
+/* ---- opening --------------------------------------------------------------- */
+
+static caface_status open_onnx(caface_detector *d, caface_error *err)
+{
+    cafi_onnx_file *file = NULL;
+    caface_status st = cafi_mapped_open(&d->onnx, d->path, err);
+
+    if (st)
+        return cafi_prefix(err, st, d->path);
+    if ((st = cafi_onnx_parse(&file, d->path, d->onnx.data, d->onnx.size, err)))
+        return st;
+    if (!cafi_shot_recognise(file, &d->family))
+        st = cafi_fail(err, CAFACE_EMODEL,
+                       "%s: its %zu outputs are those of neither YuNet nor SCRFD", d->path,
+                       file->output_count);
+    cafi_onnx_close(file);
+    return st;
+}
+
+static caface_status open_tensors(caface_detector *d, caface_error *err)
+{
+    caface_status st = cafi_bundle_open(&d->bundle, d->path, err);
 
     if (st)
         return st;
     if (cafi_mtcnn_is(d->bundle)) {
         cafi_bundle_close(d->bundle);
         d->bundle = NULL;
-        return open_cascade(d, path, err);
+        d->is_cascade = true;
+        return cafi_mtcnn_open(&d->mtcnn, d->path, err);
     }
-    if (!cafi_retinaface_is(d->bundle))
-        return cafi_fail(err, CAFACE_EMODEL,
-                         "%s: its tensors are those of no detector (MTCNN, RetinaFace)", path);
     d->family = CAFI_RETINAFACE;
-    return open_shot(d, err);
+    return cafi_retinaface_is(d->bundle)
+               ? CAFACE_OK
+               : cafi_fail(err, CAFACE_EMODEL,
+                           "%s: its tensors are those of no detector (MTCNN, RetinaFace)", d->path);
+}
+
+static caface_status open_path(caface_detector *d, caface_error *err)
+{
+    struct stat info;
+
+    if (stat(d->path, &info) == 0 && S_ISDIR(info.st_mode)) {
+        d->is_cascade = true;
+        return cafi_mtcnn_open(&d->mtcnn, d->path, err);
+    }
+    return cafi_onnx_is(d->path) ? open_onnx(d, err) : open_tensors(d, err);
 }
 
 caface_status cafi_detector_open(cafi_detector **out, const char *path,
                                  const cafi_detector_options *options, caface_error *err)
 {
-    struct stat info;
-    cafi_detector *d = NULL;
-    void *memory = NULL;
-    caface_status st = cafi_alloc(&memory, 1, sizeof *d, err);
+    caface_detector *d = NULL;
+    searcher *first = NULL;
+    caface_status st = CAFI_NEW(&d, 1, err);
 
     *out = NULL;
     if (st)
         return st;
-    d = memory;
     if (options)
         d->options = *options;
-    st = check_options(&d->options, err);
-    if (!st && stat(path, &info) == 0 && S_ISDIR(info.st_mode))
-        st = open_cascade(d, path, err);
-    else if (!st && cafi_onnx_is(path))
-        st = open_onnx(d, path, err);
-    else if (!st)
-        st = open_tensors(d, path, err);
+    d->onnx.fd = -1;
+    pthread_mutex_init(&d->lock, NULL);
+    /* The first searcher is made now, so that a bad file is known at once. */
+    (void)((st = check_options(&d->options, err)) || (st = cafi_strdup(&d->path, path, err)) ||
+           (st = open_path(d, err)) || (st = new_searcher(&first, d, d->options.threads, err)));
     if (st) {
         cafi_detector_free(d);
         return st;
     }
+    give_back(d, first);
     *out = d;
     return CAFACE_OK;
 }
@@ -123,11 +214,15 @@ void cafi_detector_free(cafi_detector *d)
 {
     if (!d)
         return;
-    cafi_mtcnn_detector_free(d->cascade);
-    cafi_shot_detector_free(d->shot);
+    for (searcher *s = d->idle, *next = NULL; s; s = next) {
+        next = s->next;
+        free_searcher(s);
+    }
     cafi_mtcnn_clear(&d->mtcnn);
-    cafi_onnx_close(d->file);
     cafi_bundle_close(d->bundle);
+    cafi_mapped_close(&d->onnx);
+    pthread_mutex_destroy(&d->lock);
+    free(d->path);
     free(d);
 }
 
@@ -136,17 +231,19 @@ const char *cafi_detector_family(const cafi_detector *d)
     static const char *const names[] = {
         [CAFI_YUNET] = "yunet", [CAFI_SCRFD] = "scrfd", [CAFI_RETINAFACE] = "retinaface"};
 
-    return d->cascade ? "mtcnn" : names[d->family];
+    return d->is_cascade ? "mtcnn" : names[d->family];
 }
 
-static caface_status run_family(cafi_detector *d, const cafi_view *picture, cafi_faces *faces,
+/* ---- searching ------------------------------------------------------------- */
+
+static caface_status run_family(searcher *s, const cafi_view *picture, cafi_faces *faces,
                                 caface_error *err)
 {
-    return d->cascade ? cafi_mtcnn_detect(d->cascade, picture, faces, err)
-                      : cafi_shot_detect(d->shot, picture, faces, err);
+    return s->cascade ? cafi_mtcnn_detect(s->cascade, picture, faces, err)
+                      : cafi_shot_detect(s->shot, picture, faces, err);
 }
 
-static caface_status run_reduced(cafi_detector *d, const cafi_view *picture, double scale,
+static caface_status run_reduced(searcher *s, const cafi_view *picture, double scale,
                                  cafi_faces *faces, caface_error *err)
 {
     size_t width = (size_t)fmax(1.0, rint((double)picture->width * scale));
@@ -160,7 +257,7 @@ static caface_status run_reduced(cafi_detector *d, const cafi_view *picture, dou
     if (st)
         return st;
     small.rgb = rgb;
-    st = run_family(d, &small, faces, err);
+    st = run_family(s, &small, faces, err);
     for (size_t i = 0; i < faces->count; i++) {
         cafi_face *f = &faces->items[i];
 
@@ -175,17 +272,22 @@ static caface_status run_reduced(cafi_detector *d, const cafi_view *picture, dou
     return st;
 }
 
-caface_status cafi_detector_run(cafi_detector *d, const cafi_view *picture, cafi_faces *faces,
-                                caface_error *err)
+caface_status cafi_detector_run(cafi_detector *d, const cafi_view *picture, size_t threads,
+                                cafi_faces *faces, caface_error *err)
 {
     double longer = fmax((double)picture->width, (double)picture->height);
     double scale = (double)d->options.max_side / longer;
+    searcher *s = NULL;
     size_t kept = 0;
-    caface_status st;
+    caface_status st =
+        take_searcher(&s, d, threads == CAFI_OWN_THREADS ? d->options.threads : threads, err);
 
     faces->count = 0;
-    st = scale < 1.0 ? run_reduced(d, picture, scale, faces, err)
-                     : run_family(d, picture, faces, err);
+    if (st)
+        return st;
+    st = scale < 1.0 ? run_reduced(s, picture, scale, faces, err)
+                     : run_family(s, picture, faces, err);
+    give_back(d, s);
     if (st) {
         faces->count = 0;
         return st;
@@ -193,10 +295,59 @@ caface_status cafi_detector_run(cafi_detector *d, const cafi_view *picture, cafi
     for (size_t i = 0; i < faces->count; i++) {
         const cafi_box *b = &faces->items[i].box;
 
-        if (d->cascade || 2.0f * fmaxf(b->x2 - b->x1, b->y2 - b->y1) >= d->options.min_face)
+        if (d->is_cascade || 2.0f * fmaxf(b->x2 - b->x1, b->y2 - b->y1) >= d->options.min_face)
             faces->items[kept++] = faces->items[i];
     }
     faces->count =
         d->options.max_faces && kept > d->options.max_faces ? d->options.max_faces : kept;
     return CAFACE_OK;
+}
+
+/* ---- the public side (caface/detector.h) ------------------------------------- */
+
+void caface_detector_options_init_sized(caface_detector_options *options, size_t size)
+{
+    const caface_detector_options defaults = {.size = size, .min_face = DEFAULT_MIN_FACE};
+
+    cafi_sized_out(options, size, &defaults, sizeof defaults);
+}
+
+caface_status caface_detector_open(caface_detector **out, const char *path,
+                                   const caface_detector_options *options, caface_error *err)
+{
+    caface_detector_options o = {.min_face = DEFAULT_MIN_FACE};
+    caface_status st = CAFACE_OK;
+
+    if (!out || !path)
+        return cafi_fail(err, CAFACE_EINVAL, "detector_open: null argument");
+    *out = NULL;
+    if (options)
+        st = cafi_sized_in(&o, sizeof o, options, options->size,
+                           offsetof(caface_detector_options, score), "detector_open", err);
+    return st ? st : cafi_detector_open(out, path, &o, err);
+}
+
+void caface_detector_free(caface_detector *detector)
+{
+    cafi_detector_free(detector);
+}
+
+const char *caface_detector_family(const caface_detector *detector)
+{
+    return cafi_detector_family(detector);
+}
+
+caface_status caface_detector_find(caface_detector *detector, const caface_image *image,
+                                   caface_faces *faces, caface_error *err)
+{
+    cafi_view view;
+    caface_status st = CAFACE_OK;
+
+    if (faces)
+        faces->count = 0;
+    if (!detector || !image || !faces)
+        return cafi_fail(err, CAFACE_EINVAL, "detector_find: null argument");
+    if ((st = cafi_shared_image_view(image, &view, err)))
+        return st;
+    return cafi_detector_run(detector, &view, CAFI_OWN_THREADS, faces, err);
 }

@@ -1,25 +1,18 @@
-/* A face detector of any family, recognised from its file. */
+/* A face detector of any family, recognised from its file; caface/detector.h is
+ * the public side. */
 #ifndef CAFI_FACES_DETECTOR_H
 #define CAFI_FACES_DETECTOR_H
 
+#include "base/threads.h"
 #include "faces/box.h"
 #include "media/view.h"
 
 /* A picture whose longer side is beyond this is scaled down to it first. */
 #define CAFI_DETECT_MAX_SIDE 2560
 
-typedef struct cafi_detector_options {
-    float min_face;      /* 0: 20. MTCNN: side of its smallest window, in which it finds faces
-                            from half that size; others: faces whose longer side is below
-                            half of this are dropped, so that all families see alike */
-    size_t max_faces;    /* the best so many; 0: all */
-    float score;         /* least score; 0: the family's own. MTCNN: of the last stage */
-    bool low_thresholds; /* MTCNN: 0.5 for each stage in place of 0.6, 0.7, 0.9 */
-    size_t max_side;     /* 0: CAFI_DETECT_MAX_SIDE */
-    size_t threads;      /* 0: one for every core */
-} cafi_detector_options;
-
-typedef struct cafi_detector cafi_detector;
+/* All zeros: the defaults. size is not looked at. */
+typedef caface_detector_options cafi_detector_options;
+typedef caface_detector cafi_detector;
 
 /* Opens a folder of MTCNN weights, a file with all three of its networks, a
  * RetinaFace state dict, or YuNet or SCRFD as ONNX. options may be NULL.
@@ -31,9 +24,11 @@ void cafi_detector_free(cafi_detector *detector);
 const char *cafi_detector_family(const cafi_detector *detector);
 
 /* Replaces faces by those of the picture (at least 1x1), best first; boxes and
- * landmarks in its pixels. One caller at a time; detectors of one file are
- * independent. The same picture gives the same bits. */
-caface_status cafi_detector_run(cafi_detector *detector, const cafi_view *picture,
+ * landmarks in its pixels. threads: of this search, or CAFI_OWN_THREADS for
+ * what the options say; who searches several pictures side by side says 1. Any
+ * thread. The same picture gives the same bits. */
+#define CAFI_OWN_THREADS SIZE_MAX
+caface_status cafi_detector_run(cafi_detector *detector, const cafi_view *picture, size_t threads,
                                 cafi_faces *faces, caface_error *err);
 
 #endif

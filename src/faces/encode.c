@@ -27,12 +27,10 @@ typedef struct work {
     /* rows that wait for the encoder */
     size_t room, pending;
     uint8_t *crops;     /* [room][height][width][3] */
-    uint8_t *mirror;    /* the same, with flip */
     size_t *picture_of; /* [room] */
     bool *failed;       /* [room] a row of NaN in place of a picture */
     float *features, *styles, *compact;
-    float *features2, *styles2; /* of the mirrored crops */
-    const char **fields;        /* [columns] */
+    const char **fields; /* [columns] */
     /* the set that is carried on, and rows of it that wait to be copied */
     cafi_feature_set *old;
     size_t *row_of; /* [pictures] row in old, or SIZE_MAX */
@@ -73,36 +71,6 @@ void cafi_encode_result_clear(cafi_encode_result *r)
 
 /* ---- batches ----------------------------------------------------------- */
 
-static void mirror_crop(const work *w, uint8_t *to, const uint8_t *from)
-{
-    for (size_t y = 0; y < w->height; y++)
-        for (size_t x = 0; x < w->width; x++)
-            memcpy(to + 3 * (y * w->width + x), from + 3 * (y * w->width + w->width - 1 - x), 3);
-}
-
-static void average(float *a, const float *b, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        a[i] = 0.5f * (a[i] + b[i]);
-}
-
-static caface_status run_encoder(work *w, caface_error *err)
-{
-    size_t n = w->pending;
-    caface_status st = cafi_encoder_run(w->encoder, w->crops, n, w->features, w->styles, err);
-
-    if (st || !w->options->flip)
-        return st;
-    for (size_t i = 0; i < n; i++)
-        mirror_crop(w, w->mirror + i * w->bytes, w->crops + i * w->bytes);
-    if ((st = cafi_encoder_run(w->encoder, w->mirror, n, w->features2, w->styles2, err)))
-        return st;
-    average(w->features, w->features2, n * w->C);
-    if (w->styles)
-        average(w->styles, w->styles2, n * w->S * 2);
-    return CAFACE_OK;
-}
-
 static const char *name_of(const work *w, size_t picture)
 {
     return w->input->name(w->input->ctx, picture);
@@ -132,7 +100,8 @@ static caface_status flush_batch(work *w, caface_error *err)
 
     if (w->pending == 0)
         return CAFACE_OK;
-    if ((st = run_encoder(w, err)) || (st = check_finite(w, err)))
+    if ((st = cafi_encoder_run(w->encoder, w->crops, w->pending, w->features, w->styles, err)) ||
+        (st = check_finite(w, err)))
         return st;
     if (w->E &&
         (st = caface_model_compact(w->options->model, w->styles, w->pending, w->compact, err)))
@@ -203,9 +172,10 @@ static caface_status check_info(const work *w, caface_error *err)
         (st = check_text(info, "input", cafi_encoder_input(w->encoder), err)) ||
         (st = check_text(info, "precision", w->options->precision, err)))
         return st;
-    if ((flip && flip->kind == CAFI_BOOL && flip->u.boolean) != w->options->flip)
+    if ((flip && flip->kind == CAFI_BOOL && flip->u.boolean) != cafi_encoder_flips(w->encoder))
         return cafi_fail(err, CAFACE_EMODEL, "flip is %s, now it would be %s",
-                         w->options->flip ? "false" : "true", w->options->flip ? "true" : "false");
+                         cafi_encoder_flips(w->encoder) ? "false" : "true",
+                         cafi_encoder_flips(w->encoder) ? "true" : "false");
     if (tap_count != w->tap_count)
         return cafi_fail(err, CAFACE_EMODEL, "it has %zu taps, now there would be %zu", tap_count,
                          w->tap_count);
@@ -270,26 +240,15 @@ static caface_status open_old(work *w, caface_error *err)
 static caface_status alloc_rows(work *w, caface_error *err)
 {
     size_t n = w->room;
-    bool flip = w->options->flip;
-    void *p[6] = {NULL};
-    size_t counts[6] = {n, flip ? n : 1, n, n, w->input->column_count, w->input->count};
-    size_t sizes[6] = {w->bytes,     w->bytes,       sizeof(size_t),
-                       sizeof(bool), sizeof(char *), sizeof(size_t)};
     caface_status st = CAFACE_OK;
 
-    for (int i = 0; !st && i < 6; i++)
-        st = cafi_alloc(&p[i], counts[i], sizes[i], err);
-    w->crops = p[0];
-    w->mirror = p[1];
-    w->picture_of = p[2];
-    w->failed = p[3];
-    w->fields = p[4];
-    w->row_of = p[5];
-    if (st || (st = cafi_alloc_f32(&w->features, n, w->C, err)) ||
+    if ((st = cafi_alloc(&w->crops, n, w->bytes, err)) || (st = CAFI_NEW(&w->picture_of, n, err)) ||
+        (st = CAFI_NEW(&w->failed, n, err)) ||
+        (st = CAFI_NEW(&w->fields, w->input->column_count, err)) ||
+        (st = CAFI_NEW(&w->row_of, w->input->count, err)) ||
+        (st = cafi_alloc_f32(&w->features, n, w->C, err)) ||
         (w->S && (st = cafi_alloc_f32(&w->styles, n, 2 * w->S, err))) ||
-        (w->E && (st = cafi_alloc_f32(&w->compact, n, w->E, err))) ||
-        (flip && (st = cafi_alloc_f32(&w->features2, n, w->C, err))) ||
-        (flip && w->S && (st = cafi_alloc_f32(&w->styles2, n, 2 * w->S, err))))
+        (w->E && (st = cafi_alloc_f32(&w->compact, n, w->E, err))))
         return st;
     for (size_t i = 0; i < w->input->count; i++)
         w->row_of[i] = SIZE_MAX;
@@ -301,15 +260,12 @@ static void tear_down(work *w)
     cafi_set_abort(w->writer);
     cafi_feature_set_close(w->old);
     free(w->crops);
-    free(w->mirror);
     free(w->picture_of);
     free(w->failed);
     free((void *)w->fields);
     free(w->features);
     free(w->styles);
     free(w->compact);
-    free(w->features2);
-    free(w->styles2);
     free(w->row_of);
 }
 
@@ -324,11 +280,8 @@ static caface_status set_up(work *w, caface_error *err)
     if (w->options->model) {
         caface_model_get_info(w->options->model, &w->model);
         w->E = w->model.compact;
-        if (w->model.S != w->S || (w->model.C && w->model.C != w->C))
-            return cafi_fail(err, CAFACE_EMODEL,
-                             "the fusion model takes %zu features and %zu style "
-                             "channels, the backbone gives %zu and %zu",
-                             w->model.C, w->model.S, w->C, w->S);
+        if ((st = cafi_encoder_fits(w->encoder, &w->model, err)))
+            return st;
     }
     cafi_encoder_input_size(w->encoder, &w->height, &w->width);
     w->bytes = w->height * w->width * 3;
@@ -423,7 +376,7 @@ static caface_status commit(work *w, caface_error *err)
                           .input = cafi_encoder_input(w->encoder),
                           .precision = w->options->precision,
                           .command = w->options->command,
-                          .flip = w->options->flip,
+                          .flip = cafi_encoder_flips(w->encoder),
                           .partial = w->result->stopped};
     cafi_set_writer *writer = w->writer;
 

@@ -37,11 +37,7 @@ typedef struct cafi_encode_input {
 } cafi_encode_input;
 
 typedef struct cafi_encode_options {
-    const char *output; /* folder of the set */
-    /* Average of a crop and its mirror image, for the feature and for every mean
-     * and deviation of the style alike: f = (f(x) + f(mirror x)) / 2. Not
-     * normalised, so the length of the average says how much the two agree. */
-    bool flip;
+    const char *output;        /* folder of the set */
     bool resume;               /* go on where a set at output stopped */
     const caface_model *model; /* compact styles in place of raw ones, or NULL */
     const char *precision;     /* for set.json */

@@ -16,6 +16,7 @@ enum { SLOTS = 48, SLOTS_WITH_PIXELS = 16, MAX_WORKERS = 32, AHEAD = 3 };
 #define HELD_BYTES ((size_t)1 << 30)
 /* Crops that are collected before the encoder runs. */
 #define ENCODE_BATCHES 4
+#define ASK_EVERY_NS 50000000
 
 typedef enum slot_state { EMPTY, READ, BUSY, READY } slot_state;
 
@@ -30,9 +31,9 @@ typedef struct slot {
     bool centre;
 } slot;
 
-typedef struct pipeline {
-    const cafi_pipeline_options *o;
-    cafi_pipeline_result *result;
+struct cafi_pipeline {
+    cafi_pipeline_options options;
+    cafi_pipeline_result result;
     pthread_mutex_t lock;
     pthread_cond_t changed;
     slot slots[SLOTS];
@@ -44,9 +45,11 @@ typedef struct pipeline {
     size_t held; /* bytes of the frames that are read and not yet searched */
     cafi_frame spare[MAX_WORKERS + AHEAD];
     size_t spares;
-    cafi_detector *detectors[MAX_WORKERS];
-    size_t worker_numbers; /* the next worker's */
+    pthread_t threads[MAX_WORKERS + 1];
+    size_t thread_count;
     /* the caller's side */
+    size_t batch, next, row; /* frames that are encoded, those of them given out, their faces */
+    bool is_over;
     size_t C, S;
     uint8_t *crops;
     float *features, *styles;
@@ -55,7 +58,8 @@ typedef struct pipeline {
     size_t room;
     cafi_tracker *tracker;
     cafi_cut_detector cut;
-} pipeline;
+};
+typedef struct cafi_pipeline pipeline;
 
 static double thread_seconds(void)
 {
@@ -98,7 +102,7 @@ static bool wait_for_room(pipeline *p, cafi_frame *frame)
         return false;  /* the slot may be in use */
     *frame = s->frame; /* with keep_pixels; elsewhere it is empty */
     s->frame = (cafi_frame){0};
-    if (!p->o->keep_pixels && p->spares)
+    if (!p->options.keep_pixels && p->spares)
         *frame = p->spare[--p->spares];
     return true;
 }
@@ -118,7 +122,7 @@ static void *read_frames(void *arg)
         if (!wait_for_room(p, &frame))
             break;
         pthread_mutex_unlock(&p->lock);
-        st = p->o->reader(p->o->source, &frame, &got, &err);
+        st = p->options.reader(p->options.source, &frame, &got, &err);
         pthread_mutex_lock(&p->lock);
         if (st || !got) {
             cafi_frame_free(&frame);
@@ -128,13 +132,13 @@ static void *read_frames(void *arg)
         }
         s->frame = frame;
         s->state = READ;
-        if (!p->o->keep_pixels)
+        if (!p->options.keep_pixels)
             p->held += frame.capacity;
         p->read++;
         pthread_cond_broadcast(&p->changed);
     }
     p->ended = true;
-    p->result->read_seconds += thread_seconds();
+    p->result.read_seconds += thread_seconds();
     pthread_cond_broadcast(&p->changed);
     pthread_mutex_unlock(&p->lock);
     return NULL;
@@ -175,17 +179,17 @@ static caface_status add_centre(slot *s, const cafi_view *view, caface_error *er
     return st;
 }
 
-static caface_status find_faces(pipeline *p, cafi_detector *detector, slot *s, caface_error *err)
+static caface_status find_faces(pipeline *p, slot *s, caface_error *err)
 {
     cafi_view view = cafi_frame_view(&s->frame);
-    caface_status st = cafi_detector_run(detector, &view, &s->faces, err);
+    caface_status st = cafi_detector_run(p->options.detector, &view, 1, &s->faces, err);
 
     s->centre = false;
     if (!st)
         st = align_all(s, &view, err);
-    if (!st && p->o->centre && s->faces.count == 0)
+    if (!st && p->options.centre && s->faces.count == 0)
         st = add_centre(s, &view, err);
-    if (!st && p->o->track)
+    if (!st && p->options.track)
         cafi_cut_measure(&s->histogram, &view);
     return st;
 }
@@ -193,7 +197,7 @@ static caface_status find_faces(pipeline *p, cafi_detector *detector, slot *s, c
 /* The lock is held. Without keep_pixels the frame's memory goes back. */
 static void recycle(pipeline *p, slot *s)
 {
-    if (p->o->keep_pixels)
+    if (p->options.keep_pixels)
         return;
     p->held -= s->frame.capacity;
     if (p->spares < sizeof p->spare / sizeof *p->spare &&
@@ -209,10 +213,8 @@ static void *detect_frames(void *arg)
 {
     pipeline *p = arg;
     unsigned mode = cafi_fp_flush_denormals();
-    cafi_detector *detector = NULL;
 
     pthread_mutex_lock(&p->lock);
-    detector = p->detectors[p->worker_numbers++];
     for (;;) {
         caface_error err = {CAFACE_OK, ""};
         caface_status st = CAFACE_OK;
@@ -226,7 +228,7 @@ static void *detect_frames(void *arg)
         s->state = BUSY;
         pthread_cond_broadcast(&p->changed);
         pthread_mutex_unlock(&p->lock);
-        st = find_faces(p, detector, s, &err);
+        st = find_faces(p, s, &err);
         pthread_mutex_lock(&p->lock);
         recycle(p, s);
         s->state = READY;
@@ -234,7 +236,7 @@ static void *detect_frames(void *arg)
             fail_locked(p, st, &err);
         pthread_cond_broadcast(&p->changed);
     }
-    p->result->detect_seconds += thread_seconds();
+    p->result.detect_seconds += thread_seconds();
     pthread_mutex_unlock(&p->lock);
     cafi_fp_restore(mode);
     return NULL;
@@ -242,16 +244,37 @@ static void *detect_frames(void *arg)
 
 /* ---- the caller's thread -------------------------------------------------- */
 
+/* The lock is held. A wish to stop comes without a signal: it is asked for now
+ * and then. */
+static bool wait_a_while(pipeline *p)
+{
+    struct timespec until;
+
+    if (!p->options.stop.ask) {
+        pthread_cond_wait(&p->changed, &p->lock);
+        return true;
+    }
+    if (cafi_wished(p->options.stop))
+        return false;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += ASK_EVERY_NS;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    (void)pthread_cond_timedwait(&p->changed, &p->lock, &until);
+    return true;
+}
+
 /* Waits for frame number `index`; false when there is none. */
 static bool wait_for_frame(pipeline *p, size_t index)
 {
-    bool there = false;
+    bool there = true;
 
     pthread_mutex_lock(&p->lock);
-    while (!p->stop && !(index < p->read && p->slots[index % p->slot_count].state == READY) &&
+    while (there && !p->stop &&
+           !(index < p->read && p->slots[index % p->slot_count].state == READY) &&
            !(p->ended && index == p->read))
-        pthread_cond_wait(&p->changed, &p->lock);
-    there = !p->stop && index < p->read;
+        there = wait_a_while(p);
+    there = there && !p->stop && index < p->read;
     pthread_mutex_unlock(&p->lock);
     return there;
 }
@@ -290,7 +313,7 @@ static caface_status encode(pipeline *p, size_t first, size_t frames, size_t fac
     size_t at = 0;
     caface_status st = reserve_faces(p, faces, err);
 
-    if (st || !p->o->encoder || faces == 0)
+    if (st || !p->options.encoder || faces == 0)
         return st;
     for (size_t i = first; i < first + frames; i++) {
         const slot *s = &p->slots[i % p->slot_count];
@@ -299,89 +322,154 @@ static caface_status encode(pipeline *p, size_t first, size_t frames, size_t fac
             memcpy(p->crops + at * CAFI_CROP_BYTES, s->crops, s->faces.count * CAFI_CROP_BYTES);
         at += s->faces.count;
     }
-    st =
-        cafi_encoder_run(p->o->encoder, p->crops, faces, p->features, p->S ? p->styles : NULL, err);
-    p->result->encode_seconds += wall_seconds() - started;
+    st = cafi_encoder_run(p->options.encoder, p->crops, faces, p->features, p->S ? p->styles : NULL,
+                          err);
+    p->result.encode_seconds += wall_seconds() - started;
     return st;
 }
 
-/* Tracks one frame's faces, which begin at row `at`, and hands them over. */
-static caface_status take_frame(pipeline *p, slot *s, size_t at, int64_t first_track,
-                                caface_error *err)
+/* Tracks one frame's faces, whose rows begin at p->row. */
+static caface_status track_frame(pipeline *p, slot *s, bool *cut, caface_error *err)
 {
-    bool coded = p->o->encoder != NULL;
+    const cafi_track_options *track = p->options.track;
+    bool coded = p->options.encoder && s->faces.count;
+    const float *features = coded ? p->features + p->row * p->C : NULL;
+    const float *styles = coded && p->S ? p->styles + p->row * 2 * p->S : NULL;
     caface_status st = CAFACE_OK;
 
-    if (p->o->track) {
-        bool cut = cafi_cut_step(&p->cut, &s->histogram, p->o->track->cut);
-
-        p->result->cuts += cut;
-        st = cafi_tracker_step(p->tracker, &s->faces, coded ? p->features + at * p->C : NULL, cut,
-                               p->ids, err);
-    }
+    *cut = track && cafi_cut_step(&p->cut, &s->histogram, track->cut);
+    p->result.cuts += *cut;
+    if (track)
+        st = cafi_tracker_step(p->tracker, &s->faces, features, *cut, p->ids, err);
     for (size_t i = 0; !st && i < s->faces.count; i++) {
-        int64_t id = p->o->track ? p->ids[i] : 0;
+        int64_t id = track ? p->ids[i] : 0;
 
-        if (id > p->result->tracks)
-            p->result->tracks = id;
-        p->sightings[i] =
-            (cafi_sighting){.face = s->faces.items[i],
-                            .track = id ? id + first_track : 0,
-                            .centre = s->centre,
-                            .crop = s->crops + i * CAFI_CROP_BYTES,
-                            .feature = coded ? p->features + (at + i) * p->C : NULL,
-                            .style = coded && p->S ? p->styles + (at + i) * 2 * p->S : NULL};
+        if (id > p->result.tracks)
+            p->result.tracks = id;
+        p->sightings[i] = (cafi_sighting){.face = s->faces.items[i],
+                                          .track = id ? id + p->options.first_track : 0,
+                                          .centre = s->centre,
+                                          .crop = s->crops + i * CAFI_CROP_BYTES,
+                                          .feature = coded ? features + i * p->C : NULL,
+                                          .style = styles ? styles + i * 2 * p->S : NULL};
     }
-    if (st)
-        return st;
-    p->result->frames++;
-    p->result->faces += s->faces.count;
-    return p->o->taker(p->o->ctx, &s->frame, p->sightings, s->faces.count, err);
+    return st;
 }
 
-static void release(pipeline *p, size_t frames)
+/* The frames of the batch are used up. */
+static void release(pipeline *p)
 {
     pthread_mutex_lock(&p->lock);
-    for (size_t i = 0; i < frames; i++)
+    for (size_t i = 0; i < p->batch; i++)
         p->slots[p->released++ % p->slot_count].state = EMPTY;
+    p->batch = p->next = p->row = 0;
     pthread_cond_broadcast(&p->changed);
     pthread_mutex_unlock(&p->lock);
 }
 
 /* Collects frames until their faces fill a few batches of the encoder, or half
  * of the slots are held; the other half keeps the detectors busy. */
-static caface_status take_some(pipeline *p, int64_t first_track, bool *more, caface_error *err)
+static caface_status collect(pipeline *p, caface_error *err)
 {
-    size_t want = p->o->encoder ? ENCODE_BATCHES * cafi_encoder_batch(p->o->encoder) : 1;
-    size_t first = p->released, frames = 0, faces = 0, at = 0;
-    double started = 0.0;
-    caface_status st;
+    size_t want = p->options.encoder ? ENCODE_BATCHES * cafi_encoder_batch(p->options.encoder) : 1;
+    size_t faces = 0;
 
-    while (faces < want && frames < p->slot_count / 2) {
-        *more = wait_for_frame(p, first + frames);
-        if (!*more)
+    while (!p->is_over && faces < want && p->batch < p->slot_count / 2) {
+        size_t index = p->released + p->batch;
+
+        p->is_over = !wait_for_frame(p, index);
+        if (p->is_over)
             break;
-        faces += p->slots[(first + frames) % p->slot_count].faces.count;
-        frames++;
+        faces += p->slots[index % p->slot_count].faces.count;
+        p->batch++;
     }
-    st = encode(p, first, frames, faces, err);
-    started = wall_seconds();
-    for (size_t i = 0; !st && i < frames; i++) {
-        slot *s = &p->slots[(first + i) % p->slot_count];
+    return encode(p, p->released, p->batch, faces, err);
+}
 
-        st = take_frame(p, s, at, first_track, err);
-        at += s->faces.count;
-    }
-    p->result->take_seconds += wall_seconds() - started;
-    release(p, frames);
+static caface_status start_threads(pipeline *p, caface_error *err)
+{
+    for (; p->thread_count < p->workers + 1; p->thread_count++)
+        if (pthread_create(&p->threads[p->thread_count], NULL,
+                           p->thread_count ? detect_frames : read_frames, p))
+            return cafi_fail(err, CAFACE_EIO, "a thread can't be started");
+    return CAFACE_OK;
+}
+
+static void stop_threads(pipeline *p)
+{
+    pthread_mutex_lock(&p->lock);
+    p->stop = true;
+    pthread_cond_broadcast(&p->changed);
+    pthread_mutex_unlock(&p->lock);
+    while (p->thread_count)
+        pthread_join(p->threads[--p->thread_count], NULL);
+}
+
+/* The end: what a thread failed with, if any did. */
+static caface_status finish(pipeline *p, caface_error *err)
+{
+    caface_status st = CAFACE_OK;
+
+    stop_threads(p);
+    st = p->status;
+    if (st && err)
+        *err = p->error;
+    p->status = CAFACE_OK; /* told once */
     return st;
 }
 
+static caface_status next_frame(pipeline *p, cafi_done_frame *out, caface_error *err)
+{
+    slot *s = NULL;
+    caface_status st = CAFACE_OK;
+
+    if (!p->thread_count && !p->is_over && (st = start_threads(p, err)))
+        return st;
+    if (p->next == p->batch) {
+        release(p);
+        if (!p->is_over && (st = collect(p, err)))
+            return st;
+    }
+    if (p->next == p->batch)
+        return finish(p, err);
+    s = &p->slots[(p->released + p->next) % p->slot_count];
+    if ((st = track_frame(p, s, &out->cut, err)))
+        return st;
+    p->next++;
+    p->row += s->faces.count;
+    p->result.frames++;
+    p->result.faces += s->faces.count;
+    out->frame = &s->frame;
+    out->faces = p->sightings;
+    out->count = s->faces.count;
+    out->list = &s->faces;
+    return CAFACE_OK;
+}
+
+caface_status cafi_pipeline_next(cafi_pipeline *p, cafi_done_frame *out, caface_error *err)
+{
+    caface_status st = CAFACE_OK;
+
+    *out = (cafi_done_frame){0};
+    st = next_frame(p, out, err);
+    if (st) {
+        *out = (cafi_done_frame){0};
+        p->is_over = true;
+        p->next = p->batch;
+    }
+    return st;
+}
+
+cafi_pipeline_result cafi_pipeline_so_far(const cafi_pipeline *p)
+{
+    return p->result;
+}
+
+/* ---- set up and torn down --------------------------------------------------- */
+
 static caface_status prepare(pipeline *p, caface_error *err)
 {
-    const cafi_pipeline_options *o = p->o;
-    cafi_detector_options find = o->find;
-    caface_status st = CAFACE_OK;
+    const cafi_pipeline_options *o = &p->options;
 
     p->workers = o->threads ? o->threads : cafi_cpu_count();
     if (p->workers > MAX_WORKERS)
@@ -398,45 +486,34 @@ static caface_status prepare(pipeline *p, caface_error *err)
         p->C = cafi_encoder_feature_size(o->encoder);
         p->S = cafi_encoder_style_size(o->encoder);
     }
-    find.threads = 1; /* they work side by side */
-    for (size_t i = 0; !st && i < p->workers; i++)
-        st = cafi_detector_open(&p->detectors[i], o->detector, &find, err);
-    if (!st && o->track)
-        st = cafi_tracker_new(&p->tracker, o->track, p->C, err);
-    return st;
+    return o->track ? cafi_tracker_new(&p->tracker, o->track, p->C, err) : CAFACE_OK;
 }
 
-static caface_status run_threads(pipeline *p, int64_t first_track, caface_error *err)
+caface_status cafi_pipeline_new(cafi_pipeline **out, const cafi_pipeline_options *options,
+                                caface_error *err)
 {
-    pthread_t threads[MAX_WORKERS + 1];
-    size_t started = 0;
-    bool more = true;
-    caface_status st = CAFACE_OK;
+    pipeline *p = NULL;
+    caface_status st = CAFI_NEW(&p, 1, err);
 
-    for (; !st && started < p->workers + 1; started += !st)
-        if (pthread_create(&threads[started], NULL, started ? detect_frames : read_frames, p))
-            st = cafi_fail(err, CAFACE_EIO, "a thread can't be started");
-    while (!st && more)
-        st = take_some(p, first_track, &more, err);
-    pthread_mutex_lock(&p->lock);
-    if (st == CAFACE_ECANCELLED) {
-        p->result->stopped = true;
-        st = CAFACE_OK;
-    } else if (!st && p->status) {
-        st = p->status;
-        if (err)
-            *err = p->error;
+    *out = NULL;
+    if (st)
+        return st;
+    p->options = *options;
+    pthread_mutex_init(&p->lock, NULL);
+    pthread_cond_init(&p->changed, NULL);
+    if ((st = prepare(p, err))) {
+        cafi_pipeline_free(p);
+        return st;
     }
-    p->stop = true;
-    pthread_cond_broadcast(&p->changed);
-    pthread_mutex_unlock(&p->lock);
-    for (size_t i = 0; i < started; i++)
-        pthread_join(threads[i], NULL);
-    return st;
+    *out = p;
+    return CAFACE_OK;
 }
 
-static void tear_down(pipeline *p)
+void cafi_pipeline_free(cafi_pipeline *p)
 {
+    if (!p)
+        return;
+    stop_threads(p);
     for (size_t i = 0; i < SLOTS; i++) {
         cafi_frame_free(&p->slots[i].frame);
         cafi_faces_free(&p->slots[i].faces);
@@ -444,8 +521,6 @@ static void tear_down(pipeline *p)
     }
     while (p->spares)
         cafi_frame_free(&p->spare[--p->spares]);
-    for (size_t i = 0; i < p->workers; i++)
-        cafi_detector_free(p->detectors[i]);
     cafi_tracker_free(p->tracker);
     free(p->crops);
     free(p->features);
@@ -458,23 +533,29 @@ static void tear_down(pipeline *p)
 }
 
 caface_status cafi_pipeline_run(cafi_pipeline_result *result, const cafi_pipeline_options *options,
-                                int64_t first_track, caface_error *err)
+                                cafi_frame_taker taker, void *ctx, caface_error *err)
 {
     pipeline *p = NULL;
-    void *memory = NULL;
-    caface_status st = cafi_alloc(&memory, 1, sizeof *p, err);
+    cafi_done_frame done = {0};
+    caface_status st = cafi_pipeline_new(&p, options, err);
 
     *result = (cafi_pipeline_result){0};
     if (st)
         return st;
-    p = memory;
-    p->o = options;
-    p->result = result;
-    pthread_mutex_init(&p->lock, NULL);
-    pthread_cond_init(&p->changed, NULL);
-    st = prepare(p, err);
-    if (!st)
-        st = run_threads(p, first_track, err);
-    tear_down(p);
+    while (!(st = cafi_pipeline_next(p, &done, err)) && done.frame) {
+        double started = wall_seconds();
+
+        st = taker(ctx, &done, err);
+        p->result.take_seconds += wall_seconds() - started;
+        if (st)
+            break;
+    }
+    stop_threads(p);
+    *result = p->result;
+    if (st == CAFACE_ECANCELLED) {
+        result->stopped = true;
+        st = CAFACE_OK;
+    }
+    cafi_pipeline_free(p);
     return st;
 }

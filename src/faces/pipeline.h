@@ -11,6 +11,7 @@
 #include "faces/detector.h"
 #include "faces/track.h"
 #include "media/frame.h"
+#include "media/wish.h"
 #include "models/encoder.h"
 
 /* Reads the next frame, as cafi_video_next does. One thread at a time. A status
@@ -28,28 +29,22 @@ typedef struct cafi_sighting {
     const float *style;   /* f32 [S][2]; NULL without an encoder, or without taps */
 } cafi_sighting;
 
-/* Called for every frame, in order, in the caller's thread. frame has no pixels
- * unless keep_pixels was asked for; they may be drawn on. A status that is not
- * OK ends the run with it; ECANCELLED is a wish to stop, and no error. */
-typedef caface_status (*cafi_frame_taker)(void *ctx, cafi_frame *frame, const cafi_sighting *faces,
-                                          size_t count, caface_error *err);
-
 typedef struct cafi_pipeline_options {
     cafi_frame_reader reader;
     void *source;
-    const char *detector; /* path */
-    cafi_detector_options find;
+    cafi_detector *detector;
     cafi_encoder *encoder;           /* for crops of 112x112, or NULL: faces without features */
     const cafi_track_options *track; /* NULL: no tracking, as for photographs */
     bool centre;                     /* a frame without a face gives its middle */
     bool keep_pixels;
-    size_t threads; /* detectors; 0: one for every core */
-    cafi_frame_taker taker;
-    void *ctx;
+    size_t threads;      /* that search side by side; 0: one for every core */
+    int64_t first_track; /* the last number already in use, so that several videos can share one
+                            numbering */
+    cafi_wish stop;      /* asked while the next frame is waited for: as if there were no more */
 } cafi_pipeline_options;
 
 /* What a run came to. Seconds are processor time of the reader's and the
- * detectors' threads, and the time that the encoder and the caller took. */
+ * searchers' threads, and the time that the encoder and the caller took. */
 typedef struct cafi_pipeline_result {
     size_t frames, faces, cuts;
     int64_t tracks; /* numbers given */
@@ -57,10 +52,39 @@ typedef struct cafi_pipeline_result {
     double read_seconds, detect_seconds, encode_seconds, take_seconds;
 } cafi_pipeline_result;
 
-/* first_track: the last number already in use, so that several videos can share
- * one numbering. EINVAL: an encoder for another size of crops. Otherwise what
- * the detector, the reader, the encoder and the taker fail with. */
+typedef struct cafi_pipeline cafi_pipeline;
+
+/* Options are copied; what they point at outlives the pipeline. The threads
+ * start with the first cafi_pipeline_next. EINVAL: an encoder for another size
+ * of crops. ENOMEM. */
+caface_status cafi_pipeline_new(cafi_pipeline **out, const cafi_pipeline_options *options,
+                                caface_error *err);
+/* Stops and joins the threads. */
+void cafi_pipeline_free(cafi_pipeline *pipeline);
+
+/* A frame that is done. frame has no pixels unless keep_pixels was asked for;
+ * they may be drawn on. All is good until the next call. */
+typedef struct cafi_done_frame {
+    cafi_frame *frame; /* NULL: there are no more */
+    const cafi_sighting *faces;
+    size_t count;
+    bool cut;               /* a shot begins with this frame */
+    const cafi_faces *list; /* the same faces as a list */
+} cafi_done_frame;
+
+/* The next frame, in order. What the detector, the reader and the encoder fail
+ * with; there are no more frames then. One thread at a time. */
+caface_status cafi_pipeline_next(cafi_pipeline *pipeline, cafi_done_frame *out, caface_error *err);
+/* So far; the threads' seconds are in it at the end. */
+cafi_pipeline_result cafi_pipeline_so_far(const cafi_pipeline *pipeline);
+
+/* Called for every frame, in the caller's thread. A status that is not OK ends
+ * the run with it; ECANCELLED is a wish to stop, and no error. */
+typedef caface_status (*cafi_frame_taker)(void *ctx, const cafi_done_frame *done,
+                                          caface_error *err);
+
+/* All of it: every frame goes to the taker. result is filled in any case. */
 caface_status cafi_pipeline_run(cafi_pipeline_result *result, const cafi_pipeline_options *options,
-                                int64_t first_track, caface_error *err);
+                                cafi_frame_taker taker, void *ctx, caface_error *err);
 
 #endif

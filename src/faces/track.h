@@ -14,6 +14,7 @@
 
 #include <stdint.h>
 
+#include "caface/tracker.h"
 #include "faces/box.h"
 
 typedef struct cafi_track_options {
@@ -32,6 +33,10 @@ typedef struct cafi_track_options {
 /* high 0.6, low 0.3, overlap 0.3, faint_overlap 0.5, gap 25, confirm 3,
  * same 0.5, different 0.15, cut 0.25. */
 void cafi_track_defaults(cafi_track_options *options);
+/* A caller's options, NULL for the defaults. EINVAL: not finite. EUNSUPPORTED: of
+ * a later version. */
+caface_status cafi_track_options_take(cafi_track_options *out, const caface_tracker_options *given,
+                                      caface_error *err);
 
 typedef struct cafi_tracker cafi_tracker;
 

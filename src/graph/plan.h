@@ -4,10 +4,14 @@
 #ifndef CAFI_GRAPH_PLAN_H
 #define CAFI_GRAPH_PLAN_H
 
+#include "caface/encoder.h"
 #include "graph/graph.h"
 #include "graph/ranges.h"
 
-typedef enum cafi_precision { CAFI_FP32, CAFI_PREC_BF16, CAFI_PREC_INT8 } cafi_precision;
+typedef caface_precision cafi_precision;
+#define CAFI_FP32 CAFACE_FP32
+#define CAFI_PREC_BF16 CAFACE_BF16
+#define CAFI_PREC_INT8 CAFACE_INT8
 /* "fp32", "bf16", "int8". */
 const char *cafi_precision_name(cafi_precision precision);
 /* False when text is none of the three. */

@@ -4,9 +4,24 @@
 
 static const char *const names[] = {"fp32", "bf16", "int8"};
 
+const char *caface_precision_name(caface_precision precision)
+{
+    return (unsigned)precision < sizeof names / sizeof *names ? names[precision] : NULL;
+}
+
+caface_status caface_precision_parse(caface_precision *out, const char *name, caface_error *err)
+{
+    if (out && name && cafi_precision_parse(name, out))
+        return CAFACE_OK;
+    return cafi_fail(err, CAFACE_EINVAL, "precision %s is not known; there are fp32, bf16 and int8",
+                     name ? name : "(null)");
+}
+
 const char *cafi_precision_name(cafi_precision precision)
 {
-    return (unsigned)precision < sizeof names / sizeof *names ? names[precision] : "unknown";
+    const char *name = caface_precision_name(precision);
+
+    return name ? name : "unknown";
 }
 
 bool cafi_precision_parse(const char *text, cafi_precision *out)

@@ -13,13 +13,14 @@
 #include <stdbool.h>
 
 #include "base/status.h"
+#include "caface/image.h"
 #include "media/view.h"
 
 /* Limits, beyond which a picture is refused (ELIMIT) before memory for it is
  * had: pixels in all (300 MB decoded), pixels on a side, bytes of a file,
  * scans of a progressive JPEG, and scans times pixels. */
-#define CAFI_IMAGE_MAX_PIXELS ((size_t)100000000)
-#define CAFI_IMAGE_MAX_SIDE 65500
+#define CAFI_IMAGE_MAX_PIXELS ((size_t)CAFACE_IMAGE_MAX_PIXELS)
+#define CAFI_IMAGE_MAX_SIDE CAFACE_IMAGE_MAX_SIDE
 #define CAFI_IMAGE_MAX_BYTES ((size_t)256 << 20)
 #define CAFI_IMAGE_MAX_SCANS 200
 #define CAFI_IMAGE_MAX_SCANNED ((size_t)2000000000)

@@ -30,7 +30,7 @@ struct cafi_stream {
     AVFrame *frame;
     uint8_t *flat; /* R G B before it is turned */
     size_t flat_capacity;
-    cafi_stop_waiting stop;
+    cafi_wish stop;
     int video;     /* index of the stream */
     double origin; /* of its time stamps */
     double last;   /* time of the last frame */
@@ -76,7 +76,7 @@ static int is_over(void *ctx)
 {
     const cafi_stream *s = ctx;
 
-    return s->stop && s->stop();
+    return cafi_wished(s->stop);
 }
 
 /* Probing decodes a frame: with our limit of pixels, not FFmpeg's, ten times as large. */
@@ -230,8 +230,8 @@ static void read_info(cafi_stream *s)
         s->origin = (double)stream->start_time * av_q2d(stream->time_base);
 }
 
-caface_status cafi_stream_open(cafi_stream **out, const char *path, size_t threads,
-                               cafi_stop_waiting stop, caface_error *err)
+caface_status cafi_stream_open(cafi_stream **out, const char *path, size_t threads, cafi_wish stop,
+                               caface_error *err)
 {
     cafi_stream *s = NULL;
     void *memory = NULL;

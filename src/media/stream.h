@@ -7,10 +7,7 @@
 #include <stdbool.h>
 
 #include "media/frame.h"
-
-/* Asked while a source keeps one waiting: true gives up, as if it had ended
- * there. Any thread. */
-typedef bool (*cafi_stop_waiting)(void);
+#include "media/wish.h"
 
 typedef struct cafi_stream cafi_stream;
 
@@ -32,13 +29,14 @@ typedef struct cafi_stream_counts {
 
 /* Opens path: a file, "-" for stdin, an address with "://", a device under
  * /dev/. A local file may refer to local files only, so that a playlist from
- * elsewhere reaches nothing on the network. threads 0: one for every core. stop
- * may be NULL; a pipe that is silent is not given up by it.
+ * elsewhere reaches nothing on the network. threads 0: one for every core. stop is
+ * asked while a source keeps one waiting: true gives up, as if it had ended
+ * there; a pipe that is silent is not given up by it.
  * EIO: can't be opened. EFORMAT: nothing FFmpeg knows as video. EUNSUPPORTED:
  * no FFmpeg in this build, or no decoder. Sentences start with path. Turns off
  * FFmpeg's own messages, for the whole process. */
-caface_status cafi_stream_open(cafi_stream **out, const char *path, size_t threads,
-                               cafi_stop_waiting stop, caface_error *err);
+caface_status cafi_stream_open(cafi_stream **out, const char *path, size_t threads, cafi_wish stop,
+                               caface_error *err);
 void cafi_stream_close(cafi_stream *stream);
 cafi_stream_info cafi_stream_get_info(const cafi_stream *stream);
 cafi_stream_counts cafi_stream_get_counts(const cafi_stream *stream);

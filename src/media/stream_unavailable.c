@@ -1,8 +1,8 @@
 /* In place of stream.c where FFmpeg is not there. */
 #include "media/stream.h"
 
-caface_status cafi_stream_open(cafi_stream **out, const char *path, size_t threads,
-                               cafi_stop_waiting stop, caface_error *err)
+caface_status cafi_stream_open(cafi_stream **out, const char *path, size_t threads, cafi_wish stop,
+                               caface_error *err)
 {
     (void)threads;
     (void)stop;

@@ -19,9 +19,21 @@ struct cafi_video {
     cafi_stream_counts counts; /* of a folder */
     cafi_video_options options;
     char *path;
-    size_t seen;  /* frames at or after the start */
-    double first; /* time of the first of them */
+    cafi_clip clip;
 };
+
+cafi_clip_step cafi_clip_next(cafi_clip *c, double seconds, cafi_frame *frame)
+{
+    if (seconds < c->start)
+        return CAFI_CLIP_SKIP;
+    if (c->seen == 0)
+        c->first = seconds;
+    if (c->duration > 0.0 && seconds >= c->first + c->duration)
+        return CAFI_CLIP_END;
+    frame->index = c->seen++;
+    frame->seconds = seconds;
+    return c->every > 1 && frame->index % c->every ? CAFI_CLIP_SKIP : CAFI_CLIP_TAKE;
+}
 
 static bool is_folder(const char *path)
 {
@@ -43,8 +55,8 @@ caface_status cafi_video_open(cafi_video **out, const char *path, const cafi_vid
     v = memory;
     if (options)
         v->options = *options;
-    if (v->options.every == 0)
-        v->options.every = 1;
+    v->clip = (cafi_clip){
+        .every = v->options.every, .start = v->options.start, .duration = v->options.duration};
     st = cafi_strdup(&v->path, path, err);
     if (!st)
         st = is_folder(path)
@@ -107,10 +119,9 @@ static caface_status pixels(cafi_video *v, cafi_frame *frame, caface_error *err)
 
 caface_status cafi_video_next(cafi_video *v, cafi_frame *frame, bool *got, caface_error *err)
 {
-    const cafi_video_options *o = &v->options;
-
     for (;;) {
         double seconds = 0.0;
+        cafi_clip_step step = CAFI_CLIP_SKIP;
         caface_status st = advance(v, &seconds, got, err);
 
         if (st)
@@ -120,18 +131,12 @@ caface_status cafi_video_next(cafi_video *v, cafi_frame *frame, bool *got, cafac
                 return cafi_fail(err, CAFACE_EFORMAT, "%s: no frame could be decoded", v->path);
             return CAFACE_OK;
         }
-        if (seconds < o->start)
+        step = cafi_clip_next(&v->clip, seconds, frame);
+        *got = step == CAFI_CLIP_TAKE;
+        if (step == CAFI_CLIP_SKIP)
             continue;
-        if (v->seen == 0)
-            v->first = seconds;
-        if (o->duration > 0.0 && seconds >= v->first + o->duration) {
-            *got = false;
+        if (step == CAFI_CLIP_END)
             return CAFACE_OK;
-        }
-        frame->index = v->seen++;
-        frame->seconds = seconds;
-        if (frame->index % o->every)
-            continue;
         st = pixels(v, frame, err);
         return st ? cafi_prefix(err, st, v->path) : CAFACE_OK;
     }

@@ -6,12 +6,27 @@
 #include "media/stream.h"
 
 typedef struct cafi_video_options {
-    size_t every;           /* take each N-th frame; 0 is taken as 1 */
-    double start;           /* seconds to leave out at the beginning */
-    double duration;        /* seconds to read from there; 0: to the end */
-    size_t threads;         /* of the decoder; 0: one for every core */
-    cafi_stop_waiting stop; /* or NULL */
+    size_t every;    /* take each N-th frame; 0 is taken as 1 */
+    double start;    /* seconds to leave out at the beginning */
+    double duration; /* seconds to read from there; 0: to the end */
+    size_t threads;  /* of the decoder; 0: one for every core */
+    cafi_wish stop;  /* asked while a source keeps one waiting */
 } cafi_video_options;
+
+/* Which frames of a source the options let through. Zero-initialise, but for
+ * the options. */
+typedef struct cafi_clip {
+    size_t every;
+    double start, duration;
+    size_t seen;  /* frames at or after the start */
+    double first; /* time of the first of them */
+} cafi_clip;
+
+typedef enum cafi_clip_step { CAFI_CLIP_SKIP, CAFI_CLIP_TAKE, CAFI_CLIP_END } cafi_clip_step;
+
+/* What becomes of the frame at that time; one that is taken gets its index and
+ * time. */
+cafi_clip_step cafi_clip_next(cafi_clip *clip, double seconds, cafi_frame *frame);
 
 typedef struct cafi_video cafi_video;
 

@@ -16,15 +16,19 @@ void cafi_input_table(const cafi_input_convention *input, float (*table)[256])
 }
 
 void cafi_input_load(const cafi_input_convention *input, float (*table)[256], const uint8_t *crop,
-                     float *out)
+                     bool mirrored, float *out)
 {
     size_t pixels = input->height * input->width;
 
     for (size_t c = 0; c < 3; c++) {
         const uint8_t *from = crop + (input->bgr ? 2 - c : c);
 
-        for (size_t i = 0; i < pixels; i++)
+        for (size_t i = 0; !mirrored && i < pixels; i++)
             out[c * pixels + i] = table[c][from[3 * i]];
+        for (size_t y = 0; mirrored && y < input->height; y++)
+            for (size_t x = 0; x < input->width; x++)
+                out[c * pixels + y * input->width + x] =
+                    table[c][from[3 * ((y + 1) * input->width - 1 - x)]];
     }
 }
 
@@ -131,7 +135,7 @@ caface_status cafi_calibration_add(cafi_calibration *run, const uint8_t *crops, 
         size_t rows = n - first < ROWS ? n - first : ROWS;
 
         for (size_t i = 0; i < rows; i++)
-            cafi_input_load(&run->convention, run->table, crops + (first + i) * pixels,
+            cafi_input_load(&run->convention, run->table, crops + (first + i) * pixels, false,
                             run->input + i * pixels);
         st = cafi_plan_calibrate(run->plan, inputs, rows, ranges, err);
     }

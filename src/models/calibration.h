@@ -32,9 +32,10 @@ caface_status cafi_calibration_save(const char *path, const cafi_network *networ
                                     const cafi_ranges *ranges, caface_error *err);
 
 /* What bytes become in the network's input: table [3][256], by the network's
- * channel; and one picture, R G B bytes to planes. */
+ * channel; and one picture, R G B bytes to planes, as it is or with left and
+ * right exchanged. */
 void cafi_input_table(const cafi_input_convention *input, float (*table)[256]);
 void cafi_input_load(const cafi_input_convention *input, float (*table)[256], const uint8_t *crop,
-                     float *out);
+                     bool mirrored, float *out);
 
 #endif

@@ -1,5 +1,6 @@
 #include "models/encoder.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,12 +22,23 @@ typedef struct worker {
     float *outputs[1 + CAFI_MAX_TAPS];
 } worker;
 
-struct cafi_encoder {
-    cafi_plan *plan;
+/* What one call works with; calls that run at the same time have one each. */
+typedef struct lane {
+    struct lane *next; /* among those that are idle */
     cafi_pool *pool;
     worker *workers;
     size_t worker_count;
+    bool has_plan; /* a batch of one runs in the plan's own buffers, on two threads */
+} lane;
+
+struct caface_encoder {
+    cafi_plan *plan;
+    pthread_mutex_t lock; /* of idle */
+    lane *idle;
+    size_t threads;     /* of a lane */
     size_t batch, rows; /* the caller's, the plan's */
+    cafi_precision precision;
+    bool flip;
     size_t feature_size, style_size;
     size_t tap_sizes[CAFI_MAX_TAPS];
     size_t tap_count;
@@ -39,12 +51,73 @@ struct cafi_encoder {
 /* What one call of run works on. */
 typedef struct job {
     cafi_encoder *encoder;
+    lane *lane;
     const uint8_t *crops;
     size_t n;
     float *features, *styles;
 } job;
 
-static caface_status make_worker(cafi_encoder *e, worker *w, caface_error *err)
+/* ---- lanes ------------------------------------------------------------- */
+
+static void free_lane(lane *l)
+{
+    for (size_t i = 0; l->workers && i < l->worker_count; i++) {
+        worker *w = &l->workers[i];
+
+        cafi_plan_context_free(w->context);
+        free(w->input);
+        free(w->feature);
+        for (size_t t = 0; t < CAFI_MAX_TAPS; t++)
+            free(w->styles[t]);
+    }
+    free(l->workers);
+    cafi_pool_free(l->pool);
+    free(l);
+}
+
+static caface_status new_lane(lane **out, const cafi_encoder *e, bool has_plan, caface_error *err)
+{
+    lane *l = NULL;
+    caface_status st = CAFI_NEW(&l, 1, err);
+
+    *out = NULL;
+    if (st)
+        return st;
+    l->has_plan = has_plan;
+    if (e->batch > 1)
+        st = cafi_pool_new(&l->pool, e->threads, err);
+    l->worker_count = !st && e->batch > 1 ? cafi_pool_size(l->pool) : 1;
+    if (!st)
+        st = CAFI_NEW(&l->workers, l->worker_count, err);
+    if (st) {
+        free_lane(l);
+        return st;
+    }
+    *out = l;
+    return CAFACE_OK;
+}
+
+static caface_status take_lane(lane **out, cafi_encoder *e, caface_error *err)
+{
+    pthread_mutex_lock(&e->lock);
+    *out = e->idle;
+    if (*out)
+        e->idle = (*out)->next;
+    pthread_mutex_unlock(&e->lock);
+    return *out ? CAFACE_OK : new_lane(out, e, false, err);
+}
+
+static void give_back(cafi_encoder *e, lane *l)
+{
+    pthread_mutex_lock(&e->lock);
+    l->next = e->idle;
+    e->idle = l;
+    pthread_mutex_unlock(&e->lock);
+}
+
+/* ---- running ----------------------------------------------------------- */
+
+static caface_status make_worker(cafi_encoder *e, worker *w, bool in_plan, caface_error *err)
 {
     size_t pixels = 3 * e->input.height * e->input.width;
     caface_status st = cafi_alloc_f32(&w->input, e->rows, pixels, err);
@@ -56,59 +129,86 @@ static caface_status make_worker(cafi_encoder *e, worker *w, caface_error *err)
         st = cafi_alloc_f32(&w->styles[t], e->rows, 2 * e->tap_sizes[t], err);
         w->outputs[1 + t] = w->styles[t];
     }
-    /* A batch of one runs in the plan's own buffers, on two threads. */
-    if (!st && e->batch > 1)
+    if (!st && !in_plan)
         st = cafi_plan_context_new(&w->context, e->plan, err);
     return st;
 }
 
-static caface_status encode_task(void *ctx, size_t index, size_t number, caface_error *err)
+/* Into the results, or, of the mirrored crops, their mean with what is there. */
+static void keep(float *to, const float *from, size_t n, bool mirrored)
 {
-    job *j = ctx;
+    for (size_t i = 0; i < n; i++)
+        to[i] = mirrored ? 0.5f * (to[i] + from[i]) : from[i];
+}
+
+/* The rows from `first` on, as they are or mirrored. */
+static caface_status encode_rows(const job *j, worker *w, size_t first, size_t rows, bool mirrored,
+                                 caface_error *err)
+{
     cafi_encoder *e = j->encoder;
-    worker *w = &e->workers[number];
-    size_t first = index * e->rows;
-    size_t rows = j->n - first < e->rows ? j->n - first : e->rows;
     size_t pixels = 3 * e->input.height * e->input.width;
-    const float *inputs[1];
+    const float *inputs[1] = {w->input};
     caface_status st = CAFACE_OK;
 
-    if (!w->input && (st = make_worker(e, w, err)))
-        return st;
     for (size_t i = 0; i < rows; i++)
-        cafi_input_load(&e->input, e->table, j->crops + (first + i) * pixels,
+        cafi_input_load(&e->input, e->table, j->crops + (first + i) * pixels, mirrored,
                         w->input + i * pixels);
     memset(w->input + rows * pixels, 0, (e->rows - rows) * pixels * sizeof(float));
-    inputs[0] = w->input;
     st = w->context ? cafi_plan_context_run(w->context, inputs, w->outputs, err)
                     : cafi_plan_run(e->plan, inputs, w->outputs, err);
     if (st)
         return st;
-    memcpy(j->features + first * e->feature_size, w->feature,
-           rows * e->feature_size * sizeof(float));
+    keep(j->features + first * e->feature_size, w->feature, rows * e->feature_size, mirrored);
     for (size_t i = 0; j->styles && i < rows; i++) {
         float *to = j->styles + (first + i) * e->style_size * 2;
 
         for (size_t t = 0; t < e->tap_count; t++) {
             size_t width = 2 * e->tap_sizes[t];
 
-            memcpy(to, w->styles[t] + i * width, width * sizeof(float));
+            keep(to, w->styles[t] + i * width, width, mirrored);
             to += width;
         }
     }
     return CAFACE_OK;
 }
 
+static caface_status encode_task(void *ctx, size_t index, size_t number, caface_error *err)
+{
+    const job *j = ctx;
+    cafi_encoder *e = j->encoder;
+    worker *w = &j->lane->workers[number];
+    size_t first = index * e->rows;
+    size_t rows = j->n - first < e->rows ? j->n - first : e->rows;
+    caface_status st = CAFACE_OK;
+
+    if (!w->input)
+        st = make_worker(e, w, e->batch == 1 && j->lane->has_plan, err);
+    if (!st)
+        st = encode_rows(j, w, first, rows, false, err);
+    if (!st && e->flip)
+        st = encode_rows(j, w, first, rows, true, err);
+    return st;
+}
+
 caface_status cafi_encoder_run(cafi_encoder *encoder, const uint8_t *crops, size_t n,
                                float *features, float *styles, caface_error *err)
 {
-    job j = {encoder, crops, n, features, styles};
-    size_t tasks = (n + encoder->rows - 1) / encoder->rows;
+    job j = {encoder, NULL, crops, n, features, styles};
+    size_t tasks = n / encoder->rows + (n % encoder->rows != 0);
+    caface_status st = CAFACE_OK;
 
-    if (n && (!crops || !features))
-        return cafi_fail(err, CAFACE_EINVAL, "encoder: null argument");
-    return cafi_pool_run(encoder->batch > 1 ? encoder->pool : NULL, tasks, encode_task, &j, err);
+    if (n == 0)
+        return CAFACE_OK;
+    if (!crops || !features)
+        return cafi_fail(err, CAFACE_EINVAL, "encoder_run: null argument");
+    if ((st = take_lane(&j.lane, encoder, err)))
+        return st;
+    st = cafi_pool_run(j.lane->pool, tasks, encode_task, &j, err);
+    give_back(encoder, j.lane);
+    return st;
 }
+
+/* ---- opening ----------------------------------------------------------- */
 
 /* Outputs of the graph: the feature, then a style for every tap. */
 static caface_status mark_outputs(cafi_network *network, cafi_encoder *e, caface_error *err)
@@ -159,10 +259,11 @@ static caface_status build(cafi_encoder *e, cafi_network *network, const cafi_en
         st = check_network(network, err);
     if (!st)
         st = mark_outputs(network, e, err);
-    if (!st)
-        st = cafi_pool_new(&e->pool, o->threads, err);
     if (st)
         return st;
+    e->threads = o->threads;
+    e->precision = o->precision;
+    e->flip = o->flip;
     e->feature_size = (size_t)cafi_graph_node(network->graph, network->feature)->shape.dim[1];
     e->input = o->input ? *o->input : network->input;
     e->input.height = network->input.height;
@@ -174,9 +275,9 @@ static caface_status build(cafi_encoder *e, cafi_network *network, const cafi_en
              (double)e->input.scale[2]);
     snprintf(e->family, sizeof e->family, "%s", network->family);
     snprintf(e->hash, sizeof e->hash, "%s", network->hash);
-    e->worker_count = e->batch > 1 ? cafi_pool_size(e->pool) : 1;
-    st = CAFI_NEW(&e->workers, e->worker_count, err);
-    return st ? st : cafi_plan_new(&e->plan, network->graph, &plan, err);
+    if ((st = new_lane(&e->idle, e, true, err)))
+        return st;
+    return cafi_plan_new(&e->plan, network->graph, &plan, err);
 }
 
 caface_status cafi_encoder_new(cafi_encoder **out, cafi_network *network,
@@ -191,6 +292,7 @@ caface_status cafi_encoder_new(cafi_encoder **out, cafi_network *network,
     if (st)
         return st;
     options = options ? options : &defaults;
+    pthread_mutex_init(&e->lock, NULL);
     e->batch = options->batch ? options->batch : 8;
     e->rows = e->batch > 2 * MOST_ROWS ? MOST_ROWS : (e->batch + 1) / 2;
     st = build(e, network, options, ranges, err);
@@ -202,45 +304,22 @@ caface_status cafi_encoder_new(cafi_encoder **out, cafi_network *network,
     return CAFACE_OK;
 }
 
-caface_status cafi_encoder_open(cafi_encoder **out, const char *path,
-                                const cafi_encoder_options *options, caface_error *err)
-{
-    cafi_network network;
-    cafi_ranges *ranges = NULL;
-    caface_status st = cafi_network_open(&network, path, err);
-
-    *out = NULL;
-    if (st)
-        return st;
-    if (options && options->precision == CAFI_PREC_INT8)
-        st = cafi_calibration_read(&ranges, network.bundle, path, err);
-    if (!st)
-        st = cafi_encoder_new(out, &network, options, ranges, err);
-    cafi_ranges_free(ranges);
-    cafi_network_clear(&network);
-    return st;
-}
-
 void cafi_encoder_free(cafi_encoder *encoder)
 {
     if (!encoder)
         return;
-    for (size_t i = 0; encoder->workers && i < encoder->worker_count; i++) {
-        worker *w = &encoder->workers[i];
-
-        cafi_plan_context_free(w->context);
-        free(w->input);
-        free(w->feature);
-        for (size_t t = 0; t < CAFI_MAX_TAPS; t++)
-            free(w->styles[t]);
+    for (lane *l = encoder->idle, *next = NULL; l; l = next) {
+        next = l->next;
+        free_lane(l);
     }
     for (size_t t = 0; t < CAFI_MAX_TAPS; t++)
         free(encoder->taps[t]);
-    free(encoder->workers);
     cafi_plan_free(encoder->plan);
-    cafi_pool_free(encoder->pool);
+    pthread_mutex_destroy(&encoder->lock);
     free(encoder);
 }
+
+/* ---- what it is -------------------------------------------------------- */
 
 size_t cafi_encoder_feature_size(const cafi_encoder *encoder)
 {
@@ -255,6 +334,27 @@ size_t cafi_encoder_style_size(const cafi_encoder *encoder)
 size_t cafi_encoder_batch(const cafi_encoder *encoder)
 {
     return encoder->batch;
+}
+
+bool cafi_encoder_flips(const cafi_encoder *encoder)
+{
+    return encoder->flip;
+}
+
+cafi_precision cafi_encoder_precision(const cafi_encoder *encoder)
+{
+    return encoder->precision;
+}
+
+caface_status cafi_encoder_fits(const cafi_encoder *encoder, const caface_model_info *model,
+                                caface_error *err)
+{
+    if ((!model->C || model->C == encoder->feature_size) && model->S == encoder->style_size)
+        return CAFACE_OK;
+    return cafi_fail(err, CAFACE_EMODEL,
+                     "the fusion model takes %zu features and %zu style channels, the backbone "
+                     "gives %zu and %zu",
+                     model->C, model->S, encoder->feature_size, encoder->style_size);
 }
 
 void cafi_encoder_input_size(const cafi_encoder *encoder, size_t *height, size_t *width)

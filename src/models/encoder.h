@@ -1,4 +1,5 @@
-/* The encoder: face crops in, features and styles out. */
+/* The encoder: face crops in, features and styles out; caface/encoder.h is the
+ * public side. */
 #ifndef CAFI_MODELS_ENCODER_H
 #define CAFI_MODELS_ENCODER_H
 
@@ -8,6 +9,7 @@
 typedef struct cafi_encoder_options {
     cafi_precision precision;
     bool low_memory;         /* no Winograd: a quarter of the weights, half the speed */
+    bool flip;               /* the mean over each crop and its mirror image */
     size_t batch;            /* faces a run works on at once; 0: 8 */
     size_t threads;          /* 0: one for every core */
     const char *const *taps; /* node names in place of the family's */
@@ -15,7 +17,7 @@ typedef struct cafi_encoder_options {
     const cafi_input_convention *input; /* NULL: the family's */
 } cafi_encoder_options;
 
-typedef struct cafi_encoder cafi_encoder;
+typedef caface_encoder cafi_encoder;
 
 /* Opens a model file and makes it ready. options may be NULL: fp32 and the
  * defaults. int8 takes its scales from the file, as `caface calibrate` wrote
@@ -32,6 +34,8 @@ void cafi_encoder_free(cafi_encoder *encoder);
 size_t cafi_encoder_feature_size(const cafi_encoder *encoder); /* C */
 size_t cafi_encoder_style_size(const cafi_encoder *encoder);   /* S, 0 without taps */
 size_t cafi_encoder_batch(const cafi_encoder *encoder);
+bool cafi_encoder_flips(const cafi_encoder *encoder);
+cafi_precision cafi_encoder_precision(const cafi_encoder *encoder);
 void cafi_encoder_input_size(const cafi_encoder *encoder, size_t *height, size_t *width);
 const char *cafi_encoder_family(const cafi_encoder *encoder);
 const char *cafi_encoder_hash(const cafi_encoder *encoder);
@@ -41,12 +45,20 @@ const char *cafi_encoder_input(const cafi_encoder *encoder);
 /* Names of the tapped nodes; NULL beyond the last. Borrowed. */
 const char *cafi_encoder_tap(const cafi_encoder *encoder, size_t index);
 
+/* EMODEL: the fusion model takes other features or styles than the encoder
+ * gives; the sentence has the sizes of both. */
+caface_status cafi_encoder_fits(const cafi_encoder *encoder, const caface_model_info *model,
+                                caface_error *err);
+
 /* Encodes n faces, any n: full batches, and a last one filled up.
  *   crops     u8 [n][height][width][3], R G B
  *   features  f32 [n][C], not normalised
  *   styles    f32 [n][S][2], mean and unbiased std; may be NULL
- * A face's results are the same bits whatever its neighbours, and for any
- * number of threads. One caller at a time. */
+ * With flip, f = (f(x) + f(mirror x)) / 2 for the feature and for every mean and
+ * deviation of the style alike; not normalised, so that the length of the mean
+ * says how much the two agree. A face's results are the same bits whatever its
+ * neighbours, and for any number of threads. Any thread: each call under way has
+ * a lane of its own. */
 caface_status cafi_encoder_run(cafi_encoder *encoder, const uint8_t *crops, size_t n,
                                float *features, float *styles, caface_error *err);
 

@@ -40,6 +40,11 @@ caface_status cafi_network_open(cafi_network *out, const char *path, caface_erro
  * a key for an ONNX file or a converted graph, which hold one network. */
 caface_status cafi_network_open_at(cafi_network *out, const char *path, const char *key,
                                    caface_error *err);
+/* The same from the bytes of such a file, which are borrowed until
+ * cafi_network_clear; name is what sentences begin with. No file beside it is
+ * looked for. */
+caface_status cafi_network_open_memory(cafi_network *out, const void *bytes, size_t size,
+                                       const char *name, const char *key, caface_error *err);
 void cafi_network_clear(cafi_network *network);
 
 /* Takes taps by node name in place of the family's. EINVAL: no such node, not

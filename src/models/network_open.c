@@ -15,17 +15,22 @@ static caface_status refuse_key(const char *path, const char *key, caface_error 
                      "%s: --weights-key %.100s: the file holds one network only", path, key);
 }
 
+/* Does the file itself say how pictures become the input? */
+static bool has_config(const cafi_network *network)
+{
+    return cafi_graph_file_is(network->bundle) ||
+           cafi_value_get(cafi_bundle_config(network->bundle), CAFI_NETWORK_KEY);
+}
+
+/* out->bundle is there. */
 static caface_status from_bundle(cafi_network *out, const char *path, const char *key,
                                  caface_error *err)
 {
     const cafi_tensor **tensors = NULL;
-    const cafi_value *config = NULL;
-    size_t count = 0;
-    caface_status st = cafi_bundle_open(&out->bundle, path, err);
+    const cafi_value *config = cafi_value_get(cafi_bundle_config(out->bundle), CAFI_NETWORK_KEY);
+    size_t count = cafi_bundle_count(out->bundle);
+    caface_status st = CAFACE_OK;
 
-    if (st)
-        return st;
-    config = cafi_value_get(cafi_bundle_config(out->bundle), CAFI_NETWORK_KEY);
     if (cafi_graph_file_is(out->bundle)) {
         if (key)
             return refuse_key(path, key, err);
@@ -34,7 +39,6 @@ static caface_status from_bundle(cafi_network *out, const char *path, const char
             cafi_prefix(err, st, path);
         return st;
     }
-    count = cafi_bundle_count(out->bundle);
     st = CAFI_NEW(&tensors, count, err);
     for (size_t i = 0; !st && i < count; i++)
         tensors[i] = cafi_bundle_at(out->bundle, i);
@@ -43,15 +47,22 @@ static caface_status from_bundle(cafi_network *out, const char *path, const char
     free((void *)tensors);
     if (!st && config)
         st = cafi_network_configure(out, config, err);
-    if (st)
-        return cafi_prefix(err, cafi_bundle_blame(out->bundle, st, err), path);
-    return config ? CAFACE_OK : cafi_side_file_apply(out, path, err);
+    return st ? cafi_prefix(err, cafi_bundle_blame(out->bundle, st, err), path) : CAFACE_OK;
 }
 
 /* Pages of weights that were packed need not stay in memory. */
 static void forget(void *ctx, const void *data, size_t size)
 {
     cafi_bundle_forget(ctx, data, size);
+}
+
+static caface_status finish(cafi_network *out, caface_status st)
+{
+    if (st)
+        cafi_network_clear(out);
+    else if (out->bundle)
+        cafi_graph_on_read(out->graph, forget, out->bundle);
+    return st;
 }
 
 static bool is_onnx(const char *path)
@@ -72,13 +83,27 @@ caface_status cafi_network_open_at(cafi_network *out, const char *path, const ch
     caface_status st = CAFACE_OK;
 
     *out = (cafi_network){0};
-    if (!is_onnx(path))
-        st = from_bundle(out, path, key, err);
-    else
-        st = key ? refuse_key(path, key, err) : cafi_onnx_network(out, path, err);
-    if (st)
-        cafi_network_clear(out);
-    else if (out->bundle)
-        cafi_graph_on_read(out->graph, forget, out->bundle);
-    return st;
+    if (is_onnx(path))
+        return key ? refuse_key(path, key, err) : cafi_onnx_network(out, path, err);
+    if (!(st = cafi_bundle_open(&out->bundle, path, err)) &&
+        !(st = from_bundle(out, path, key, err)) && !has_config(out))
+        st = cafi_side_file_apply(out, path, err);
+    return finish(out, st);
+}
+
+caface_status cafi_network_open_memory(cafi_network *out, const void *bytes, size_t size,
+                                       const char *name, const char *key, caface_error *err)
+{
+    cafi_onnx_file *file = NULL;
+    caface_status st = CAFACE_OK;
+
+    *out = (cafi_network){0};
+    if (cafi_onnx_is_memory(bytes, size)) {
+        if (key)
+            return refuse_key(name, key, err);
+        st = cafi_onnx_parse(&file, name, bytes, size, err);
+        return st ? st : cafi_onnx_file_network(out, file, err);
+    }
+    st = cafi_bundle_open_memory(&out->bundle, bytes, size, name, err);
+    return finish(out, st ? st : from_bundle(out, name, key, err));
 }

@@ -148,20 +148,24 @@ static caface_status fill(cafi_network *net, cafi_onnx_file *file, caface_error 
     return st ? cafi_prefix(err, st, file->path) : CAFACE_OK;
 }
 
-caface_status cafi_onnx_network(cafi_network *out, const char *path, caface_error *err)
+caface_status cafi_onnx_file_network(cafi_network *out, cafi_onnx_file *file, caface_error *err)
 {
-    cafi_onnx_file *file = NULL;
-    cafi_network net = {.free_source = close_file};
-    caface_status st = cafi_onnx_open(&file, path, err);
+    cafi_network net = {.source = file, .free_source = close_file};
+    caface_status st = fill(&net, file, err);
 
-    if (st)
-        return st;
-    net.source = file;
-    if ((st = fill(&net, file, err))) {
+    if (st) {
         cafi_graph_free(net.graph);
         cafi_onnx_close(file);
         return st;
     }
     *out = net;
     return CAFACE_OK;
+}
+
+caface_status cafi_onnx_network(cafi_network *out, const char *path, caface_error *err)
+{
+    cafi_onnx_file *file = NULL;
+    caface_status st = cafi_onnx_open(&file, path, err);
+
+    return st ? st : cafi_onnx_file_network(out, file, err);
 }

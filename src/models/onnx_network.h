@@ -3,10 +3,14 @@
 #define CAFI_MODELS_ONNX_NETWORK_H
 
 #include "models/network.h"
+#include "onnx/file.h"
 
 /* A face backbone from an ONNX file: the first output is the embedding, taken
  * in front of a final L2 normalisation where the file has one, since features
  * keep their length here. Taps and the input convention as docs/onnx.md says. */
 caface_status cafi_onnx_network(cafi_network *out, const char *path, caface_error *err);
+/* The same from a file that is read already; it is the network's from then on, on
+ * an error too. */
+caface_status cafi_onnx_file_network(cafi_network *out, cafi_onnx_file *file, caface_error *err);
 
 #endif

@@ -439,25 +439,30 @@ caface_status cafi_onnx_open(cafi_onnx_file **out, const char *path, caface_erro
     return CAFACE_OK;
 }
 
+bool cafi_onnx_is_memory(const void *bytes, size_t size)
+{
+    cafi_pb at = cafi_pb_begin(bytes, size);
+    cafi_pb_field f;
+    bool more = true;
+    bool is = false;
+
+    while (more && !cafi_pb_next(&at, &f, &more, NULL))
+        if (more && f.number == 7 && f.wire == CAFI_PB_BYTES && size > 16)
+            is = true;
+    return is && !more;
+}
+
 bool cafi_onnx_is(const char *path)
 {
     cafi_onnx_file *file = NULL;
     const unsigned char *bytes = NULL;
     size_t size = 0;
-    cafi_pb at = {0};
-    cafi_pb_field f;
-    bool more = true;
     bool is = false;
 
     if (new_file(&file, path, NULL))
         return false;
-    if (!cafi_onnx_map(file, path, &bytes, &size, NULL)) {
-        at = cafi_pb_begin(bytes, size);
-        while (more && !cafi_pb_next(&at, &f, &more, NULL))
-            if (more && f.number == 7 && f.wire == CAFI_PB_BYTES && size > 16)
-                is = true;
-        is = is && !more;
-    }
+    if (!cafi_onnx_map(file, path, &bytes, &size, NULL))
+        is = cafi_onnx_is_memory(bytes, size);
     cafi_onnx_close(file);
     return is;
 }

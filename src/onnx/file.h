@@ -90,6 +90,7 @@ void cafi_onnx_close(cafi_onnx_file *file);
 /* True when the file begins as a ModelProto with a graph does. Cheap; a file
  * that passes may still be refused. */
 bool cafi_onnx_is(const char *path);
+bool cafi_onnx_is_memory(const void *bytes, size_t size);
 
 /* Zeroed memory that lives as long as the file: all that reading and computing
  * its constants takes. ELIMIT: more than CAFI_ONNX_MAX_MADE and four times the

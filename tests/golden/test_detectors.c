@@ -135,7 +135,7 @@ static void mtcnn_finds_the_authors_faces(void **state)
 
             read_picture(&image, key);
             view = cafi_image_view(&image);
-            EXPECT_OK(cafi_detector_run(d, &view, &faces, &err), err);
+            EXPECT_OK(cafi_detector_run(d, &view, CAFI_OWN_THREADS, &faces, &err), err);
             compare(key, cafi_value_get(&golden.u.list.items[i], low ? "low" : "default"), &faces);
         }
         cafi_detector_free(d);
@@ -208,7 +208,7 @@ static void families_agree(void **state)
                 continue;
             read_picture(&image, golden.u.list.keys[i]);
             view = cafi_image_view(&image);
-            EXPECT_OK(cafi_detector_run(d, &view, &faces, &err), err);
+            EXPECT_OK(cafi_detector_run(d, &view, CAFI_OWN_THREADS, &faces, &err), err);
             for (size_t k = 0; k < golden_count(mode); k++) {
                 cafi_face f = golden_face(mode, k);
                 double iou = 0.0;

@@ -56,10 +56,12 @@ static int64_t shot_of(const census *c, size_t frame)
     return 0;
 }
 
-static caface_status take_frame(void *ctx, cafi_frame *frame, const cafi_sighting *faces,
-                                size_t count, caface_error *err)
+static caface_status take_frame(void *ctx, const cafi_done_frame *done, caface_error *err)
 {
     census *c = ctx;
+    const cafi_frame *frame = done->frame;
+    const cafi_sighting *faces = done->faces;
+    size_t count = done->count;
 
     (void)err;
     c->frames++;
@@ -100,23 +102,24 @@ static void follow(census *c, const char *clip, const way *how)
     const cafi_encoder_options e = {0};
     cafi_track_options track;
     cafi_pipeline_result result;
-    cafi_pipeline_options o = {
-        .reader = read_frame, .track = &track, .taker = take_frame, .ctx = c};
+    cafi_pipeline_options o = {.reader = read_frame, .track = &track};
     cafi_video *video = NULL;
     caface_error err;
 
     cafi_track_defaults(&track);
     EXPECT_OK(cafi_video_open(&video, test_shared("video/%s", clip), &v, &err), err);
     o.source = video;
-    o.detector = test_shared("weights/%s", how->detector);
+    EXPECT_OK(cafi_detector_open(&o.detector, test_shared("weights/%s", how->detector), NULL, &err),
+              err);
     if (how->embeddings)
         EXPECT_OK(cafi_encoder_open(
                       &o.encoder, test_shared("weights/mobilefacenet/mobilefacenet.pt"), &e, &err),
                   err);
-    EXPECT_OK(cafi_pipeline_run(&result, &o, 0, &err), err);
+    EXPECT_OK(cafi_pipeline_run(&result, &o, take_frame, c, &err), err);
     assert_int_equal(result.frames, c->frames);
     cafi_video_close(video);
     cafi_encoder_free(o.encoder);
+    cafi_detector_free(o.detector);
 }
 
 static void one_person_one_track(void **state)

@@ -114,7 +114,7 @@ static void scrfd_any_size(void **state)
     paint(rgb, width, 24, 40, 8);
     EXPECT_OK(cafi_detector_open(&d, test_fixture("detect/scrfd_any.onnx"), &options, &err), err);
     assert_string_equal(cafi_detector_family(d), "scrfd");
-    EXPECT_OK(cafi_detector_run(d, &view, &faces, &err), err);
+    EXPECT_OK(cafi_detector_run(d, &view, CAFI_OWN_THREADS, &faces, &err), err);
     assert_int_equal(faces.count, 1);
     near((double)faces.items[0].score, 1.0 / (1.0 + exp(-(20.0 * 127.5 / 128.0 - 19.0))), 1e-4);
     expect_box(&faces.items[0], 24 - 4, 40 - 2, 24 + 12, 40 + 10);
@@ -126,7 +126,7 @@ static void scrfd_any_size(void **state)
      * of these boxes overlap by more than 0.33. */
     memset(rgb, 0, width * height * 3);
     paint(rgb, width, 64, 32, 32);
-    EXPECT_OK(cafi_detector_run(d, &view, &faces, &err), err);
+    EXPECT_OK(cafi_detector_run(d, &view, CAFI_OWN_THREADS, &faces, &err), err);
     assert_int_equal(faces.count, 21);
     for (size_t i = 0; i < faces.count; i++)
         for (size_t k = 0; k < i; k++)
@@ -134,12 +134,12 @@ static void scrfd_any_size(void **state)
     cafi_detector_free(d);
     options.max_faces = 1;
     EXPECT_OK(cafi_detector_open(&d, test_fixture("detect/scrfd_any.onnx"), &options, &err), err);
-    EXPECT_OK(cafi_detector_run(d, &view, &faces, &err), err);
+    EXPECT_OK(cafi_detector_run(d, &view, CAFI_OWN_THREADS, &faces, &err), err);
     assert_int_equal(faces.count, 1);
     cafi_detector_free(d);
     options = (cafi_detector_options){.min_face = 40};
     EXPECT_OK(cafi_detector_open(&d, test_fixture("detect/scrfd_any.onnx"), &options, &err), err);
-    EXPECT_OK(cafi_detector_run(d, &view, &faces, &err), err);
+    EXPECT_OK(cafi_detector_run(d, &view, CAFI_OWN_THREADS, &faces, &err), err);
     for (size_t i = 0; i < faces.count; i++)
         assert_true(faces.items[i].box.x2 - faces.items[i].box.x1 >= 20.0f);
     cafi_detector_free(d);
@@ -163,7 +163,7 @@ static void scrfd_fixed_size_has_tiles(void **state)
     /* Tiles begin at 0, 45, 90, 136 across and 0, 28, 56 down: 90 + 16, 28 + 24. */
     paint(rgb, width, 106, 52, 8);
     EXPECT_OK(cafi_detector_open(&d, test_fixture("detect/scrfd_fixed.onnx"), &options, &err), err);
-    EXPECT_OK(cafi_detector_run(d, &view, &faces, &err), err);
+    EXPECT_OK(cafi_detector_run(d, &view, CAFI_OWN_THREADS, &faces, &err), err);
     assert_int_equal(faces.count, 1);
     expect_box(&faces.items[0], 106 - 4, 52 - 2, 106 + 12, 52 + 10);
     cafi_detector_free(d);
@@ -171,7 +171,7 @@ static void scrfd_fixed_size_has_tiles(void **state)
     paint(rgb, width, 0, 0, 100);
     options.max_side = 64; /* 64x38: the white place is 32 across */
     EXPECT_OK(cafi_detector_open(&d, test_fixture("detect/scrfd_fixed.onnx"), &options, &err), err);
-    EXPECT_OK(cafi_detector_run(d, &view, &faces, &err), err);
+    EXPECT_OK(cafi_detector_run(d, &view, CAFI_OWN_THREADS, &faces, &err), err);
     assert_true(faces.count > 0);
     for (size_t i = 0; i < faces.count; i++)
         assert_true(faces.items[i].box.x2 < 170.0f && faces.items[i].box.y2 < 170.0f);
@@ -190,7 +190,7 @@ static void tiny_pictures_have_no_faces(void **state)
 
     (void)state;
     EXPECT_OK(cafi_detector_open(&d, test_fixture("detect/scrfd_any.onnx"), NULL, &err), err);
-    EXPECT_OK(cafi_detector_run(d, &view, &faces, &err), err);
+    EXPECT_OK(cafi_detector_run(d, &view, CAFI_OWN_THREADS, &faces, &err), err);
     assert_int_equal(faces.count, 0);
     cafi_detector_free(d);
     cafi_faces_free(&faces);

@@ -37,14 +37,16 @@ static caface_status read_frame(void *source, cafi_frame *frame, bool *got, cafa
     return CAFACE_OK;
 }
 
-static caface_status take_frame(void *ctx, cafi_frame *frame, const cafi_sighting *faces,
-                                size_t count, caface_error *err)
+static caface_status take_frame(void *ctx, const cafi_done_frame *done, caface_error *err)
 {
     story *s = ctx;
+    const cafi_sighting *faces = done->faces;
 
-    assert_int_equal(frame->index, s->taken);
-    assert_null(frame->rgb);
-    assert_int_equal(count, 1);
+    assert_int_equal(done->frame->index, s->taken);
+    assert_null(done->frame->rgb);
+    assert_int_equal(done->count, 1);
+    assert_int_equal(done->list->count, 1);
+    assert_false(done->cut);
     assert_int_equal(faces[0].track, 1);
     assert_true(faces[0].face.box.x1 == (float)(8 * (s->taken / 25)) - 4.0f);
     for (size_t i = 0; i < 112 * 112 * 3; i++)
@@ -58,17 +60,17 @@ static caface_status take_frame(void *ctx, cafi_frame *frame, const cafi_sightin
 static caface_status run(story *s, size_t threads, cafi_pipeline_result *r, caface_error *err)
 {
     cafi_track_options track;
-    cafi_pipeline_options o = {.reader = read_frame,
-                               .source = s,
-                               .detector = test_fixture("detect/scrfd_any.onnx"),
-                               .find = {.min_face = 1.0f},
-                               .track = &track,
-                               .threads = threads,
-                               .taker = take_frame,
-                               .ctx = s};
+    cafi_pipeline_options o = {
+        .reader = read_frame, .source = s, .track = &track, .threads = threads};
+    const cafi_detector_options find = {.min_face = 1.0f};
+    caface_status st =
+        cafi_detector_open(&o.detector, test_fixture("detect/scrfd_any.onnx"), &find, err);
 
     cafi_track_defaults(&track);
-    return cafi_pipeline_run(r, &o, 0, err);
+    if (!st)
+        st = cafi_pipeline_run(r, &o, take_frame, s, err);
+    cafi_detector_free(o.detector);
+    return st;
 }
 
 static void frames_come_in_order_with_the_same_bits(void **state)
