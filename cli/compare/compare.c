@@ -7,9 +7,9 @@
 #include <unistd.h>
 
 #include "cli/command.h"
-#include "cli/compare/probe.h"
 #include "cli/compare/report.h"
 #include "cli/interrupt.h"
+#include "cli/progress.h"
 
 /* See docs/faces.md for how it was chosen. */
 #define DEFAULT_THRESHOLD 0.35
@@ -91,10 +91,11 @@ typedef struct job {
     cafi_encoder *encoder;
     caface_model *fusion;
     cafi_detector *detector;
-    cli_probe_options probing;
-    cli_probe probe;
-    cli_gallery gallery;
-    cli_comparison comparison;
+    cafi_probe_options probing;
+    cafi_probe probe;
+    cafi_gallery gallery;
+    cafi_comparison comparison;
+    cli_progress progress;
     bool made_folder;
 } job;
 
@@ -134,7 +135,7 @@ static caface_status check_fit(const job *j, caface_error *err)
 
 static caface_status add_method(job *j, const char *name, caface_error *err)
 {
-    cli_comparison *c = &j->comparison;
+    cafi_comparison *c = &j->comparison;
     caface_method method;
     caface_status st = caface_method_parse(&method, name, err);
 
@@ -192,36 +193,48 @@ static caface_status make_folder(job *j, caface_error *err)
     return CAFACE_OK;
 }
 
+static bool on_frame(void *ctx, size_t done, size_t total)
+{
+    job *j = ctx;
+
+    if (done == 1)
+        cli_progress_begin(&j->progress, "frames", total, j->o->common.quiet);
+    cli_progress_update(&j->progress, done);
+    return !cli_interrupted();
+}
+
 static void describe_probe(job *j)
 {
     const compare_options *o = j->o;
 
-    j->probing = (cli_probe_options){.path = o->probe,
-                                     .detector = j->detector,
-                                     .video = {.every = o->every,
-                                               .start = o->start,
-                                               .duration = o->duration,
-                                               .threads = o->common.threads,
-                                               .stop = {cli_interrupt_wish, NULL}},
-                                     .gallery = &j->gallery,
-                                     .crops = o->output,
-                                     .draw = o->draw,
-                                     .threshold = o->threshold,
-                                     .threads = o->common.threads,
-                                     .quiet = o->common.quiet};
+    j->probing = (cafi_probe_options){.path = o->probe,
+                                      .detector = j->detector,
+                                      .video = {.every = o->every,
+                                                .start = o->start,
+                                                .duration = o->duration,
+                                                .threads = o->common.threads,
+                                                .stop = {cli_interrupt_wish, NULL}},
+                                      .gallery = &j->gallery,
+                                      .crops = o->output,
+                                      .draw = o->draw,
+                                      .threshold = o->threshold,
+                                      .threads = o->common.threads,
+                                      .progress = on_frame,
+                                      .ctx = j};
     cafi_track_defaults(&j->probing.track);
 }
 
 static caface_status work(job *j, caface_error *err)
 {
     const compare_options *o = j->o;
-    cli_probe_options *p = &j->probing;
-    cli_comparison *c = &j->comparison;
+    cafi_probe_options *p = &j->probing;
+    cafi_comparison *c = &j->comparison;
     caface_status st;
 
     (void)((st = open_models(j, err)) || (st = check_fit(j, err)) ||
            (st = choose_methods(j, err)) || (st = open_detector(j, err)) ||
-           (st = cli_gallery_open(&j->gallery, &o->gallery, j->detector, j->encoder, err)) ||
+           (st = cafi_gallery_open(&j->gallery, o->gallery.items, o->gallery.count, j->detector,
+                                   j->encoder, err)) ||
            (st = make_folder(j, err)));
     if (st)
         return st;
@@ -229,7 +242,9 @@ static caface_status work(job *j, caface_error *err)
     p->model = j->fusion;
     memcpy(p->methods, c->methods, sizeof p->methods);
     p->method_count = c->method_count;
-    st = cli_probe_follow(&j->probe, p, j->encoder, err);
+    st = cafi_probe_follow(&j->probe, p, j->encoder, err);
+    if (j->probe.frames)
+        cli_progress_end(&j->progress);
     if (st)
         return st;
     if (j->probe.count == 0)
@@ -245,7 +260,7 @@ static caface_status work(job *j, caface_error *err)
 
 static void print_table(const job *j)
 {
-    const cli_comparison *c = &j->comparison;
+    const cafi_comparison *c = &j->comparison;
 
     printf("%-6s %6s  %-20s", "track", "faces", "gallery");
     for (size_t m = 0; m < c->method_count; m++)
@@ -274,7 +289,7 @@ static int report(const job *j)
     cafi_json json = {.out = &text};
 
     if (j->o->common.json) {
-        cli_comparison_json(&j->comparison, &json, false);
+        cafi_comparison_json(&j->comparison, &json, false);
         if (text.failed)
             cli_warn("out of memory for the report");
         else
@@ -314,8 +329,8 @@ static int run(void *arg)
     status = st ? cli_fail(&err) : report(&j);
     if (st && j.made_folder)
         rmdir(j.o->output); /* nothing is in it, but where writing broke off midway */
-    cli_probe_clear(&j.probe);
-    cli_gallery_clear(&j.gallery);
+    cafi_probe_clear(&j.probe);
+    cafi_gallery_clear(&j.gallery);
     cafi_encoder_free(j.encoder);
     caface_model_free(j.fusion);
     cafi_detector_free(j.detector);

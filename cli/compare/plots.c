@@ -13,17 +13,17 @@
 #define PLOT_PICTURES 400
 
 /* Crops of the heaviest faces, decoded again. *images is the caller's. */
-static caface_status plot_pictures(const cli_probe *probe, const cli_track *t,
+static caface_status plot_pictures(const cafi_probe *probe, const cafi_probe_track *t,
                                    cafi_similarity_thumb *thumbs, cafi_image *images, size_t count,
                                    caface_error *err)
 {
     size_t *order = NULL;
     cafi_buf jpeg = {0};
-    caface_status st = cli_heaviest(t, &order, err);
+    caface_status st = cafi_probe_heaviest(t, &order, err);
 
     for (size_t k = 0; !st && k < count; k++) {
         jpeg.size = 0;
-        (void)((st = cli_probe_picture(probe, &t->points[order[k]], &jpeg, err)) ||
+        (void)((st = cafi_probe_picture(probe, &t->points[order[k]], &jpeg, err)) ||
                (st = cafi_image_decode(&images[k], jpeg.data, jpeg.size, err)));
         thumbs[k] = (cafi_similarity_thumb){order[k], images[k].rgb, CAFI_CROP_SIDE};
     }
@@ -43,20 +43,20 @@ static void plot_name(cafi_buf *out, const char *folder, int64_t id, const char 
 
 /* One track against one identity. similarity and weight are f32 [faces]. */
 typedef struct pair {
-    const cli_track *track;
+    const cafi_probe_track *track;
     size_t identity;
     const float *similarity, *weight;
     const cafi_similarity_thumb *thumbs;
     size_t thumb_count;
 } pair;
 
-static caface_status save_plot(const cli_comparison *c, const pair *p, const char *folder,
+static caface_status save_plot(const cafi_comparison *c, const pair *p, const char *folder,
                                caface_error *err)
 {
     static const char *const suffixes[] = {".png", ".svg", ".pdf"};
-    const cli_track *t = p->track;
+    const cafi_probe_track *t = p->track;
     const char *name = c->gallery->items[p->identity].name;
-    cafi_similarity_star stars[CLI_COMPARE_MAX_METHODS];
+    cafi_similarity_star stars[CAFI_COMPARE_MAX_METHODS];
     char title[160], subtitle[160];
     cafi_similarity plot = {.title = title,
                             .subtitle = subtitle,
@@ -89,8 +89,8 @@ static caface_status save_plot(const cli_comparison *c, const pair *p, const cha
 }
 
 /* A track against every identity. */
-static caface_status save_track(const cli_comparison *c, const cli_track *t, const char *folder,
-                                caface_error *err)
+static caface_status save_track(const cafi_comparison *c, const cafi_probe_track *t,
+                                const char *folder, caface_error *err)
 {
     size_t G = c->gallery->count, count = t->count < PLOT_PICTURES ? t->count : PLOT_PICTURES;
     void *thumbs = NULL, *images = NULL;
@@ -120,7 +120,7 @@ static caface_status save_track(const cli_comparison *c, const cli_track *t, con
     return st;
 }
 
-caface_status cli_comparison_plots(const cli_comparison *c, const char *folder, caface_error *err)
+caface_status cli_comparison_plots(const cafi_comparison *c, const char *folder, caface_error *err)
 {
     caface_status st = CAFACE_OK;
 

@@ -1,3 +1,4 @@
+#include "cli/command.h"
 #include "cli/compare/report.h"
 
 #include <stdlib.h>
@@ -14,75 +15,6 @@
 #define PAGE_PICTURES 2000
 #define SHEET_PICTURES 12
 
-/* ---- JSON -------------------------------------------------------------------- */
-
-static void json_gallery(const cli_comparison *c, size_t track, cafi_json *json)
-{
-    const cli_track *t = &c->probe->tracks[track];
-
-    cafi_json_begin_array(json, "gallery");
-    for (size_t g = 0; g < c->gallery->count; g++) {
-        cafi_json_begin_object(json, NULL);
-        cafi_json_string(json, "name", c->gallery->items[g].name);
-        cafi_json_begin_object(json, "methods");
-        for (size_t m = 0; m < c->method_count; m++) {
-            double s = t->fused[g * c->method_count + m];
-
-            cafi_json_begin_object(json, caface_method_name(c->methods[m]));
-            cafi_json_real(json, "similarity", s);
-            cafi_json_bool(json, "match", s >= c->threshold);
-            cafi_json_end_object(json);
-        }
-        cafi_json_end_object(json);
-        cafi_json_end_object(json);
-    }
-    cafi_json_end_array(json);
-}
-
-static void json_faces(const cli_comparison *c, size_t track, cafi_json *json)
-{
-    const cli_track *t = &c->probe->tracks[track];
-
-    cafi_json_begin_array(json, "each");
-    for (size_t i = 0; i < t->count; i++) {
-        cafi_json_begin_object(json, NULL);
-        cafi_json_int(json, "frame", (int64_t)t->points[i].frame);
-        cafi_json_real(json, "seconds", t->points[i].seconds);
-        cafi_json_real32(json, "score", t->points[i].score);
-        cafi_json_real32(json, "weight", t->points[i].weight);
-        cafi_json_begin_array(json, "similarity");
-        for (size_t g = 0; g < c->gallery->count; g++)
-            cafi_json_real32(json, NULL, t->similarity[i * c->gallery->count + g]);
-        cafi_json_end_array(json);
-        cafi_json_end_object(json);
-    }
-    cafi_json_end_array(json);
-}
-
-void cli_comparison_json(const cli_comparison *c, cafi_json *json, bool faces)
-{
-    cafi_json_begin_object(json, NULL);
-    cafi_json_string(json, "probe", c->probe_path);
-    cafi_json_int(json, "frames", (int64_t)c->probe->result.frames);
-    cafi_json_int(json, "broken_frames",
-                  (int64_t)(c->probe->counts.broken + c->probe->counts.missing));
-    cafi_json_begin_array(json, "tracks");
-    for (size_t i = 0; i < c->probe->count; i++) {
-        const cli_track *t = &c->probe->tracks[i];
-
-        cafi_json_begin_object(json, NULL);
-        cafi_json_int(json, "id", t->id);
-        cafi_json_int(json, "faces", (int64_t)t->count);
-        json_gallery(c, i, json);
-        if (faces)
-            json_faces(c, i, json);
-        cafi_json_end_object(json);
-    }
-    cafi_json_end_array(json);
-    cafi_json_real(json, "threshold", c->threshold);
-    cafi_json_end_object(json);
-}
-
 /* ---- the page ---------------------------------------------------------------- */
 
 static void page_picture(cafi_json *json, const char *bytes, size_t size)
@@ -97,45 +29,10 @@ static void page_picture(cafi_json *json, const char *bytes, size_t size)
     cafi_buf_free(&text);
 }
 
-typedef struct weighed {
-    float weight;
-    size_t face;
-} weighed;
-
-static int heavier(const void *a, const void *b)
-{
-    const weighed *p = a, *q = b;
-
-    if (p->weight != q->weight)
-        return p->weight > q->weight ? -1 : 1;
-    return p->face < q->face ? -1 : p->face > q->face;
-}
-
-caface_status cli_heaviest(const cli_track *t, size_t **out, caface_error *err)
-{
-    void *memory = NULL, *order = NULL;
-    weighed *w = NULL;
-    caface_status st;
-
-    *out = NULL;
-    (void)((st = cafi_alloc(&memory, t->count, sizeof *w, err)) ||
-           (st = cafi_alloc(&order, t->count, sizeof **out, err)));
-    w = memory;
-    for (size_t i = 0; !st && i < t->count; i++)
-        w[i] = (weighed){t->points[i].weight, i};
-    if (!st)
-        qsort(w, t->count, sizeof *w, heavier);
-    for (size_t i = 0; !st && i < t->count; i++)
-        ((size_t *)order)[i] = w[i].face;
-    free(memory);
-    *out = order;
-    return st;
-}
-
 /* Which faces of a track have a picture in the page: the heaviest and lightest,
  * and as many more, evenly, as the track's part of PAGE_PICTURES allows. */
-static void choose_pictures(const cli_comparison *c, const cli_track *t, const size_t *order,
-                            bool *chosen)
+static void choose_pictures(const cafi_comparison *c, const cafi_probe_track *t,
+                            const size_t *order, bool *chosen)
 {
     size_t all = 0, room = 0, step = 0;
 
@@ -150,14 +47,14 @@ static void choose_pictures(const cli_comparison *c, const cli_track *t, const s
     }
 }
 
-static caface_status page_points(const cli_comparison *c, const cli_track *t, const bool *chosen,
-                                 cafi_json *json, caface_error *err)
+static caface_status page_points(const cafi_comparison *c, const cafi_probe_track *t,
+                                 const bool *chosen, cafi_json *json, caface_error *err)
 {
     caface_status st = CAFACE_OK;
 
     cafi_json_begin_array(json, "points");
     for (size_t i = 0; !st && i < t->count; i++) {
-        const cli_point *p = &t->points[i];
+        const cafi_probe_point *p = &t->points[i];
         cafi_buf jpeg = {0};
 
         cafi_json_begin_object(json, NULL);
@@ -165,7 +62,7 @@ static caface_status page_points(const cli_comparison *c, const cli_track *t, co
         cafi_json_real(json, "seconds", p->seconds);
         cafi_json_real32(json, "share", p->weight * (float)t->count);
         if (chosen[i])
-            st = cli_probe_picture(c->probe, p, &jpeg, err);
+            st = cafi_probe_picture(c->probe, p, &jpeg, err);
         if (jpeg.size)
             page_picture(json, jpeg.data, jpeg.size);
         cafi_buf_free(&jpeg);
@@ -175,14 +72,14 @@ static caface_status page_points(const cli_comparison *c, const cli_track *t, co
     return st;
 }
 
-static caface_status page_track(const cli_comparison *c, const cli_track *t, cafi_json *json,
-                                caface_error *err)
+static caface_status page_track(const cafi_comparison *c, const cafi_probe_track *t,
+                                cafi_json *json, caface_error *err)
 {
     size_t *order = NULL;
     void *chosen = NULL;
     caface_status st;
 
-    (void)((st = cli_heaviest(t, &order, err)) ||
+    (void)((st = cafi_probe_heaviest(t, &order, err)) ||
            (st = cafi_alloc(&chosen, t->count, sizeof(bool), err)));
     if (!st) {
         choose_pictures(c, t, order, chosen);
@@ -216,7 +113,7 @@ static caface_status page_track(const cli_comparison *c, const cli_track *t, caf
     return CAFACE_OK;
 }
 
-static caface_status save_page(const cli_comparison *c, const char *path, caface_error *err)
+static caface_status save_page(const cafi_comparison *c, const char *path, caface_error *err)
 {
     cafi_buf text = {0};
     cafi_json json = {.out = &text};
@@ -256,13 +153,13 @@ static caface_status save_page(const cli_comparison *c, const char *path, caface
     return st;
 }
 
-caface_status cli_comparison_save(const cli_comparison *c, const char *folder, caface_error *err)
+caface_status cli_comparison_save(const cafi_comparison *c, const char *folder, caface_error *err)
 {
     cafi_buf text = {0}, name = {0};
     cafi_json json = {.out = &text};
     caface_status st = CAFACE_OK;
 
-    cli_comparison_json(c, &json, true);
+    cafi_comparison_json(c, &json, true);
     cafi_buf_printf(&name, "%s/compare.json", folder);
     st = text.failed || name.failed ? cafi_fail_memory(err, text.size)
                                     : cafi_output_save(name.data, text.data, text.size, err);

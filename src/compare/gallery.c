@@ -1,4 +1,4 @@
-#include "cli/compare/gallery.h"
+#include "compare/gallery.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -10,21 +10,9 @@
 #include "media/image.h"
 #include "media/image_write.h"
 
-double cli_cosine(const float *a, const float *b, size_t n)
-{
-    double dot = 0.0, aa = 0.0, bb = 0.0;
-
-    for (size_t i = 0; i < n; i++) {
-        dot += (double)a[i] * b[i];
-        aa += (double)a[i] * a[i];
-        bb += (double)b[i] * b[i];
-    }
-    return aa > 0.0 && bb > 0.0 ? dot / sqrt(aa * bb) : 0.0;
-}
-
 /* What opening a gallery holds. */
 typedef struct opening {
-    cli_gallery *gallery;
+    cafi_gallery *gallery;
     cafi_detector *detector;
     cafi_encoder *encoder;
     size_t C;
@@ -58,7 +46,7 @@ static caface_status split_entry(const char *entry, char **name, const char **pa
     return st;
 }
 
-static cli_identity *find_identity(cli_gallery *g, const char *name)
+static cafi_identity *find_identity(cafi_gallery *g, const char *name)
 {
     for (size_t i = 0; i < g->count; i++)
         if (strcmp(g->items[i].name, name) == 0)
@@ -86,7 +74,7 @@ static caface_status add_entry(opening *o, const char *entry, caface_error *err)
 {
     uint8_t crop[CAFI_CROP_BYTES];
     const cafi_view view = {crop, CAFI_CROP_SIDE, CAFI_CROP_SIDE};
-    cli_identity *to = NULL;
+    cafi_identity *to = NULL;
     char *name = NULL;
     const char *path = NULL;
     double norm = 0.0;
@@ -105,7 +93,7 @@ static caface_status add_entry(opening *o, const char *entry, caface_error *err)
         to = &o->gallery->items[o->gallery->count++];
         to->name = name;
         (void)((st = cafi_alloc_f32(&to->template, o->C, 1, err)) ||
-               (st = cafi_jpeg_encode(&to->picture, &view, CLI_CROP_QUALITY, err)));
+               (st = cafi_jpeg_encode(&to->picture, &view, CAFI_CROP_QUALITY, err)));
         if (st)
             return st;
         memset(to->template, 0, o->C * sizeof(float));
@@ -119,7 +107,7 @@ static caface_status add_entry(opening *o, const char *entry, caface_error *err)
 }
 
 /* Sums to vectors of length 1. */
-static void normalise(cli_gallery *g, size_t C)
+static void normalise(cafi_gallery *g, size_t C)
 {
     for (size_t i = 0; i < g->count; i++) {
         float *t = g->items[i].template;
@@ -132,29 +120,27 @@ static void normalise(cli_gallery *g, size_t C)
     }
 }
 
-caface_status cli_gallery_open(cli_gallery *gallery, const cli_list *entries,
-                               cafi_detector *detector, cafi_encoder *encoder, caface_error *err)
+caface_status cafi_gallery_open(cafi_gallery *gallery, const char *const *entries, size_t count,
+                                cafi_detector *detector, cafi_encoder *encoder, caface_error *err)
 {
     opening o = {.gallery = gallery,
                  .detector = detector,
                  .encoder = encoder,
                  .C = cafi_encoder_feature_size(encoder)};
-    void *items = NULL;
     size_t height = 0, width = 0;
     caface_status st = CAFACE_OK;
 
-    *gallery = (cli_gallery){0};
+    *gallery = (cafi_gallery){0};
     cafi_encoder_input_size(encoder, &height, &width);
     if (height != CAFI_CROP_SIDE || width != CAFI_CROP_SIDE)
         return cafi_fail(err, CAFACE_EINVAL,
                          "the backbone takes %zux%zu, faces are aligned to %dx%d", width, height,
                          CAFI_CROP_SIDE, CAFI_CROP_SIDE);
-    (void)((st = cafi_alloc(&items, entries->count, sizeof *gallery->items, err)) ||
+    (void)((st = CAFI_NEW(&gallery->items, count, err)) ||
            (st = cafi_alloc_f32(&o.feature, o.C, 1, err)) ||
            (st = cafi_alloc_f32(&o.style, cafi_encoder_style_size(encoder), 2, err)));
-    gallery->items = items;
-    for (size_t i = 0; !st && i < entries->count; i++)
-        st = add_entry(&o, entries->items[i], err);
+    for (size_t i = 0; !st && i < count; i++)
+        st = add_entry(&o, entries[i], err);
     normalise(gallery, o.C);
     cafi_faces_free(&o.faces);
     cafi_image_clear(&o.image);
@@ -163,7 +149,7 @@ caface_status cli_gallery_open(cli_gallery *gallery, const cli_list *entries,
     return st;
 }
 
-void cli_gallery_clear(cli_gallery *g)
+void cafi_gallery_clear(cafi_gallery *g)
 {
     for (size_t i = 0; i < g->count; i++) {
         free(g->items[i].name);
@@ -171,5 +157,5 @@ void cli_gallery_clear(cli_gallery *g)
         cafi_buf_free(&g->items[i].picture);
     }
     free(g->items);
-    *g = (cli_gallery){0};
+    *g = (cafi_gallery){0};
 }

@@ -1,20 +1,20 @@
 /* The people of a probe, and how like the gallery each is: measured face by
  * face while the probe is read, so that features need not be kept. */
-#ifndef CAFACE_CLI_COMPARE_PROBE_H
-#define CAFACE_CLI_COMPARE_PROBE_H
+#ifndef CAFI_COMPARE_PROBE_H
+#define CAFI_COMPARE_PROBE_H
 
 #include <stdio.h>
 
 #include "caface/set.h"
-#include "cli/compare/gallery.h"
+#include "compare/gallery.h"
 #include "faces/annotate.h"
 #include "faces/pipeline.h"
 #include "media/video.h"
 
-#define CLI_COMPARE_MAX_METHODS 5
+#define CAFI_COMPARE_MAX_METHODS 5
 
 /* One face of a track. */
-typedef struct cli_point {
+typedef struct cafi_probe_point {
     size_t frame;
     double seconds;
     float score;
@@ -22,39 +22,42 @@ typedef struct cli_point {
                       face's share of the summed feature lengths */
     off_t picture; /* its crop as JPEG, in the probe's file of crops */
     size_t picture_size;
-} cli_point;
+} cafi_probe_point;
 
-typedef struct cli_track {
+typedef struct cafi_probe_track {
     int64_t id;
     size_t count, room, similarity_room;
-    cli_point *points;
-    float *similarity;                         /* [count][gallery] */
-    double *fused;                             /* [gallery][methods]; once the track has ended */
-    caface_set *sets[CLI_COMPARE_MAX_METHODS]; /* until then */
-    double norms;                              /* sum of the features' lengths */
-    size_t last_seen;                          /* in frames of the probe */
-} cli_track;
+    cafi_probe_point *points;
+    float *similarity;                          /* [count][gallery] */
+    double *fused;                              /* [gallery][methods]; once the track has ended */
+    caface_set *sets[CAFI_COMPARE_MAX_METHODS]; /* until then */
+    double norms;                               /* sum of the features' lengths */
+    size_t last_seen;                           /* in frames of the probe */
+} cafi_probe_track;
 
-typedef struct cli_probe_options {
+typedef struct cafi_probe_options {
     const char *path; /* video, folder, address, device, "-" */
     cafi_detector *detector;
     cafi_video_options video;
     cafi_track_options track;
-    const cli_gallery *gallery;
+    const cafi_gallery *gallery;
     const caface_model *model; /* for the method caface, or NULL */
-    caface_method methods[CLI_COMPARE_MAX_METHODS];
+    caface_method methods[CAFI_COMPARE_MAX_METHODS];
     size_t method_count;
     const char *crops; /* a folder for the file of crops, or NULL: none are kept */
     const char *draw;  /* the video with the tracks drawn in, or NULL */
     double threshold;  /* from which a drawn track gets a name */
     size_t threads;
-    bool quiet;
-} cli_probe_options;
+    /* Called after every frame; total: frames the source announces, 0 when it does
+     * not. false ends the probe there, which is no error. */
+    bool (*progress)(void *ctx, size_t done, size_t total);
+    void *ctx;
+} cafi_probe_options;
 
-typedef struct cli_probe {
-    const cli_probe_options *options;
+typedef struct cafi_probe {
+    const cafi_probe_options *options;
     size_t C;
-    cli_track *tracks;
+    cafi_probe_track *tracks;
     size_t count, room;
     size_t frames;
     FILE *crops; /* without a name: gone when the program ends */
@@ -65,19 +68,22 @@ typedef struct cli_probe {
     size_t mark_room;
     cafi_pipeline_result result;
     cafi_stream_counts counts;
-} cli_probe;
+} cafi_probe;
 
 /* Follows everybody through the probe. Tracks with fewer faces than
  * options->track.confirm are left out; the rest are in order of appearance.
  * Templates are those of a stream: chunks of 512 faces, in order. Memory: 48 +
  * 4 gallery bytes a face, and the sets of tracks that have not ended. options
- * are borrowed. Freed by cli_probe_clear in every case. */
-caface_status cli_probe_follow(cli_probe *probe, const cli_probe_options *options,
-                               cafi_encoder *encoder, caface_error *err);
-void cli_probe_clear(cli_probe *probe);
+ * are borrowed. Freed by cafi_probe_clear in every case. */
+caface_status cafi_probe_follow(cafi_probe *probe, const cafi_probe_options *options,
+                                cafi_encoder *encoder, caface_error *err);
+void cafi_probe_clear(cafi_probe *probe);
 
 /* Appends a face's crop, a JPEG file. EIO, ENOMEM. */
-caface_status cli_probe_picture(const cli_probe *probe, const cli_point *point, cafi_buf *out,
-                                caface_error *err);
+caface_status cafi_probe_picture(const cafi_probe *probe, const cafi_probe_point *point,
+                                 cafi_buf *out, caface_error *err);
+
+/* The numbers of a track's faces, the heaviest first; the caller's. ENOMEM. */
+caface_status cafi_probe_heaviest(const cafi_probe_track *track, size_t **out, caface_error *err);
 
 #endif

@@ -1,5 +1,5 @@
 #define _GNU_SOURCE /* mkostemp */
-#include "cli/compare/probe.h"
+#include "compare/probe.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,18 +8,17 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "caface/eval.h"
 #include "faces/align.h"
 #include "faces/track_log.h"
-#include "cli/interrupt.h"
 #include "media/image_write.h"
-#include "cli/progress.h"
 
 /* What one run holds beside the probe. */
 typedef struct follow {
-    cli_probe *probe;
+    cafi_probe *probe;
     cafi_buf jpeg;
     float *template; /* f32 [C] */
-    cli_progress progress;
+    size_t total;    /* frames that the source announces */
 } follow;
 
 static caface_status read_frame(void *source, cafi_frame *frame, bool *got, caface_error *err)
@@ -29,7 +28,7 @@ static caface_status read_frame(void *source, cafi_frame *frame, bool *got, cafa
 
 /* ---- crops ----------------------------------------------------------------- */
 
-static caface_status open_crops(cli_probe *p, caface_error *err)
+static caface_status open_crops(cafi_probe *p, caface_error *err)
 {
     const char *folder = p->options->crops;
     cafi_buf name = {0};
@@ -54,16 +53,17 @@ static caface_status open_crops(cli_probe *p, caface_error *err)
     return st;
 }
 
-static caface_status keep_crop(follow *f, const uint8_t *rgb, cli_point *point, caface_error *err)
+static caface_status keep_crop(follow *f, const uint8_t *rgb, cafi_probe_point *point,
+                               caface_error *err)
 {
     const cafi_view crop = {rgb, CAFI_CROP_SIDE, CAFI_CROP_SIDE};
-    cli_probe *p = f->probe;
+    cafi_probe *p = f->probe;
     caface_status st;
 
     if (!p->crops)
         return CAFACE_OK;
     f->jpeg.size = 0;
-    st = cafi_jpeg_encode(&f->jpeg, &crop, CLI_CROP_QUALITY, err);
+    st = cafi_jpeg_encode(&f->jpeg, &crop, CAFI_CROP_QUALITY, err);
     if (st)
         return st;
     if (fwrite(f->jpeg.data, 1, f->jpeg.size, p->crops) != f->jpeg.size)
@@ -75,8 +75,8 @@ static caface_status keep_crop(follow *f, const uint8_t *rgb, cli_point *point, 
     return CAFACE_OK;
 }
 
-caface_status cli_probe_picture(const cli_probe *p, const cli_point *point, cafi_buf *out,
-                                caface_error *err)
+caface_status cafi_probe_picture(const cafi_probe *p, const cafi_probe_point *point, cafi_buf *out,
+                                 caface_error *err)
 {
     void *bytes = NULL;
     caface_status st = cafi_alloc(&bytes, point->picture_size, 1, err);
@@ -92,7 +92,7 @@ caface_status cli_probe_picture(const cli_probe *p, const cli_point *point, cafi
 
 /* ---- tracks ---------------------------------------------------------------- */
 
-static cli_track *known_track(const cli_probe *p, int64_t id)
+static cafi_probe_track *known_track(const cafi_probe *p, int64_t id)
 {
     for (size_t i = p->count; i-- > 0;)
         if (p->tracks[i].id == id)
@@ -100,19 +100,19 @@ static cli_track *known_track(const cli_probe *p, int64_t id)
     return NULL;
 }
 
-static void track_clear(cli_track *t)
+static void track_clear(cafi_probe_track *t)
 {
-    for (size_t m = 0; m < CLI_COMPARE_MAX_METHODS; m++)
+    for (size_t m = 0; m < CAFI_COMPARE_MAX_METHODS; m++)
         caface_set_free(t->sets[m]);
     free(t->points);
     free(t->similarity);
     free(t->fused);
-    *t = (cli_track){0};
+    *t = (cafi_probe_track){0};
 }
 
-static caface_status new_track(cli_probe *p, int64_t id, cli_track **out, caface_error *err)
+static caface_status new_track(cafi_probe *p, int64_t id, cafi_probe_track **out, caface_error *err)
 {
-    cli_track t = {.id = id};
+    cafi_probe_track t = {.id = id};
     void *tracks = p->tracks;
     caface_status st = cafi_grow(&tracks, &p->room, p->count + 1, sizeof *p->tracks, err);
 
@@ -135,7 +135,7 @@ static caface_status new_track(cli_probe *p, int64_t id, cli_track **out, caface
     return CAFACE_OK;
 }
 
-static caface_status reserve(const cli_probe *p, cli_track *t, caface_error *err)
+static caface_status reserve(const cafi_probe *p, cafi_probe_track *t, caface_error *err)
 {
     void *points = t->points, *similarity = t->similarity;
     caface_status st;
@@ -151,14 +151,14 @@ static caface_status reserve(const cli_probe *p, cli_track *t, caface_error *err
 static caface_status add_face(follow *f, const cafi_frame *frame, const cafi_sighting *face,
                               caface_error *err)
 {
-    cli_probe *p = f->probe;
-    const cli_gallery *g = p->options->gallery;
-    cli_track *t = known_track(p, face->track);
+    cafi_probe *p = f->probe;
+    const cafi_gallery *g = p->options->gallery;
+    cafi_probe_track *t = known_track(p, face->track);
     double norm = cafi_feature_length(face->feature, p->C);
-    cli_point point = {.frame = frame->index,
-                       .seconds = frame->seconds,
-                       .score = face->face.score,
-                       .weight = (float)norm};
+    cafi_probe_point point = {.frame = frame->index,
+                              .seconds = frame->seconds,
+                              .score = face->face.score,
+                              .weight = (float)norm};
     caface_status st = t ? CAFACE_OK : new_track(p, face->track, &t, err);
 
     (void)(st || (st = reserve(p, t, err)) || (st = keep_crop(f, face->crop, &point, err)));
@@ -168,7 +168,7 @@ static caface_status add_face(follow *f, const cafi_frame *frame, const cafi_sig
         return st;
     for (size_t i = 0; i < g->count; i++)
         t->similarity[t->count * g->count + i] =
-            (float)cli_cosine(face->feature, g->items[i].template, p->C);
+            (float)caface_cosine(face->feature, g->items[i].template, p->C);
     t->norms += norm;
     t->last_seen = p->frames;
     t->points[t->count++] = point;
@@ -177,7 +177,8 @@ static caface_status add_face(follow *f, const cafi_frame *frame, const cafi_sig
 
 /* Weights of the faces so far: those of the caface method where there is one,
  * else shares of the lengths, which is what the points hold until the end. */
-static caface_status weigh(const cli_probe *p, cli_track *t, float *weight, caface_error *err)
+static caface_status weigh(const cafi_probe *p, cafi_probe_track *t, float *weight,
+                           caface_error *err)
 {
     for (size_t m = 0; m < p->options->method_count; m++)
         if (p->options->methods[m] == CAFACE_METHOD_CAFACE)
@@ -189,10 +190,10 @@ static caface_status weigh(const cli_probe *p, cli_track *t, float *weight, cafa
 }
 
 /* Templates against the gallery, and weights; the sets are given up. */
-static caface_status end_track(follow *f, cli_track *t, caface_error *err)
+static caface_status end_track(follow *f, cafi_probe_track *t, caface_error *err)
 {
-    const cli_probe *p = f->probe;
-    const cli_gallery *g = p->options->gallery;
+    const cafi_probe *p = f->probe;
+    const cafi_gallery *g = p->options->gallery;
     size_t M = p->options->method_count;
     float *weight = NULL;
     void *fused = NULL;
@@ -206,7 +207,7 @@ static caface_status end_track(follow *f, cli_track *t, caface_error *err)
     for (size_t m = 0; !st && m < M; m++) {
         st = caface_set_template(t->sets[m], f->template, err);
         for (size_t i = 0; !st && i < g->count; i++)
-            t->fused[i * M + m] = cli_cosine(f->template, g->items[i].template, p->C);
+            t->fused[i * M + m] = caface_cosine(f->template, g->items[i].template, p->C);
         caface_set_free(t->sets[m]);
         t->sets[m] = NULL;
     }
@@ -218,12 +219,12 @@ static caface_status end_track(follow *f, cli_track *t, caface_error *err)
  * ones go. */
 static caface_status end_tracks(follow *f, bool all, caface_error *err)
 {
-    cli_probe *p = f->probe;
+    cafi_probe *p = f->probe;
     size_t kept = 0;
     caface_status st = CAFACE_OK;
 
     for (size_t i = 0; i < p->count; i++) {
-        cli_track t = p->tracks[i];
+        cafi_probe_track t = p->tracks[i];
         bool over = all || p->frames - t.last_seen > p->options->track.gap;
 
         if (!st && over && !t.fused && t.count >= p->options->track.confirm)
@@ -243,8 +244,8 @@ static caface_status end_tracks(follow *f, bool all, caface_error *err)
 static caface_status describe(follow *f, const cafi_sighting *face, cafi_mark *mark, char *note,
                               size_t size, caface_error *err)
 {
-    const cli_gallery *g = f->probe->options->gallery;
-    cli_track *t = known_track(f->probe, face->track);
+    const cafi_gallery *g = f->probe->options->gallery;
+    cafi_probe_track *t = known_track(f->probe, face->track);
     float *weight = NULL;
     double best = -2.0;
     size_t who = 0;
@@ -256,7 +257,7 @@ static caface_status describe(follow *f, const cafi_sighting *face, cafi_mark *m
            (st = weigh(f->probe, t, weight, err)) ||
            (st = caface_set_template(t->sets[0], f->template, err)));
     for (size_t i = 0; !st && i < g->count; i++) {
-        double s = cli_cosine(f->template, g->items[i].template, f->probe->C);
+        double s = caface_cosine(f->template, g->items[i].template, f->probe->C);
 
         who = s > best ? i : who;
         best = s > best ? s : best;
@@ -273,7 +274,7 @@ static caface_status describe(follow *f, const cafi_sighting *face, cafi_mark *m
 static caface_status annotate(follow *f, cafi_frame *frame, const cafi_sighting *faces,
                               size_t count, caface_error *err)
 {
-    cli_probe *p = f->probe;
+    cafi_probe *p = f->probe;
     void *marks = p->marks, *notes = p->notes;
     size_t room = p->mark_room;
     caface_status st;
@@ -293,6 +294,7 @@ static caface_status annotate(follow *f, cafi_frame *frame, const cafi_sighting 
 static caface_status take_frame(void *ctx, const cafi_done_frame *done, caface_error *err)
 {
     follow *f = ctx;
+    const cafi_probe_options *options = f->probe->options;
     caface_status st = CAFACE_OK;
 
     for (size_t i = 0; !st && i < done->count; i++)
@@ -303,16 +305,17 @@ static caface_status take_frame(void *ctx, const cafi_done_frame *done, caface_e
     if (!st)
         st = end_tracks(f, false, err);
     f->probe->frames++;
-    cli_progress_update(&f->progress, f->probe->frames);
-    return st ? st : cli_interrupted() ? CAFACE_ECANCELLED : CAFACE_OK;
+    if (!st && options->progress && !options->progress(options->ctx, f->probe->frames, f->total))
+        st = CAFACE_ECANCELLED;
+    return st;
 }
 
 /* Everything but the video, which is open. */
 static caface_status run_probe(follow *f, cafi_video *video, cafi_encoder *encoder,
                                caface_error *err)
 {
-    cli_probe *p = f->probe;
-    const cli_probe_options *options = p->options;
+    cafi_probe *p = f->probe;
+    const cafi_probe_options *options = p->options;
     cafi_pipeline_options o = {.reader = read_frame,
                                .source = video,
                                .detector = options->detector,
@@ -339,21 +342,18 @@ static caface_status run_probe(follow *f, cafi_video *video, cafi_encoder *encod
     return st;
 }
 
-caface_status cli_probe_follow(cli_probe *probe, const cli_probe_options *options,
-                               cafi_encoder *encoder, caface_error *err)
+caface_status cafi_probe_follow(cafi_probe *probe, const cafi_probe_options *options,
+                                cafi_encoder *encoder, caface_error *err)
 {
     follow f = {.probe = probe};
     cafi_video *video = NULL;
     caface_status st = cafi_video_open(&video, options->path, &options->video, err);
 
-    *probe = (cli_probe){.options = options, .C = cafi_encoder_feature_size(encoder)};
+    *probe = (cafi_probe){.options = options, .C = cafi_encoder_feature_size(encoder)};
     if (st)
         return st;
-    cli_progress_begin(&f.progress, "frames",
-                       options->video.duration > 0.0 ? 0 : cafi_video_info(video).frames,
-                       options->quiet);
+    f.total = options->video.duration > 0.0 ? 0 : cafi_video_info(video).frames;
     st = run_probe(&f, video, encoder, err);
-    cli_progress_end(&f.progress);
     probe->counts = cafi_video_counts(video);
     cafi_video_close(video);
     cafi_buf_free(&f.jpeg);
@@ -361,7 +361,7 @@ caface_status cli_probe_follow(cli_probe *probe, const cli_probe_options *option
     return st;
 }
 
-void cli_probe_clear(cli_probe *p)
+void cafi_probe_clear(cafi_probe *p)
 {
     for (size_t i = 0; i < p->count; i++)
         track_clear(&p->tracks[i]);
@@ -371,5 +371,42 @@ void cli_probe_clear(cli_probe *p)
     free(p->notes);
     if (p->crops)
         fclose(p->crops);
-    *p = (cli_probe){0};
+    *p = (cafi_probe){0};
+}
+
+/* ---- the heaviest faces ---------------------------------------------------- */
+
+typedef struct weighed {
+    float weight;
+    size_t face;
+} weighed;
+
+static int heavier(const void *a, const void *b)
+{
+    const weighed *p = a, *q = b;
+
+    if (p->weight != q->weight)
+        return p->weight > q->weight ? -1 : 1;
+    return p->face < q->face ? -1 : p->face > q->face;
+}
+
+caface_status cafi_probe_heaviest(const cafi_probe_track *t, size_t **out, caface_error *err)
+{
+    void *memory = NULL, *order = NULL;
+    weighed *w = NULL;
+    caface_status st;
+
+    *out = NULL;
+    (void)((st = cafi_alloc(&memory, t->count, sizeof *w, err)) ||
+           (st = cafi_alloc(&order, t->count, sizeof **out, err)));
+    w = memory;
+    for (size_t i = 0; !st && i < t->count; i++)
+        w[i] = (weighed){t->points[i].weight, i};
+    if (!st)
+        qsort(w, t->count, sizeof *w, heavier);
+    for (size_t i = 0; !st && i < t->count; i++)
+        ((size_t *)order)[i] = w[i].face;
+    free(memory);
+    *out = order;
+    return st;
 }
