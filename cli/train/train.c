@@ -1,10 +1,12 @@
 /* caface train: a fusion model from augmented features and class centres. */
+#include <dirent.h>
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/cpu.h"
 #include "base/status.h"
@@ -41,7 +43,9 @@ typedef struct train_options {
     double memory_divisor;
     bool memory_mean, decay_all;
     size_t seed, save_every, log_every, stop_after;
-    bool resume, sync;
+    double limit_batches;
+    size_t validate_every, first_epoch;
+    bool resume, sync, keep_all, fast_dev_run, init_optimizer, tensorboard;
 } train_options;
 
 #define OPTION(name, kind, member, value, help, min, max)                                          \
@@ -56,6 +60,10 @@ static const cli_option options[] = {
      0},
     OPTION("init", CLI_STRING, init, "FILE", "start from this fusion model, with its M, L and K", 0,
            0),
+    OPTION("init-optimizer", CLI_FLAG, init_optimizer, NULL,
+           "take the optimiser's moments too, where --init is a Lightning checkpoint", 0, 0),
+    OPTION("first-epoch", CLI_SIZE, first_epoch, "N",
+           "begin at this epoch, counted from 0, such as that of --init's run (0)", 0, 100000),
     OPTION("validate", CLI_STRING, validate, "SET",
            "feature set to score after every epoch: of `prepare probes`, or of IJB images", 0, 0),
     OPTION("meta", CLI_STRING, meta, "DIR", "with --validate: InsightFace's files of an IJB set", 0,
@@ -70,9 +78,13 @@ static const cli_option options[] = {
            CAFACE_MAX_CHUNK),
     OPTION("far", CLI_REAL, far, "X", "with --validate: the FAR of TAR at FAR, 1e-6 to 0.1 (0.01)",
            1e-6, 0.1),
+    OPTION("validate-every", CLI_SIZE, validate_every, "N",
+           "with --validate: also after every N updates within an epoch", 0, 1e9),
     OPTION("resume", CLI_FLAG, resume, NULL, "go on where the run in DIR stopped", 0, 0),
     OPTION("epochs", CLI_SIZE, epochs, "N", "passes over the images (10)", 1, 100000),
     OPTION("batch", CLI_SIZE, batch, "N", "samples of a batch (512)", 1, 65536),
+    OPTION("limit-batches", CLI_REAL, limit_batches, "X",
+           "batches of an epoch: up to 1 a share of them, above 1 a number (1)", 1e-9, 1e9),
     OPTION("accumulate", CLI_SIZE, accumulate, "N", "batches of an update (1)", 1, 65536),
     OPTION("lr", CLI_REAL, lr, "X", "learning rate (1e-3)", 0, 1e6),
     OPTION("schedule", CLI_STRING, schedule, "NAME", "step or cosine (step)", 0, 0),
@@ -113,6 +125,12 @@ static const cli_option options[] = {
     OPTION("log-every", CLI_SIZE, log_every, "N", "updates a row of log.csv (10)", 1, 1e9),
     OPTION("stop-after", CLI_SIZE, stop_after, "N", "stop with a checkpoint after N updates", 0,
            1e9),
+    OPTION("keep-all", CLI_FLAG, keep_all, NULL, "keep every epoch's model: epoch-N.safetensors", 0,
+           0),
+    OPTION("fast-dev-run", CLI_FLAG, fast_dev_run, NULL,
+           "try the whole path on one batch and leave nothing behind", 0, 0),
+    OPTION("tensorboard", CLI_FLAG, tensorboard, NULL,
+           "write the log as TensorBoard's event files too", 0, 0),
     OPTION("plot", CLI_STRING, plot, "FILE", "draw loss and validation: .png, .svg or .pdf", 0, 0),
     {0},
 };
@@ -143,6 +161,7 @@ static void defaults(void *arg)
     o->memory_weight = NAN;
     o->scheme = "dual";
     o->seed = (size_t)c.seed;
+    o->limit_batches = 1.0;
     o->save_every = c.save_every;
     o->log_every = c.log_every;
 }
@@ -154,6 +173,7 @@ typedef struct job {
     size_t milestones[MAX_MILESTONES];
     cafi_validation_source validation;
     char *templates, *pairs; /* IJB's, found by --meta */
+    char *folder;            /* of the run: --output, or one in it to try */
     cafi_store *store;
     float *centres;
     cafi_pool *pool;
@@ -189,8 +209,16 @@ static bool parse_milestones(job *j, const char *text)
 /* Options that say nothing without another one are not passed over in silence. */
 static int check_validation(const train_options *o)
 {
-    if (!o->validate && (o->meta || o->dataset || o->pairs || o->templates))
-        return cli_usage("train", "--meta, --dataset, --pairs and --templates go with --validate");
+    if (!o->validate && (o->meta || o->dataset || o->pairs || o->templates || o->validate_every))
+        return cli_usage("train", "--meta, --dataset, --pairs, --templates and --validate-every go "
+                                  "with --validate");
+    if (o->init_optimizer && !o->init)
+        return cli_usage("train", "--init-optimizer goes with --init");
+    if (o->first_epoch >= o->epochs)
+        return cli_usage("train", "--first-epoch %zu of --epochs %zu, counted from 0",
+                         o->first_epoch, o->epochs);
+    if (o->fast_dev_run && (o->resume || o->plot))
+        return cli_usage("train", "--fast-dev-run leaves nothing behind: no --resume, no --plot");
     if (!o->meta != !o->dataset)
         return cli_usage("train", "--meta DIR and --dataset NAME go together");
     if (o->meta && (o->pairs || o->templates))
@@ -244,6 +272,13 @@ static int configure(job *j)
     c->log_every = o->log_every;
     c->stop_after = o->stop_after;
     c->synchronise = o->sync;
+    c->keep_all = o->keep_all;
+    c->validate_every = o->validate_every;
+    c->first_epoch = o->first_epoch;
+    if (o->fast_dev_run) {
+        c->epochs = o->first_epoch + 1;
+        c->validate_every = 0;
+    }
     c->net.T = o->group;
     c->net.drop = o->drop;
     c->net.lambda_centre = o->centre_weight;
@@ -298,22 +333,58 @@ static caface_status make_folder(const char *path, caface_error *err)
     return cafi_fail(err, CAFACE_EIO, "%s: %s", path, strerror(errno));
 }
 
-/* A run that is already in the folder is not overwritten by accident. */
-static caface_status check_folder(const train_options *o, caface_error *err)
+/* Where the run writes: --output, or a folder beside it that is removed in the end. A run that
+ * is already there is not overwritten by accident. */
+static caface_status choose_folder(job *j, caface_error *err)
 {
+    const train_options *o = j->o;
+    cafi_buf folder = {0};
     cafi_buf path = {0};
     struct stat info;
     caface_status st = CAFACE_OK;
 
-    cafi_buf_printf(&path, "%s/checkpoint.safetensors", o->output);
-    if (path.failed)
-        return cafi_fail_memory(err, strlen(o->output));
-    if (!o->resume && stat(path.data, &info) == 0)
+    cafi_buf_printf(&folder, "%s%s", o->output, o->fast_dev_run ? ".fast-dev-run" : "");
+    cafi_buf_printf(&path, "%s/checkpoint.safetensors", folder.failed ? "" : folder.data);
+    j->folder = folder.data;
+    if (folder.failed || path.failed)
+        st = cafi_fail_memory(err, strlen(o->output));
+    else if (!o->resume && stat(path.data, &info) == 0)
         st = cafi_fail(err, CAFACE_EINVAL,
                        "%s: holds a run already; --resume goes on with it, another -o starts anew",
-                       o->output);
+                       j->folder);
     cafi_buf_free(&path);
-    return st;
+    return st ? st : make_folder(j->folder, err);
+}
+
+/* Removes the folder of a run that was only tried. */
+static void remove_folder(const job *j)
+{
+    DIR *dir = j->folder ? opendir(j->folder) : NULL;
+    struct dirent *entry;
+
+    while (dir && (entry = readdir(dir))) {
+        cafi_buf path = {0};
+
+        cafi_buf_printf(&path, "%s/%s", j->folder, entry->d_name);
+        if (!path.failed && strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            unlink(path.data);
+        cafi_buf_free(&path);
+    }
+    if (dir) {
+        closedir(dir);
+        rmdir(j->folder);
+    }
+}
+
+/* --limit-batches of so many images. */
+static size_t batches_of(const train_options *o, size_t images)
+{
+    size_t all = (images + o->batch - 1) / o->batch;
+    double limit = o->limit_batches > 1.0 ? o->limit_batches : o->limit_batches * (double)all;
+
+    if (o->fast_dev_run || limit < 1.0)
+        return 1;
+    return limit < (double)all ? (size_t)limit : all;
 }
 
 /* The sizes of --init's model, which the options may repeat but not change. */
@@ -351,6 +422,8 @@ static caface_status prepare(job *j, caface_error *err)
         (st = cafi_centres_load(&j->centres, o->centers, j->store, err)))
         return st;
     info = cafi_store_get_info(j->store);
+    if (o->fast_dev_run || o->limit_batches != 1.0)
+        j->config.limit_batches = batches_of(o, info.images);
     if (o->init)
         st = init_dims(j, info.C, err);
     else
@@ -360,8 +433,7 @@ static caface_status prepare(job *j, caface_error *err)
     threads = o->common.threads;
     if (!threads && j->comm.size > 1)
         threads = cafi_cpu_count() > j->comm.size ? cafi_cpu_count() / j->comm.size : 1;
-    if (st || (st = cafi_pool_new(&j->pool, threads, err)) || (st = make_folder(o->output, err)) ||
-        (st = check_folder(o, err)))
+    if (st || (st = cafi_pool_new(&j->pool, threads, err)) || (st = choose_folder(j, err)))
         return st;
     cafi_comm_wait(&j->comm); /* none writes before all have looked */
     return CAFACE_OK;
@@ -374,7 +446,7 @@ static void print_result(const job *j, const cafi_train_progress *p)
 
     if (!j->o->common.json) {
         if (!j->o->common.quiet)
-            printf("%s: %zu of %zu epochs, loss %.6f\n", j->o->output, p->epoch, p->epochs,
+            printf("%s: %zu of %zu epochs, loss %.6f\n", j->folder, p->epoch, p->epochs,
                    p->last.loss);
         if (!j->o->common.quiet && j->o->validate)
             printf("TAR at FAR %g: %.4f in the last epoch, %.4f in the best\n", j->o->far,
@@ -403,21 +475,23 @@ static caface_status run_job(job *j, caface_error *err)
     caface_status st = prepare(j, err);
     cafi_train_job work = {.store = j->store,
                            .centres = j->centres,
-                           .folder = o->output,
+                           .folder = j->folder,
                            .init = o->init,
+                           .init_optimiser = o->init_optimizer ? o->init : NULL,
+                           .tensorboard = o->tensorboard,
                            .validate = o->validate ? &j->validation : NULL,
                            .resume = o->resume,
                            .pool = j->pool,
                            .comm = &j->comm,
                            .report = report,
                            .ctx = j};
-    size_t images;
+    size_t batches;
 
     if (st)
         return st;
-    images = cafi_store_get_info(j->store).images;
+    batches = batches_of(o, cafi_store_get_info(j->store).images);
     snprintf(j->what, sizeof j->what, "training");
-    cli_progress_begin(&j->progress, j->what, o->epochs * ((images + o->batch - 1) / o->batch),
+    cli_progress_begin(&j->progress, j->what, j->config.epochs * batches,
                        o->common.quiet || j->comm.rank);
     st = cafi_train_run(&j->config, &work, &p, err);
     cli_progress_end(&j->progress);
@@ -451,11 +525,14 @@ static int run(void *arg)
         cafi_comm_abort(&j.comm, CLI_FAILED);
     }
     cafi_comm_close(&j.comm);
+    if (j.o->fast_dev_run && !j.comm.rank)
+        remove_folder(&j);
     cafi_store_close(j.store);
     cafi_pool_free(j.pool);
     free(j.centres);
     free(j.templates);
     free(j.pairs);
+    free(j.folder);
     cli_interrupt_end();
     return st ? cli_fail(&err) : CLI_OK;
 }

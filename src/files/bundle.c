@@ -152,6 +152,9 @@ static caface_status fill(cafi_bundle **out, cafi_bundle *b, caface_error *err)
 {
     caface_status st = read_any(b, err);
 
+    if (!st && b->part && b->kind != CAFI_BUNDLE_TORCH && b->kind != CAFI_BUNDLE_LIGHTNING)
+        st = cafi_fail(err, CAFACE_EFORMAT, "no checkpoint that has %s", b->part);
+    b->part = NULL; /* the caller's */
     if (!st && !b->count && b->passed_count)
         st = cafi_fail(err, CAFACE_EUNSUPPORTED, "nothing in it can be read: %.100s: %.300s",
                        b->passed[0].name, b->passed[0].why);
@@ -166,12 +169,19 @@ static caface_status fill(cafi_bundle **out, cafi_bundle *b, caface_error *err)
 
 caface_status cafi_bundle_open(cafi_bundle **out, const char *path, caface_error *err)
 {
+    return cafi_bundle_open_part(out, path, NULL, err);
+}
+
+caface_status cafi_bundle_open_part(cafi_bundle **out, const char *path, const char *part,
+                                    caface_error *err)
+{
     cafi_bundle *b = NULL;
     caface_status st = CAFACE_OK;
 
     *out = NULL;
     if ((st = new_bundle(&b, path, err)))
         return st;
+    b->part = part;
     if ((st = cafi_mapped_open(&b->file, path, err))) {
         cafi_bundle_close(b);
         return cafi_prefix(err, st, path);

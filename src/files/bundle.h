@@ -36,6 +36,12 @@ typedef struct cafi_bundle cafi_bundle;
  * safe to read from any thread until cafi_bundle_close. A file that another process truncates while
  * it is mapped is outside what can be guarded against. */
 caface_status cafi_bundle_open(cafi_bundle **out, const char *path, caface_error *err);
+/* The tensors of one member of a torch or Lightning checkpoint in place of its
+ * state dict, by their paths in it ("0.state.7.exp_avg" of "optimizer_states").
+ * The configuration is a dict of that one member, as far as it is no tensors.
+ * EFORMAT: no checkpoint, or no such member. Other errors as above. */
+caface_status cafi_bundle_open_part(cafi_bundle **out, const char *path, const char *part,
+                                    caface_error *err);
 /* The same from bytes that the caller keeps alive; name is the file's. */
 caface_status cafi_bundle_open_memory(cafi_bundle **out, const void *bytes, size_t size,
                                       const char *name, caface_error *err);

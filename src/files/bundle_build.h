@@ -24,6 +24,7 @@ typedef struct cafi_checked_range {
 struct cafi_bundle {
     cafi_bundle_kind kind;
     char *path;
+    const char *part; /* of cafi_bundle_open_part; else NULL */
     cafi_mapped file;
     cafi_tensor *tensors;
     size_t count, capacity;

@@ -1,6 +1,7 @@
 #include "files/checkpoint.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { MAX_DEPTH = 64, MAX_VISITS = 1 << 22 };
@@ -188,6 +189,32 @@ static caface_status read_config(cafi_bundle *bundle, cafi_pickle *pickle, cafi_
     return CAFACE_OK;
 }
 
+/* One member of the checkpoint: its tensors by their paths, and the rest as configuration. */
+static caface_status read_part(cafi_bundle *bundle, cafi_pickle *pickle, cafi_ref root,
+                               const cafi_storages *storages, caface_error *err)
+{
+    cafi_ref part = cafi_pickle_get(pickle, root, bundle->part);
+    cafi_value *member = NULL;
+    char **key = NULL;
+    caface_status st;
+
+    if (!part)
+        return cafi_fail(err, CAFACE_EFORMAT, "no %s in it", bundle->part);
+    if (!(st = CAFI_NEW(&member, 1, err)) && !(st = CAFI_NEW(&key, 1, err)) &&
+        !(st = cafi_strdup(key, bundle->part, err)))
+        st = cafi_pickle_value(pickle, part, member, err);
+    if (st) {
+        if (key)
+            free(*key);
+        free(key);
+        free(member);
+        return cafi_prefix(err, st, bundle->part);
+    }
+    cafi_value_clear(&bundle->config);
+    bundle->config = (cafi_value){.kind = CAFI_DICT, .u.list = {member, key, 1}};
+    return cafi_collect(bundle, pickle, part, "", 0, storages, err);
+}
+
 caface_status cafi_checkpoint_read(cafi_bundle *bundle, cafi_pickle *pickle,
                                    const cafi_storages *storages, caface_error *err)
 {
@@ -202,6 +229,8 @@ caface_status cafi_checkpoint_read(cafi_bundle *bundle, cafi_pickle *pickle,
         state = CAFI_NOTHING;
     if (state && (hyper || cafi_pickle_get(pickle, root, "pytorch-lightning_version")))
         bundle->kind = CAFI_BUNDLE_LIGHTNING;
+    if (bundle->part)
+        return read_part(bundle, pickle, root, storages, err);
     if (state && hyper && (st = read_config(bundle, pickle, hyper, err)))
         return st;
     if ((st = cafi_collect(bundle, pickle, state ? state : pickle->root, "", 0, storages, err)))

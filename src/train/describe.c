@@ -94,6 +94,12 @@ caface_status cafi_train_describe(char **out, const cafi_train_config *c, const 
         cafi_buf_printf(&t, ", memory loss over %.9g", n->memory_divisor);
     else
         cafi_buf_text(&t, ", memory loss over half the batch");
+    if (c->limit_batches)
+        cafi_buf_printf(&t, ", %zu batches an epoch", c->limit_batches);
+    if (c->first_epoch)
+        cafi_buf_printf(&t, ", from epoch %zu", c->first_epoch);
+    if (c->validate_every)
+        cafi_buf_printf(&t, ", validated every %zu updates", c->validate_every);
     cafi_buf_printf(&t, ", a row of the log every %zu updates", c->log_every);
     if (comm->size > 1)
         cafi_buf_printf(&t, ", %zu processes%s", comm->size, c->synchronise ? " synchronised" : "");

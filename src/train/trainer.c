@@ -8,10 +8,12 @@
 
 #include "base/status.h"
 #include "dataset/sampler.h"
+#include "files/event_log.h"
 #include "files/output.h"
 #include "train/checkpoint.h"
 #include "train/describe.h"
 #include "train/model_file.h"
+#include "train/optimiser_file.h"
 
 /* Without processes: one. */
 static cafi_comm alone = {.rank = 0, .size = 1};
@@ -25,6 +27,7 @@ typedef struct run {
     cafi_step *step;
     cafi_sampler *sampler;
     cafi_validation *validation;
+    cafi_event_log *events; /* or NULL */
     float *grad, *features, *styles;
     const float **targets;
     size_t images, batches;
@@ -74,6 +77,11 @@ static caface_status check_config(const run *r, caface_error *err)
         return cafi_fail(
             err, CAFACE_EINVAL,
             "epochs, batch, accumulated batches and rows of the log must be 1 or more");
+    if (c->first_epoch >= c->epochs)
+        return cafi_fail(err, CAFACE_EINVAL, "the first epoch is %zu of %zu, counted from 0",
+                         c->first_epoch, c->epochs);
+    if (c->validate_every && !r->job->validate)
+        return cafi_fail(err, CAFACE_EINVAL, "validation within an epoch, and none at its end");
     if (c->clip > 0.0 && c->clip_value > 0.0)
         return cafi_fail(err, CAFACE_EINVAL,
                          "the gradient is clipped by norm or by value, not by both");
@@ -110,6 +118,8 @@ static caface_status allocate(run *r, caface_error *err)
 
     r->images = info.images;
     r->batches = (info.images + r->c->batch - 1) / r->c->batch;
+    if (r->c->limit_batches && r->c->limit_batches < r->batches)
+        r->batches = r->c->limit_batches;
     if ((st = cafi_params_new(&r->params, d, err)) ||
         (st = cafi_alloc_f32(&r->state.weights, 1, r->params.total, err)) ||
         (st = cafi_alloc_f32(&r->grad, 1, r->params.total, err)) ||
@@ -148,6 +158,7 @@ static void release(run *r)
     cafi_step_free(r->step);
     cafi_sampler_free(r->sampler);
     cafi_validation_close(r->validation);
+    cafi_event_log_close(r->events);
 }
 
 /* Removes what a killed run was writing. */
@@ -172,6 +183,7 @@ static caface_status begin(run *r, caface_error *err)
 {
     char *path = NULL;
     struct stat info;
+    bool resumed;
     caface_status st = path_in(&path, r, "checkpoint.safetensors", err);
 
     if (st)
@@ -180,18 +192,27 @@ static caface_status begin(run *r, caface_error *err)
     r->state.best = NAN;
     cafi_buf_text(&r->state.log,
                   "epoch,step,lr,loss,centre_loss,memory_loss,gradient_norm,validation\n");
-    if (r->job->resume && stat(path, &info) == 0)
+    resumed = r->job->resume && stat(path, &info) == 0;
+    if (resumed)
         st = cafi_checkpoint_load(path, &r->params, &r->state, r->config_text, err);
     else if (r->job->init)
         st = cafi_model_file_load(r->job->init, &r->params, r->state.weights, &r->state.buffers,
                                   err);
     else
         st = cafi_params_init(&r->params, r->state.weights, r->c->seed, err);
+    if (!resumed) {
+        r->state.epoch = r->c->first_epoch;
+        if (!st && r->job->init_optimiser)
+            st = cafi_optimiser_file_load(r->job->init_optimiser, &r->params, &r->state.optimiser,
+                                          err);
+    }
     if (!st && (r->state.batch >= r->batches || r->state.epoch > r->c->epochs))
         st = cafi_fail(err, CAFACE_EFORMAT, "%s: stands at epoch %llu, batch %llu of %zu and %zu",
                        path, (unsigned long long)r->state.epoch, (unsigned long long)r->state.batch,
                        r->c->epochs, r->batches);
     free(path);
+    if (!st && r->job->tensorboard && !r->comm->rank)
+        st = cafi_event_log_open(&r->events, r->job->folder, r->state.optimiser.updates + 1, err);
     return st;
 }
 
@@ -225,17 +246,39 @@ static caface_status save_model(const run *r, const char *file, caface_error *er
     return st;
 }
 
+/* A row of the log as curves. */
+static caface_status write_events(const run *r, double lr, const double *means,
+                                  const double *validation, caface_error *err)
+{
+    static const char *const tags[] = {"train/loss", "train/center_loss", "train/memory_loss",
+                                       "train/gradient_norm"};
+    uint64_t step = r->state.optimiser.updates;
+    caface_status st;
+
+    if (!r->events)
+        return CAFACE_OK;
+    st = cafi_event_log_scalar(r->events, step, "lr", lr, err);
+    for (size_t i = 0; i < 4 && r->state.logged && !st; i++)
+        st = cafi_event_log_scalar(r->events, step, tags[i], means[i], err);
+    if (!st && validation)
+        st = cafi_event_log_scalar(r->events, step, "validation/tar", *validation, err);
+    return st;
+}
+
 /* Adds a row with the means since the last one, and writes the log. */
 static caface_status write_log(run *r, double lr, const double *validation, caface_error *err)
 {
     cafi_run_state *s = &r->state;
     char *path = NULL;
     double n = s->logged ? (double)s->logged : 1.0;
-    caface_status st;
+    const double means[] = {s->sums[0] / n, s->sums[1] / n, s->sums[2] / n, s->sums[3] / n};
+    caface_status st = write_events(r, lr, means, validation, err);
 
+    if (st)
+        return st;
     cafi_buf_printf(&s->log, "%llu,%llu,%.9g,%.9g,%.9g,%.9g,%.9g,",
                     (unsigned long long)(s->epoch + 1), (unsigned long long)s->optimiser.updates,
-                    lr, s->sums[0] / n, s->sums[1] / n, s->sums[2] / n, s->sums[3] / n);
+                    lr, means[0], means[1], means[2], means[3]);
     if (validation)
         cafi_buf_printf(&s->log, "%.9g", *validation);
     cafi_buf_text(&s->log, "\n");
@@ -369,26 +412,50 @@ static void tell(run *r, double lr)
         r->wanted = true;
 }
 
-/* Writes the models, validates, and steps to the next epoch. */
-static caface_status end_epoch(run *r, double lr, caface_error *err)
+/* Of equals the later one is the best. */
+static caface_status keep_best(run *r, double figure, caface_error *err)
 {
-    cafi_run_state *s = &r->state;
-    double figure = -s->epoch_loss / (double)r->batches;
+    if (r->state.best > figure)
+        return CAFACE_OK;
+    r->state.best = figure;
+    return save_model(r, "best.safetensors", err);
+}
+
+/* Writes the model and scores it; the figure is state.validation. */
+static caface_status validate(run *r, caface_error *err)
+{
     char *last = NULL;
     caface_status st = save_model(r, "last.safetensors", err);
 
     if (!st && r->validation && !(st = path_in(&last, r, "last.safetensors", err)))
-        st = cafi_validation_run(r->validation, last, &s->validation, err);
+        st = cafi_validation_run(r->validation, last, &r->state.validation, err);
     free(last);
-    if (st)
+    return st;
+}
+
+/* A validation within an epoch, with its row of the log. The other processes have nothing to
+ * do but to wait at the next update. */
+static caface_status validate_within(run *r, double lr, caface_error *err)
+{
+    caface_status st = validate(r, err);
+
+    if (!st && r->validation)
+        st = keep_best(r, r->state.validation, err);
+    return st ? st : write_log(r, lr, r->validation ? &r->state.validation : NULL, err);
+}
+
+/* Writes the models, validates, and steps to the next epoch. */
+static caface_status end_epoch(run *r, double lr, caface_error *err)
+{
+    cafi_run_state *s = &r->state;
+    char name[48];
+    caface_status st = validate(r, err);
+
+    snprintf(name, sizeof name, "epoch-%llu.safetensors", (unsigned long long)(s->epoch + 1));
+    if (st || (r->c->keep_all && (st = save_model(r, name, err))) ||
+        (st = keep_best(r, r->validation ? s->validation : -s->epoch_loss / (double)r->batches,
+                        err)))
         return st;
-    if (r->validation)
-        figure = s->validation;
-    if (!(s->best > figure)) { /* of equals the later */
-        s->best = figure;
-        if ((st = save_model(r, "best.safetensors", err)))
-            return st;
-    }
     if (s->logged || r->validation)
         st = write_log(r, lr, r->validation ? &s->validation : NULL, err);
     s->epoch++;
@@ -438,7 +505,11 @@ static caface_status run_epoch(run *r, caface_error *err)
             return st;
         if (s->batch == r->batches)
             continue;
-        if (s->logged == r->c->log_every && (st = write_log(r, lr, NULL, err)))
+        if (r->c->validate_every && s->optimiser.updates % r->c->validate_every == 0)
+            st = validate_within(r, lr, err);
+        else if (s->logged == r->c->log_every)
+            st = write_log(r, lr, NULL, err);
+        if (st)
             return st;
         if (r->c->stop_after && s->optimiser.updates - r->started >= r->c->stop_after)
             r->stopping = true;

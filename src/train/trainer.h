@@ -6,9 +6,10 @@
  *
  * A run writes into its folder
  *   checkpoint.safetensors  everything that a resume needs
- *   last.safetensors        the model after the last whole epoch
+ *   last.safetensors        the model after the last whole epoch (or validation within one)
  *   best.safetensors        the one that validated best, of equals the last (or, without
  *                           validation, had the lowest training loss)
+ *   epoch-N.safetensors     with keep_all: the model after epoch N, counted from 1
  *   log.csv                 epoch, step, lr, losses, gradient norm, validation
  * each of which appears whole or not at all. What a killed run left half-written
  * is removed when the next one begins. */
@@ -31,10 +32,14 @@ typedef struct cafi_train_config {
     double clip;       /* largest gradient norm; 0: any */
     double clip_value; /* largest absolute value of a number of the gradient; 0: any */
     uint64_t seed;
-    size_t save_every; /* updates between checkpoints; 0: at the end of epochs only */
-    size_t log_every;  /* updates a row of the log */
-    bool synchronise;  /* BatchNorm statistics over all processes, not each one's */
-    size_t stop_after; /* updates of this call, then a checkpoint; 0: all */
+    size_t save_every;     /* updates between checkpoints; 0: at the end of epochs only */
+    size_t log_every;      /* updates a row of the log */
+    bool synchronise;      /* BatchNorm statistics over all processes, not each one's */
+    size_t stop_after;     /* updates of this call, then a checkpoint; 0: all */
+    size_t limit_batches;  /* batches of an epoch, of as many images of its order; 0: all */
+    size_t validate_every; /* updates between validations within an epoch; 0: at its end only */
+    size_t first_epoch;    /* where a new run begins; epochs are counted from 0 */
+    bool keep_all;         /* every epoch's model stays */
 } cafi_train_config;
 
 /* The recipe: batch 512, groups of 16, 10 epochs, AdamW at 1e-3 with factors 0.1
@@ -59,11 +64,13 @@ typedef bool (*cafi_train_report)(void *ctx, const cafi_train_progress *progress
 
 typedef struct cafi_train_job {
     const cafi_store *store;
-    const float *centres;                   /* [classes][C] in the store's order */
-    const char *folder;                     /* must exist */
-    const char *init;                       /* a fusion model to start from, or NULL */
+    const float *centres;       /* [classes][C] in the store's order */
+    const char *folder;         /* must exist */
+    const char *init;           /* a fusion model to start from, or NULL */
+    const char *init_optimiser; /* a Lightning checkpoint to take AdamW's moments from, or NULL */
     const cafi_validation_source *validate; /* or NULL */
     bool resume;                            /* go on from folder's checkpoint, if there is one */
+    bool tensorboard;                       /* what log.csv has, in an event file as well */
     cafi_pool *pool;
     cafi_train_report report;
     void *ctx;

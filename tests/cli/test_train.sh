@@ -83,6 +83,37 @@ half_divisor() {
     train -o "$work/half" --batch 40 && train -o "$work/twenty" --batch 40 --memory-divisor 20 &&
         cmp "$work/half/last.safetensors" "$work/twenty/last.safetensors"
 }
+# 40 images in batches of 9: five an epoch, of which two.
+limited() {
+    train -o "$work/two" --limit-batches 2 --log-every 1 --keep-all &&
+        [ "$(wc -l <"$work/two/log.csv")" = 5 ] && train -o "$work/share" --limit-batches 0.4 --log-every 1 &&
+        cmp "$work/two/last.safetensors" "$work/share/last.safetensors" &&
+        cmp "$work/two/epoch-2.safetensors" "$work/two/last.safetensors" &&
+        ! cmp -s "$work/two/epoch-1.safetensors" "$work/two/epoch-2.safetensors"
+}
+# Five updates an epoch: after 3, 5 (its end), 6, 9, 10.
+within() {
+    local with=(--validate "$work/store/probes" --validate-every 3 --far 0.1)
+    train -o "$work/within" "${with[@]}" &&
+        [ "$(awk -F, 'NR > 1 && $8 != "" { printf "%s ", $2 }' "$work/within/log.csv")" = "3 5 6 9 10 " ] &&
+        train -o "$work/within2" "${with[@]}" --stop-after 4 &&
+        train -o "$work/within2" "${with[@]}" --resume &&
+        cmp "$work/within/log.csv" "$work/within2/log.csv" &&
+        cmp "$work/within/best.safetensors" "$work/within2/best.safetensors"
+}
+tried() {
+    train -o "$work/tried" --fast-dev-run --validate "$work/store/probes" --far 0.1 --json >"$work/tried.json" &&
+        grep -q '"batches":1,' "$work/tried.json" && [ ! -e "$work/tried" ] && [ ! -e "$work/tried.fast-dev-run" ]
+}
+# From epoch 1 on the rate is that of the second epoch.
+second_epoch() {
+    train -o "$work/second" --init "$work/run/last.safetensors" --first-epoch 1 --milestones 1 --log-every 1 &&
+        [ "$(tail -n +2 "$work/second/log.csv" | cut -d, -f1,3 | sort -u)" = "2,0.0003" ]
+}
+events() {
+    train -o "$work/events" --tensorboard && cmp "$work/events/last.safetensors" "$work/run/last.safetensors" &&
+        grep -q 'train/center_loss' "$work/events"/events.out.tfevents.*
+}
 # No option is read and then forgotten.
 options_matter() {
     local o
@@ -115,6 +146,11 @@ check "stopped and resumed: the same bytes" resumed
 check "one thread: the same bytes" one_thread
 check "--json" says '"epochs":2' train -o "$work/json" --json --optimizer sgd --schedule cosine --clip 1
 check "memory loss over half the batch, by number" half_divisor
+check "--limit-batches, by number and share; --keep-all" limited
+check "--validate-every, stopped and resumed" within
+check "--fast-dev-run leaves nothing behind" tried
+check "--first-epoch" second_epoch
+check "--tensorboard" events
 check "scalar weights, one block" train -o "$work/scalar" --scalar --blocks 1 --accumulate 2
 check "--init" started_from
 if ! "$caface" train -o "$work/none" --data "$work/store" --centers x --plot "$work/x.png" 2>&1 | grep -q cairo; then
@@ -139,6 +175,9 @@ check "one group a sample with a memory loss" fails 2 "no memory loss" \
     train -o "$work/x" --scheme single --memory-weight 1
 check "--memory-mean and --memory-divisor" fails 2 "exclude" \
     train -o "$work/x" --memory-mean --memory-divisor 2
+check "--validate-every without --validate" fails 2 "--validate" train -o "$work/x" --validate-every 3
+check "--init-optimizer of a model without" fails 1 "no checkpoint that has optimizer_states" \
+    train -o "$work/x3" --init "$work/run/last.safetensors" --init-optimizer
 check "a group of 2" fails 2 "--group" train -o "$work/x" --group 2
 check "--init with other --blocks" fails 1 "3 clusters and 2 blocks, the options ask for 3 and 1" \
     train -o "$work/x" --init "$work/run/last.safetensors" --blocks 1
