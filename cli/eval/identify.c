@@ -102,25 +102,23 @@ static void note_empty(identify_job *j)
 /* With --gallery-method: galleries are fused by one recipe in every row. */
 static caface_status fix_galleries(identify_job *j, caface_error *err)
 {
-    caface_status st = CAFACE_OK;
+    bool *enrolled = NULL;
+    caface_status st = CAFI_NEW(&enrolled, j->in.list.count, err);
 
-    if (!j->o->in.gallery_method)
-        return CAFACE_OK;
-    if ((st = CAFI_NEW(&j->enrolled, j->in.list.count, err)) ||
-        (st = cafi_alloc_f32(&j->fixed_fused, j->in.list.count, j->in.C, err)) ||
-        (st = eval_fuse(&j->in, &j->in.gallery, err)))
+    if (st)
         return st;
-    memcpy(j->fixed_fused, j->in.fused, j->in.list.count * j->in.C * sizeof *j->fixed_fused);
     for (size_t g = 0; g < j->galleries; g++)
         for (size_t i = 0; i < j->gallery[g].count; i++)
-            j->enrolled[j->gallery[g].items[i].place] = true;
-    for (size_t i = 0; i < j->probes.count; i++)
-        if (j->enrolled[j->probes.items[i].place])
+            enrolled[j->gallery[g].items[i].place] = true;
+    for (size_t i = 0; i < j->probes.count && j->o->in.gallery_method; i++)
+        if (enrolled[j->probes.items[i].place]) {
+            free(enrolled);
             return cafi_fail(err, CAFACE_EINVAL,
                              "%s: template %lld is also in a gallery, which --gallery-method "
                              "fuses differently",
                              j->probes.path, (long long)j->in.list.id[j->probes.items[i].place]);
-    return CAFACE_OK;
+        }
+    return eval_fix_galleries(&j->in, enrolled, err);
 }
 
 /* A figure in one resample, of a gallery or of their mean. */
@@ -195,9 +193,6 @@ static caface_status run_recipe(identify_job *j, size_t which, caface_error *err
     size_t C = j->in.C;
     caface_status st = eval_fuse(&j->in, &j->in.recipes[which], err);
 
-    for (size_t t = 0; !st && j->enrolled && t < j->in.list.count; t++)
-        if (j->enrolled[t])
-            memcpy(j->in.fused + t * C, j->fixed_fused + t * C, C * sizeof *j->in.fused);
     for (size_t g = 0; !st && g < j->galleries; g++)
         st = cafi_identify(&r->found[g], j->in.fused, C, &j->gallery[g], &j->probes,
                            j->o->in.bootstrap ? &j->resample : NULL, j->in.pool, err);
@@ -248,8 +243,6 @@ static void release(identify_job *j)
     cafi_subject_book_free(&j->book);
     cafi_resample_free(&j->resample);
     free(j->results);
-    free(j->enrolled);
-    free(j->fixed_fused);
     eval_close(&j->in);
 }
 
@@ -281,8 +274,8 @@ static const cli_option options[] = {
      "lines TEMPLATE_ID,SUBJECT_ID,... with a header; may be given twice", 0, 0},
     {"probe", 'p', CLI_STRING, offsetof(identify_options, probe), "P.csv", "the probes, likewise",
      0, 0},
-    {"gallery-method", 0, CLI_STRING, offsetof(identify_options, in.gallery_method), "M",
-     "fuse the galleries by this method in every row of the table", 0, 0},
+    EVAL_GALLERY_OPTION(identify_options, in,
+                        "fuse the galleries by this method in every row of the table"),
     {"cmc", 0, CLI_STRING, offsetof(identify_options, cmc), "FILE",
      "draw the CMC curves: .png, .svg or .pdf", 0, 0},
     {"det", 0, CLI_STRING, offsetof(identify_options, det), "FILE",

@@ -35,8 +35,6 @@ typedef struct identify_job {
     size_t galleries;
     cafi_subject_list probes;
     cafi_resample resample;
-    float *fixed_fused;       /* [list.count][C], with --gallery-method */
-    bool *enrolled;           /* [list.count] in some gallery and no probe */
     identify_result *results; /* [recipe_count] */
     /* --compare A B: what A's figures have more than B's */
     size_t compared[2];

@@ -248,6 +248,8 @@ void eval_close(eval_input *in)
     cafi_pool_free(in->pool);
     free(in->fused);
     free(in->noted);
+    free(in->enrolled);
+    free(in->gallery_fused);
 }
 
 static bool on_progress(void *ctx, size_t faces)
@@ -280,5 +282,28 @@ caface_status eval_fuse(eval_input *in, const eval_recipe *recipe, caface_error 
         st = cafi_template_set_fuse(&in->templates, set, in->model, options, in->fused, err);
     cli_progress_end(&in->progress);
     cafi_feature_set_close(set);
+    for (size_t t = 0; t < in->list.count && !st && in->gallery_fused; t++)
+        if (in->enrolled[t])
+            memcpy(in->fused + t * in->C, in->gallery_fused + t * in->C, in->C * sizeof *in->fused);
     return st;
+}
+
+caface_status eval_fix_galleries(eval_input *in, bool *enrolled, caface_error *err)
+{
+    float *fused = NULL;
+    caface_status st;
+
+    if (!in->o->gallery_method) {
+        free(enrolled);
+        return CAFACE_OK;
+    }
+    in->enrolled = enrolled;
+    if ((st = cafi_alloc_f32(&fused, in->list.count, in->C, err)) ||
+        (st = eval_fuse(in, &in->gallery, err))) {
+        free(fused);
+        return st;
+    }
+    memcpy(fused, in->fused, in->list.count * in->C * sizeof *fused);
+    in->gallery_fused = fused;
+    return CAFACE_OK;
 }

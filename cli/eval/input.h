@@ -14,7 +14,7 @@ typedef struct eval_options {
     const char *features, *styles;
     eval_images_options images;
     const char *method, *chunk;
-    const char *gallery_method; /* of identify only */
+    const char *gallery_method; /* not of pairs */
     double norm_power;
     const char *meta, *dataset, *templates;
     size_t bootstrap;
@@ -24,6 +24,11 @@ typedef struct eval_options {
 } eval_options;
 
 void eval_defaults(eval_options *options);
+
+#define EVAL_GALLERY_OPTION(type, in, text)                                                        \
+    {                                                                                              \
+        "gallery-method", 0, CLI_STRING, offsetof(type, in.gallery_method), "M", text, 0, 0        \
+    }
 
 #define EVAL_OPTIONS(type, in)                                                                       \
     {"features",                                                                                     \
@@ -143,11 +148,13 @@ typedef struct eval_input {
     size_t C;
     eval_recipe recipes[EVAL_MAX_RECIPES];
     size_t recipe_count;
-    eval_recipe gallery; /* of --gallery-method */
-    bool chunk_used;     /* some method took its sizes from --chunk */
-    bool power_used;     /* some method took its power from --norm-power */
-    float *fused;        /* [list.count][C]: templates of the recipe at hand */
-    bool *noted;         /* [list.count] templates that eval_note_empty found */
+    eval_recipe gallery;  /* of --gallery-method */
+    bool *enrolled;       /* [list.count] templates that it fuses; NULL without it */
+    float *gallery_fused; /* [list.count][C] */
+    bool chunk_used;      /* some method took its sizes from --chunk */
+    bool power_used;      /* some method took its power from --norm-power */
+    float *fused;         /* [list.count][C]: templates of the recipe at hand */
+    bool *noted;          /* [list.count] templates that eval_note_empty found */
     size_t noted_count;
     cli_progress progress;
 } eval_input;
@@ -180,6 +187,11 @@ caface_status eval_fuse(eval_input *in, const eval_recipe *recipe, caface_error 
  * sizes for the galleries, caface without a model, and a --chunk or --norm-power
  * that nothing uses: a mistake, to be told before work begins. */
 caface_status eval_choose_methods(eval_input *in, caface_error *err);
+/* With --gallery-method: fuses the templates of enrolled [list.count], which becomes the
+ * input's, and eval_fuse leaves them so in every row from now on. Without it: frees
+ * enrolled. */
+caface_status eval_fix_galleries(eval_input *in, bool *enrolled, caface_error *err);
+
 /* Does some row, or --gallery-method, fuse so? */
 bool eval_uses(const eval_input *in, caface_method method);
 

@@ -146,6 +146,27 @@ static caface_status compare(verify_job *j, caface_error *err)
     return st;
 }
 
+/* With --gallery-method: what stands first in pairs is the gallery. */
+static caface_status fix_galleries(verify_job *j, caface_error *err)
+{
+    bool *enrolled = NULL;
+    caface_status st = CAFI_NEW(&enrolled, j->in.list.count, err);
+
+    if (st)
+        return st;
+    for (size_t i = 0; i < j->pairs.count; i++)
+        enrolled[cafi_pair_a(j->pairs.pairs[i])] = true;
+    for (size_t i = 0; i < j->pairs.count && j->o->in.gallery_method; i++)
+        if (enrolled[j->pairs.pairs[i].b]) {
+            free(enrolled);
+            return cafi_fail(err, CAFACE_EINVAL,
+                             "%s: template %lld stands first in some pairs and second in others, "
+                             "so --gallery-method cannot tell the gallery",
+                             j->pairs_path, (long long)j->in.list.id[j->pairs.pairs[i].b]);
+        }
+    return eval_fix_galleries(&j->in, enrolled, err);
+}
+
 /* --- the command ---------------------------------------------------------------- */
 
 static caface_status prepare(verify_job *j, caface_error *err)
@@ -160,6 +181,8 @@ static caface_status prepare(verify_job *j, caface_error *err)
         (st = CAFI_NEW(&j->score, j->pairs.count, err)))
         return st;
     count_empty(j);
+    if ((st = fix_galleries(j, err)))
+        return st;
     return o->scores ? cafi_npy_begin(&j->scores, o->scores, CAFI_F32, 1, &j->pairs.count, err)
                      : CAFACE_OK;
 }
@@ -218,6 +241,8 @@ static const cli_option options[] = {
     EVAL_OPTIONS(verify_options, in),
     {"pairs", 'p', CLI_STRING, offsetof(verify_options, pairs), "P.txt",
      "lines `template template label`, 1 for the same person, 0 for not", 0, 0},
+    EVAL_GALLERY_OPTION(verify_options, in,
+                        "fuse the first templates of the pairs by this method in every row"),
     {"roc", 0, CLI_STRING, offsetof(verify_options, roc), "FILE",
      "draw the ROC curves: .png, .svg or .pdf", 0, 0},
     {"scores", 0, CLI_STRING, offsetof(verify_options, scores), "S.npy",

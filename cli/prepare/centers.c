@@ -13,6 +13,7 @@ typedef struct centers_options {
     cli_common common;
     const char *model, *output, *precision, *mean;
     bool flip;
+    bool swap_colors;
 } centers_options;
 
 static void defaults(void *arg)
@@ -32,6 +33,7 @@ static const cli_option options[] = {
     {"mean", 0, CLI_STRING, MEMBER(mean), "KIND",
      "unit (default): of features of length 1; raw: long ones count more", 0, 0},
     {"precision", 0, CLI_STRING, MEMBER(precision), "P", "fp32 (default), bf16 or int8", 0, 0},
+    PREPARE_SWAP_OPTION(MEMBER(swap_colors)),
     {0},
 };
 
@@ -47,8 +49,8 @@ static caface_status from_faces(const centers_options *o, cafi_center_mean mean,
     cafi_build_options build = {0};
     float *centres = NULL;
     size_t C;
-    caface_status st =
-        prepare_begin(work, &o->common, o->common.args.items[0], o->model, o->precision, err);
+    caface_status st = prepare_begin(work, &o->common, o->common.args.items[0], o->model,
+                                     o->precision, o->swap_colors, err);
 
     if (st)
         return st;
@@ -112,9 +114,9 @@ static int run(void *arg)
         return cli_usage("prepare centers", "-o FILE is needed");
     if (!cafi_center_mean_parse(&mean, o->mean))
         return cli_usage("prepare centers", "--mean %s: unit or raw", o->mean);
-    if (set && (o->model || o->flip))
+    if (set && (o->model || o->flip || o->swap_colors))
         return cli_usage("prepare centers",
-                         "--model and --flip are for pictures, %s is a feature set",
+                         "--model, --flip and --swap-colors are for pictures, %s is a feature set",
                          o->common.args.items[0]);
     if (!set && !o->model)
         return cli_usage("prepare centers", "--model M is needed for pictures");

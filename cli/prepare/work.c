@@ -7,7 +7,8 @@
 #include "cli/interrupt.h"
 
 caface_status prepare_begin(prepare_work *work, const cli_common *common, const char *faces,
-                            const char *model, const char *precision, caface_error *err)
+                            const char *model, const char *precision, bool swap_colors,
+                            caface_error *err)
 {
     cafi_encoder_options options = {.threads = common->threads};
     caface_status st;
@@ -21,6 +22,8 @@ caface_status prepare_begin(prepare_work *work, const cli_common *common, const 
         (st = cafi_encoder_open(&work->encoder, model, &options, err)) ||
         (st = cafi_pool_new(&work->pool, common->threads, err)))
         return st;
+    if (swap_colors)
+        cafi_face_list_swap_colors(work->faces);
     cli_progress_begin(&work->progress, "pictures", cafi_face_list_count(work->faces),
                        common->quiet);
     return CAFACE_OK;

@@ -16,9 +16,17 @@ typedef struct prepare_work {
     double started;
 } prepare_work;
 
-/* Opens pictures and backbone and starts the progress bar. */
+#define PREPARE_SWAP_OPTION(member)                                                                \
+    {                                                                                              \
+        "swap-colors", 0, CLI_FLAG, member, NULL,                                                  \
+            "exchange red and blue: for sets that were written so", 0, 0                           \
+    }
+
+/* Opens pictures, with red and blue exchanged on demand, and backbone, and starts the
+ * progress bar. */
 caface_status prepare_begin(prepare_work *work, const cli_common *common, const char *faces,
-                            const char *model, const char *precision, caface_error *err);
+                            const char *model, const char *precision, bool swap_colors,
+                            caface_error *err);
 /* Sets pool, progress, failed and ctx. */
 void prepare_options(prepare_work *work, cafi_build_options *options);
 void prepare_end(prepare_work *work);

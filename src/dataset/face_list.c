@@ -19,6 +19,7 @@ struct cafi_face_list {
     char **labels;            /* [count] */
     size_t *class_of;         /* [count] */
     const char **class_names; /* [classes], into labels */
+    bool swap_colors;
 };
 
 static const char *file_of(const char *path)
@@ -268,6 +269,26 @@ caface_status cafi_face_list_bytes(const cafi_face_list *list, size_t index, caf
     return st;
 }
 
+void cafi_face_list_swap_colors(cafi_face_list *list)
+{
+    list->swap_colors = true;
+}
+
+bool cafi_face_list_swaps_colors(const cafi_face_list *list)
+{
+    return list->swap_colors;
+}
+
+static void exchange(cafi_image *image)
+{
+    for (size_t i = 0; i < image->width * image->height; i++) {
+        uint8_t red = image->rgb[3 * i];
+
+        image->rgb[3 * i] = image->rgb[3 * i + 2];
+        image->rgb[3 * i + 2] = red;
+    }
+}
+
 caface_status cafi_face_list_read(const cafi_face_list *list, size_t index, cafi_buf *buf,
                                   size_t width, size_t height, cafi_image *out, caface_error *err)
 {
@@ -282,5 +303,7 @@ caface_status cafi_face_list_read(const cafi_face_list *list, size_t index, cafi
         st = cafi_fail(err, CAFACE_EINVAL,
                        "%zu x %zu pixels, the model takes aligned crops of %zu x %zu", out->width,
                        out->height, width, height);
+    if (!st && list->swap_colors)
+        exchange(out);
     return st ? cafi_prefix(err, st, list->names[index]) : st;
 }

@@ -14,6 +14,11 @@ typedef struct cafi_face_list cafi_face_list;
 caface_status cafi_face_list_open(cafi_face_list **out, const char *path, caface_error *err);
 void cafi_face_list_close(cafi_face_list *list);
 
+/* From now on pictures are read with red and blue exchanged: for sets whose writer
+ * took one for the other. Whether they are. */
+void cafi_face_list_swap_colors(cafi_face_list *list);
+bool cafi_face_list_swaps_colors(const cafi_face_list *list);
+
 size_t cafi_face_list_count(const cafi_face_list *list);
 /* "CLASS/FILE", which is the same wherever the set lies. Borrowed. */
 const char *cafi_face_list_name(const cafi_face_list *list, size_t index);

@@ -63,6 +63,8 @@ static caface_status describe(build *b, caface_error *err)
     cafi_buf_printf(&b->config, "model %s, %zu variants, seed %llu, pictures %s",
                     cafi_encoder_hash(b->encoder), b->o->variants, (unsigned long long)b->o->seed,
                     text);
+    if (cafi_face_list_swaps_colors(b->faces))
+        cafi_buf_text(&b->config, ", red and blue exchanged");
     return b->config.failed ? cafi_fail_memory(err, 256) : CAFACE_OK;
 }
 

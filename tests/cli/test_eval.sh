@@ -72,6 +72,21 @@ ijbb_names() {
             -g "$work/ijbb/ijbb_1N_gallery_S2.csv" -p "$work/probe.csv" --method average --bootstrap 0 \
             --csv "$work/b2.csv" && cmp "$work/b1.csv" "$work/b2.csv" && grep -q S2 "$work/b1.txt"
 }
+# Fusing one side by one method and the other by another gives the same scores from either side.
+two_methods() {
+    awk '{ print $2, $1, $3 }' "$work/P.txt" >"$work/turned.txt" &&
+        verify -m "$model" --method caface@0 --gallery-method average --bootstrap 0 --scores "$work/ca.npy" &&
+        "$caface" eval verify --features "$set" --pairs "$work/turned.txt" -m "$model" --method average \
+            --gallery-method caface@0 --bootstrap 0 --scores "$work/ac.npy" && cmp "$work/ca.npy" "$work/ac.npy" &&
+        verify -m "$model" --method caface@0 --bootstrap 0 --scores "$work/cc.npy" &&
+        ! cmp -s "$work/ca.npy" "$work/cc.npy" &&
+        verify --method average --gallery-method average --bootstrap 0 --scores "$work/aa.npy" &&
+        verify --method average --bootstrap 0 --scores "$work/a.npy" && cmp "$work/aa.npy" "$work/a.npy"
+}
+both_sides() {
+    { cat "$work/P.txt" && awk 'NR == 1 { print $2, $1, $3 }' "$work/P.txt"; } >"$work/both.txt"
+    "$caface" eval verify --features "$set" --pairs "$work/both.txt" --method average --gallery-method unit
+}
 compare_rows() {
     verify -m "$model" --method average,caface@4 --compare caface,average --bootstrap 50 --json \
         >"$work/c.json" && grep -q '"compare":{"a":"caface@4","b":"average","difference":' "$work/c.json"
@@ -126,6 +141,8 @@ check "IJB-B's galleries" ijbb_names
 rm -f "$work/ijbb/ijbb_1N_gallery_S2.csv"
 check "a gallery that is not there: what is" fails 1 "gallery_S2.csv; $work/ijbb holds ijbb_1N_gallery_S1.csv" \
     "$caface" eval identify -f "$set" --meta "$work/ijbb" --dataset IJBB --method average
+check "verify --gallery-method" two_methods
+check "verify --gallery-method, a template on both sides" fails 1 "stands first in some pairs" both_sides
 check "several chunks for galleries" fails 1 "one chunk size is needed" identify -m "$model" --gallery-method caface --chunk 4,8
 check "an unknown method" fails 1 "magic" verify --method magic
 # A template without a valid row: named by line, its pairs score 0 and are counted.
