@@ -294,6 +294,7 @@ static caface_status prepare(job *j, caface_error *err)
 {
     const detect_options *o = j->o;
     void *memory = NULL;
+    bool made = false;
     caface_status st = cafi_sources_new(&j->sources, err);
 
     for (size_t i = 0; !st && i < o->common.args.count; i++)
@@ -304,8 +305,8 @@ static caface_status prepare(job *j, caface_error *err)
     (void)((st = cafi_alloc(&memory, j->count, sizeof *j->outcomes, err)) ||
            (st = open_detector(j, err)));
     j->outcomes = memory;
-    if (!st && o->draw && mkdir(o->draw, 0777) != 0 && errno != EEXIST)
-        st = cafi_fail(err, CAFACE_EIO, "%s: %s", o->draw, strerror(errno));
+    if (!st && o->draw)
+        st = cafi_output_folder(o->draw, &made, err);
     return st;
 }
 

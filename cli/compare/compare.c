@@ -10,6 +10,7 @@
 #include "cli/compare/report.h"
 #include "cli/interrupt.h"
 #include "cli/progress.h"
+#include "files/output.h"
 
 /* See docs/faces.md for how it was chosen. */
 #define DEFAULT_THRESHOLD 0.35
@@ -185,12 +186,7 @@ static caface_status open_detector(job *j, caface_error *err)
 
 static caface_status make_folder(job *j, caface_error *err)
 {
-    if (!j->o->output)
-        return CAFACE_OK;
-    j->made_folder = mkdir(j->o->output, 0777) == 0;
-    if (!j->made_folder && errno != EEXIST)
-        return cafi_fail(err, CAFACE_EIO, "%s: %s", j->o->output, strerror(errno));
-    return CAFACE_OK;
+    return j->o->output ? cafi_output_folder(j->o->output, &j->made_folder, err) : CAFACE_OK;
 }
 
 static bool on_frame(void *ctx, size_t done, size_t total)

@@ -2,6 +2,7 @@
  * The pictures' own bytes are copied, so nothing is decoded and no colour can
  * change. */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,6 +48,19 @@ static bool is_safe(const char *name)
             return false;
     }
     return *name != '\0';
+}
+
+/* A file system's limits: the name is one that cannot be, not a disk that fails. */
+static bool is_too_long(const char *path)
+{
+    for (const char *at = path; *at; at += strspn(at, "/")) {
+        size_t n = strcspn(at, "/");
+
+        if (n > NAME_MAX)
+            return true;
+        at += n;
+    }
+    return strlen(path) >= PATH_MAX;
 }
 
 /* Makes every folder of path that is not there. */
@@ -104,9 +118,12 @@ static caface_status extract_one(extraction *e, const cafi_face_list *faces, siz
     cafi_buf_printf(&e->path, "%s/%s", e->folder, name);
     if (e->path.failed)
         return cafi_fail_memory(err, e->path.size);
+    if (is_too_long(e->path.data))
+        return cafi_fail(err, CAFACE_EFORMAT, "%.60s...: a name of %zu bytes, too long for a file",
+                         name, strlen(name));
     if ((st = make_folders(e->path.data, err)))
         return st;
-    return cafi_output_save(e->path.data, bytes, size, err);
+    return cafi_output_save_of_many(e->path.data, bytes, size, err);
 }
 
 static void print_result(const records_options *o, size_t done, size_t failed, size_t classes)
@@ -158,6 +175,8 @@ static int extract(void *arg)
         cli_progress_update(&progress, i + 1);
     }
     cli_progress_end(&progress);
+    if (!st && done)
+        st = cafi_output_sync(o->output, &err);
     if (!st)
         print_result(o, done, failed, cafi_face_list_classes(faces));
     cafi_face_list_close(faces);

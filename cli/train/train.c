@@ -23,6 +23,7 @@
 #include "train/model_file.h"
 #include "train/trainer.h"
 #include "cli/train/plot.h"
+#include "files/output.h"
 
 #define MAX_MILESTONES 64
 
@@ -178,6 +179,8 @@ typedef struct job {
     float *centres;
     cafi_pool *pool;
     cafi_comm comm;
+    bool made_folder;
+    int lock; /* on the folder: one run at a time */
     cli_progress progress;
     char what[128];
     double started;
@@ -326,15 +329,8 @@ static bool report(void *ctx, const cafi_train_progress *p)
     return !cli_interrupted();
 }
 
-static caface_status make_folder(const char *path, caface_error *err)
-{
-    if (mkdir(path, 0777) == 0 || errno == EEXIST)
-        return CAFACE_OK;
-    return cafi_fail(err, CAFACE_EIO, "%s: %s", path, strerror(errno));
-}
-
 /* Where the run writes: --output, or a folder beside it that is removed in the end. A run that
- * is already there is not overwritten by accident. */
+ * is already there is not overwritten by accident, and one at a time works in a folder. */
 static caface_status choose_folder(job *j, caface_error *err)
 {
     const train_options *o = j->o;
@@ -353,7 +349,9 @@ static caface_status choose_folder(job *j, caface_error *err)
                        "%s: holds a run already; --resume goes on with it, another -o starts anew",
                        j->folder);
     cafi_buf_free(&path);
-    return st ? st : make_folder(j->folder, err);
+    if (st || (st = cafi_output_folder(j->folder, &j->made_folder, err)))
+        return st;
+    return j->comm.rank ? CAFACE_OK : cafi_output_hold(&j->lock, j->folder, err);
 }
 
 /* Removes the folder of a run that was only tried. */
@@ -508,7 +506,7 @@ static caface_status run_job(job *j, caface_error *err)
 
 static int run(void *arg)
 {
-    job j = {.o = arg, .started = cli_seconds()};
+    job j = {.o = arg, .started = cli_seconds(), .lock = -1};
     caface_error err;
     caface_status st;
     int wrong = configure(&j);
@@ -525,8 +523,9 @@ static int run(void *arg)
         cafi_comm_abort(&j.comm, CLI_FAILED);
     }
     cafi_comm_close(&j.comm);
-    if (j.o->fast_dev_run && !j.comm.rank)
+    if (j.o->fast_dev_run && j.made_folder)
         remove_folder(&j);
+    cafi_output_release(j.lock);
     cafi_store_close(j.store);
     cafi_pool_free(j.pool);
     free(j.centres);

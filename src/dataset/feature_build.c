@@ -36,15 +36,6 @@ static caface_status part_path(cafi_buf *path, const build *b, size_t number, ca
     return path->failed ? cafi_fail_memory(err, strlen(b->o->output)) : CAFACE_OK;
 }
 
-static caface_status make_folder(const char *path, caface_error *err)
-{
-    struct stat info;
-
-    if (mkdir(path, 0777) == 0 || (stat(path, &info) == 0 && S_ISDIR(info.st_mode)))
-        return CAFACE_OK;
-    return cafi_fail(err, CAFACE_EIO, "%s: cannot be made a folder", path);
-}
-
 /* Model, seed, variants and the pictures' names, as text. */
 static caface_status describe(build *b, caface_error *err)
 {
@@ -396,6 +387,8 @@ caface_status cafi_build_features(const cafi_face_list *faces, cafi_encoder *enc
                .S = cafi_encoder_style_size(encoder)};
     cafi_buf parts = {0};
     size_t rows = CAFI_BLOCK_IMAGES * options->variants;
+    bool made = false;
+    int lock = -1;
     caface_status st;
 
     *result = (cafi_build_result){0};
@@ -405,14 +398,17 @@ caface_status cafi_build_features(const cafi_face_list *faces, cafi_encoder *enc
     cafi_buf_printf(&parts, "%s/parts", options->output);
     if (parts.failed)
         return cafi_fail_memory(err, strlen(options->output));
-    if (!(st = make_folder(options->output, err)) && !(st = make_folder(parts.data, err)) &&
-        !(st = describe(&b, err)) && !(st = CAFI_NEW(&b.features, rows * b.C, err)) &&
+    if (!(st = cafi_output_folder(options->output, &made, err)) &&
+        !(st = cafi_output_hold(&lock, options->output, err)) &&
+        !(st = cafi_output_folder(parts.data, &made, err)) && !(st = describe(&b, err)) &&
+        !(st = CAFI_NEW(&b.features, rows * b.C, err)) &&
         !(st = cafi_alloc(&b.styles, rows * b.S, 4, err)) &&
         !(st = cafi_block_new(&b.block, encoder, options->variants, options->pool, err)) &&
         !(st = make_parts(&b, err)) && !result->stopped)
         st = join_parts(&b, err);
     cafi_block_free(&b.block);
     cafi_buf_free(&parts);
+    cafi_output_release(lock);
     cafi_buf_free(&b.config);
     free(b.features);
     free(b.styles);

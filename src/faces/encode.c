@@ -8,6 +8,7 @@
 #include "base/cpu.h"
 #include "base/mem.h"
 #include "faces/feed.h"
+#include "files/feature_set_left.h"
 #include "files/feature_set_write.h"
 
 /* Batches of the encoder that are collected before it runs, so that its threads
@@ -226,6 +227,8 @@ static caface_status open_old(work *w, caface_error *err)
     struct stat info;
     caface_status st = CAFACE_OK;
 
+    if (w->options->resume && (st = cafi_set_recover(w->options->output, err)))
+        return st;
     if (!w->options->resume || stat(w->options->output, &info))
         return CAFACE_OK; /* nothing there yet: begin at the beginning */
     if ((st = cafi_feature_set_open(&w->old, w->options->output, err)))
@@ -233,6 +236,19 @@ static caface_status open_old(work *w, caface_error *err)
     if ((st = check_info(w, err)) || (st = match_rows(w, err)))
         cafi_prefix(err, st, w->options->output);
     return st;
+}
+
+static cafi_set_info set_info(const work *w)
+{
+    return (cafi_set_info){.backbone = cafi_encoder_hash(w->encoder),
+                           .fusion = w->E ? w->model.hash : NULL,
+                           .taps = w->taps,
+                           .tap_count = w->tap_count,
+                           .input = cafi_encoder_input(w->encoder),
+                           .precision = w->options->precision,
+                           .command = w->options->command,
+                           .flip = cafi_encoder_flips(w->encoder),
+                           .partial = w->result->stopped};
 }
 
 /* ---- set up and torn down ---------------------------------------------- */
@@ -273,6 +289,7 @@ static caface_status set_up(work *w, caface_error *err)
 {
     cafi_set_layout layout = {
         .dtype = CAFI_F32, .columns = w->input->columns, .column_count = w->input->column_count};
+    cafi_set_info info;
     caface_status st = CAFACE_OK;
 
     w->C = cafi_encoder_feature_size(w->encoder);
@@ -297,7 +314,9 @@ static caface_status set_up(work *w, caface_error *err)
     layout.compact = w->E;
     if (is_done(w))
         return CAFACE_OK;
-    return cafi_set_begin(&w->writer, w->options->output, &layout, err);
+    info = set_info(w);
+    st = cafi_set_begin(&w->writer, w->options->output, &layout, err);
+    return st ? st : cafi_set_describe(w->writer, &info, err);
 }
 
 /* ---- the work ---------------------------------------------------------- */
@@ -369,15 +388,7 @@ static caface_status encode_all(work *w, cafi_feed *feed, caface_error *err)
 
 static caface_status commit(work *w, caface_error *err)
 {
-    cafi_set_info info = {.backbone = cafi_encoder_hash(w->encoder),
-                          .fusion = w->E ? w->model.hash : NULL,
-                          .taps = w->taps,
-                          .tap_count = w->tap_count,
-                          .input = cafi_encoder_input(w->encoder),
-                          .precision = w->options->precision,
-                          .command = w->options->command,
-                          .flip = cafi_encoder_flips(w->encoder),
-                          .partial = w->result->stopped};
+    cafi_set_info info = set_info(w);
     cafi_set_writer *writer = w->writer;
 
     w->result->faces =

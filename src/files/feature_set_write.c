@@ -2,31 +2,33 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "files/feature_set_left.h"
 #include "files/json.h"
 #include "files/npy.h"
 #include "files/output.h"
+#include "files/output_place.h"
 
 /* Rows that are converted to half precision at a time. */
 #define CONVERT_ROWS 256
+/* Rows after which everything is handed to the system. */
+#define FLUSH_ROWS 64
 
 enum { FEATURES, STYLES, COMPACT, ARRAYS };
 
 static const char *const array_names[ARRAYS] = {"features.npy", "styles.npy", "compact.npy"};
-static const char *const set_files[] = {"features.npy", "styles.npy",  "compact.npy",
-                                        "index.tsv",    "tracks.json", "set.json",
-                                        "gallery.csv",  "pairs.txt",   "probe.csv"};
-#define SET_FILES (sizeof set_files / sizeof set_files[0])
 
 struct cafi_set_writer {
     char *path;   /* where the set will be */
     char *folder; /* where it is made */
     bool made;    /* folder exists */
+    int lock;     /* on folder: who works on it is alive */
     cafi_set_layout layout;
     char **columns;
     size_t width[ARRAYS]; /* numbers a row, 0: no such array */
@@ -34,6 +36,7 @@ struct cafi_set_writer {
     cafi_output *index;
     uint16_t *half; /* [CONVERT_ROWS][widest], for f16 */
     size_t rows;
+    size_t fresh; /* rows since the last flush */
 };
 
 static caface_status make_text(char **out, const char *a, const char *b, caface_error *err)
@@ -59,8 +62,8 @@ static caface_status join(char **out, const char *folder, const char *name, cafa
 
 static bool is_set_file(const char *name)
 {
-    for (size_t i = 0; i < SET_FILES; i++)
-        if (strcmp(name, set_files[i]) == 0)
+    for (size_t i = 0; i < cafi_set_file_count; i++)
+        if (strcmp(name, cafi_set_files[i]) == 0)
             return true;
     return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
 }
@@ -83,20 +86,6 @@ static caface_status check_place(const char *path, caface_error *err)
                            entry->d_name);
     closedir(dir);
     return st;
-}
-
-/* Removes a feature set's files and their folder. */
-static void remove_set(const char *folder)
-{
-    char *file = NULL;
-
-    for (size_t i = 0; i < SET_FILES; i++) {
-        if (join(&file, folder, set_files[i], NULL))
-            continue;
-        unlink(file);
-        free(file);
-    }
-    rmdir(folder);
 }
 
 static caface_status copy_columns(cafi_set_writer *w, caface_error *err)
@@ -166,26 +155,14 @@ static caface_status make_folder(cafi_set_writer *w, caface_error *err)
     if (!mkdtemp(w->folder))
         return cafi_fail(err, CAFACE_EIO, "%s: %s", w->path, strerror(errno));
     w->made = true;
+    w->lock = open(w->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (w->lock >= 0)
+        (void)cafi_place_lock(w->lock);
     /* mkdtemp makes a private folder; a set is an ordinary one. */
     mask = umask(0);
     umask(mask);
     if (chmod(w->folder, 0777 & ~mask))
         return cafi_fail(err, CAFACE_EIO, "%s: %s", w->folder, strerror(errno));
-    return CAFACE_OK;
-}
-
-/* Path without the slashes at its end, so that ".tmp" lands beside it. */
-static caface_status copy_path(cafi_set_writer *w, const char *path, caface_error *err)
-{
-    caface_status st = cafi_strdup(&w->path, path, err);
-    size_t n = strlen(path);
-
-    if (st)
-        return st;
-    if (!n)
-        return cafi_fail(err, CAFACE_EINVAL, "the path of the feature set is empty");
-    while (n > 1 && w->path[n - 1] == '/')
-        w->path[--n] = '\0';
     return CAFACE_OK;
 }
 
@@ -195,7 +172,7 @@ static caface_status begin(cafi_set_writer *w, const char *path, caface_error *e
     size_t widest = 0;
     caface_status st = CAFACE_OK;
 
-    if ((st = copy_path(w, path, err)))
+    if ((st = cafi_place_folder(&w->path, path, err)))
         return st;
     if (!layout->C || (layout->dtype != CAFI_F32 && layout->dtype != CAFI_F16))
         return cafi_fail(err, CAFACE_EINVAL, "%s: C = %zu in %s, a feature set holds F32 or F16",
@@ -212,6 +189,7 @@ static caface_status begin(cafi_set_writer *w, const char *path, caface_error *e
     if (layout->dtype == CAFI_F16 &&
         (st = cafi_alloc(&w->half, widest, CONVERT_ROWS * sizeof *w->half, err)))
         return st;
+    cafi_set_sweep(w->path);
     st = make_folder(w, err);
     return st ? st : open_files(w, err);
 }
@@ -226,6 +204,7 @@ caface_status cafi_set_begin(cafi_set_writer **out, const char *path, const cafi
     if (st)
         return st;
     w->layout = *layout;
+    w->lock = -1;
     st = begin(w, path, err);
     if (st)
         cafi_set_abort(w);
@@ -264,6 +243,18 @@ static caface_status append_arrays(cafi_set_writer *w, size_t count,
     return st;
 }
 
+/* What a killed program leaves is whole up to here (files/feature_set_left.h). */
+static caface_status flush_files(cafi_set_writer *w, caface_error *err)
+{
+    caface_status st = w->index ? cafi_output_flush(w->index, err) : CAFACE_OK;
+
+    for (int a = 0; !st && a < ARRAYS; a++)
+        if (w->arrays[a])
+            st = cafi_npy_flush(w->arrays[a], err);
+    w->fresh = 0;
+    return st;
+}
+
 caface_status cafi_set_append(cafi_set_writer *w, size_t count, const float *features,
                               const float *styles, const float *compact, const char *const *fields,
                               caface_error *err)
@@ -274,9 +265,11 @@ caface_status cafi_set_append(cafi_set_writer *w, size_t count, const float *fea
     if (w->layout.column_count)
         for (size_t r = 0; !st && r < count; r++)
             st = write_line(w, fields + r * w->layout.column_count, err);
-    if (!st)
-        w->rows += count;
-    return st;
+    if (st)
+        return st;
+    w->rows += count;
+    w->fresh += count;
+    return w->fresh < FLUSH_ROWS ? CAFACE_OK : flush_files(w, err);
 }
 
 static caface_status append_index_rows(cafi_set_writer *w, const cafi_feature_set *set,
@@ -440,11 +433,20 @@ static caface_status put_in_place(cafi_set_writer *w, caface_error *err)
                            aside);
     } else if (!st) {
         w->made = false;
+        st = cafi_place_sync(w->path, err);
         if (moved)
-            remove_set(aside);
+            cafi_set_remove(aside);
     }
     free(aside);
     return st;
+}
+
+caface_status cafi_set_describe(cafi_set_writer *w, const cafi_set_info *info, caface_error *err)
+{
+    cafi_set_info partial = *info;
+
+    partial.partial = true;
+    return write_info(w, &partial, err);
 }
 
 caface_status cafi_set_commit(cafi_set_writer *w, const cafi_set_info *info, caface_error *err)
@@ -466,7 +468,8 @@ void cafi_set_abort(cafi_set_writer *w)
             cafi_npy_abort(w->arrays[a]);
     cafi_output_abort(w->index);
     if (w->made)
-        remove_set(w->folder);
+        cafi_set_remove(w->folder);
+    cafi_output_release(w->lock);
     if (w->columns)
         for (size_t c = 0; c < w->layout.column_count; c++)
             free(w->columns[c]);

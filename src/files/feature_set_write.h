@@ -32,8 +32,9 @@ typedef struct cafi_set_writer cafi_set_writer;
 
 /* Prepares a folder "PATH.tmp-XXXXXX" beside path. A folder already at path is
  * replaced at commit, but only one that holds nothing but a feature set's own
- * files: EIO names what else is in it. EINVAL: no C, a dtype as above, a column
- * twice. */
+ * files; of a link, what it names is replaced, if the link is the user's own. What
+ * killed programs left of the set is removed: EIO names what else is in it. EINVAL: no C, a dtype
+ * as above, a column twice. */
 caface_status cafi_set_begin(cafi_set_writer **out, const char *path, const cafi_set_layout *layout,
                              caface_error *err);
 
@@ -49,6 +50,11 @@ caface_status cafi_set_append(cafi_set_writer *writer, size_t count, const float
  * ones left empty. EMODEL when C, S or the compact width differ. */
 caface_status cafi_set_append_set(cafi_set_writer *writer, const cafi_feature_set *set,
                                   size_t first, size_t count, caface_error *err);
+
+/* Says at the beginning what the set will be, so that what a killed program leaves of
+ * it can be carried on (files/feature_set_left.h). EIO. */
+caface_status cafi_set_describe(cafi_set_writer *writer, const cafi_set_info *info,
+                                caface_error *err);
 
 /* The folder in which the set is being made: gallery.csv, pairs.txt and
  * probe.csv may be put there before commit, as lists that belong to it. */

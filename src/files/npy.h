@@ -4,6 +4,8 @@
 #ifndef CAFI_FILES_NPY_H
 #define CAFI_FILES_NPY_H
 
+#include <stdbool.h>
+
 #include "files/output.h"
 #include "files/tensor.h"
 
@@ -19,8 +21,15 @@ caface_status cafi_npy_begin(cafi_npy_writer **out, const char *path, cafi_dtype
                              int row_ndim, const size_t *row_shape, caface_error *err);
 caface_status cafi_npy_append(cafi_npy_writer *writer, const void *rows, size_t count,
                               caface_error *err);
+caface_status cafi_npy_flush(cafi_npy_writer *writer, caface_error *err); /* as cafi_output_flush */
 caface_status cafi_npy_commit(cafi_npy_writer *writer, caface_error *err); /* frees in every case */
 void cafi_npy_abort(cafi_npy_writer *writer);
+
+/* Of a file that was being written by cafi_npy_begin when its program was killed:
+ * the rows that are whole (false: no such file), and the file made an array of its
+ * first rows, durably. */
+bool cafi_npy_left_rows(const char *path, size_t *rows);
+bool cafi_npy_left_finish(const char *path, size_t rows);
 
 /* One array of an .npz. */
 typedef struct cafi_npz_item {

@@ -1,9 +1,12 @@
 /* NumPy files, written: .npy whole or row by row, and .npz. */
 #include "files/npy.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <zlib.h>
 
 #include "base/mem.h"
@@ -142,6 +145,11 @@ caface_status cafi_npy_append(cafi_npy_writer *w, const void *rows, size_t count
     return st;
 }
 
+caface_status cafi_npy_flush(cafi_npy_writer *w, caface_error *err)
+{
+    return cafi_output_flush(w->output, err);
+}
+
 caface_status cafi_npy_commit(cafi_npy_writer *w, caface_error *err)
 {
     npy_header h;
@@ -163,6 +171,86 @@ void cafi_npy_abort(cafi_npy_writer *w)
         return;
     cafi_output_abort(w->output);
     free(w);
+}
+
+/* ---- what was left unfinished ------------------------------------------ */
+
+typedef struct left {
+    int fd;
+    cafi_dtype dtype;
+    int ndim;
+    size_t shape[CAFI_MAX_DIMS];
+    size_t header, row_bytes, rows;
+} left;
+
+/* The header that make_header writes, and no other. */
+static bool parse_left(left *l, const char *text, off_t size)
+{
+    const char *at = text + 10 + strlen("{'descr': '");
+    char *end = NULL;
+
+    l->header = 10 + ((size_t)(unsigned char)text[9] << 8 | (unsigned char)text[8]);
+    l->dtype = strncmp(at, "<f2", 3) == 0 ? CAFI_F16 : CAFI_F32;
+    l->row_bytes = cafi_dtype_size(l->dtype);
+    if (memcmp(text, "\x93NUMPY\x01\0", 8) != 0 ||
+        (strncmp(at, "<f4", 3) != 0 && strncmp(at, "<f2", 3) != 0) || !(at = strchr(at, '(')))
+        return false;
+    for (at++; *at >= '0' && *at <= '9' && l->ndim < CAFI_MAX_DIMS; l->ndim++) {
+        l->shape[l->ndim] = (size_t)strtoull(at, &end, 10);
+        if (l->ndim && !cafi_mul_size(l->row_bytes, l->shape[l->ndim], &l->row_bytes))
+            return false;
+        at = end + strspn(end, ", ");
+    }
+    if (!l->ndim || *at != ')' || !l->row_bytes || (uintmax_t)size < l->header)
+        return false;
+    l->rows = (size_t)((uintmax_t)size - l->header) / l->row_bytes;
+    return true;
+}
+
+static bool open_left(left *l, const char *path)
+{
+    char text[sizeof((npy_header *)NULL)->text + 1] = "";
+    struct stat info;
+    ssize_t n = 0;
+
+    *l = (left){.fd = open(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)};
+    n = l->fd < 0 ? -1 : pread(l->fd, text, sizeof text - 1, 0);
+    if (n > 64 && fstat(l->fd, &info) == 0 && S_ISREG(info.st_mode) &&
+        parse_left(l, text, info.st_size))
+        return true;
+    if (l->fd >= 0)
+        close(l->fd);
+    return false;
+}
+
+bool cafi_npy_left_rows(const char *path, size_t *rows)
+{
+    left l;
+
+    if (!open_left(&l, path))
+        return false;
+    *rows = l.rows;
+    close(l.fd);
+    return true;
+}
+
+bool cafi_npy_left_finish(const char *path, size_t rows)
+{
+    left l;
+    npy_header h;
+    bool good = open_left(&l, path);
+
+    if (!good)
+        return false;
+    l.shape[0] = rows;
+    good = rows <= l.rows && l.header <= sizeof h.text;
+    if (good) {
+        make_header(&h, l.dtype, l.ndim, l.shape, l.header);
+        good = pwrite(l.fd, h.text, h.size, 0) == (ssize_t)h.size &&
+               ftruncate(l.fd, (off_t)(l.header + rows * l.row_bytes)) == 0 && fsync(l.fd) == 0;
+    }
+    close(l.fd);
+    return good;
 }
 
 /* ---- .npz -------------------------------------------------------------- */

@@ -129,9 +129,45 @@ resumed() {
     "$caface" encode --model "$model" --resume -q -o "$work/stop" "$work/long.txt" &&
         "$caface" encode --model "$model" -q -o "$work/whole" "$work/long.txt" && same_set "$work/whole" "$work/stop"
 }
+# kill -9 once it has written rows: what is left is carried on with --resume, and is gone without.
+killed() {
+    local pid got rows
+    for ((rows = 200; rows <= 1000000; rows *= 2)); do
+        for ((i = 0; i < rows; i++)); do
+            printf '%s/ann/0%d.png\tann\n%s/bob/0%d.jpg\tbob\n' "$faces" $((i % 3 * 2)) "$faces" $((i % 3 * 2 + 1))
+        done >"$work/kill.txt"
+        rm -rf "$work/kill" "$work"/kill.tmp-*
+        "$caface" encode --model "$model" --threads 1 -q -o "$work/kill" "$work/kill.txt" &
+        pid=$!
+        until [ "$(cat "$work"/kill.tmp-*/index.tsv* 2>/dev/null | wc -l)" -gt 64 ] || ! kill -0 $pid 2>/dev/null; do
+            sleep 0.005
+        done
+        kill -KILL $pid 2>/dev/null
+        got=0
+        wait $pid || got=$?
+        [ "$got" = 0 ] || break
+    done
+    echo "status $got, $rows lines"
+    [ "$got" = 137 ] && [ ! -e "$work/kill" ] && [ -n "$(echo "$work"/kill.tmp-*/set.json)" ]
+}
+carried_on() {
+    local json
+    cp -a "$(echo "$work"/kill.tmp-*)" "$work/left.tmp-abcdef" || return 1
+    json=$("$caface" encode --model "$model" --resume --json -o "$work/kill" "$work/kill.txt") || return 1
+    echo "$json"
+    [ "$(grep -o '"resumed":[0-9]*' <<<"$json" | cut -d: -f2)" -ge 64 ] &&
+        "$caface" encode --model "$model" -q -o "$work/whole" "$work/kill.txt" &&
+        same_set "$work/whole" "$work/kill" && [ -z "$(find "$work" -name 'kill.tmp-*')" ]
+}
+swept() {
+    "$caface" encode --model "$model" -q -o "$work/left" "$faces/bob" && [ -z "$(find "$work" -name 'left.tmp-*')" ]
+}
 set -m # so that background jobs can be interrupted
 check "Ctrl-C leaves a valid set" stopped
 check "--resume makes it the same, byte for byte" resumed
+check "a killed run leaves its rows" killed
+check "--resume carries a killed run on" carried_on
+check "the next run sweeps what was left" swept
 check "--resume of a finished set changes nothing" resumed
 check "--resume with other options is refused" fails 1 "flip is false" "$caface" encode --model "$model" --resume --flip -q -o "$work/stop" "$work/long.txt"
 check "--resume with another input convention is refused" fails 1 "input is rgb" "$caface" encode --model "$model" --resume --input-order bgr -q -o "$work/stop" "$work/long.txt"

@@ -52,6 +52,16 @@ doubled() {
     [ $? = 3 ] && grep -q 'anna/1.jpg: two records' "$work/two.err" &&
         cmp "$faces/anna/1.jpg" "$work/two_out/anna/1.jpg"
 }
+# A name that no file can have concerns its record alone.
+too_long() {
+    local name
+    name=$(printf 'n%.0s' $(seq 300))
+    mkdir -p "$work/long" && cp "$work/set.rec" "$work/set.idx" "$work/long/" &&
+        sed "s|anna/2.jpg|anna/$name.jpg|" "$work/set.lst" >"$work/long/set.lst"
+    "$caface" prepare extract "$work/long/set.rec" -o "$work/long_out" 2>"$work/long.err"
+    [ $? = 3 ] && grep -q 'a name of 309 bytes' "$work/long.err" &&
+        [ "$(find "$work/long_out" -type f | wc -l)" = 3 ]
+}
 shared() {
     "$caface" prepare extract "$CAFACE_SHARED/recordio/train.rec" -o "$work/shared" &&
         [ "$(find "$work/shared" -name '*.jpg' | wc -l)" = 8 ] &&
@@ -69,6 +79,7 @@ fi
 check "extract without list and index" bare
 check "a path that leads out of the folder" escapes
 check "two records of one name" doubled
+check "a name too long for a file" too_long
 if [ -e "${CAFACE_SHARED:-}/recordio/train.rec" ]; then
     check "a record set of MXNet's" shared
 fi

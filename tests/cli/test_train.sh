@@ -162,6 +162,19 @@ check "validation on the set's own pairs.txt" beside
 check "the best model, stopped and resumed" best_resumes
 check "every option has an effect" options_matter
 check "a full disk" full_disk
+# Two runs in one folder: the second is refused while the first, stopped here, is alive.
+two_at_once() {
+    local pid got=0
+    train -o "$work/busy" --epochs 100000 &
+    pid=$!
+    until [ -s "$work/busy/log.csv" ] || ! kill -0 $pid; do sleep 0.01; done
+    kill -STOP $pid
+    fails 1 "another run is at work" train -o "$work/busy" --resume --epochs 100000 || got=1
+    kill -KILL $pid
+    wait $pid
+    return $got
+}
+check "two runs in one folder" two_at_once
 check "--meta without --validate" fails 2 "--validate" train -o "$work/x" --meta "$work/store" --dataset IJBX
 check "--far that is no decade" fails 1 "FAR 0.05" train -o "$work/x1" --validate "$work/store/probes" --far 0.05
 check "validation on what is no feature set" fails 1 "feature set" train -o "$work/x2" --validate "$work/store"

@@ -1,3 +1,4 @@
+#define _XOPEN_SOURCE 700 /* symlink, lchown */
 #include "check.h"
 
 #include <dirent.h>
@@ -5,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "files/feature_set.h"
 #include "files/feature_set_write.h"
@@ -265,6 +267,61 @@ static void a_failed_write_leaves_nothing(void **state)
                 "nowhere/set");
 }
 
+static void write_one(const char *path, float number)
+{
+    const float f[C] = {number, 2, 3, 4, 5};
+    const cafi_set_layout layout = {C, 0, 0, CAFI_F32, NULL, 0};
+    const cafi_set_info info = {.backbone = "x"};
+    cafi_set_writer *w = NULL;
+    caface_error err;
+
+    EXPECT_OK(cafi_set_begin(&w, path, &layout, &err), err);
+    EXPECT_OK(cafi_set_append(w, 1, f, NULL, NULL, NULL, &err), err);
+    EXPECT_OK(cafi_set_commit(w, &info, &err), err);
+}
+
+/* A link to a set stays one: what it names is replaced, and nothing is left over.
+ * What killed runs left is removed, what a living one writes is not. */
+static void links_lead_to_the_set(void **state)
+{
+    const cafi_set_layout layout = {C, 0, 0, CAFI_F32, NULL, 0};
+    const char *folder = test_temp("linked");
+    const char *link = test_temp("linked/link");
+    cafi_feature_set *set = NULL;
+    cafi_set_writer *w = NULL;
+    float row[C];
+    struct stat info;
+    caface_error err;
+
+    (void)state;
+    assert_int_equal(mkdir(folder, 0777), 0);
+    write_one(test_temp("linked/real"), 1);
+    assert_int_equal(symlink("real", link), 0);
+    write_one(link, 7);
+    assert_int_equal(lstat(link, &info), 0);
+    assert_true(S_ISLNK(info.st_mode));
+    assert_int_equal(entries(folder), 4);
+    EXPECT_OK(cafi_feature_set_open(&set, test_temp("linked/real"), &err), err);
+    cafi_feature_set_rows(set, 0, 1, row, NULL);
+    assert_true(row[0] == 7.0f);
+    cafi_feature_set_close(set);
+    /* leftovers */
+    assert_int_equal(mkdir(test_temp("linked/real.tmp-abc123"), 0777), 0);
+    test_write(test_temp("linked/real.tmp-abc123/features.npy.tmp-000000"), "x", 1);
+    test_write(test_temp("linked/real.tmp-abc123/index.tsv"), "x", 1);
+    EXPECT_OK(cafi_set_begin(&w, test_temp("linked/real"), &layout, &err), err);
+    assert_int_equal(entries(folder), 5);
+    write_one(link, 8);
+    assert_int_equal(entries(folder), 5);
+    cafi_set_abort(w);
+    assert_int_equal(entries(folder), 4);
+    /* somebody else's link */
+    if (geteuid() != 0)
+        return;
+    assert_int_equal(lchown(link, 12345, 12345), 0);
+    EXPECT_FAIL(cafi_set_begin(&w, link, &layout, &err), CAFACE_EIO, err, "another user");
+}
+
 /* --- what does not fit together --------------------------------------------- */
 
 static void save(const char *path, int ndim, const size_t *shape, cafi_dtype dtype)
@@ -387,6 +444,7 @@ int main(void)
         cmocka_unit_test(a_written_set_reads_back),
         cmocka_unit_test(a_stopped_set_is_carried_on),
         cmocka_unit_test(a_failed_write_leaves_nothing),
+        cmocka_unit_test(links_lead_to_the_set),
         cmocka_unit_test(shapes_are_checked),
         cmocka_unit_test(an_npz_is_a_set),
         cmocka_unit_test(other_models_are_refused),

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "files/output.h"
@@ -123,6 +124,124 @@ static void links_keep_pointing(void **state)
     assert_true(S_ISLNK(info.st_mode));
 }
 
+/* A link that another user planted is not followed; a chain of one's own is. What a
+ * link names may be yet to come, and a link to a folder is that folder. */
+static void planted_links_are_refused(void **state)
+{
+    struct stat info;
+    caface_error err;
+    bool made = false;
+
+    (void)state;
+    assert_int_equal(symlink("second", test_temp("first")), 0);
+    assert_int_equal(symlink(test_temp("new"), test_temp("second")), 0);
+    EXPECT_OK(cafi_output_save(test_temp("first"), "new", 3, &err), err);
+    expect_text(test_temp("new"), "new");
+    assert_int_equal(lstat(test_temp("second"), &info), 0);
+    assert_true(S_ISLNK(info.st_mode));
+    assert_int_equal(symlink("round", test_temp("round")), 0);
+    EXPECT_FAIL(cafi_output_save(test_temp("round"), "x", 1, &err), CAFACE_EIO, err, "links");
+    assert_int_equal(mkdir(test_temp("there"), 0777), 0);
+    assert_int_equal(symlink("there", test_temp("folder")), 0);
+    EXPECT_OK(cafi_output_folder(test_temp("folder"), &made, &err), err);
+    assert_false(made);
+    EXPECT_OK(cafi_output_folder(test_temp("made"), &made, &err), err);
+    assert_true(made);
+    EXPECT_FAIL(cafi_output_folder(test_temp("new"), &made, &err), CAFACE_EIO, err, "not a folder");
+    if (geteuid() != 0)
+        return; /* only root can give a link away */
+    assert_int_equal(lchown(test_temp("second"), 12345, 12345), 0);
+    EXPECT_FAIL(cafi_output_save(test_temp("first"), "bad", 3, &err), CAFACE_EIO, err, "first",
+                "another user");
+    expect_text(test_temp("new"), "new");
+    assert_int_equal(lchown(test_temp("folder"), 12345, 12345), 0);
+    EXPECT_FAIL(cafi_output_folder(test_temp("folder"), &made, &err), CAFACE_EIO, err,
+                "another user");
+}
+
+/* A pipe of somebody else's in a shared folder. */
+static void planted_pipes_are_refused(void **state)
+{
+    caface_error err;
+
+    (void)state;
+    if (geteuid() != 0)
+        skip();
+    assert_int_equal(mkdir(test_temp("shared"), 0777), 0);
+    assert_int_equal(chmod(test_temp("shared"), 01777), 0);
+    assert_int_equal(mkfifo(test_temp("shared/pipe"), 0666), 0);
+    assert_int_equal(chown(test_temp("shared/pipe"), 12345, 12345), 0);
+    EXPECT_FAIL(cafi_output_save(test_temp("shared/pipe"), "x", 1, &err), CAFACE_EIO, err, "pipe",
+                "another user");
+}
+
+/* What a killed program left is used again; what a living one writes is not touched. */
+static void leftovers_are_used_again(void **state)
+{
+    const char *path = test_temp("again");
+    int before = entries();
+    cafi_output *a = NULL;
+    cafi_output *b = NULL;
+    caface_error err;
+    pid_t child = fork();
+    int status = 0;
+
+    (void)state;
+    if (child == 0) {
+        if (!cafi_output_open(&a, path, NULL))
+            cafi_output_write(a, "half of", 7, NULL);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(entries(), before + 1);
+    EXPECT_OK(cafi_output_open(&a, path, &err), err);
+    EXPECT_OK(cafi_output_write(a, "one", 3, &err), err);
+    assert_int_equal(entries(), before + 1);
+    EXPECT_OK(cafi_output_open(&b, path, &err), err);
+    EXPECT_OK(cafi_output_write(b, "two", 3, &err), err);
+    cafi_output_sweep(path);
+    assert_int_equal(entries(), before + 2);
+    EXPECT_OK(cafi_output_commit(a, &err), err);
+    expect_text(path, "one");
+    EXPECT_OK(cafi_output_commit(b, &err), err);
+    expect_text(path, "two");
+    assert_int_equal(entries(), before + 1);
+    test_write(test_temp("again.tmp-00000a"), "x", 1);
+    cafi_output_sweep(path);
+    assert_int_equal(entries(), before + 1);
+}
+
+/* The longest name that there is; its temporary one is not longer. */
+static void long_names_fit(void **state)
+{
+    char name[256];
+    caface_error err;
+
+    (void)state;
+    memset(name, 'n', 255);
+    name[255] = '\0';
+    EXPECT_OK(cafi_output_save(test_temp("%s", name), "x", 1, &err), err);
+    expect_text(test_temp("%s", name), "x");
+    EXPECT_FAIL(cafi_output_save(test_temp("%sn", name), "x", 1, &err), CAFACE_EIO, err,
+                "too long");
+}
+
+static void a_folder_is_held_by_one(void **state)
+{
+    int lock = -1;
+    int other = -1;
+    caface_error err;
+
+    (void)state;
+    assert_int_equal(mkdir(test_temp("held"), 0777), 0);
+    EXPECT_OK(cafi_output_hold(&lock, test_temp("held"), &err), err);
+    EXPECT_FAIL(cafi_output_hold(&other, test_temp("held"), &err), CAFACE_EIO, err, "another run");
+    cafi_output_release(other);
+    cafi_output_release(lock);
+    EXPECT_OK(cafi_output_hold(&lock, test_temp("held"), &err), err);
+    cafi_output_release(lock);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -130,6 +249,11 @@ int main(void)
         cmocka_unit_test(large_writes_pass_the_buffer),
         cmocka_unit_test(failures_name_the_path),
         cmocka_unit_test(links_keep_pointing),
+        cmocka_unit_test(planted_links_are_refused),
+        cmocka_unit_test(planted_pipes_are_refused),
+        cmocka_unit_test(leftovers_are_used_again),
+        cmocka_unit_test(long_names_fit),
+        cmocka_unit_test(a_folder_is_held_by_one),
     };
     return cmocka_run_group_tests_name("output", tests, NULL, NULL);
 }
