@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "cli/command.h"
-#include "cli/encode/faces.h"
 #include "faces/crop_input.h"
+#include "faces/encode_found.h"
 #include "files/json.h"
 #include "cli/interrupt.h"
 #include "cli/network.h"
@@ -212,19 +212,21 @@ static void describe(job *j)
 static caface_status work_faces(job *j, caface_error *err)
 {
     const encode_options *o = j->o;
-    cli_faces_params p = {.inputs = &o->common.args,
-                          .video = {.every = o->every,
-                                    .start = o->start,
-                                    .duration = o->duration,
-                                    .threads = o->common.threads,
-                                    .stop = {cli_interrupt_wish, NULL}},
-                          .centre = o->centre,
-                          .output = o->output,
-                          .draw = o->draw,
-                          .precision = o->precision,
-                          .compact = o->compact,
-                          .threads = o->common.threads,
-                          .quiet = o->common.quiet};
+    cafi_found_options f = {.inputs = o->common.args.items,
+                            .input_count = o->common.args.count,
+                            .compact = o->compact,
+                            .video = {.every = o->every,
+                                      .start = o->start,
+                                      .duration = o->duration,
+                                      .threads = o->common.threads,
+                                      .stop = {cli_interrupt_wish, NULL}},
+                            .centre = o->centre,
+                            .output = o->output,
+                            .resume = o->resume,
+                            .draw = o->draw,
+                            .threads = o->common.threads,
+                            .progress = report_progress,
+                            .ctx = j};
     const cafi_detector_options find = {.min_face = (float)o->min_face,
                                         .max_faces = o->max_faces,
                                         .score = (float)o->score,
@@ -236,12 +238,15 @@ static caface_status work_faces(job *j, caface_error *err)
     describe(j);
     if (j->command.failed)
         return cafi_fail_memory(err, j->command.size);
-    p.detector = j->detector;
-    p.command = j->command.data;
-    p.encoder = j->encoder;
-    p.fusion = j->fusion;
+    f.detector = j->detector;
+    f.command = j->command.data;
+    f.encoder = j->encoder;
+    f.fusion = j->fusion;
+    cli_progress_begin(&j->progress, "frames", 0, o->common.quiet);
     j->started = cli_seconds();
-    return cli_encode_faces(&j->result, &p, err);
+    st = cafi_encode_found(&j->result, &f, err);
+    cli_progress_end(&j->progress);
+    return st;
 }
 
 static caface_status work(job *j, caface_error *err)
@@ -249,7 +254,6 @@ static caface_status work(job *j, caface_error *err)
     const encode_options *o = j->o;
     cafi_encode_options e = {.output = o->output,
                              .resume = o->resume,
-                             .precision = o->precision,
                              .threads = o->common.threads,
                              .progress = report_progress,
                              .ctx = j};
@@ -276,12 +280,18 @@ static caface_status work(job *j, caface_error *err)
 
 /* ---- the report -------------------------------------------------------- */
 
+/* Pictures and frames of this run. Of found faces, resumed counts rows. */
+static size_t encoded_now(const cafi_encode_result *r)
+{
+    return r->images > r->resumed ? r->images - r->resumed : 0;
+}
+
 static void print_json(const job *j, double seconds)
 {
     const cafi_encode_result *r = &j->result;
     cafi_buf text = {0};
     cafi_json json = {.out = &text};
-    size_t fresh = r->images - r->resumed;
+    size_t fresh = encoded_now(r);
 
     cafi_json_begin_object(&json, NULL);
     cafi_json_string(&json, "output", j->o->output);
@@ -319,10 +329,9 @@ static int report(const job *j)
     else if (!j->o->common.quiet)
         printf("%s: %zu faces of %zu pictures, %zu failed, in %.1f s (%.0f/s)\n", j->o->output,
                r->faces, r->images, r->failure_count, seconds,
-               seconds > 0 ? (double)(r->images - r->resumed) / seconds : 0.0);
+               seconds > 0 ? (double)encoded_now(r) / seconds : 0.0);
     if (r->stopped)
-        cli_warn(j->o->detector ? "stopped; what was seen until then is there"
-                                : "stopped; the same command with --resume goes on");
+        cli_warn("stopped; the same command with --resume goes on");
     return r->failure_count ? CLI_SKIPPED : CLI_OK;
 }
 
@@ -346,8 +355,8 @@ static int check(const encode_options *o, cafi_precision *precision)
         return cli_usage("encode", "--model is given %zu times, at most twice", o->models.count);
     if (o->models.count == 2 && !o->compact && !o->detector)
         return cli_usage("encode", "a second --model, for fusion, needs --compact or --detector");
-    if (o->detector && (o->flip || o->resume))
-        return cli_usage("encode", "--flip and --resume are for crops, not with --detector");
+    if (o->draw && o->resume)
+        return cli_usage("encode", "--draw shows a video from its beginning, not with --resume");
     if (!o->detector && (o->max_faces || o->score > 0 || o->low_thresholds || o->centre ||
                          o->every > 1 || o->start > 0 || o->duration > 0 || o->draw))
         return cli_usage("encode", "options about faces and videos need --detector");
@@ -393,7 +402,8 @@ const cli_command cli_encode = {
             "\n"
             "A picture that cannot be used is named on stderr and passed over; the exit\n"
             "status is 3 then. Ctrl-C leaves a set of what is done; --resume goes on, and the\n"
-            "result is the same, byte for byte, as made in one go.\n"
+            "result is the same, byte for byte, as made in one go (a video that was stopped\n"
+            "midway begins again).\n"
             "\n"
             "With --detector, photographs and videos take the place of crops: every face is\n"
             "found and aligned, and every person in a video followed as a track of their\n"

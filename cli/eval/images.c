@@ -126,7 +126,6 @@ static caface_status encode_list(eval_images *e, const cafi_landmark_list *list,
 {
     const cafi_encode_options options = {.output = e->set,
                                          .resume = true,
-                                         .precision = e->o->precision,
                                          .command = command,
                                          .threads = e->common->threads,
                                          .progress = on_progress,

@@ -234,6 +234,15 @@ const char *cafi_detector_family(const cafi_detector *d)
     return d->is_cascade ? "mtcnn" : names[d->family];
 }
 
+void cafi_detector_describe(const cafi_detector *d, cafi_buf *out)
+{
+    const cafi_detector_options *o = &d->options;
+
+    cafi_buf_printf(out, "%s min_face %.9g score %.9g max_faces %zu max_side %zu%s",
+                    cafi_detector_family(d), (double)o->min_face, (double)o->score, o->max_faces,
+                    o->max_side, o->low_thresholds ? " low_thresholds" : "");
+}
+
 /* ---- searching ------------------------------------------------------------- */
 
 static caface_status run_family(searcher *s, const cafi_view *picture, cafi_faces *faces,

@@ -3,6 +3,7 @@
 #ifndef CAFI_FACES_DETECTOR_H
 #define CAFI_FACES_DETECTOR_H
 
+#include "base/mem.h"
 #include "base/threads.h"
 #include "faces/box.h"
 #include "media/view.h"
@@ -20,6 +21,8 @@ typedef caface_detector cafi_detector;
 caface_status cafi_detector_open(cafi_detector **out, const char *path,
                                  const cafi_detector_options *options, caface_error *err);
 void cafi_detector_free(cafi_detector *detector);
+/* Appends the family and every option that bears on what is found, in words. */
+void cafi_detector_describe(const cafi_detector *detector, cafi_buf *out);
 /* "mtcnn", "retinaface", "yunet", "scrfd". */
 const char *cafi_detector_family(const cafi_detector *detector);
 

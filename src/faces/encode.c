@@ -3,13 +3,11 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/cpu.h"
 #include "base/mem.h"
+#include "faces/encoded_set.h"
 #include "faces/feed.h"
-#include "files/feature_set_left.h"
-#include "files/feature_set_write.h"
 
 /* Batches of the encoder that are collected before it runs, so that its threads
  * are started seldom. */
@@ -20,23 +18,19 @@ typedef struct work {
     cafi_encoder *encoder;
     const cafi_encode_input *input;
     const cafi_encode_options *options;
-    size_t C, S, E; /* E: width of compact styles, or 0 */
-    caface_model_info model;
+    size_t C, S;
     size_t height, width, bytes;
-    const char *taps[CAFI_MAX_TAPS];
-    size_t tap_count;
     /* rows that wait for the encoder */
     size_t room, pending;
     uint8_t *crops;     /* [room][height][width][3] */
     size_t *picture_of; /* [room] */
     bool *failed;       /* [room] a row of NaN in place of a picture */
-    float *features, *styles, *compact;
+    float *features, *styles;
     const char **fields; /* [columns] */
-    /* the set that is carried on, and rows of it that wait to be copied */
-    cafi_feature_set *old;
-    size_t *row_of; /* [pictures] row in old, or SIZE_MAX */
+    cafi_encoded_set *set;
+    /* rows of the set that is carried on, and those of them that wait to be copied */
+    size_t *row_of; /* [pictures], or SIZE_MAX */
     size_t run_first, run_count;
-    cafi_set_writer *writer;
 } work;
 
 /* ---- failures ---------------------------------------------------------- */
@@ -104,18 +98,14 @@ static caface_status flush_batch(work *w, caface_error *err)
     if ((st = cafi_encoder_run(w->encoder, w->crops, w->pending, w->features, w->styles, err)) ||
         (st = check_finite(w, err)))
         return st;
-    if (w->E &&
-        (st = caface_model_compact(w->options->model, w->styles, w->pending, w->compact, err)))
-        return st;
     for (size_t i = 0; !st && i < w->pending; i++) {
         float *feature = w->features + i * w->C;
-        const float *style = w->styles && !w->E ? w->styles + i * 2 * w->S : NULL;
+        const float *style = w->styles ? w->styles + i * 2 * w->S : NULL;
 
         for (size_t c = 0; w->failed[i] && c < w->C; c++)
             feature[c] = NAN;
         w->input->fields(w->input->ctx, w->picture_of[i], w->failed[i], w->fields);
-        st = cafi_set_append(w->writer, 1, feature, style, w->E ? w->compact + i * w->E : NULL,
-                             w->fields, err);
+        st = cafi_encoded_set_add(w->set, feature, style, w->fields, err);
     }
     w->pending = 0;
     return st;
@@ -123,10 +113,8 @@ static caface_status flush_batch(work *w, caface_error *err)
 
 static caface_status flush_run(work *w, caface_error *err)
 {
-    caface_status st = CAFACE_OK;
+    caface_status st = cafi_encoded_set_copy(w->set, w->run_first, w->run_count, err);
 
-    if (w->run_count)
-        st = cafi_set_append_set(w->writer, w->old, w->run_first, w->run_count, err);
     w->run_count = 0;
     return st;
 }
@@ -147,61 +135,16 @@ static caface_status add_crop(work *w, size_t picture, const uint8_t *rgb, cafac
 
 /* ---- a set that is carried on ------------------------------------------ */
 
-static caface_status check_text(const cafi_value *info, const char *key, const char *want,
-                                caface_error *err)
-{
-    const char *have = cafi_value_text(info, key);
-
-    if (strcmp(have ? have : "", want ? want : "") != 0)
-        return cafi_fail(err, CAFACE_EMODEL, "%s is %s, now it would be %s", key,
-                         have ? have : "not stated", want ? want : "none");
-    return CAFACE_OK;
-}
-
-static caface_status check_info(const work *w, caface_error *err)
-{
-    const cafi_value *info = &w->old->info;
-    const cafi_value *flip = cafi_value_get(info, "flip");
-    const cafi_value *taps = cafi_value_get(info, "taps");
-    size_t tap_count = taps && taps->kind == CAFI_LIST ? taps->u.list.count : 0;
-    caface_status st = CAFACE_OK;
-
-    if (info->kind != CAFI_DICT)
-        return cafi_fail(err, CAFACE_EMODEL, "it has no set.json, so what made it is unknown");
-    if ((st = check_text(info, "backbone", cafi_encoder_hash(w->encoder), err)) ||
-        (st = check_text(info, "fusion", w->E ? w->model.hash : NULL, err)) ||
-        (st = check_text(info, "input", cafi_encoder_input(w->encoder), err)) ||
-        (st = check_text(info, "precision", w->options->precision, err)))
-        return st;
-    if ((flip && flip->kind == CAFI_BOOL && flip->u.boolean) != cafi_encoder_flips(w->encoder))
-        return cafi_fail(err, CAFACE_EMODEL, "flip is %s, now it would be %s",
-                         cafi_encoder_flips(w->encoder) ? "false" : "true",
-                         cafi_encoder_flips(w->encoder) ? "true" : "false");
-    if (tap_count != w->tap_count)
-        return cafi_fail(err, CAFACE_EMODEL, "it has %zu taps, now there would be %zu", tap_count,
-                         w->tap_count);
-    for (size_t i = 0; i < tap_count; i++) {
-        const cafi_value *t = &taps->u.list.items[i];
-
-        if (t->kind != CAFI_STRING || strcmp(t->u.text.data, w->taps[i]) != 0)
-            return cafi_fail(err, CAFACE_EMODEL, "tap %zu is another, now it would be %s", i,
-                             w->taps[i]);
-    }
-    if (w->old->C != w->C || w->old->S != (w->E ? 0 : w->S) || w->old->compact != w->E)
-        return cafi_fail(err, CAFACE_EMODEL,
-                         "it has %zu features and %zu style channels, now they "
-                         "would be %zu and %zu",
-                         w->old->C, w->old->S, w->C, w->E ? 0 : w->S);
-    return CAFACE_OK;
-}
-
 /* The pictures whose rows the old set has. */
 static caface_status match_rows(work *w, caface_error *err)
 {
-    caface_status st = w->input->match(w->input->ctx, w->old, w->row_of, w->result, err);
+    const cafi_feature_set *old = cafi_encoded_set_old(w->set);
+    caface_status st = CAFACE_OK;
 
-    if (st)
-        return st;
+    if (!old)
+        return CAFACE_OK;
+    if ((st = w->input->match(w->input->ctx, old, w->row_of, w->result, err)))
+        return cafi_prefix(err, st, w->options->output);
     for (size_t i = 0; i < w->input->count; i++)
         w->result->resumed += w->row_of[i] != SIZE_MAX;
     w->result->resumed -= w->result->failure_count; /* rows of pictures that still fail */
@@ -211,44 +154,14 @@ static caface_status match_rows(work *w, caface_error *err)
 /* Is the old set what would be made now, row by row? */
 static bool is_done(const work *w)
 {
-    const cafi_value *complete = w->old ? cafi_value_get(&w->old->info, "complete") : NULL;
+    const cafi_feature_set *old = cafi_encoded_set_old(w->set);
 
-    if (!w->old || w->old->N != w->input->count ||
-        (complete && complete->kind == CAFI_BOOL && !complete->u.boolean))
+    if (!old || old->N != w->input->count || !cafi_encoded_set_old_is_complete(w->set))
         return false;
     for (size_t i = 0; i < w->input->count; i++)
         if (w->row_of[i] != i)
             return false;
     return true;
-}
-
-static caface_status open_old(work *w, caface_error *err)
-{
-    struct stat info;
-    caface_status st = CAFACE_OK;
-
-    if (w->options->resume && (st = cafi_set_recover(w->options->output, err)))
-        return st;
-    if (!w->options->resume || stat(w->options->output, &info))
-        return CAFACE_OK; /* nothing there yet: begin at the beginning */
-    if ((st = cafi_feature_set_open(&w->old, w->options->output, err)))
-        return st;
-    if ((st = check_info(w, err)) || (st = match_rows(w, err)))
-        cafi_prefix(err, st, w->options->output);
-    return st;
-}
-
-static cafi_set_info set_info(const work *w)
-{
-    return (cafi_set_info){.backbone = cafi_encoder_hash(w->encoder),
-                           .fusion = w->E ? w->model.hash : NULL,
-                           .taps = w->taps,
-                           .tap_count = w->tap_count,
-                           .input = cafi_encoder_input(w->encoder),
-                           .precision = w->options->precision,
-                           .command = w->options->command,
-                           .flip = cafi_encoder_flips(w->encoder),
-                           .partial = w->result->stopped};
 }
 
 /* ---- set up and torn down ---------------------------------------------- */
@@ -263,8 +176,7 @@ static caface_status alloc_rows(work *w, caface_error *err)
         (st = CAFI_NEW(&w->fields, w->input->column_count, err)) ||
         (st = CAFI_NEW(&w->row_of, w->input->count, err)) ||
         (st = cafi_alloc_f32(&w->features, n, w->C, err)) ||
-        (w->S && (st = cafi_alloc_f32(&w->styles, n, 2 * w->S, err))) ||
-        (w->E && (st = cafi_alloc_f32(&w->compact, n, w->E, err))))
+        (w->S && (st = cafi_alloc_f32(&w->styles, n, 2 * w->S, err))))
         return st;
     for (size_t i = 0; i < w->input->count; i++)
         w->row_of[i] = SIZE_MAX;
@@ -273,50 +185,30 @@ static caface_status alloc_rows(work *w, caface_error *err)
 
 static void tear_down(work *w)
 {
-    cafi_set_abort(w->writer);
-    cafi_feature_set_close(w->old);
+    cafi_encoded_set_free(w->set);
     free(w->crops);
     free(w->picture_of);
     free(w->failed);
     free((void *)w->fields);
     free(w->features);
     free(w->styles);
-    free(w->compact);
     free(w->row_of);
 }
 
-static caface_status set_up(work *w, caface_error *err)
+static caface_status set_up(work *w, const cafi_encoded_options *set, bool *done, caface_error *err)
 {
-    cafi_set_layout layout = {
-        .dtype = CAFI_F32, .columns = w->input->columns, .column_count = w->input->column_count};
-    cafi_set_info info;
     caface_status st = CAFACE_OK;
 
     w->C = cafi_encoder_feature_size(w->encoder);
     w->S = cafi_encoder_style_size(w->encoder);
-    if (w->options->model) {
-        caface_model_get_info(w->options->model, &w->model);
-        w->E = w->model.compact;
-        if ((st = cafi_encoder_fits(w->encoder, &w->model, err)))
-            return st;
-    }
     cafi_encoder_input_size(w->encoder, &w->height, &w->width);
     w->bytes = w->height * w->width * 3;
     w->room = BATCHES * cafi_encoder_batch(w->encoder);
-    while (w->tap_count < CAFI_MAX_TAPS && cafi_encoder_tap(w->encoder, w->tap_count)) {
-        w->taps[w->tap_count] = cafi_encoder_tap(w->encoder, w->tap_count);
-        w->tap_count++;
-    }
-    if ((st = alloc_rows(w, err)) || (st = open_old(w, err)))
+    if ((st = alloc_rows(w, err)) || (st = cafi_encoded_set_open(&w->set, w->encoder, set, err)) ||
+        (st = match_rows(w, err)))
         return st;
-    layout.C = w->C;
-    layout.S = w->E ? 0 : w->S;
-    layout.compact = w->E;
-    if (is_done(w))
-        return CAFACE_OK;
-    info = set_info(w);
-    st = cafi_set_begin(&w->writer, w->options->output, &layout, err);
-    return st ? st : cafi_set_describe(w->writer, &info, err);
+    *done = is_done(w);
+    return *done ? CAFACE_OK : cafi_encoded_set_begin(w->set, err);
 }
 
 /* ---- the work ---------------------------------------------------------- */
@@ -388,11 +280,8 @@ static caface_status encode_all(work *w, cafi_feed *feed, caface_error *err)
 
 static caface_status commit(work *w, caface_error *err)
 {
-    cafi_set_info info = set_info(w);
-    cafi_set_writer *writer = w->writer;
-
     w->result->faces =
-        cafi_set_rows(writer) - (w->input->keep_failed ? w->result->failure_count : 0);
+        cafi_encoded_set_rows(w->set) - (w->input->keep_failed ? w->result->failure_count : 0);
     if (w->result->faces == 0) {
         if (w->result->stopped)
             return cafi_fail(err, CAFACE_ECANCELLED, "stopped before the first face");
@@ -400,8 +289,7 @@ static caface_status commit(work *w, caface_error *err)
                          "none of %zu pictures could be used; the first: %s: %s", w->result->images,
                          w->result->failures[0].path, w->result->failures[0].error);
     }
-    w->writer = NULL; /* commit frees it in every case */
-    return cafi_set_commit(writer, &info, err);
+    return cafi_encoded_set_commit(w->set, w->result->stopped, err);
 }
 
 /* The pictures that have no row yet, by threads ahead of the encoder. */
@@ -430,14 +318,21 @@ caface_status cafi_encode(cafi_encode_result *result, cafi_encoder *encoder,
                           const cafi_encode_input *input, const cafi_encode_options *options,
                           caface_error *err)
 {
+    const cafi_encoded_options set = {.output = options->output,
+                                      .resume = options->resume,
+                                      .model = options->model,
+                                      .command = options->command,
+                                      .columns = input->columns,
+                                      .column_count = input->column_count};
     work w = {.result = result, .encoder = encoder, .input = input, .options = options};
+    bool done = false;
     caface_status st = CAFACE_OK;
 
     *result = (cafi_encode_result){0};
     if (input->count == 0)
         return cafi_fail(err, CAFACE_EINVAL, "no pictures to encode");
-    st = set_up(&w, err);
-    if (!st && w.writer)
+    st = set_up(&w, &set, &done, err);
+    if (!st && !done)
         st = run(&w, err);
     else if (!st) { /* the set that is there stays as it is */
         result->images = input->count;

@@ -40,7 +40,6 @@ typedef struct cafi_encode_options {
     const char *output;        /* folder of the set */
     bool resume;               /* go on where a set at output stopped */
     const caface_model *model; /* compact styles in place of raw ones, or NULL */
-    const char *precision;     /* for set.json */
     const char *command;       /* for set.json; NULL: left out */
     size_t threads;            /* readers of pictures; 0: one for every core */
     /* Called after every batch and every failure; false stops the work. */

@@ -207,11 +207,14 @@ static void write_face(cafi_json *json, const cafi_logged_face *f, bool weight)
     cafi_json_end_object(json);
 }
 
-void cafi_track_log_write(const cafi_track_log *log, cafi_json *json, size_t confirm)
+void cafi_track_log_write(const cafi_track_log *log, cafi_json *json, size_t confirm,
+                          const cafi_value *before, size_t count)
 {
     cafi_json_begin_object(json, NULL);
     cafi_json_int(json, "version", 1);
     cafi_json_begin_array(json, "tracks");
+    for (size_t i = 0; i < count; i++)
+        cafi_json_value(json, NULL, &before[i]);
     for (size_t i = 0; i < log->count; i++) {
         const cafi_logged_track *t = &log->tracks[i];
 

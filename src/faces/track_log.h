@@ -61,7 +61,9 @@ caface_status cafi_track_log_step(cafi_track_log *log, size_t gap, caface_error 
 caface_status cafi_track_log_finish(cafi_track_log *log, caface_error *err);
 
 /* The whole log as tracks.json has it. Tracks with fewer than `confirm` faces
- * have "confirmed": false. */
-void cafi_track_log_write(const cafi_track_log *log, cafi_json *json, size_t confirm);
+ * have "confirmed": false. before [count]: tracks of an earlier log's file, which
+ * come first. */
+void cafi_track_log_write(const cafi_track_log *log, cafi_json *json, size_t confirm,
+                          const cafi_value *before, size_t count);
 
 #endif

@@ -23,6 +23,7 @@ typedef struct cafi_set_info {
     size_t tap_count;
     const char *input; /* channel order, mean and scale, in words */
     const char *precision;
+    const char *detection; /* how faces were found, in words; of crops there is none */
     const char *command;
     bool flip;
     bool partial; /* the work was stopped: `--resume` can go on ("complete": false) */

@@ -67,6 +67,44 @@ if [ "${3:-}" = video ]; then
     check "  where nothing can be written" fails 1 "nowhere/x.mp4: cannot be written" encode --draw "$work/nowhere/x.mp4" -o "$work/none" "$clip"
     ln -s /dev/full "$work/full.mp4"
     check "  a full disk" fails 1 "full.mp4: cannot be written: No space left" encode --draw "$work/full.mp4" -o "$work/none" "$clip"
+    # Going on: a set of the first inputs, said to be stopped, with all of them. What was read to its end is
+    # not read again: its file is gone.
+    cp "$clip" "$work/a.mp4"
+    cp "$clip" "$work/b.mp4"
+    cp "$fixtures/detect/white.png" "$work/w1.png"
+    cp "$fixtures/detect/white.png" "$work/w2.png"
+    all=("$work/w1.png" "$work/a.mp4" "$work/b.mp4" "$work/w2.png" "$picture")
+    same_set() { for f in features.npy index.tsv tracks.json set.json; do cmp "$1/$f" "$2/$f" || return 1; done; }
+    went_on() { # FIRST-INPUTS GONE
+        rm -rf "$work/part"
+        encode -o "$work/part" "${all[@]:0:$1}" && sed -i 's/"complete":true/"complete":false/' "$work/part/set.json" &&
+            { [ -z "$2" ] || mv "$2" "$2.away"; }
+        encode --resume -o "$work/part" "${all[@]}"
+        local got=$?
+        [ -z "$2" ] || mv "$2.away" "$2"
+        [ $got = 0 ] && same_set "$work/whole" "$work/part"
+    }
+    check "pictures and videos in one go" encode -o "$work/whole" "${all[@]}"
+    check "--resume after a picture" went_on 1 ""
+    check "  in the middle of the first video" went_on 2 ""
+    check "  in the middle of the second: the first is not read again" went_on 3 "$work/a.mp4"
+    check "  after both" went_on 4 "$work/b.mp4"
+    killed() { # what a killed run leaves has no tracks
+        encode -o "$work/part" "${all[@]:0:4}" && rm "$work/part/tracks.json" &&
+            sed -i 's/"complete":true/"complete":false/' "$work/part/set.json" &&
+            encode --resume -o "$work/part" "${all[@]}" && same_set "$work/whole" "$work/part"
+    }
+    check "  after a killed run" killed
+    check "  of a finished set" encode --resume -o "$work/whole" "${all[@]}"
+    check "    changes nothing" same_set "$work/whole" "$work/part"
+    check "  with other inputs is refused" fails 1 "not among the inputs" encode --resume -o "$work/part" "$work/a.mp4"
+    check "  with another way to find faces" fails 1 "detection is scrfd" encode --score 0.7 --resume -o "$work/part" "${all[@]}"
+    check "  with crops" fails 1 "detection is scrfd" "$caface" encode -q --model "$model" --resume -o "$work/part" "$work/w1.png"
+    check "  with --flip" fails 1 "flip is false" encode --flip --resume -o "$work/part" "${all[@]}"
+    check "  and --draw" fails 2 "--resume" encode --draw "$work/x.mp4" --resume -o "$work/part" "$work/a.mp4"
+    check "--flip of found faces" encode --flip -o "$work/flip" "${all[@]}"
+    check "  is written down" grep -q '"flip":true' "$work/flip/set.json"
+    check "  and is another feature" eval '! cmp -s "$work/whole/features.npy" "$work/flip/features.npy"'
     check "text is no video" fails 1 "text.mp4: cannot be opened as a video" encode -o "$work/none" "$work/text.mp4"
     check "  and nothing is left" test ! -e "$work/none"
     check "a video without faces" fails 1 "no face" encode --score 0.99 -o "$work/none" "$clip"
@@ -83,12 +121,11 @@ if [ "${3:-}" = video ]; then
     check "--json has tracks and threshold" grep -q '^{.*"tracks":\[.*"threshold":0.9}$' <(compare --json --threshold 0.9 --probe "$clip" --gallery "$fixtures/detect/white.png")
     check "compare drawn" compare --quiet --draw "$work/named.mkv" --threshold -1 --probe "$clip" --gallery "Ann=$fixtures/detect/white.png"
     check "  is a video, in which the squares are found again" encode -o "$work/again" "$work/named.mkv"
-    check "a folder that cannot be made" fails 1 "nowhere/out: No such file" compare -o "$work/nowhere/out" --probe "$clip" --gallery "$fixtures/detect/white.png"
+    check "a folder that cannot be made" fails 1 "nowhere/out: cannot be made: No such file" compare -o "$work/nowhere/out" --probe "$clip" --gallery "$fixtures/detect/white.png"
     check "nothing is left of a compare that fails" fails 1 "no face is followed" compare --start 60 -o "$work/left" --draw "$work/left.mp4" --probe "$clip" --gallery "$fixtures/detect/white.png"
     check "  no folder, no video" test ! -e "$work/left" -a ! -e "$work/left.mp4"
     check "caface without a model" fails 1 "a fusion model is needed" compare --method caface --probe "$clip" --gallery "$fixtures/detect/white.png"
     check "an unknown method" fails 1 "best" compare --method best --probe "$clip" --gallery "$fixtures/detect/white.png"
 fi
 check "options about faces need a detector" fails 2 "--detector" "$caface" encode --model "$model" --every 2 -o "$work/x" "$picture"
-check "--flip is for crops" fails 2 "--flip" encode --flip -o "$work/x" "$picture"
 finish
