@@ -10,6 +10,7 @@
 #include "files/json.h"
 #include "files/names.h"
 #include "files/safetensors.h"
+#include "fusion/model.h"
 
 /* Attention heads cannot be seen in the tensors. Every known fusion model has
  * this many; a converted file says so, or what its checkpoint says instead. */
@@ -19,12 +20,17 @@ typedef struct convert_options {
     cli_common common;
     const char *output;
     cli_input input;
+    double ensemble;
 } convert_options;
 
 static const cli_option options[] = {
     {"output", 'o', CLI_STRING, offsetof(convert_options, output), "OUT.safetensors",
      "the file to write", 0, 0},
     CLI_INPUT_OPTIONS(convert_options, input),
+    {"ensemble", 0, CLI_REAL, offsetof(convert_options, ensemble), "POWER",
+     "make the restoring fusions of all inputs one model that averages their templates, every "
+     "weight to this power, above 0 and at most 1",
+     1e-3, 1},
     {0},
 };
 
@@ -45,6 +51,11 @@ typedef struct merge {
     size_t *owner; /* index of the input each tensor comes from */
     size_t count;
     cafi_names names;
+    cafi_tensor *renamed; /* tensors under other names than their file's */
+    char **new_names;     /* of them, this struct's */
+    size_t renamed_count;
+    size_t members; /* restoring networks so far */
+    float power;    /* of --ensemble, else 0 */
     cafi_value heads;
     metadata meta;
 } merge;
@@ -103,6 +114,59 @@ static caface_status add_tensor(merge *m, size_t input, const cafi_tensor *t, ca
     return CAFACE_OK;
 }
 
+/* A restoring fusion lies under "restore."; that of a file of its own may have no prefix,
+ * and in an ensemble it gets a number. */
+static caface_status add_restoring(merge *m, size_t input, const cafi_tensor *t, bool is_bare,
+                                   caface_error *err)
+{
+    const size_t prefix = strlen(CAFI_RESTORE_PREFIX);
+    bool is_part = is_bare || strncmp(t->name, CAFI_RESTORE_PREFIX, prefix) == 0;
+    const char *name = t->name + (is_bare ? 0 : prefix);
+    size_t i = m->renamed_count, room = prefix + 24 + strlen(t->name);
+    caface_status st = CAFACE_OK;
+
+    if (!is_part || (!is_bare && !(m->power > 0.0f)))
+        return add_tensor(m, input, t, err);
+    if ((st = CAFI_NEW(&m->new_names[i], room, err)))
+        return st;
+    if (m->power > 0.0f)
+        snprintf(m->new_names[i], room, CAFI_RESTORE_PREFIX "%zu.%s", m->members, name);
+    else
+        snprintf(m->new_names[i], room, CAFI_RESTORE_PREFIX "%s", name);
+    m->renamed[i] = *t;
+    m->renamed[i].name = m->new_names[i];
+    m->renamed_count++;
+    return add_tensor(m, input, &m->renamed[i], err);
+}
+
+static caface_status add_network(merge *m, size_t input, caface_error *err)
+{
+    const cafi_bundle *b = m->inputs[input];
+    bool is_bare = cafi_restore_is_under(b, "");
+    caface_status st = CAFACE_OK;
+
+    if (m->power > 0.0f && !is_bare && !cafi_restore_is_under(b, CAFI_RESTORE_PREFIX))
+        return cafi_fail(err, CAFACE_EMODEL, "%s: an ensemble already", m->paths[input]);
+    for (size_t i = 0; i < cafi_bundle_count(b) && !st; i++)
+        st = add_restoring(m, input, cafi_bundle_at(b, i), is_bare, err);
+    m->members++;
+    return st;
+}
+
+static caface_status add_power(merge *m, const char *path, caface_error *err)
+{
+    cafi_tensor *t = &m->renamed[m->renamed_count];
+
+    if (m->members < 2)
+        return cafi_fail(err, CAFACE_EMODEL,
+                         "%s: --ensemble needs two restoring fusions at least, the inputs have %zu",
+                         path, m->members);
+    *t = (cafi_tensor){.name = CAFI_RESTORE_PREFIX "power",
+                       .dtype = CAFI_F32,
+                       .data = (const unsigned char *)&m->power};
+    return add_tensor(m, 0, t, err);
+}
+
 static caface_status add_tensors(merge *m, size_t input, caface_error *err)
 {
     const cafi_bundle *b = m->inputs[input];
@@ -113,6 +177,8 @@ static caface_status add_tensors(merge *m, size_t input, caface_error *err)
     if (!b)
         return st;
     st = cafi_bundle_verify(b, err);
+    if (!st && cafi_model_restores(b))
+        return add_network(m, input, err);
     for (size_t i = 0; !st && i < cafi_bundle_count(b); i++)
         st = add_tensor(m, input, cafi_bundle_at(b, i), err);
     return st;
@@ -290,7 +356,7 @@ static caface_status open_input(merge *m, const cli_input *input, size_t *total,
 static caface_status merge_inputs(merge *m, const convert_options *o, caface_error *err)
 {
     const cli_list *paths = &o->common.args;
-    size_t total = 0;
+    size_t total = 1; /* with the power of an ensemble */
     caface_status st = CAFI_NEW(&m->inputs, paths->count, err);
 
     m->paths = paths->items;
@@ -301,10 +367,13 @@ static caface_status merge_inputs(merge *m, const convert_options *o, caface_err
     if (st || (st = check_backbones(m, &o->input, err)))
         return st;
     m->meta.dict.kind = CAFI_DICT;
-    if ((st = CAFI_NEW(&m->tensors, total, err)) || (st = CAFI_NEW(&m->owner, total, err)))
+    if ((st = CAFI_NEW(&m->tensors, total, err)) || (st = CAFI_NEW(&m->owner, total, err)) ||
+        (st = CAFI_NEW(&m->renamed, total, err)) || (st = CAFI_NEW(&m->new_names, total, err)))
         return st;
     for (size_t i = 0; i < m->input_count && !st; i++)
         st = add_tensors(m, i, err);
+    if (!st && m->power > 0.0f)
+        st = add_power(m, paths->items[0], err);
     return st ? st : add_configs(m, err);
 }
 
@@ -316,6 +385,10 @@ static void merge_free(merge *m)
         cli_backbone_clear(&m->backbones[i]);
     for (size_t i = 0; i < m->meta.made_count; i++)
         free(m->meta.made[i]);
+    for (size_t i = 0; i < m->renamed_count; i++)
+        free(m->new_names[i]);
+    free(m->new_names);
+    free(m->renamed);
     free(m->inputs);
     free(m->backbones);
     free(m->tensors);
@@ -353,7 +426,8 @@ static void report(const merge *m, const convert_options *o)
 static int run(void *arg)
 {
     const convert_options *o = arg;
-    merge m = {.heads = {.kind = CAFI_INT, .u.integer = DEFAULT_HEADS}};
+    merge m = {.power = (float)o->ensemble,
+               .heads = {.kind = CAFI_INT, .u.integer = DEFAULT_HEADS}};
     caface_error err;
     caface_status st = CAFACE_OK;
     int status = CLI_OK;
@@ -377,7 +451,8 @@ const cli_command cli_convert = {
     .synopsis = "IN... -o OUT.safetensors",
     .text = "Writes the tensors of all inputs into one file, under the names they have and\n"
             "bit for bit, with their configuration as metadata: hyper_parameters as JSON,\n"
-            "decoder_name, and fusion.H, the number of attention heads. Inputs are torch and\n"
+            "decoder_name, and fusion.H, the number of attention heads; a restoring fusion is put\n"
+            "under the prefix \"restore.\" where it has none. Inputs are torch and\n"
             "Lightning checkpoints, .safetensors, .npz, .npy and ONNX backbones; give a\n"
             "backbone and a fusion file together to get one model file. A tensor that two inputs "
             "have under one\n"
@@ -389,7 +464,8 @@ const cli_command cli_convert = {
             "are known or as --tap and --input-* say. An ONNX file becomes its graph, as JSON\n"
             "under caface.graph, and the graph's constants as tensors (docs/onnx.md).",
     .example = "  caface convert model.ckpt -o model.safetensors\n"
-               "  caface convert backbone.ckpt fusion.ckpt -o model.safetensors",
+               "  caface convert backbone.ckpt fusion.ckpt -o model.safetensors\n"
+               "  caface convert a.safetensors b.safetensors --ensemble 0.85 -o both.safetensors",
     .options = options,
     .options_size = sizeof(convert_options),
     .min_args = 1,

@@ -1,32 +1,82 @@
 #include "cli/fusion_model.h"
 
+#include "fusion/method.h"
 #include "fusion/model.h"
 
-caface_status cli_open_fusion(caface_model **out, const cli_list *models, size_t backbone,
-                              caface_error *err)
+/* A model into its place. */
+static caface_status keep(cli_fusions *out, caface_model *model, const char *path,
+                          caface_error *err)
 {
-    caface_status st = CAFACE_OK;
+    bool restores = model->info.method == CAFACE_METHOD_RESTORE;
+    caface_model **place = restores ? &out->restore : &out->caface;
+    const char **name = restores ? &out->restore_path : &out->caface_path;
 
-    *out = NULL;
+    if (*place) {
+        caface_status st = cafi_fail(err, CAFACE_EMODEL, "%s and %s are both models for %s", *name,
+                                     path, caface_method_name(model->info.method));
+
+        caface_model_free(model);
+        return st;
+    }
+    *place = model;
+    *name = path;
+    return CAFACE_OK;
+}
+
+caface_status cli_fusions_open(cli_fusions *out, const cli_list *models, size_t backbone,
+                               caface_error *err)
+{
+    bool any = false;
+
+    *out = (cli_fusions){0};
     for (size_t i = 0; i < models->count; i++) {
         cafi_bundle *bundle = NULL;
-        bool found = false;
-        bool needed = backbone == CLI_NO_BACKBONE ? i + 1 == models->count : i != backbone;
+        caface_model *model = NULL;
+        bool is_free = backbone == CLI_ANY_BACKBONE || i == backbone;
+        bool needed = backbone == CLI_NO_BACKBONE ? !any && i + 1 == models->count : !is_free;
+        caface_status st = cafi_bundle_open(&bundle, models->items[i], is_free ? NULL : err);
 
-        st = cafi_bundle_open(&bundle, models->items[i], i == backbone ? NULL : err);
-        if (st && i == backbone)
+        if (st && is_free)
             continue; /* an ONNX file */
         if (st)
             return st;
-        found = cafi_model_is_in(bundle);
-        if (found || needed) {
-            st = cafi_model_bind(out, bundle, err);
-            if (st)
-                cafi_prefix(err, st, models->items[i]);
+        if (needed || cafi_model_is_in(bundle)) {
+            any = true;
+            st = cafi_model_bind(&model, bundle, err);
+            st = st ? cafi_prefix(err, st, models->items[i])
+                    : keep(out, model, models->items[i], err);
         }
         cafi_bundle_close(bundle);
-        if (found || st)
+        if (st)
             return st;
     }
     return CAFACE_OK;
+}
+
+void cli_fusions_close(cli_fusions *fusions)
+{
+    caface_model_free(fusions->caface);
+    caface_model_free(fusions->restore);
+    *fusions = (cli_fusions){0};
+}
+
+const caface_model *cli_fusion_for(const cli_fusions *fusions, caface_method method)
+{
+    if (method == CAFACE_METHOD_RESTORE)
+        return fusions->restore;
+    return cafi_method_is_network(method) ? fusions->caface : NULL;
+}
+
+const caface_model *cli_fusion_only(const cli_fusions *fusions)
+{
+    if (fusions->caface && fusions->restore)
+        return NULL;
+    return fusions->caface ? fusions->caface : fusions->restore;
+}
+
+bool cli_fusion_has_chunks(const cli_fusions *fusions, caface_method method)
+{
+    const caface_model *model = cli_fusion_for(fusions, method);
+
+    return cafi_method_is_network(method) && !(model && model->info.is_sum);
 }

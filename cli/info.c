@@ -3,11 +3,13 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "caface/set.h"
 #include "cli/backbone.h"
 #include "cli/command.h"
 #include "files/bundle.h"
 #include "files/feature_set.h"
 #include "files/json.h"
+#include "fusion/model.h"
 
 typedef struct info_options {
     cli_common common;
@@ -143,6 +145,74 @@ static bool print_config(const char *title, const cafi_value *config)
     return true;
 }
 
+/* The sizes of the fusion network, or what is wrong with it. */
+static void write_fusion(const caface_model_info *i, const char *error, cafi_json *json)
+{
+    cafi_json_begin_object(json, "fusion");
+    if (error)
+        cafi_json_string(json, "error", error);
+    else {
+        const struct {
+            const char *name;
+            size_t value;
+        } sizes[] = {{"C", i->C},       {"S", i->S},           {"compact", i->compact},
+                     {"D", i->D},       {"M", i->M},           {"K", i->K},
+                     {"L", i->L},       {"A", i->A},           {"H", i->H},
+                     {"rank", i->rank}, {"hidden", i->hidden}, {"members", i->members}};
+
+        cafi_json_string(json, "method", caface_method_name(i->method));
+        if (i->form[0])
+            cafi_json_string(json, "form", i->form);
+        for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++)
+            if (sizes[k].value)
+                cafi_json_int(json, sizes[k].name, (int64_t)sizes[k].value);
+        if (i->method == CAFACE_METHOD_RESTORE)
+            cafi_json_bool(json, "is_sum", i->is_sum != 0);
+        cafi_json_string(json, "hash", i->hash);
+    }
+    cafi_json_end_object(json);
+}
+
+static void print_fusion(const caface_model_info *i, const char *error)
+{
+    if (error) {
+        printf("\nfusion: ");
+        print_text(error, 0);
+        printf("\n");
+        return;
+    }
+    printf("\nfusion\n  method  %s\n", caface_method_name(i->method));
+    if (i->method == CAFACE_METHOD_RESTORE) {
+        printf("  form    %s%s\n", i->form,
+               i->is_sum ? ": a sum over faces, chunks have no part in it" : "");
+        printf("  sizes   C %zu, S %zu, hidden %zu, rank %zu, heads %zu", i->C, i->S, i->hidden,
+               i->rank, i->K);
+        if (i->members > 1)
+            printf(", %zu networks", i->members);
+        printf("\n");
+    } else
+        printf("  sizes   C %zu, S %zu, D %zu, M %zu, K %zu, L %zu, A %zu, H %zu\n", i->C, i->S,
+               i->D, i->M, i->K, i->L, i->A, i->H);
+    printf("  hash    %s\n", i->hash);
+}
+
+/* Is there a fusion network? *error is NULL, or what is wrong with it in err. */
+static bool read_fusion(const listing *l, caface_model_info *info, caface_error *err,
+                        const char **error)
+{
+    caface_model *model = NULL;
+
+    *error = NULL;
+    if (!l->bundle || !cafi_model_is_in(l->bundle))
+        return false;
+    if (cafi_model_bind(&model, l->bundle, err))
+        *error = err->message;
+    else
+        caface_model_get_info(model, info);
+    caface_model_free(model);
+    return true;
+}
+
 typedef struct totals {
     size_t numbers, bytes;
 } totals;
@@ -164,6 +234,9 @@ static totals add_up(const listing *l)
 static bool print_table(const listing *l)
 {
     totals sum = add_up(l);
+    caface_model_info fusion;
+    caface_error err;
+    const char *error = NULL;
 
     print_text(l->path, 0);
     printf(": %s, %zu tensor%s, %zu numbers, ", l->kind, l->count, l->count == 1 ? "" : "s",
@@ -173,6 +246,8 @@ static bool print_table(const listing *l)
     if (l->count)
         print_tensors(l);
     print_passed(l);
+    if (read_fusion(l, &fusion, &err, &error))
+        print_fusion(&fusion, error);
     return print_config("configuration", l->config) && print_config("backbone", &l->backbone.about);
 }
 
@@ -181,6 +256,9 @@ static bool print_json(const listing *l)
     cafi_buf text = {0};
     cafi_json json = {.out = &text};
     totals sum = add_up(l);
+    caface_model_info fusion;
+    caface_error err;
+    const char *error = NULL;
     bool ok = false;
 
     cafi_json_begin_object(&json, NULL);
@@ -213,6 +291,8 @@ static bool print_json(const listing *l)
             cafi_json_end_array(&json);
     }
     cafi_json_value(&json, "config", l->config);
+    if (read_fusion(l, &fusion, &err, &error))
+        write_fusion(&fusion, error, &json);
     if (l->backbone.found)
         cafi_json_value(&json, "backbone", &l->backbone.about);
     cafi_json_int(&json, "numbers", (int64_t)sum.numbers);
@@ -315,7 +395,8 @@ const cli_command cli_info = {
     .name = "info",
     .summary = "what is in a model, checkpoint or feature set",
     .synopsis = "FILE|FOLDER [--json]",
-    .text = "Prints the tensors of a file with their types and shapes, and its configuration.\n"
+    .text = "Prints the tensors of a file with their types and shapes, its configuration, and\n"
+            "what fusion network or backbone is in it.\n"
             "Reads torch and Lightning checkpoints (.ckpt, .pth, .pt, old and new),\n"
             ".safetensors, .npy, .npz, ONNX and feature sets (folders); the kind of a file is\n"
             "recognised from its bytes, not its name. Nothing in a file is ever executed: of\n"

@@ -7,10 +7,11 @@
 #include "cli/command.h"
 #include "files/json.h"
 #include "cli/similarity.h"
+#include "fusion/method.h"
 
 typedef struct plot_options {
     cli_common common;
-    const char *model;
+    cli_list models;
     const char *input;
     const char *gallery;
     const char *label;
@@ -24,8 +25,8 @@ typedef struct plot_options {
 } plot_options;
 
 static const cli_option options[] = {
-    {"model", 'm', CLI_STRING, offsetof(plot_options, model), "M",
-     "the fusion model; needed for the method caface", 0, 0},
+    {"model", 'm', CLI_LIST, offsetof(plot_options, models), "M",
+     "a fusion model; needed for the methods caface and restore, one each", 0, 0},
     {"input", 'i', CLI_STRING, offsetof(plot_options, input), "SET",
      "feature set whose rows are the dots, all of one person", 0, 0},
     {"gallery", 'g', CLI_STRING, offsetof(plot_options, gallery), "SET",
@@ -33,11 +34,12 @@ static const cli_option options[] = {
     {"label", 0, CLI_STRING, offsetof(plot_options, label), "TEXT",
      "take the gallery's rows with this label only", 0, 0},
     {"method", 0, CLI_LIST, offsetof(plot_options, methods), "NAME",
-     "caface, average, norm or unit; may be repeated (default: all of them)", 0, 0},
+     "caface, restore, average, norm or unit; may be repeated (default: all that the models allow)",
+     0, 0},
     {"norm-power", 0, CLI_REAL, offsetof(plot_options, norm_power), "P",
      "power of the method norm (default 7)", -100, 100},
     {"chunk", 0, CLI_LIST, offsetof(plot_options, chunks), "N",
-     "faces of a chunk for caface, 0 for all at once; may be repeated (default 512)", 0, 0},
+     "faces of a chunk of a network, 0 for all at once; may be repeated (default 512)", 0, 0},
     {"seed", 0, CLI_SIZE, offsetof(plot_options, seed), "S", "of the dots' heights (default 1)", 0,
      1e15},
     {"title", 0, CLI_STRING, offsetof(plot_options, title), "TEXT", "above the picture", 0, 0},
@@ -59,6 +61,7 @@ static void defaults(void *arg)
 typedef struct ways {
     cli_way items[CAFI_SIMILARITY_MAX_STARS];
     size_t count;
+    bool chunks_used;
 } ways;
 
 static caface_status add_way(ways *w, const plot_options *o, caface_method method, size_t chunk,
@@ -71,12 +74,19 @@ static caface_status add_way(ways *w, const plot_options *o, caface_method metho
     return CAFACE_OK;
 }
 
-static caface_status add_caface(ways *w, const plot_options *o, caface_error *err)
+static caface_status add_network(ways *w, const plot_options *o, const cli_fusions *fusions,
+                                 caface_method method, caface_error *err)
 {
     caface_status st = CAFACE_OK;
 
+    if (!cli_fusion_for(fusions, method))
+        return cafi_fail(err, CAFACE_EINVAL, "the method %s needs --model",
+                         caface_method_name(method));
+    if (!cli_fusion_has_chunks(fusions, method))
+        return add_way(w, o, method, 0, err);
+    w->chunks_used = true;
     if (o->chunks.count == 0)
-        return add_way(w, o, CAFACE_METHOD_CAFACE, 512, err);
+        return add_way(w, o, method, 512, err);
     for (size_t i = 0; i < o->chunks.count && !st; i++) {
         char *end = NULL;
         unsigned long long chunk = strtoull(o->chunks.items[i], &end, 10);
@@ -85,33 +95,44 @@ static caface_status add_caface(ways *w, const plot_options *o, caface_error *er
             chunk > CAFACE_MAX_CHUNK)
             return cafi_fail(err, CAFACE_EINVAL, "--chunk %s: not a number from 0 to %d",
                              o->chunks.items[i], CAFACE_MAX_CHUNK);
-        st = add_way(w, o, CAFACE_METHOD_CAFACE, (size_t)chunk, err);
+        st = add_way(w, o, method, (size_t)chunk, err);
     }
     return st;
 }
 
-static caface_status list_ways(ways *w, const plot_options *o, caface_error *err)
+static caface_status add_method(ways *w, const plot_options *o, const cli_fusions *fusions,
+                                caface_method method, caface_error *err)
+{
+    if (method == CAFACE_METHOD_MEDIA)
+        return cafi_fail(err, CAFACE_EINVAL,
+                         "--method media: not in this plot; caface, restore, average, norm or "
+                         "unit");
+    return cafi_method_is_network(method) ? add_network(w, o, fusions, method, err)
+                                          : add_way(w, o, method, 0, err);
+}
+
+/* Without --method all that the models allow; caface at least. */
+static caface_status list_ways(ways *w, const plot_options *o, const cli_fusions *fusions,
+                               caface_error *err)
 {
     static const caface_method all[] = {CAFACE_METHOD_UNIT, CAFACE_METHOD_AVERAGE,
-                                        CAFACE_METHOD_NORM, CAFACE_METHOD_CAFACE};
-    size_t count = o->methods.count ? o->methods.count : sizeof all / sizeof all[0];
+                                        CAFACE_METHOD_NORM, CAFACE_METHOD_CAFACE,
+                                        CAFACE_METHOD_RESTORE};
     caface_status st = CAFACE_OK;
 
-    for (size_t i = 0; i < count && !st; i++) {
+    for (size_t i = 0; i < o->methods.count && !st; i++) {
         caface_method method = CAFACE_METHOD_AVERAGE;
 
-        if (!o->methods.count)
-            method = all[i];
-        else if ((st = caface_method_parse(&method, o->methods.items[i], err)))
-            return st;
-        if (method == CAFACE_METHOD_MEDIA)
-            return cafi_fail(err, CAFACE_EINVAL,
-                             "--method media: not in this plot; caface, "
-                             "average, norm or unit");
-        if (method == CAFACE_METHOD_CAFACE && !o->model)
-            return cafi_fail(err, CAFACE_EINVAL, "the method caface needs --model");
-        st = method == CAFACE_METHOD_CAFACE ? add_caface(w, o, err) : add_way(w, o, method, 0, err);
+        st = caface_method_parse(&method, o->methods.items[i], err);
+        if (!st)
+            st = add_method(w, o, fusions, method, err);
     }
+    for (size_t i = 0; !o->methods.count && i < sizeof all / sizeof *all && !st; i++)
+        if (!cafi_method_is_network(all[i]) || cli_fusion_for(fusions, all[i]) ||
+            (all[i] == CAFACE_METHOD_CAFACE && !fusions->restore))
+            st = add_method(w, o, fusions, all[i], err);
+    if (!st && o->chunks.count && !w->chunks_used)
+        st = cafi_fail(err, CAFACE_EINVAL, "--chunk %s: no method has chunks", o->chunks.items[0]);
     return st;
 }
 
@@ -127,7 +148,7 @@ static void print_json(const plot_options *o, const cafi_feature_set *set, const
     for (size_t k = 0; k < w->count; k++) {
         cafi_json_begin_object(&json, NULL);
         cafi_json_string(&json, "method", caface_method_name(w->items[k].method));
-        if (w->items[k].method == CAFACE_METHOD_CAFACE)
+        if (cafi_method_is_network(w->items[k].method))
             cafi_json_int(&json, "chunk", (int64_t)w->items[k].chunk);
         cafi_json_real(&json, "similarity", s->stars[k].similarity);
         cafi_json_end_object(&json);
@@ -143,7 +164,7 @@ static void print_json(const plot_options *o, const cafi_feature_set *set, const
 }
 
 static caface_status draw(const plot_options *o, const ways *w, cafi_pool *pool,
-                          const caface_model *model, const cafi_feature_set *set,
+                          const cli_fusions *fusions, const cafi_feature_set *set,
                           const cafi_feature_set *gallery, caface_error *err)
 {
     cli_similarity s = {0};
@@ -155,7 +176,7 @@ static caface_status draw(const plot_options *o, const ways *w, cafi_pool *pool,
                          set->path, set->C, gallery->path, gallery->C);
     if ((st = cafi_alloc_f32(&template, 1, gallery->C, err)) ||
         (st = cli_gallery_template(gallery, o->label, template, err)) ||
-        (st = cli_similarity_measure(&s, model, set, template, w->items, w->count, pool, err)))
+        (st = cli_similarity_measure(&s, fusions, set, template, w->items, w->count, pool, err)))
         goto done;
     for (size_t i = 0; i < o->outputs.count && !st; i++)
         st = cafi_similarity_save(&(cafi_similarity){.title = o->title,
@@ -186,7 +207,7 @@ static int run(void *arg)
     caface_error err = {0};
     ways w = {0};
     cafi_pool *pool = NULL;
-    caface_model *model = NULL;
+    cli_fusions fusions = {0};
     cafi_feature_set *set = NULL, *gallery = NULL;
     caface_status st = CAFACE_OK;
 
@@ -199,18 +220,21 @@ static int run(void *arg)
         if ((st = cafi_plot_check(o->outputs.items[i], &err)))
             return st == CAFACE_EINVAL ? cli_usage("plot similarity", "%s", err.message)
                                        : cli_fail(&err);
-    if (list_ways(&w, o, &err))
+    if ((st = cli_fusions_open(&fusions, &o->models, CLI_NO_BACKBONE, &err)))
+        goto done;
+    if (list_ways(&w, o, &fusions, &err)) {
+        cli_fusions_close(&fusions);
         return cli_usage("plot similarity", "%s", err.message);
+    }
     if ((st = cafi_pool_new(&pool, o->common.threads, &err)) ||
-        (o->model && (st = caface_model_open(&model, o->model, &err))) ||
         (st = cafi_feature_set_open(&set, o->input, &err)) ||
         (st = cafi_feature_set_open(&gallery, o->gallery, &err)))
         goto done;
-    st = draw(o, &w, pool, model, set, gallery, &err);
+    st = draw(o, &w, pool, &fusions, set, gallery, &err);
 done:
     cafi_feature_set_close(gallery);
     cafi_feature_set_close(set);
-    caface_model_free(model);
+    cli_fusions_close(&fusions);
     cafi_pool_free(pool);
     return st ? cli_fail(&err) : CLI_OK;
 }
@@ -221,7 +245,7 @@ const cli_command cli_plot_similarity = {
     .synopsis = "--model M --input SET --gallery SET [--label TEXT] -o FILE...",
     .text = "Every dot is a face of SET: its place is the cosine similarity to the gallery\n"
             "template, its height is random, its colour is its weight in the template of\n"
-            "the last method caface. A star stands at the similarity of each method's\n"
+            "the last method that is a network. A star stands at the similarity of each method's\n"
             "template. All rows of SET are taken as one person's, whatever its index says.",
     .example = "  caface plot similarity --model data/sample/model.safetensors \\\n"
                "    --input data/sample/long --gallery data/sample/gallery --label 51 \\\n"

@@ -7,14 +7,17 @@
 
 #include "base/mem.h"
 #include "fusion/batch.h"
+#include "fusion/method.h"
 
 void cli_way_set(cli_way *way, caface_method method, double norm_power, size_t chunk)
 {
     *way = (cli_way){.method = method, .norm_power = norm_power, .chunk = chunk};
     if (method == CAFACE_METHOD_NORM)
         snprintf(way->name, sizeof way->name, "norm, p = %g", norm_power);
-    else if (method != CAFACE_METHOD_CAFACE)
+    else if (!cafi_method_is_network(method) || (method == CAFACE_METHOD_RESTORE && !chunk))
         snprintf(way->name, sizeof way->name, "%s", caface_method_name(method));
+    else if (method == CAFACE_METHOD_RESTORE)
+        snprintf(way->name, sizeof way->name, "restore, chunks of %zu", chunk);
     else if (chunk == 0)
         snprintf(way->name, sizeof way->name, "CAFace, one chunk");
     else
@@ -101,7 +104,7 @@ done:
     return st;
 }
 
-caface_status cli_similarity_measure(cli_similarity *out, const caface_model *model,
+caface_status cli_similarity_measure(cli_similarity *out, const cli_fusions *fusions,
                                      const cafi_feature_set *faces, const float *gallery,
                                      const cli_way *ways, size_t way_count, cafi_pool *pool,
                                      caface_error *err)
@@ -114,13 +117,14 @@ caface_status cli_similarity_measure(cli_similarity *out, const caface_model *mo
         return cafi_fail(err, CAFACE_EINVAL, "%zu methods, a plot has room for %d", way_count,
                          CAFI_SIMILARITY_MAX_STARS);
     for (size_t k = 0; k < way_count; k++)
-        if (ways[k].method == CAFACE_METHOD_CAFACE)
+        if (cafi_method_is_network(ways[k].method))
             weighing = k;
     if ((st = cafi_alloc_f32(&out->similarity, faces->N, 1, err)) ||
         (st = compare_faces(out, faces, gallery, err)))
         return st;
     for (size_t k = 0; k < way_count && !st; k++)
-        st = fuse_way(out, k, model, faces, gallery, &ways[k], k == weighing, pool, err);
+        st = fuse_way(out, k, cli_fusion_for(fusions, ways[k].method), faces, gallery, &ways[k],
+                      k == weighing, pool, err);
     return st;
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/threads.h"
 #include "caface/set.h"
+#include "cli/fusion_model.h"
 #include "files/feature_set.h"
 #include "plot/similarity.h"
 
@@ -13,10 +14,11 @@ typedef struct cli_way {
     char name[64];
     caface_method method;
     double norm_power; /* of CAFACE_METHOD_NORM */
-    size_t chunk;      /* of CAFACE_METHOD_CAFACE; 0: all at once */
+    size_t chunk;      /* of a network; 0: all at once, or a sum, which has no chunks */
 } cli_way;
 
-/* Fills way and its name: "average", "norm, p = 7", "CAFace, chunks of 4". */
+/* Fills way and its name: "average", "norm, p = 7", "CAFace, chunks of 4",
+ * "restore". */
 void cli_way_set(cli_way *way, caface_method method, double norm_power, size_t chunk);
 
 /* The normalised mean of the rows of a set: those with this label, or all when
@@ -26,13 +28,13 @@ caface_status cli_gallery_template(const cafi_feature_set *set, const char *labe
 
 typedef struct cli_similarity {
     float *similarity; /* [faces->N] */
-    float *weight;     /* [faces->N] in the last caface way, or NULL */
+    float *weight;     /* [faces->N] in the last way that is a network, or NULL */
     cafi_similarity_star stars[CAFI_SIMILARITY_MAX_STARS]; /* one a way, names borrowed */
 } cli_similarity;
 
-/* Measures the whole set against gallery, f32 [faces->C] of length 1. model may
- * be NULL when no way needs it. Freed by cli_similarity_free in every case. */
-caface_status cli_similarity_measure(cli_similarity *out, const caface_model *model,
+/* Measures the whole set against gallery, f32 [faces->C] of length 1. fusions
+ * has the models that the ways need. Freed by cli_similarity_free in every case. */
+caface_status cli_similarity_measure(cli_similarity *out, const cli_fusions *fusions,
                                      const cafi_feature_set *faces, const float *gallery,
                                      const cli_way *ways, size_t way_count, cafi_pool *pool,
                                      caface_error *err);

@@ -8,6 +8,8 @@
 
 #include "cli/command.h"
 #include "cli/compare/report.h"
+#include "cli/fusion_model.h"
+#include "fusion/method.h"
 #include "cli/interrupt.h"
 #include "cli/progress.h"
 #include "files/output.h"
@@ -50,7 +52,7 @@ static void defaults(void *options)
 
 static const cli_option options[] = {
     {"model", 'm', CLI_LIST, MEMBER(models), "M",
-     "the backbone; given twice, the fusion model too, for the method caface", 0, 0},
+     "the backbone; given again, the fusion models too, for caface and restore", 0, 0},
     {"detector", 'd', CLI_STRING, MEMBER(detector), "FILE|FOLDER", "as for caface detect", 0, 0},
     {"probe", 'p', CLI_STRING, MEMBER(probe), "VIDEO|FOLDER",
      "a video file, a folder of pictures in order, an address, a device under /dev/, or - for "
@@ -65,7 +67,7 @@ static const cli_option options[] = {
      ".mkv)",
      0, 0},
     {"method", 0, CLI_STRING, MEMBER(methods), "M[,M]",
-     "caface, average, norm, unit (default: all that the models allow)", 0, 0},
+     "restore, caface, average, norm, unit (default: all that the models allow)", 0, 0},
     {"threshold", 't', CLI_REAL, MEMBER(threshold), "T",
      "similarity from which two are called the same (default: 0.35)", -1, 1},
     {"precision", 0, CLI_STRING, MEMBER(precision), "P", "fp32 (default) or bf16", 0, 0},
@@ -90,7 +92,7 @@ typedef struct job {
     const compare_options *o;
     cafi_precision precision;
     cafi_encoder *encoder;
-    caface_model *fusion;
+    cli_fusions fusions;
     cafi_detector *detector;
     cafi_probe_options probing;
     cafi_probe probe;
@@ -115,23 +117,25 @@ static caface_status open_models(job *j, caface_error *err)
         if (!j->encoder && (st = cafi_encoder_open(&j->encoder, j->o->models.items[i], &e, &why)) &&
             (!first.status || st != CAFACE_EMODEL))
             first = why;
-        if (!j->fusion)
-            (void)caface_model_open(&j->fusion, j->o->models.items[i], NULL);
     }
     if (!j->encoder) {
         *err = first;
         return first.status;
     }
-    if (j->o->models.count == 2 && !j->fusion) {
-        st = caface_model_open(&j->fusion, j->o->models.items[1], err);
-        return st ? st : CAFACE_OK;
+    if ((st = cli_fusions_open(&j->fusions, &j->o->models, CLI_ANY_BACKBONE, err)))
+        return st;
+    if (j->o->models.count >= 2 && !j->fusions.caface && !j->fusions.restore) {
+        caface_model *none = NULL; /* says what is wrong with the file */
+
+        st = caface_model_open(&none, j->o->models.items[1], err);
+        caface_model_free(none);
     }
-    return CAFACE_OK;
+    return st;
 }
 
-static caface_status check_fit(const job *j, caface_error *err)
+static caface_status check_fit(const job *j, const caface_model *fusion, caface_error *err)
 {
-    return j->fusion ? caface_encoder_check_model(j->encoder, j->fusion, err) : CAFACE_OK;
+    return fusion ? caface_encoder_check_model(j->encoder, fusion, err) : CAFACE_OK;
 }
 
 static caface_status add_method(job *j, const char *name, caface_error *err)
@@ -144,8 +148,8 @@ static caface_status add_method(job *j, const char *name, caface_error *err)
         return st;
     if (method == CAFACE_METHOD_MEDIA)
         return cafi_fail(err, CAFACE_EINVAL, "method media: a track is one media");
-    if (method == CAFACE_METHOD_CAFACE && !j->fusion)
-        return cafi_fail(err, CAFACE_EINVAL, "method caface: a fusion model is needed (--model)");
+    if (cafi_method_is_network(method) && !cli_fusion_for(&j->fusions, method))
+        return cafi_fail(err, CAFACE_EINVAL, "method %s: a fusion model is needed (--model)", name);
     for (size_t m = 0; m < c->method_count; m++)
         if (c->methods[m] == method)
             return cafi_fail(err, CAFACE_EINVAL, "method %s is given twice", name);
@@ -155,9 +159,12 @@ static caface_status add_method(job *j, const char *name, caface_error *err)
 
 static caface_status choose_methods(job *j, caface_error *err)
 {
-    const char *text = j->o->methods ? j->o->methods
-                       : j->fusion   ? "caface,average,norm,unit"
-                                     : "average,norm,unit";
+    const cli_fusions *f = &j->fusions;
+    const char *text = j->o->methods             ? j->o->methods
+                       : f->restore && f->caface ? "restore,caface,average,norm,unit"
+                       : f->restore              ? "restore,average,norm,unit"
+                       : f->caface               ? "caface,average,norm,unit"
+                                                 : "average,norm,unit";
     char *names = NULL, *rest = NULL;
     caface_status st = cafi_strdup(&names, text, err);
 
@@ -227,17 +234,19 @@ static caface_status work(job *j, caface_error *err)
     cafi_comparison *c = &j->comparison;
     caface_status st;
 
-    (void)((st = open_models(j, err)) || (st = check_fit(j, err)) ||
-           (st = choose_methods(j, err)) || (st = open_detector(j, err)) ||
+    (void)((st = open_models(j, err)) || (st = check_fit(j, j->fusions.caface, err)) ||
+           (st = check_fit(j, j->fusions.restore, err)) || (st = choose_methods(j, err)) ||
+           (st = open_detector(j, err)) ||
            (st = cafi_gallery_open(&j->gallery, o->gallery.items, o->gallery.count, j->detector,
                                    j->encoder, err)) ||
            (st = make_folder(j, err)));
     if (st)
         return st;
     describe_probe(j);
-    p->model = j->fusion;
     memcpy(p->methods, c->methods, sizeof p->methods);
     p->method_count = c->method_count;
+    for (size_t m = 0; m < c->method_count; m++)
+        p->models[m] = cli_fusion_for(&j->fusions, c->methods[m]);
     st = cafi_probe_follow(&j->probe, p, j->encoder, err);
     if (j->probe.frames)
         cli_progress_end(&j->progress);
@@ -302,7 +311,7 @@ static int report(const job *j)
 
 static int check(const compare_options *o, cafi_precision *precision)
 {
-    if (!o->models.count || o->models.count > 2)
+    if (!o->models.count || o->models.count > 3)
         return cli_usage("compare", "--model is needed, once or twice");
     if (!o->detector || !o->probe || !o->gallery.count)
         return cli_usage("compare", "--detector, --probe and --gallery are needed");
@@ -328,7 +337,7 @@ static int run(void *arg)
     cafi_probe_clear(&j.probe);
     cafi_gallery_clear(&j.gallery);
     cafi_encoder_free(j.encoder);
-    caface_model_free(j.fusion);
+    cli_fusions_close(&j.fusions);
     cafi_detector_free(j.detector);
     cli_interrupt_end();
     return status;

@@ -7,9 +7,10 @@
 #include "cli/command.h"
 #include "cli/demo/demo.h"
 #include "files/json.h"
+#include "fusion/method.h"
 #include "plot/chart.h"
 
-enum { WAYS = 5, PATH_SIZE = 4096 };
+enum { WAYS = 6, PATH_SIZE = 4096 };
 
 typedef struct demo_options {
     cli_common common;
@@ -28,6 +29,7 @@ typedef struct demo {
     cafi_pool *pool;
     demo_sample sample;
     cli_way ways[WAYS];
+    size_t way_count;
     demo_result results[WAYS];
     cli_way drawn[WAYS];
     cli_similarity many; /* the long set against its person */
@@ -35,17 +37,21 @@ typedef struct demo {
     size_t picture_count;
 } demo;
 
-/* The picture's main star, its last, is all faces in one chunk. */
+/* The picture's main star, its last, is the restoring fusion where the sample has one,
+ * else all faces in one chunk. */
 static void list_ways(demo *d)
 {
-    static const size_t order[WAYS] = {0, 1, 2, 4, 3};
+    static const size_t order[WAYS] = {0, 1, 2, 4, 3, 5};
+    const caface_model *restore = d->sample.fusions.restore;
 
     cli_way_set(&d->ways[0], CAFACE_METHOD_UNIT, 0, 0);
     cli_way_set(&d->ways[1], CAFACE_METHOD_AVERAGE, 0, 0);
     cli_way_set(&d->ways[2], CAFACE_METHOD_NORM, 7, 0);
     cli_way_set(&d->ways[3], CAFACE_METHOD_CAFACE, 0, 0);
     cli_way_set(&d->ways[4], CAFACE_METHOD_CAFACE, 0, 4);
-    for (int k = 0; k < WAYS; k++)
+    cli_way_set(&d->ways[5], CAFACE_METHOD_RESTORE, 0, 0);
+    d->way_count = restore ? WAYS : WAYS - 1;
+    for (size_t k = 0; k < d->way_count; k++)
         d->drawn[k] = d->ways[order[k]];
 }
 
@@ -64,8 +70,8 @@ static caface_status compare_long_set(demo *d, caface_error *err)
     if ((st = cafi_alloc_f32(&gallery, 1, d->sample.gallery->C, err)) ||
         (st = cli_gallery_template(d->sample.gallery, person, gallery, err)))
         goto done;
-    st = cli_similarity_measure(&d->many, d->sample.model, many, gallery, d->drawn, WAYS, d->pool,
-                                err);
+    st = cli_similarity_measure(&d->many, &d->sample.fusions, many, gallery, d->drawn, d->way_count,
+                                d->pool, err);
 done:
     free(gallery);
     return st;
@@ -94,7 +100,7 @@ static caface_status draw_similarity(demo *d, caface_error *err)
         .weight = d->many.weight,
         .count = d->sample.many->N,
         .stars = d->many.stars,
-        .star_count = WAYS,
+        .star_count = d->way_count,
         .seed = 1};
     caface_status st = CAFACE_OK;
 
@@ -121,13 +127,13 @@ static caface_status draw_roc(demo *d, caface_error *err)
         .x = {.label = "false accept rate", .scale = CAFI_SCALE_LOG, .min = 1e-4, .max = 1},
         .y = {.label = "true accept rate", .percent = true},
         .series = series,
-        .series_count = WAYS};
+        .series_count = d->way_count};
     caface_status st = CAFACE_OK;
 
     snprintf(subtitle, sizeof subtitle,
              "%zu sets of poor faces, %zu genuine and %zu impostor pairs", d->sample.probe_rows.T,
              d->results[0].roc.genuine, d->results[0].roc.impostor);
-    for (int k = 0; k < WAYS; k++)
+    for (int k = 0; k < (int)d->way_count; k++)
         series[k] = (cafi_chart_series){.name = d->ways[k].name,
                                         .x = d->results[k].roc.far_curve,
                                         .y = d->results[k].roc.tar_curve,
@@ -155,7 +161,7 @@ static void print_table(const demo *d)
     printf("%-21s %7s   %-38s %10s\n", "", "", "true accepts at a false accept rate of", "time");
     printf("%-21s %7s   %7s %7s %7s %15s %9s\n", "method", "rank 1", "1e-1", "1e-2", "1e-3",
            "95 % interval", "a set");
-    for (int k = 0; k < WAYS; k++) {
+    for (int k = 0; k < (int)d->way_count; k++) {
         const demo_result *r = &d->results[k];
         char interval[32], duration[32];
 
@@ -170,7 +176,7 @@ static void print_table(const demo *d)
         "The interval is a bootstrap over people, at 1e-3; the time is of one thread.\n",
         100.0 / (double)roc->genuine);
     printf("\n%zu degraded faces of one person, cosine to the clean template:\n\n", s->many->N);
-    for (int k = 0; k < WAYS; k++)
+    for (int k = 0; k < (int)d->way_count; k++)
         printf("%-21s %7.3f\n", d->drawn[k].name, d->many.stars[k].similarity);
     for (size_t i = 0; i < d->picture_count; i++)
         printf("%s%s", i ? ", " : "\nPictures: ", d->pictures[i]);
@@ -180,7 +186,7 @@ static void print_table(const demo *d)
 static void print_way(cafi_json *json, const cli_way *way)
 {
     cafi_json_string(json, "method", caface_method_name(way->method));
-    if (way->method == CAFACE_METHOD_CAFACE)
+    if (cafi_method_is_network(way->method))
         cafi_json_int(json, "chunk", (int64_t)way->chunk);
     if (way->method == CAFACE_METHOD_NORM)
         cafi_json_real(json, "norm_power", way->norm_power);
@@ -195,7 +201,7 @@ static void print_json(const demo *d)
     cafi_json_int(&json, "genuine", (int64_t)d->results[0].roc.genuine);
     cafi_json_int(&json, "impostor", (int64_t)d->results[0].roc.impostor);
     cafi_json_begin_array(&json, "results");
-    for (int k = 0; k < WAYS; k++) {
+    for (int k = 0; k < (int)d->way_count; k++) {
         cafi_json_begin_object(&json, NULL);
         print_way(&json, &d->ways[k]);
         cafi_json_real(&json, "rank1", d->results[k].rank1);
@@ -211,7 +217,7 @@ static void print_json(const demo *d)
     }
     cafi_json_end_array(&json);
     cafi_json_begin_array(&json, "long");
-    for (int k = 0; k < WAYS; k++) {
+    for (int k = 0; k < (int)d->way_count; k++) {
         cafi_json_begin_object(&json, NULL);
         print_way(&json, &d->drawn[k]);
         cafi_json_real(&json, "similarity", d->many.stars[k].similarity);
@@ -231,11 +237,11 @@ static caface_status run_all(demo *d, caface_error *err)
 {
     caface_status st = CAFACE_OK;
 
-    list_ways(d);
     if ((st = cafi_pool_new(&d->pool, d->o->common.threads, err)) ||
         (st = demo_sample_open(&d->sample, d->o->common.args.items[0], d->pool, err)))
         return st;
-    for (int k = 0; k < WAYS; k++)
+    list_ways(d);
+    for (int k = 0; k < (int)d->way_count; k++)
         if ((st = demo_try(&d->sample, &d->ways[k], &d->results[k], err)))
             return st;
     if ((st = compare_long_set(d, err)) || !d->o->output)
@@ -265,7 +271,7 @@ static int run(void *arg)
     else if (!st)
         print_table(d);
     cli_similarity_free(&d->many);
-    for (int k = 0; k < WAYS; k++)
+    for (int k = 0; k < (int)d->way_count; k++)
         cafi_roc_free(&d->results[k].roc);
     demo_sample_free(&d->sample);
     cafi_pool_free(d->pool);
@@ -277,7 +283,8 @@ const cli_command cli_demo = {
     .name = "demo",
     .summary = "every fusion method on the sample: a table and pictures",
     .synopsis = "FOLDER [-o DIR]",
-    .text = "FOLDER holds model.safetensors and the feature sets gallery, probes and long (in\n"
+    .text = "FOLDER holds model.safetensors, restore.safetensors if there is one, and the feature "
+            "sets gallery, probes and long (in\n"
             "the source tree: data/sample). Every set of probes is fused by every method and\n"
             "compared with the mean of each person in the gallery.",
     .example = "  caface demo data/sample -o out",

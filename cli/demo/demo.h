@@ -14,7 +14,8 @@
 
 /* Templates are numbered: first the gallery's, then the probes'. */
 typedef struct demo_sample {
-    caface_model *model;
+    cli_fusions fusions;
+    char caface_path[4096], restore_path[4096];
     cafi_feature_set *gallery, *probes, *many; /* the folders gallery, probes, long */
     cafi_groups gallery_rows, probe_rows;
     size_t templates; /* gallery_rows.T + probe_rows.T */
@@ -42,8 +43,8 @@ typedef struct demo_result {
     double low, high;      /* 95 % interval of TAR at FAR 1e-3 */
 } demo_result;
 
-/* Opens model.safetensors, gallery, probes and long in folder. Freed by
- * demo_sample_free in every case. */
+/* Opens model.safetensors, restore.safetensors if there is one, gallery, probes and long in folder.
+ * Freed by demo_sample_free in every case. */
 caface_status demo_sample_open(demo_sample *s, const char *folder, cafi_pool *pool,
                                caface_error *err);
 void demo_sample_free(demo_sample *s);

@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "cli/demo/demo.h"
@@ -126,15 +127,31 @@ static caface_status prepare(demo_sample *s, caface_error *err)
     return cafi_fuse_batch(NULL, s->gallery, &s->gallery_rows, &average, s->features, NULL, err);
 }
 
+static caface_status open_models(demo_sample *s, const char *folder, caface_error *err)
+{
+    const char *paths[2] = {s->caface_path, s->restore_path};
+    cli_list list = {.items = paths, .count = 1};
+    caface_status st =
+        in_folder(folder, "model.safetensors", s->caface_path, sizeof s->caface_path, err);
+
+    if (!st)
+        st = in_folder(folder, "restore.safetensors", s->restore_path, sizeof s->restore_path, err);
+    if (!st && access(s->restore_path, F_OK) == 0)
+        list.count = 2;
+    if (!st)
+        st = cli_fusions_open(&s->fusions, &list, CLI_NO_BACKBONE, err);
+    if (!st && !s->fusions.caface)
+        st = cafi_fail(err, CAFACE_EMODEL, "%s: no model for the method caface", s->caface_path);
+    return st;
+}
+
 caface_status demo_sample_open(demo_sample *s, const char *folder, cafi_pool *pool,
                                caface_error *err)
 {
-    char path[4096];
     caface_status st = CAFACE_OK;
 
     *s = (demo_sample){.pool = pool};
-    if ((st = in_folder(folder, "model.safetensors", path, sizeof path, err)) ||
-        (st = caface_model_open(&s->model, path, err)) ||
+    if ((st = open_models(s, folder, err)) ||
         (st = open_set(&s->gallery, folder, "gallery", err)) ||
         (st = open_set(&s->probes, folder, "probes", err)) ||
         (st = open_set(&s->many, folder, "long", err)))
@@ -156,7 +173,7 @@ void demo_sample_free(demo_sample *s)
     cafi_feature_set_close(s->gallery);
     cafi_feature_set_close(s->probes);
     cafi_feature_set_close(s->many);
-    caface_model_free(s->model);
+    cli_fusions_close(&s->fusions);
     *s = (demo_sample){0};
 }
 
@@ -173,7 +190,8 @@ static caface_status fuse_probes(demo_sample *s, const cli_way *way, double *sec
     for (int run = 0; run < TIMED_RUNS && !st; run++) {
         double start = cli_seconds();
 
-        st = cafi_fuse_batch(s->model, s->probes, &s->probe_rows, &options, probes, NULL, err);
+        st = cafi_fuse_batch(cli_fusion_for(&s->fusions, way->method), s->probes, &s->probe_rows,
+                             &options, probes, NULL, err);
         if (run == 0 || cli_seconds() - start < *seconds)
             *seconds = cli_seconds() - start;
     }

@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "eval/meta_files.h"
 #include "fusion/gather.h"
-#include "cli/fusion_model.h"
+#include "fusion/model.h"
 #include "cli/interrupt.h"
 
 void eval_defaults(eval_options *o)
@@ -117,23 +117,32 @@ static caface_status read_templates(eval_input *in, caface_error *err)
     return st;
 }
 
+static caface_status check_recipe(const eval_input *in, const cafi_feature_set *set,
+                                  caface_method method, caface_error *err)
+{
+    const caface_model *model = cli_fusion_for(&in->fusions, method);
+    bool unknown = false;
+    caface_status st = cafi_gather_check(set, model, method, err);
+
+    if (st || !model)
+        return st;
+    st = cafi_feature_set_check_model(
+        set, method == CAFACE_METHOD_RESTORE ? in->fusions.restore_path : in->fusions.caface_path,
+        NULL, model->info.hash, &unknown, err);
+    if (!st && unknown && !set->S)
+        cli_warn("%s: no word of the fusion model that made its compact styles", set->path);
+    return st;
+}
+
 static caface_status check_model(const eval_input *in, const cafi_feature_set *set,
                                  caface_error *err)
 {
-    bool unknown = false;
     caface_status st = CAFACE_OK;
 
-    for (size_t i = 0; i < in->recipe_count; i++)
-        if ((st = cafi_gather_check(set, in->model, in->recipes[i].method, err)))
-            return st;
-    if (in->o->gallery_method && (st = cafi_gather_check(set, in->model, in->gallery.method, err)))
-        return st;
-    if (!eval_uses(in, CAFACE_METHOD_CAFACE))
-        return CAFACE_OK;
-    st = cafi_feature_set_check_model(set, in->o->models.items[0], NULL, in->model->info.hash,
-                                      &unknown, err);
-    if (!st && unknown && !set->S)
-        cli_warn("%s: no word of the fusion model that made its compact styles", set->path);
+    for (size_t i = 0; !st && i < in->recipe_count; i++)
+        st = check_recipe(in, set, in->recipes[i].method, err);
+    if (!st && in->o->gallery_method)
+        st = check_recipe(in, set, in->gallery.method, err);
     return st;
 }
 
@@ -147,7 +156,7 @@ static caface_status open_models(eval_input *in, caface_error *err)
     if (o->images.images &&
         (st = eval_images_open(&in->images, &o->images, &o->models, in->common, &backbone, err)))
         return st;
-    return cli_open_fusion(&in->model, &o->models, backbone, err);
+    return cli_fusions_open(&in->fusions, &o->models, backbone, err);
 }
 
 /* Opens the feature set and looks at every row. */
@@ -160,8 +169,8 @@ static caface_status open_rows(eval_input *in, caface_error *err)
         return st;
     in->C = set->C;
     if (!(st = check_model(in, set, err)))
-        st = cafi_template_set_new(&in->templates, &in->list, set,
-                                   eval_uses(in, CAFACE_METHOD_CAFACE), in->pool, err);
+        st = cafi_template_set_new(&in->templates, &in->list, set, eval_uses_network(in), in->pool,
+                                   err);
     cafi_feature_set_close(set);
     if (!st)
         st = CAFI_NEW(&in->noted, in->list.count, err);
@@ -176,8 +185,11 @@ caface_status eval_open(eval_input *in, const char *command, const cli_common *c
     *in = (eval_input){.command = command, .common = common, .o = options};
     if ((st = open_models(in, err)) || (st = eval_choose_methods(in, err)))
         return st;
-    if (eval_uses(in, CAFACE_METHOD_CAFACE) && in->images &&
-        (st = eval_images_check(in->images, in->model, err)))
+    if (in->images && in->fusions.caface &&
+        (st = eval_images_check(in->images, in->fusions.caface, err)))
+        return st;
+    if (in->images && in->fusions.restore &&
+        (st = eval_images_check(in->images, in->fusions.restore, err)))
         return st;
     if ((st = cafi_pool_new(&in->pool, common->threads, err)) || (st = read_templates(in, err)))
         return st;
@@ -243,7 +255,7 @@ void eval_close(eval_input *in)
 {
     cafi_template_set_free(&in->templates);
     cafi_template_list_free(&in->list);
-    caface_model_free(in->model);
+    cli_fusions_close(&in->fusions);
     eval_images_free(in->images);
     cafi_pool_free(in->pool);
     free(in->fused);
@@ -279,7 +291,9 @@ caface_status eval_fuse(eval_input *in, const eval_recipe *recipe, caface_error 
     cli_progress_begin(&in->progress, recipe->name, in->templates.groups.N,
                        in->common->quiet || in->common->json);
     if (!st)
-        st = cafi_template_set_fuse(&in->templates, set, in->model, options, in->fused, err);
+        st = cafi_template_set_fuse(&in->templates, set,
+                                    cli_fusion_for(&in->fusions, recipe->method), options,
+                                    in->fused, err);
     cli_progress_end(&in->progress);
     cafi_feature_set_close(set);
     for (size_t t = 0; t < in->list.count && !st && in->gallery_fused; t++)

@@ -5,7 +5,9 @@
 
 #include "cli/command.h"
 #include "eval/template_set.h"
+#include "fusion/method.h"
 #include "cli/eval/images.h"
+#include "cli/fusion_model.h"
 #include "cli/progress.h"
 
 /* Members of the options that verify and identify have in common. */
@@ -30,108 +32,113 @@ void eval_defaults(eval_options *options);
         "gallery-method", 0, CLI_STRING, offsetof(type, in.gallery_method), "M", text, 0, 0        \
     }
 
-#define EVAL_OPTIONS(type, in)                                                                       \
-    {"features",                                                                                     \
-     'f',                                                                                            \
-     CLI_STRING,                                                                                     \
-     offsetof(type, in.features),                                                                    \
-     "SET",                                                                                          \
-     "feature set: a folder, an .npz, or features .npy; rows in the order of the templates",         \
-     0,                                                                                              \
-     0},                                                                                             \
-        {"styles",   0,                                                                              \
-         CLI_STRING, offsetof(type, in.styles),                                                      \
-         "S.npy",    "styles, where --features is an .npy",                                          \
-         0,          0},                                                                             \
-        {"images",                                                                                   \
-         0,                                                                                          \
-         CLI_STRING,                                                                                 \
-         offsetof(type, in.images.images),                                                           \
-         "DIR",                                                                                      \
-         "pictures in place of --features: aligned, encoded by --model, and kept for the next "      \
-         "time",                                                                                     \
-         0,                                                                                          \
-         0},                                                                                         \
-        {"landmarks",                                                                                \
-         0,                                                                                          \
-         CLI_STRING,                                                                                 \
-         offsetof(type, in.images.landmarks),                                                        \
-         "L.txt",                                                                                    \
-         "with --images: lines `name x1 y1 ... x5 y5 [score]` (default: that of --meta)",            \
-         0,                                                                                          \
-         0},                                                                                         \
-        {"cache",                                                                                    \
-         0,                                                                                          \
-         CLI_STRING,                                                                                 \
-         offsetof(type, in.images.cache),                                                            \
-         "SET",                                                                                      \
-         "with --images: the feature set to keep (default: DIR-BACKBONE.set, beside DIR)",           \
-         0,                                                                                          \
-         0},                                                                                         \
-        {"flip",   0,                                                                                \
-         CLI_FLAG, offsetof(type, in.images.flip),                                                   \
-         NULL,     "with --images: average over each crop and its mirror image",                     \
-         0,        0},                                                                               \
-        {"precision", 0,                                                                             \
-         CLI_STRING,  offsetof(type, in.images.precision),                                           \
-         "P",         "with --images: fp32 (default), bf16 or int8",                                 \
-         0,           0},                                                                            \
-        {"model",  'm',                                                                              \
-         CLI_LIST, offsetof(type, in.models),                                                        \
-         "M",      "file with a fusion network, or, for --images, a backbone; may be given twice",   \
-         0,        0},                                                                               \
-        {"method",                                                                                   \
-         0,                                                                                          \
-         CLI_STRING,                                                                                 \
-         offsetof(type, in.method),                                                                  \
-         "M1,M2",                                                                                    \
-         "average, media (or media-average), unit, norm, norm:POWER, caface, caface@CHUNK "          \
-         "(default: all that the "                                                                   \
-         "data allows)",                                                                             \
-         0,                                                                                          \
-         0},                                                                                         \
-        {"chunk",    0,                                                                              \
-         CLI_STRING, offsetof(type, in.chunk),                                                       \
-         "C1,C2",    "chunk sizes of caface, a row of the table each; 0: all at once (default 512)", \
-         0,          0},                                                                             \
-        {"norm-power", 0,                                                                            \
-         CLI_REAL,     offsetof(type, in.norm_power),                                                \
-         "P",          "power of the method norm (default 1)",                                       \
-         -100,         100},                                                                         \
-        {"meta",     0,                                                                              \
-         CLI_STRING, offsetof(type, in.meta),                                                        \
-         "DIR",      "folder of the InsightFace files, or the one above its meta/",                  \
-         0,          0},                                                                             \
-        {"dataset",  0,                                                                              \
-         CLI_STRING, offsetof(type, in.dataset),                                                     \
-         "NAME",     "with --meta: IJBB, IJBC or any name that the files begin with",                \
-         0,          0},                                                                             \
-        {"templates", 0,                                                                             \
-         CLI_STRING,  offsetof(type, in.templates),                                                  \
-         "T.txt",     "lines `name template media [subject]` (default: index.tsv of the set)",       \
-         0,           0},                                                                            \
-        {"bootstrap", 0,                                                                             \
-         CLI_SIZE,    offsetof(type, in.bootstrap),                                                  \
-         "N",         "resamples of the 95 % intervals (default 1000); 0: none",                     \
-         0,           100000},                                                                       \
-        {"seed", 0, CLI_INT, offsetof(type, in.seed), "S", "seed of the resamples (default 1)",      \
-         0,      0},                                                                                 \
-        {"compare", 0,                                                                               \
-         CLI_PATHS, offsetof(type, in.compare),                                                      \
-         "A B",     "what row A has more than row B, with its interval; also A,B",                   \
-         0,         0},                                                                              \
-        {"csv", 0, CLI_STRING, offsetof(type, in.csv), "FILE", "write the table as CSV", 0, 0},      \
-    {                                                                                                \
-        "markdown", 0, CLI_STRING, offsetof(type, in.markdown), "FILE",                              \
-            "write the table as Markdown", 0, 0                                                      \
+#define EVAL_OPTIONS(type, in)                                                                     \
+    {"features",                                                                                   \
+     'f',                                                                                          \
+     CLI_STRING,                                                                                   \
+     offsetof(type, in.features),                                                                  \
+     "SET",                                                                                        \
+     "feature set: a folder, an .npz, or features .npy; rows in the order of the templates",       \
+     0,                                                                                            \
+     0},                                                                                           \
+        {"styles",   0,                                                                            \
+         CLI_STRING, offsetof(type, in.styles),                                                    \
+         "S.npy",    "styles, where --features is an .npy",                                        \
+         0,          0},                                                                           \
+        {"images",                                                                                 \
+         0,                                                                                        \
+         CLI_STRING,                                                                               \
+         offsetof(type, in.images.images),                                                         \
+         "DIR",                                                                                    \
+         "pictures in place of --features: aligned, encoded by --model, and kept for the next "    \
+         "time",                                                                                   \
+         0,                                                                                        \
+         0},                                                                                       \
+        {"landmarks",                                                                              \
+         0,                                                                                        \
+         CLI_STRING,                                                                               \
+         offsetof(type, in.images.landmarks),                                                      \
+         "L.txt",                                                                                  \
+         "with --images: lines `name x1 y1 ... x5 y5 [score]` (default: that of --meta)",          \
+         0,                                                                                        \
+         0},                                                                                       \
+        {"cache",                                                                                  \
+         0,                                                                                        \
+         CLI_STRING,                                                                               \
+         offsetof(type, in.images.cache),                                                          \
+         "SET",                                                                                    \
+         "with --images: the feature set to keep (default: DIR-BACKBONE.set, beside DIR)",         \
+         0,                                                                                        \
+         0},                                                                                       \
+        {"flip",   0,                                                                              \
+         CLI_FLAG, offsetof(type, in.images.flip),                                                 \
+         NULL,     "with --images: average over each crop and its mirror image",                   \
+         0,        0},                                                                             \
+        {"precision", 0,                                                                           \
+         CLI_STRING,  offsetof(type, in.images.precision),                                         \
+         "P",         "with --images: fp32 (default), bf16 or int8",                               \
+         0,           0},                                                                          \
+        {"model",  'm',                                                                            \
+         CLI_LIST, offsetof(type, in.models),                                                      \
+         "M",      "file with a fusion network, or, for --images, a backbone; may be repeated",    \
+         0,        0},                                                                             \
+        {"method",                                                                                 \
+         0,                                                                                        \
+         CLI_STRING,                                                                               \
+         offsetof(type, in.method),                                                                \
+         "M1,M2",                                                                                  \
+         "average, media (or media-average), unit, norm, norm:POWER, caface, caface@CHUNK, "       \
+         "restore, restore@CHUNK (default: all that the data allows)",                             \
+         0,                                                                                        \
+         0},                                                                                       \
+        {"chunk",                                                                                  \
+         0,                                                                                        \
+         CLI_STRING,                                                                               \
+         offsetof(type, in.chunk),                                                                 \
+         "C1,C2",                                                                                  \
+         "chunk sizes of caface and restore, a row of the table each; 0: all at once (default "    \
+         "512)",                                                                                   \
+         0,                                                                                        \
+         0},                                                                                       \
+        {"norm-power", 0,                                                                          \
+         CLI_REAL,     offsetof(type, in.norm_power),                                              \
+         "P",          "power of the method norm (default 1)",                                     \
+         -100,         100},                                                                       \
+        {"meta",     0,                                                                            \
+         CLI_STRING, offsetof(type, in.meta),                                                      \
+         "DIR",      "folder of the InsightFace files, or the one above its meta/",                \
+         0,          0},                                                                           \
+        {"dataset",  0,                                                                            \
+         CLI_STRING, offsetof(type, in.dataset),                                                   \
+         "NAME",     "with --meta: IJBB, IJBC or any name that the files begin with",              \
+         0,          0},                                                                           \
+        {"templates", 0,                                                                           \
+         CLI_STRING,  offsetof(type, in.templates),                                                \
+         "T.txt",     "lines `name template media [subject]` (default: index.tsv of the set)",     \
+         0,           0},                                                                          \
+        {"bootstrap", 0,                                                                           \
+         CLI_SIZE,    offsetof(type, in.bootstrap),                                                \
+         "N",         "resamples of the 95 % intervals (default 1000); 0: none",                   \
+         0,           100000},                                                                     \
+        {"seed", 0, CLI_INT, offsetof(type, in.seed), "S", "seed of the resamples (default 1)",    \
+         0,      0},                                                                               \
+        {"compare", 0,                                                                             \
+         CLI_PATHS, offsetof(type, in.compare),                                                    \
+         "A B",     "what row A has more than row B, with its interval; also A,B",                 \
+         0,         0},                                                                            \
+        {"csv", 0, CLI_STRING, offsetof(type, in.csv), "FILE", "write the table as CSV", 0, 0},    \
+    {                                                                                              \
+        "markdown", 0, CLI_STRING, offsetof(type, in.markdown), "FILE",                            \
+            "write the table as Markdown", 0, 0                                                    \
     }
 
 /* A row of the table. */
 typedef struct eval_recipe {
     caface_method method;
-    double power;  /* of norm */
-    size_t chunk;  /* of caface */
-    char name[32]; /* "average", "norm:7", "caface@512": what --compare takes */
+    double power;             /* of norm */
+    size_t chunk;             /* of a network; 0 where chunks have no part in it */
+    char name[CAFI_WAY_TEXT]; /* "average", "norm:7", "caface@512", "restore": what --compare takes
+                               */
 } eval_recipe;
 
 #define EVAL_MAX_RECIPES 64
@@ -141,7 +148,7 @@ typedef struct eval_input {
     const cli_common *common;
     const eval_options *o;
     cafi_pool *pool;
-    caface_model *model;
+    cli_fusions fusions;
     eval_images *images; /* with --images */
     cafi_template_list list;
     cafi_template_set templates;
@@ -184,16 +191,13 @@ int eval_exit_status(const eval_input *in);
 caface_status eval_fuse(eval_input *in, const eval_recipe *recipe, caface_error *err);
 
 /* Fills in->recipes and in->gallery. EINVAL: an unknown method, several chunk
- * sizes for the galleries, caface without a model, and a --chunk or --norm-power
+ * sizes for the galleries, a network without a model, and a --chunk or --norm-power
  * that nothing uses: a mistake, to be told before work begins. */
 caface_status eval_choose_methods(eval_input *in, caface_error *err);
-/* With --gallery-method: fuses the templates of enrolled [list.count], which becomes the
- * input's, and eval_fuse leaves them so in every row from now on. Without it: frees
- * enrolled. */
-caface_status eval_fix_galleries(eval_input *in, bool *enrolled, caface_error *err);
-
-/* Does some row, or --gallery-method, fuse so? */
-bool eval_uses(const eval_input *in, caface_method method);
+/* Does some row, or --gallery-method, fuse by a network? */
+bool eval_uses_network(const eval_input *in);
+/* Does the row fuse in chunks? */
+bool eval_has_chunks(const eval_input *in, const eval_recipe *recipe);
 
 /* The numbers of the recipes that --compare names (also just "caface": the first
  * one). EINVAL: no such row. */

@@ -4,19 +4,15 @@
 #include <string.h>
 
 #include "cli/eval/input.h"
+#include "fusion/method.h"
 
-static caface_status add_recipe(eval_input *in, caface_method method, double power, size_t chunk,
-                                caface_error *err)
+static caface_status add_recipe(eval_input *in, const cafi_way *way, caface_error *err)
 {
-    eval_recipe r = {.method = method, .power = power, .chunk = chunk};
-    const char *name = caface_method_name(method);
+    eval_recipe r = {.method = way->method, .power = way->power, .chunk = way->chunk};
 
-    if (method == CAFACE_METHOD_CAFACE)
-        snprintf(r.name, sizeof r.name, "%s@%zu", name, chunk);
-    else if (method == CAFACE_METHOD_NORM && power != 1)
-        snprintf(r.name, sizeof r.name, "%s:%g", name, power);
-    else
-        snprintf(r.name, sizeof r.name, "%s", name);
+    snprintf(r.name, sizeof r.name, "%s", caface_method_name(way->method));
+    if (eval_has_chunks(in, &r) || !cafi_method_is_network(way->method))
+        cafi_way_text(way, r.name);
     for (size_t i = 0; i < in->recipe_count; i++)
         if (strcmp(in->recipes[i].name, r.name) == 0)
             return CAFACE_OK; /* asked for twice */
@@ -38,19 +34,21 @@ static caface_status parse_chunk(const char *text, size_t size, size_t *out, caf
     return CAFACE_OK;
 }
 
-/* caface with every chunk size of --chunk. */
-static caface_status add_caface(eval_input *in, caface_error *err)
+/* A network with every chunk size of --chunk; once, when chunks have no part in it. */
+static caface_status add_network(eval_input *in, caface_method method, caface_error *err)
 {
     const char *text = in->o->chunk ? in->o->chunk : "512";
+    cafi_way way = {.method = method, .power = 1};
     caface_status st = CAFACE_OK;
 
+    if (!cli_fusion_has_chunks(&in->fusions, method))
+        return add_recipe(in, &way, err);
     in->chunk_used = true;
     for (;;) {
         size_t size = strcspn(text, ",");
-        size_t chunk = 0;
 
-        if ((st = parse_chunk(text, size, &chunk, err)) ||
-            (st = add_recipe(in, CAFACE_METHOD_CAFACE, 1, chunk, err)) || !text[size])
+        if ((st = parse_chunk(text, size, &way.chunk, err)) || (st = add_recipe(in, &way, err)) ||
+            !text[size])
             return st;
         text += size + 1;
     }
@@ -59,41 +57,27 @@ static caface_status add_caface(eval_input *in, caface_error *err)
 /* One word of --method. */
 static caface_status add_word(eval_input *in, const char *word, caface_error *err)
 {
-    char name[64];
-    size_t size = strcspn(word, ":@");
-    const char *tail = word + size;
-    caface_method method = CAFACE_METHOD_CAFACE;
-    double power = in->o->norm_power;
-    size_t chunk = 0;
-    char *end = NULL;
-    caface_status st = CAFACE_OK;
+    cafi_way way = {.power = in->o->norm_power};
+    cafi_way_said said = {false, false};
+    caface_status st = cafi_way_parse(&way, &said, word, strlen(word), err);
 
-    snprintf(name, sizeof name, "%.*s", (int)(size < 63 ? size : 63), word);
-    if (strcmp(name, "media-average") == 0)
-        name[strlen("media")] = '\0';
-    if ((st = caface_method_parse(&method, name, err)))
+    if (st)
         return st;
-    if (*tail == ':' && method == CAFACE_METHOD_NORM) {
-        power = strtod(tail + 1, &end);
-        if (end == tail + 1 || *end || !(power >= -100 && power <= 100))
-            return cafi_fail(err, CAFACE_EINVAL, "method %s: the power must lie in -100..100",
-                             word);
-    } else if (*tail == '@' && method == CAFACE_METHOD_CAFACE) {
-        st = parse_chunk(tail + 1, strlen(tail + 1), &chunk, err);
-        return st ? st : add_recipe(in, method, 1, chunk, err);
-    } else if (*tail)
-        return cafi_fail(err, CAFACE_EINVAL, "method %s: only norm:POWER and caface@CHUNK", word);
-    else if (method == CAFACE_METHOD_NORM)
-        in->power_used = true;
-    return method == CAFACE_METHOD_CAFACE ? add_caface(in, err)
-                                          : add_recipe(in, method, power, 0, err);
+    if (cafi_method_is_network(way.method) && !said.chunk)
+        return add_network(in, way.method, err);
+    if (said.chunk && !cli_fusion_has_chunks(&in->fusions, way.method))
+        return cafi_fail(err, CAFACE_EINVAL,
+                         "method %s: %s is a sum over faces, chunks have no part in it", word,
+                         in->fusions.restore_path);
+    in->power_used = in->power_used || (way.method == CAFACE_METHOD_NORM && !said.power);
+    return add_recipe(in, &way, err);
 }
 
 /* --gallery-method: one method, no row of the table. */
 static caface_status parse_gallery_method(eval_input *in, caface_error *err)
 {
     const char *word = in->o->gallery_method;
-    eval_input one = {.o = in->o};
+    eval_input one = {.o = in->o, .fusions = in->fusions};
     caface_status st = CAFACE_OK;
 
     if (!word)
@@ -124,41 +108,63 @@ static caface_status add_words(eval_input *in, caface_error *err)
     }
 }
 
-bool eval_uses(const eval_input *in, caface_method method)
+bool eval_uses_network(const eval_input *in)
 {
     for (size_t i = 0; i < in->recipe_count; i++)
-        if (in->recipes[i].method == method)
+        if (cafi_method_is_network(in->recipes[i].method))
             return true;
-    return in->o->gallery_method && in->gallery.method == method;
+    return in->o->gallery_method && cafi_method_is_network(in->gallery.method);
+}
+
+bool eval_has_chunks(const eval_input *in, const eval_recipe *recipe)
+{
+    return cli_fusion_has_chunks(&in->fusions, recipe->method);
 }
 
 /* Without --method: every one that has what it needs. */
 static caface_status add_all(eval_input *in, caface_error *err)
 {
+    static const caface_method simple[] = {CAFACE_METHOD_AVERAGE, CAFACE_METHOD_MEDIA,
+                                           CAFACE_METHOD_UNIT, CAFACE_METHOD_NORM};
     caface_status st = CAFACE_OK;
 
-    if ((st = add_recipe(in, CAFACE_METHOD_AVERAGE, 1, 0, err)) ||
-        (st = add_recipe(in, CAFACE_METHOD_MEDIA, 1, 0, err)) ||
-        (st = add_recipe(in, CAFACE_METHOD_UNIT, 1, 0, err)) ||
-        (st = add_recipe(in, CAFACE_METHOD_NORM, in->o->norm_power, 0, err)))
-        return st;
+    for (size_t i = 0; !st && i < sizeof simple / sizeof *simple; i++)
+        st = add_recipe(in, &(cafi_way){.method = simple[i], .power = in->o->norm_power}, err);
     in->power_used = true;
-    return in->model ? add_caface(in, err) : CAFACE_OK;
+    if (!st && in->fusions.caface)
+        st = add_network(in, CAFACE_METHOD_CAFACE, err);
+    if (!st && in->fusions.restore)
+        st = add_network(in, CAFACE_METHOD_RESTORE, err);
+    return st;
+}
+
+static caface_status check_has_model(const eval_input *in, caface_method method, caface_error *err)
+{
+    if (!cafi_method_is_network(method) || cli_fusion_for(&in->fusions, method))
+        return CAFACE_OK;
+    return cafi_fail(err, CAFACE_EINVAL, "the method %s needs --model M with a fusion network%s",
+                     caface_method_name(method),
+                     in->fusions.caface || in->fusions.restore ? " of its own" : "");
 }
 
 caface_status eval_choose_methods(eval_input *in, caface_error *err)
 {
     caface_status st = in->o->method ? add_words(in, err) : add_all(in, err);
 
-    if (st || (st = parse_gallery_method(in, err)))
+    if (!st)
+        st = parse_gallery_method(in, err);
+    for (size_t i = 0; !st && i < in->recipe_count; i++)
+        st = check_has_model(in, in->recipes[i].method, err);
+    if (!st && in->o->gallery_method)
+        st = check_has_model(in, in->gallery.method, err);
+    if (st)
         return st;
-    if (eval_uses(in, CAFACE_METHOD_CAFACE) && !in->model)
-        return cafi_fail(err, CAFACE_EINVAL,
-                         "the method caface needs --model M with a fusion network");
     if (in->o->chunk && !in->chunk_used)
         return cafi_fail(err, CAFACE_EINVAL, "--chunk %s: no method uses it; it is for caface%s",
                          in->o->chunk,
-                         in->model ? "" : ", which needs --model M with a fusion network");
+                         in->fusions.caface || in->fusions.restore
+                             ? " and for restore where that is no sum"
+                             : ", which needs --model M with a fusion network");
     if (in->o->norm_power != 1 && !in->power_used)
         return cafi_fail(err, CAFACE_EINVAL, "--norm-power %g: no method uses it; it is for norm",
                          in->o->norm_power);

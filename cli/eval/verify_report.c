@@ -24,7 +24,7 @@ static void write_result(const verify_job *j, size_t which, cafi_json *json)
     cafi_json_begin_object(json, NULL);
     cafi_json_string(json, "name", recipe->name);
     cafi_json_string(json, "method", caface_method_name(recipe->method));
-    if (recipe->method == CAFACE_METHOD_CAFACE)
+    if (eval_has_chunks(&j->in, recipe))
         cafi_json_int(json, "chunk", (int64_t)recipe->chunk);
     else
         cafi_json_null(json, "chunk");

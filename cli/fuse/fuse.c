@@ -1,19 +1,25 @@
 /* caface fuse: features of faces to templates. */
 #include "cli/fuse/job.h"
+#include "fusion/method.h"
 
 static void defaults(void *options)
 {
     fuse_options *o = options;
 
     o->norm_power = 1.0;
-    o->chunk = 512;
+    o->chunk = CLI_FUSE_NO_CHUNK;
 }
 
 /* Wrong combinations, told before anything is opened. */
-static int check_usage(const fuse_options *o, caface_method method)
+static int check_usage(const fuse_options *o)
 {
-    bool has_rows = o->input || o->features;
+    caface_method method = CAFACE_METHOD_CAFACE; /* or another network, as the model is */
+    bool has_rows = o->input || o->features, is_network = true;
+    caface_error err = {CAFACE_OK, ""};
 
+    if (o->method && caface_method_parse(&method, o->method, &err))
+        return cli_usage("fuse", "%s", err.message);
+    is_network = cafi_method_is_network(method);
     if (o->input && o->features)
         return cli_usage("fuse", "--input and --features exclude each other");
     if (!has_rows && !o->merge.count)
@@ -28,11 +34,12 @@ static int check_usage(const fuse_options *o, caface_method method)
                          o->ids      ? "--ids"
                          : o->single ? "--single"
                                      : "--drop-invalid");
-    if (has_rows && method == CAFACE_METHOD_CAFACE && !o->models.count)
-        return cli_usage("fuse", "the method caface needs --model M");
-    if (has_rows && method == CAFACE_METHOD_CAFACE && o->features && !o->styles)
-        return cli_usage("fuse", "the method caface needs --styles beside --features");
-    if (o->weights && method != CAFACE_METHOD_CAFACE)
+    if (has_rows && is_network && !o->models.count)
+        return cli_usage("fuse", "the method %s needs --model M", caface_method_name(method));
+    if (has_rows && is_network && o->features && !o->styles)
+        return cli_usage("fuse", "the method %s needs --styles beside --features",
+                         caface_method_name(method));
+    if (o->weights && !is_network)
         return cli_usage("fuse", "--weights: the method %s gives no face weights",
                          caface_method_name(method));
     if (o->weights && o->merge.count)
@@ -46,21 +53,16 @@ static int check_usage(const fuse_options *o, caface_method method)
 static int run(void *arg)
 {
     const fuse_options *o = arg;
-    caface_method method = CAFACE_METHOD_CAFACE;
-    caface_error err = {CAFACE_OK, ""};
-    int status = CLI_OK;
+    int status = check_usage(o);
 
-    if (o->method && caface_method_parse(&method, o->method, &err))
-        return cli_usage("fuse", "%s", err.message);
-    status = check_usage(o, method);
-    return status ? status : cli_fuse_run(o, method);
+    return status ? status : cli_fuse_run(o);
 }
 
 #define MEMBER(name) offsetof(fuse_options, name)
 
 static const cli_option options[] = {
     {"model", 'm', CLI_LIST, MEMBER(models), "M",
-     "checkpoint or converted file with a fusion network; may be given twice", 0, 0},
+     "checkpoint or converted file with a fusion network; may be repeated", 0, 0},
     {"input", 'i', CLI_STRING, MEMBER(input), "SET", "feature set: a folder or an .npz", 0, 0},
     {"features", 0, CLI_STRING, MEMBER(features), "F.npy", "features [N][C], instead of --input", 0,
      0},
@@ -70,11 +72,11 @@ static const cli_option options[] = {
      "the template of every face, integers [N], in any order", 0, 0},
     {"single", 0, CLI_FLAG, MEMBER(single), NULL, "all faces are one set", 0, 0},
     {"method", 0, CLI_STRING, MEMBER(method), "NAME",
-     "caface (default), average, norm, unit or media", 0, 0},
+     "caface or restore, average, norm, unit or media (default: the model's own)", 0, 0},
     {"norm-power", 0, CLI_REAL, MEMBER(norm_power), "P",
      "power of the feature's norm in the method norm (default 1)", -100, 100},
     {"chunk", 0, CLI_SIZE, MEMBER(chunk), "N",
-     "faces that attend to each other at most (default 512); 0: all at once", 0, CAFACE_MAX_CHUNK},
+     "faces that see each other at most (default 512); 0: all at once", 0, CAFACE_MAX_CHUNK},
     {"drop-invalid", 0, CLI_FLAG, MEMBER(drop_invalid), NULL,
      "leave out faces that hold NaN or Inf, and count them", 0, 0},
     {"output", 'o', CLI_STRING, MEMBER(output), "OUT",
@@ -98,7 +100,8 @@ const cli_command cli_fuse = {
             "than memory. The result is the same, bit for bit, for any number of threads.\n"
             "\n"
             "A set of N faces is cut into ceil(N/chunk) nearly equal chunks, in which\n"
-            "faces attend to each other; so the chunk size is part of a result.\n"
+            "faces attend to each other; so the chunk size is part of a result. A restoring\n"
+            "model that is a sum (docs/restore.md) has no chunks.\n"
             "--save-state keeps what a set is made of; --merge adds such states, with or\n"
             "without new faces. Both are for one set.",
     .example =

@@ -11,6 +11,7 @@
 #include "files/output.h"
 #include "fusion/batch.h"
 #include "fusion/gather.h"
+#include "fusion/method.h"
 #include "fusion/model.h"
 #include "cli/fusion_model.h"
 #include "cli/interrupt.h"
@@ -20,7 +21,8 @@
 typedef struct job {
     const fuse_options *o;
     caface_method method;
-    caface_model *model;
+    cli_fusions fusions;
+    const caface_model *model; /* the method's, or NULL */
     cafi_pool *pool;
     cafi_feature_set *set; /* NULL: only saved states are merged */
     cafi_groups groups;
@@ -59,7 +61,7 @@ static caface_status open_set(job *j, caface_error *err)
     if (!j->set->N)
         return cafi_fail(err, CAFACE_EINVAL, "%s: there are no faces in it", j->set->path);
     st = cafi_gather_check(j->set, j->model, j->method, err);
-    if (st || j->method != CAFACE_METHOD_CAFACE)
+    if (st || !cafi_method_is_network(j->method))
         return st;
     st = cafi_feature_set_check_model(j->set, o->models.items[0], NULL, j->model->info.hash,
                                       &unknown, err);
@@ -148,7 +150,7 @@ static caface_status drop_rows(job *j, caface_error *err)
 
     if (st)
         return st;
-    st = cafi_gather_valid(j->set, j->method == CAFACE_METHOD_CAFACE, j->pool, valid, err);
+    st = cafi_gather_valid(j->set, cafi_method_is_network(j->method), j->pool, valid, err);
     if (!st) {
         j->empty = cafi_groups_keep(&j->groups, valid);
         j->dropped = j->set->N - j->groups.N;
@@ -226,9 +228,10 @@ static caface_status merge_states(job *j, caface_error *err)
 
     for (size_t i = 0; !st && i < j->o->merge.count; i++) {
         const char *path = j->o->merge.items[i];
+        const caface_model *model = j->model ? j->model : cli_fusion_only(&j->fusions);
         caface_set *other = NULL;
 
-        st = caface_set_load(&other, j->model, path, err);
+        st = caface_set_load(&other, model, path, err);
         if (st)
             return st;
         if (!j->state) {
@@ -276,14 +279,45 @@ static caface_status check_writable(const char *path, caface_error *err)
     return st;
 }
 
+/* The method that is asked for, else that of the model; and whether --chunk is of use. */
+static caface_status choose_method(job *j, caface_error *err)
+{
+    const fuse_options *o = j->o;
+    const caface_model *only = NULL;
+    caface_status st = cli_fusions_open(&j->fusions, &o->models, CLI_NO_BACKBONE, err);
+
+    if (!st && o->method)
+        st = caface_method_parse(&j->method, o->method, err);
+    if (st)
+        return st;
+    only = cli_fusion_only(&j->fusions);
+    if (!o->method && only)
+        j->method = only->info.method;
+    if (!o->method && !only && o->models.count)
+        return cafi_fail(err, CAFACE_EINVAL,
+                         "%s and %s are two fusion models: --method caface or restore says which",
+                         j->fusions.caface_path, j->fusions.restore_path);
+    j->model = cli_fusion_for(&j->fusions, j->method);
+    if (!j->model && cafi_method_is_network(j->method) && only)
+        return cafi_fail(err, CAFACE_EMODEL, "%s: the method is %s, the model is for %s",
+                         only == j->fusions.caface ? j->fusions.caface_path
+                                                   : j->fusions.restore_path,
+                         caface_method_name(j->method), caface_method_name(only->info.method));
+    if (j->model && j->model->info.is_sum && o->chunk != CLI_FUSE_NO_CHUNK)
+        return cafi_fail(err, CAFACE_EINVAL,
+                         "--chunk %zu: %s is a sum over faces, chunks have no part in it", o->chunk,
+                         j->fusions.restore_path);
+    j->chunk = o->chunk != CLI_FUSE_NO_CHUNK ? o->chunk : 512;
+    return CAFACE_OK;
+}
+
 static caface_status prepare(job *j, caface_error *err)
 {
     const fuse_options *o = j->o;
     caface_status st = CAFACE_OK;
 
     if ((st = check_writable(o->output, err)) || (st = check_writable(o->weights, err)) ||
-        (st = check_writable(o->save_state, err)) ||
-        (st = cli_open_fusion(&j->model, &o->models, CLI_NO_BACKBONE, err)) ||
+        (st = check_writable(o->save_state, err)) || (st = choose_method(j, err)) ||
         (st = open_set(j, err)) || (st = cafi_pool_new(&j->pool, o->common.threads, err)) ||
         !j->set)
         return st;
@@ -340,7 +374,10 @@ static int print_summary(const job *j)
         cafi_json_int(&json, "faces", (int64_t)j->faces);
         cafi_json_int(&json, "templates", (int64_t)j->T);
         cafi_json_string(&json, "method", caface_method_name(j->method));
-        cafi_json_int(&json, "chunk", (int64_t)j->chunk);
+        if (j->model && j->model->info.is_sum)
+            cafi_json_null(&json, "chunk");
+        else
+            cafi_json_int(&json, "chunk", (int64_t)j->chunk);
         cafi_json_int(&json, "dropped", (int64_t)j->dropped);
         cafi_json_int(&json, "empty_templates", (int64_t)j->empty);
         cafi_json_real(&json, "seconds", seconds);
@@ -368,7 +405,7 @@ static void release(job *j)
     caface_set_free(j->state);
     cafi_groups_free(&j->groups);
     cafi_feature_set_close(j->set);
-    caface_model_free(j->model);
+    cli_fusions_close(&j->fusions);
     cafi_pool_free(j->pool);
     free(j->media);
     free(j->templates);
@@ -391,9 +428,9 @@ static caface_status run_job(job *j, caface_error *err)
     return st ? st : write_results(j, err);
 }
 
-int cli_fuse_run(const fuse_options *o, caface_method method)
+int cli_fuse_run(const fuse_options *o)
 {
-    job j = {.o = o, .method = method, .chunk = o->chunk, .started = cli_seconds()};
+    job j = {.o = o, .method = CAFACE_METHOD_CAFACE, .started = cli_seconds()};
     caface_error err = {CAFACE_OK, ""};
     int status = CLI_OK;
 

@@ -26,8 +26,11 @@ typedef struct fuse_options {
 /* Does text end with end? */
 bool cli_fuse_ends_with(const char *text, const char *end);
 
+/* Of `chunk`: not given. */
+#define CLI_FUSE_NO_CHUNK SIZE_MAX
+
 /* Fuses, writes what was asked for, and prints a summary. The options fit
  * together. Returns an exit status. */
-int cli_fuse_run(const fuse_options *o, caface_method method);
+int cli_fuse_run(const fuse_options *o);
 
 #endif

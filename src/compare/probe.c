@@ -123,8 +123,8 @@ static caface_status new_track(cafi_probe *p, int64_t id, cafi_probe_track **out
         caface_set_options_init(&o);
         o.method = p->options->methods[m];
         o.width = p->C;
-        o.keep_weights = o.method == CAFACE_METHOD_CAFACE;
-        st = caface_set_new(&t.sets[m], p->options->model, &o, err);
+        o.keep_weights = p->options->models[m] != NULL;
+        st = caface_set_new(&t.sets[m], p->options->models[m], &o, err);
     }
     if (st) {
         track_clear(&t);
@@ -175,13 +175,13 @@ static caface_status add_face(follow *f, const cafi_frame *frame, const cafi_sig
     return CAFACE_OK;
 }
 
-/* Weights of the faces so far: those of the caface method where there is one,
+/* Weights of the faces so far: those of the first network among the methods,
  * else shares of the lengths, which is what the points hold until the end. */
 static caface_status weigh(const cafi_probe *p, cafi_probe_track *t, float *weight,
                            caface_error *err)
 {
     for (size_t m = 0; m < p->options->method_count; m++)
-        if (p->options->methods[m] == CAFACE_METHOD_CAFACE)
+        if (p->options->models[m])
             return caface_set_weights(t->sets[m], weight, t->count, err);
     for (size_t i = 0; i < t->count; i++)
         weight[i] =

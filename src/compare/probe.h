@@ -18,7 +18,7 @@ typedef struct cafi_probe_point {
     size_t frame;
     double seconds;
     float score;
-    float weight;  /* in the track's template; they add up to 1. Without the method caface: the
+    float weight;  /* in the track's template; they add up to 1. Without a network: the
                       face's share of the summed feature lengths */
     off_t picture; /* its crop as JPEG, in the probe's file of crops */
     size_t picture_size;
@@ -41,8 +41,8 @@ typedef struct cafi_probe_options {
     cafi_video_options video;
     cafi_track_options track;
     const cafi_gallery *gallery;
-    const caface_model *model; /* for the method caface, or NULL */
     caface_method methods[CAFI_COMPARE_MAX_METHODS];
+    const caface_model *models[CAFI_COMPARE_MAX_METHODS]; /* of each method, or NULL */
     size_t method_count;
     const char *crops; /* a folder for the file of crops, or NULL: none are kept */
     const char *draw;  /* the video with the tracks drawn in, or NULL */

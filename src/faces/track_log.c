@@ -51,6 +51,7 @@ static caface_status find_track(cafi_track_log *log, const char *source, int64_t
                                 cafi_logged_track **out, caface_error *err)
 {
     caface_set_options options;
+    caface_model_info info;
     cafi_logged_track t = {.id = id, .source = source};
     void *tracks = log->tracks;
     caface_status st = CAFACE_OK;
@@ -64,6 +65,8 @@ static caface_status find_track(cafi_track_log *log, const char *source, int64_t
     log->tracks = tracks;
     if (log->model) {
         caface_set_options_init(&options);
+        caface_model_get_info(log->model, &info);
+        options.method = info.method;
         options.keep_weights = 1;
         st = caface_set_new(&t.set, log->model, &options, err);
         if (st)
