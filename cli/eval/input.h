@@ -194,6 +194,11 @@ caface_status eval_fuse(eval_input *in, const eval_recipe *recipe, caface_error 
  * sizes for the galleries, a network without a model, and a --chunk or --norm-power
  * that nothing uses: a mistake, to be told before work begins. */
 caface_status eval_choose_methods(eval_input *in, caface_error *err);
+/* With --gallery-method: fuses the templates of enrolled [list.count], which becomes the
+ * input's, and eval_fuse leaves them so in every row from now on. Without it: frees
+ * enrolled. */
+caface_status eval_fix_galleries(eval_input *in, bool *enrolled, caface_error *err);
+
 /* Does some row, or --gallery-method, fuse by a network? */
 bool eval_uses_network(const eval_input *in);
 /* Does the row fuse in chunks? */
