@@ -22,6 +22,7 @@ static void filter_free(filter *f)
     free(f->first);
     free(f->count);
     free(f->weights);
+    *f = (filter){0};
 }
 
 /* Weights of one output position: a triangle around its centre, normalised. */

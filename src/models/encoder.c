@@ -59,17 +59,20 @@ typedef struct job {
 
 /* ---- lanes ------------------------------------------------------------- */
 
+static void clear_worker(worker *w)
+{
+    cafi_plan_context_free(w->context);
+    free(w->input);
+    free(w->feature);
+    for (size_t t = 0; t < CAFI_MAX_TAPS; t++)
+        free(w->styles[t]);
+    *w = (worker){0};
+}
+
 static void free_lane(lane *l)
 {
-    for (size_t i = 0; l->workers && i < l->worker_count; i++) {
-        worker *w = &l->workers[i];
-
-        cafi_plan_context_free(w->context);
-        free(w->input);
-        free(w->feature);
-        for (size_t t = 0; t < CAFI_MAX_TAPS; t++)
-            free(w->styles[t]);
-    }
+    for (size_t i = 0; l->workers && i < l->worker_count; i++)
+        clear_worker(&l->workers[i]);
     free(l->workers);
     cafi_pool_free(l->pool);
     free(l);
@@ -131,6 +134,8 @@ static caface_status make_worker(cafi_encoder *e, worker *w, bool in_plan, cafac
     }
     if (!st && !in_plan)
         st = cafi_plan_context_new(&w->context, e->plan, err);
+    if (st)
+        clear_worker(w); /* the next call tries again */
     return st;
 }
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "files/mapped.h"
 
 #define MAX_FILE ((size_t)8 << 30)
 
@@ -454,15 +455,12 @@ bool cafi_onnx_is_memory(const void *bytes, size_t size)
 
 bool cafi_onnx_is(const char *path)
 {
-    cafi_onnx_file *file = NULL;
-    const unsigned char *bytes = NULL;
-    size_t size = 0;
+    cafi_mapped file = {.fd = -1};
     bool is = false;
 
-    if (new_file(&file, path, NULL))
+    if (cafi_mapped_open(&file, path, NULL))
         return false;
-    if (!cafi_onnx_map(file, path, &bytes, &size, NULL))
-        is = cafi_onnx_is_memory(bytes, size);
-    cafi_onnx_close(file);
+    is = cafi_onnx_is_memory(file.data, file.size);
+    cafi_mapped_close(&file);
     return is;
 }

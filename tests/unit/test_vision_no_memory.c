@@ -1,0 +1,452 @@
+/* Every public call of libcaface-vision with the k-th allocation failing, for every k:
+ * ENOMEM, no crash, no leak (sanitizers and valgrind see to that), and what was there is
+ * as it was. What FFmpeg, oneDNN and the picture libraries take is not counted. */
+#include "check.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "caface/caface.h"
+#include "fusion_model.h"
+#include "picture.h"
+
+enum { W = 96, H = 64, WIDTH = 16, STYLES = 20, FRAMES = 10 };
+
+static const char *const taps[] = {"/1/PRelu", "/3/PRelu"};
+static caface_detector *detector;
+static caface_encoder *encoder;
+static caface_model *model;
+static uint8_t grey[H * W];
+static uint64_t which, failed;
+
+static void arm(void)
+{
+    cafi_mem_fail(which, 1);
+}
+
+static void disarm(void)
+{
+    failed = cafi_mem_failures();
+    cafi_mem_fail(0, 0);
+}
+
+static caface_encoder_options tapped(void)
+{
+    caface_encoder_options e;
+
+    caface_encoder_options_init(&e);
+    e.taps = taps;
+    e.tap_count = 2;
+    e.threads = 2;
+    e.batch = 2;
+    return e;
+}
+
+static caface_detector_options small(void)
+{
+    caface_detector_options d;
+
+    caface_detector_options_init(&d);
+    d.min_face = 1;
+    d.threads = 1;
+    return d;
+}
+
+static int set_up(void **state)
+{
+    test_rng rng = {test_seed()};
+    test_model m = test_model_new(&rng, test_sizes_of(WIDTH, STYLES, 8, 16, 2, WIDTH, 1, 2));
+    caface_detector_options d = small();
+    caface_encoder_options e = tapped();
+    uint8_t *drawn = picture_draw(31, 17, 3, 5);
+    caface_error err;
+
+    (void)state;
+    test_model_save(&m, test_temp("m.safetensors"), 0);
+    EXPECT_OK(caface_model_open(&model, test_temp("m.safetensors"), &err), err);
+    test_model_free(&m);
+    EXPECT_OK(caface_detector_open(&detector, test_fixture("detect/scrfd_any.onnx"), &d, &err),
+              err);
+    EXPECT_OK(caface_encoder_open(&encoder, test_fixture("detect/face_112.onnx"), &e, &err), err);
+    assert_int_equal(picture_save_png(test_temp("a.png"), drawn, 31, 17, 3, 0), 0);
+    assert_int_equal(
+        picture_save_jpeg(test_temp("a.jpg"), drawn, 31, 17, 3, (picture_jpeg){90, 6, 0}), 0);
+    free(drawn);
+    for (size_t y = 24; y < 32; y++)
+        memset(grey + y * W + 16, 255, 8);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    caface_detector_free(detector);
+    caface_encoder_free(encoder);
+    caface_model_free(model);
+    return 0;
+}
+
+/* ---- the calls: each makes what it needs, arms, calls, disarms, and cleans up ---------- */
+
+static caface_status open_picture(const char *path, caface_error *err)
+{
+    caface_image *image = NULL;
+    caface_status st;
+
+    arm();
+    st = caface_image_open(&image, path, err);
+    disarm();
+    assert_int_equal(image != NULL, st == CAFACE_OK);
+    caface_image_free(image);
+    return st;
+}
+
+static caface_status open_png(caface_error *err)
+{
+    return open_picture(test_temp("a.png"), err);
+}
+
+static caface_status open_jpeg(caface_error *err)
+{
+    return open_picture(test_temp("a.jpg"), err);
+}
+
+static caface_image *wrapped(void)
+{
+    caface_image *image = NULL;
+    caface_pixels p;
+    caface_error err;
+
+    caface_pixels_init(&p);
+    p.format = CAFACE_PIXELS_GREY;
+    p.width = W;
+    p.height = H;
+    p.plane[0] = grey;
+    EXPECT_OK(caface_image_wrap(&image, &p, &err), err);
+    return image;
+}
+
+static caface_status wrap(caface_error *err)
+{
+    caface_image *image = NULL;
+    caface_pixels p;
+    caface_status st;
+
+    caface_pixels_init(&p);
+    p.width = p.height = 4;
+    p.plane[0] = grey;
+    arm();
+    st = caface_image_wrap(&image, &p, err);
+    disarm();
+    assert_int_equal(image != NULL, st == CAFACE_OK);
+    caface_image_free(image);
+    return st;
+}
+
+/* A conversion that failed is tried again by the next call. */
+static caface_status rgb(caface_error *err)
+{
+    caface_image *image = wrapped();
+    const uint8_t *pixels = NULL;
+    caface_error again;
+    caface_status st;
+
+    arm();
+    st = caface_image_rgb(image, &pixels, err);
+    disarm();
+    assert_int_equal(pixels != NULL, st == CAFACE_OK);
+    EXPECT_OK(caface_image_rgb(image, &pixels, &again), again);
+    caface_image_free(image);
+    return st;
+}
+
+static caface_status open_detector(caface_error *err)
+{
+    caface_detector_options o = small();
+    caface_detector *d = NULL;
+    caface_status st;
+
+    arm();
+    st = caface_detector_open(&d, test_fixture("detect/scrfd_any.onnx"), &o, err);
+    disarm();
+    assert_int_equal(d != NULL, st == CAFACE_OK);
+    caface_detector_free(d);
+    return st;
+}
+
+/* With a detector whose plan for this size is not made yet; it works afterwards. */
+static caface_status find(caface_error *err)
+{
+    caface_detector_options o = small();
+    caface_detector *d = NULL;
+    caface_image *image = wrapped();
+    caface_faces *faces = NULL;
+    caface_status st;
+
+    EXPECT_OK(caface_detector_open(&d, test_fixture("detect/scrfd_any.onnx"), &o, err), *err);
+    EXPECT_OK(caface_faces_new(&faces, err), *err);
+    arm();
+    st = caface_detector_find(d, image, faces, err);
+    disarm();
+    assert_int_equal(caface_faces_count(faces), st ? 0 : 1);
+    if (st) {
+        caface_error again;
+
+        EXPECT_OK(caface_detector_find(d, image, faces, &again), again);
+        assert_int_equal(caface_faces_count(faces), 1);
+    }
+    caface_faces_free(faces);
+    caface_image_free(image);
+    caface_detector_free(d);
+    return st;
+}
+
+static caface_status new_faces(caface_error *err)
+{
+    caface_faces *faces = NULL;
+    caface_status st;
+
+    arm();
+    st = caface_faces_new(&faces, err);
+    disarm();
+    assert_int_equal(faces != NULL, st == CAFACE_OK);
+    caface_faces_free(faces);
+    return st;
+}
+
+static caface_status add_face(caface_error *err)
+{
+    const caface_face face = {.box = {1, 1, 2, 2}, .score = 0.5f};
+    caface_faces *faces = NULL;
+    caface_status st;
+
+    EXPECT_OK(caface_faces_new(&faces, err), *err);
+    arm();
+    st = caface_faces_add(faces, &face, err);
+    disarm();
+    assert_int_equal(caface_faces_count(faces), st ? 0 : 1);
+    caface_faces_free(faces);
+    return st;
+}
+
+static caface_status align_center(caface_error *err)
+{
+    static uint8_t crop[CAFACE_CROP_SIZE];
+    caface_image *image = wrapped();
+    caface_status st;
+
+    memset(crop, 7, sizeof crop);
+    arm();
+    st = caface_align_center(image, crop, err);
+    disarm();
+    if (st)
+        for (size_t i = 0; i < sizeof crop; i++)
+            assert_int_equal(crop[i], 7);
+    caface_image_free(image);
+    return st;
+}
+
+static caface_status open_encoder(caface_error *err)
+{
+    caface_encoder_options o = tapped();
+    caface_encoder *e = NULL;
+    caface_status st;
+
+    arm();
+    st = caface_encoder_open(&e, test_fixture("detect/face_112.onnx"), &o, err);
+    disarm();
+    assert_int_equal(e != NULL, st == CAFACE_OK);
+    caface_encoder_free(e);
+    return st;
+}
+
+/* The first run makes its buffers; a failed one leaves an encoder that works. */
+static caface_status run(caface_error *err)
+{
+    static uint8_t crops[3 * CAFACE_CROP_SIZE];
+    float features[3 * WIDTH], styles[3 * STYLES * 2];
+    caface_encoder_options o = tapped();
+    caface_encoder *e = NULL;
+    caface_status st;
+
+    EXPECT_OK(caface_encoder_open(&e, test_fixture("detect/face_112.onnx"), &o, err), *err);
+    arm();
+    st = caface_encoder_run(e, crops, 3, features, styles, err);
+    disarm();
+    if (st) {
+        caface_error again;
+
+        EXPECT_OK(caface_encoder_run(e, crops, 3, features, styles, &again), again);
+    }
+    caface_encoder_free(e);
+    return st;
+}
+
+static caface_status new_tracker(caface_error *err)
+{
+    caface_tracker *t = NULL;
+    caface_status st;
+
+    arm();
+    st = caface_tracker_new(&t, 3, NULL, err);
+    disarm();
+    assert_int_equal(t != NULL, st == CAFACE_OK);
+    caface_tracker_free(t);
+    return st;
+}
+
+/* The second frame of two faces: after a failure the same step gives the same. */
+static caface_status step(caface_error *err)
+{
+    const float features[6] = {1, 0, 0, 0, 1, 0};
+    caface_face face = {.box = {1, 1, 20, 20}, .score = 0.9f};
+    caface_tracker *t = NULL;
+    caface_faces *faces = NULL;
+    caface_image *image = wrapped();
+    int64_t ids[3] = {0};
+    caface_error again;
+    caface_status st;
+
+    EXPECT_OK(caface_tracker_new(&t, 3, NULL, err), *err);
+    EXPECT_OK(caface_faces_new(&faces, err), *err);
+    EXPECT_OK(caface_faces_add(faces, &face, err), *err);
+    EXPECT_OK(caface_tracker_step(t, NULL, faces, features, ids, err), *err);
+    face.box = (caface_box){50, 1, 70, 20};
+    EXPECT_OK(caface_faces_add(faces, &face, err), *err);
+    arm();
+    st = caface_tracker_step(t, image, faces, features, ids, err);
+    disarm();
+    if (st) {
+        assert_int_equal(caface_tracker_length(t, 1), 1);
+        assert_int_equal(caface_tracker_length(t, 2), 0);
+        EXPECT_OK(caface_tracker_step(t, image, faces, features, ids, &again), again);
+    }
+    assert_int_equal(ids[0], 1);
+    assert_int_equal(ids[1], 2);
+    caface_faces_free(faces);
+    caface_image_free(image);
+    caface_tracker_free(t);
+    return st;
+}
+
+static int next_frame(void *ctx, caface_pixels *pixels, double *seconds)
+{
+    size_t *next = ctx;
+
+    if ((*next)++ == FRAMES)
+        return 0;
+    pixels->format = CAFACE_PIXELS_GREY;
+    pixels->width = W;
+    pixels->height = H;
+    pixels->plane[0] = grey;
+    *seconds = (double)*next;
+    return 1;
+}
+
+static caface_status open_video(caface_error *err)
+{
+    size_t next = 0;
+    caface_video *v = NULL;
+    caface_status st;
+
+    arm();
+    st = caface_video_from_source(&v, next_frame, &next, detector, encoder, model, NULL, err);
+    disarm();
+    assert_int_equal(v != NULL, st == CAFACE_OK);
+    caface_video_free(v);
+    return st;
+}
+
+/* From the first frame to the last; an error ends the events, and nothing hangs. */
+static caface_status follow(caface_error *err)
+{
+    size_t next = 0, events = 0;
+    caface_video_options o;
+    caface_video *v = NULL;
+    const caface_video_event *e = NULL;
+    caface_error other;
+    caface_status st;
+
+    caface_video_options_init(&o);
+    o.threads = 2;
+    EXPECT_OK(caface_video_from_source(&v, next_frame, &next, detector, encoder, model, &o, err),
+              *err);
+    arm();
+    while (!(st = caface_video_next(v, &e, err)) && e)
+        events++;
+    disarm();
+    assert_true(st || events == 2 * FRAMES + 1);
+    EXPECT_OK(caface_video_next(v, &e, &other), other);
+    assert_null(e);
+    caface_video_free(v);
+    return st;
+}
+
+/* plans: the call may make a plan, in which graph/onednn.c asks oneDNN what it can do: no
+ * memory for the question is taken as a no: another kernel is chosen and the call succeeds, or
+ * there is no other. */
+static const struct {
+    const char *name;
+    caface_status (*call)(caface_error *err);
+    bool plans;
+} calls[] = {
+    {"image_open, PNG", open_png, false},
+    {"image_open, JPEG", open_jpeg, false},
+    {"image_wrap", wrap, false},
+    {"image_rgb", rgb, false},
+    {"detector_open", open_detector, true},
+    {"detector_find", find, true},
+    {"faces_new", new_faces, false},
+    {"faces_add", add_face, false},
+    {"align_center", align_center, false},
+    {"encoder_open", open_encoder, true},
+    {"encoder_run", run, false},
+    {"tracker_new", new_tracker, false},
+    {"tracker_step", step, false},
+    {"video_from_source", open_video, false},
+    {"video_next", follow, true},
+};
+
+/* Allocations of one call that are tried; no call of these makes as many. */
+#define MOST 20000
+/* Of those that make hundreds, every one of the first and one in a few of the others. */
+#define ALL_UP_TO 150
+#define STEP 7
+
+static void calls_without_memory(void **state)
+{
+    size_t total = 0;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
+        for (which = 1;; which += which < ALL_UP_TO ? 1 : STEP) {
+            caface_error err = {CAFACE_OK, ""};
+            caface_status st = calls[i].call(&err);
+
+            assert_true(which < MOST);
+            if (!failed) { /* there are no more */
+                if (st)
+                    print_message("# %s: %s\n", calls[i].name, err.message);
+                assert_int_equal(st, CAFACE_OK);
+                break;
+            }
+            total++;
+            if (calls[i].plans && (!st || strstr(err.message, "oneDNN refuses")))
+                continue;
+            if (st != CAFACE_ENOMEM || err.status != CAFACE_ENOMEM)
+                print_message("# %s, allocation %llu: %s, %s\n", calls[i].name,
+                              (unsigned long long)which, caface_status_name(st), err.message);
+            assert_int_equal(st, CAFACE_ENOMEM);
+            assert_int_equal(err.status, CAFACE_ENOMEM);
+        }
+    print_message("# %zu allocations failed\n", total);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(calls_without_memory)};
+
+    return cmocka_run_group_tests_name("vision_no_memory", tests, set_up, tear_down);
+}
