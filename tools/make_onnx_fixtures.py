@@ -166,6 +166,40 @@ class Odd(nn.Module):
         return torch.matmul(g + 0.1 * m + s, self.fc), x[:, 1::2, -1, :]
 
 
+class Transformer(nn.Module):
+    """A vision transformer: patches, attention, LayerNorm, GELU; with a class token or none."""
+
+    class Layer(nn.Module):
+        def __init__(self, width, heads):
+            super().__init__()
+            self.heads = heads
+            self.first, self.second = nn.LayerNorm(width), nn.LayerNorm(width)
+            self.qkv, self.out = nn.Linear(width, 3 * width, bias=False), nn.Linear(width, width)
+            self.mlp = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+
+        def forward(self, x):
+            n, tokens, width = x.shape
+            q, k, v = self.qkv(self.first(x)).reshape(n, tokens, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
+            weights = (q @ k.transpose(-2, -1) * 0.5).softmax(-1)
+            x = x + self.out((weights @ v).transpose(1, 2).reshape(n, tokens, width))
+            return x + self.mlp(self.second(x))
+
+    def __init__(self, token=False, width=8):
+        super().__init__()
+        self.patches = nn.Conv2d(3, width, 4, 4)
+        self.place = nn.Parameter(torch.randn(1, 16 + token, width))
+        self.token = nn.Parameter(torch.randn(1, 1, width)) if token else None
+        self.layers = nn.Sequential(*[self.Layer(width, 2) for _ in range(2)])
+        self.norm, self.fc = nn.LayerNorm(width), nn.Linear(width if token else 16 * width, 12)
+
+    def forward(self, x):
+        x = self.patches(x).flatten(2).transpose(1, 2)
+        if self.token is not None:
+            x = torch.cat([self.token.expand(x.shape[0], -1, -1), x], 1)
+        x = self.norm(self.layers(x + self.place))
+        return self.fc(x[:, 0] if self.token is not None else x.flatten(1))
+
+
 CASES = [
     # name, network, input size, opset, open axes, batch
     ("face_9", Face(), (112, 112), 9, None, 1),
@@ -180,6 +214,10 @@ CASES = [
     ("anchors_11", Anchors(), (12, 20), 11, {2: "h", 3: "w"}, 1),
     ("odd_13", Odd(), (18, 15), 13, {0: "n"}, 2),
     ("odd_11", Odd(), (18, 15), 11, None, 1),
+    ("vit_11", Transformer(), (16, 16), 11, {0: "n"}, 3),
+    ("vit_17", Transformer(), (16, 16), 17, None, 2),
+    ("vit_token_14", Transformer(True), (16, 16), 14, {0: "n"}, 2),
+    ("vit_token_17", Transformer(True), (16, 16), 17, None, 2),
     ("wide_13", Wide(), (112, 112), 13, None, 1),
 ]
 

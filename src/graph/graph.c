@@ -11,6 +11,7 @@ static const char *const op_names[CAFI_OP_COUNT] = {
     "exp",       "pow",      "add",         "sub",          "mul",        "div",       "softmax",
     "maxpool",   "avgpool",  "reduce_mean", "reduce_sum",   "reduce_max", "reduce_l2", "reshape",
     "transpose", "concat",   "slice",       "resize",       "pad",        "identity",  "style",
+    "erf",
 };
 
 const char *cafi_op_name(cafi_op op)

@@ -64,6 +64,7 @@ typedef enum cafi_op {
     CAFI_OP_PAD,
     CAFI_OP_IDENTITY, /* also dropout in use */
     CAFI_OP_STYLE,    /* x [B][C][H][W] -> [B][C][2]: mean, unbiased std */
+    CAFI_OP_ERF,      /* the error function */
     CAFI_OP_COUNT
 } cafi_op;
 

@@ -29,6 +29,8 @@ static float unary(const cafi_node *n, float x)
         return sqrtf(x);
     case CAFI_OP_EXP:
         return expf(x);
+    case CAFI_OP_ERF:
+        return erff(x);
     case CAFI_OP_POW:
         return powf(x, n->alpha);
     default:

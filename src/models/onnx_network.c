@@ -95,8 +95,11 @@ bool cafi_network_is_residual(const cafi_graph *g, size_t node)
 {
     const cafi_node *n = cafi_graph_node(g, node);
 
-    return n->op == CAFI_OP_ADD && n->shape.ndim == 4 && n->shape.dim[2] > 1 &&
-           n->shape.dim[3] > 1 && !is_constant(g, n->inputs[0]) && !is_constant(g, n->inputs[1]);
+    bool map = n->shape.ndim == 4 && n->shape.dim[2] > 1 && n->shape.dim[3] > 1;
+    bool tokens = n->shape.ndim == 3 && n->shape.dim[0] == CAFI_BATCH && n->shape.dim[1] > 1;
+
+    return n->op == CAFI_OP_ADD && (map || tokens) && !is_constant(g, n->inputs[0]) &&
+           !is_constant(g, n->inputs[1]);
 }
 
 /* The last residual sums at a quarter and an eighth of the picture: 28x28 and
@@ -110,8 +113,8 @@ static void find_taps(cafi_network *net, size_t height, size_t width)
         for (size_t i = net->feature; i-- > 0;) {
             const cafi_node *n = cafi_graph_node(net->graph, i);
 
-            if (!cafi_network_is_residual(net->graph, i) || n->shape.dim[2] != H ||
-                n->shape.dim[3] != W)
+            if (!cafi_network_is_residual(net->graph, i) || n->shape.ndim != 4 ||
+                n->shape.dim[2] != H || n->shape.dim[3] != W)
                 continue;
             net->taps[net->tap_count++] = i;
             break;

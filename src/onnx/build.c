@@ -131,9 +131,9 @@ static caface_status mark_needed(cafi_onnx_build *b, caface_error *err)
 
 static const cafi_onnx_entry *find_entry(const char *op)
 {
-    static const cafi_onnx_entry *const tables[] = {cafi_onnx_layers,  cafi_onnx_math,
-                                                    cafi_onnx_shapes,  cafi_onnx_slices,
-                                                    cafi_onnx_resizes, cafi_onnx_reductions};
+    static const cafi_onnx_entry *const tables[] = {
+        cafi_onnx_layers,  cafi_onnx_math,       cafi_onnx_shapes,      cafi_onnx_slices,
+        cafi_onnx_resizes, cafi_onnx_reductions, cafi_onnx_transformers};
 
     for (size_t t = 0; t < sizeof tables / sizeof tables[0]; t++)
         for (const cafi_onnx_entry *e = tables[t]; e->op; e++)
@@ -163,6 +163,13 @@ static caface_status check_inputs(cafi_onnx_build *b, const cafi_onnx_node *n,
     return CAFACE_OK;
 }
 
+/* QuantizeLinear, DequantizeLinear, QLinearConv, ConvInteger and their like. */
+static bool is_quantised(const char *op)
+{
+    return strstr(op, "QuantizeLinear") || strncmp(op, "QLinear", 7) == 0 ||
+           strcmp(op, "ConvInteger") == 0 || strcmp(op, "MatMulInteger") == 0;
+}
+
 static caface_status run_node(cafi_onnx_build *b, const cafi_onnx_node *n, caface_error *err)
 {
     const cafi_onnx_entry *entry = *n->domain ? NULL : find_entry(n->op);
@@ -170,6 +177,11 @@ static caface_status run_node(cafi_onnx_build *b, const cafi_onnx_node *n, cafac
     cafi_onnx_op run = NULL;
     caface_status st = CAFACE_OK;
 
+    if (!entry && is_quantised(n->op))
+        return cafi_fail(err, CAFACE_EUNSUPPORTED,
+                         "operator %s of node %s: quantised networks are not read; take the float "
+                         "file it was made from (`caface calibrate` makes int8 of that)",
+                         n->op, n->name);
     if (!entry)
         return cafi_fail(err, CAFACE_EUNSUPPORTED, "operator %s%s%s of node %s is not supported",
                          n->domain, *n->domain ? "." : "", n->op, n->name);
@@ -270,7 +282,7 @@ static caface_status add_picture(cafi_onnx_build *b, cafi_onnx_graph *g, size_t 
     g->channels_last = v->dim[1] != 3 && v->dim[1] != 1 && v->dim[3] == 3;
     if ((st = picture_size(v, g, height, width, err)))
         return st;
-    b->batch = v->dim[0] > 0 ? v->dim[0] : CAFI_ONNX_OPEN;
+    b->batch = v->dim[0] > 0 ? v->dim[0] : b->closed ? 1 : CAFI_ONNX_OPEN;
     node.name = v->name;
     node.shape =
         (cafi_shape){4, {CAFI_BATCH, (int64_t)g->channels, (int64_t)g->height, (int64_t)g->width}};
@@ -326,10 +338,11 @@ static caface_status build(cafi_onnx_build *b, cafi_onnx_graph *g, size_t height
     return find_outputs(b, g, err);
 }
 
-caface_status cafi_onnx_build_graph(cafi_onnx_graph *out, cafi_onnx_file *file, size_t height,
-                                    size_t width, caface_error *err)
+/* closed: a batch that the file leaves open is taken as 1. */
+static caface_status build_with(cafi_onnx_graph *out, cafi_onnx_file *file, size_t height,
+                                size_t width, bool closed, caface_error *err)
 {
-    cafi_onnx_build b = {.file = file};
+    cafi_onnx_build b = {.file = file, .closed = closed};
     caface_status st = CAFACE_OK;
 
     *out = (cafi_onnx_graph){0};
@@ -339,9 +352,23 @@ caface_status cafi_onnx_build_graph(cafi_onnx_graph *out, cafi_onnx_file *file, 
     if (st) {
         cafi_graph_free(b.graph);
         *out = (cafi_onnx_graph){0};
-        cafi_prefix(err, st, file->path);
         return st;
     }
     out->graph = b.graph;
     return CAFACE_OK;
+}
+
+/* Exporters that leave the batch of the input open often write the batch they
+ * were traced with, 1, into a Reshape all the same ([1,512], [1,-1]). Such a
+ * graph makes sense with a batch of 1 alone, and is read so; the rows are
+ * independent of each other either way. */
+caface_status cafi_onnx_build_graph(cafi_onnx_graph *out, cafi_onnx_file *file, size_t height,
+                                    size_t width, caface_error *err)
+{
+    caface_error why;
+    caface_status st = build_with(out, file, height, width, false, &why);
+
+    if (st && st != CAFACE_ENOMEM)
+        st = build_with(out, file, height, width, true, &why);
+    return st ? cafi_fail(err, st, "%s: %s", file->path, why.message) : CAFACE_OK;
 }

@@ -33,6 +33,7 @@ typedef struct cafi_onnx_build {
     cafi_onnx_file *file;
     cafi_graph *graph;
     int64_t batch; /* the file's, or CAFI_ONNX_OPEN */
+    bool closed;   /* an open batch is taken as 1 */
     cafi_slot *slots;
     size_t slot_count, slot_room; /* an open hash table by name */
     const bool *needed;           /* per node of the file */
@@ -56,6 +57,7 @@ extern const cafi_onnx_entry cafi_onnx_shapes[];
 extern const cafi_onnx_entry cafi_onnx_slices[];
 extern const cafi_onnx_entry cafi_onnx_resizes[];
 extern const cafi_onnx_entry cafi_onnx_reductions[];
+extern const cafi_onnx_entry cafi_onnx_transformers[];
 
 /* cafi_fail with "OP node NAME: " in front. */
 caface_status cafi_onnx_fail(const cafi_onnx_node *n, caface_error *err, caface_status status,

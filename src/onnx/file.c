@@ -348,8 +348,10 @@ static caface_status check_opset(const cafi_onnx_file *file, caface_error *err)
     if (file->opset == 0)
         return cafi_fail(err, CAFACE_EFORMAT, "no opset is named, so this is no ONNX model");
     if (file->opset < CAFI_ONNX_MIN_OPSET || file->opset > CAFI_ONNX_MAX_OPSET)
-        return cafi_fail(err, CAFACE_EUNSUPPORTED, "opset %lld; supported are %d to %d",
-                         (long long)file->opset, CAFI_ONNX_MIN_OPSET, CAFI_ONNX_MAX_OPSET);
+        return cafi_fail(
+            err, CAFACE_EUNSUPPORTED,
+            "opset %lld; supported are %d to %d: export the network with opset_version=17",
+            (long long)file->opset, CAFI_ONNX_MIN_OPSET, CAFI_ONNX_MAX_OPSET);
     return CAFACE_OK;
 }
 

@@ -12,7 +12,7 @@
 
 #define CAFI_ONNX_MAX_NODES 16384
 #define CAFI_ONNX_MIN_OPSET 9
-#define CAFI_ONNX_MAX_OPSET 20
+#define CAFI_ONNX_MAX_OPSET 23
 
 typedef enum cafi_onnx_attr_kind {
     CAFI_ATTR_FLOAT = 1,

@@ -1,4 +1,4 @@
-/* ONNX files as graphs: opset 9 to 20, the operators of docs/onnx.md. */
+/* ONNX files as graphs: opset 9 to 23, the operators of docs/onnx.md. */
 #ifndef CAFI_ONNX_GRAPH_H
 #define CAFI_ONNX_GRAPH_H
 

@@ -368,7 +368,16 @@ static caface_status do_prelu(cafi_onnx_build *b, const cafi_onnx_node *n, cafac
         return cafi_onnx_fail(n, err, CAFACE_EUNSUPPORTED, "slopes of %d dimensions over %d",
                               slope->ndim, shape.ndim);
     count = cafi_tensor_count(slope);
-    channel = slope->ndim - (shape.ndim - 1);
+    /* Older exporters write [C] for one slope a channel. Lined up from the right, as newer opsets
+     * say, it would be one a column, and where there are not C columns no slope at all. */
+    if (slope->ndim == 1 && shape.ndim > 2 && count == (size_t)shape.dim[1])
+        channel = 0;
+    else if (slope->ndim == 1 && count > 1 && (int64_t)count != shape.dim[shape.ndim - 1])
+        return cafi_onnx_fail(
+            n, err, CAFACE_EMODEL, "%zu slopes over %lld channels of %lld columns", count,
+            shape.ndim > 1 ? (long long)shape.dim[1] : 1, (long long)shape.dim[shape.ndim - 1]);
+    else
+        channel = slope->ndim - (shape.ndim - 1);
     if (x->batch != 0 || shape.ndim < 2 ||
         (count != 1 &&
          (channel < 0 || slope->shape[channel] != count || count != (size_t)shape.dim[1])))

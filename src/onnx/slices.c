@@ -282,10 +282,50 @@ static caface_status do_split(cafi_onnx_build *b, const cafi_onnx_node *n, cafac
 
 /* ---- Concat ------------------------------------------------------------ */
 
+/* A constant that is joined to data, such as a transformer's class token: the
+ * same for every row of the batch, so it becomes data, 0 of the picture plus
+ * the constant. like: data that it is joined to along axis a. */
+static caface_status as_data(cafi_onnx_build *b, const cafi_onnx_node *n, const cafi_tensor *t,
+                             const cafi_slot *like, int a, size_t *out, caface_error *err)
+{
+    cafi_shape shape = cafi_onnx_shape(b, like);
+    size_t rest[CAFI_MAX_DIMS] = {0};
+    cut thin = {.axis = a, .extent = 1, .step = 1};
+    int ndim = 0;
+    size_t zero = 0;
+    size_t constant = 0;
+    caface_status st = CAFACE_OK;
+
+    if (t->ndim != shape.ndim || like->batch < 0 || a == like->batch ||
+        (t->shape[like->batch] != 1 && t->stride[like->batch] != 0))
+        return cafi_onnx_fail(n, err, CAFACE_EUNSUPPORTED,
+                              "a constant that differs along the batch, beside data");
+    if ((st = cafi_fold_slice(b->file, t, like->batch, 0, 1, 1, &t, err)))
+        return st;
+    for (int i = 0; i < t->ndim; i++)
+        if (i != like->batch)
+            rest[ndim++] = t->shape[i];
+    if ((st = cafi_fold_reshape(b->file, t, ndim, rest, &t, err)) ||
+        (st = cafi_onnx_constant_node(b, t, &constant, err)) ||
+        (st = cut_data(b, n, like, like->node, &thin, &zero, err)) ||
+        (st = cafi_onnx_unary(b, n, CAFI_OP_CLIP, zero, 0, 0, &zero, err)))
+        return st;
+    return cafi_onnx_binary(b, n, CAFI_OP_ADD, zero, constant, out, err);
+}
+
+/* The first input that depends on the picture. */
+static const cafi_slot *first_data(cafi_onnx_build *b, const cafi_onnx_node *n)
+{
+    for (size_t i = 0; i < n->input_count; i++)
+        if (cafi_onnx_in(b, n, i) && cafi_onnx_in(b, n, i)->kind == CAFI_SLOT_DATA)
+            return cafi_onnx_in(b, n, i);
+    return NULL;
+}
+
 static caface_status do_concat(cafi_onnx_build *b, const cafi_onnx_node *n, caface_error *err)
 {
-    const cafi_slot *first = cafi_onnx_in(b, n, 0);
-    int rank = cafi_onnx_shape(b, first).ndim;
+    const cafi_slot *first = first_data(b, n);
+    int rank = first ? cafi_onnx_shape(b, first).ndim : 0;
     cafi_node node = {.op = CAFI_OP_CONCAT};
     int64_t axis = 0;
     int a = 0;
@@ -298,17 +338,21 @@ static caface_status do_concat(cafi_onnx_build *b, const cafi_onnx_node *n, cafa
         return cafi_onnx_fail(n, err, CAFACE_EFORMAT, "axis is missing");
     for (size_t i = 0; i < n->input_count; i++) {
         const cafi_slot *x = cafi_onnx_in(b, n, i);
+        size_t part = x ? x->node : 0;
 
-        if (!x || x->kind != CAFI_SLOT_DATA)
-            return cafi_onnx_fail(n, err, CAFACE_EUNSUPPORTED, "a constant beside data");
-        if (x->batch != first->batch || a == x->batch || cafi_onnx_shape(b, x).ndim != rank)
+        if (!x)
+            return cafi_onnx_fail(n, err, CAFACE_EFORMAT, "input %zu is left out", i);
+        if (x->kind != CAFI_SLOT_DATA) {
+            if ((st = as_data(b, n, x->constant, first, a, &part, err)))
+                return st;
+        } else if (x->batch != first->batch || a == x->batch || cafi_onnx_shape(b, x).ndim != rank)
             return cafi_onnx_fail(n, err, CAFACE_EUNSUPPORTED,
                                   "its inputs hold the batch "
                                   "differently, or it joins along it");
-        node.inputs[node.input_count++] = x->node;
+        node.inputs[node.input_count++] = part;
         if (node.input_count < CAFI_MAX_INPUTS && i + 1 < n->input_count)
             continue;
-        node.axis = cafi_onnx_axis(x, a);
+        node.axis = cafi_onnx_axis(first, a);
         if ((st = cafi_onnx_add(b, n, &node, &out, err)))
             return st;
         node = (cafi_node){.op = CAFI_OP_CONCAT, .input_count = 1, .inputs = {out}};

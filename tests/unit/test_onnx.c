@@ -86,9 +86,9 @@ static void compare(const char *name, bool fast)
 static void torch_exports_agree(void **state)
 {
     static const char *const names[] = {
-        "face_9",     "face_13", "face_norm_16", "mobile_10",  "mobile_14",
-        "mobile_17",  "wide_13", "pyramid_11",   "pyramid_12", "pyramid_17",
-        "anchors_11", "odd_11",  "odd_13",
+        "face_9",  "face_13",    "face_norm_16", "mobile_10",    "mobile_14",    "mobile_17",
+        "wide_13", "pyramid_11", "pyramid_12",   "pyramid_17",   "anchors_11",   "odd_11",
+        "odd_13",  "vit_11",     "vit_17",       "vit_token_14", "vit_token_17",
     };
 
     (void)state;

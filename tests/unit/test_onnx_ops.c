@@ -334,13 +334,113 @@ static void windows(void **state)
     expect(&m, 13, 1, 4, (float[]){0, 0.75f, 2.25f, 6}, "average pool with padding");
 }
 
+/* One slope a channel in every way in which it is written, over planes and over
+ * single pixels. */
+static void prelu_slopes(void **state)
+{
+    static const struct {
+        int ndim;
+        int64_t dim[4];
+    } shapes[] = {{1, {2}}, {3, {2, 1, 1}}, {4, {1, 2, 1, 1}}};
+    const float slope[] = {0.5f, -2};
+
+    (void)state;
+    for (int64_t side = 1; side <= 2; side++) /* 2: as many columns as channels */
+        for (size_t i = 0; i < 3; i++) {
+            onnx_writer m = begin(-1, 2, 1, side);
+            float want[8];
+            float ten = -10;
+
+            for (int64_t k = 0; k < 4 * side; k++)
+                want[k] = ((float)k - 10) * slope[k / side % 2];
+            onnx_floats(&m, "ten", 0, NULL, &ten);
+            onnx_floats(&m, "s", shapes[i].ndim, shapes[i].dim, slope);
+            onnx_node(&m, "Add", "x,ten", "a");
+            onnx_node(&m, "PRelu", "a,s", "y");
+            expect(&m, 9, 2, (size_t)(4 * side), want, "slopes");
+        }
+}
+
+/* The batch is open, and a Reshape says 1 all the same. */
+static void batch_of_the_trace(void **state)
+{
+    const int64_t shapes[][2] = {{1, 6}, {1, -1}, {-1, 6}};
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        onnx_writer m = begin(-1, 3, 1, 2);
+        float want[18];
+
+        for (size_t k = 0; k < 18; k++)
+            want[k] = (float)k;
+        onnx_ints(&m, "shape", 2, shapes[i]);
+        onnx_node(&m, "Reshape", "x,shape", "y");
+        expect(&m, 13, 3, 18, want, "reshape");
+    }
+}
+
+/* Gelu in both forms, against the definition in double. */
+static void gelu(void **state)
+{
+    float want[2][6];
+
+    (void)state;
+    for (size_t k = 0; k < 6; k++) {
+        double x = (double)k - 2;
+
+        want[0][k] = (float)(x / 2 * (1 + erf(x / sqrt(2))));
+        want[1][k] = (float)(x / 2 * (1 + tanh(sqrt(2 / acos(-1)) * (x + 0.044715 * x * x * x))));
+    }
+    for (int i = 0; i < 2; i++) {
+        onnx_writer m = begin(1, 1, 2, 3);
+        float two = 2;
+
+        onnx_floats(&m, "two", 0, NULL, &two);
+        onnx_node(&m, "Sub", "x,two", "a");
+        onnx_begin(&m, "Gelu", "a", "y");
+        if (i)
+            onnx_attr_text(&m, "approximate", "tanh");
+        onnx_end(&m);
+        expect(&m, 20, 1, 6, want[i], "gelu");
+    }
+}
+
+/* Over the last two axes of [1][1][2][3], against mean and deviation in double. */
+static void layer_norm(void **state)
+{
+    onnx_writer m = begin(1, 1, 2, 3);
+    const float scale[] = {1, 2, 3, 4, 5, 6};
+    const float bias[] = {0, 1, 0, -1, 0, 2};
+    float want[6];
+
+    (void)state;
+    for (size_t k = 0; k < 6; k++) /* 0 to 5: mean 2.5, variance 35/12 */
+        want[k] = (float)(((double)k - 2.5) / sqrt(35.0 / 12 + 1e-3) * (double)scale[k] +
+                          (double)bias[k]);
+    onnx_floats(&m, "s", 2, (int64_t[]){2, 3}, scale);
+    onnx_floats(&m, "b", 2, (int64_t[]){2, 3}, bias);
+    onnx_begin(&m, "LayerNormalization", "x,s,b", "y");
+    onnx_attr_int(&m, "axis", 2);
+    onnx_attr_float(&m, "epsilon", 1e-3f);
+    onnx_end(&m);
+    expect(&m, 23, 1, 6, want, "layer norm");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(typed_initializers), cmocka_unit_test(fixed_batches_open),
-        cmocka_unit_test(shape_arithmetic),   cmocka_unit_test(slices_and_gathers),
-        cmocka_unit_test(pads_and_resizes),   cmocka_unit_test(softmax_changes_with_the_opset),
-        cmocka_unit_test(arithmetic),         cmocka_unit_test(windows),
+        cmocka_unit_test(prelu_slopes),
+        cmocka_unit_test(batch_of_the_trace),
+        cmocka_unit_test(gelu),
+        cmocka_unit_test(layer_norm),
+        cmocka_unit_test(typed_initializers),
+        cmocka_unit_test(fixed_batches_open),
+        cmocka_unit_test(shape_arithmetic),
+        cmocka_unit_test(slices_and_gathers),
+        cmocka_unit_test(pads_and_resizes),
+        cmocka_unit_test(softmax_changes_with_the_opset),
+        cmocka_unit_test(arithmetic),
+        cmocka_unit_test(windows),
     };
     return cmocka_run_group_tests_name("onnx_ops", tests, NULL, NULL);
 }
