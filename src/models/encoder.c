@@ -225,11 +225,11 @@ static caface_status mark_outputs(cafi_network *network, cafi_encoder *e, caface
         const cafi_node *tap = cafi_graph_node(g, network->taps[t]);
         size_t style = 0;
 
-        e->tap_sizes[t] = (size_t)tap->shape.dim[1];
+        e->tap_sizes[t] = cafi_network_tap_channels(network, t);
         e->style_size += e->tap_sizes[t];
         st = cafi_strdup(&e->taps[t], tap->name, err);
         if (!st)
-            st = cafi_graph_unary(g, NULL, CAFI_OP_STYLE, network->taps[t], 0, 0, &style, err);
+            st = cafi_network_add_style(network, t, &style, err);
         if (!st)
             st = cafi_graph_output(g, style, err);
     }

@@ -158,9 +158,7 @@ static caface_status check_network(const cafi_network *net, caface_error *err)
     if (!f || f->shape.ndim != 2)
         return cafi_fail(err, CAFACE_EMODEL, CAFI_GRAPH_KEY ": bad feature");
     for (size_t i = 0; i < net->tap_count; i++) {
-        const cafi_node *t = cafi_graph_node(net->graph, net->taps[i]);
-
-        if (!t || t->shape.ndim != 4)
+        if (net->taps[i] >= cafi_graph_count(net->graph) || !cafi_network_tap_channels(net, i))
             return cafi_fail(err, CAFACE_EMODEL, CAFI_GRAPH_KEY ": bad taps");
     }
     return CAFACE_OK;

@@ -11,31 +11,44 @@ void cafi_network_clear(cafi_network *network)
     *network = (cafi_network){0};
 }
 
-/* A map of channels is one as it is; tokens [B][N][C] become one of C channels
- * of N x 1, under their name. */
-static caface_status as_map(cafi_graph *graph, const char *name, size_t *node, caface_error *err)
+/* Maps [B][C][H][W] and tokens [B][N][C] have styles. */
+static bool has_style(const cafi_shape *shape)
 {
-    const cafi_node *n = cafi_graph_node(graph, *node);
-    cafi_node turn = {.op = CAFI_OP_TRANSPOSE, .name = name, .input_count = 1, .perm = {0, 2, 1}};
-    cafi_node tall = {.op = CAFI_OP_RESHAPE, .name = name, .input_count = 1};
+    return shape->ndim == 4 ||
+           (shape->ndim == 3 && shape->dim[0] == CAFI_BATCH && shape->dim[1] > 1);
+}
+
+size_t cafi_network_tap_channels(const cafi_network *network, size_t tap)
+{
+    const cafi_node *n = cafi_graph_node(network->graph, network->taps[tap]);
+
+    return n && has_style(&n->shape) ? (size_t)n->shape.dim[n->shape.ndim == 4 ? 1 : 2] : 0;
+}
+
+caface_status cafi_network_add_style(cafi_network *network, size_t tap, size_t *out,
+                                     caface_error *err)
+{
+    cafi_graph *g = network->graph;
+    size_t map = network->taps[tap];
+    cafi_shape shape = cafi_graph_node(g, map)->shape;
+    cafi_node turn = {.op = CAFI_OP_TRANSPOSE, .input_count = 1, .perm = {0, 2, 1}};
+    cafi_node tall = {.op = CAFI_OP_RESHAPE, .input_count = 1};
     caface_status st = CAFACE_OK;
 
-    if (n->shape.ndim == 4)
-        return CAFACE_OK;
-    if (n->shape.ndim != 3 || n->shape.dim[0] != CAFI_BATCH || n->shape.dim[1] < 2)
-        return cafi_fail(err, CAFACE_EINVAL, "tap %s: not a map of channels, nor tokens", name);
-    tall.shape = (cafi_shape){4, {CAFI_BATCH, n->shape.dim[2], n->shape.dim[1], 1}};
-    turn.inputs[0] = *node;
-    if ((st = cafi_graph_add(graph, &turn, &tall.inputs[0], err)))
-        return st;
-    return cafi_graph_add(graph, &tall, node, err);
+    if (shape.ndim == 3) {
+        tall.shape = (cafi_shape){4, {CAFI_BATCH, shape.dim[2], shape.dim[1], 1}};
+        turn.inputs[0] = map;
+        if ((st = cafi_graph_add(g, &turn, &tall.inputs[0], err)) ||
+            (st = cafi_graph_add(g, &tall, &map, err)))
+            return st;
+    }
+    return cafi_graph_unary(g, NULL, CAFI_OP_STYLE, map, 0, 0, out, err);
 }
 
 caface_status cafi_network_set_taps(cafi_network *network, const char *const *names, size_t count,
                                     caface_error *err)
 {
     size_t taps[CAFI_MAX_TAPS] = {0};
-    caface_status st = CAFACE_OK;
 
     if (count > CAFI_MAX_TAPS)
         return cafi_fail(err, CAFACE_EINVAL, "%zu taps, at most %d", count, CAFI_MAX_TAPS);
@@ -45,8 +58,9 @@ caface_status cafi_network_set_taps(cafi_network *network, const char *const *na
             return cafi_fail(err, CAFACE_EINVAL,
                              "tap %s: the network has no such node (caface info lists candidates)",
                              names[i]);
-        if ((st = as_map(network->graph, names[i], &taps[i], err)))
-            return st;
+        if (!has_style(&cafi_graph_node(network->graph, taps[i])->shape))
+            return cafi_fail(err, CAFACE_EINVAL, "tap %s: not a map of channels, nor tokens",
+                             names[i]);
     }
     memcpy(network->taps, taps, sizeof taps);
     network->tap_count = count;

@@ -21,7 +21,7 @@ typedef struct cafi_network {
     char family[32];            /* "ir_101", "iresnet50", "mobilefacenet", "onnx" */
     cafi_graph *graph;          /* owned; one INPUT [B][3][H][W], no outputs marked yet */
     size_t feature;             /* the node of the embedding, [B][C] */
-    size_t taps[CAFI_MAX_TAPS]; /* nodes [B][Ci][Hi][Wi] whose statistics are the style */
+    size_t taps[CAFI_MAX_TAPS]; /* nodes [B][C][H][W] or [B][N][C] whose statistics are the style */
     size_t tap_count;           /* 0: no default known, styles are empty */
     cafi_input_convention input;
     char input_from[64]; /* where the convention is from, in words */
@@ -48,8 +48,16 @@ caface_status cafi_network_open_memory(cafi_network *out, const void *bytes, siz
 void cafi_network_clear(cafi_network *network);
 
 /* Takes taps by node name in place of the family's. EINVAL: no such node, not
- * four-dimensional, more than CAFI_MAX_TAPS. */
+ * a map nor tokens, more than CAFI_MAX_TAPS. */
 caface_status cafi_network_set_taps(cafi_network *network, const char *const *names, size_t count,
                                     caface_error *err);
+
+/* Channels of the style of a tap: of a map [B][C][H][W] or of tokens [B][N][C];
+ * 0: the node has no style. */
+size_t cafi_network_tap_channels(const cafi_network *network, size_t tap);
+/* Adds the nodes that compute the style [B][C][2] of a tap: mean and unbiased
+ * deviation over the plane, or over the tokens. */
+caface_status cafi_network_add_style(cafi_network *network, size_t tap, size_t *out,
+                                     caface_error *err);
 
 #endif

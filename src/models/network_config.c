@@ -156,7 +156,7 @@ caface_status cafi_network_describe(cafi_value *out, const cafi_network *network
     int64_t style = 0;
 
     for (size_t i = 0; i < network->tap_count; i++)
-        style += cafi_graph_node(network->graph, network->taps[i])->shape.dim[1];
+        style += (int64_t)cafi_network_tap_channels(network, i);
     cafi_json_begin_object(&json, NULL);
     cafi_json_string(&json, "family", network->family);
     cafi_json_string(&json, "hash", network->hash);

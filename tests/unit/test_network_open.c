@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "files/bundle.h"
+#include "graph/reference.h"
 #include "models/side_file.h"
 #include "models/state_dict.h"
 
@@ -367,6 +368,49 @@ static void test_scaled_in_the_graph(void **state)
     EXPECT_INPUT(half, 1 / half, add_mul, 0.02f, 1.3f);
 }
 
+/* Styles of a transformer's tokens [B][16][8], against mean and unbiased
+ * deviation in double. */
+static void test_styles_of_tokens(void **state)
+{
+    const char *const taps[] = {"/layers/layers.0/Add_1"};
+    const char *const bad[] = {"out0"};
+    enum { ROWS = 2, TOKENS = 16, C = 8 };
+    static float x[ROWS * 3 * 16 * 16];
+    const float *in[] = {x};
+    float tokens[ROWS][TOKENS][C];
+    float style[ROWS][C][2];
+    float *out[] = {&tokens[0][0][0], &style[0][0][0]};
+    caface_error err = {0};
+    cafi_network net = {0};
+    test_rng rng = {11};
+    size_t node = 0;
+
+    (void)state;
+    for (size_t i = 0; i < N(x); i++)
+        x[i] = (float)(test_next(&rng) % 200) / 100 - 1;
+    EXPECT_OK(cafi_network_open(&net, test_fixture("onnx/vit_17.onnx"), &err), err);
+    EXPECT_FAIL(cafi_network_set_taps(&net, bad, 1, &err), CAFACE_EINVAL, err, "tap out0");
+    EXPECT_OK(cafi_network_set_taps(&net, taps, 1, &err), err);
+    assert_int_equal(cafi_network_tap_channels(&net, 0), C);
+    EXPECT_OK(cafi_graph_output(net.graph, net.taps[0], &err), err);
+    EXPECT_OK(cafi_network_add_style(&net, 0, &node, &err), err);
+    EXPECT_OK(cafi_graph_output(net.graph, node, &err), err);
+    EXPECT_OK(cafi_reference_run(net.graph, ROWS, in, out, &err), err);
+    for (size_t r = 0; r < ROWS; r++)
+        for (size_t c = 0; c < C; c++) {
+            double mean = 0;
+            double square = 0;
+
+            for (size_t t = 0; t < TOKENS; t++)
+                mean += (double)tokens[r][t][c] / TOKENS;
+            for (size_t t = 0; t < TOKENS; t++)
+                square += pow((double)tokens[r][t][c] - mean, 2) / (TOKENS - 1);
+            assert_float_equal(style[r][c][0], mean, 1e-5);
+            assert_float_equal(style[r][c][1], sqrt(square), 1e-5);
+        }
+    cafi_network_clear(&net);
+}
+
 static int tear_down(void **state)
 {
     (void)state;
@@ -384,6 +428,7 @@ int main(void)
         cmocka_unit_test(test_magface),
         cmocka_unit_test(test_side_file),
         cmocka_unit_test(test_scaled_in_the_graph),
+        cmocka_unit_test(test_styles_of_tokens),
     };
 
     return cmocka_run_group_tests(tests, NULL, tear_down);
