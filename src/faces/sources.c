@@ -23,6 +23,8 @@ struct cafi_sources {
     size_t label_count, label_capacity;
     cafi_names names; /* of the labels */
     bool labelled;
+    cafi_passed_kind passed[CAFI_SOURCES_MAX_KINDS];
+    size_t passed_count;
 };
 
 caface_status cafi_sources_new(cafi_sources **out, caface_error *err)
@@ -62,6 +64,32 @@ cafi_source cafi_sources_at(const cafi_sources *s, size_t index)
 bool cafi_sources_labelled(const cafi_sources *s)
 {
     return s->labelled;
+}
+
+size_t cafi_sources_passed(const cafi_sources *s, const cafi_passed_kind **out)
+{
+    *out = s->passed;
+    return s->passed_count;
+}
+
+/* Counts a file that is no picture under its suffix. */
+static void pass_over(cafi_sources *s, const char *path)
+{
+    const char *name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
+    const char *dot = strrchr(name, '.');
+    cafi_passed_kind kind = {"", 1};
+    size_t i = 0;
+
+    if (dot && strlen(dot) < sizeof kind.suffix && cafi_is_utf8(dot, strlen(dot)))
+        memcpy(kind.suffix, dot, strlen(dot) + 1);
+    while (i < s->passed_count && strcmp(s->passed[i].suffix, kind.suffix) != 0)
+        i++;
+    if (i == CAFI_SOURCES_MAX_KINDS) /* the last one takes the rest */
+        i--;
+    if (i < s->passed_count)
+        s->passed[i].count++;
+    else
+        s->passed[s->passed_count++] = kind;
 }
 
 /* The number of a label, which is new or was seen before. */
@@ -148,9 +176,8 @@ static caface_status walk_entry(walk *w, size_t folder, caface_error *err)
     char label[CAFI_SOURCES_MAX_PATH];
     size_t n = folder > w->root ? folder - w->root - 1 : 0; /* without the slash */
 
-    if (stat(w->path.data, &info))
-        return cafi_fail(err, CAFACE_EIO, "%s: %s", w->path.data, strerror(errno));
-    if (S_ISDIR(info.st_mode)) {
+    /* A link that leads nowhere is told by whoever reads the picture, as one that failed. */
+    if (stat(w->path.data, &info) == 0 && S_ISDIR(info.st_mode)) {
         for (int i = 0; i < w->depth; i++)
             if (w->above[i].device == info.st_dev && w->above[i].inode == info.st_ino)
                 return CAFACE_OK; /* a link back up */
@@ -162,8 +189,10 @@ static caface_status walk_entry(walk *w, size_t folder, caface_error *err)
         cafi_buf_text(&w->path, "/");
         return walk_folder(w, err);
     }
-    if (!cafi_image_is_name(w->path.data))
+    if (!cafi_image_is_picture(w->path.data)) {
+        pass_over(w->sources, w->path.data);
         return CAFACE_OK;
+    }
     memcpy(label, w->path.data + w->root, n);
     label[n] = '\0';
     return add_picture(w->sources, w->path.data, n ? label : w->root_name, err);
@@ -218,8 +247,7 @@ static caface_status add_folder(cafi_sources *s, const char *path, const struct 
     st = walk_folder(&w, err);
     cafi_buf_free(&w.path);
     if (!st && s->count == before)
-        return cafi_fail(err, CAFACE_EFORMAT, "%s: no pictures (.jpg, .jpeg, .png) in this folder",
-                         path);
+        return cafi_fail(err, CAFACE_EFORMAT, "%s: no pictures in this folder", path);
     return st;
 }
 

@@ -1,8 +1,9 @@
 /* The pictures a command was given: folders, lists and single files, in an
  * order that depends on names alone.
  *
- * A folder is walked depth first, its entries sorted by byte value; what does
- * not end in .jpg, .jpeg or .png, and what begins with a dot, is passed over. A
+ * A folder is walked depth first, its entries sorted by byte value; what is no
+ * picture by its name (or, without a suffix, by its first bytes) is passed over
+ * and counted, what begins with a dot is passed over. A
  * picture's label is the name of its folder: the path below the folder that was
  * given ("0001" in DIR/0001/a.jpg), or that folder's own name for pictures
  * right inside. A LIST.txt has one path a line, relative to the list's folder,
@@ -36,6 +37,16 @@ void cafi_sources_free(cafi_sources *sources);
 #define CAFI_SOURCES_MAX_DEPTH 64
 #define CAFI_SOURCES_MAX_PATH 8192
 caface_status cafi_sources_add(cafi_sources *sources, const char *path, caface_error *err);
+
+/* Files of folders that were passed over, by suffix (".mp4"; "" for none or a
+ * long one), in order of appearance. Returns the number of suffixes; *out is
+ * borrowed. */
+#define CAFI_SOURCES_MAX_KINDS 32
+typedef struct cafi_passed_kind {
+    char suffix[16];
+    size_t count;
+} cafi_passed_kind;
+size_t cafi_sources_passed(const cafi_sources *sources, const cafi_passed_kind **out);
 
 size_t cafi_sources_count(const cafi_sources *sources);
 /* Borrowed; good until the next is added. */

@@ -70,7 +70,10 @@ static caface_status add(cafi_folder *f, const char *folder, const char *name, c
         cafi_buf_free(&path);
         return cafi_fail_memory(err, strlen(folder) + strlen(name));
     }
-    f->paths[f->count++] = path.data;
+    if (cafi_image_is_picture(path.data))
+        f->paths[f->count++] = path.data;
+    else
+        cafi_buf_free(&path);
     return CAFACE_OK;
 }
 
@@ -84,12 +87,11 @@ caface_status cafi_folder_open(cafi_folder *out, const char *path, caface_error 
     if (!dir)
         return cafi_fail(err, CAFACE_EIO, "%s: %s", path, strerror(errno));
     while (!st && (entry = readdir(dir)))
-        if (entry->d_name[0] != '.' && cafi_image_is_name(entry->d_name))
+        if (entry->d_name[0] != '.')
             st = add(out, path, entry->d_name, err);
     closedir(dir);
     if (!st && out->count == 0)
-        st = cafi_fail(err, CAFACE_EFORMAT, "%s: a folder without pictures (.jpg, .jpeg, .png)",
-                       path);
+        st = cafi_fail(err, CAFACE_EFORMAT, "%s: a folder without pictures", path);
     if (!st)
         qsort(out->paths, out->count, sizeof *out->paths, by_name);
     return st;

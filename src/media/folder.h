@@ -7,7 +7,7 @@
 
 #include "base/status.h"
 
-/* Paths of the pictures in a folder (names as cafi_image_is_name knows them,
+/* Paths of the pictures in a folder (names as cafi_image_is_picture knows them,
  * none that begins with a dot), in the order of their names; digits in a row
  * count as one number, so that 2.png comes before 10.png. */
 typedef struct cafi_folder {

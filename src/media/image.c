@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "media/still.h"
 
 void cafi_image_clear(cafi_image *image)
 {
@@ -23,7 +24,8 @@ cafi_view cafi_image_view(const cafi_image *image)
 
 bool cafi_image_is_name(const char *path)
 {
-    static const char *const ends[] = {".jpg", ".jpeg", ".png"};
+    static const char *const ends[] = {".jpg", ".jpeg", ".jpe",  ".jfif", ".png",  ".webp", ".bmp",
+                                       ".gif", ".tif",  ".tiff", ".avif", ".heic", ".heif"};
     size_t length = strlen(path);
 
     for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
@@ -161,7 +163,15 @@ size_t cafi_image_pixels(const void *bytes, size_t size)
     return 0;
 }
 
-caface_status cafi_image_decode(cafi_image *out, const void *bytes, size_t size, caface_error *err)
+const char *cafi_image_kind(const void *bytes, size_t size)
+{
+    return is_jpeg(bytes, size)  ? "JPEG"
+           : is_png(bytes, size) ? "PNG"
+                                 : cafi_still_kind(bytes, size);
+}
+
+static caface_status decode(cafi_image *out, const void *bytes, size_t size, bool allow_damaged,
+                            caface_error *err)
 {
     const unsigned char *b = bytes;
     cafi_image made = {0};
@@ -171,11 +181,14 @@ caface_status cafi_image_decode(cafi_image *out, const void *bytes, size_t size,
     if (size == 0)
         return cafi_fail(err, CAFACE_EFORMAT, "an empty file");
     if (is_jpeg(b, size))
-        st = cafi_jpeg_decode(&made, b, size, &orientation, err);
+        st = cafi_jpeg_decode(&made, b, size, allow_damaged, &orientation, err);
     else if (is_png(b, size))
-        st = cafi_png_decode(&made, b, size, &orientation, err);
+        st = cafi_png_decode(&made, b, size, allow_damaged, &orientation, err);
+    else if (cafi_still_kind(b, size))
+        st = cafi_still_decode(&made, b, size, &orientation, err);
     else
-        return cafi_fail(err, CAFACE_EFORMAT, "neither a JPEG nor a PNG picture");
+        return cafi_fail(err, CAFACE_EFORMAT,
+                         "no picture (JPEG, PNG, WebP, BMP, GIF, TIFF, AVIF and HEIC are known)");
     if (!st)
         st = cafi_image_orient(&made, orientation, err);
     if (st) {
@@ -185,6 +198,35 @@ caface_status cafi_image_decode(cafi_image *out, const void *bytes, size_t size,
     cafi_image_clear(out);
     *out = made;
     return CAFACE_OK;
+}
+
+caface_status cafi_image_decode(cafi_image *out, const void *bytes, size_t size, caface_error *err)
+{
+    return decode(out, bytes, size, false, err);
+}
+
+caface_status cafi_image_decode_damaged(cafi_image *out, const void *bytes, size_t size,
+                                        caface_error *err)
+{
+    return decode(out, bytes, size, true, err);
+}
+
+bool cafi_image_is_picture(const char *path)
+{
+    const char *name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
+    unsigned char head[32];
+    struct stat info;
+    ssize_t n = 0;
+    int fd = -1;
+
+    if (cafi_image_is_name(path))
+        return true;
+    if (strchr(name, '.') || (fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)) < 0)
+        return false;
+    if (fstat(fd, &info) == 0 && S_ISREG(info.st_mode))
+        n = read(fd, head, sizeof head);
+    close(fd);
+    return n > 0 && cafi_image_kind(head, (size_t)n) != NULL;
 }
 
 /* Read rather than mapped: a picture that another process cuts short while it

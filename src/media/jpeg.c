@@ -9,6 +9,7 @@
 #include <jerror.h>
 
 #include "media/image.h"
+#include "media/still.h"
 
 /* libjpeg's own memory: coefficients of a progressive picture of four colours, of our largest size.
  */
@@ -23,6 +24,10 @@ typedef struct decoder {
     caface_status status;
     cafi_image *out;
     int *orientation;
+    bool allow_damaged;
+    bool started;   /* rows may be in out */
+    bool early_end; /* the file ended before its end marker */
+    bool narrow;    /* 12 bits a sample: more than this library takes */
 } decoder;
 
 /* The decoder that a handler's libjpeg object belongs to. */
@@ -37,6 +42,9 @@ static void on_error(j_common_ptr info)
     char text[JMSG_LENGTH_MAX];
 
     info->err->format_message(info, text);
+    d->narrow = info->err->msg_code == JERR_BAD_PRECISION;
+    if (d->allow_damaged && d->started)
+        longjmp(d->stop, 1);
     d->status = cafi_fail(d->err, CAFACE_EFORMAT, "damaged JPEG: %s", text);
     longjmp(d->stop, 1);
 }
@@ -50,8 +58,29 @@ static bool is_harmless(int code)
 
 static void on_message(j_common_ptr info, int level)
 {
-    if (level < 0 && !is_harmless(info->err->msg_code))
+    decoder *d = owner(info);
+
+    if (level >= 0 || is_harmless(info->err->msg_code))
+        return;
+    if (info->err->msg_code == JWRN_JPEG_EOF)
+        d->early_end = true; /* harmless where every pixel was there: see is_whole */
+    else if (!d->allow_damaged)
         on_error(info);
+}
+
+/* After an early end: did every component have its scan, and in a progressive
+ * file every coefficient its last bit? What is missing inside a scan is a
+ * warning of its own. */
+static bool is_whole(const struct jpeg_decompress_struct *info)
+{
+    for (int c = 0; c < info->num_components; c++) {
+        if (!info->comp_info[c].quant_table)
+            return false; /* latched at a component's first scan */
+        for (int k = 0; info->coef_bits && k < DCTSIZE2; k++)
+            if (info->coef_bits[c][k] != 0)
+                return false;
+    }
+    return true;
 }
 
 /* A small progressive file may hold thousands of scans, each a pass over the
@@ -137,15 +166,23 @@ static void decode(decoder *d, const unsigned char *bytes, size_t size)
     d->status = cafi_image_reserve(d->out, info->image_width, info->image_height, 3, d->err);
     if (d->status)
         return;
+    d->started = true;
     jpeg_start_decompress(info);
     read_rows(d);
+    if (d->early_end && !d->allow_damaged && !is_whole(info)) {
+        d->status =
+            cafi_fail(d->err, CAFACE_EFORMAT,
+                      "damaged JPEG: the file of %zu bytes ends before its last scans", size);
+        return;
+    }
     jpeg_finish_decompress(info);
 }
 
 caface_status cafi_jpeg_decode(cafi_image *out, const unsigned char *bytes, size_t size,
-                               int *orientation, caface_error *err)
+                               bool allow_damaged, int *orientation, caface_error *err)
 {
-    decoder d = {.err = err, .out = out, .orientation = orientation};
+    decoder d = {
+        .err = err, .out = out, .orientation = orientation, .allow_damaged = allow_damaged};
 
     d.info.err = jpeg_std_error(&d.errors);
     d.errors.error_exit = on_error;
@@ -155,5 +192,5 @@ caface_status cafi_jpeg_decode(cafi_image *out, const unsigned char *bytes, size
     jpeg_destroy_decompress(&d.info);
     if (d.status)
         cafi_image_clear(out);
-    return d.status;
+    return d.narrow ? cafi_still_decode(out, bytes, size, orientation, err) : d.status;
 }

@@ -19,12 +19,21 @@ typedef struct decoder {
     cafi_image *out;
     png_bytep *rows;
     int *orientation;
+    bool allow_damaged;
+    bool short_file; /* a read went beyond the end */
+    bool whole;      /* every row was read */
+    size_t channels; /* of the rows, once there is memory for them */
 } decoder;
 
 static void on_error(png_structp png, png_const_charp text)
 {
     decoder *d = png_get_error_ptr(png);
 
+    /* A file without its last chunk lacks nothing that is seen. */
+    if (d->whole && d->short_file)
+        png_longjmp(png, 1);
+    if (d->allow_damaged && d->channels)
+        png_longjmp(png, 1);
     if (!d->status)
         d->status = cafi_fail(d->err, CAFACE_EFORMAT, "damaged PNG: %s", text);
     png_longjmp(png, 1);
@@ -42,7 +51,11 @@ static void on_read(png_structp png, png_bytep to, size_t n)
 {
     decoder *d = png_get_io_ptr(png);
 
-    if (n > d->size - d->at)
+    d->short_file = n > d->size - d->at;
+    if (d->short_file && d->allow_damaged && d->at < d->size) {
+        memset(to, 0, n); /* what is there counts; the next read ends it */
+        n = d->size - d->at;
+    } else if (d->short_file)
         png_error(png, "the file is cut short");
     memcpy(to, d->bytes + d->at, n);
     d->at += n;
@@ -119,16 +132,21 @@ static void decode(decoder *d)
     d->rows = p;
     for (size_t y = 0; y < height; y++)
         d->rows[y] = d->out->rgb + y * width * channels;
+    d->channels = channels;
     png_read_image(d->png, d->rows);
+    d->whole = true;
     png_read_end(d->png, NULL);
-    if (channels == 4)
-        composite(d->out);
 }
 
 caface_status cafi_png_decode(cafi_image *out, const unsigned char *bytes, size_t size,
-                              int *orientation, caface_error *err)
+                              bool allow_damaged, int *orientation, caface_error *err)
 {
-    decoder d = {.bytes = bytes, .size = size, .err = err, .out = out, .orientation = orientation};
+    decoder d = {.bytes = bytes,
+                 .size = size,
+                 .err = err,
+                 .out = out,
+                 .orientation = orientation,
+                 .allow_damaged = allow_damaged};
 
     d.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &d, on_error, on_warning);
     d.info = d.png ? png_create_info_struct(d.png) : NULL;
@@ -138,6 +156,8 @@ caface_status cafi_png_decode(cafi_image *out, const unsigned char *bytes, size_
     }
     if (setjmp(png_jmpbuf(d.png)) == 0)
         decode(&d);
+    if (!d.status && d.channels == 4)
+        composite(d.out);
     png_destroy_read_struct(&d.png, &d.info, NULL);
     free(d.rows);
     if (d.status)

@@ -151,16 +151,31 @@ static void cut_files_are_refused(void **state)
     for (int k = 0; k < 3; k++) {
         size_t size = 0;
         unsigned char *bytes = test_read(paths[k], &size);
+        cafi_image whole = {0};
 
-        for (size_t n = 0; n + 2 < size; n++) {
+        EXPECT_OK(cafi_image_decode(&whole, bytes, size, &(caface_error){0}), (caface_error){0});
+        for (size_t n = 0; n < size; n++) {
             unsigned char *cut = malloc(n ? n : 1);
             cafi_image image = {0};
             caface_error err = {CAFACE_OK, ""};
 
             memcpy(cut, bytes, n);
-            assert_int_not_equal(cafi_image_decode(&image, cut, n, &err), CAFACE_OK);
-            assert_int_equal(err.status, CAFACE_EFORMAT);
-            assert_null(image.rgb);
+            if (cafi_image_decode(&image, cut, n, &err)) {
+                assert_int_equal(err.status, CAFACE_EFORMAT);
+                assert_null(image.rgb);
+                assert_true(n + 2 < size); /* without its last byte or two it is whole */
+            } else {
+                assert_memory_equal(image.rgb, whole.rgb, whole.width * whole.height * 3);
+                assert_true(n + 40 > size); /* behind the last pixel: end markers, checksums */
+            }
+            cafi_image_clear(&image);
+            if (n + 40 > size) { /* who asks for it gets what is there */
+                EXPECT_OK(cafi_image_decode_damaged(&image, cut, n, &err), err);
+                assert_int_equal(image.width, whole.width);
+                if (k == 0) /* the first pixel of a PNG that is not turned comes first */
+                    assert_memory_equal(image.rgb, whole.rgb, 3);
+                cafi_image_clear(&image);
+            }
             free(cut);
         }
         for (size_t i = 0; i < size; i++) { /* damage: any answer, no crash */
@@ -171,9 +186,97 @@ static void cut_files_are_refused(void **state)
             bytes[i] ^= 0x5a;
             cafi_image_clear(&image);
         }
+        cafi_image_clear(&whole);
         free(bytes);
     }
     free(p);
+}
+
+/* A phone's trailer behind the last pixel, in place of the end marker. */
+static void trailers_are_passed_over(void **state)
+{
+    static const char trailer[] = "\0\0SEFHtrailer of a phone\0SEFT";
+    uint8_t *p = picture_draw(W, H, 3, 4);
+    const char *path = test_temp("t.jpg");
+    unsigned char *bytes = NULL;
+    cafi_image whole = {0};
+    cafi_image image = {0};
+    caface_error err = {0};
+    size_t size = 0;
+
+    (void)state;
+    assert_int_equal(picture_save_jpeg(path, p, W, H, 3, (picture_jpeg){90, 0, 0}), 0);
+    bytes = test_read(path, &size);
+    EXPECT_OK(cafi_image_decode(&whole, bytes, size, &err), err);
+    bytes = realloc(bytes, size + sizeof trailer);
+    assert_non_null(bytes);
+    memcpy(bytes + size - 2, trailer, sizeof trailer);
+    EXPECT_OK(cafi_image_decode(&image, bytes, size - 2 + sizeof trailer, &err), err);
+    assert_memory_equal(image.rgb, whole.rgb, whole.width * whole.height * 3);
+    cafi_image_clear(&image);
+    cafi_image_clear(&whole);
+    free(bytes);
+    free(p);
+}
+
+#ifdef CAFACE_HAVE_VIDEO
+/* What FFmpeg decodes for us, against the formula the files were made with. */
+static void other_kinds_decode(void **state)
+{
+    static const struct {
+        const char *name, *kind;
+        int alpha;
+    } files[] = {{"a.webp", "WebP", 255}, {"a.bmp", "BMP", 255},    {"a.gif", "GIF", 255},
+                 {"a.tiff", "TIFF", 255}, {"lzw.tif", "TIFF", 255}, {"alpha.webp", "WebP", 128}};
+
+    (void)state;
+    for (size_t k = 0; k < sizeof files / sizeof *files; k++) {
+        cafi_image image = {0};
+        caface_error err = {0};
+        size_t size = 0;
+        unsigned char *bytes = test_read(test_fixture("media/%s", files[k].name), &size);
+
+        assert_string_equal(cafi_image_kind(bytes, size), files[k].kind);
+        EXPECT_OK(cafi_image_decode(&image, bytes, size, &err), err);
+        assert_true(image.width == 7 && image.height == 5);
+        for (int y = 0; y < 5; y++)
+            for (int x = 0; x < 7; x++) {
+                const int want[3] = {36 * x, 50 * y, (x + y) % 2 * 200};
+
+                for (int c = 0; c < 3; c++)
+                    assert_int_equal(image.rgb[(y * 7 + x) * 3 + c],
+                                     (want[c] * files[k].alpha + 127) / 255);
+            }
+        cafi_image_clear(&image);
+        for (size_t n = 0; n < size; n++) { /* cuts: refused, or the picture still */
+            unsigned char *cut = malloc(n ? n : 1);
+
+            memcpy(cut, bytes, n);
+            if (cafi_image_decode(&image, cut, n, &err))
+                assert_null(image.rgb);
+            cafi_image_clear(&image);
+            free(cut);
+        }
+        free(bytes);
+    }
+}
+#endif
+
+/* Names with a suffix decide; a name without one leaves it to the first bytes. */
+static void pictures_are_known_by_name_or_bytes(void **state)
+{
+    (void)state;
+    assert_true(cafi_image_is_name("a/B.JFIF"));
+    assert_true(cafi_image_is_name("x.heic"));
+    assert_false(cafi_image_is_name("clip.mp4"));
+    test_write(test_temp("bare"), "\xff\xd8\xff\xe0", 4);
+    test_write(test_temp("text"), "hello there", 11);
+    test_write(test_temp("note.md"), "\xff\xd8\xff\xe0", 4);
+    assert_true(cafi_image_is_picture(test_temp("bare")));
+    assert_false(cafi_image_is_picture(test_temp("text")));
+    assert_false(cafi_image_is_picture(test_temp("note.md")));
+    assert_false(cafi_image_is_picture(test_temp("gone")));
+    assert_true(cafi_image_is_picture(test_temp("gone.png"))); /* told when it is read */
 }
 
 static void unfit_files_are_named(void **state)
@@ -188,7 +291,7 @@ static void unfit_files_are_named(void **state)
     (void)state;
     test_write(test_temp("text.jpg"), "this is no picture", 18);
     EXPECT_FAIL(cafi_image_read(&image, test_temp("text.jpg"), &err), CAFACE_EFORMAT, err,
-                "text.jpg", "neither");
+                "text.jpg", "no picture");
     test_write(test_temp("empty.png"), "", 0);
     EXPECT_FAIL(cafi_image_read(&image, test_temp("empty.png"), &err), CAFACE_EFORMAT, err,
                 "empty.png", "empty");
@@ -281,10 +384,19 @@ static void a_head_tells_the_size(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(png_keeps_every_pixel), cmocka_unit_test(jpeg_kinds_decode),
-        cmocka_unit_test(exif_turns_pictures),   cmocka_unit_test(exif_blocks_are_not_trusted),
-        cmocka_unit_test(cut_files_are_refused), cmocka_unit_test(unfit_files_are_named),
-        cmocka_unit_test(a_head_tells_the_size), cmocka_unit_test(announced_sizes_cost_nothing),
+        cmocka_unit_test(trailers_are_passed_over),
+        cmocka_unit_test(pictures_are_known_by_name_or_bytes),
+#ifdef CAFACE_HAVE_VIDEO
+        cmocka_unit_test(other_kinds_decode),
+#endif
+        cmocka_unit_test(png_keeps_every_pixel),
+        cmocka_unit_test(jpeg_kinds_decode),
+        cmocka_unit_test(exif_turns_pictures),
+        cmocka_unit_test(exif_blocks_are_not_trusted),
+        cmocka_unit_test(cut_files_are_refused),
+        cmocka_unit_test(unfit_files_are_named),
+        cmocka_unit_test(a_head_tells_the_size),
+        cmocka_unit_test(announced_sizes_cost_nothing),
     };
     return cmocka_run_group_tests_name("image", tests, NULL, NULL);
 }

@@ -1,0 +1,247 @@
+#include <libavcodec/avcodec.h>
+#include <libavformat/avformat.h>
+#include <libavutil/display.h>
+#include <libswscale/swscale.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "media/still.h"
+
+/* FFmpeg's own buffer between the picture's bytes and its reader. */
+#define IO_BYTES 65536
+/* Packets looked at for the first frame. */
+#define MAX_PACKETS 64
+
+typedef struct source {
+    const unsigned char *bytes;
+    size_t size, at;
+} source;
+
+typedef struct decoder {
+    source from;
+    AVIOContext *io;
+    AVFormatContext *format;
+    AVCodecContext *codec;
+    AVPacket *packet;
+    AVFrame *frame;
+    const char *kind;
+    caface_error *err;
+} decoder;
+
+static int read_bytes(void *ctx, uint8_t *to, int n)
+{
+    source *s = ctx;
+    size_t left = s->size - s->at;
+    size_t take = (size_t)n < left ? (size_t)n : left;
+
+    if (!take)
+        return AVERROR_EOF;
+    memcpy(to, s->bytes + s->at, take);
+    s->at += take;
+    return (int)take;
+}
+
+static int64_t seek_bytes(void *ctx, int64_t offset, int whence)
+{
+    source *s = ctx;
+
+    if (whence == AVSEEK_SIZE)
+        return (int64_t)s->size;
+    if (whence == SEEK_CUR)
+        offset += (int64_t)s->at;
+    else if (whence == SEEK_END)
+        offset += (int64_t)s->size;
+    if (offset < 0 || offset > (int64_t)s->size)
+        return AVERROR(EINVAL);
+    s->at = (size_t)offset;
+    return offset;
+}
+
+static caface_status fail(decoder *d, int code)
+{
+    char text[AV_ERROR_MAX_STRING_SIZE] = "";
+
+    if (code == AVERROR(ENOMEM))
+        return cafi_fail_memory(d->err, d->from.size);
+    av_strerror(code, text, sizeof text);
+    if (code == AVERROR_DECODER_NOT_FOUND || code == AVERROR_PATCHWELCOME ||
+        code == AVERROR_DEMUXER_NOT_FOUND)
+        return cafi_fail(d->err, CAFACE_EUNSUPPORTED,
+                         "a %s picture, which this FFmpeg does not decode", d->kind);
+    return cafi_fail(d->err, CAFACE_EFORMAT, "damaged %s: %s", d->kind, text);
+}
+
+/* The demuxer by the kind: probing would take a text for a subtitle. */
+static const AVInputFormat *demuxer(const char *kind)
+{
+    static const char *const names[][2] = {
+        {"WebP", "webp_pipe"}, {"BMP", "bmp_pipe"}, {"GIF", "gif"},       {"TIFF", "tiff_pipe"},
+        {"AVIF", "mov"},       {"HEIC", "mov"},     {"JPEG", "jpeg_pipe"}};
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(names[i][0], kind) == 0)
+            return av_find_input_format(names[i][1]);
+    return NULL;
+}
+
+static caface_status open_container(decoder *d)
+{
+    const AVInputFormat *input = demuxer(d->kind);
+    unsigned char *buffer = av_malloc(IO_BYTES);
+    int code = 0;
+
+    if (buffer)
+        d->io = avio_alloc_context(buffer, IO_BYTES, 0, &d->from, read_bytes, NULL, seek_bytes);
+    if (!d->io) {
+        av_free(buffer);
+        return cafi_fail_memory(d->err, IO_BYTES);
+    }
+    if (!(d->format = avformat_alloc_context()))
+        return cafi_fail_memory(d->err, sizeof *d->format);
+    d->format->pb = d->io;
+    d->format->flags |= AVFMT_FLAG_CUSTOM_IO;
+    if (!input)
+        return fail(d, AVERROR_DEMUXER_NOT_FOUND);
+    /* the address is empty and the protocols none: a picture refers to nothing outside itself */
+    if ((code = avformat_open_input(&d->format, "", input, NULL)) < 0)
+        return fail(d, code);
+    return CAFACE_OK;
+}
+
+static caface_status open_codec(decoder *d, int *stream)
+{
+    const AVCodec *codec = NULL;
+    int code = 0;
+
+    *stream = -1;
+    for (unsigned i = 0; i < d->format->nb_streams && *stream < 0; i++)
+        if (d->format->streams[i]->codecpar->codec_type == AVMEDIA_TYPE_VIDEO)
+            *stream = (int)i;
+    if (*stream < 0)
+        return fail(d, AVERROR_PATCHWELCOME);
+    codec = avcodec_find_decoder(d->format->streams[*stream]->codecpar->codec_id);
+    if (!codec)
+        return fail(d, AVERROR_DECODER_NOT_FOUND);
+    d->codec = avcodec_alloc_context3(codec);
+    d->packet = av_packet_alloc();
+    d->frame = av_frame_alloc();
+    if (!d->codec || !d->packet || !d->frame)
+        return cafi_fail_memory(d->err, sizeof *d->frame);
+    if ((code = avcodec_parameters_to_context(d->codec, d->format->streams[*stream]->codecpar)) < 0)
+        return fail(d, code);
+    d->codec->max_pixels = (int64_t)CAFI_IMAGE_MAX_PIXELS;
+    d->codec->thread_count = 1;
+    d->codec->err_recognition = AV_EF_EXPLODE | AV_EF_CRCCHECK;
+    code = avcodec_open2(d->codec, codec, NULL);
+    return code < 0 ? fail(d, code) : CAFACE_OK;
+}
+
+/* The first frame of the stream, whole. */
+static caface_status first_frame(decoder *d, int stream)
+{
+    int code = 0;
+
+    for (int i = 0; i < MAX_PACKETS; i++) {
+        code = av_read_frame(d->format, d->packet);
+        if (code >= 0 && d->packet->stream_index != stream) {
+            av_packet_unref(d->packet);
+            continue;
+        }
+        if (code < 0 && code != AVERROR_EOF)
+            return fail(d, code);
+        code = avcodec_send_packet(d->codec, code < 0 ? NULL : d->packet);
+        av_packet_unref(d->packet);
+        if (code < 0 && code != AVERROR_EOF)
+            return fail(d, code);
+        code = avcodec_receive_frame(d->codec, d->frame);
+        if (code == 0)
+            break;
+        if (code != AVERROR(EAGAIN))
+            return fail(d, code == AVERROR_EOF ? AVERROR_INVALIDDATA : code);
+    }
+    if (code)
+        return fail(d, AVERROR_INVALIDDATA);
+    if (d->frame->decode_error_flags || d->frame->flags & AV_FRAME_FLAG_CORRUPT)
+        return fail(d, AVERROR_INVALIDDATA);
+    return cafi_image_check((size_t)d->frame->width, (size_t)d->frame->height, d->err);
+}
+
+/* Black shows through: c a / 255, rounded. */
+static void composite(const uint8_t *rgba, uint8_t *rgb, size_t width)
+{
+    for (size_t x = 0; x < width; x++)
+        for (size_t c = 0; c < 3; c++)
+            rgb[3 * x + c] = (uint8_t)((rgba[4 * x + c] * rgba[4 * x + 3] + 127) / 255);
+}
+
+/* To R G B A, then onto black. swscale may write a little beyond a row. */
+static caface_status convert(decoder *d, cafi_image *out)
+{
+    const AVFrame *f = d->frame;
+    size_t width = (size_t)f->width;
+    size_t height = (size_t)f->height;
+    struct SwsContext *sws = NULL;
+    uint8_t *rgba = NULL;
+    caface_status st = cafi_image_reserve(out, width, height, 3, d->err);
+
+    if (!st)
+        st = cafi_alloc(&rgba, width * height + 16, 4, d->err);
+    if (!st) {
+        uint8_t *to[4] = {rgba, NULL, NULL, NULL};
+        int stride[4] = {f->width * 4, 0, 0, 0};
+
+        sws = sws_getContext(f->width, f->height, f->format, f->width, f->height, AV_PIX_FMT_RGBA,
+                             SWS_BICUBIC | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT, NULL, NULL, NULL);
+        if (!sws || sws_scale(sws, (const uint8_t *const *)f->data, f->linesize, 0, f->height, to,
+                              stride) != f->height)
+            st = cafi_fail(d->err, CAFACE_EUNSUPPORTED, "a %s picture of an unusual pixel format",
+                           d->kind);
+    }
+    for (size_t y = 0; !st && y < height; y++)
+        composite(rgba + 4 * y * width, out->rgb + 3 * y * width, width);
+    sws_freeContext(sws);
+    free(rgba);
+    return st;
+}
+
+/* EXIF's number of a turn in steps of 90 degrees. */
+static int turn_of(const decoder *d, int stream)
+{
+    static const int numbers[4] = {1, 6, 3, 8}; /* clockwise by 0, 90, 180, 270 */
+    const AVFrameSideData *side = av_frame_get_side_data(d->frame, AV_FRAME_DATA_DISPLAYMATRIX);
+    double degrees = 0;
+
+    (void)stream;
+    if (!side || side->size < 9 * sizeof(int32_t))
+        return 1;
+    degrees = av_display_rotation_get((const int32_t *)(const void *)side->data);
+    if (!(degrees >= -360 && degrees <= 360))
+        return 1;
+    return numbers[((int)(-degrees / 90 + (degrees > 0 ? -0.5 : 0.5)) % 4 + 4) % 4];
+}
+
+caface_status cafi_still_decode(cafi_image *out, const unsigned char *bytes, size_t size,
+                                int *orientation, caface_error *err)
+{
+    decoder d = {.from = {bytes, size, 0}, .err = err, .kind = cafi_still_kind(bytes, size)};
+    int stream = -1;
+    caface_status st = CAFACE_OK;
+
+    if (!d.kind)
+        d.kind = "JPEG"; /* of 12 bits */
+    av_log_set_level(AV_LOG_QUIET);
+    if (!(st = open_container(&d)) && !(st = open_codec(&d, &stream)) &&
+        !(st = first_frame(&d, stream)) && !(st = convert(&d, out)))
+        *orientation = turn_of(&d, stream);
+    av_frame_free(&d.frame);
+    av_packet_free(&d.packet);
+    avcodec_free_context(&d.codec);
+    avformat_close_input(&d.format);
+    if (d.io)
+        av_freep(&d.io->buffer);
+    avio_context_free(&d.io);
+    if (st)
+        cafi_image_clear(out);
+    return st;
+}
