@@ -6,7 +6,7 @@
 
 #include "base/mem.h"
 #include "files/lines.h"
-#include "files/mapped.h"
+#include "files/list_text.h"
 #include "files/names.h"
 
 /* Names may be the last parts of a source, at most so many. */
@@ -28,6 +28,10 @@ typedef struct reader {
     bool unnamed;      /* who is in some picture is not known */
     cafi_image_pairs pairs;
     size_t capacity;
+    cafi_field half; /* the first line of a pair in two lines */
+    int64_t half_number;
+    size_t half_line; /* 0: none */
+    bool in_halves;   /* the list is one of such lines */
 } reader;
 
 /* Where the last `parts` parts of a path begin: "b/c.jpg" of "a/b/c.jpg" for 2;
@@ -188,30 +192,157 @@ static caface_status take_named(reader *r, size_t line, const cafi_field name[2]
     return CAFACE_OK;
 }
 
-static caface_status take_line(reader *r, const cafi_lines *l, caface_error *err)
+static bool is_number(cafi_field f, int64_t *out)
 {
-    const cafi_field *f = l->fields;
+    return cafi_parse_int64(f.text, f.size, out);
+}
+
+/* 1: the same person; 0 or -1: not. */
+static bool is_label(cafi_field f, int64_t *out)
+{
+    return is_number(f, out) && *out >= -1 && *out <= 1;
+}
+
+/* Fields a to b of one line as one: a name with blanks in it. */
+static cafi_field joined(const cafi_field *f, size_t a, size_t b)
+{
+    return (cafi_field){f[a].text, (size_t)(f[b].text - f[a].text) + f[b].size};
+}
+
+/* A line understood. */
+typedef struct pair_line {
+    enum { NUMBERED, NAMED, HALF } kind;
+    cafi_field name[2];
+    int64_t number[2]; /* NUMBERED: the pictures'; HALF: [0] */
+    bool same;
+} pair_line;
+
+/* name ... I name ... J, with one number between the names. */
+static bool two_people(const cafi_field *f, size_t n, pair_line *out)
+{
+    size_t middle = 0;
+    int64_t number = 0;
+
+    for (size_t i = 1; i + 2 < n; i++)
+        if (is_number(f[i], &number)) {
+            if (middle)
+                return false;
+            middle = i;
+        }
+    if (!middle || !is_number(f[middle], &out->number[0]) || !is_number(f[n - 1], &out->number[1]))
+        return false;
+    out->kind = NUMBERED;
+    out->name[0] = joined(f, 0, middle - 1);
+    out->name[1] = joined(f, middle + 1, n - 2);
+    out->same = false;
+    return true;
+}
+
+static bool understand(const cafi_field *f, size_t n, pair_line *out)
+{
+    int64_t label = 0;
+
+    while (n && f[n - 1].size == 0) /* a comma at the end */
+        n--;
+    if (n < 2 || n > CAFI_MAX_FIELDS)
+        return false;
+    if (n == 2) { /* CALFW, CPLFW: a pair is two such lines */
+        out->kind = HALF;
+        out->name[0] = f[0];
+        return !is_number(f[0], &label) && is_number(f[1], &out->number[0]) && out->number[0] >= 0;
+    }
+    if (is_number(f[n - 2], &out->number[0]) && is_number(f[n - 1], &out->number[1])) {
+        out->kind = NUMBERED;
+        out->name[0] = out->name[1] = joined(f, 0, n - 3);
+        out->same = true;
+        return true;
+    }
+    if (n >= 4 && two_people(f, n, out))
+        return true;
+    out->kind = NAMED;
+    if (n != 3 || !(is_label(f[2], &label) || is_label(f[0], &label)))
+        return false;
+    out->name[0] = is_label(f[2], &label) ? f[0] : f[1];
+    out->name[1] = is_label(f[2], &label) ? f[1] : f[2];
+    out->same = (is_label(f[2], &label) || is_label(f[0], &label)) && label == 1;
+    return true;
+}
+
+/* Cut at tabs where there are any, else at commas, else at blanks; a cut that
+ * gives no pair is tried at blanks too. */
+static bool understand_line(cafi_lines *l, pair_line *out)
+{
+    char cuts[] = {memchr(l->text, '\t', l->text_size) ? '\t' : '\0',
+                   memchr(l->text, ',', l->text_size) ? ',' : '\0', ' '};
+
+    for (size_t i = 0; i < sizeof cuts; i++) {
+        if (!cuts[i])
+            continue;
+        cafi_lines_recut(l, cuts[i]);
+        if (understand(l->fields, l->count, out))
+            return true;
+    }
+    return false;
+}
+
+/* A first line of one or two whole numbers (LFW's folds and pairs a fold), or
+ * of words alone (the columns' names). */
+static bool is_heading(cafi_lines *l)
+{
+    size_t numbers = 0;
+    int64_t unused = 0;
+
+    cafi_lines_recut(l, memchr(l->text, ',', l->text_size) ? ',' : ' ');
+    for (size_t i = 0; i < l->count && i < CAFI_MAX_FIELDS; i++)
+        numbers += is_number(l->fields[i], &unused);
+    return numbers == 0 || (numbers == l->count && l->count <= 2);
+}
+
+/* The first line of a pair in two: kept until the second comes. */
+static caface_status take_half(reader *r, size_t line, const pair_line *p, caface_error *err)
+{
     size_t n = r->pairs.count;
-    int64_t number[2] = {0, 0};
+
+    if (!r->half_line) {
+        r->half = p->name[0];
+        r->half_number = p->number[0];
+        r->half_line = line;
+        return CAFACE_OK;
+    }
+    if ((r->half_number > 0) != (p->number[0] > 0))
+        return cafi_fail(err, CAFACE_EFORMAT,
+                         "%s: lines %zu and %zu are a pair, but say %lld and %lld", r->path,
+                         r->half_line, line, (long long)r->half_number, (long long)p->number[0]);
+    r->half_line = 0;
+    r->pairs.same[n] = p->number[0] > 0;
+    return take_named(r, line, (cafi_field[2]){r->half, p->name[0]}, r->pairs.same[n], err);
+}
+
+static caface_status take_line(reader *r, cafi_lines *l, bool first, caface_error *err)
+{
+    size_t n = r->pairs.count;
+    bool half = r->half_line != 0;
+    pair_line p = {.kind = NAMED};
     caface_status st = CAFACE_OK;
 
-    if (l->count == 4 && cafi_parse_int64(f[1].text, f[1].size, &number[0]) &&
-        cafi_parse_int64(f[3].text, f[3].size, &number[1])) {
-        st = take_numbered(r, l->line, (cafi_field[2]){f[0], f[2]}, number, err);
-        r->pairs.same[n] = false;
-    } else if (l->count == 3 && cafi_parse_int64(f[1].text, f[1].size, &number[0]) &&
-               cafi_parse_int64(f[2].text, f[2].size, &number[1])) {
-        st = take_numbered(r, l->line, (cafi_field[2]){f[0], f[0]}, number, err);
-        r->pairs.same[n] = true;
-    } else if (l->count == 3 && cafi_parse_int64(f[2].text, f[2].size, &number[0]) &&
-               (number[0] == 0 || number[0] == 1)) {
-        r->pairs.same[n] = number[0] == 1;
-        st = take_named(r, l->line, f, r->pairs.same[n], err);
-    } else
+    if (!understand_line(l, &p) || (half && p.kind != HALF) ||
+        (p.kind == HALF && n && !r->in_halves)) {
+        if (first && is_heading(l))
+            return CAFACE_OK;
         return cafi_fail(err, CAFACE_EFORMAT,
                          "%s: line %zu is neither NAME I J nor NAME I OTHER J nor PICTURE OTHER "
-                         "0|1",
+                         "0|1 nor, in pairs of lines, PICTURE NUMBER",
                          r->path, l->line);
+    }
+    if (p.kind == HALF) {
+        r->in_halves = true;
+        st = take_half(r, l->line, &p, err);
+        r->pairs.count += !st && half;
+        return st;
+    }
+    r->pairs.same[n] = p.same;
+    st = p.kind == NUMBERED ? take_numbered(r, l->line, p.name, p.number, err)
+                            : take_named(r, l->line, p.name, p.same, err);
     r->pairs.count += !st;
     return st;
 }
@@ -235,38 +366,32 @@ static caface_status reserve(reader *r, caface_error *err)
     return st;
 }
 
-static bool is_heading(const cafi_lines *l)
-{
-    int64_t number = 0;
-
-    for (size_t i = 0; i < l->count && i < 2; i++)
-        if (!cafi_parse_int64(l->fields[i].text, l->fields[i].size, &number))
-            return false;
-    return l->count <= 2;
-}
-
 caface_status cafi_image_pairs_read(cafi_image_pairs *out, const char *path,
                                     const cafi_index *index, const char *set, caface_error *err)
 {
     reader r = {
         .path = path, .set = set, .index = index, .label = cafi_index_column(index, "label")};
-    cafi_mapped map;
+    cafi_list_text text;
     cafi_lines lines = {0};
     bool first = true;
     caface_status st = CAFACE_OK;
 
     *out = (cafi_image_pairs){0};
-    if ((st = cafi_mapped_open(&map, path, err)))
-        return cafi_prefix(err, st, path);
-    lines.data = (const char *)map.data;
-    lines.size = map.size;
+    if ((st = cafi_list_text_open(&text, path, err))) {
+        cafi_list_text_close(&text);
+        return st;
+    }
+    lines.data = text.data;
+    lines.size = text.size;
     st = learn_names(&r, index, err);
     while (!st && cafi_lines_next(&lines)) {
-        if (!first || !is_heading(&lines))
-            if (!(st = reserve(&r, err)))
-                st = take_line(&r, &lines, err);
+        if (!(st = reserve(&r, err)))
+            st = take_line(&r, &lines, first, err);
         first = false;
     }
+    if (!st && r.half_line)
+        st = cafi_fail(err, CAFACE_EFORMAT, "%s: line %zu is half a pair, and the last", path,
+                       r.half_line);
     r.pairs.subjects = r.people.count;
     if (r.unnamed) {
         free(r.pairs.subject_a);
@@ -280,7 +405,7 @@ caface_status cafi_image_pairs_read(cafi_image_pairs *out, const char *path,
         cafi_names_free(&r.tails[t / 2][t % 2].names);
         free(r.tails[t / 2][t % 2].several);
     }
-    cafi_mapped_close(&map);
+    cafi_list_text_close(&text);
     if (st)
         cafi_image_pairs_free(&r.pairs);
     else

@@ -21,13 +21,15 @@ typedef struct cafi_image_pairs {
 /* Reads pairs in the file's order, one a line:
  *   NAME I J        pictures I and J of one person (LFW): NAME_0001 for I = 1
  *   NAME I OTHER J  of two persons
- *   PICTURE OTHER 0|1
- * A first line of one or two whole numbers (LFW's folds and pairs a fold) is
- * passed over. A picture is found by the name of the index's column source:
- * all of it, or its last parts ("Joe_1.jpg", "Joe/Joe_1.jpg"; up to three
- * folders), or those without the suffix. EIO;
- * EFORMAT names file and line: other fields, a picture that is in no row or
- * whose name two rows have. path is the list, set the feature set. */
+ *   PICTURE OTHER 0|1, or 0|1 PICTURE OTHER; -1 is as good as 0
+ *   PICTURE NUMBER  twice, in two lines: one person where the numbers are above
+ *                   0 (CALFW, CPLFW)
+ * Fields are cut at tabs where a line has any, else at commas, else at blanks;
+ * names may hold blanks. A first line of one or two whole numbers (LFW's folds
+ * and pairs a fold) or of words alone (names of columns) is passed over. A picture is found by the
+ * name of the index's column source: all of it, or its last parts ("Joe_1.jpg", "Joe/Joe_1.jpg"; up
+ * to three folders), or those without the suffix. EIO; EFORMAT names file and line: other fields, a
+ * picture that is in no row or whose name two rows have. path is the list, set the feature set. */
 caface_status cafi_image_pairs_read(cafi_image_pairs *out, const char *path,
                                     const cafi_index *index, const char *set, caface_error *err);
 void cafi_image_pairs_free(cafi_image_pairs *pairs);

@@ -6,7 +6,7 @@
 
 #include "base/mem.h"
 #include "files/lines.h"
-#include "files/mapped.h"
+#include "files/list_text.h"
 
 /* An entry with the line that named it. */
 typedef struct listed {
@@ -156,19 +156,21 @@ caface_status cafi_subject_list_read(cafi_subject_list *out, const char *path,
 {
     cafi_subject_list list = {0};
     reader r = {.path = path, .templates = templates, .book = book, .subject_column = 1};
-    cafi_mapped map;
+    cafi_list_text text;
     const char *newline = NULL;
     caface_status st = CAFACE_OK;
     bool first = true;
 
     *out = list;
-    if ((st = cafi_mapped_open(&map, path, err)))
-        return cafi_prefix(err, st, path);
-    r.lines.data = (const char *)map.data;
-    r.lines.size = map.size;
-    newline = memchr(map.data, '\n', map.size);
+    if ((st = cafi_list_text_open(&text, path, err))) {
+        cafi_list_text_close(&text);
+        return st;
+    }
+    r.lines.data = text.data;
+    r.lines.size = text.size;
+    newline = memchr(text.data, '\n', text.size);
     r.lines.comma =
-        memchr(map.data, ',', newline ? (size_t)(newline - r.lines.data) : map.size) != NULL;
+        memchr(text.data, ',', newline ? (size_t)(newline - r.lines.data) : text.size) != NULL;
     st = cafi_strdup(&list.path, path, err);
     while (!st && cafi_lines_next(&r.lines)) {
         if (!first || !take_header(&r))
@@ -178,7 +180,7 @@ caface_status cafi_subject_list_read(cafi_subject_list *out, const char *path,
     if (!st)
         st = settle(&r, &list, err);
     free(r.items);
-    cafi_mapped_close(&map);
+    cafi_list_text_close(&text);
     if (st)
         cafi_subject_list_free(&list);
     else

@@ -6,7 +6,7 @@
 #include "base/mem.h"
 #include "files/lines.h"
 #include "eval/pairs.h"
-#include "files/mapped.h"
+#include "files/list_text.h"
 #include "files/names.h"
 
 /* Rows as they are read, before they are grouped. */
@@ -55,13 +55,49 @@ static caface_status bad_number(const cafi_template_list *list, size_t line, con
                      list->path, line, what, (int)(field.size < 40 ? field.size : 40), field.text);
 }
 
-static caface_status take_line(cafi_template_list *list, rows *r, const cafi_lines *lines,
+static bool is_number(cafi_field f)
+{
+    int64_t unused = 0;
+
+    return cafi_parse_int64(f.text, f.size, &unused);
+}
+
+/* A name may hold blanks: tabs cut the line where it has enough of them, else
+ * the numbers at its end are told from the name in front of them. Whether a
+ * subject stands behind the numbers is what the lines before say. */
+static void join_name(const rows *r, size_t row, cafi_lines *lines)
+{
+    const cafi_field *f = lines->fields;
+    size_t n = lines->count;
+    size_t behind = 0; /* fields behind the name */
+
+    if (memchr(lines->text, '\t', lines->text_size)) {
+        cafi_lines_recut(lines, '\t');
+        if (lines->count == 3 || lines->count == 4)
+            return;
+        cafi_lines_recut(lines, ' ');
+    }
+    if (n < 4 || (n == 4 && is_number(f[1]) && (!row || r->subject[0] != CAFI_NO_ID)))
+        return;
+    if (n > CAFI_MAX_FIELDS)
+        return;
+    if (row)
+        behind = r->subject[0] == CAFI_NO_ID ? 2 : 3;
+    else
+        behind = is_number(f[n - 1]) && is_number(f[n - 2]) ? 2 : 3;
+    if (!is_number(f[n - behind]) || !is_number(f[n - behind + 1]))
+        return; /* the caller says what is wrong with it */
+    cafi_lines_join(lines, behind);
+}
+
+static caface_status take_line(cafi_template_list *list, rows *r, cafi_lines *lines,
                                caface_error *err)
 {
     const cafi_field *f = lines->fields;
     size_t row = list->rows;
     caface_status st = CAFACE_OK;
 
+    join_name(r, row, lines);
     if (lines->count != 3 && lines->count != 4)
         return cafi_fail(err, CAFACE_EFORMAT,
                          "%s: line %zu has %zu fields, not name template media [subject]",
@@ -153,22 +189,24 @@ caface_status cafi_template_list_read(cafi_template_list *out, const char *path,
 {
     cafi_template_list list = {0};
     rows r = {0};
-    cafi_mapped map;
+    cafi_list_text text;
     cafi_lines lines = {0};
     caface_status st = CAFACE_OK;
 
     *out = list;
-    if ((st = cafi_mapped_open(&map, path, err)))
-        return cafi_prefix(err, st, path);
-    lines.data = (const char *)map.data;
-    lines.size = map.size;
+    if ((st = cafi_list_text_open(&text, path, err))) {
+        cafi_list_text_close(&text);
+        return st;
+    }
+    lines.data = text.data;
+    lines.size = text.size;
     st = cafi_strdup(&list.path, path, err);
     while (!st && cafi_lines_next(&lines))
         st = take_line(&list, &r, &lines, err);
     if (!st)
         st = group(&list, &r, err);
     rows_free(&r);
-    cafi_mapped_close(&map);
+    cafi_list_text_close(&text);
     if (st)
         cafi_template_list_free(&list);
     else

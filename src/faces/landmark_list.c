@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "files/lines.h"
 #include "files/index.h"
-#include "files/mapped.h"
+#include "files/list_text.h"
 #include "files/names.h"
 
 /* name, five points; a score may follow */
@@ -92,12 +92,38 @@ static caface_status take_template(const reader *r, cafi_listed_face *face, cafa
     return CAFACE_OK;
 }
 
+/* Names may hold blanks. Behind a face's name are numbers alone; the template
+ * list has the same name in front of its own. */
+static void join_names(reader *r)
+{
+    const cafi_field *name = r->lines.fields;
+    cafi_lines *t = &r->template_lines;
+    size_t numbers = 0;
+    size_t behind = 0;
+    double unused = 0;
+
+    if (r->lines.count > FIELDS + 1 && r->lines.count <= CAFI_MAX_FIELDS) {
+        while (numbers < FIELDS && parse_real(name[r->lines.count - 1 - numbers], &unused))
+            numbers++;
+        cafi_lines_join(&r->lines, numbers);
+    }
+    if (!memchr(name->text, ' ', name->size) || t->text_size <= name->size ||
+        memcmp(t->text, name->text, name->size) != 0)
+        return;
+    while (behind < t->count && behind < CAFI_MAX_FIELDS &&
+           t->fields[t->count - 1 - behind].text > t->text + name->size)
+        behind++;
+    cafi_lines_join(t, behind);
+}
+
 static caface_status take_line(reader *r, caface_error *err)
 {
     cafi_listed_face face = {.name = r->names.size};
-    cafi_field name = r->lines.fields[0];
+    cafi_field name;
     caface_status st = CAFACE_OK;
 
+    join_names(r);
+    name = r->lines.fields[0];
     if ((st = take_points(r, &face, err)) || (st = take_template(r, &face, err)) ||
         (st = CAFI_GROW(&r->list.faces, &r->capacity, r->list.count + 1, err)))
         return st;
@@ -142,22 +168,20 @@ caface_status cafi_landmark_list_read(cafi_landmark_list *out, const char *path,
                                       const char *templates, caface_error *err)
 {
     reader r = {.path = path, .templates = templates};
-    cafi_mapped map, template_map;
+    cafi_list_text text;
+    cafi_list_text template_text = {.map = {.fd = -1}};
     caface_status st = CAFACE_OK;
 
     *out = (cafi_landmark_list){0};
-    if ((st = cafi_mapped_open(&map, path, err)))
-        return cafi_prefix(err, st, path);
-    if ((st = cafi_mapped_open(&template_map, templates, err))) {
-        cafi_mapped_close(&map);
-        return cafi_prefix(err, st, templates);
-    }
-    r.lines = (cafi_lines){.data = (const char *)map.data, .size = map.size};
-    r.template_lines =
-        (cafi_lines){.data = (const char *)template_map.data, .size = template_map.size};
-    st = read_lines(&r, err);
-    cafi_mapped_close(&map);
-    cafi_mapped_close(&template_map);
+    st = cafi_list_text_open(&text, path, err);
+    if (!st)
+        st = cafi_list_text_open(&template_text, templates, err);
+    r.lines = (cafi_lines){.data = text.data, .size = text.size};
+    r.template_lines = (cafi_lines){.data = template_text.data, .size = template_text.size};
+    if (!st)
+        st = read_lines(&r, err);
+    cafi_list_text_close(&text);
+    cafi_list_text_close(&template_text);
     r.list.names = r.names.data;
     if (st)
         cafi_landmark_list_free(&r.list);

@@ -253,9 +253,10 @@ static caface_status add_folder(cafi_sources *s, const char *path, const struct 
 
 /* ---- lists ------------------------------------------------------------- */
 
-static caface_status add_line(cafi_sources *s, const char *list, char *line, caface_error *err)
+/* folder: the list's path, or NULL where it has no place of its own (a pipe). */
+static caface_status add_line(cafi_sources *s, const char *folder, char *line, caface_error *err)
 {
-    const char *slash = strrchr(list, '/');
+    const char *slash = folder ? strrchr(folder, '/') : NULL;
     char *tab = strchr(line, '\t');
     cafi_buf path = {0};
     caface_status st = CAFACE_OK;
@@ -263,7 +264,7 @@ static caface_status add_line(cafi_sources *s, const char *list, char *line, caf
     if (tab)
         *tab = '\0';
     if (*line != '/' && slash)
-        cafi_buf_append(&path, list, (size_t)(slash - list) + 1);
+        cafi_buf_append(&path, folder, (size_t)(slash - folder) + 1);
     cafi_buf_text(&path, line);
     st = path.failed ? cafi_fail_memory(err, path.size)
                      : add_picture(s, path.data, tab ? tab + 1 : "", err);
@@ -271,7 +272,7 @@ static caface_status add_line(cafi_sources *s, const char *list, char *line, caf
     return st;
 }
 
-static caface_status add_list(cafi_sources *s, const char *path, caface_error *err)
+static caface_status add_list(cafi_sources *s, const char *path, bool piped, caface_error *err)
 {
     FILE *f = fopen(path, "r");
     char line[CAFI_SOURCES_MAX_PATH + 2];
@@ -293,7 +294,7 @@ static caface_status add_list(cafi_sources *s, const char *path, caface_error *e
         if (!st && !cafi_is_utf8(line, n))
             st = cafi_fail(err, CAFACE_EFORMAT, "%s: line %zu is no UTF-8 text", path, number);
         if (!st && n && *line != '#')
-            st = add_line(s, path, line, err);
+            st = add_line(s, piped ? NULL : path, line, err);
     }
     if (!st && ferror(f))
         st = cafi_fail(err, CAFACE_EIO, "%s: %s", path, strerror(errno));
@@ -314,7 +315,7 @@ caface_status cafi_sources_add(cafi_sources *s, const char *path, caface_error *
         return cafi_fail(err, CAFACE_EIO, "%s: %s", path, strerror(errno));
     if (S_ISDIR(info.st_mode))
         return add_folder(s, path, &info, err);
-    if (n > 4 && strcmp(path + n - 4, ".txt") == 0)
-        return add_list(s, path, err);
+    if (S_ISFIFO(info.st_mode) || (n > 4 && strcmp(path + n - 4, ".txt") == 0))
+        return add_list(s, path, S_ISFIFO(info.st_mode), err);
     return add_picture(s, path, "", err);
 }

@@ -7,7 +7,8 @@
  * picture's label is the name of its folder: the path below the folder that was
  * given ("0001" in DIR/0001/a.jpg), or that folder's own name for pictures
  * right inside. A LIST.txt has one path a line, relative to the list's folder,
- * with a label behind a tab if wanted; empty lines and lines that begin with #
+ * with a label behind a tab if wanted (a pipe is taken for
+ * such a list, its paths relative to the current folder); empty lines and lines that begin with #
  * are passed over. Single files have no label.
  *
  * Memory: some 100 bytes a picture. */

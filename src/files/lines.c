@@ -61,6 +61,47 @@ static void split_commas(cafi_lines *lines, const char *text, size_t size)
     }
 }
 
+static void split_tabs(cafi_lines *lines, const char *text, size_t size)
+{
+    for (size_t start = 0; start <= size;) {
+        size_t end = start;
+        size_t from = start;
+        size_t to = 0;
+
+        while (end < size && text[end] != '\t')
+            end++;
+        for (to = end; to > from && is_blank(text[to - 1]);)
+            to--;
+        while (from < to && is_blank(text[from]))
+            from++;
+        add(lines, text + from, to - from);
+        start = end + 1;
+    }
+}
+
+void cafi_lines_recut(cafi_lines *lines, char at)
+{
+    lines->count = 0;
+    if (at == ',')
+        split_commas(lines, lines->text, lines->text_size);
+    else if (at == '\t')
+        split_tabs(lines, lines->text, lines->text_size);
+    else
+        split_blanks(lines, lines->text, lines->text_size);
+}
+
+void cafi_lines_join(cafi_lines *lines, size_t behind)
+{
+    cafi_field *f = lines->fields;
+    size_t n = lines->count;
+
+    if (n > CAFI_MAX_FIELDS || n <= behind + 1)
+        return;
+    f[0].size = (size_t)(f[n - behind - 1].text - f[0].text) + f[n - behind - 1].size;
+    memmove(f + 1, f + n - behind, behind * sizeof *f);
+    lines->count = 1 + behind;
+}
+
 static bool is_empty(const char *text, size_t size)
 {
     while (size && is_blank(text[size - 1]))
@@ -81,11 +122,9 @@ bool cafi_lines_next(cafi_lines *lines)
         lines->line++;
         if (is_empty(text, size))
             continue;
-        lines->count = 0;
-        if (lines->comma)
-            split_commas(lines, text, size);
-        else
-            split_blanks(lines, text, size);
+        lines->text = text;
+        lines->text_size = size;
+        cafi_lines_recut(lines, lines->comma ? ',' : ' ');
         return true;
     }
     return false;

@@ -47,7 +47,9 @@ caface_status cafi_recordio_read(const cafi_recordio *rec, size_t index, cafi_bu
 /* Is this a .rec? Looks at the first bytes. */
 bool cafi_is_recordio(const unsigned char *bytes, size_t size);
 
-/* A .lst: index TAB labels... TAB path, one record a line. */
+/* A .lst, one record a line: MXNet's index TAB labels... TAB path, or
+ * InsightFace's 0|1 TAB path TAB label [TAB box [TAB landmarks]], whose n-th
+ * picture, from 1, is the record of key n. */
 typedef struct cafi_record_list {
     char *text; /* what paths point into */
     size_t count;

@@ -146,6 +146,55 @@ void cafi_record_abort(cafi_record_writer *writer)
     free(writer);
 }
 
+/* InsightFace's: aligned (0 or 1) TAB path TAB label, and where a detector was
+ * run the box (4 numbers) and the landmarks (10) behind tabs. The picture of
+ * line n is the record of key n, counted from 1; the first field says nothing
+ * here. */
+static bool parse_insightface(cafi_record_list *list, char *line, size_t number)
+{
+    char *field[18] = {line};
+    char *end = NULL;
+    size_t count = 1;
+    int64_t aligned = 0;
+    int64_t label = 0;
+
+    for (char *at = strchr(line, '\t'); at; at = strchr(at, '\t')) {
+        if (count == sizeof field / sizeof *field)
+            return false;
+        field[count++] = ++at;
+    }
+    if (count != 3 && count != 7 && count != 17)
+        return false;
+    for (size_t i = 1; i < count; i++)
+        field[i][-1] = '\0';
+    if (!cafi_parse_int64(field[0], strlen(field[0]), &aligned) || aligned < 0 || aligned > 1 ||
+        !*field[1] || !cafi_parse_int64(field[2], strlen(field[2]), &label))
+        return false;
+    for (size_t i = 3; i < count; i++) {
+        double unused = strtod(field[i], &end);
+
+        (void)unused;
+        if (end == field[i] || *end)
+            return false;
+    }
+    list->keys[list->count] = number;
+    list->labels[list->count] = (float)label;
+    list->paths[list->count++] = field[1];
+    return true;
+}
+
+/* Is the second field of a line a number? It is in MXNet's lists. */
+static bool has_label_second(const char *line)
+{
+    const char *second = strchr(line, '\t');
+    char *end = NULL;
+
+    if (!second)
+        return true;
+    (void)strtod(second + 1, &end);
+    return end != second + 1 && (*end == '\t' || *end == '\0');
+}
+
 /* One line: key TAB labels... TAB path. */
 static bool parse_line(cafi_record_list *list, char *line)
 {
@@ -170,6 +219,7 @@ static bool parse_line(cafi_record_list *list, char *line)
 static caface_status parse_list(cafi_record_list *list, const char *path, caface_error *err)
 {
     size_t line = 1;
+    size_t pictures = 0;
 
     for (char *at = list->text; at && *at; line++) {
         char *newline = strchr(at, '\n');
@@ -179,9 +229,13 @@ static caface_status parse_list(cafi_record_list *list, const char *path, caface
             *newline = '\0';
         if (*at && at[strlen(at) - 1] == '\r')
             at[strlen(at) - 1] = '\0';
-        if (*at && !parse_line(list, at))
+        pictures += *at != '\0';
+        if (*at &&
+            !(has_label_second(at) ? parse_line(list, at) : parse_insightface(list, at, pictures)))
             return cafi_fail(err, CAFACE_EFORMAT,
-                             "%s: line %zu is not an index, a label and a path", path, line);
+                             "%s: line %zu is neither index, label and path (MXNet) nor 0 or 1, "
+                             "path, label and perhaps a box and landmarks (InsightFace)",
+                             path, line);
         at = next;
     }
     return CAFACE_OK;

@@ -56,6 +56,27 @@ static void templates_are_grouped(void **state)
     cafi_template_list_free(&list);
 }
 
+/* Names with blanks, with and without subjects, cut at blanks or tabs. */
+static void names_may_hold_blanks(void **state)
+{
+    static const char *const forms[] = {"my a.jpg 7 1\nb.jpg 7 2\nthe c 3.jpg 9 1\n",
+                                        "my a.jpg\t7\t1\nb.jpg\t7\t2\nthe c 3.jpg\t9\t1\n",
+                                        "my a.jpg 7 1 joe\nb.jpg 7 2 joe\nthe c 3.jpg 9 1 ann\n",
+                                        "b.jpg 7 1 joe\nmy a.jpg 7 2 joe\nphoto 3 9 1 ann\n"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        cafi_template_list list = templates_of(forms[i]);
+
+        assert_int_equal(list.rows, 3);
+        assert_int_equal(list.count, 2);
+        assert_true(list.id[0] == 7 && list.id[1] == 9);
+        assert_true(list.media[0] == 1 && list.media[1] == 2 && list.media[2] == 1);
+        assert_int_equal(list.subjects, i < 2 ? 0 : 2);
+        cafi_template_list_free(&list);
+    }
+}
+
 static void bad_templates_are_named_by_line(void **state)
 {
     static const struct {
@@ -574,6 +595,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(templates_are_grouped),
+        cmocka_unit_test(names_may_hold_blanks),
         cmocka_unit_test(bad_templates_are_named_by_line),
         cmocka_unit_test(pairs_are_read),
         cmocka_unit_test(bad_pairs_are_named_by_line),

@@ -2,7 +2,9 @@
 #include "check.h"
 
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "eval/image_pairs.h"
 #include "files/pair_bin.h"
@@ -52,6 +54,58 @@ static void lists_are_read(void **state)
     cafi_index_free(index);
 }
 
+/* The same three pairs in every form that people's lists have. */
+static void every_form_of_a_list_is_read(void **state)
+{
+    static const char *const forms[] = {
+        "Joe\t1\t2\nJoe\t2\tAnn Lee\t12\nAnn Lee\t12\tJoe\t1\n", /* LFW: tabs, blanks in names */
+        "Joe 1 2\nJoe 2 Ann Lee 12\nAnn Lee 12 Joe 1\n",         /* blanks alone */
+        "name,imagenum1,imagenum2,\nJoe,1,2,\nJoe,2,Ann Lee,12\nAnn Lee,12,Joe,1\n", /* a header */
+        "Joe_0001.jpg,Joe_0002.jpg,1\nJoe_0002.jpg,Ann Lee_0012.png,0\nAnn "
+        "Lee_0012.png,Joe_0001.jpg,-1\n",
+        "1\tJoe_0001\tJoe_0002\n0\tJoe_0002\tAnn Lee_0012\n-1\tAnn Lee_0012\tJoe_0001\n",
+        "Joe_0001.jpg\t4\nJoe_0002.jpg\t4\nJoe_0002.jpg\t0\nAnn Lee_0012.png\t0\n" /* CALFW */
+        "Ann Lee_0012.png\t0\nJoe_0001.jpg\t0\n",
+    };
+    cafi_index *index = index_of("source\nlfw/Joe/Joe_0001.jpg\nlfw/Joe/Joe_0002.jpg\n"
+                                 "lfw/Ann Lee/Ann Lee_0012.png\n");
+    cafi_image_pairs pairs;
+    caface_error err;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        EXPECT_OK(cafi_image_pairs_read(&pairs, list_of(forms[i]), index, "set", &err), err);
+        assert_int_equal(pairs.count, 3);
+        assert_true(pairs.a[0] == 0 && pairs.b[0] == 1 && pairs.same[0]);
+        assert_true(pairs.a[1] == 1 && pairs.b[1] == 2 && !pairs.same[1]);
+        assert_true(pairs.a[2] == 2 && pairs.b[2] == 0 && !pairs.same[2]);
+        cafi_image_pairs_free(&pairs);
+    }
+    cafi_index_free(index);
+}
+
+/* What a shell puts for <(command). */
+static void a_list_comes_through_a_pipe(void **state)
+{
+    static const char text[] = "Joe 1 2\n";
+    cafi_index *index = index_of(rows);
+    cafi_image_pairs pairs;
+    caface_error err;
+    char path[64];
+    int ends[2];
+
+    (void)state;
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(write(ends[1], text, sizeof text - 1), sizeof text - 1);
+    close(ends[1]);
+    snprintf(path, sizeof path, "/dev/fd/%d", ends[0]);
+    EXPECT_OK(cafi_image_pairs_read(&pairs, path, index, "set", &err), err);
+    assert_int_equal(pairs.count, 1);
+    cafi_image_pairs_free(&pairs);
+    cafi_index_free(index);
+    close(ends[0]);
+}
+
 static void subjects_are_names_or_labels(void **state)
 {
     cafi_index *index = index_of(rows);
@@ -85,7 +139,10 @@ static void bad_lists_are_named_by_line(void **state)
     } cases[] = {
         {"300\nJoe 1 3\n", {"line 2", "Joe_0003", "set", NULL}},
         {"Joe 1 2\nJoe 1\n", {"line 2", "neither", NULL}},
-        {"Joe 1 2 3 4\n", {"line 1", "neither", NULL}},
+        {"Joe 1 2 3 4\n", {"line 1", "Joe 1 2_0003", NULL}},
+        {"Joe_0001 1\nJoe_0002 0\n", {"lines 1 and 2", "say 1 and 0", NULL}},
+        {"Joe_0001 1\nJoe_0002 1\nAnn_0012 0\n", {"line 3", "half a pair", NULL}},
+        {"Joe_0001 1\nJoe 1 2\n", {"line 2", "neither", NULL}},
         {"Joe_0001 Ann_0012 2\n", {"line 1", "neither", NULL}},
         {"Joe_0001 twice 1\n", {"line 1", "twice", "more than one row", NULL}},
     };
@@ -171,6 +228,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lists_are_read),
+        cmocka_unit_test(every_form_of_a_list_is_read),
+        cmocka_unit_test(a_list_comes_through_a_pipe),
         cmocka_unit_test(subjects_are_names_or_labels),
         cmocka_unit_test(bad_lists_are_named_by_line),
         cmocka_unit_test(bin_sets_are_read),

@@ -172,6 +172,33 @@ static void test_damage(void **state)
     free(good);
 }
 
+/* InsightFace's three forms: no index; with a box; with landmarks too. */
+static void insightface_lists_are_read(void **state)
+{
+    static const char text[] = "1\tm.0a/1 a.jpg\t0\n0\tm.0a/2.jpg\t0\t10\t10\t100.5\t100\n\n"
+                               "1\tm.0b/1.jpg\t7\t1\t2\t3\t4\t1\t2\t3\t4\t5\t6\t7\t8\t9\t10\n";
+    static const char *const bad[] = {"1\ta.jpg\n", "1\ta.jpg\tx\n", "2\ta.jpg\t1\n",
+                                      "1\ta.jpg\t1\t2\n", "1\ta.jpg\t1\t1\t2\t3\tz\n"};
+    cafi_record_list list;
+    caface_error err;
+
+    (void)state;
+    test_write(test_temp("i.lst"), text, sizeof text - 1);
+    EXPECT_OK(cafi_record_list_open(&list, test_temp("i.lst"), &err), err);
+    assert_int_equal(list.count, 3);
+    assert_true(list.keys[0] == 1 && list.keys[1] == 2 && list.keys[2] == 3);
+    assert_true(list.labels[0] == 0 && list.labels[2] == 7);
+    assert_string_equal(list.paths[0], "m.0a/1 a.jpg");
+    assert_string_equal(list.paths[1], "m.0a/2.jpg");
+    assert_string_equal(list.paths[2], "m.0b/1.jpg");
+    cafi_record_list_close(&list);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        test_write(test_temp("bad.lst"), bad[i], strlen(bad[i]));
+        EXPECT_FAIL(cafi_record_list_open(&list, test_temp("bad.lst"), &err), CAFACE_EFORMAT, err,
+                    "bad.lst", "line 1");
+    }
+}
+
 static void test_bad_lists(void **state)
 {
     static const char *const bad[] = {"1\t2\n", "x\t1\ta\n", "1\tx\ta\n", "1\t2\t\n", "-1\t2\ta\n"};
@@ -195,6 +222,7 @@ static void test_bad_lists(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(insightface_lists_are_read),
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_header_record),
         cmocka_unit_test(test_damage),
