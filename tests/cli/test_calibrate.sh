@@ -45,7 +45,7 @@ skips() {
     local got=0
     calibrate -q -o "$work/s.safetensors" "$faces/sick" "$faces/ann" >"$work/s.out" 2>"$work/s.err" || got=$?
     cat "$work/s.err"
-    [ "$got" = 3 ] && [ "$(wc -l <"$work/s.err")" = 2 ] && grep -qF 'text.jpg: neither' "$work/s.err" &&
+    [ "$got" = 3 ] && [ "$(wc -l <"$work/s.err")" = 2 ] && grep -qF 'text.jpg: no picture' "$work/s.err" &&
         grep -qF '00.png: 64x64 pixels' "$work/s.err" && [ -s "$work/s.safetensors" ]
 }
 mkdir "$faces/sick"

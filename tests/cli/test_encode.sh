@@ -76,7 +76,7 @@ sick() {
     [ "$got" = 3 ] && [ "$(wc -l <"$work/sick.err")" = 5 ] && cmp "$work/set/features.npy" "$work/sick/features.npy"
 }
 check "five bad pictures: status 3, the others encoded" sick
-for word in 'empty.jpg: an empty file' 'text.jpg: neither' 'cut.png: damaged PNG' 'cut.jpg: damaged JPEG' '00.png: 64x64 pixels; this model takes aligned crops of 112x112'; do
+for word in 'empty.jpg: an empty file' 'text.jpg: no picture' 'cut.png: damaged PNG' 'cut.jpg: damaged JPEG' '00.png: 64x64 pixels; this model takes aligned crops of 112x112'; do
     check "  says: $word" grep -qF "sick/$word" "$work/sick.err"
 done
 check "  and lists them as JSON" grep -qF "\"failed\":[{\"path\":\"$faces/sick/00.png\",\"error\":\"64x64" "$work/sick.json"
