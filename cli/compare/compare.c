@@ -290,6 +290,7 @@ static void print_table(const job *j)
 static int report(const job *j)
 {
     size_t bad = j->probe.counts.broken + j->probe.counts.missing;
+    char sentence[256];
     cafi_buf text = {0};
     cafi_json json = {.out = &text};
 
@@ -304,8 +305,8 @@ static int report(const job *j)
         print_table(j);
     }
     if (bad)
-        cli_warn("%s: %zu frames could not be decoded, %zu could", j->o->probe, bad,
-                 j->probe.counts.decoded);
+        cli_warn("%s: %s", j->o->probe,
+                 cafi_counts_text(&j->probe.counts, sentence, sizeof sentence));
     return bad ? CLI_SKIPPED : CLI_OK;
 }
 

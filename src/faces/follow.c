@@ -424,7 +424,8 @@ static void end_tracks(caface_video *v, const cafi_done_frame *done)
     for (size_t i = 0; i < v->count; i++) {
         const followed *t = &v->tracks[i];
 
-        if (!done->frame || done->cut ||
+        /* a track of the new shot's first frame was seen in the frame before this */
+        if (!done->frame || (done->cut && v->frames - t->seen > 1) ||
             (v->frames - t->seen > v->track.gap && !is_seen(done, t->id)))
             describe_track(v, t, add_event(v, CAFACE_TRACK_END));
     }

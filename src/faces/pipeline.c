@@ -335,12 +335,15 @@ static caface_status track_frame(pipeline *p, slot *s, bool *cut, caface_error *
     bool coded = p->options.encoder && s->faces.count;
     const float *features = coded ? p->features + p->row * p->C : NULL;
     const float *styles = coded && p->S ? p->styles + p->row * 2 * p->S : NULL;
+    cafi_shot shot = CAFI_SHOT_GOES_ON;
     caface_status st = CAFACE_OK;
 
-    *cut = track && cafi_cut_step(&p->cut, &s->histogram, track->cut);
+    if (track)
+        shot = cafi_cut_step(&p->cut, &s->histogram, track->cut);
+    *cut = shot == CAFI_SHOT_BEGINS || shot == CAFI_SHOT_BEGAN;
     p->result.cuts += *cut;
     if (track)
-        st = cafi_tracker_step(p->tracker, &s->faces, features, *cut, p->ids, err);
+        st = cafi_tracker_step(p->tracker, &s->faces, features, shot, p->ids, err);
     for (size_t i = 0; !st && i < s->faces.count; i++) {
         int64_t id = track ? p->ids[i] : 0;
 

@@ -68,7 +68,7 @@ typedef struct cafi_done_frame {
     cafi_frame *frame; /* NULL: there are no more */
     const cafi_sighting *faces;
     size_t count;
-    bool cut;               /* a shot begins with this frame */
+    bool cut;               /* a shot began with this frame or the one before it */
     const cafi_faces *list; /* the same faces as a list */
 } cafi_done_frame;
 

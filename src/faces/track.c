@@ -42,6 +42,8 @@ struct cafi_tracker {
     size_t *length; /* [last_id + 1] */
     size_t length_capacity;
     int64_t last_id;
+    int64_t sure_id; /* while in doubt: the last track from before */
+    bool in_doubt;
 };
 
 void cafi_track_defaults(cafi_track_options *options)
@@ -323,8 +325,19 @@ static void start_tracks(cafi_tracker *t, const cafi_faces *faces, const float *
     }
 }
 
+/* Ends the tracks that a new shot ends. */
+static void note_shot(cafi_tracker *t, cafi_shot shot)
+{
+    for (size_t i = t->count; i-- > 0;)
+        if (shot == CAFI_SHOT_BEGINS || (shot == CAFI_SHOT_BEGAN && t->tracks[i].id <= t->sure_id))
+            end_track(t, i);
+    if (shot == CAFI_SHOT_DOUBT && !t->in_doubt)
+        t->sure_id = t->last_id;
+    t->in_doubt = shot == CAFI_SHOT_DOUBT;
+}
+
 caface_status cafi_tracker_step(cafi_tracker *t, const cafi_faces *faces, const float *embedding,
-                                bool cut, int64_t *ids, caface_error *err)
+                                cafi_shot shot, int64_t *ids, caface_error *err)
 {
     const float *unit = NULL;
     float **means = NULL;
@@ -339,11 +352,12 @@ caface_status cafi_tracker_step(cafi_tracker *t, const cafi_faces *faces, const 
         for (size_t f = 0; f < faces->count; f++)
             to_unit(t->unit + f * t->C, embedding + f * t->C, t->C);
     }
-    while (cut && t->count)
-        end_track(t, t->count - 1);
+    note_shot(t, shot);
     for (size_t f = 0; f < faces->count; f++)
         ids[f] = 0;
     predict(t);
+    for (size_t i = 0; t->in_doubt && i < t->count; i++)
+        t->tracks[i].matched = t->tracks[i].id <= t->sure_id; /* they wait */
     match(t, faces, unit, false, ids);
     match(t, faces, unit, true, ids);
     start_tracks(t, faces, unit, ids, means);

@@ -16,6 +16,7 @@
 
 #include "caface/tracker.h"
 #include "faces/box.h"
+#include "faces/cut.h"
 
 typedef struct cafi_track_options {
     float high;          /* a face with at least this score may start a track */
@@ -48,14 +49,17 @@ void cafi_tracker_free(cafi_tracker *tracker);
 
 /* Assigns every face of the next frame to a track.
  *   embedding  f32 [faces->count][C], any length, or NULL for this frame
- *   cut        a shot begins with this frame: all tracks end first
+ *   shot       begins: all tracks end first; in doubt: no track from before
+ *              it takes a face, so that they start tracks of their own; began: the
+ *              tracks from before the doubt end first
  *   ids        i64 [faces->count]: the track's number, from 1; 0 for a face
  *              that belongs to none
  * Numbers are never used twice; a track that stays below `confirm` faces keeps
  * its number, and the caller drops it by cafi_tracker_length. ENOMEM: the
  * tracker is as before. */
 caface_status cafi_tracker_step(cafi_tracker *tracker, const cafi_faces *faces,
-                                const float *embedding, bool cut, int64_t *ids, caface_error *err);
+                                const float *embedding, cafi_shot shot, int64_t *ids,
+                                caface_error *err);
 
 /* Faces that track has had so far; 0 for an unknown number. */
 size_t cafi_tracker_length(const cafi_tracker *tracker, int64_t id);

@@ -111,7 +111,7 @@ caface_status caface_tracker_step(caface_tracker *t, const caface_image *image,
     cafi_cut_histogram histogram;
     cafi_cut_detector seen;
     cafi_view view = {0};
-    bool cut = false;
+    cafi_shot shot = CAFI_SHOT_GOES_ON;
     caface_status st = CAFACE_OK;
 
     if (!t || !faces || (faces->count && !tracks))
@@ -120,12 +120,15 @@ caface_status caface_tracker_step(caface_tracker *t, const caface_image *image,
         (image && (st = cafi_shared_image_view(image, &view, err))))
         return st;
     seen = t->cut;
-    cut = t->begins;
     if (image) {
         cafi_cut_measure(&histogram, &view);
-        cut = cafi_cut_step(&seen, &histogram, t->threshold) || cut;
+        shot = cafi_cut_step(&seen, &histogram, t->threshold);
     }
-    if ((st = cafi_tracker_step(t->tracks, faces, features, cut, tracks, err)))
+    if (t->begins) {
+        shot = CAFI_SHOT_BEGINS;
+        seen.doubt = 0;
+    }
+    if ((st = cafi_tracker_step(t->tracks, faces, features, shot, tracks, err)))
         return st;
     t->cut = seen;
     t->begins = false;

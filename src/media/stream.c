@@ -1,9 +1,13 @@
 #include "media/stream.h"
 
+#include <fcntl.h>
 #include <math.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
@@ -11,6 +15,7 @@
 #include <libavutil/cpu.h>
 #include <libavutil/display.h>
 #include <libavutil/imgutils.h>
+#include <libavutil/intreadwrite.h>
 #include <libavutil/pixdesc.h>
 #include <libswscale/swscale.h>
 
@@ -31,9 +36,11 @@ struct cafi_stream {
     uint8_t *flat; /* R G B before it is turned */
     size_t flat_capacity;
     cafi_wish stop;
-    int video;     /* index of the stream */
-    double origin; /* of its time stamps */
-    double last;   /* time of the last frame */
+    int video;        /* index of the stream */
+    double origin;    /* subtracted from its time stamps */
+    const char *path; /* the caller's */
+    double length;    /* seconds announced, 0 when unknown */
+    double last;      /* time of the last frame */
     size_t packets;
     bool from_start; /* not wound: packets can be compared with the container's count */
     bool draining;
@@ -43,6 +50,8 @@ struct cafi_stream {
     cafi_stream_counts counts;
 };
 
+/* Boxes of an MP4 that are looked at. */
+#define MAX_BOXES 1000000
 /* Pixels of the frames that the decoder's threads work on at once: four of 8K. */
 #define THREADS_PIXELS ((size_t)1 << 27)
 
@@ -98,6 +107,13 @@ static caface_status probe_streams(cafi_stream *s, const char *path, caface_erro
     return code < 0 ? fail_av(err, path, code, "its streams cannot be read") : CAFACE_OK;
 }
 
+static bool is_pipe(const char *path)
+{
+    struct stat info;
+
+    return strcmp(path, "-") == 0 || (stat(path, &info) == 0 && S_ISFIFO(info.st_mode));
+}
+
 /* The container: probed, and refused where it is text that FFmpeg would draw
  * as a picture of characters. */
 static caface_status open_container(cafi_stream *s, const char *path, caface_error *err)
@@ -123,6 +139,12 @@ static caface_status open_container(cafi_stream *s, const char *path, caface_err
     code = avformat_open_input(&s->format, address ? address : name, device, &options);
     av_dict_free(&options);
     av_free(address);
+    if (code == AVERROR_INVALIDDATA && is_pipe(path))
+        return cafi_fail(err, CAFACE_EFORMAT,
+                         "%s: cannot be opened as a video. An MP4 whose index is at its end cannot "
+                         "be read through a pipe: give the file itself, or write it with "
+                         "-movflags +faststart",
+                         path);
     if (code < 0)
         return fail_av(err, path, code, "cannot be opened as a video");
     if (strcmp(s->format->iformat->name, "tty") == 0 ||
@@ -208,6 +230,82 @@ static const int32_t *matrix_of(const AVStream *stream)
 #endif
 }
 
+/* Seconds of video that the container announces, 0 when it does not: its own
+ * number for this stream (in Matroska a tag), else that of the whole file where
+ * there is nothing in it but this stream. */
+static double announced_length(const cafi_stream *s, const AVStream *stream)
+{
+    const AVDictionaryEntry *tag = av_dict_get(stream->metadata, "DURATION", NULL, 0);
+    int hours = 0;
+    int minutes = 0;
+    double seconds = 0.0;
+
+    if (s->info.live || s->info.rate <= 0.0)
+        return 0.0;
+    if (tag && sscanf(tag->value, "%d:%d:%lf", &hours, &minutes, &seconds) == 3 && hours >= 0 &&
+        minutes >= 0 && seconds >= 0.0)
+        return 3600.0 * hours + 60.0 * minutes + seconds;
+    if (s->format->duration_estimation_method == AVFMT_DURATION_FROM_BITRATE)
+        return 0.0;
+    if (stream->duration > 0)
+        return (double)stream->duration * av_q2d(stream->time_base);
+    return s->format->nb_streams == 1 ? s->info.duration : 0.0;
+}
+
+/* The boxes of an ISO file, one behind another: does the last end behind the file
+ * (ISO/IEC 14496-12, 4.2)? A fragmented file announces its length nowhere else. */
+static void find_cut_box(cafi_stream *s)
+{
+    int fd = s->path && strstr(s->format->iformat->name, "mp4")
+                 ? open(s->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+                 : -1;
+    struct stat info;
+    uint64_t at = 0;
+    bool file = fd >= 0 && fstat(fd, &info) == 0 && S_ISREG(info.st_mode);
+
+    for (int boxes = 0; file && boxes < MAX_BOXES && at + 8 <= (uint64_t)info.st_size; boxes++) {
+        unsigned char head[16];
+        ssize_t n = pread(fd, head, sizeof head, (off_t)at);
+        uint64_t size = n >= 8 ? AV_RB32(head) : 0;
+
+        if (size == 1 && n == 16)
+            size = AV_RB64(head + 8);
+        if (size < 8 || size > INT64_MAX - at)
+            break; /* 0: to the end of the file */
+        at += size;
+        if (at > (uint64_t)info.st_size) {
+            s->counts.bytes = (uint64_t)info.st_size;
+            s->counts.part_end = at;
+            s->counts.broken += !s->counts.broken && !s->counts.missing;
+        }
+    }
+    if (fd >= 0)
+        close(fd);
+}
+
+/* Is a whole video shorter than was announced? By more than half a second and
+ * three frames, since lengths are rounded and last frames last differently. */
+static void find_missing(cafi_stream *s)
+{
+    double frame = s->info.rate > 0.0 ? 1.0 / s->info.rate : 0.0;
+    /* Matroska's lengths run from second 0 on, MP4's from the first frame. */
+    bool from_zero = strstr(s->format->iformat->name, "matroska") != NULL;
+    double reached = s->counts.decoded ? s->last - (from_zero ? 0.0 : s->info.first) + frame : 0.0;
+    double slack = fmax(0.5, 3.0 * frame);
+
+    if (!s->from_start || is_over(s))
+        return;
+    if (s->info.frames > s->packets)
+        s->counts.missing = s->info.frames - s->packets;
+    else if (!s->info.frames && s->length - reached > slack)
+        s->counts.missing = (size_t)lround((s->length - reached) * s->info.rate);
+    if (s->counts.missing) {
+        s->counts.announced = s->length;
+        s->counts.reached = reached;
+    }
+    find_cut_box(s);
+}
+
 static void read_info(cafi_stream *s)
 {
     const AVStream *stream = s->format->streams[s->video];
@@ -226,8 +324,13 @@ static void read_info(cafi_stream *s)
     s->info.frames = stream->nb_frames > 0 ? (size_t)stream->nb_frames : 0;
     s->info.rotation = isfinite(angle) ? (int)lround(360.0 - angle) % 360 : 0;
     strncpy(s->info.codec, name, sizeof s->info.codec - 1);
-    if (stream->start_time != AV_NOPTS_VALUE)
-        s->origin = (double)stream->start_time * av_q2d(stream->time_base);
+    if (stream->start_time != AV_NOPTS_VALUE) {
+        double begin = (double)stream->start_time * av_q2d(stream->time_base);
+
+        s->origin = s->info.live || begin < 0.0 ? begin : 0.0;
+        s->info.first = begin - s->origin;
+    }
+    s->length = announced_length(s, stream);
 }
 
 caface_status cafi_stream_open(cafi_stream **out, const char *path, size_t threads, cafi_wish stop,
@@ -244,6 +347,7 @@ caface_status cafi_stream_open(cafi_stream **out, const char *path, size_t threa
         return st;
     s = memory;
     s->from_start = true;
+    s->path = path;
     s->stop = stop;
     s->info.live = is_live(path);
     s->packet = av_packet_alloc();
@@ -306,8 +410,8 @@ static caface_status feed(cafi_stream *s, caface_error *err)
         return cafi_fail(err, CAFACE_ENOMEM, "video: out of memory");
     if (code < 0) {
         s->draining = true;
-        if (s->from_start && s->info.frames > s->packets && !is_over(s))
-            s->counts.missing = s->info.frames - s->packets;
+        /* an end that is none: a fragment or cluster that breaks off */
+        s->counts.broken += code != AVERROR_EOF && code != AVERROR_EXIT && !s->info.live;
         (void)avcodec_send_packet(s->codec, NULL);
         return CAFACE_OK;
     }
@@ -332,7 +436,7 @@ static double frame_time(cafi_stream *s)
             s->origin;
     if (s->counts.decoded && !(t >= s->last))
         t = s->last;
-    return t;
+    return t > 0.0 ? t : 0.0;
 }
 
 caface_status cafi_stream_advance(cafi_stream *s, double *seconds, bool *got, caface_error *err)
@@ -355,6 +459,7 @@ caface_status cafi_stream_advance(cafi_stream *s, double *seconds, bool *got, ca
             s->counts.broken++;
         } else if (code == AVERROR_EOF || s->draining) {
             s->ended = true;
+            find_missing(s);
         } else if (code == AVERROR(ENOMEM)) {
             return cafi_fail(err, CAFACE_ENOMEM, "video: out of memory");
         } else {

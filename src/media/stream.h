@@ -18,23 +18,28 @@ typedef struct cafi_stream_info {
     double duration;      /* seconds, 0 when unknown */
     size_t frames;        /* as the container says, 0 when it doesn't */
     int rotation;         /* degrees clockwise that frames are turned by */
+    double first;         /* time stamp of its beginning, in seconds; 0 for a live source */
     bool live;            /* a camera, a pipe or an address: cannot be wound */
 } cafi_stream_info;
 
 typedef struct cafi_stream_counts {
-    size_t decoded; /* good frames */
-    size_t broken;  /* frames and packets that could not be decoded */
-    size_t missing; /* frames the container announced and the data did not hold */
+    size_t decoded;   /* good frames */
+    size_t broken;    /* frames and packets that could not be decoded */
+    size_t missing;   /* frames the container announced, as a number or by its length, and the
+                       * data did not hold */
+    double announced; /* seconds the video should last, where frames are missing; else 0 */
+    double reached;   /* and where it ends */
+    uint64_t bytes, part_end; /* of an MP4 that breaks off inside a part: the file's size, and
+                               * where the part should end; else 0 */
 } cafi_stream_counts;
 
-/* Opens path: a file, "-" for stdin, an address with "://", a device under
- * /dev/. A local file may refer to local files only, so that a playlist from
- * elsewhere reaches nothing on the network. threads 0: one for every core. stop is
- * asked while a source keeps one waiting: true gives up, as if it had ended
- * there; a pipe that is silent is not given up by it.
- * EIO: can't be opened. EFORMAT: nothing FFmpeg knows as video. EUNSUPPORTED:
- * no FFmpeg in this build, or no decoder. Sentences start with path. Turns off
- * FFmpeg's own messages, for the whole process. */
+/* Opens path, which must stay until close: a file, "-" for stdin, an address with "://", a device
+ * under /dev/. A local file may refer to local files only, so that a playlist from elsewhere
+ * reaches nothing on the network. threads 0: one for every core. stop is asked while a source keeps
+ * one waiting: true gives up, as if it had ended there; a pipe that is silent is not given up by
+ * it. EIO: can't be opened. EFORMAT: nothing FFmpeg knows as video. EUNSUPPORTED: no FFmpeg in this
+ * build, or no decoder. Sentences start with path. Turns off FFmpeg's own messages, for the whole
+ * process. */
 caface_status cafi_stream_open(cafi_stream **out, const char *path, size_t threads, cafi_wish stop,
                                caface_error *err);
 void cafi_stream_close(cafi_stream *stream);
@@ -47,7 +52,8 @@ void cafi_stream_seek(cafi_stream *stream, double seconds);
 
 /* Decodes the next good frame; broken ones are skipped and counted. *got is
  * false at the end, which a file that breaks off reaches early. The frame's
- * time is seconds since the beginning, never falling. ENOMEM. */
+ * time is the container's, in seconds (a file may begin at 11.4), never falling
+ * and never below 0; a live source begins at 0. ENOMEM. */
 caface_status cafi_stream_advance(cafi_stream *stream, double *seconds, bool *got,
                                   caface_error *err);
 

@@ -1,5 +1,6 @@
 #include "media/video.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -157,4 +158,19 @@ cafi_stream_info cafi_video_info(const cafi_video *v)
 cafi_stream_counts cafi_video_counts(const cafi_video *v)
 {
     return v->stream ? cafi_stream_get_counts(v->stream) : v->counts;
+}
+
+const char *cafi_counts_text(const cafi_stream_counts *c, char *text, size_t size)
+{
+    int n = snprintf(text, size, "%zu frames could not be decoded, %zu could",
+                     c->broken + c->missing, c->decoded);
+
+    if (c->announced > 0.0 && n > 0 && (size_t)n < size)
+        snprintf(text + n, size - (size_t)n, "; it should last %.2f s and ends at %.2f s",
+                 c->announced, c->reached);
+    else if (c->bytes && n > 0 && (size_t)n < size)
+        snprintf(text + n, size - (size_t)n,
+                 "; the file breaks off at %llu bytes, inside a part that ends at %llu",
+                 (unsigned long long)c->bytes, (unsigned long long)c->part_end);
+    return text;
 }

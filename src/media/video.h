@@ -47,4 +47,9 @@ cafi_stream_info cafi_video_info(const cafi_video *video);
 /* Good at any time; complete at the end. */
 cafi_stream_counts cafi_video_counts(const cafi_video *video);
 
+/* What is wrong with a video whose counts are not all 0 but decoded, for a
+ * sentence: "3 frames could not be decoded, 47 could; it should last 2.00 s and
+ * ends at 1.88 s". Returns text. */
+const char *cafi_counts_text(const cafi_stream_counts *counts, char *text, size_t size);
+
 #endif

@@ -44,7 +44,7 @@ static void one_person_is_one_track(void **state)
         cafi_faces faces = {&f, 1, 1};
         int64_t id = -1;
 
-        EXPECT_OK(cafi_tracker_step(t, &faces, NULL, false, &id, &err), err);
+        EXPECT_OK(cafi_tracker_step(t, &faces, NULL, CAFI_SHOT_GOES_ON, &id, &err), err);
         assert_int_equal(id, 1);
         assert_int_equal(cafi_tracker_length(t, 1), frame + 1);
     }
@@ -65,7 +65,7 @@ static void faint_faces_continue_but_do_not_start(void **state)
         cafi_faces faces = {&f, 1, 1};
         int64_t id = -1;
 
-        EXPECT_OK(cafi_tracker_step(t, &faces, NULL, false, &id, &err), err);
+        EXPECT_OK(cafi_tracker_step(t, &faces, NULL, CAFI_SHOT_GOES_ON, &id, &err), err);
         assert_int_equal(id, want[frame]);
     }
     cafi_tracker_free(t);
@@ -92,7 +92,8 @@ static void crossing_people_keep_their_tracks(void **state)
                 f[who ^ swap] = person(x + test_uniform(&rng), 50.0f, 40.0f, 0.9f);
                 look(embedding[who ^ swap], &rng, who);
             }
-            EXPECT_OK(cafi_tracker_step(t, &faces, &embedding[0][0], false, ids, &err), err);
+            EXPECT_OK(cafi_tracker_step(t, &faces, &embedding[0][0], CAFI_SHOT_GOES_ON, ids, &err),
+                      err);
             for (size_t who = 0; who < 2; who++) {
                 if (frame == 0)
                     first[who] = ids[who ^ swap];
@@ -123,7 +124,7 @@ static void gaps_are_bridged_for_the_same_person_only(void **state)
         if (frame >= 10 && frame < 30)
             faces.count = 0;
         look(embedding, &rng, frame < 45 ? 0 : 1);
-        EXPECT_OK(cafi_tracker_step(t, &faces, embedding, false, &id, &err), err);
+        EXPECT_OK(cafi_tracker_step(t, &faces, embedding, CAFI_SHOT_GOES_ON, &id, &err), err);
         if (faces.count)
             assert_int_equal(id, frame < 45 ? 1 : 2);
     }
@@ -150,7 +151,8 @@ static void alike_is_not_enough(void **state)
             float embedding[C];
 
             look(embedding, &rng, 0);
-            EXPECT_OK(cafi_tracker_step(t, &faces, embedding, false, &ids[i], &err), err);
+            EXPECT_OK(cafi_tracker_step(t, &faces, embedding, CAFI_SHOT_GOES_ON, &ids[i], &err),
+                      err);
         }
         cafi_tracker_free(t);
     }
@@ -167,14 +169,14 @@ static void tracks_end(void **state)
     int64_t id = 0;
 
     (void)state;
-    EXPECT_OK(cafi_tracker_step(t, &faces, NULL, false, &id, &err), err);
+    EXPECT_OK(cafi_tracker_step(t, &faces, NULL, CAFI_SHOT_GOES_ON, &id, &err), err);
     assert_int_equal(id, 1);
-    EXPECT_OK(cafi_tracker_step(t, &faces, NULL, true, &id, &err), err);
+    EXPECT_OK(cafi_tracker_step(t, &faces, NULL, CAFI_SHOT_BEGINS, &id, &err), err);
     assert_int_equal(id, 2);
     assert_false(cafi_tracker_alive(t, 1));
     for (int i = 0; i < 26; i++) {
         assert_true(cafi_tracker_alive(t, 2));
-        EXPECT_OK(cafi_tracker_step(t, &none, NULL, false, &id, &err), err);
+        EXPECT_OK(cafi_tracker_step(t, &none, NULL, CAFI_SHOT_GOES_ON, &id, &err), err);
     }
     assert_false(cafi_tracker_alive(t, 2));
     assert_int_equal(cafi_tracker_length(t, 2), 1);
@@ -219,7 +221,66 @@ static void cuts_are_jumps_not_motion(void **state)
 
         fill(rgb, WIDTH, HEIGHT, frame * 3, other ? 150 : 20);
         cafi_cut_measure(&histogram, &view);
-        assert_int_equal(cafi_cut_step(&d, &histogram, 0.25f), frame == 20 || frame == 40);
+        assert_int_equal(cafi_cut_step(&d, &histogram, 0.25f),
+                         frame == 20 || frame == 40   ? CAFI_SHOT_DOUBT
+                         : frame == 21 || frame == 41 ? CAFI_SHOT_BEGAN
+                                                      : CAFI_SHOT_GOES_ON);
+    }
+}
+
+/* A white flash of one to eight frames, and one odd frame, end no track; the
+ * first frame of a new shot joins none, and its tracks go on. */
+static void flashes_are_no_cuts(void **state)
+{
+    enum { WIDTH = 160, HEIGHT = 120 };
+    static uint8_t rgb[WIDTH * HEIGHT * 3];
+    cafi_view view = {rgb, WIDTH, HEIGHT};
+    caface_error err;
+
+    (void)state;
+    for (size_t length = 1; length <= 10; length++) {
+        cafi_tracker *t = tracker(0);
+        cafi_cut_detector d = {0};
+        bool flash = length <= 8;
+
+        for (size_t frame = 0; frame < 30 + length; frame++) {
+            bool white = frame >= 10 && frame < 10 + length;
+            cafi_face f = person(50, 50, 40, 0.9f);
+            cafi_faces faces = {&f, white ? 0 : 1, 1};
+            cafi_cut_histogram histogram;
+            int64_t id = 0;
+
+            fill(rgb, WIDTH, HEIGHT, frame, 20);
+            if (white)
+                memset(rgb, 250, sizeof rgb);
+            cafi_cut_measure(&histogram, &view);
+            EXPECT_OK(
+                cafi_tracker_step(t, &faces, NULL, cafi_cut_step(&d, &histogram, 0.25f), &id, &err),
+                err);
+            if (!white)
+                assert_int_equal(id, flash || frame < 10 ? 1 : 2);
+        }
+        cafi_tracker_free(t);
+    }
+    for (int odd = 0; odd < 2; odd++) { /* another scene for one frame, or for good */
+        cafi_tracker *t = tracker(0);
+        cafi_cut_detector d = {0};
+
+        for (size_t frame = 0; frame < 30; frame++) {
+            bool other = odd ? frame == 10 : frame >= 10;
+            cafi_face f = person(50, 50, 40, 0.9f);
+            cafi_faces faces = {&f, 1, 1};
+            cafi_cut_histogram histogram;
+            int64_t id = 0;
+
+            fill(rgb, WIDTH, HEIGHT, frame, other ? 150 : 20);
+            cafi_cut_measure(&histogram, &view);
+            EXPECT_OK(
+                cafi_tracker_step(t, &faces, NULL, cafi_cut_step(&d, &histogram, 0.25f), &id, &err),
+                err);
+            assert_int_equal(id, other ? 2 : 1);
+        }
+        cafi_tracker_free(t);
     }
 }
 
@@ -234,6 +295,7 @@ int main(void)
         cmocka_unit_test(tracks_end),
         cmocka_unit_test(nonsense_options_are_refused),
         cmocka_unit_test(cuts_are_jumps_not_motion),
+        cmocka_unit_test(flashes_are_no_cuts),
     };
     return cmocka_run_group_tests_name("track", tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 /* Video on two small clips of FFmpeg's test pattern (fixtures/video): turned.mp4 is 64x48 H.264
- * with a quarter turn in its header, uneven.mkv 30 frames at 30 a second, then 20 at 10. */
+ * with a quarter turn in its header, uneven.mkv 30 frames at 30 a second, then 20 at 10; late.mkv
+ * begins at 11.4 s, fragments.mp4 is fragmented and announces no length. */
 #include "check.h"
 
 #include <math.h>
@@ -117,6 +118,58 @@ static void a_cut_file_gives_what_it_has(void **state)
     assert_true(r.frames > 0 && r.frames < 20);
     assert_true(r.counts.missing > 0);
     free(bytes);
+}
+
+/* A file that announces a length and ends before it: both are said. One that
+ * announces nothing, but breaks off inside a part, too. */
+static void a_short_file_says_both_lengths(void **state)
+{
+    static const struct {
+        const char *file;
+        double part;
+        const char *says;
+    } cuts[] = {{"uneven.mkv", 0.6, "it should last 2.93 s"},
+                {"late.mkv", 0.7, "it should last 14.40 s"},
+                {"fragments.mp4", 0.55, "inside a part that ends at"},
+                {"fragments.mp4", 1, NULL},
+                {"late.mkv", 1, NULL},
+                {"uneven.mkv", 1, NULL}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cuts / sizeof *cuts; i++) {
+        size_t size = 0;
+        unsigned char *bytes = test_read(test_fixture("video/%s", cuts[i].file), &size);
+        const char *path = test_temp("cut-%zu", i);
+        reading r;
+        char text[256];
+        caface_error err;
+
+        test_write(path, bytes, (size_t)((double)size * cuts[i].part));
+        EXPECT_OK(read_all(&r, path, NULL, &err), err);
+        cafi_counts_text(&r.counts, text, sizeof text);
+        if (!cuts[i].says)
+            assert_int_equal(r.counts.broken + r.counts.missing, 0);
+        else if (r.counts.broken + r.counts.missing == 0 || !strstr(text, cuts[i].says))
+            fail_msg("%s at %g: %s", cuts[i].file, cuts[i].part, text);
+        free(bytes);
+    }
+}
+
+/* Times are the container's. */
+static void a_late_file_is_reported_late(void **state)
+{
+    const cafi_video_options late = {.start = 12.4};
+    const cafi_video_options brief = {.duration = 0.5};
+    reading r;
+    caface_error err;
+
+    (void)state;
+    EXPECT_OK(read_all(&r, test_fixture("video/late.mkv"), NULL, &err), err);
+    assert_true(r.frames == 30 && fabs(r.first - 11.4) < 1e-3);
+    EXPECT_OK(read_all(&r, test_fixture("video/late.mkv"), &late, &err), err);
+    assert_true(r.frames == 20 && fabs(r.first - 12.4) < 1e-3);
+    EXPECT_OK(read_all(&r, test_fixture("video/late.mkv"), &brief, &err), err);
+    assert_int_equal(r.frames, 5);
 }
 
 /* Any byte may be wrong, and any end missing: frames or a sentence. */
@@ -277,6 +330,8 @@ int main(void)
         cmocka_unit_test(frames_are_upright),
         cmocka_unit_test(uneven_times_are_kept),
         cmocka_unit_test(a_cut_file_gives_what_it_has),
+        cmocka_unit_test(a_short_file_says_both_lengths),
+        cmocka_unit_test(a_late_file_is_reported_late),
         cmocka_unit_test(damage_is_survived),
         cmocka_unit_test(what_is_no_video_is_refused),
         cmocka_unit_test(playlists_stay_local),
