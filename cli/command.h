@@ -64,6 +64,10 @@ extern const cli_command *const cli_commands[];
 
 /* Parses argv (after the command's name) into options, runs, frees. */
 int cli_dispatch(const cli_command *command, int argc, char **argv);
+/* To be called when all is printed: flushes stdout, and a result that could not
+ * be written (a full disk behind >) turns CLI_OK into CLI_FAILED with a warning.
+ * A reader that went away (`| head`) is no news: there is no warning then. */
+int cli_end_stdout(int status);
 void cli_print_help(const cli_command *command);
 
 /* Prints "caface: SENTENCE" on stderr and returns CLI_FAILED. */

@@ -44,6 +44,8 @@ static int print_family(int argc, char **argv)
     for (const cli_command *const *c = cli_commands; *c; c++)
         if (memcmp((*c)->name, argv[0], strnlen((*c)->name, length)) == 0 &&
             strlen((*c)->name) > length && (*c)->name[length] == ' ') {
+            if (!found && argc > 1 && !help)
+                fprintf(to, "caface: unknown command %s %s\n\n", argv[0], argv[1]);
             if (!found)
                 fprintf(to, "usage: caface %s COMMAND ...\n\nCommands:\n", argv[0]);
             fprintf(to, "  %-18s %s\n", (*c)->name, (*c)->summary);
@@ -51,7 +53,7 @@ static int print_family(int argc, char **argv)
         }
     if (!found)
         fprintf(stderr, "caface: unknown command %s\ntry: caface --help\n", argv[0]);
-    return found && help ? CLI_OK : CLI_USAGE;
+    return found && help ? cli_end_stdout(CLI_OK) : CLI_USAGE;
 }
 
 /* For tests: CAFACE_TEST_FAIL_ALLOCATION=K makes the K-th allocation fail. */
@@ -81,11 +83,11 @@ int main(int argc, char **argv)
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
         (strcmp(argv[1], "help") == 0 && argc == 2)) {
         print_overview(stdout);
-        return CLI_OK;
+        return cli_end_stdout(CLI_OK);
     }
     if (strcmp(argv[1], "--version") == 0) {
         printf("caface %s\n", CAFACE_VERSION);
-        return CLI_OK;
+        return cli_end_stdout(CLI_OK);
     }
     command = find_command(argc - 1, argv + 1, &words);
     if (!command)

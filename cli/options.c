@@ -248,14 +248,15 @@ static void free_lists(const cli_command *c, char *options)
             free(((cli_list *)(void *)(options + o->offset))->items);
 }
 
-/* A result that could not be printed (a full disk behind >) is a failure. */
-static int check_stdout(int status)
+int cli_end_stdout(int status)
 {
-    if ((fflush(stdout) || ferror(stdout)) && status == CLI_OK) {
+    bool broken = fflush(stdout) || ferror(stdout);
+
+    if (!broken || status != CLI_OK)
+        return status;
+    if (errno != EPIPE) /* whoever read it had enough */
         cli_warn("standard output: %s", strerror(errno));
-        return CLI_FAILED;
-    }
-    return status;
+    return CLI_FAILED;
 }
 
 int cli_dispatch(const cli_command *c, int argc, char **argv)
@@ -274,5 +275,5 @@ int cli_dispatch(const cli_command *c, int argc, char **argv)
         status = c->run(options);
     free_lists(c, options);
     free(options);
-    return check_stdout(status);
+    return cli_end_stdout(status);
 }

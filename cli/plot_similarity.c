@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "cli/feature_set.h"
 #include "cli/command.h"
 #include "files/json.h"
 #include "cli/similarity.h"
@@ -227,8 +228,8 @@ static int run(void *arg)
         return cli_usage("plot similarity", "%s", err.message);
     }
     if ((st = cafi_pool_new(&pool, o->common.threads, &err)) ||
-        (st = cafi_feature_set_open(&set, o->input, &err)) ||
-        (st = cafi_feature_set_open(&gallery, o->gallery, &err)))
+        (st = cli_feature_set_open(&set, o->input, &err)) ||
+        (st = cli_feature_set_open(&gallery, o->gallery, &err)))
         goto done;
     st = draw(o, &w, pool, &fusions, set, gallery, &err);
 done:

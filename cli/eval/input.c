@@ -1,3 +1,4 @@
+#include "cli/feature_set.h"
 #include "cli/eval/input.h"
 
 #include <stdio.h>
@@ -80,10 +81,10 @@ static caface_status open_set(const eval_input *in, cafi_feature_set **out, cafa
     const eval_options *o = in->o;
 
     if (in->images)
-        return cafi_feature_set_open(out, eval_images_set(in->images), err);
+        return cli_feature_set_open(out, eval_images_set(in->images), err);
     if (ends_with(o->features, ".npy"))
         return cafi_feature_set_from_files(out, o->features, o->styles, err);
-    return cafi_feature_set_open(out, o->features, err);
+    return cli_feature_set_open(out, o->features, err);
 }
 
 /* The list of --templates or --meta, the caller's to free; NULL: neither. */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/feature_set.h"
 #include "cli/command.h"
 #include "eval/folds.h"
 #include "eval/image_pairs.h"
@@ -75,7 +76,7 @@ static caface_status pairs_of_bin(job *j, caface_error *err)
 static caface_status read_set(job *j, caface_error *err)
 {
     cafi_feature_set *set = NULL;
-    caface_status st = cafi_feature_set_open(&set, j->o->features, err);
+    caface_status st = cli_feature_set_open(&set, j->o->features, err);
 
     if (st)
         return st;

@@ -25,6 +25,10 @@ static int check_usage(const fuse_options *o)
     if (!has_rows && !o->merge.count)
         return cli_usage("fuse", "nothing to fuse: --input SET, --features F.npy or --merge "
                                  "STATE... is needed");
+    if (!o->output && !o->weights && !o->save_state && !o->common.json)
+        return cli_usage("fuse",
+                         "nothing would be written: -o OUT, --weights W.npy or --save-state "
+                         "FILE is needed");
     if (o->styles && !o->features)
         return cli_usage("fuse", "--styles goes with --features");
     if (o->ids && o->single)

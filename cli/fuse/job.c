@@ -1,3 +1,4 @@
+#include "cli/feature_set.h"
 #include "cli/fuse/job.h"
 
 #include <stdio.h>
@@ -53,7 +54,7 @@ static caface_status open_set(job *j, caface_error *err)
     caface_status st = CAFACE_OK;
 
     if (o->input)
-        st = cafi_feature_set_open(&j->set, o->input, err);
+        st = cli_feature_set_open(&j->set, o->input, err);
     else if (o->features)
         st = cafi_feature_set_from_files(&j->set, o->features, o->styles, err);
     if (st || !j->set)

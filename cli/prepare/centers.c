@@ -6,6 +6,7 @@
 #include "base/status.h"
 #include "dataset/centres.h"
 #include "files/feature_set.h"
+#include "cli/feature_set.h"
 #include "cli/interrupt.h"
 #include "cli/prepare/work.h"
 
@@ -75,7 +76,7 @@ static caface_status from_set(const centers_options *o, cafi_center_mean mean, o
     cafi_feature_set *set = NULL;
     float *centers = NULL;
     const char **names = NULL;
-    caface_status st = cafi_feature_set_open(&set, o->common.args.items[0], err);
+    caface_status st = cli_feature_set_open(&set, o->common.args.items[0], err);
 
     if (!st && !(st = cafi_centers_of_set(set, mean, &centers, &names, &out->classes, err))) {
         out->result.images = set->N;

@@ -75,11 +75,12 @@ CAFACE_API void caface_pixels_init_sized(caface_pixels *pixels, size_t size);
 #define CAFACE_IMAGE_MAX_PIXELS 100000000
 #define CAFACE_IMAGE_MAX_SIDE 65500
 
-/* Reads a JPEG or PNG file, recognised by its bytes, and turns it upright by
+/* Reads a picture, recognised by its bytes (JPEG and PNG; WebP, BMP, GIF, TIFF,
+ * AVIF and HEIC where this build has FFmpeg), and turns it upright by
  * its EXIF orientation. 16 bits become 8, transparency is put on black. *out is
  * the caller's, to caface_image_free; NULL on failure.
  * EINVAL: null argument. EIO: cannot be read, or no regular file. EFORMAT:
- * neither JPEG nor PNG, or damaged: never half a picture. ELIMIT: see above, or
+ * no picture that is known, or damaged: never half a picture. ELIMIT: see above, or
  * a file of more than 256 MiB. ENOMEM. */
 CAFACE_API caface_status caface_image_open(caface_image **out, const char *path, caface_error *err);
 /* The same from the bytes of such a file, which are the caller's again when

@@ -190,7 +190,7 @@ static void files_and_memory(void **state)
     EXPECT_OK(caface_image_rgb(image, &rgb, &err), err);
     assert_memory_equal(rgb, drawn, (size_t)31 * 17 * 3);
     caface_image_free(image);
-    EXPECT_FAIL(caface_image_decode(&image, bytes, size, &err), CAFACE_EFORMAT, err, "neither");
+    EXPECT_FAIL(caface_image_decode(&image, bytes, size, &err), CAFACE_EFORMAT, err, "no picture");
     assert_null(image);
     EXPECT_FAIL(caface_image_decode(&image, NULL, 0, &err), CAFACE_EFORMAT, err, "empty");
     EXPECT_FAIL(caface_image_open(&image, test_temp("none.png"), &err), CAFACE_EIO, err,

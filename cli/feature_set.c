@@ -1,0 +1,15 @@
+#include "cli/feature_set.h"
+
+#include "cli/command.h"
+
+caface_status cli_feature_set_open(cafi_feature_set **out, const char *path, caface_error *err)
+{
+    caface_status st = cafi_feature_set_open(out, path, err);
+    const cafi_value *complete = st ? NULL : cafi_value_get(&(*out)->info, "complete");
+
+    if (complete && complete->kind == CAFI_BOOL && !complete->u.boolean)
+        cli_warn("%s: this set is not complete: what wrote it was stopped after %zu faces (go on "
+                 "with --resume)",
+                 path, (size_t)(*out)->features->shape[0]);
+    return st;
+}

@@ -1,0 +1,11 @@
+/* Feature sets as commands open them. */
+#ifndef CAFACE_CLI_FEATURE_SET_H
+#define CAFACE_CLI_FEATURE_SET_H
+
+#include "files/feature_set.h"
+
+/* cafi_feature_set_open, and a warning where the set says that it is not
+ * complete: the command that wrote it was stopped. */
+caface_status cli_feature_set_open(cafi_feature_set **out, const char *path, caface_error *err);
+
+#endif
