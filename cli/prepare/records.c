@@ -83,8 +83,7 @@ static caface_status make_folders(char *path, caface_error *err)
 
 static bool is_picture(const unsigned char *bytes, size_t size)
 {
-    return size > 8 &&
-           ((bytes[0] == 0xff && bytes[1] == 0xd8) || memcmp(bytes, "\x89PNG\r\n\x1a\n", 8) == 0);
+    return cafi_image_kind(bytes, size) != NULL;
 }
 
 /* One record set on its way to a folder. */

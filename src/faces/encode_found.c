@@ -189,7 +189,7 @@ static caface_status take_frame(void *ctx, const cafi_done_frame *done, caface_e
 /* Pictures, folders and lists of them; everything else is for FFmpeg. */
 static bool is_photos(const char *path)
 {
-    unsigned char head[8] = {0};
+    unsigned char head[32] = {0};
     const char *dot = strrchr(path, '.');
     struct stat info;
     FILE *file = NULL;
@@ -203,8 +203,7 @@ static bool is_photos(const char *path)
     n = file ? fread(head, 1, sizeof head, file) : 0;
     if (file)
         fclose(file);
-    return n == sizeof head && (memcmp(head, "\xff\xd8\xff", 3) == 0 ||
-                                memcmp(head, "\x89PNG\r\n\x1a\n", sizeof head) == 0);
+    return n && cafi_image_kind(head, n) != NULL;
 }
 
 static caface_status run_pipeline(job *j, cafi_pipeline_options *o, caface_error *err)
@@ -269,13 +268,11 @@ static caface_status take_photos(job *j, const char *path, caface_error *err)
 
 static caface_status tell_broken(job *j, const char *path, cafi_stream_counts c, caface_error *err)
 {
-    char text[128];
+    char text[256];
 
     if (!(c.broken + c.missing))
         return CAFACE_OK;
-    snprintf(text, sizeof text, "%zu frames could not be decoded, %zu could", c.broken + c.missing,
-             c.decoded);
-    return cafi_encode_result_failed(j->result, path, text, err);
+    return cafi_encode_result_failed(j->result, path, cafi_counts_text(&c, text, sizeof text), err);
 }
 
 static caface_status follow_video(job *j, const char *path, caface_error *err)
