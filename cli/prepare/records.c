@@ -16,6 +16,7 @@
 #include "files/output.h"
 #include "files/recordio.h"
 #include "cli/interrupt.h"
+#include "cli/prepare/work.h"
 #include "cli/progress.h"
 
 typedef struct records_options {
@@ -178,6 +179,8 @@ static int extract(void *arg)
         st = cafi_output_sync(o->output, &err);
     if (!st)
         print_result(o, done, failed, cafi_face_list_classes(faces));
+    if (!st)
+        failed += prepare_left_out(faces);
     cafi_face_list_close(faces);
     cafi_names_free(&e.seen);
     cafi_buf_free(&e.buf);
@@ -213,6 +216,7 @@ static int pack(void *arg)
     cafi_face_list *faces = NULL;
     cafi_record_writer *writer = NULL;
     cli_progress progress = {0};
+    size_t left_out = 0;
     caface_error err;
     caface_status st;
 
@@ -231,9 +235,11 @@ static int pack(void *arg)
     cli_progress_end(&progress);
     if (!st)
         print_result(o, cafi_face_list_count(faces), 0, cafi_face_list_classes(faces));
+    if (!st)
+        left_out = prepare_left_out(faces);
     cafi_face_list_close(faces);
     cli_interrupt_end();
-    return st ? cli_fail(&err) : CLI_OK;
+    return st ? cli_fail(&err) : left_out ? CLI_SKIPPED : CLI_OK;
 }
 
 const cli_command cli_prepare_extract = {

@@ -60,6 +60,16 @@ void prepare_end(prepare_work *work)
     cafi_pool_free(work->pool);
 }
 
+size_t prepare_left_out(const cafi_face_list *faces)
+{
+    const char *why = NULL;
+    size_t n = cafi_face_list_left_out(faces, &why);
+
+    if (n)
+        cli_warn("%zu damaged record%s left out; the first: %s", n, n == 1 ? " is" : "s are", why);
+    return n;
+}
+
 int prepare_report(const prepare_work *work, const cafi_build_result *result, const char *output,
                    size_t classes)
 {
@@ -86,5 +96,5 @@ int prepare_report(const prepare_work *work, const cafi_build_result *result, co
         printf("%s: %zu pictures of %zu classes, %zu failed, in %.1f s\n", output, result->images,
                classes, result->failed, seconds);
     }
-    return result->failed ? CLI_SKIPPED : CLI_OK;
+    return result->failed || prepare_left_out(work->faces) ? CLI_SKIPPED : CLI_OK;
 }

@@ -20,6 +20,8 @@ struct cafi_face_list {
     size_t *class_of;         /* [count] */
     const char **class_names; /* [classes], into labels */
     bool swap_colors;
+    size_t bad; /* records left out */
+    caface_error why;
 };
 
 static const char *file_of(const char *path)
@@ -105,7 +107,7 @@ static caface_status open_records(cafi_face_list *l, const char *path, caface_er
     cafi_buf buf = {0};
     const char **listed = NULL;
     struct stat info;
-    caface_status st = cafi_recordio_open(&l->rec, path, err);
+    caface_status st = cafi_recordio_open_damaged(&l->rec, path, &l->bad, &l->why, err);
 
     if (st)
         return st;
@@ -221,6 +223,12 @@ size_t cafi_face_list_count(const cafi_face_list *list)
 const char *cafi_face_list_name(const cafi_face_list *list, size_t index)
 {
     return list->names[index];
+}
+
+size_t cafi_face_list_left_out(const cafi_face_list *list, const char **why)
+{
+    *why = list->why.message;
+    return list->bad;
 }
 
 size_t cafi_face_list_class(const cafi_face_list *list, size_t index)

@@ -12,6 +12,9 @@ typedef struct cafi_face_list cafi_face_list;
  * walked; a picture's class is the folder it is in. EIO, EFORMAT: nothing there,
  * a picture without a class. */
 caface_status cafi_face_list_open(cafi_face_list **out, const char *path, caface_error *err);
+/* Records of a record set that are damaged and were left out; *why, borrowed, is
+ * the sentence about the first. */
+size_t cafi_face_list_left_out(const cafi_face_list *list, const char **why);
 void cafi_face_list_close(cafi_face_list *list);
 
 /* From now on pictures are read with red and blue exchanged: for sets whose writer

@@ -23,6 +23,9 @@ struct cafi_recordio {
     cafi_mapped map;
     entry *entries; /* ascending keys */
     size_t count;
+    bool lenient; /* what is damaged is left out */
+    size_t bad;
+    caface_error why; /* of the first */
 };
 
 /* One part at offset. False: no whole part there. */
@@ -97,6 +100,26 @@ static caface_status add_entry(cafi_recordio *rec, size_t *capacity, uint64_t ke
     return st;
 }
 
+/* Notes one that is left out. */
+static void leave_out(cafi_recordio *rec, const caface_error *why)
+{
+    if (!rec->bad++)
+        rec->why = *why;
+}
+
+/* Where the next record may begin, at or behind offset: a part that is whole, the
+ * first of its record. */
+static size_t next_start(const cafi_recordio *rec, size_t offset)
+{
+    unsigned part = 0;
+    size_t length = 0;
+
+    for (offset = padded(offset); offset < rec->map.size; offset += 4)
+        if (part_at(rec, offset, &part, &length) && part <= 1)
+            return offset;
+    return rec->map.size;
+}
+
 /* Without an .idx: records are numbered in the order of the file. */
 static caface_status walk_file(cafi_recordio *rec, caface_error *err)
 {
@@ -107,10 +130,17 @@ static caface_status walk_file(cafi_recordio *rec, caface_error *err)
         const unsigned char *data;
         size_t size;
         size_t at = offset;
-        caface_status st;
+        caface_error why;
+        caface_status st = payload_at(rec, at, NULL, &data, &size, &offset, &why);
 
-        if ((st = payload_at(rec, at, NULL, &data, &size, &offset, err)) ||
-            (st = add_entry(rec, &capacity, rec->count, at, err)))
+        if (st && rec->lenient) {
+            leave_out(rec, &why);
+            offset = next_start(rec, at + 4);
+            continue;
+        }
+        if (st)
+            return cafi_fail(err, st, "%s", why.message);
+        if ((st = add_entry(rec, &capacity, rec->count, at, err)))
             return st;
     }
     return CAFACE_OK;
@@ -180,6 +210,10 @@ static caface_status drop_header(cafi_recordio *rec, caface_error *err)
 
     if (rec->entries[0].key == 0)
         st = cafi_recordio_read(rec, 0, &buf, &first, err);
+    if (st == CAFACE_EFORMAT && rec->lenient) { /* drop_bad leaves it out */
+        cafi_buf_free(&buf);
+        return CAFACE_OK;
+    }
     if (!st && rec->entries[0].key == 0 && first.label_count == 2 && first.size == 0) {
         double n = (double)first.label;
         size_t kept = 0;
@@ -193,6 +227,32 @@ static caface_status drop_header(cafi_recordio *rec, caface_error *err)
                            "%s: its record 0 leaves no pictures: keys below %g", rec->path, n);
     }
     cafi_buf_free(&buf);
+    return st;
+}
+
+static caface_status drop_bad(cafi_recordio *rec, caface_error *err)
+{
+    cafi_buf buf = {0};
+    size_t kept = 0;
+    caface_status st = CAFACE_OK;
+
+    for (size_t i = 0; !st && i < rec->count; i++) {
+        cafi_record record;
+        caface_error why;
+        caface_status this = cafi_recordio_read(rec, i, &buf, &record, &why);
+
+        if (!this)
+            rec->entries[kept++] = rec->entries[i];
+        else if (this == CAFACE_EFORMAT)
+            leave_out(rec, &why);
+        else
+            st = cafi_fail(err, this, "%s", why.message);
+    }
+    cafi_buf_free(&buf);
+    rec->count = kept;
+    if (!st && !kept)
+        st = cafi_fail(err, CAFACE_EFORMAT, "%s: none of its %zu records is whole", rec->path,
+                       rec->bad);
     return st;
 }
 
@@ -222,10 +282,13 @@ static caface_status open_entries(cafi_recordio *rec, caface_error *err)
     free(index);
     if (!st)
         st = sort_entries(rec, err);
-    return st ? st : drop_header(rec, err);
+    if (!st)
+        st = drop_header(rec, err);
+    return !st && rec->lenient ? drop_bad(rec, err) : st;
 }
 
-caface_status cafi_recordio_open(cafi_recordio **out, const char *path, caface_error *err)
+static caface_status open_file(cafi_recordio **out, const char *path, bool lenient,
+                               caface_error *err)
 {
     cafi_recordio *rec = NULL;
     caface_status st;
@@ -233,6 +296,7 @@ caface_status cafi_recordio_open(cafi_recordio **out, const char *path, caface_e
     *out = NULL;
     if ((st = CAFI_NEW(&rec, 1, err)))
         return st;
+    rec->lenient = lenient;
     if ((st = cafi_strdup(&rec->path, path, err))) {
         free(rec);
         return st;
@@ -250,6 +314,23 @@ caface_status cafi_recordio_open(cafi_recordio **out, const char *path, caface_e
     }
     *out = rec;
     return CAFACE_OK;
+}
+
+caface_status cafi_recordio_open(cafi_recordio **out, const char *path, caface_error *err)
+{
+    return open_file(out, path, false, err);
+}
+
+caface_status cafi_recordio_open_damaged(cafi_recordio **out, const char *path, size_t *bad,
+                                         caface_error *why, caface_error *err)
+{
+    caface_status st = open_file(out, path, true, err);
+
+    if (!st && bad)
+        *bad = (*out)->bad;
+    if (!st && why && (*out)->bad)
+        *why = (*out)->why;
+    return st;
 }
 
 void cafi_recordio_close(cafi_recordio *rec)

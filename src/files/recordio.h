@@ -34,6 +34,12 @@ typedef struct cafi_record {
  * names the file. EIO; EFORMAT: no records, an .idx line that is not "key TAB
  * offset", a key twice, an offset without a record. */
 caface_status cafi_recordio_open(cafi_recordio **out, const char *path, caface_error *err);
+/* The same, and what is damaged is left out: records without a whole head or a
+ * header that fits, those that an .idx places outside the file, a tail that was
+ * cut off. Reads the head of every record. *bad (may be NULL) is how many were
+ * left out; the first is told in why (may be NULL). EFORMAT: no good record. */
+caface_status cafi_recordio_open_damaged(cafi_recordio **out, const char *path, size_t *bad,
+                                         caface_error *why, caface_error *err);
 void cafi_recordio_close(cafi_recordio *rec);
 
 size_t cafi_recordio_count(const cafi_recordio *rec);

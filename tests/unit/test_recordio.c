@@ -172,6 +172,73 @@ static void test_damage(void **state)
     free(good);
 }
 
+/* Twenty records, some damaged: the good ones are there, the bad ones counted,
+ * with an .idx and without. */
+static void good_records_stay(void **state)
+{
+    enum { MANY = 20, BODY = 33 };
+    size_t offsets[MANY];
+    size_t size = 0;
+    unsigned char *bytes = NULL;
+    cafi_record_writer *w = NULL;
+    caface_error err;
+
+    (void)state;
+    EXPECT_OK(cafi_record_begin(&w, test_temp("g"), &err), err);
+    for (unsigned i = 0; i < MANY; i++) {
+        unsigned char body[BODY];
+
+        memset(body, (int)(i + 1), sizeof body);
+        EXPECT_OK(cafi_record_append(w, i, (float)i, "p", body, sizeof body, &err), err);
+    }
+    EXPECT_OK(cafi_record_commit(w, &err), err);
+    bytes = test_read(test_temp("g.rec"), &size);
+    for (size_t i = 0; i < MANY; i++)
+        offsets[i] = i * (size / MANY);
+    bytes[offsets[3]] ^= 1;       /* the magic number */
+    bytes[offsets[7] + 8] = 0xff; /* labels that do not fit */
+    bytes[offsets[7] + 9] = 0xff;
+    bytes[offsets[11] + 4] = 0xff; /* a length beyond the file */
+    bytes[offsets[11] + 6] = 0xff;
+    for (int indexed = 0; indexed < 2; indexed++) {
+        cafi_recordio *rec = NULL;
+        cafi_buf buf = {0};
+        caface_error why = {CAFACE_OK, ""};
+        size_t bad = 0;
+
+        if (!indexed)
+            remove(test_temp("g.idx"));
+        else
+            for (unsigned i = 0; i < MANY; i++) {
+                FILE *f = fopen(test_temp("g.idx"), i ? "a" : "w");
+
+                assert_non_null(f);
+                fprintf(f, "%u\t%zu\n", i, offsets[i]);
+                fclose(f);
+            }
+        test_write(test_temp("g.rec"), bytes, size - 20); /* the last one is cut */
+        if (!cafi_recordio_open(&rec, test_temp("g.rec"), &err)) {
+            assert_true(indexed); /* without an .idx it is walked, and refused */
+            cafi_recordio_close(rec);
+        }
+        EXPECT_OK(cafi_recordio_open_damaged(&rec, test_temp("g.rec"), &bad, &why, &err), err);
+        assert_int_equal(bad, 4);
+        assert_int_equal(cafi_recordio_count(rec), MANY - 4);
+        assert_non_null(strstr(why.message, "g.rec"));
+        for (size_t i = 0; i < cafi_recordio_count(rec); i++) {
+            cafi_record r;
+
+            EXPECT_OK(cafi_recordio_read(rec, i, &buf, &r, &err), err);
+            assert_int_equal(r.size, BODY);
+            assert_int_equal(r.body[0], (unsigned)r.label + 1);
+            assert_true(r.label != 3 && r.label != 7 && r.label != 11 && r.label != 19);
+        }
+        cafi_buf_free(&buf);
+        cafi_recordio_close(rec);
+    }
+    free(bytes);
+}
+
 /* InsightFace's three forms: no index; with a box; with landmarks too. */
 static void insightface_lists_are_read(void **state)
 {
@@ -222,11 +289,9 @@ static void test_bad_lists(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(insightface_lists_are_read),
-        cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_header_record),
-        cmocka_unit_test(test_damage),
-        cmocka_unit_test(test_bad_lists),
+        cmocka_unit_test(good_records_stay), cmocka_unit_test(insightface_lists_are_read),
+        cmocka_unit_test(test_round_trip),   cmocka_unit_test(test_header_record),
+        cmocka_unit_test(test_damage),       cmocka_unit_test(test_bad_lists),
     };
 
     return cmocka_run_group_tests_name("recordio", tests, NULL, NULL);
