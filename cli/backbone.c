@@ -51,7 +51,7 @@ caface_status cli_backbone_open(cli_backbone *out, const char *path, const cli_i
     caface_status st = CAFACE_OK;
 
     out->onnx = cafi_onnx_is(path);
-    if ((st = cafi_network_open(&net, path, &why))) {
+    if ((st = cafi_network_open_at(&net, path, input->weights_key, &why))) {
         if (st == CAFACE_EMODEL && !out->onnx)
             return CAFACE_OK; /* some other model: a fusion network, a detector */
         *err = why;

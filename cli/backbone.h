@@ -15,13 +15,24 @@
 typedef struct cli_input {
     cli_list taps;
     const char *order, *mean, *scale;
+    const char *weights_key;
 } cli_input;
 
+/* Which of several backbones in a file is meant. */
+#define CLI_WEIGHTS_KEY(type, member)                                                              \
+    {                                                                                              \
+        "weights-key", 0, CLI_STRING, offsetof(type, member), "NAME",                              \
+            "of a checkpoint with several backbones: the beginning of the names of the one that "  \
+            "is meant",                                                                            \
+            0, 0                                                                                   \
+    }
+
 #define CLI_INPUT_OPTIONS(type, member)                                                            \
-    {"tap",    0,                                                                                  \
-     CLI_LIST, offsetof(type, member.taps),                                                        \
-     "NODE",   "take styles at this node; give it twice (default: the family's)",                  \
-     0,        0},                                                                                 \
+    CLI_WEIGHTS_KEY(type, member.weights_key),                                                     \
+        {"tap",    0,                                                                              \
+         CLI_LIST, offsetof(type, member.taps),                                                    \
+         "NODE",   "take styles at this node; give it twice (default: the family's)",              \
+         0,        0},                                                                             \
         {"input-order",                                                                            \
          0,                                                                                        \
          CLI_STRING,                                                                               \

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/backbone.h"
 #include "cli/command.h"
 #include "faces/sources.h"
 #include "files/json.h"
@@ -19,11 +20,13 @@ typedef struct calibrate_options {
     cli_common common;
     const char *model;
     const char *output;
+    const char *weights_key;
 } calibrate_options;
 
 #define MEMBER(m) offsetof(calibrate_options, m)
 
 static const cli_option options[] = {
+    CLI_WEIGHTS_KEY(calibrate_options, weights_key),
     {"model", 'm', CLI_STRING, MEMBER(model), "M",
      "the backbone: a checkpoint, .safetensors or .onnx", 0, 0},
     {"output", 'o', CLI_STRING, MEMBER(output), "OUT", "the model file to write (.safetensors)", 0,
@@ -99,7 +102,7 @@ static caface_status calibrate(const calibrate_options *o, const cafi_sources *s
 {
     cafi_network network = {0};
     cafi_ranges *ranges = NULL;
-    caface_status st = cafi_network_open(&network, o->model, err);
+    caface_status st = cafi_network_open_at(&network, o->model, o->weights_key, err);
 
     if (!st)
         st = cafi_ranges_new(&ranges, err);

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/backbone.h"
 #include "cli/command.h"
 #include "cli/compare/report.h"
 #include "cli/fusion_model.h"
@@ -36,6 +37,7 @@ typedef struct compare_options {
     size_t every;
     double start;
     double duration;
+    const char *weights_key;
 } compare_options;
 
 #define MEMBER(m) offsetof(compare_options, m)
@@ -70,6 +72,7 @@ static const cli_option options[] = {
      "restore, caface, average, norm, unit (default: all that the models allow)", 0, 0},
     {"threshold", 't', CLI_REAL, MEMBER(threshold), "T",
      "similarity from which two are called the same (default: 0.35)", -1, 1},
+    CLI_WEIGHTS_KEY(compare_options, weights_key),
     {"precision", 0, CLI_STRING, MEMBER(precision), "P", "fp32 (default) or bf16", 0, 0},
     {"low-memory", 0, CLI_FLAG, MEMBER(low_memory), NULL,
      "a quarter of the memory for weights, about half the speed", 0, 0},
@@ -106,8 +109,10 @@ typedef struct job {
  * one; a file may hold both. */
 static caface_status open_models(job *j, caface_error *err)
 {
-    const cafi_encoder_options e = {
-        .precision = j->precision, .low_memory = j->o->low_memory, .threads = j->o->common.threads};
+    const cafi_encoder_options e = {.precision = j->precision,
+                                    .low_memory = j->o->low_memory,
+                                    .threads = j->o->common.threads,
+                                    .weights_key = j->o->weights_key};
     caface_error first = {CAFACE_OK, ""};
     caface_status st = CAFACE_EINVAL;
 

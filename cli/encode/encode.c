@@ -111,7 +111,8 @@ static caface_status open_backbone(job *j, caface_error *err)
 
     for (size_t i = 0; i < j->o->models.count; i++) {
         caface_error why;
-        caface_status this = cafi_network_open(&j->network, j->o->models.items[i], &why);
+        caface_status this =
+            cafi_network_open_at(&j->network, j->o->models.items[i], j->o->input.weights_key, &why);
 
         if (!this) {
             j->backbone = j->o->models.items[i];
@@ -198,6 +199,8 @@ static void describe(job *j)
                     o->flip ? " --flip" : "", o->compact ? " --compact" : "");
     for (size_t i = 0; i < o->input.taps.count; i++)
         cafi_buf_printf(c, " --tap %s", o->input.taps.items[i]);
+    if (o->input.weights_key)
+        cafi_buf_printf(c, " --weights-key %s", o->input.weights_key);
     if (o->input.order)
         cafi_buf_printf(c, " --input-order %s", o->input.order);
     if (o->input.mean)

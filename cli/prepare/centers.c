@@ -6,6 +6,7 @@
 #include "base/status.h"
 #include "dataset/centres.h"
 #include "files/feature_set.h"
+#include "cli/backbone.h"
 #include "cli/feature_set.h"
 #include "cli/interrupt.h"
 #include "cli/prepare/work.h"
@@ -15,6 +16,7 @@ typedef struct centers_options {
     const char *model, *output, *precision, *mean;
     bool flip;
     bool swap_colors;
+    const char *weights_key;
 } centers_options;
 
 static void defaults(void *arg)
@@ -33,6 +35,7 @@ static const cli_option options[] = {
     {"flip", 0, CLI_FLAG, MEMBER(flip), NULL, "mirrored crops count too", 0, 0},
     {"mean", 0, CLI_STRING, MEMBER(mean), "KIND",
      "unit (default): of features of length 1; raw: long ones count more", 0, 0},
+    CLI_WEIGHTS_KEY(centers_options, weights_key),
     {"precision", 0, CLI_STRING, MEMBER(precision), "P", "fp32 (default), bf16 or int8", 0, 0},
     PREPARE_SWAP_OPTION(MEMBER(swap_colors)),
     {0},
@@ -51,7 +54,7 @@ static caface_status from_faces(const centers_options *o, cafi_center_mean mean,
     float *centres = NULL;
     size_t C;
     caface_status st = prepare_begin(work, &o->common, o->common.args.items[0], o->model,
-                                     o->precision, o->swap_colors, err);
+                                     o->weights_key, o->precision, o->swap_colors, err);
 
     if (st)
         return st;

@@ -1,6 +1,7 @@
 /* caface prepare features: face crops into augmented training features. */
 #include <string.h>
 
+#include "cli/backbone.h"
 #include "cli/interrupt.h"
 #include "cli/prepare/work.h"
 
@@ -10,6 +11,7 @@ typedef struct features_options {
     size_t variants, seed;
     bool resume;
     bool swap_colors;
+    const char *weights_key;
 } features_options;
 
 static void defaults(void *arg)
@@ -30,6 +32,7 @@ static const cli_option options[] = {
     {"variants", 0, CLI_SIZE, MEMBER(variants), "N", "variants of a picture (16)", 1, 256},
     {"seed", 0, CLI_SIZE, MEMBER(seed), "S", "seed of the augmentation (42)", 0, 1e15},
     {"format", 0, CLI_STRING, MEMBER(format), "F", "npy (default) or rec: MXNet records", 0, 0},
+    CLI_WEIGHTS_KEY(features_options, weights_key),
     {"precision", 0, CLI_STRING, MEMBER(precision), "P", "fp32 (default), bf16 or int8", 0, 0},
     PREPARE_SWAP_OPTION(MEMBER(swap_colors)),
     {"resume", 0, CLI_FLAG, MEMBER(resume), NULL, "go on where a run was stopped", 0, 0},
@@ -57,8 +60,8 @@ static int run(void *arg)
         return cli_usage("prepare features", "--format %s: npy or rec", o->format);
     build.format = strcmp(o->format, "rec") == 0 ? CAFI_STORE_REC : CAFI_STORE_NPY;
     cli_interrupt_begin();
-    st = prepare_begin(&work, &o->common, o->common.args.items[0], o->model, o->precision,
-                       o->swap_colors, &err);
+    st = prepare_begin(&work, &o->common, o->common.args.items[0], o->model, o->weights_key,
+                       o->precision, o->swap_colors, &err);
     if (!st) {
         prepare_options(&work, &build);
         classes = cafi_face_list_classes(work.faces);

@@ -3,6 +3,7 @@
 
 #include "dataset/probes.h"
 #include "files/json.h"
+#include "cli/backbone.h"
 #include "cli/interrupt.h"
 #include "cli/prepare/work.h"
 
@@ -11,6 +12,7 @@ typedef struct probes_options {
     const char *model, *output, *precision;
     size_t frames, sets, gallery, seed;
     bool swap_colors;
+    const char *weights_key;
 } probes_options;
 
 static void defaults(void *arg)
@@ -34,6 +36,7 @@ static const cli_option options[] = {
     {"gallery", 0, CLI_SIZE, MEMBER(gallery), "N", "clean pictures of a gallery template (2)", 1,
      1000},
     {"seed", 0, CLI_SIZE, MEMBER(seed), "S", "seed of choice and degradation (42)", 0, 1e15},
+    CLI_WEIGHTS_KEY(probes_options, weights_key),
     {"precision", 0, CLI_STRING, MEMBER(precision), "P", "fp32 (default), bf16 or int8", 0, 0},
     PREPARE_SWAP_OPTION(MEMBER(swap_colors)),
     {0},
@@ -99,8 +102,8 @@ static int run(void *arg)
     if (!o->model || !o->output)
         return cli_usage("prepare probes", "--model M and -o SET are needed");
     cli_interrupt_begin();
-    st = prepare_begin(&work, &o->common, o->common.args.items[0], o->model, o->precision,
-                       o->swap_colors, &err);
+    st = prepare_begin(&work, &o->common, o->common.args.items[0], o->model, o->weights_key,
+                       o->precision, o->swap_colors, &err);
     build.pool = work.pool;
     if (!st)
         st = cafi_probes_build(&result, work.faces, work.encoder, &build, &err);

@@ -7,10 +7,10 @@
 #include "cli/interrupt.h"
 
 caface_status prepare_begin(prepare_work *work, const cli_common *common, const char *faces,
-                            const char *model, const char *precision, bool swap_colors,
-                            caface_error *err)
+                            const char *model, const char *weights_key, const char *precision,
+                            bool swap_colors, caface_error *err)
 {
-    cafi_encoder_options options = {.threads = common->threads};
+    cafi_encoder_options options = {.threads = common->threads, .weights_key = weights_key};
     caface_status st;
 
     work->common = common;

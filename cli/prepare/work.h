@@ -25,8 +25,8 @@ typedef struct prepare_work {
 /* Opens pictures, with red and blue exchanged on demand, and backbone, and starts the
  * progress bar. */
 caface_status prepare_begin(prepare_work *work, const cli_common *common, const char *faces,
-                            const char *model, const char *precision, bool swap_colors,
-                            caface_error *err);
+                            const char *model, const char *weights_key, const char *precision,
+                            bool swap_colors, caface_error *err);
 /* Sets pool, progress, failed and ctx. */
 void prepare_options(prepare_work *work, cafi_build_options *options);
 void prepare_end(prepare_work *work);

@@ -15,6 +15,7 @@ typedef struct cafi_encoder_options {
     const char *const *taps; /* node names in place of the family's */
     size_t tap_count;
     const cafi_input_convention *input; /* NULL: the family's */
+    const char *weights_key;            /* of cafi_encoder_open: cafi_network_open_at; or NULL */
 } cafi_encoder_options;
 
 typedef caface_encoder cafi_encoder;

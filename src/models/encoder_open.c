@@ -30,7 +30,8 @@ caface_status cafi_encoder_open(cafi_encoder **out, const char *path,
                                 const cafi_encoder_options *options, caface_error *err)
 {
     cafi_network network;
-    caface_status st = cafi_network_open(&network, path, err);
+    caface_status st =
+        cafi_network_open_at(&network, path, options ? options->weights_key : NULL, err);
 
     *out = NULL;
     return st ? st : from_network(out, &network, path, options, err);

@@ -312,11 +312,13 @@ static caface_status build_at(cafi_network *out, const cafi_tensor *const *tenso
 static caface_status refuse_two(const cafi_place *places, const cafi_network *first, size_t a,
                                 const cafi_network *second, size_t b, caface_error *err)
 {
-    return cafi_fail(err, CAFACE_EMODEL,
-                     "holds more than one backbone: \"%.*s\" (%s) and \"%.*s\" (%s), whose "
-                     "weights differ; choose one with --weights-key",
-                     (int)places[a].size, places[a].name, first->family, (int)places[b].size,
-                     places[b].name, second->family);
+    return cafi_fail(
+        err, CAFACE_EMODEL,
+        "holds more than one backbone: \"%.*s\" (%s) and \"%.*s\" (%s), whose "
+        "weights differ; choose one with --weights-key, or write it into a file of its "
+        "own once with caface convert --weights-key",
+        (int)places[a].size, places[a].name, first->family, (int)places[b].size, places[b].name,
+        second->family);
 }
 
 /* The places in turn. The first that fits is taken; another that fits must be
