@@ -5,11 +5,12 @@
 
 #include "base/mem.h"
 #include "models/graph_file.h"
+#include "models/network.h"
 #include "models/network_config.h"
 #include "onnx/file.h"
-#include "cli/network.h"
 
-void cli_input_apply(const cli_input *input, cafi_input_convention *out)
+/* Puts what the user said in place of what the network says. */
+static void apply(const cli_input *input, cafi_input_convention *out)
 {
     if (input->order)
         out->bgr = strcmp(input->order, "bgr") == 0;
@@ -58,7 +59,7 @@ caface_status cli_backbone_open(cli_backbone *out, const char *path, const cli_i
         return st;
     }
     out->found = true;
-    cli_input_apply(input, &net.input);
+    apply(input, &net.input);
     if (input->taps.count)
         st = cafi_network_set_taps(&net, input->taps.items, input->taps.count, err);
     if (!st && !(st = take_apart(out, &net, err)))

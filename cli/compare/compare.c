@@ -9,6 +9,7 @@
 #include "cli/backbone.h"
 #include "cli/command.h"
 #include "cli/compare/report.h"
+#include "cli/encoder.h"
 #include "cli/fusion_model.h"
 #include "fusion/method.h"
 #include "cli/interrupt.h"
@@ -109,24 +110,17 @@ typedef struct job {
  * one; a file may hold both. */
 static caface_status open_models(job *j, caface_error *err)
 {
-    const cafi_encoder_options e = {.precision = j->precision,
-                                    .low_memory = j->o->low_memory,
-                                    .threads = j->o->common.threads,
-                                    .weights_key = j->o->weights_key};
-    caface_error first = {CAFACE_OK, ""};
-    caface_status st = CAFACE_EINVAL;
+    caface_encoder_options e;
+    size_t which = 0;
+    caface_status st = CAFACE_OK;
 
-    for (size_t i = 0; i < j->o->models.count; i++) {
-        caface_error why = {CAFACE_OK, ""};
-
-        if (!j->encoder && (st = cafi_encoder_open(&j->encoder, j->o->models.items[i], &e, &why)) &&
-            (!first.status || st != CAFACE_EMODEL))
-            first = why;
-    }
-    if (!j->encoder) {
-        *err = first;
-        return first.status;
-    }
+    caface_encoder_options_init(&e);
+    e.precision = j->precision;
+    e.low_memory = j->o->low_memory;
+    e.threads = j->o->common.threads;
+    e.weights_key = j->o->weights_key;
+    if ((st = cli_encoder_open(&j->encoder, &which, &j->o->models, &e, err)))
+        return st;
     if ((st = cli_fusions_open(&j->fusions, &j->o->models, CLI_ANY_BACKBONE, err)))
         return st;
     if (j->o->models.count >= 2 && !j->fusions.caface && !j->fusions.restore) {

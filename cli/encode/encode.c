@@ -4,12 +4,11 @@
 #include <string.h>
 
 #include "cli/command.h"
+#include "cli/encoder.h"
 #include "faces/crop_input.h"
 #include "faces/encode_found.h"
 #include "files/json.h"
 #include "cli/interrupt.h"
-#include "cli/network.h"
-#include "models/calibration.h"
 #include "cli/progress.h"
 
 typedef struct encode_options {
@@ -87,11 +86,7 @@ static const cli_option options[] = {
 /* Everything one run holds. */
 typedef struct job {
     const encode_options *o;
-    const char *backbone; /* the file network is from */
-    cafi_network network;
     cafi_precision precision;
-    cafi_input_convention input;
-    cafi_ranges *ranges;
     cafi_encoder *encoder;
     caface_model *fusion;
     cafi_detector *detector;
@@ -103,28 +98,6 @@ typedef struct job {
 } job;
 
 /* ---- the models -------------------------------------------------------- */
-
-/* The backbone is the first model that has one; what the last said otherwise. */
-static caface_status open_backbone(job *j, caface_error *err)
-{
-    caface_status st = CAFACE_EINVAL;
-
-    for (size_t i = 0; i < j->o->models.count; i++) {
-        caface_error why;
-        caface_status this =
-            cafi_network_open_at(&j->network, j->o->models.items[i], j->o->input.weights_key, &why);
-
-        if (!this) {
-            j->backbone = j->o->models.items[i];
-            return CAFACE_OK;
-        }
-        if (i == 0 || this != CAFACE_EMODEL) {
-            *err = why;
-            st = this;
-        }
-    }
-    return st;
-}
 
 static caface_status open_fusion(job *j, caface_error *err)
 {
@@ -147,26 +120,21 @@ static caface_status open_fusion(job *j, caface_error *err)
 static caface_status make_encoder(job *j, caface_error *err)
 {
     const encode_options *o = j->o;
-    cafi_encoder_options e = {.precision = j->precision,
-                              .low_memory = o->low_memory,
-                              .flip = o->flip,
-                              .batch = o->batch,
-                              .threads = o->common.threads,
-                              .taps = o->input.taps.items,
-                              .tap_count = o->input.taps.count,
-                              .input = &j->input};
-    caface_status st = open_backbone(j, err);
+    caface_encoder_options e;
+    float mean[3], scale[3];
+    size_t which = 0;
+    caface_status st = CAFACE_OK;
 
-    if (st || (st = open_fusion(j, err)))
+    caface_encoder_options_init(&e);
+    e.precision = j->precision;
+    e.low_memory = o->low_memory;
+    e.flip = o->flip;
+    e.batch = o->batch;
+    e.threads = o->common.threads;
+    cli_encoder_input(&o->input, mean, scale, &e);
+    if ((st = cli_encoder_open(&j->encoder, &which, &o->models, &e, err)) ||
+        (st = open_fusion(j, err)))
         return st;
-    j->input = j->network.input;
-    cli_input_apply(&o->input, &j->input);
-    if (j->precision == CAFI_PREC_INT8 &&
-        (st = cafi_calibration_read(&j->ranges, j->network.bundle, j->backbone, err)))
-        return st;
-    if ((st = cafi_encoder_new(&j->encoder, &j->network, &e, j->ranges, err)))
-        return st;
-    cafi_network_clear(&j->network); /* the plan has its own weights */
     if (cafi_encoder_style_size(j->encoder) == 0 && !o->common.quiet)
         cli_warn("no taps are known for this network, so no styles are written; --tap names nodes");
     return CAFACE_OK;
@@ -342,8 +310,6 @@ static void release(job *j)
 {
     cafi_encode_result_clear(&j->result);
     cafi_encoder_free(j->encoder);
-    cafi_ranges_free(j->ranges);
-    cafi_network_clear(&j->network);
     caface_model_free(j->fusion);
     cafi_detector_free(j->detector);
     cafi_sources_free(j->sources);

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "base/mem.h"
+#include "cli/encoder.h"
 #include "cli/eval/pictures.h"
 #include "faces/listed_input.h"
 #include "cli/interrupt.h"
@@ -54,20 +55,23 @@ caface_status eval_images_open(eval_images **out, const eval_images_options *opt
                                const cli_list *models, const cli_common *common, size_t *backbone,
                                caface_error *err)
 {
-    cafi_encoder_options encoder = {.threads = common->threads, .flip = options->flip};
+    caface_encoder_options encoder;
     eval_images *e = NULL;
     caface_status st = CAFI_NEW(&e, 1, err);
 
     *out = e;
     if (st)
         return st;
+    caface_encoder_options_init(&encoder);
+    encoder.threads = common->threads;
+    encoder.flip = options->flip;
     e->o = options;
     e->models = models;
     e->common = common;
     if (!cafi_precision_parse(options->precision, &encoder.precision))
         return cafi_fail(err, CAFACE_EINVAL, "--precision %s: must be fp32, bf16 or int8",
                          options->precision);
-    if ((st = eval_open_encoder(&e->encoder, backbone, models, &encoder, err)))
+    if ((st = cli_encoder_open(&e->encoder, backbone, models, &encoder, err)))
         return st;
     return name_set(e, err);
 }

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/threads.h"
 #include "media/image.h"
+#include "cli/encoder.h"
 #include "cli/progress.h"
 
 /* Pictures that are decoded side by side, then encoded together. */
@@ -23,26 +24,6 @@ typedef struct job {
     eval_bad_picture bad[BATCH]; /* error "": none */
     eval_bin out;
 } job;
-
-caface_status eval_open_encoder(cafi_encoder **out, size_t *which, const cli_list *models,
-                                const cafi_encoder_options *options, caface_error *err)
-{
-    caface_status st = CAFACE_EINVAL;
-
-    for (size_t i = 0; i < models->count; i++) {
-        caface_error why;
-        caface_status this = cafi_encoder_open(out, models->items[i], options, &why);
-
-        *which = i;
-        if (!this)
-            return CAFACE_OK;
-        if (i == 0 || this != CAFACE_EMODEL) {
-            *err = why;
-            st = this;
-        }
-    }
-    return st;
-}
 
 /* A picture's error is its own: it becomes a black crop, and later NaN. */
 static caface_status decode_task(void *ctx, size_t index, size_t worker, caface_error *err)
@@ -118,15 +99,18 @@ caface_status eval_encode_bin(eval_bin *out, const cafi_pair_bin *bin, const cha
                               const cli_list *models, bool flip, const cli_common *common,
                               caface_error *err)
 {
-    const cafi_encoder_options encoder = {.threads = common->threads, .flip = flip};
+    caface_encoder_options encoder;
     job j = {.bin = bin};
     cli_progress progress;
     size_t which = 0;
     caface_status st = CAFACE_OK;
 
     *out = (eval_bin){0};
+    caface_encoder_options_init(&encoder);
+    encoder.threads = common->threads;
+    encoder.flip = flip;
     if (!(st = cafi_pool_new(&j.pool, common->threads, err)) &&
-        !(st = eval_open_encoder(&j.encoder, &which, models, &encoder, err)))
+        !(st = cli_encoder_open(&j.encoder, &which, models, &encoder, err)))
         st = allocate(&j, err);
     cli_progress_begin(&progress, "encoding", j.out.rows, common->quiet || common->json);
     for (; !st && j.first < j.out.rows; j.first += BATCH) {

@@ -7,11 +7,6 @@
 #include "files/pair_bin.h"
 #include "models/encoder.h"
 
-/* The first of the files with a backbone in it; *which is its place. The error
- * is that of the first. */
-caface_status eval_open_encoder(cafi_encoder **out, size_t *which, const cli_list *models,
-                                const cafi_encoder_options *options, caface_error *err);
-
 /* A picture that cannot be used, and why. */
 typedef struct eval_bad_picture {
     size_t number;
