@@ -233,9 +233,7 @@ static int report(const bench_options *o, const cafi_encoder *e, const cafi_plan
     if (o->profile)
         json_profile(&json, plan);
     cafi_json_end_object(&json);
-    printf("%s\n", text.failed ? "{}" : text.data);
-    cafi_buf_free(&text);
-    return CLI_OK;
+    return cli_print(&text);
 }
 
 static caface_status save_features(const bench_options *o, cafi_encoder *e, const load *l,

@@ -115,7 +115,7 @@ static caface_status calibrate(const calibrate_options *o, const cafi_sources *s
     return st;
 }
 
-static void print_json(const calibrate_options *o, const tally *t)
+static int print_json(const calibrate_options *o, const tally *t)
 {
     cafi_buf text = {0};
     cafi_json json = {.out = &text};
@@ -125,8 +125,7 @@ static void print_json(const calibrate_options *o, const tally *t)
     cafi_json_int(&json, "crops", (int64_t)t->used);
     cafi_json_int(&json, "failed", (int64_t)t->failed);
     cafi_json_end_object(&json);
-    printf("%s\n", text.failed ? "{}" : text.data);
-    cafi_buf_free(&text);
+    return cli_print(&text);
 }
 
 static int run(void *arg)
@@ -147,9 +146,9 @@ static int run(void *arg)
     cafi_sources_free(sources);
     if (st)
         return cli_fail(&err);
-    if (o->common.json)
-        print_json(o, &t);
-    else if (!o->common.quiet)
+    if (o->common.json && print_json(o, &t))
+        return CLI_FAILED;
+    if (!o->common.json && !o->common.quiet)
         printf("%s: calibrated on %zu crops\n", o->output, t.used);
     return t.failed ? CLI_SKIPPED : CLI_OK;
 }

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "caface/status.h"
+#include "base/mem.h"
 
 /* Exit statuses that scripts may rely on. */
 enum { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_SKIPPED = 3 };
@@ -45,6 +45,9 @@ typedef struct cli_option {
     double min, max;   /* for numbers; both 0: any */
 } cli_option;
 
+/* Common options that a command has no use for: they are no options of it. */
+enum { CLI_NO_THREADS = 1, CLI_NO_QUIET = 2, CLI_NO_JSON = 4 };
+
 typedef struct cli_command {
     const char *name;          /* "fuse", "eval verify" */
     const char *summary;       /* one line */
@@ -55,6 +58,7 @@ typedef struct cli_command {
     size_t options_size;
     void (*defaults)(void *options); /* or NULL: all zero */
     size_t min_args, max_args;
+    unsigned lacks;            /* CLI_NO_... */
     bool missing;              /* from this build: any option is taken, and run says so */
     int (*run)(void *options); /* returns an exit status */
 } cli_command;
@@ -74,6 +78,9 @@ void cli_print_help(const cli_command *command);
 int cli_fail(const caface_error *err);
 /* The same for a wrong call: adds where the help is; returns CLI_USAGE. */
 int cli_usage(const char *command, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Prints a text (the one JSON object of --json, as a rule) and a newline on stdout, and
+ * frees it. Returns CLI_OK, or CLI_FAILED when there was no memory for all of it. */
+int cli_print(cafi_buf *text);
 /* A line on stderr that begins with "caface: ", for warnings. */
 void cli_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Warnings of one kind that are told one by one; of more, the number. */

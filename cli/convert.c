@@ -398,7 +398,7 @@ static void merge_free(merge *m)
     cafi_names_free(&m->names);
 }
 
-static void report(const merge *m, const convert_options *o)
+static int report(const merge *m, const convert_options *o)
 {
     cafi_buf text = {0};
     cafi_json json = {.out = &text};
@@ -410,7 +410,7 @@ static void report(const merge *m, const convert_options *o)
         if (!o->common.quiet)
             printf("%s: %zu tensors, %zu bytes, from %zu file%s\n", o->output, m->count, bytes,
                    m->input_count, m->input_count == 1 ? "" : "s");
-        return;
+        return CLI_OK;
     }
     cafi_json_begin_object(&json, NULL);
     cafi_json_string(&json, "file", o->output);
@@ -418,9 +418,7 @@ static void report(const merge *m, const convert_options *o)
     cafi_json_int(&json, "tensors", (int64_t)m->count);
     cafi_json_int(&json, "bytes", (int64_t)bytes);
     cafi_json_end_object(&json);
-    if (!text.failed)
-        printf("%s\n", text.data);
-    cafi_buf_free(&text);
+    return cli_print(&text);
 }
 
 static int run(void *arg)
@@ -440,9 +438,9 @@ static int run(void *arg)
     if (!st)
         st = cafi_safetensors_save(o->output, m.tensors, m.count, &m.meta.dict, &err);
     if (!st)
-        report(&m, o);
+        status = report(&m, o);
     merge_free(&m);
-    return st ? cli_fail(&err) : CLI_OK;
+    return st ? cli_fail(&err) : status;
 }
 
 const cli_command cli_convert = {
@@ -470,5 +468,6 @@ const cli_command cli_convert = {
     .options_size = sizeof(convert_options),
     .min_args = 1,
     .max_args = 64,
+    .lacks = CLI_NO_THREADS,
     .run = run,
 };

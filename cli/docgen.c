@@ -59,6 +59,26 @@ static void man_command(const cli_command *c)
     }
 }
 
+/* The commands that have no use for one of the common options. */
+static void man_lacks(void)
+{
+    for (const cli_option *o = cli_common_options; o->name; o++) {
+        const char *between = NULL;
+
+        for (const cli_command *const *c = cli_commands; *c; c++)
+            if (!cli_has_common(*c, o)) {
+                if (!between) {
+                    printf(".PP\nCommands without \\-\\-%s: ", o->name);
+                    between = "";
+                }
+                printf("%s%s", between, (*c)->name);
+                between = ", ";
+            }
+        if (between)
+            printf(".\n");
+    }
+}
+
 static void man(void)
 {
     printf(".TH CAFACE 1 \"\" \"caface %s\" \"User Commands\"\n", CAFACE_VERSION);
@@ -72,8 +92,9 @@ static void man(void)
         roff((*c)->summary);
         printf("\n");
     }
-    printf(".SH OPTIONS OF EVERY COMMAND\n");
+    printf(".SH OPTIONS OF MOST COMMANDS\n");
     man_options(cli_common_options);
+    man_lacks();
     for (const cli_command *const *c = cli_commands; *c; c++)
         man_command(*c);
     printf(
@@ -82,10 +103,11 @@ static void man(void)
         "were skipped\n");
 }
 
-static void completion_words(const cli_option *options)
+static void completion_words(const cli_command *c, const cli_option *options, bool common)
 {
     for (const cli_option *o = options; o->name; o++)
-        printf(" --%s", o->name);
+        if (!common || cli_has_common(c, o))
+            printf(" --%s", o->name);
 }
 
 /* Is an earlier command's first word the same as this one's? */
@@ -104,8 +126,8 @@ static void completion(void)
            "    local name=\"${COMP_WORDS[1]} ${COMP_WORDS[2]}\" words=\n    case $name in\n");
     for (const cli_command *const *c = cli_commands; *c; c++) {
         printf("    \"%s\"%s) words=\"", (*c)->name, strchr((*c)->name, ' ') ? "" : "\\ *");
-        completion_words((*c)->options);
-        completion_words(cli_common_options);
+        completion_words(*c, (*c)->options, false);
+        completion_words(*c, cli_common_options, true);
         printf("\" ;;\n");
     }
     printf("    esac\n    if [ \"$COMP_CWORD\" -eq 1 ]; then\n        words=\"");

@@ -80,3 +80,12 @@ bool cli_fusion_has_chunks(const cli_fusions *fusions, caface_method method)
 
     return cafi_method_is_network(method) && !(model && model->info.is_sum);
 }
+
+void cli_warn_of_styles(const char *path, const caface_features *set)
+{
+    caface_features_info info;
+
+    caface_features_get_info(set, &info);
+    if (info.compact && !info.S && !info.fusion)
+        cli_warn("%s: does not say which fusion model made its compact styles", path);
+}

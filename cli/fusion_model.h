@@ -2,6 +2,7 @@
 #ifndef CAFACE_CLI_FUSION_MODEL_H
 #define CAFACE_CLI_FUSION_MODEL_H
 
+#include "caface/features.h"
 #include "caface/model.h"
 #include "cli/command.h"
 
@@ -31,5 +32,8 @@ const caface_model *cli_fusion_for(const cli_fusions *fusions, caface_method met
 const caface_model *cli_fusion_only(const cli_fusions *fusions);
 /* Does a method cut faces into chunks: a network, unless it is a sum? */
 bool cli_fusion_has_chunks(const cli_fusions *fusions, caface_method method);
+
+/* Warns when a set has compact styles, and only those, and does not say of which model. */
+void cli_warn_of_styles(const char *path, const caface_features *set);
 
 #endif

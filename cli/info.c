@@ -259,7 +259,6 @@ static bool print_json(const listing *l)
     caface_model_info fusion;
     caface_error err;
     const char *error = NULL;
-    bool ok = false;
 
     cafi_json_begin_object(&json, NULL);
     cafi_json_string(&json, "file", l->path);
@@ -298,13 +297,7 @@ static bool print_json(const listing *l)
     cafi_json_int(&json, "numbers", (int64_t)sum.numbers);
     cafi_json_int(&json, "bytes", (int64_t)sum.bytes);
     cafi_json_end_object(&json);
-    if (!text.failed) {
-        fwrite(text.data, 1, text.size, stdout);
-        putchar('\n');
-        ok = true;
-    }
-    cafi_buf_free(&text);
-    return ok;
+    return cli_print(&text) == CLI_OK;
 }
 
 static caface_status list_bundle(listing *l, caface_error *err)
@@ -408,5 +401,6 @@ const cli_command cli_info = {
     .options_size = sizeof(info_options),
     .min_args = 1,
     .max_args = 1,
+    .lacks = CLI_NO_THREADS | CLI_NO_QUIET,
     .run = run,
 };

@@ -24,6 +24,31 @@ const cli_option cli_common_options[] = {
     {0},
 };
 
+bool cli_has_common(const cli_command *command, const cli_option *common)
+{
+    static const struct {
+        const char *name;
+        unsigned lack;
+    } lacks[] = {{"threads", CLI_NO_THREADS}, {"quiet", CLI_NO_QUIET}, {"json", CLI_NO_JSON}};
+
+    for (size_t i = 0; i < sizeof lacks / sizeof *lacks; i++)
+        if ((command->lacks & lacks[i].lack) && strcmp(common->name, lacks[i].name) == 0)
+            return false;
+    return true;
+}
+
+int cli_print(cafi_buf *text)
+{
+    bool failed = text->failed;
+
+    if (failed)
+        cli_warn("out of memory for the report");
+    else
+        printf("%s\n", text->data);
+    cafi_buf_free(text);
+    return failed ? CLI_FAILED : CLI_OK;
+}
+
 int cli_fail(const caface_error *err)
 {
     fprintf(stderr, "caface: %s\n", err->message);
@@ -75,7 +100,8 @@ void cli_print_help(const cli_command *c)
     for (const cli_option *o = c->options; o->name; o++)
         print_option(o);
     for (const cli_option *o = cli_common_options; o->name; o++)
-        print_option(o);
+        if (cli_has_common(c, o))
+            print_option(o);
     if (c->example)
         printf("\nExample:\n%s\n", c->example);
 }
@@ -89,7 +115,7 @@ static const cli_option *find_option(const cli_command *c, const char *name, siz
         for (const cli_option *o = tables[t]; o->name; o++)
             if (letter ? o->letter == letter
                        : strlen(o->name) == length && memcmp(o->name, name, length) == 0)
-                return o;
+                return t == 0 || cli_has_common(c, o) ? o : NULL;
     return NULL;
 }
 

@@ -137,8 +137,8 @@ static caface_status list_ways(ways *w, const plot_options *o, const cli_fusions
     return st;
 }
 
-static void print_json(const plot_options *o, const cafi_feature_set *set, const ways *w,
-                       const cli_similarity *s)
+static int print_json(const plot_options *o, const cafi_feature_set *set, const ways *w,
+                      const cli_similarity *s)
 {
     cafi_buf text = {0};
     cafi_json json = {.out = &text};
@@ -160,8 +160,7 @@ static void print_json(const plot_options *o, const cafi_feature_set *set, const
         cafi_json_string(&json, NULL, o->outputs.items[i]);
     cafi_json_end_array(&json);
     cafi_json_end_object(&json);
-    printf("%s\n", text.data ? text.data : "");
-    cafi_buf_free(&text);
+    return cli_print(&text);
 }
 
 static caface_status draw(const plot_options *o, const ways *w, cafi_pool *pool,
@@ -192,7 +191,7 @@ static caface_status draw(const plot_options *o, const ways *w, cafi_pool *pool,
     if (st)
         goto done;
     if (o->common.json)
-        print_json(o, set, w, &s);
+        st = print_json(o, set, w, &s) ? cafi_fail_memory(err, 0) : CAFACE_OK;
     else if (!o->common.quiet)
         for (size_t k = 0; k < w->count; k++)
             printf("%-24s %.4f\n", w->items[k].name, s.stars[k].similarity);

@@ -29,7 +29,7 @@ caface_status cli_gallery_template(const cafi_feature_set *set, const char *labe
 {
     cafi_fuse_options average = {.method = CAFACE_METHOD_AVERAGE};
     cafi_groups groups = {0};
-    bool *valid = NULL;
+    unsigned char *valid = NULL;
     int column = set->index ? cafi_index_column(set->index, "label") : -1;
     caface_status st = CAFACE_OK;
 

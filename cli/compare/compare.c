@@ -295,11 +295,8 @@ static int report(const job *j)
 
     if (j->o->common.json) {
         cafi_comparison_json(&j->comparison, &json, false);
-        if (text.failed)
-            cli_warn("out of memory for the report");
-        else
-            printf("%s\n", text.data);
-        cafi_buf_free(&text);
+        if (cli_print(&text))
+            return CLI_FAILED;
     } else if (!j->o->common.quiet) {
         print_table(j);
     }

@@ -192,7 +192,7 @@ static void print_way(cafi_json *json, const cli_way *way)
         cafi_json_real(json, "norm_power", way->norm_power);
 }
 
-static void print_json(const demo *d)
+static int print_json(const demo *d)
 {
     cafi_buf text = {0};
     cafi_json json = {.out = &text};
@@ -229,8 +229,7 @@ static void print_json(const demo *d)
         cafi_json_string(&json, NULL, d->pictures[i]);
     cafi_json_end_array(&json);
     cafi_json_end_object(&json);
-    printf("%s\n", text.data ? text.data : "");
-    cafi_buf_free(&text);
+    return cli_print(&text);
 }
 
 static caface_status run_all(demo *d, caface_error *err)
@@ -261,13 +260,14 @@ static int run(void *arg)
     caface_error err = {0};
     demo *d = NULL;
     caface_status st = CAFI_NEW(&d, 1, &err);
+    int status = CLI_OK;
 
     if (st)
         return cli_fail(&err);
     d->o = o;
     st = run_all(d, &err);
     if (!st && o->common.json)
-        print_json(d);
+        status = print_json(d);
     else if (!st)
         print_table(d);
     cli_similarity_free(&d->many);
@@ -276,7 +276,7 @@ static int run(void *arg)
     demo_sample_free(&d->sample);
     cafi_pool_free(d->pool);
     free(d);
-    return st ? cli_fail(&err) : CLI_OK;
+    return st ? cli_fail(&err) : status;
 }
 
 const cli_command cli_demo = {
@@ -292,5 +292,6 @@ const cli_command cli_demo = {
     .options_size = sizeof(demo_options),
     .min_args = 1,
     .max_args = 1,
+    .lacks = CLI_NO_QUIET,
     .run = run,
 };

@@ -257,7 +257,7 @@ static size_t encoded_now(const cafi_encode_result *r)
     return r->images > r->resumed ? r->images - r->resumed : 0;
 }
 
-static void print_json(const job *j, double seconds)
+static int print_json(const job *j, double seconds)
 {
     const cafi_encode_result *r = &j->result;
     cafi_buf text = {0};
@@ -281,11 +281,7 @@ static void print_json(const job *j, double seconds)
     cafi_json_real(&json, "seconds", seconds);
     cafi_json_real(&json, "images_per_second", seconds > 0 ? (double)fresh / seconds : 0.0);
     cafi_json_end_object(&json);
-    if (text.failed)
-        cli_warn("out of memory for the report");
-    else
-        printf("%s\n", text.data);
-    cafi_buf_free(&text);
+    return cli_print(&text);
 }
 
 static int report(const job *j)
@@ -295,9 +291,9 @@ static int report(const job *j)
 
     for (size_t i = 0; i < r->failure_count; i++)
         cli_warn("%s: %s", r->failures[i].path, r->failures[i].error);
-    if (j->o->common.json)
-        print_json(j, seconds);
-    else if (!j->o->common.quiet)
+    if (j->o->common.json && print_json(j, seconds))
+        return CLI_FAILED;
+    if (!j->o->common.json && !j->o->common.quiet)
         printf("%s: %zu faces of %zu pictures, %zu failed, in %.1f s (%.0f/s)\n", j->o->output,
                r->faces, r->images, r->failure_count, seconds,
                seconds > 0 ? (double)encoded_now(r) / seconds : 0.0);

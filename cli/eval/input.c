@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/text.h"
 #include "eval/meta_files.h"
 #include "fusion/gather.h"
 #include "fusion/model.h"
@@ -17,14 +18,6 @@ void eval_defaults(eval_options *o)
     o->images.precision = "fp32";
     o->bootstrap = 1000;
     o->seed = 1;
-}
-
-static bool ends_with(const char *text, const char *end)
-{
-    size_t a = strlen(text);
-    size_t b = strlen(end);
-
-    return a >= b && strcmp(text + a - b, end) == 0;
 }
 
 static int check_images(const char *command, const eval_options *o)
@@ -59,7 +52,7 @@ int eval_check_usage(const char *command, const eval_options *o)
 {
     if (!o->features && !o->images.images)
         return cli_usage(command, "--features SET, or --images DIR, is needed");
-    if (o->styles && o->features && !ends_with(o->features, ".npy"))
+    if (o->styles && o->features && !cafi_ends_with(o->features, ".npy"))
         return cli_usage(command, "--styles goes with --features F.npy");
     if (o->meta && !o->dataset)
         return cli_usage(command, "--meta needs --dataset NAME");
@@ -82,7 +75,7 @@ static caface_status open_set(const eval_input *in, cafi_feature_set **out, cafa
 
     if (in->images)
         return cli_feature_set_open(out, eval_images_set(in->images), err);
-    if (ends_with(o->features, ".npy"))
+    if (cafi_ends_with(o->features, ".npy"))
         return cafi_feature_set_from_files(out, o->features, o->styles, err);
     return cli_feature_set_open(out, o->features, err);
 }
@@ -122,16 +115,10 @@ static caface_status check_recipe(const eval_input *in, const cafi_feature_set *
                                   caface_method method, caface_error *err)
 {
     const caface_model *model = cli_fusion_for(&in->fusions, method);
-    bool unknown = false;
     caface_status st = cafi_gather_check(set, model, method, err);
 
-    if (st || !model)
-        return st;
-    st = cafi_feature_set_check_model(
-        set, method == CAFACE_METHOD_RESTORE ? in->fusions.restore_path : in->fusions.caface_path,
-        NULL, model->info.hash, &unknown, err);
-    if (!st && unknown && !set->S)
-        cli_warn("%s: no word of the fusion model that made its compact styles", set->path);
+    if (!st && model)
+        cli_warn_of_styles(set->path, set);
     return st;
 }
 

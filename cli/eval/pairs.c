@@ -267,7 +267,7 @@ static void write_text(const job *j, cafi_buf *out)
                         j->o->bin ? "pairs" : "subjects");
 }
 
-static void print_results(const job *j)
+static int print_results(const job *j)
 {
     cafi_buf out = {0};
 
@@ -275,11 +275,7 @@ static void print_results(const job *j)
         write_json(j, &out);
     else
         write_text(j, &out);
-    if (out.failed)
-        cli_warn("out of memory");
-    else
-        printf("%s\n", out.data);
-    cafi_buf_free(&out);
+    return cli_print(&out);
 }
 
 /* The first of the pictures that cannot be used, and how many more there are. */
@@ -313,8 +309,9 @@ static int run(void *arg)
         status = cli_fail(&err);
     else {
         tell_bad(&j);
-        print_results(&j);
-        status = j.in.bad_count ? CLI_SKIPPED : CLI_OK;
+        status = print_results(&j);
+        if (!status && j.in.bad_count)
+            status = CLI_SKIPPED;
     }
     cafi_pair_bin_close(j.bin);
     cafi_image_pairs_free(&j.pairs);

@@ -1,25 +1,25 @@
 /* caface fuse: features of faces to templates. */
 #include "cli/fuse/job.h"
-#include "fusion/method.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/text.h"
 
 static void defaults(void *options)
 {
     fuse_options *o = options;
 
-    o->norm_power = 1.0;
-    o->chunk = CLI_FUSE_NO_CHUNK;
+    o->norm_power = NAN;
+    o->chunk = SIZE_MAX;
 }
 
 /* Wrong combinations, told before anything is opened. */
-static int check_usage(const fuse_options *o)
+static int check_usage(const fuse_options *o, caface_method method)
 {
-    caface_method method = CAFACE_METHOD_CAFACE; /* or another network, as the model is */
-    bool has_rows = o->input || o->features, is_network = true;
-    caface_error err = {CAFACE_OK, ""};
+    bool has_rows = o->input || o->features;
+    bool is_network = cafi_method_is_network(method);
 
-    if (o->method && caface_method_parse(&method, o->method, &err))
-        return cli_usage("fuse", "%s", err.message);
-    is_network = cafi_method_is_network(method);
     if (o->input && o->features)
         return cli_usage("fuse", "--input and --features exclude each other");
     if (!has_rows && !o->merge.count)
@@ -48,18 +48,42 @@ static int check_usage(const fuse_options *o)
                          caface_method_name(method));
     if (o->weights && o->merge.count)
         return cli_usage("fuse", "--weights: a merged set has no face weights");
-    if (o->output && !cli_fuse_ends_with(o->output, ".npy") &&
-        !cli_fuse_ends_with(o->output, ".npz"))
+    if (o->output && !cafi_ends_with(o->output, ".npy") && !cafi_ends_with(o->output, ".npz"))
         return cli_usage("fuse", "-o %s: the name must end in .npy or .npz", o->output);
+    return CLI_OK;
+}
+
+/* Numbers that nothing takes are a mistake, to be told before work begins. */
+static int check_numbers(const fuse_options *o, const cafi_way *way, cafi_way_said said)
+{
+    bool has_rows = o->input || o->features;
+    bool takes_chunk = has_rows && cafi_method_is_network(way->method) && !said.chunk;
+    bool takes_power = has_rows && way->method == CAFACE_METHOD_NORM && !said.power;
+    const char *why = has_rows ? o->method ? o->method : "a network" : "--merge alone";
+
+    if (o->chunk != SIZE_MAX && !takes_chunk)
+        return cli_usage("fuse", "--chunk %zu: nothing uses it with %s", o->chunk, why);
+    if (!isnan(o->norm_power) && !takes_power)
+        return cli_usage("fuse", "--norm-power %g: nothing uses it with %s", o->norm_power, why);
     return CLI_OK;
 }
 
 static int run(void *arg)
 {
     const fuse_options *o = arg;
-    int status = check_usage(o);
+    /* without --method a network, whichever the model is */
+    cafi_way way = {.method = CAFACE_METHOD_CAFACE,
+                    .power = isnan(o->norm_power) ? 1 : o->norm_power,
+                    .chunk = o->chunk == SIZE_MAX ? CAFI_DEFAULT_CHUNK : o->chunk};
+    cafi_way_said said = {0};
+    caface_error err = {CAFACE_OK, ""};
+    int status = CLI_OK;
 
-    return status ? status : cli_fuse_run(o);
+    if (o->method && cafi_way_parse(&way, &said, o->method, strlen(o->method), &err))
+        return cli_usage("fuse", "%s", err.message);
+    if (!(status = check_usage(o, way.method)))
+        status = check_numbers(o, &way, said);
+    return status ? status : cli_fuse_run(o, &way, said.chunk || o->chunk != SIZE_MAX);
 }
 
 #define MEMBER(name) offsetof(fuse_options, name)
@@ -76,7 +100,9 @@ static const cli_option options[] = {
      "the template of every face, integers [N], in any order", 0, 0},
     {"single", 0, CLI_FLAG, MEMBER(single), NULL, "all faces are one set", 0, 0},
     {"method", 0, CLI_STRING, MEMBER(method), "NAME",
-     "caface or restore, average, norm, unit or media (default: the model's own)", 0, 0},
+     "caface or restore, average, norm, unit or media (default: the model's own); also norm:7, "
+     "caface@64",
+     0, 0},
     {"norm-power", 0, CLI_REAL, MEMBER(norm_power), "P",
      "power of the feature's norm in the method norm (default 1)", -100, 100},
     {"chunk", 0, CLI_SIZE, MEMBER(chunk), "N",

@@ -2,8 +2,8 @@
 #ifndef CAFACE_CLI_FUSE_JOB_H
 #define CAFACE_CLI_FUSE_JOB_H
 
-#include "caface/set.h"
 #include "cli/command.h"
+#include "fusion/method.h"
 
 typedef struct fuse_options {
     cli_common common;
@@ -14,8 +14,8 @@ typedef struct fuse_options {
     const char *ids;
     bool single;
     const char *method;
-    double norm_power;
-    size_t chunk;
+    double norm_power; /* NaN: not given */
+    size_t chunk;      /* SIZE_MAX: not given */
     bool drop_invalid;
     const char *output;
     const char *weights;
@@ -23,14 +23,9 @@ typedef struct fuse_options {
     cli_list merge;
 } fuse_options;
 
-/* Does text end with end? */
-bool cli_fuse_ends_with(const char *text, const char *end);
-
-/* Of `chunk`: not given. */
-#define CLI_FUSE_NO_CHUNK SIZE_MAX
-
 /* Fuses, writes what was asked for, and prints a summary. The options fit
- * together. Returns an exit status. */
-int cli_fuse_run(const fuse_options *o);
+ * together; way is what they say of the method, says_chunk whether of chunks too. Returns an exit
+ * status. */
+int cli_fuse_run(const fuse_options *o, const cafi_way *way, bool says_chunk);
 
 #endif

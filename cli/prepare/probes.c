@@ -67,17 +67,12 @@ static int report(const prepare_work *work, const cafi_probe_result *r, const ch
         cafi_json_int(&json, "pairs", (int64_t)r->pairs);
         cafi_json_real(&json, "seconds", seconds);
         cafi_json_end_object(&json);
-    } else if (!work->common->quiet)
-        cafi_buf_printf(&text,
-                        "%s: %zu identities (%zu had too few pictures), %zu templates, %zu faces, "
-                        "%zu pairs, %.1f s",
-                        output, r->identities, r->skipped, r->templates, r->rows, r->pairs,
-                        seconds);
-    if (text.failed)
-        cli_warn("out of memory");
-    else if (text.size)
-        printf("%s\n", text.data);
-    cafi_buf_free(&text);
+        return cli_print(&text);
+    }
+    if (!work->common->quiet)
+        printf("%s: %zu identities (%zu had too few pictures), %zu templates, %zu faces, %zu "
+               "pairs, %.1f s\n",
+               output, r->identities, r->skipped, r->templates, r->rows, r->pairs, seconds);
     return CLI_OK;
 }
 

@@ -1,12 +1,10 @@
 /* caface prepare extract and pack: record sets of pictures to folders and back.
  * The pictures' own bytes are copied, so nothing is decoded and no colour can
  * change. */
-#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/status.h"
 #include "cli/command.h"
@@ -68,16 +66,14 @@ static bool is_too_long(const char *path)
 static caface_status make_folders(char *path, caface_error *err)
 {
     for (char *at = strchr(path + 1, '/'); at; at = strchr(at + 1, '/')) {
-        int made;
+        bool made = false;
+        caface_status st = CAFACE_OK;
 
         *at = '\0';
-        made = mkdir(path, 0777);
-        if (made && errno != EEXIST) {
-            caface_status st = cafi_fail(err, CAFACE_EIO, "%s: %s", path, strerror(errno));
-            *at = '/';
-            return st;
-        }
+        st = cafi_output_folder(path, &made, err);
         *at = '/';
+        if (st)
+            return st;
     }
     return CAFACE_OK;
 }
@@ -126,7 +122,7 @@ static caface_status extract_one(extraction *e, const cafi_face_list *faces, siz
     return cafi_output_save_of_many(e->path.data, bytes, size, err);
 }
 
-static void print_result(const records_options *o, size_t done, size_t failed, size_t classes)
+static int print_result(const records_options *o, size_t done, size_t failed, size_t classes)
 {
     cafi_buf text = {0};
     cafi_json json = {.out = &text};
@@ -138,12 +134,11 @@ static void print_result(const records_options *o, size_t done, size_t failed, s
         cafi_json_int(&json, "failed", (int64_t)failed);
         cafi_json_int(&json, "classes", (int64_t)classes);
         cafi_json_end_object(&json);
-        if (!text.failed)
-            printf("%s\n", text.data);
-        cafi_buf_free(&text);
-    } else if (!o->common.quiet) {
-        printf("%s: %zu pictures of %zu classes, %zu failed\n", o->output, done, classes, failed);
+        return cli_print(&text);
     }
+    if (!o->common.quiet)
+        printf("%s: %zu pictures of %zu classes, %zu failed\n", o->output, done, classes, failed);
+    return CLI_OK;
 }
 
 static int extract(void *arg)
@@ -154,6 +149,7 @@ static int extract(void *arg)
     extraction e = {.folder = o->output};
     size_t failed = 0;
     size_t done = 0;
+    int status = CLI_OK;
     caface_error err;
     caface_status st;
 
@@ -178,7 +174,7 @@ static int extract(void *arg)
     if (!st && done)
         st = cafi_output_sync(o->output, &err);
     if (!st)
-        print_result(o, done, failed, cafi_face_list_classes(faces));
+        status = print_result(o, done, failed, cafi_face_list_classes(faces));
     if (!st)
         failed += prepare_left_out(faces);
     cafi_face_list_close(faces);
@@ -186,7 +182,7 @@ static int extract(void *arg)
     cafi_buf_free(&e.buf);
     cafi_buf_free(&e.path);
     cli_interrupt_end();
-    return st ? cli_fail(&err) : failed ? CLI_SKIPPED : CLI_OK;
+    return st ? cli_fail(&err) : !status && failed ? CLI_SKIPPED : status;
 }
 
 static caface_status pack_all(const cafi_face_list *faces, cafi_record_writer *writer,
@@ -217,6 +213,7 @@ static int pack(void *arg)
     cafi_record_writer *writer = NULL;
     cli_progress progress = {0};
     size_t left_out = 0;
+    int status = CLI_OK;
     caface_error err;
     caface_status st;
 
@@ -234,12 +231,12 @@ static int pack(void *arg)
         st = cafi_record_commit(writer, &err);
     cli_progress_end(&progress);
     if (!st)
-        print_result(o, cafi_face_list_count(faces), 0, cafi_face_list_classes(faces));
+        status = print_result(o, cafi_face_list_count(faces), 0, cafi_face_list_classes(faces));
     if (!st)
         left_out = prepare_left_out(faces);
     cafi_face_list_close(faces);
     cli_interrupt_end();
-    return st ? cli_fail(&err) : left_out ? CLI_SKIPPED : CLI_OK;
+    return st ? cli_fail(&err) : !status && left_out ? CLI_SKIPPED : status;
 }
 
 const cli_command cli_prepare_extract = {
@@ -255,6 +252,7 @@ const cli_command cli_prepare_extract = {
     .options_size = sizeof(records_options),
     .min_args = 1,
     .max_args = 1,
+    .lacks = CLI_NO_THREADS,
     .run = extract,
 };
 
@@ -270,5 +268,6 @@ const cli_command cli_prepare_pack = {
     .options_size = sizeof(records_options),
     .min_args = 1,
     .max_args = 1,
+    .lacks = CLI_NO_THREADS,
     .run = pack,
 };

@@ -89,9 +89,8 @@ int prepare_report(const prepare_work *work, const cafi_build_result *result, co
         cafi_json_bool(&json, "complete", !result->stopped);
         cafi_json_real(&json, "seconds", seconds);
         cafi_json_end_object(&json);
-        if (!text.failed)
-            printf("%s\n", text.data);
-        cafi_buf_free(&text);
+        if (cli_print(&text))
+            return CLI_FAILED;
     } else if (!work->common->quiet && !result->stopped) {
         printf("%s: %zu pictures of %zu classes, %zu failed, in %.1f s\n", output, result->images,
                classes, result->failed, seconds);

@@ -17,6 +17,7 @@
 #include "eval/meta_files.h"
 #include "files/index.h"
 #include "files/json.h"
+#include "files/output.h"
 #include "cli/interrupt.h"
 #include "plot/chart.h"
 #include "cli/progress.h"
@@ -437,7 +438,7 @@ static caface_status prepare(job *j, caface_error *err)
     return CAFACE_OK;
 }
 
-static void print_result(const job *j, const cafi_train_progress *p)
+static int print_result(const job *j, const cafi_train_progress *p)
 {
     cafi_buf text = {0};
     cafi_json json = {.out = &text};
@@ -449,7 +450,7 @@ static void print_result(const job *j, const cafi_train_progress *p)
         if (!j->o->common.quiet && j->o->validate)
             printf("TAR at FAR %g: %.4f in the last epoch, %.4f in the best\n", j->o->far,
                    p->validation, p->best);
-        return;
+        return CLI_OK;
     }
     cafi_json_begin_object(&json, NULL);
     cafi_json_int(&json, "epochs", (int64_t)p->epoch);
@@ -461,9 +462,7 @@ static void print_result(const job *j, const cafi_train_progress *p)
     cafi_json_real(&json, "best", j->o->validate ? p->best : NAN);
     cafi_json_real(&json, "seconds", cli_seconds() - j->started);
     cafi_json_end_object(&json);
-    if (!text.failed)
-        printf("%s\n", text.data);
-    cafi_buf_free(&text);
+    return cli_print(&text);
 }
 
 static caface_status run_job(job *j, caface_error *err)
@@ -499,8 +498,8 @@ static caface_status run_job(job *j, caface_error *err)
         return st;
     if (!st && o->plot)
         st = train_plot(o->plot, o->output, o->far, err);
-    if (!st)
-        print_result(j, &p);
+    if (!st && print_result(j, &p))
+        st = cafi_fail_memory(err, 0);
     return st;
 }
 

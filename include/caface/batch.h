@@ -54,7 +54,8 @@ typedef struct caface_batch_info {
  *              template, 0 for a row that is in no group; for methods that weigh faces
  *   info       written, or NULL
  * model may be NULL for the simple methods; options NULL: the defaults.
- * EMODEL: model and set do not fit, names both numbers. EINVAL: NaN or Inf (names the
+ * EMODEL: model and set do not fit (names both numbers), or the compact styles are those
+ * of another model. EINVAL: NaN or Inf (names the
  * row), no media, nothing valid in any group, weights of a method that gives none, rows
  * that the set does not have. ELIMIT: a chunk is too large. EUNSUPPORTED: an option of a
  * later version. ECANCELLED. ENOMEM. On an error templates and weights hold nothing

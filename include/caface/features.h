@@ -71,6 +71,12 @@ CAFACE_API caface_status caface_features_read(const caface_features *features, s
                                               size_t n, float *feat, float *style, float *compact,
                                               caface_error *err);
 
+/* Which rows hold no NaN and no Inf, in the features and, with_styles, in the styles that
+ * a model reads: valid [n], written, 1 or 0. threads: 0 is one for every core. ENOMEM. */
+CAFACE_API caface_status caface_features_valid(const caface_features *features, int with_styles,
+                                               size_t threads, unsigned char *valid,
+                                               caface_error *err);
+
 /* The index says what is known of every row, by columns such as name, template, media,
  * track and label. The number of a column, or -1; its name, or NULL. Any thread. */
 CAFACE_API int caface_features_column(const caface_features *features, const char *name);
@@ -85,7 +91,7 @@ CAFACE_API caface_status caface_features_integers(const caface_features *feature
 
 /* --- rows by id ---------------------------------------------------------------- */
 
-/* Which rows belong together, as templates are made of them. Immutable. */
+/* Which rows belong together, as templates are made of them. */
 typedef struct caface_groups caface_groups;
 
 /* A group for every different number of ids [n], whose rows may lie anywhere; ids NULL:
@@ -95,6 +101,9 @@ CAFACE_API caface_status caface_groups_new(caface_groups **out, const int64_t *i
                                            caface_error *err);
 /* NULL is allowed. */
 CAFACE_API void caface_groups_free(caface_groups *groups);
+/* Takes out the rows whose valid [rows of the set] is 0, and groups of which nothing is
+ * left; returns the number of those groups. */
+CAFACE_API size_t caface_groups_keep(caface_groups *groups, const unsigned char *valid);
 /* How many; groups are in ascending order of their ids. */
 CAFACE_API size_t caface_groups_count(const caface_groups *groups);
 /* The ids, ascending, [count], and a group's rows, ascending, of which *n is the number.

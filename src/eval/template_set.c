@@ -29,7 +29,7 @@ static caface_status make_groups(cafi_template_set *t, caface_error *err)
 static caface_status drop_rows(cafi_template_set *t, const cafi_feature_set *set, bool with_styles,
                                cafi_pool *pool, caface_error *err)
 {
-    bool *valid = NULL;
+    unsigned char *valid = NULL;
     caface_status st = CAFI_NEW(&valid, set->N, err);
 
     if (!st)

@@ -81,7 +81,7 @@ typedef struct work {
 static caface_status drop_rows(work *w, const caface_groups *groups, bool with_styles,
                                cafi_pool *pool, caface_error *err)
 {
-    bool *valid = NULL;
+    unsigned char *valid = NULL;
     caface_status st = CAFI_NEW(&valid, w->set->N, err);
 
     if (!st)

@@ -30,6 +30,9 @@ static caface_status check_styles(const cafi_feature_set *set, const caface_mode
 caface_status cafi_gather_check(const cafi_feature_set *set, const caface_model *model,
                                 caface_method method, caface_error *err)
 {
+    bool unknown = false;
+    caface_status st = CAFACE_OK;
+
     if (!cafi_method_is_network(method))
         return CAFACE_OK;
     if (!model)
@@ -41,7 +44,9 @@ caface_status cafi_gather_check(const cafi_feature_set *set, const caface_model 
     if (model->info.C && set->C != model->info.C)
         return cafi_fail(err, CAFACE_EMODEL, "%s: features have C = %zu, the model C = %zu",
                          set->path, set->C, model->info.C);
-    return check_styles(set, model, err);
+    if ((st = check_styles(set, model, err)))
+        return st;
+    return cafi_feature_set_check_model(set, "the model", NULL, model->info.hash, &unknown, err);
 }
 
 /* Rows that follow each other in the file are read in one go. */
@@ -106,7 +111,7 @@ caface_status cafi_gather_compact(const cafi_feature_set *set, const caface_mode
 typedef struct validity {
     const cafi_feature_set *set;
     bool with_styles;
-    bool *valid;
+    unsigned char *valid;
 } validity;
 
 static void check_block(const validity *v, const cafi_tensor *t, size_t first, size_t n,
@@ -118,7 +123,7 @@ static void check_block(const validity *v, const cafi_tensor *t, size_t first, s
     for (size_t i = 0; i < n; i++) {
         i += k->finite_rows(space + i * width, n - i, width);
         if (i < n)
-            v->valid[first + i] = false;
+            v->valid[first + i] = 0;
     }
 }
 
@@ -137,7 +142,7 @@ static caface_status check_rows(void *ctx, size_t index, size_t worker, caface_e
     if (st)
         return st;
     for (size_t i = 0; i < n; i++)
-        v->valid[first + i] = true;
+        v->valid[first + i] = 1;
     check_block(v, set->features, first, n, set->C, space);
     if (v->with_styles && style)
         check_block(v, set->S ? set->styles : set->compact_rows, first, n, style, space);
@@ -146,10 +151,24 @@ static caface_status check_rows(void *ctx, size_t index, size_t worker, caface_e
 }
 
 caface_status cafi_gather_valid(const cafi_feature_set *set, bool with_styles, cafi_pool *pool,
-                                bool *valid, caface_error *err)
+                                unsigned char *valid, caface_error *err)
 {
     validity v = {.set = set, .with_styles = with_styles, .valid = valid};
 
     return cafi_pool_run(pool, set->N / CHECK_ROWS + (set->N % CHECK_ROWS != 0), check_rows, &v,
                          err);
+}
+
+caface_status caface_features_valid(const caface_features *features, int with_styles,
+                                    size_t threads, unsigned char *valid, caface_error *err)
+{
+    cafi_pool *pool = NULL;
+    caface_status st = CAFACE_OK;
+
+    if (!features || !valid)
+        return cafi_fail(err, CAFACE_EINVAL, "features_valid: null argument");
+    if (!(st = cafi_pool_new(&pool, threads, err)))
+        st = cafi_gather_valid(features, with_styles != 0, pool, valid, err);
+    cafi_pool_free(pool);
+    return st;
 }

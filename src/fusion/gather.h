@@ -7,8 +7,9 @@
 #include "files/feature_set.h"
 #include "fusion/network.h"
 
-/* Has the set what the method needs, in the sizes of the model? model is NULL
- * for the simple methods. EMODEL or EINVAL names both numbers. */
+/* Has the set what the method needs, in the sizes of the model, and were its compact
+ * styles, where there are no raw ones, made with that model? model is NULL for the
+ * simple methods. EMODEL or EINVAL names both numbers, or both hashes. */
 caface_status cafi_gather_check(const cafi_feature_set *set, const caface_model *model,
                                 caface_method method, caface_error *err);
 
@@ -29,6 +30,6 @@ caface_status cafi_gather_checked(const cafi_feature_set *set, const size_t *row
 /* Which of the set's rows are free of NaN and Inf, in the features and, when
  * with_styles, in the styles that a model would read: valid [N]. ENOMEM. */
 caface_status cafi_gather_valid(const cafi_feature_set *set, bool with_styles, cafi_pool *pool,
-                                bool *valid, caface_error *err);
+                                unsigned char *valid, caface_error *err);
 
 #endif

@@ -84,7 +84,7 @@ caface_status cafi_groups_copy(cafi_groups *out, const cafi_groups *from, caface
     return CAFACE_OK;
 }
 
-size_t cafi_groups_keep(cafi_groups *groups, const bool *valid)
+size_t cafi_groups_keep(cafi_groups *groups, const unsigned char *valid)
 {
     size_t before = groups->T;
     size_t T = 0;
@@ -140,6 +140,11 @@ void caface_groups_free(caface_groups *groups)
     if (groups)
         cafi_groups_free(groups);
     free(groups);
+}
+
+size_t caface_groups_keep(caface_groups *groups, const unsigned char *valid)
+{
+    return cafi_groups_keep(groups, valid);
 }
 
 size_t caface_groups_count(const caface_groups *groups)

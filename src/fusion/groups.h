@@ -26,7 +26,7 @@ caface_status cafi_groups_from_ids(cafi_groups *out, const int64_t *ids, size_t 
 caface_status cafi_groups_copy(cafi_groups *out, const cafi_groups *from, caface_error *err);
 /* Takes out the rows that are not valid ([rows of the feature set]), and
  * templates of which nothing is left. Returns the number of those templates. */
-size_t cafi_groups_keep(cafi_groups *groups, const bool *valid);
+size_t cafi_groups_keep(cafi_groups *groups, const unsigned char *valid);
 void cafi_groups_free(cafi_groups *groups);
 
 #endif

@@ -14,6 +14,9 @@
 /* Powers of norm lie in -CAFI_MAX_POWER .. CAFI_MAX_POWER. */
 #define CAFI_MAX_POWER 100
 
+/* Faces of a chunk where nobody says how many. */
+#define CAFI_DEFAULT_CHUNK 512
+
 /* Does the method need a model and styles, and take a chunk size? */
 bool cafi_method_is_network(caface_method method);
 

@@ -8,9 +8,6 @@
 #include "fusion/chunks.h"
 #include "fusion/network.h"
 
-/* Faces of a chunk where nobody says how many. */
-#define CAFI_DEFAULT_CHUNK 512
-
 /* Rows that grow. */
 typedef struct cafi_rows {
     float *data; /* [capacity][width] */

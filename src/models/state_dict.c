@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/text.h"
 #include "models/dict_find.h"
 
 static int by_name(const void *a, const void *b)
@@ -182,14 +183,6 @@ static caface_status collect(cafi_dict *dict, const cafi_tensor *const *tensors,
     return st;
 }
 
-static bool ends_with(const char *text, const char *end)
-{
-    size_t n = strlen(text);
-    size_t k = strlen(end);
-
-    return n >= k && strcmp(text + n - k, end) == 0;
-}
-
 /* Bytes of a name in front of its first dot. */
 static size_t first_part(const char *name)
 {
@@ -217,7 +210,7 @@ static caface_status check_left_over(const cafi_dict *dict, caface_error *err)
                 strncmp(e->name, part, first_part(part)) != 0)
                 break;
             used |= e->used;
-            if (!e->used && !left && !ends_with(e->name, ".num_batches_tracked"))
+            if (!e->used && !left && !cafi_ends_with(e->name, ".num_batches_tracked"))
                 left = e;
         }
         if (used && left)

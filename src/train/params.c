@@ -7,6 +7,7 @@
 
 #include "base/status.h"
 #include "base/rng.h"
+#include "base/text.h"
 
 caface_status cafi_train_dims_make(cafi_train_dims *out, size_t C, size_t S, size_t M, size_t L,
                                    size_t K, caface_error *err)
@@ -189,14 +190,6 @@ static void orthonormal_rows(float *rows, size_t M, size_t D, cafi_rng *rng)
     }
 }
 
-static int ends_with(const char *name, const char *end)
-{
-    size_t n = strlen(name);
-    size_t e = strlen(end);
-
-    return n >= e && !strcmp(name + n - e, end);
-}
-
 caface_status cafi_params_init(const cafi_params *params, float *base, uint64_t seed,
                                caface_error *err)
 {
@@ -214,7 +207,7 @@ caface_status cafi_params_init(const cafi_params *params, float *base, uint64_t 
         if (p->ndim == 2)
             for (size_t k = 0; k < p->count; k++)
                 base[p->offset + k] = (float)(0.02 * cafi_rng_normal(&rng));
-        else if (p->ndim == 1 && ends_with(p->name, ".weight"))
+        else if (p->ndim == 1 && cafi_ends_with(p->name, ".weight"))
             fill(base + p->offset, p->count, 1.0f);
     }
     cafi_params_bind(params, base, &w);
