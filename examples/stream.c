@@ -4,7 +4,6 @@
 #include <caface/set.h>
 #include <stdio.h>
 #include <stdlib.h>
-
 enum { PORTION = 64 };
 
 int main(int argc, char **argv)
@@ -36,7 +35,6 @@ int main(int argc, char **argv)
         fprintf(stderr, "stream: %s\n", err.message);
     caface_set_free(set);
     caface_model_free(model);
-    free(feat);
-    free(style);
+    free(feat), free(style);
     return st ? 1 : 0;
 }
