@@ -179,24 +179,24 @@ bool cafi_place_is_left(int folder, const char *name, const char *target, int *f
 caface_status cafi_place_sync(const char *path, caface_error *err)
 {
     const char *slash = strrchr(path, '/');
-    cafi_buf folder = {0};
+    char folder[PATH_MAX] = "."; /* no memory is taken: the output is in its place by now */
+    size_t size = slash == path ? 1 : slash ? (size_t)(slash - path) : 0;
     int fd = -1;
     caface_status st = CAFACE_OK;
 
-    if (slash)
-        cafi_buf_append(&folder, path, slash == path ? 1 : (size_t)(slash - path));
-    else
-        cafi_buf_text(&folder, ".");
-    if (folder.failed)
-        return cafi_fail_memory(err, strlen(path));
-    fd = open(folder.data, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (size >= sizeof folder)
+        return CAFACE_OK; /* longer than any path that can be opened */
+    if (slash) {
+        memcpy(folder, path, size);
+        folder[size] = '\0';
+    }
+    fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     /* EINVAL: a file system that has nothing to make sure of. A folder that may be
      * written but not read cannot be opened, and nothing can be done. */
     if (fd >= 0 && fsync(fd) && errno != EINVAL)
-        st = fail_path(folder.data, "cannot be written", err);
+        st = fail_path(folder, "cannot be written", err);
     if (fd >= 0)
         close(fd);
-    cafi_buf_free(&folder);
     return st;
 }
 

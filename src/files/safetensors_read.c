@@ -118,26 +118,36 @@ static caface_status check_cover(extent *extents, size_t count, size_t data_size
 
 /* A member of __metadata__ that is itself an object or array is parsed; text
  * that only looks like one stays text. */
-static void parse_member(cafi_value *member)
+static caface_status parse_member(cafi_value *member, caface_error *err)
 {
     cafi_value parsed = {.kind = CAFI_NULL};
+    caface_error why;
+    caface_status st = CAFACE_OK;
 
-    if (member->u.text.size && strchr("{[", member->u.text.data[0]) &&
-        !cafi_json_parse(&parsed, member->u.text.data, member->u.text.size, NULL)) {
+    if (!member->u.text.size || !strchr("{[", member->u.text.data[0]))
+        return CAFACE_OK;
+    st = cafi_json_parse(&parsed, member->u.text.data, member->u.text.size, &why);
+    if (st == CAFACE_ENOMEM)
+        return cafi_fail(err, st, "%s", why.message);
+    if (!st) {
         cafi_value_clear(member);
         *member = parsed;
     }
+    return CAFACE_OK;
 }
 
 static caface_status read_metadata(cafi_bundle *b, cafi_value *metadata, caface_error *err)
 {
+    caface_status st = CAFACE_OK;
+
     if (metadata->kind != CAFI_DICT)
         return cafi_fail(err, CAFACE_EFORMAT, "__metadata__ is no object");
     for (size_t i = 0; i < metadata->u.list.count; i++) {
         if (metadata->u.list.items[i].kind != CAFI_STRING)
             return cafi_fail(err, CAFACE_EFORMAT, "__metadata__ %.200s is no string",
                              metadata->u.list.keys[i]);
-        parse_member(&metadata->u.list.items[i]);
+        if ((st = parse_member(&metadata->u.list.items[i], err)))
+            return st;
     }
     b->config = *metadata;
     *metadata = (cafi_value){.kind = CAFI_NULL};

@@ -28,6 +28,22 @@ static void disarm(void)
 
 /* --- the calls: each makes what it needs, arms, calls once, disarms, and cleans up ----- */
 
+/* The sample's model, whole, or none. */
+static void check_model(const caface_model *model, caface_status st)
+{
+    static caface_model_info first;
+    caface_model_info info;
+
+    assert_int_equal(model != NULL, st == CAFACE_OK);
+    if (st)
+        return;
+    caface_model_get_info(model, &info);
+    if (!first.C)
+        first = info;
+    assert_int_equal(info.H, 8);
+    assert_memory_equal(&info, &first, sizeof info);
+}
+
 static caface_status open_model(caface_error *err)
 {
     caface_model *model = NULL;
@@ -36,7 +52,7 @@ static caface_status open_model(caface_error *err)
     arm();
     st = caface_model_open(&model, test_data("sample/model.safetensors"), err);
     disarm();
-    assert_int_equal(model != NULL, st == CAFACE_OK);
+    check_model(model, st);
     caface_model_free(model);
     return st;
 }
@@ -51,7 +67,7 @@ static caface_status open_model_memory(caface_error *err)
     arm();
     st = caface_model_open_memory(&model, bytes, size, err);
     disarm();
-    assert_int_equal(model != NULL, st == CAFACE_OK);
+    check_model(model, st);
     caface_model_free(model);
     free(bytes);
     return st;
@@ -566,11 +582,11 @@ static const struct {
 
 static void calls_without_memory(void **state)
 {
-    uint64_t total = 0;
+    uint64_t total = 0, refusals = 0;
 
     f = *state;
     for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
-        for (which = 0;; which++) {
+        for (which = 1;; which++) {
             caface_error err = {CAFACE_OK, ""};
             caface_status st = calls[i].call(&err);
 
@@ -579,16 +595,23 @@ static void calls_without_memory(void **state)
                 if (st)
                     print_message("# %s: %s\n", calls[i].name, err.message);
                 assert_int_equal(st, CAFACE_OK);
-                total += which;
+                total += which - 1;
                 break;
             }
+            /* sweeping up what killed programs left is no part of the result: the call
+             * may succeed, and has looked at it */
+            if (st == CAFACE_OK)
+                continue;
             if (st != CAFACE_ENOMEM || err.status != CAFACE_ENOMEM)
                 print_message("# %s, allocation %llu: %s, %s\n", calls[i].name,
                               (unsigned long long)which, caface_status_name(st), err.message);
             assert_int_equal(st, CAFACE_ENOMEM);
             assert_int_equal(err.status, CAFACE_ENOMEM);
+            refusals++;
         }
-    print_message("# %llu allocations failed\n", (unsigned long long)total);
+    print_message("# %llu allocations failed, %llu calls\n", (unsigned long long)total,
+                  (unsigned long long)refusals);
+    assert_true(refusals > total * 9 / 10);
 }
 
 int main(void)
