@@ -25,10 +25,6 @@ static int check_usage(const fuse_options *o, caface_method method)
     if (!has_rows && !o->merge.count)
         return cli_usage("fuse", "nothing to fuse: --input SET, --features F.npy or --merge "
                                  "STATE... is needed");
-    if (!o->output && !o->weights && !o->save_state && !o->common.json)
-        return cli_usage("fuse",
-                         "nothing would be written: -o OUT, --weights W.npy or --save-state "
-                         "FILE is needed");
     if (o->styles && !o->features)
         return cli_usage("fuse", "--styles goes with --features");
     if (o->ids && o->single)
@@ -50,6 +46,10 @@ static int check_usage(const fuse_options *o, caface_method method)
         return cli_usage("fuse", "--weights: a merged set has no face weights");
     if (o->output && !cafi_ends_with(o->output, ".npy") && !cafi_ends_with(o->output, ".npz"))
         return cli_usage("fuse", "-o %s: the name must end in .npy or .npz", o->output);
+    if (!o->output && !o->weights && !o->save_state && !o->common.json)
+        return cli_usage("fuse",
+                         "nothing would be written: -o OUT, --weights W.npy or --save-state "
+                         "FILE is needed");
     return CLI_OK;
 }
 

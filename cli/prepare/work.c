@@ -63,7 +63,7 @@ void prepare_end(prepare_work *work)
 size_t prepare_left_out(const cafi_face_list *faces)
 {
     const char *why = NULL;
-    size_t n = cafi_face_list_left_out(faces, &why);
+    size_t n = faces ? cafi_face_list_left_out(faces, &why) : 0;
 
     if (n)
         cli_warn("%zu damaged record%s left out; the first: %s", n, n == 1 ? " is" : "s are", why);

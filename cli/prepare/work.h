@@ -35,7 +35,7 @@ void prepare_end(prepare_work *work);
 int prepare_report(const prepare_work *work, const cafi_build_result *result, const char *output,
                    size_t classes);
 
-/* Warns of a record set's damaged records, and returns how many there are. */
+/* Warns of a record set's damaged records, and returns how many there are; 0 for no set. */
 size_t prepare_left_out(const cafi_face_list *faces);
 
 #endif

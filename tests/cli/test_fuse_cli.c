@@ -275,13 +275,13 @@ static void states_are_saved_and_merged(void **state)
     EXPECT_NEAR_F32(p, q, C, 1e-6, "merged with and without rows");
     cafi_bundle_close(x);
     cafi_bundle_close(y);
-    EXPECT_TOOL(1, WORDS("b.state", "model is needed"), "fuse", "--merge", b);
+    EXPECT_TOOL(1, WORDS("b.state", "model is needed"), "fuse", "--merge", b, "-o", out);
     EXPECT_TOOL(1, WORDS("caface", "average"), "fuse", "--model", f->model, "--method", "average",
-                "--merge", b);
+                "--merge", b, "-o", out);
     EXPECT_TOOL(1, WORDS("4 templates", "--single"), "fuse", "--model", f->model, "--input", f->set,
-                "--merge", b);
+                "--merge", b, "-o", out);
     EXPECT_TOOL(1, WORDS("m.safetensors", "no saved set"), "fuse", "--model", f->model, "--merge",
-                f->model);
+                f->model, "-o", out);
 }
 
 static void invalid_rows_are_named_or_dropped(void **state)
@@ -348,12 +348,15 @@ static void wrong_uses_are_told(void **state)
     EXPECT_TOOL(1, WORDS("t.npy"), "fuse", "--model", f->model, "--input", f->set, "--single", "-o",
                 nowhere);
     EXPECT_TOOL(1, WORDS("short.npy", "59", "60"), "fuse", "--model", f->model, "--features",
-                f->features, "--styles", f->styles, "--ids", short_ids);
+                f->features, "--styles", f->styles, "--ids", short_ids, "-o", out);
     EXPECT_TOOL(1, WORDS("real.npy"), "fuse", "--model", f->model, "--features", f->features,
-                "--styles", f->styles, "--ids", real_ids);
-    EXPECT_TOOL(1, WORDS("column media"), "fuse", "--method", "media", "--features", f->features);
+                "--styles", f->styles, "--ids", real_ids, "-o", out);
+    EXPECT_TOOL(1, WORDS("column media"), "fuse", "--method", "media", "--features", f->features,
+                "-o", out);
     EXPECT_TOOL(1, WORDS("features.npy", "no fusion network"), "fuse", "--model", f->features,
-                "--input", f->set);
+                "--input", f->set, "-o", out);
+    EXPECT_TOOL(2, WORDS("nothing would be written"), "fuse", "--model", f->model, "--input",
+                f->set);
     assert_int_not_equal(stat(out, &there), 0);
 }
 
