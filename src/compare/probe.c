@@ -158,7 +158,8 @@ static caface_status add_face(follow *f, const cafi_frame *frame, const cafi_sig
     cafi_probe_point point = {.frame = frame->index,
                               .seconds = frame->seconds,
                               .score = face->face.score,
-                              .weight = (float)norm};
+                              .weight = (float)norm,
+                              .norm = (float)norm};
     caface_status st = t ? CAFACE_OK : new_track(p, face->track, &t, err);
 
     (void)(st || (st = reserve(p, t, err)) || (st = keep_crop(f, face->crop, &point, err)));

@@ -20,6 +20,7 @@ typedef struct cafi_probe_point {
     float score;
     float weight;  /* in the track's template; they add up to 1. Without a network: the
                       face's share of the summed feature lengths */
+    float norm;    /* length of its feature: what it weighs in the method average */
     off_t picture; /* its crop as JPEG, in the probe's file of crops */
     size_t picture_size;
 } cafi_probe_point;
