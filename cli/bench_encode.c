@@ -162,14 +162,14 @@ static void print_profile(const cafi_plan *plan)
 
     for (size_t i = 0; i < cafi_plan_step_count(plan); i++)
         total += cafi_plan_step_at(plan, i).seconds;
-    printf("\n%-40s %-10s %9s %7s %8s  %s\n", "node", "step", "ms", "share", "GFLOP/s",
-           "implementation");
+    cli_say(stdout, "\n%-40s %-10s %9s %7s %8s  %s\n", "node", "step", "ms", "share", "GFLOP/s",
+            "implementation");
     for (size_t i = 0; i < cafi_plan_step_count(plan); i++) {
         cafi_plan_step s = cafi_plan_step_at(plan, i);
 
-        printf("%-40s %-10s %9.3f %6.1f%% %8.1f  %s\n", s.name, s.kind, 1e3 * s.seconds,
-               total > 0 ? 100 * s.seconds / total : 0,
-               s.seconds > 0 ? s.flops / s.seconds / 1e9 : 0, s.impl);
+        cli_say(stdout, "%-40s %-10s %9.3f %6.1f%% %8.1f  %s\n", s.name, s.kind, 1e3 * s.seconds,
+                total > 0 ? 100 * s.seconds / total : 0,
+                s.seconds > 0 ? s.flops / s.seconds / 1e9 : 0, s.impl);
     }
 }
 
@@ -210,11 +210,12 @@ static int report(const bench_options *o, const cafi_encoder *e, const cafi_plan
     cafi_json json = {.out = &text};
 
     if (!o->common.json) {
-        printf("%s, %s%s, batch %zu: %.1f images/s, %.1f GFLOP/s; opened in %.2f s; weights "
-               "%.0f MB, buffers %.0f MB a thread, peak %.0f MB\n",
-               cafi_encoder_family(e), o->precision, o->low_memory ? " (low memory)" : "", o->batch,
-               rate, rate * f->flops / 1e9, f->open, (double)f->weights / 1e6,
-               (double)f->buffers / 1e6, (double)f->peak / 1e6);
+        cli_say(stdout,
+                "%s, %s%s, batch %zu: %.1f images/s, %.1f GFLOP/s; opened in %.2f s; weights "
+                "%.0f MB, buffers %.0f MB a thread, peak %.0f MB\n",
+                cafi_encoder_family(e), o->precision, o->low_memory ? " (low memory)" : "",
+                o->batch, rate, rate * f->flops / 1e9, f->open, (double)f->weights / 1e6,
+                (double)f->buffers / 1e6, (double)f->peak / 1e6);
         if (o->profile)
             print_profile(plan);
         return CLI_OK;

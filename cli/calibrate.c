@@ -149,7 +149,7 @@ static int run(void *arg)
     if (o->common.json && print_json(o, &t))
         return CLI_FAILED;
     if (!o->common.json && !o->common.quiet)
-        printf("%s: calibrated on %zu crops\n", o->output, t.used);
+        cli_say(stdout, "%s: calibrated on %zu crops\n", o->output, t.used);
     return t.failed ? CLI_SKIPPED : CLI_OK;
 }
 

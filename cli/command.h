@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdint.h>
 
 #include "base/mem.h"
@@ -76,6 +77,11 @@ void cli_print_help(const cli_command *command);
 
 /* Prints "caface: SENTENCE" on stderr and returns CLI_FAILED. */
 int cli_fail(const caface_error *err);
+/* One line: line ends and tabs become '?' too. */
+void cli_say_line(FILE *to, const char *text);
+/* printf for text with names in it: what a terminal would obey becomes '?', line ends
+ * and tabs do not. */
+void cli_say(FILE *to, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* The same for a wrong call: adds where the help is; returns CLI_USAGE. */
 int cli_usage(const char *command, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Prints a text (the one JSON object of --json, as a rule) and a newline on stdout, and

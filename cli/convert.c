@@ -337,9 +337,10 @@ static caface_status open_input(merge *m, const cli_input *input, size_t *total,
 {
     size_t i = m->input_count;
     cafi_bundle **b = &m->inputs[i];
-    caface_status st = cli_backbone_open(&m->backbones[i], m->paths[i], input, err);
+    caface_status st = CAFACE_OK;
 
-    if (st)
+    m->input_count++; /* what follows may stop halfway: it is cleared with the rest */
+    if ((st = cli_backbone_open(&m->backbones[i], m->paths[i], input, err)))
         return st;
     *total += m->backbones[i].count;
     if (!m->backbones[i].onnx) {
@@ -349,7 +350,6 @@ static caface_status open_input(merge *m, const cli_input *input, size_t *total,
             st = cafi_fail(err, CAFACE_EMODEL, "%s: no tensors in it", m->paths[i]);
         *total += cafi_bundle_count(*b);
     }
-    m->input_count++;
     return st;
 }
 
@@ -408,8 +408,8 @@ static int report(const merge *m, const convert_options *o)
         bytes += cafi_tensor_count(m->tensors[i]) * cafi_dtype_size(m->tensors[i]->dtype);
     if (!o->common.json) {
         if (!o->common.quiet)
-            printf("%s: %zu tensors, %zu bytes, from %zu file%s\n", o->output, m->count, bytes,
-                   m->input_count, m->input_count == 1 ? "" : "s");
+            cli_say(stdout, "%s: %zu tensors, %zu bytes, from %zu file%s\n", o->output, m->count,
+                    bytes, m->input_count, m->input_count == 1 ? "" : "s");
         return CLI_OK;
     }
     cafi_json_begin_object(&json, NULL);

@@ -90,12 +90,12 @@ typedef struct job {
 
 static void print_faces(const char *path, const cafi_faces *faces)
 {
-    printf("%s: %zu face%s\n", path, faces->count, faces->count == 1 ? "" : "s");
+    cli_say(stdout, "%s: %zu face%s\n", path, faces->count, faces->count == 1 ? "" : "s");
     for (size_t i = 0; i < faces->count; i++) {
         const cafi_face *f = &faces->items[i];
 
-        printf("  %zu  score %.4f  box %.1f %.1f %.1f %.1f\n", i + 1, (double)f->score,
-               (double)f->box.x1, (double)f->box.y1, (double)f->box.x2, (double)f->box.y2);
+        cli_say(stdout, "  %zu  score %.4f  box %.1f %.1f %.1f %.1f\n", i + 1, (double)f->score,
+                (double)f->box.x1, (double)f->box.y1, (double)f->box.x2, (double)f->box.y2);
     }
 }
 
@@ -359,7 +359,7 @@ static caface_status print_json(job *j, caface_error *err)
     cafi_value_clear(&failed);
     if (j->text.failed)
         return cafi_fail(err, CAFACE_ENOMEM, "out of memory for the report");
-    printf("%s\n", j->text.data);
+    cli_say(stdout, "%s\n", j->text.data);
     return CAFACE_OK;
 }
 

@@ -37,17 +37,10 @@ static int text_width(const char *text)
     return width;
 }
 
-/* Names come from files: a control character in one must not reach the
- * terminal. UTF-8 has them below 0x20, 0x7f, and as C2 80 to C2 9F. */
+/* A name on one line, filled up to width. */
 static void print_text(const char *text, int width)
 {
-    for (const char *p = text; *p; p++) {
-        unsigned char c = (unsigned char)*p;
-        bool wide_control = c == 0xc2 && (unsigned char)p[1] >= 0x80 && (unsigned char)p[1] < 0xa0;
-
-        putchar(c < 0x20 || c == 0x7f || wide_control ? '?' : c);
-        p += wide_control;
-    }
+    cli_say_line(stdout, text);
     for (int n = text_width(text); n < width; n++)
         putchar(' ');
 }
@@ -333,6 +326,8 @@ static caface_status list_file(listing *l, caface_error *err)
     static const cli_input as_it_is = {.order = NULL};
     caface_status st = cli_backbone_open(&l->backbone, l->path, &as_it_is, err);
 
+    if (st == CAFACE_ENOMEM)
+        return st;
     if (st) {
         bool onnx = l->backbone.onnx;
 

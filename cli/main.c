@@ -2,10 +2,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
+#include "base/shown.h"
 #include "caface/version.h"
 #include "cli/command.h"
+#include "files/mapped.h"
 
 static void print_overview(FILE *to)
 {
@@ -52,7 +55,7 @@ static int print_family(int argc, char **argv)
             found = true;
         }
     if (!found)
-        fprintf(stderr, "caface: unknown command %s\ntry: caface --help\n", argv[0]);
+        cli_say(stderr, "caface: unknown command %s\ntry: caface --help\n", argv[0]);
     return found && help ? cli_end_stdout(CLI_OK) : CLI_USAGE;
 }
 
@@ -66,16 +69,45 @@ static int dispatch(const cli_command *command, int argc, char **argv)
         cafi_mem_fail(strtoull(which, NULL, 10), 1);
     status = cli_dispatch(command, argc, argv);
     if (which && !cafi_mem_failures())
-        fprintf(stderr, "caface: allocation %s was not reached\n", which);
+        cli_say(stderr, "caface: allocation %s was not reached\n", which);
     return status;
+}
+
+/* A mapped file that another program cuts short: one sentence, as for every input. */
+static void on_bus_error(int number, siginfo_t *info, void *context)
+{
+    static const char *const parts[] = {"caface: ", NULL,
+                                        ": was cut short by another program while it was read\n"};
+    char name[512];
+    const char *mapped = cafi_mapped_name(info->si_addr);
+    size_t n = 0;
+
+    (void)context;
+    if (!mapped) {
+        signal(number, SIG_DFL); /* it happens again, and ends the program as usual */
+        return;
+    }
+    for (; mapped[n] && n + 1 < sizeof name; n++)
+        name[n] = mapped[n];
+    name[n] = '\0';
+    cafi_text_clean(name, "");
+    for (int i = 0; i < 3; i++) {
+        const char *text = i == 1 ? name : parts[i];
+        ssize_t ignored = write(STDERR_FILENO, text, strlen(text));
+
+        (void)ignored;
+    }
+    _exit(CLI_FAILED);
 }
 
 int main(int argc, char **argv)
 {
+    struct sigaction bus = {.sa_sigaction = on_bus_error, .sa_flags = SA_SIGINFO};
     const cli_command *command = NULL;
     int words = 0;
 
     signal(SIGPIPE, SIG_IGN);
+    sigaction(SIGBUS, &bus, NULL);
     if (argc < 2) {
         print_overview(stderr);
         return CLI_USAGE;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/shown.h"
 #include "base/threads.h"
 #include "caface/version.h"
 #include "cli/command.h"
@@ -43,16 +44,55 @@ int cli_print(cafi_buf *text)
 
     if (failed)
         cli_warn("out of memory for the report");
-    else
+    else {
+        cafi_text_clean(text->data, "\n\t");
         printf("%s\n", text->data);
+    }
     cafi_buf_free(text);
     return failed ? CLI_FAILED : CLI_OK;
 }
 
 int cli_fail(const caface_error *err)
 {
-    fprintf(stderr, "caface: %s\n", err->message);
+    cli_say(stderr, "caface: %s\n", err->message);
     return CLI_FAILED;
+}
+
+/* Names come from users and files, and a terminal obeys what is in them: all that is
+ * printed goes through here. */
+static void print_clean(FILE *to, const char *front, const char *fmt, va_list args)
+{
+    cafi_buf text = {0};
+
+    cafi_buf_text(&text, front);
+    cafi_buf_vprintf(&text, fmt, args);
+    if (text.failed)
+        fputs("caface: out of memory for a message\n", stderr);
+    else {
+        cafi_text_clean(text.data, "\n\t");
+        fputs(text.data, to);
+    }
+    cafi_buf_free(&text);
+}
+
+void cli_say_line(FILE *to, const char *text)
+{
+    char *copy = NULL;
+
+    if (cafi_strdup(&copy, text, NULL))
+        return;
+    cafi_text_clean(copy, "");
+    fputs(copy, to);
+    free(copy);
+}
+
+void cli_say(FILE *to, const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    print_clean(to, "", fmt, args);
+    va_end(args);
 }
 
 int cli_usage(const char *command, const char *fmt, ...)
@@ -61,7 +101,7 @@ int cli_usage(const char *command, const char *fmt, ...)
 
     fprintf(stderr, "caface %s: ", command);
     va_start(args, fmt);
-    vfprintf(stderr, fmt, args);
+    print_clean(stderr, "", fmt, args);
     va_end(args);
     fprintf(stderr, "\ntry: caface %s --help\n", command);
     return CLI_USAGE;
@@ -71,11 +111,10 @@ void cli_warn(const char *fmt, ...)
 {
     va_list args;
 
-    fprintf(stderr, "caface: ");
     va_start(args, fmt);
-    vfprintf(stderr, fmt, args);
+    print_clean(stderr, "caface: ", fmt, args);
     va_end(args);
-    fprintf(stderr, "\n");
+    fputs("\n", stderr);
 }
 
 static void print_option(const cli_option *o)
@@ -251,7 +290,10 @@ static int parse(const cli_command *c, cursor *at, char *options)
             at->only_args = true;
             at->i++;
         } else if (at->only_args || is_value(word)) {
-            status = list_add(&common->args, word) ? CLI_OK : CLI_FAILED;
+            if (!list_add(&common->args, word)) {
+                cli_warn("out of memory");
+                status = CLI_FAILED;
+            }
             at->i++;
         } else
             status = parse_option(c, at, options);

@@ -194,7 +194,7 @@ static caface_status draw(const plot_options *o, const ways *w, cafi_pool *pool,
         st = print_json(o, set, w, &s) ? cafi_fail_memory(err, 0) : CAFACE_OK;
     else if (!o->common.quiet)
         for (size_t k = 0; k < w->count; k++)
-            printf("%-24s %.4f\n", w->items[k].name, s.stars[k].similarity);
+            cli_say(stdout, "%-24s %.4f\n", w->items[k].name, s.stars[k].similarity);
 done:
     cli_similarity_free(&s);
     free(template);

@@ -153,34 +153,39 @@ static void print_table(const demo *d)
     const demo_sample *s = &d->sample;
     const cafi_roc *roc = &d->results[0].roc;
 
-    printf(
+    cli_say(
+        stdout,
         "%zu sets of %zu degraded faces are fused, one template each, and compared with a clean\n"
         "template of each of %zu people: %zu genuine and %zu impostor pairs.\n\n",
         s->probe_rows.T, s->probe_rows.N / s->probe_rows.T, s->gallery_rows.T, roc->genuine,
         roc->impostor);
-    printf("%-21s %7s   %-38s %10s\n", "", "", "true accepts at a false accept rate of", "time");
-    printf("%-21s %7s   %7s %7s %7s %15s %9s\n", "method", "rank 1", "1e-1", "1e-2", "1e-3",
-           "95 % interval", "a set");
+    cli_say(stdout, "%-21s %7s   %-38s %10s\n", "", "", "true accepts at a false accept rate of",
+            "time");
+    cli_say(stdout, "%-21s %7s   %7s %7s %7s %15s %9s\n", "method", "rank 1", "1e-1", "1e-2",
+            "1e-3", "95 % interval", "a set");
     for (int k = 0; k < (int)d->way_count; k++) {
         const demo_result *r = &d->results[k];
         char interval[32], duration[32];
 
         snprintf(interval, sizeof interval, "%.1f..%.1f", 100 * r->low, 100 * r->high);
         snprintf(duration, sizeof duration, "%.3f ms", 1e3 * r->seconds_per_set);
-        printf("%-21s %5.2f %%   %7.2f %7.2f %7.2f %15s %9s\n", d->ways[k].name, 100 * r->rank1,
-               100 * r->tar[0], 100 * r->tar[1], 100 * r->tar[2], interval, duration);
+        cli_say(stdout, "%-21s %5.2f %%   %7.2f %7.2f %7.2f %15s %9s\n", d->ways[k].name,
+                100 * r->rank1, 100 * r->tar[0], 100 * r->tar[1], 100 * r->tar[2], interval,
+                duration);
     }
-    printf(
+    cli_say(
+        stdout,
         "\nOne set is %.2f points. A threshold lets at most that share of the impostors in\n"
         "(`caface eval` takes the nearest point of the curve instead, as the IJB protocols do).\n"
         "The interval is a bootstrap over people, at 1e-3; the time is of one thread.\n",
         100.0 / (double)roc->genuine);
-    printf("\n%zu degraded faces of one person, cosine to the clean template:\n\n", s->many->N);
+    cli_say(stdout, "\n%zu degraded faces of one person, cosine to the clean template:\n\n",
+            s->many->N);
     for (int k = 0; k < (int)d->way_count; k++)
-        printf("%-21s %7.3f\n", d->drawn[k].name, d->many.stars[k].similarity);
+        cli_say(stdout, "%-21s %7.3f\n", d->drawn[k].name, d->many.stars[k].similarity);
     for (size_t i = 0; i < d->picture_count; i++)
-        printf("%s%s", i ? ", " : "\nPictures: ", d->pictures[i]);
-    printf("%s", d->picture_count ? "\n" : "");
+        cli_say(stdout, "%s%s", i ? ", " : "\nPictures: ", d->pictures[i]);
+    cli_say(stdout, "%s", d->picture_count ? "\n" : "");
 }
 
 static void print_way(cafi_json *json, const cli_way *way)

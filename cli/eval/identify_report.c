@@ -283,7 +283,7 @@ caface_status eval_report_identify(const identify_job *j, caface_error *err)
     if (!st && text.failed)
         st = cafi_fail_memory(err, text.capacity);
     if (!st)
-        fwrite(text.data, 1, text.size, stdout);
+        cli_say(stdout, "%s", text.data ? text.data : "");
     cafi_buf_free(&text);
     eval_table_free(&table);
     return st;

@@ -393,11 +393,11 @@ static int print_summary(const job *j)
         if (cli_print(&buf))
             return CLI_FAILED;
     } else if (!j->o->common.quiet) {
-        printf("%zu face%s into %zu template%s by %s", j->faces, j->faces == 1 ? "" : "s", j->T,
-               j->T == 1 ? "" : "s", caface_method_name(j->way.method));
+        cli_say(stdout, "%zu face%s into %zu template%s by %s", j->faces, j->faces == 1 ? "" : "s",
+                j->T, j->T == 1 ? "" : "s", caface_method_name(j->way.method));
         if (j->dropped)
-            printf(", %zu dropped", j->dropped);
-        printf(", %.3g s\n", seconds);
+            cli_say(stdout, ", %zu dropped", j->dropped);
+        cli_say(stdout, ", %.3g s\n", seconds);
     }
     if (j->empty)
         cli_warn("%s: %zu template%s without a valid face left out", j->path, j->empty,

@@ -70,9 +70,10 @@ static int report(const prepare_work *work, const cafi_probe_result *r, const ch
         return cli_print(&text);
     }
     if (!work->common->quiet)
-        printf("%s: %zu identities (%zu had too few pictures), %zu templates, %zu faces, %zu "
-               "pairs, %.1f s\n",
-               output, r->identities, r->skipped, r->templates, r->rows, r->pairs, seconds);
+        cli_say(stdout,
+                "%s: %zu identities (%zu had too few pictures), %zu templates, %zu faces, %zu "
+                "pairs, %.1f s\n",
+                output, r->identities, r->skipped, r->templates, r->rows, r->pairs, seconds);
     return CLI_OK;
 }
 

@@ -137,7 +137,8 @@ static int print_result(const records_options *o, size_t done, size_t failed, si
         return cli_print(&text);
     }
     if (!o->common.quiet)
-        printf("%s: %zu pictures of %zu classes, %zu failed\n", o->output, done, classes, failed);
+        cli_say(stdout, "%s: %zu pictures of %zu classes, %zu failed\n", o->output, done, classes,
+                failed);
     return CLI_OK;
 }
 

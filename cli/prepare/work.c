@@ -92,8 +92,8 @@ int prepare_report(const prepare_work *work, const cafi_build_result *result, co
         if (cli_print(&text))
             return CLI_FAILED;
     } else if (!work->common->quiet && !result->stopped) {
-        printf("%s: %zu pictures of %zu classes, %zu failed, in %.1f s\n", output, result->images,
-               classes, result->failed, seconds);
+        cli_say(stdout, "%s: %zu pictures of %zu classes, %zu failed, in %.1f s\n", output,
+                result->images, classes, result->failed, seconds);
     }
     return result->failed || prepare_left_out(work->faces) ? CLI_SKIPPED : CLI_OK;
 }

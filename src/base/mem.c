@@ -213,16 +213,13 @@ void cafi_buf_text(cafi_buf *buf, const char *text)
     cafi_buf_append(buf, text, strlen(text));
 }
 
-void cafi_buf_printf(cafi_buf *buf, const char *fmt, ...)
+void cafi_buf_vprintf(cafi_buf *buf, const char *fmt, va_list args)
 {
-    va_list args;
     va_list again;
     int n = 0;
 
-    va_start(args, fmt);
     va_copy(again, args);
     n = vsnprintf(NULL, 0, fmt, args);
-    va_end(args);
     if (n < 0)
         buf->failed = true;
     else if (buf_reserve(buf, (size_t)n)) {
@@ -230,6 +227,15 @@ void cafi_buf_printf(cafi_buf *buf, const char *fmt, ...)
         buf->size += (size_t)n;
     }
     va_end(again);
+}
+
+void cafi_buf_printf(cafi_buf *buf, const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    cafi_buf_vprintf(buf, fmt, args);
+    va_end(args);
 }
 
 void cafi_buf_trim(cafi_buf *buf)

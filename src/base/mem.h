@@ -4,6 +4,7 @@
 #ifndef CAFI_BASE_MEM_H
 #define CAFI_BASE_MEM_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -62,6 +63,8 @@ typedef struct cafi_buf {
 void cafi_buf_append(cafi_buf *buf, const void *bytes, size_t n);
 void cafi_buf_text(cafi_buf *buf, const char *text);
 void cafi_buf_printf(cafi_buf *buf, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void cafi_buf_vprintf(cafi_buf *buf, const char *fmt, va_list args)
+    __attribute__((format(printf, 2, 0)));
 /* Gives back the room that nothing was appended to. */
 void cafi_buf_trim(cafi_buf *buf);
 void cafi_buf_free(cafi_buf *buf);

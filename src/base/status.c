@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/shown.h"
+
 const char *caface_status_name(caface_status status)
 {
     static const char *const names[] = {
@@ -13,15 +15,6 @@ const char *caface_status_name(caface_status status)
     if ((unsigned)status >= sizeof names / sizeof names[0])
         return "unknown";
     return names[status];
-}
-
-/* One line, whatever a hostile file calls its parts, and nothing that a
- * terminal would obey. */
-static void keep_one_line(char *text)
-{
-    for (; *text; text++)
-        if ((unsigned char)*text < 0x20 || *text == 0x7f)
-            *text = '?';
 }
 
 caface_status cafi_fail(caface_error *err, caface_status status, const char *fmt, ...)
@@ -34,7 +27,7 @@ caface_status cafi_fail(caface_error *err, caface_status status, const char *fmt
     va_start(args, fmt);
     vsnprintf(err->message, sizeof err->message, fmt, args);
     va_end(args);
-    keep_one_line(err->message);
+    cafi_text_clean(err->message, ""); /* one line, whatever a file calls its parts */
     return status;
 }
 
@@ -51,7 +44,7 @@ caface_status cafi_prefix(caface_error *err, caface_status fallback, const char 
     n = strlen(err->message);
     memcpy(err->message + n, old, sizeof old - n);
     err->message[sizeof err->message - 1] = '\0';
-    keep_one_line(err->message);
+    cafi_text_clean(err->message, "");
     return err->status;
 }
 

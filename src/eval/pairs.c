@@ -1,3 +1,4 @@
+#include "files/mapped.h"
 #include "eval/pairs.h"
 
 #include <errno.h>
@@ -245,11 +246,10 @@ static caface_status open_file(reader *r, cafi_pool *pool, caface_error *err)
     struct stat info;
     caface_status st = CAFACE_OK;
 
-    r->fd = open(r->path, O_RDONLY | O_CLOEXEC);
-    if (r->fd < 0 || fstat(r->fd, &info))
+    if ((st = cafi_open_regular(&r->fd, r->path, err)))
+        return cafi_prefix(err, st, r->path);
+    if (fstat(r->fd, &info))
         return cafi_fail(err, CAFACE_EIO, "%s: %s", r->path, strerror(errno));
-    if (!S_ISREG(info.st_mode))
-        return cafi_fail(err, CAFACE_EIO, "%s: no regular file", r->path);
     r->size = (size_t)info.st_size;
     r->blocks = r->size / BLOCK + (r->size % BLOCK != 0);
     if ((st = CAFI_NEW(&r->lines, r->blocks + 1, err)) ||

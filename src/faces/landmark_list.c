@@ -52,15 +52,15 @@ static caface_status take_points(const reader *r, cafi_listed_face *face, caface
                          l->line, l->count);
     face->score = NAN;
     for (size_t i = 1; i < l->count; i++) {
-        float *to = i % 2 ? &face->landmark[(i - 1) / 2].x : &face->landmark[(i - 1) / 2].y;
-
         if (!parse_real(f[i], &value) || fabs(value) > 1e9)
             return cafi_fail(err, CAFACE_EFORMAT, "%s: line %zu: field %zu \"%.*s\" is no number",
                              r->path, l->line, i + 1, shown(f[i]), f[i].text);
-        if (i < FIELDS)
-            *to = (float)value;
-        else
+        if (i >= FIELDS)
             face->score = value;
+        else if (i % 2)
+            face->landmark[(i - 1) / 2].x = (float)value;
+        else
+            face->landmark[(i - 1) / 2].y = (float)value;
     }
     if (!cafi_is_utf8(f[0].text, f[0].size) || memchr(f[0].text, '\0', f[0].size))
         return cafi_fail(err, CAFACE_EFORMAT, "%s: line %zu: the name is no UTF-8 text", r->path,

@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include "files/mapped.h"
 #include "files/names.h"
 #include "media/image.h"
 
@@ -274,14 +276,19 @@ static caface_status add_line(cafi_sources *s, const char *folder, char *line, c
 
 static caface_status add_list(cafi_sources *s, const char *path, bool piped, caface_error *err)
 {
-    FILE *f = fopen(path, "r");
+    FILE *f = NULL;
+    int fd = -1;
     char line[CAFI_SOURCES_MAX_PATH + 2];
     size_t before = s->count;
     size_t number = 0;
     caface_status st = CAFACE_OK;
 
-    if (!f)
-        return cafi_fail(err, CAFACE_EIO, "%s: %s", path, strerror(errno));
+    if ((st = cafi_open_regular(&fd, path, err)))
+        return cafi_prefix(err, st, path);
+    if (!(f = fdopen(fd, "r"))) {
+        close(fd);
+        return cafi_fail_memory(err, BUFSIZ);
+    }
     while (!st && fgets(line, sizeof line, f)) {
         size_t n = strlen(line);
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/shown.h"
 #include "files/json.h"
 #include "files/names.h"
 
@@ -13,8 +14,15 @@ static void write_string(cafi_buf *out, const char *text, size_t size)
     cafi_buf_append(out, "\"", 1);
     for (size_t i = 0; i < size; i++) {
         unsigned char c = (unsigned char)text[i];
+        size_t control = c >= 0x80 && utf8 ? cafi_text_control(text + i, "") : 0;
 
-        if (c == '"' || c == '\\')
+        if (control) { /* the same text, and harmless on a terminal */
+            cafi_buf_printf(out, "\\u%04x",
+                            control == 2 ? (c & 0x1fu) << 6 | (text[i + 1] & 0x3fu)
+                                         : (c & 0x0fu) << 12 | (text[i + 1] & 0x3fu) << 6 |
+                                               (text[i + 2] & 0x3fu));
+            i += control - 1;
+        } else if (c == '"' || c == '\\')
             cafi_buf_printf(out, "\\%c", c);
         else if (c == '\n')
             cafi_buf_text(out, "\\n");

@@ -3,13 +3,93 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/mem.h"
+
 static const unsigned char nothing[1];
+
+/* ---- the list of mappings --------------------------------------------------- */
+
+/* Entries are used again, never freed: a handler may be reading them. */
+typedef struct entry {
+    struct entry *next;
+    _Atomic(const unsigned char *) data; /* NULL: not in use */
+    _Atomic size_t size;
+    char path[400];
+} entry;
+
+/* Enough for a model and its data; the list grows beyond. */
+static entry first_entries[16];
+static size_t first_used;
+static _Atomic(entry *) entries;
+static pthread_mutex_t entries_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static caface_status list_mapping(cafi_mapped *map, const char *path, caface_error *err)
+{
+    entry *e = NULL;
+    caface_status st = CAFACE_OK;
+
+    pthread_mutex_lock(&entries_lock);
+    for (e = entries; e && e->data; e = e->next)
+        ;
+    if (!e) {
+        if (first_used < sizeof first_entries / sizeof *first_entries)
+            e = &first_entries[first_used++];
+        else
+            st = CAFI_NEW(&e, 1, err);
+        if (!st) {
+            e->next = entries;
+            entries = e;
+        }
+    }
+    if (!st) {
+        snprintf(e->path, sizeof e->path, "%s", path);
+        e->size = map->size;
+        e->data = map->data;
+        map->entry = e;
+    }
+    pthread_mutex_unlock(&entries_lock);
+    return st;
+}
+
+const char *cafi_mapped_name(const void *address)
+{
+    const unsigned char *at = address;
+
+    for (const entry *e = entries; e; e = e->next) {
+        const unsigned char *data = e->data;
+
+        if (data && at >= data && at < data + e->size)
+            return e->path;
+    }
+    return NULL;
+}
+
+/* ---- opening ------------------------------------------------------------------ */
+
+caface_status cafi_open_regular(int *fd, const char *path, caface_error *err)
+{
+    struct stat info;
+
+    /* O_NONBLOCK: opening a pipe nobody writes to must not hang. */
+    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (*fd < 0)
+        return cafi_fail(err, CAFACE_EIO, "%s", strerror(errno));
+    if (fstat(*fd, &info) == 0 && S_ISREG(info.st_mode))
+        return CAFACE_OK;
+    close(*fd);
+    *fd = -1;
+    return cafi_fail(err, CAFACE_EIO,
+                     S_ISDIR(info.st_mode) ? "is a folder, not a file" : "is not a regular file");
+}
 
 static caface_status map_fd(cafi_mapped *out, int fd, caface_error *err)
 {
@@ -18,10 +98,6 @@ static caface_status map_fd(cafi_mapped *out, int fd, caface_error *err)
 
     if (fstat(fd, &info))
         return cafi_fail(err, CAFACE_EIO, "cannot be examined: %s", strerror(errno));
-    if (S_ISDIR(info.st_mode))
-        return cafi_fail(err, CAFACE_EIO, "is a folder, not a file");
-    if (!S_ISREG(info.st_mode))
-        return cafi_fail(err, CAFACE_EIO, "is not a regular file and cannot be mapped");
     if ((uintmax_t)info.st_size > PTRDIFF_MAX)
         return cafi_fail(err, CAFACE_ELIMIT, "%ju bytes are more than this machine can map",
                          (uintmax_t)info.st_size);
@@ -39,18 +115,18 @@ static caface_status map_fd(cafi_mapped *out, int fd, caface_error *err)
 
 caface_status cafi_mapped_open(cafi_mapped *out, const char *path, caface_error *err)
 {
-    /* O_NONBLOCK: opening a pipe nobody writes to must not hang. */
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    caface_status st;
+    int fd = -1;
+    caface_status st = cafi_open_regular(&fd, path, err);
 
     *out = (cafi_mapped){.data = nothing, .fd = -1};
-    if (fd < 0)
-        return cafi_fail(err, CAFACE_EIO, "cannot be opened: %s", strerror(errno));
-    st = map_fd(out, fd, err);
     if (st)
-        close(fd);
-    else
-        out->fd = fd;
+        return st;
+    st = map_fd(out, fd, err);
+    if (!st && out->owned)
+        st = list_mapping(out, path, err);
+    out->fd = fd;
+    if (st)
+        cafi_mapped_close(out);
     return st;
 }
 
@@ -61,6 +137,8 @@ void cafi_mapped_borrow(cafi_mapped *out, const void *bytes, size_t size)
 
 void cafi_mapped_close(cafi_mapped *map)
 {
+    if (map->entry)
+        ((entry *)map->entry)->data = NULL;
     if (map->owned)
         munmap((void *)(uintptr_t)map->data, map->size);
     if (map->fd >= 0)

@@ -1,4 +1,8 @@
-/* A whole file, read-only, mapped into memory. */
+/* A whole file, read-only, mapped into memory; and opening what must be a file.
+ *
+ * Another program may cut a file short while it is mapped: touching what is gone is
+ * SIGBUS. Mappings are listed, so that a program's handler can say which file it was
+ * (the tool has one: cli/main.c). */
 #ifndef CAFI_FILES_MAPPED_H
 #define CAFI_FILES_MAPPED_H
 
@@ -12,11 +16,20 @@ typedef struct cafi_mapped {
     size_t size;
     int fd; /* -1 for memory that belongs to somebody else */
     bool owned;
+    void *entry; /* in the list of mappings */
 } cafi_mapped;
 
 /* Maps path. EIO names the reason but not the path: callers prefix it. Only
  * regular files can be mapped; a folder or a pipe is refused. */
 caface_status cafi_mapped_open(cafi_mapped *out, const char *path, caface_error *err);
+/* Opens a regular file for reading. Pipes and devices, which may hang or never end,
+ * are refused; so are folders. EIO, without the path, as above. */
+caface_status cafi_open_regular(int *fd, const char *path, caface_error *err);
+
+/* The file that is mapped at this address, or NULL. For a signal handler: it takes no
+ * lock and no memory. */
+const char *cafi_mapped_name(const void *address);
+
 /* A view of bytes that the caller keeps alive. */
 void cafi_mapped_borrow(cafi_mapped *out, const void *bytes, size_t size);
 void cafi_mapped_close(cafi_mapped *map);

@@ -104,8 +104,9 @@ static caface_status real_number(cafi_vm *vm, line l)
         real = (double)__builtin_nanf("");
     else if (strcmp(text, "inf") == 0 || strcmp(text, "-inf") == 0)
         real = text[0] == '-' ? -__builtin_inf() : __builtin_inf();
-    else if (cafi_json_parse(&value, text, l.size, NULL))
-        return cafi_vm_wrong(vm, "a number that is none");
+    else if ((st = cafi_json_parse(&value, text, l.size, NULL)))
+        return st == CAFACE_ENOMEM ? cafi_fail_memory(vm->err, l.size)
+                                   : cafi_vm_wrong(vm, "a number that is none");
     else if (value.kind == CAFI_REAL)
         real = value.u.real;
     else if (value.kind == CAFI_INT)

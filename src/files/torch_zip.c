@@ -39,18 +39,23 @@ static caface_status bytes_of(archive *a, size_t entry, const unsigned char **ou
     return CAFACE_OK;
 }
 
-static size_t find_entry(const archive *a, const char *middle, const char *name, size_t name_size)
+/* *entry is CAFI_NO_NAME where there is none. */
+static caface_status find_entry(const archive *a, const char *middle, const char *name,
+                                size_t name_size, size_t *entry, caface_error *err)
 {
     cafi_buf path = {0};
-    size_t entry = CAFI_NO_NAME;
+    caface_status st = CAFACE_OK;
 
+    *entry = CAFI_NO_NAME;
     cafi_buf_append(&path, a->folder, a->folder_size);
     cafi_buf_text(&path, middle);
     cafi_buf_append(&path, name, name_size);
-    if (!path.failed)
-        entry = cafi_zip_find(a->zip, path.data, path.size);
+    if (path.failed)
+        st = cafi_fail_memory(err, name_size);
+    else
+        *entry = cafi_zip_find(a->zip, path.data, path.size);
     cafi_buf_free(&path);
-    return entry;
+    return st;
 }
 
 static caface_status find_storage(void *ctx, const cafi_pickle *pickle, cafi_ref ref,
@@ -58,7 +63,7 @@ static caface_status find_storage(void *ctx, const cafi_pickle *pickle, cafi_ref
 {
     archive *a = ctx;
     cafi_storage_id id;
-    size_t entry = 0;
+    size_t entry = CAFI_NO_NAME;
     size_t bytes = 0;
     caface_status st = cafi_storage_id_read(pickle, ref, &id, err);
 
@@ -66,8 +71,9 @@ static caface_status find_storage(void *ctx, const cafi_pickle *pickle, cafi_ref
         return st;
     if (id.is_view)
         return cafi_fail(err, CAFACE_EFORMAT, "a view of a storage, which only old files have");
-    entry =
-        id.key_size > CAFI_MAX_NAME ? CAFI_NO_NAME : find_entry(a, "data/", id.key, id.key_size);
+    if (id.key_size <= CAFI_MAX_NAME &&
+        (st = find_entry(a, "data/", id.key, id.key_size, &entry, err)))
+        return st;
     if (entry == CAFI_NO_NAME)
         return cafi_fail(err, CAFACE_EFORMAT, "storage %.*s is not in the file",
                          (int)(id.key_size < 100 ? id.key_size : 100), id.key);
@@ -87,11 +93,13 @@ static caface_status find_storage(void *ctx, const cafi_pickle *pickle, cafi_ref
 /* "little" or "big"; little without it. */
 static caface_status read_byte_order(archive *a, caface_error *err)
 {
-    size_t entry = find_entry(a, "", "byteorder", strlen("byteorder"));
+    size_t entry = CAFI_NO_NAME;
     bool big = false;
     const unsigned char *text = NULL;
-    caface_status st = CAFACE_OK;
+    caface_status st = find_entry(a, "", "byteorder", strlen("byteorder"), &entry, err);
 
+    if (st)
+        return st;
     if (entry != CAFI_NO_NAME) {
         size_t size = a->zip->entries[entry].size;
 

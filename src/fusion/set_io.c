@@ -5,13 +5,18 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "base/sha256.h"
+#include "files/mapped.h"
 #include "files/output.h"
 #include "fusion/method.h"
 #include "fusion/set.h"
 #include "math/exact.h"
+
+/* Of a saved state; the log of weights grows with the faces. */
+#define MAX_STATE ((size_t)1 << 30)
 
 #define MAGIC "CAFASET\n"
 #define VERSION 1u
@@ -497,22 +502,27 @@ caface_status caface_set_load_memory(caface_set **out, const caface_model *model
     return CAFACE_OK;
 }
 
+/* Read, not mapped: a state is small, and one that another program is writing over
+ * must not end this one. */
 static caface_status read_file(const char *path, cafi_buf *buf, caface_error *err)
 {
-    FILE *file = fopen(path, "rb");
     char block[65536];
-    size_t n = 0;
-    bool failed = false;
+    ssize_t n = 0;
+    int fd = -1;
+    caface_status st = cafi_open_regular(&fd, path, err);
 
-    if (!file)
-        return cafi_fail(err, CAFACE_EIO, "%s", strerror(errno));
-    while ((n = fread(block, 1, sizeof block, file)) > 0 && !buf->failed)
-        cafi_buf_append(buf, block, n);
-    failed = ferror(file) != 0;
-    fclose(file);
-    if (failed)
-        return cafi_fail(err, CAFACE_EIO, "cannot be read");
-    return buf->failed ? cafi_fail(err, CAFACE_ENOMEM, "out of memory") : CAFACE_OK;
+    if (st)
+        return st;
+    while ((n = read(fd, block, sizeof block)) > 0 || (n < 0 && errno == EINTR))
+        if (n > 0 && buf->size + (size_t)n > MAX_STATE)
+            st = cafi_fail(err, CAFACE_ELIMIT, "more than %zu bytes, too many for a state",
+                           MAX_STATE);
+        else if (n > 0)
+            cafi_buf_append(buf, block, (size_t)n);
+    if (n < 0)
+        st = cafi_fail(err, CAFACE_EIO, "cannot be read: %s", strerror(errno));
+    close(fd);
+    return st ? st : buf->failed ? cafi_fail_memory(err, buf->size) : CAFACE_OK;
 }
 
 caface_status caface_set_load(caface_set **out, const caface_model *model, const char *path,

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "files/mapped.h"
 #include "media/still.h"
 
 void cafi_image_clear(cafi_image *image)
@@ -230,21 +231,20 @@ bool cafi_image_is_picture(const char *path)
 }
 
 /* Read rather than mapped: a picture that another process cuts short while it
- * is decoded must not end the program. O_NONBLOCK: a pipe named like a picture
- * must not hang it. */
+ * is decoded must not end the program. */
 caface_status cafi_image_load(unsigned char **bytes, size_t *size, int64_t *changed,
                               const char *path, caface_error *err)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int fd = -1;
     struct stat info;
     void *p = NULL;
     size_t done = 0;
-    caface_status st = CAFACE_OK;
+    caface_status st = cafi_open_regular(&fd, path, err);
 
-    if (fd < 0 || fstat(fd, &info))
+    if (st)
+        return st;
+    if (fstat(fd, &info))
         st = cafi_fail(err, CAFACE_EIO, "%s", strerror(errno));
-    else if (!S_ISREG(info.st_mode))
-        st = cafi_fail(err, CAFACE_EIO, "not a regular file");
     else if ((unsigned long long)info.st_size > CAFI_IMAGE_MAX_BYTES)
         st = cafi_fail(err, CAFACE_ELIMIT, "%lld bytes; the limit for a picture is %zu",
                        (long long)info.st_size, CAFI_IMAGE_MAX_BYTES);
@@ -261,8 +261,7 @@ caface_status cafi_image_load(unsigned char **bytes, size_t *size, int64_t *chan
             break;
         done += (size_t)n;
     }
-    if (fd >= 0)
-        close(fd);
+    close(fd);
     if (st) {
         free(p);
         return st;

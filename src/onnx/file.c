@@ -1,11 +1,8 @@
-#define _DEFAULT_SOURCE /* realpath, MAP_* */
 #include "onnx/file.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -18,7 +15,7 @@
 struct cafi_onnx_block {
     cafi_onnx_block *next;
     void *bytes;
-    size_t size; /* of a mapped file, with its identity */
+    cafi_mapped map; /* a file, with its identity */
     dev_t device;
     ino_t inode;
 };
@@ -70,52 +67,36 @@ caface_status cafi_onnx_alloc(cafi_onnx_file *file, void **out, size_t count, si
     return st;
 }
 
-static caface_status map_descriptor(cafi_onnx_file *file, int fd, const char *path,
-                                    const unsigned char **bytes, size_t *size, caface_error *err)
-{
-    struct stat info;
-    void *p = NULL;
-    caface_status st = CAFACE_OK;
-
-    if (fstat(fd, &info))
-        return cafi_fail(err, CAFACE_EIO, "%s: %s", path, strerror(errno));
-    if (!S_ISREG(info.st_mode))
-        return cafi_fail(err, CAFACE_EIO, "%s: not a file", path);
-    if ((unsigned long long)info.st_size > MAX_FILE)
-        return cafi_fail(err, CAFACE_ELIMIT, "%s: %lld bytes, the limit is %zu", path,
-                         (long long)info.st_size, MAX_FILE);
-    *size = (size_t)info.st_size;
-    *bytes = NULL;
-    for (const cafi_onnx_block *b = file->maps; b; b = b->next)
-        if (b->device == info.st_dev && b->inode == info.st_ino && b->size == *size)
-            *bytes = b->bytes; /* thousands of tensors may lie in one file */
-    if (*size == 0 || *bytes)
-        return CAFACE_OK;
-    p = mmap(NULL, *size, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (p == MAP_FAILED)
-        return cafi_fail(err, CAFACE_EIO, "%s: %s", path, strerror(errno));
-    if ((st = keep(&file->maps,
-                   (cafi_onnx_block){
-                       .bytes = p, .size = *size, .device = info.st_dev, .inode = info.st_ino},
-                   err))) {
-        munmap(p, *size);
-        return st;
-    }
-    *bytes = p;
-    file->read += *size;
-    return CAFACE_OK;
-}
-
 caface_status cafi_onnx_map(cafi_onnx_file *file, const char *path, const unsigned char **bytes,
                             size_t *size, caface_error *err)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    caface_status st = CAFACE_OK;
+    cafi_mapped map;
+    struct stat info;
+    caface_status st = cafi_mapped_open(&map, path, err);
 
-    if (fd < 0)
-        return cafi_fail(err, CAFACE_EIO, "%s: %s", path, strerror(errno));
-    st = map_descriptor(file, fd, path, bytes, size, err);
-    close(fd);
+    *bytes = NULL;
+    *size = 0;
+    if (st)
+        return cafi_prefix(err, st, path);
+    if (map.size > MAX_FILE)
+        st = cafi_fail(err, CAFACE_ELIMIT, "%s: %zu bytes, the limit is %zu", path, map.size,
+                       MAX_FILE);
+    else if (fstat(map.fd, &info))
+        st = cafi_fail(err, CAFACE_EIO, "%s: %s", path, strerror(errno));
+    for (const cafi_onnx_block *b = st ? NULL : file->maps; b; b = b->next)
+        if (b->device == info.st_dev && b->inode == info.st_ino && b->map.size == map.size)
+            *bytes = b->map.data; /* thousands of tensors may lie in one file */
+    if (!st && !*bytes &&
+        !(st = keep(&file->maps,
+                    (cafi_onnx_block){.map = map, .device = info.st_dev, .inode = info.st_ino},
+                    err))) {
+        *bytes = map.data;
+        *size = map.size;
+        file->read += map.size;
+        return CAFACE_OK;
+    }
+    *size = map.size;
+    cafi_mapped_close(&map);
     return st;
 }
 
@@ -130,7 +111,7 @@ void cafi_onnx_close(cafi_onnx_file *file)
     }
     for (cafi_onnx_block *b = file->maps, *next; b; b = next) {
         next = b->next;
-        munmap(b->bytes, b->size);
+        cafi_mapped_close(&b->map);
         free(b);
     }
     free(file->path);
