@@ -29,11 +29,12 @@ typedef struct compare_options {
     const char *draw;
     const char *methods;
     double threshold;
-    const char *precision;
+    const char *precision, *chroma;
     bool low_memory;
     double min_face;
     double score;
     bool low_thresholds;
+    bool single, centre;
     size_t max_faces;
     size_t every;
     double start;
@@ -49,6 +50,7 @@ static void defaults(void *options)
 
     o->threshold = DEFAULT_THRESHOLD;
     o->precision = "fp32";
+    o->chroma = "full";
     o->min_face = 20.0;
     o->every = 1;
 }
@@ -79,12 +81,18 @@ static const cli_option options[] = {
      "a quarter of the memory for weights, about half the speed", 0, 0},
     {"min-face", 0, CLI_REAL, MEMBER(min_face), "PIXELS", "as for caface detect (default: 20)", 1,
      100000},
+    {"single", 0, CLI_FLAG, MEMBER(single), NULL,
+     "one template of the whole probe: of the best face of every frame, followed or not", 0, 0},
+    {"centre", 0, CLI_FLAG, MEMBER(centre), NULL,
+     "take the middle of gallery pictures, and with --single of frames, without a face", 0, 0},
     {"max-faces", 0, CLI_SIZE, MEMBER(max_faces), "N", "the best N of a frame (default: all)", 1,
      1e9},
     {"score", 0, CLI_REAL, MEMBER(score), "S", "least score, as for caface detect", 1e-6, 0.999999},
     {"low-thresholds", 0, CLI_FLAG, MEMBER(low_thresholds), NULL,
      "MTCNN: 0.5 for each stage in place of 0.6, 0.7 and 0.9", 0, 0},
     {"every", 0, CLI_SIZE, MEMBER(every), "N", "look at every N-th frame (default: 1)", 1, 1e9},
+    {"chroma", 0, CLI_STRING, MEMBER(chroma), "HOW",
+     "a video's colours: full (default), fast, or opencv, as the authors' demo has them", 0, 0},
     {"start", 0, CLI_REAL, MEMBER(start), "SECONDS", "leave out the beginning", 0, 1e9},
     {"duration", 0, CLI_REAL, MEMBER(duration), "SECONDS",
      "stop after this long (default: the end)", 1e-6, 1e9},
@@ -95,6 +103,7 @@ static const cli_option options[] = {
 typedef struct job {
     const compare_options *o;
     cafi_precision precision;
+    cafi_chroma chroma;
     cafi_encoder *encoder;
     cli_fusions fusions;
     cafi_detector *detector;
@@ -214,6 +223,7 @@ static void describe_probe(job *j)
                                       .video = {.every = o->every,
                                                 .start = o->start,
                                                 .duration = o->duration,
+                                                .chroma = j->chroma,
                                                 .threads = o->common.threads,
                                                 .stop = {cli_interrupt_wish, NULL}},
                                       .gallery = &j->gallery,
@@ -221,6 +231,8 @@ static void describe_probe(job *j)
                                       .draw = o->draw,
                                       .threshold = o->threshold,
                                       .threads = o->common.threads,
+                                      .single = o->single,
+                                      .centre = o->centre,
                                       .progress = on_frame,
                                       .ctx = j};
     cafi_track_defaults(&j->probing.track);
@@ -237,7 +249,7 @@ static caface_status work(job *j, caface_error *err)
            (st = check_fit(j, j->fusions.restore, err)) || (st = choose_methods(j, err)) ||
            (st = open_detector(j, err)) ||
            (st = cafi_gallery_open(&j->gallery, o->gallery.items, o->gallery.count, j->detector,
-                                   j->encoder, err)) ||
+                                   j->encoder, o->centre, err)) ||
            (st = make_folder(j, err)));
     if (st)
         return st;
@@ -253,8 +265,9 @@ static caface_status work(job *j, caface_error *err)
         return st;
     if (j->probe.count == 0)
         return cafi_fail(err, CAFACE_EINVAL,
-                         "%s: no face is followed for %zu frames or more (%zu frames, %zu faces)",
-                         o->probe, p->track.confirm, j->probe.result.frames, j->probe.result.faces);
+                         "%s: no face is followed: none is found in %zu frames; --single --centre "
+                         "takes their middle",
+                         o->probe, j->probe.result.frames);
     c->probe_path = o->probe;
     c->probe = &j->probe;
     c->gallery = &j->gallery;
@@ -282,6 +295,11 @@ static void print_table(const job *j)
             cli_say(stdout, "\n");
         }
     cli_say(stdout, "* at or above the threshold %.2f\n", c->threshold);
+    if (j->probe.count && j->probe.tracks[0].brief)
+        cli_say(stdout, "nobody is followed for %zu frames or more: these are shorter\n",
+                j->probing.track.confirm);
+    if (j->probe.centred)
+        cli_say(stdout, "%zu frames show no face: their middle was taken\n", j->probe.centred);
     if (j->o->output)
         cli_say(stdout, "%s/report.html\n", j->o->output);
 }
@@ -306,7 +324,7 @@ static int report(const job *j)
     return bad ? CLI_SKIPPED : CLI_OK;
 }
 
-static int check(const compare_options *o, cafi_precision *precision)
+static int check(const compare_options *o, cafi_precision *precision, cafi_chroma *chroma)
 {
     if (!o->models.count || o->models.count > 3)
         return cli_usage("compare", "--model is needed, once or twice");
@@ -314,6 +332,8 @@ static int check(const compare_options *o, cafi_precision *precision)
         return cli_usage("compare", "--detector, --probe and --gallery are needed");
     if (!cafi_precision_parse(o->precision, precision) || *precision == CAFI_PREC_INT8)
         return cli_usage("compare", "--precision %s: must be fp32 or bf16", o->precision);
+    if (!cafi_chroma_parse(chroma, o->chroma))
+        return cli_usage("compare", "--chroma %s: full, fast or opencv", o->chroma);
     return CLI_OK;
 }
 
@@ -321,7 +341,7 @@ static int run(void *arg)
 {
     job j = {.o = arg};
     caface_error err = {CAFACE_OK, ""};
-    int status = check(j.o, &j.precision);
+    int status = check(j.o, &j.precision, &j.chroma);
     caface_status st;
 
     if (status)
@@ -347,7 +367,10 @@ const cli_command cli_compare = {
         "--model M [--model F] --detector D --probe VIDEO --gallery [NAME=]IMAGE... [-o DIR]",
     .text = "Follows every face of a probe, fuses each track by several methods, and\n"
             "compares the templates with the faces of a gallery. Of a gallery picture\n"
-            "the best face is taken; pictures of one name are averaged, normalised.\n"
+            "the best face is taken, and one of 112x112 as it is; pictures of one name are\n"
+            "averaged, normalised. Tracks of one or two faces are told only when there are\n"
+            "no longer ones. --single is the way of the authors' demo: the best face of\n"
+            "every frame is one person.\n"
             "\n"
             "-o DIR gets report.html, a page that needs no network and no other file,\n"
             "compare.json with every face's similarity and weight, and for every track\n"

@@ -41,22 +41,54 @@ static void plot_name(cafi_buf *out, const char *folder, int64_t id, const char 
             out, "%c", isalnum((unsigned char)*name) || *name == '-' || *name == '_' ? *name : '_');
 }
 
-/* One track against one identity. similarity and weight are f32 [faces]. */
+/* One track against one identity. Arrays are f32 [faces]. */
 typedef struct pair {
     const cafi_probe_track *track;
     size_t identity;
     const float *similarity, *weight;
+    const float *shares; /* of the summed feature lengths, as the average weighs faces */
     const cafi_similarity_thumb *thumbs;
     size_t thumb_count;
+    const cafi_similarity_gallery *gallery;
 } pair;
+
+/* Where the average is among several methods: its number. */
+static size_t find_average(const cafi_comparison *c)
+{
+    for (size_t m = 0; c->method_count > 1 && m < c->method_count; m++)
+        if (c->methods[m] == CAFACE_METHOD_AVERAGE)
+            return m;
+    return SIZE_MAX;
+}
+
+/* The plot in every format, with the average's own panel below. */
+static caface_status save_formats(const cafi_similarity *plot, const char *folder, int64_t id,
+                                  const char *name, caface_error *err)
+{
+    static const char *const suffixes[] = {".png", ".svg", ".pdf"};
+    caface_status st = CAFACE_OK;
+
+    for (size_t i = 0; !st && i < 3; i++) {
+        cafi_buf path = {0};
+
+        plot_name(&path, folder, id, name);
+        cafi_buf_text(&path, suffixes[i]);
+        st = path.failed ? cafi_fail_memory(err, path.size)
+                         : cafi_similarity_save(plot, path.data, err);
+        cafi_buf_free(&path);
+    }
+    return st;
+}
 
 static caface_status save_plot(const cafi_comparison *c, const pair *p, const char *folder,
                                caface_error *err)
 {
-    static const char *const suffixes[] = {".png", ".svg", ".pdf"};
     const cafi_probe_track *t = p->track;
     const char *name = c->gallery->items[p->identity].name;
+    const double *fused = t->fused + p->identity * c->method_count;
+    size_t average = find_average(c);
     cafi_similarity_star stars[CAFI_COMPARE_MAX_METHODS];
+    cafi_similarity_star one = {.name = "average"};
     char title[160], subtitle[160];
     cafi_similarity plot = {.title = title,
                             .subtitle = subtitle,
@@ -67,56 +99,94 @@ static caface_status save_plot(const cafi_comparison *c, const pair *p, const ch
                             .star_count = c->method_count,
                             .thumbs = p->thumbs,
                             .thumb_count = p->thumb_count,
+                            .gallery = p->gallery,
                             .seed = (uint64_t)t->id};
-    caface_status st = CAFACE_OK;
+    cafi_similarity below = plot;
 
     snprintf(title, sizeof title, "Track %lld against %s", (long long)t->id, name);
     snprintf(subtitle, sizeof subtitle, "%zu faces; threshold %.2f", t->count, c->threshold);
     /* The main star is the last one, the first method the most wanted. */
     for (size_t m = 0; m < c->method_count; m++)
-        stars[c->method_count - 1 - m] = (cafi_similarity_star){
-            caface_method_name(c->methods[m]), t->fused[p->identity * c->method_count + m]};
-    for (size_t i = 0; !st && i < 3; i++) {
-        cafi_buf path = {0};
-
-        plot_name(&path, folder, t->id, name);
-        cafi_buf_text(&path, suffixes[i]);
-        st = path.failed ? cafi_fail_memory(err, path.size)
-                         : cafi_similarity_save(&plot, path.data, err);
-        cafi_buf_free(&path);
+        stars[c->method_count - 1 - m] =
+            (cafi_similarity_star){caface_method_name(c->methods[m]), fused[m]};
+    if (average != SIZE_MAX) {
+        one.similarity = fused[average];
+        below.title = "The average, and what each face weighs in it";
+        below.subtitle = "its share of the summed feature lengths";
+        below.weight = p->shares;
+        below.stars = &one;
+        below.star_count = 1;
+        plot.below = &below;
     }
-    return st;
+    return save_formats(&plot, folder, t->id, name, err);
+}
+
+/* What the plots of one track share. */
+typedef struct track_plots {
+    cafi_similarity_thumb *thumbs;
+    cafi_image *images;
+    size_t count; /* of both */
+    float *similarity, *weight, *shares;
+} track_plots;
+
+static caface_status open_track(track_plots *w, const cafi_comparison *c, const cafi_probe_track *t,
+                                caface_error *err)
+{
+    double norms = 0.0;
+    caface_status st;
+
+    w->count = t->count < PLOT_PICTURES ? t->count : PLOT_PICTURES;
+    if ((st = CAFI_NEW(&w->thumbs, w->count, err)) || (st = CAFI_NEW(&w->images, w->count, err)) ||
+        (st = cafi_alloc_f32(&w->similarity, t->count, 1, err)) ||
+        (st = cafi_alloc_f32(&w->weight, t->count, 1, err)) ||
+        (st = cafi_alloc_f32(&w->shares, t->count, 1, err)) ||
+        (st = plot_pictures(c->probe, t, w->thumbs, w->images, w->count, err)))
+        return st;
+    for (size_t i = 0; i < t->count; i++)
+        norms += (double)t->points[i].norm;
+    for (size_t i = 0; i < t->count; i++) {
+        w->weight[i] = t->points[i].weight;
+        w->shares[i] =
+            norms > 0.0 ? (float)((double)t->points[i].norm / norms) : 1.0f / (float)t->count;
+    }
+    return CAFACE_OK;
+}
+
+static void close_track(track_plots *w)
+{
+    for (size_t k = 0; w->images && k < w->count; k++)
+        cafi_image_clear(&w->images[k]);
+    free(w->thumbs);
+    free(w->images);
+    free(w->similarity);
+    free(w->weight);
+    free(w->shares);
 }
 
 /* A track against every identity. */
 static caface_status save_track(const cafi_comparison *c, const cafi_probe_track *t,
                                 const char *folder, caface_error *err)
 {
-    size_t G = c->gallery->count, count = t->count < PLOT_PICTURES ? t->count : PLOT_PICTURES;
-    void *thumbs = NULL, *images = NULL;
-    float *similarity = NULL, *weight = NULL;
-    caface_status st;
+    size_t G = c->gallery->count;
+    track_plots w = {0};
+    caface_status st = open_track(&w, c, t, err);
 
-    (void)((st = cafi_alloc(&thumbs, count, sizeof(cafi_similarity_thumb), err)) ||
-           (st = cafi_alloc(&images, count, sizeof(cafi_image), err)) ||
-           (st = cafi_alloc_f32(&similarity, t->count, 1, err)) ||
-           (st = cafi_alloc_f32(&weight, t->count, 1, err)) ||
-           (st = plot_pictures(c->probe, t, thumbs, images, count, err)));
-    for (size_t i = 0; !st && i < t->count; i++)
-        weight[i] = t->points[i].weight;
     for (size_t g = 0; !st && g < G; g++) {
-        const pair p = {t, g, similarity, weight, thumbs, count};
+        const cafi_identity *who = &c->gallery->items[g];
+        cafi_image picture = {0};
+        cafi_similarity_gallery gallery = {.name = who->name};
+        const pair p = {t, g, w.similarity, w.weight, w.shares, w.thumbs, w.count, &gallery};
 
         for (size_t i = 0; i < t->count; i++)
-            similarity[i] = t->similarity[i * G + g];
-        st = save_plot(c, &p, folder, err);
+            w.similarity[i] = t->similarity[i * G + g];
+        if (!(st = cafi_image_decode(&picture, who->picture.data, who->picture.size, err))) {
+            gallery.rgb = picture.rgb;
+            gallery.side = picture.width;
+            st = save_plot(c, &p, folder, err);
+        }
+        cafi_image_clear(&picture);
     }
-    for (size_t k = 0; images && k < count; k++)
-        cafi_image_clear((cafi_image *)images + k);
-    free(thumbs);
-    free(images);
-    free(similarity);
-    free(weight);
+    close_track(&w);
     return st;
 }
 

@@ -31,6 +31,7 @@ typedef struct encode_options {
     size_t every;
     double start;
     double duration;
+    const char *chroma;
     const char *draw;
 } encode_options;
 
@@ -39,6 +40,7 @@ static void defaults(void *options)
     encode_options *o = options;
 
     o->precision = "fp32";
+    o->chroma = "full";
     o->min_face = 20.0;
     o->every = 1;
 }
@@ -76,6 +78,8 @@ static const cli_option options[] = {
     {"start", 0, CLI_REAL, MEMBER(start), "SECONDS", "leave out a video's beginning", 0, 1e9},
     {"duration", 0, CLI_REAL, MEMBER(duration), "SECONDS", "of a video (default: to the end)", 1e-6,
      1e9},
+    {"chroma", 0, CLI_STRING, MEMBER(chroma), "HOW",
+     "a video's colours: full (default), fast, or opencv, as the authors' demo has them", 0, 0},
     {"draw", 0, CLI_STRING, MEMBER(draw), "OUT.mp4",
      "write the video with boxes, landmarks, track numbers and running weights drawn in (.mp4, "
      ".mov or .mkv)",
@@ -87,6 +91,7 @@ static const cli_option options[] = {
 typedef struct job {
     const encode_options *o;
     cafi_precision precision;
+    cafi_chroma chroma;
     cafi_encoder *encoder;
     caface_model *fusion;
     cafi_detector *detector;
@@ -175,6 +180,8 @@ static void describe(job *j)
         cafi_buf_printf(c, " --input-mean %s", o->input.mean);
     if (o->input.scale)
         cafi_buf_printf(c, " --input-scale %s", o->input.scale);
+    if (j->chroma)
+        cafi_buf_printf(c, " --chroma %s", o->chroma);
     for (size_t i = 0; i < o->common.args.count; i++)
         cafi_buf_printf(c, " %s", o->common.args.items[i]);
 }
@@ -190,6 +197,7 @@ static caface_status work_faces(job *j, caface_error *err)
                                       .start = o->start,
                                       .duration = o->duration,
                                       .threads = o->common.threads,
+                                      .chroma = j->chroma,
                                       .stop = {cli_interrupt_wish, NULL}},
                             .centre = o->centre,
                             .output = o->output,
@@ -312,7 +320,7 @@ static void release(job *j)
     cafi_buf_free(&j->command);
 }
 
-static int check(const encode_options *o, cafi_precision *precision)
+static int check(const encode_options *o, cafi_precision *precision, cafi_chroma *chroma)
 {
     if (!o->models.count || !o->output)
         return cli_usage("encode", "--model M and -o SET are needed");
@@ -322,8 +330,10 @@ static int check(const encode_options *o, cafi_precision *precision)
         return cli_usage("encode", "a second --model, for fusion, needs --compact or --detector");
     if (o->draw && o->resume)
         return cli_usage("encode", "--draw shows a video from its beginning, not with --resume");
-    if (!o->detector && (o->max_faces || o->score > 0 || o->low_thresholds || o->centre ||
-                         o->every > 1 || o->start > 0 || o->duration > 0 || o->draw))
+    if (!cafi_chroma_parse(chroma, o->chroma))
+        return cli_usage("encode", "--chroma %s: full, fast or opencv", o->chroma);
+    if (!o->detector && (*chroma || o->max_faces || o->score > 0 || o->low_thresholds ||
+                         o->centre || o->every > 1 || o->start > 0 || o->duration > 0 || o->draw))
         return cli_usage("encode", "options about faces and videos need --detector");
     if (!cafi_precision_parse(o->precision, precision))
         return cli_usage("encode", "--precision %s: must be fp32, bf16 or int8", o->precision);
@@ -334,7 +344,7 @@ static int run(void *arg)
 {
     job j = {.o = arg};
     caface_error err = {CAFACE_OK, ""};
-    int status = check(j.o, &j.precision);
+    int status = check(j.o, &j.precision, &j.chroma);
     caface_status st = CAFACE_OK;
 
     if (status)

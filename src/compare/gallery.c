@@ -15,6 +15,7 @@ typedef struct opening {
     cafi_gallery *gallery;
     cafi_detector *detector;
     cafi_encoder *encoder;
+    bool centre;
     size_t C;
     float *feature, *style;
     cafi_faces faces;
@@ -54,6 +55,25 @@ static cafi_identity *find_identity(cafi_gallery *g, const char *name)
     return NULL;
 }
 
+/* The picture's best face, itself when it is a crop, or its middle. */
+static caface_status cut_crop(opening *o, const cafi_view *view, uint8_t *crop, caface_error *err)
+{
+    caface_status st;
+
+    if (view->width == CAFI_CROP_SIDE && view->height == CAFI_CROP_SIDE) {
+        memcpy(crop, view->rgb, CAFI_CROP_BYTES);
+        return CAFACE_OK;
+    }
+    if ((st = cafi_detector_run(o->detector, view, CAFI_OWN_THREADS, &o->faces, err)))
+        return st;
+    if (o->faces.count)
+        return cafi_align_face(crop, view, o->faces.items[0].landmark, err);
+    return o->centre ? cafi_align_centre(crop, view, err)
+                     : cafi_fail(err, CAFACE_EINVAL,
+                                 "no face is found in this gallery picture; --centre takes its "
+                                 "middle");
+}
+
 static caface_status encode_picture(opening *o, const char *path, uint8_t *crop, caface_error *err)
 {
     cafi_view view;
@@ -62,11 +82,8 @@ static caface_status encode_picture(opening *o, const char *path, uint8_t *crop,
     if (st)
         return st;
     view = cafi_image_view(&o->image);
-    st = cafi_detector_run(o->detector, &view, CAFI_OWN_THREADS, &o->faces, err);
-    if (!st && o->faces.count == 0)
-        return cafi_fail(err, CAFACE_EINVAL, "%s: no face is found in this gallery picture", path);
-    (void)(st || (st = cafi_align_face(crop, &view, o->faces.items[0].landmark, err)) ||
-           (st = cafi_encoder_run(o->encoder, crop, 1, o->feature, o->style, err)));
+    if (!(st = cut_crop(o, &view, crop, err)))
+        st = cafi_encoder_run(o->encoder, crop, 1, o->feature, o->style, err);
     return st ? cafi_prefix(err, st, path) : CAFACE_OK;
 }
 
@@ -121,11 +138,13 @@ static void normalise(cafi_gallery *g, size_t C)
 }
 
 caface_status cafi_gallery_open(cafi_gallery *gallery, const char *const *entries, size_t count,
-                                cafi_detector *detector, cafi_encoder *encoder, caface_error *err)
+                                cafi_detector *detector, cafi_encoder *encoder, bool centre,
+                                caface_error *err)
 {
     opening o = {.gallery = gallery,
                  .detector = detector,
                  .encoder = encoder,
+                 .centre = centre,
                  .C = cafi_encoder_feature_size(encoder)};
     size_t height = 0, width = 0;
     caface_status st = CAFACE_OK;

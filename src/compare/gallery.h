@@ -23,10 +23,12 @@ typedef struct cafi_gallery {
 #define CAFI_CROP_QUALITY 88
 
 /* entries [count]: [NAME=]IMAGE; without a name the file's, less its suffix; a name
- * given again adds a picture to the identity. The best face of each picture is
- * taken. EINVAL: a picture without a face. */
+ * given again adds a picture to the identity. The best face of each picture is taken; a
+ * picture of the backbone's size is an aligned crop and taken as it is. EINVAL: a picture
+ * without a face, unless centre is set: then its middle is taken, as the release has it. */
 caface_status cafi_gallery_open(cafi_gallery *gallery, const char *const *entries, size_t count,
-                                cafi_detector *detector, cafi_encoder *encoder, caface_error *err);
+                                cafi_detector *detector, cafi_encoder *encoder, bool centre,
+                                caface_error *err);
 void cafi_gallery_clear(cafi_gallery *gallery);
 
 #endif

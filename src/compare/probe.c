@@ -158,7 +158,8 @@ static caface_status add_face(follow *f, const cafi_frame *frame, const cafi_sig
     cafi_probe_point point = {.frame = frame->index,
                               .seconds = frame->seconds,
                               .score = face->face.score,
-                              .weight = (float)norm};
+                              .weight = (float)norm,
+                              .norm = (float)norm};
     caface_status st = t ? CAFACE_OK : new_track(p, face->track, &t, err);
 
     (void)(st || (st = reserve(p, t, err)) || (st = keep_crop(f, face->crop, &point, err)));
@@ -215,24 +216,41 @@ static caface_status end_track(follow *f, cafi_probe_track *t, caface_error *err
     return st;
 }
 
-/* Ends the tracks that nobody can come back to; with `all`, every one. Short
- * ones go. */
+/* Faces that make a track. */
+static size_t enough(const cafi_probe *p)
+{
+    return p->options->single ? 1 : p->options->track.confirm;
+}
+
+static bool any_long(const cafi_probe *p)
+{
+    for (size_t i = 0; i < p->count; i++)
+        if (p->tracks[i].count >= enough(p))
+            return true;
+    return false;
+}
+
+/* Ends the tracks that nobody can come back to; with `all`, every one. Brief ones go when
+ * there is a longer one. */
 static caface_status end_tracks(follow *f, bool all, caface_error *err)
 {
     cafi_probe *p = f->probe;
+    bool only_long = any_long(p);
     size_t kept = 0;
     caface_status st = CAFACE_OK;
 
     for (size_t i = 0; i < p->count; i++) {
         cafi_probe_track t = p->tracks[i];
-        bool over = all || p->frames - t.last_seen > p->options->track.gap;
+        bool over = all || (!p->options->single && p->frames - t.last_seen > p->options->track.gap);
 
-        if (!st && over && !t.fused && t.count >= p->options->track.confirm)
-            st = end_track(f, &t, err);
-        if (over && t.count < p->options->track.confirm)
+        t.brief = t.count < enough(p);
+        if (over && t.brief && only_long) {
             track_clear(&t);
-        else
-            p->tracks[kept++] = t;
+            continue;
+        }
+        if (!st && over && !t.fused)
+            st = end_track(f, &t, err);
+        p->tracks[kept++] = t;
     }
     p->count = kept;
     return st;
@@ -295,13 +313,23 @@ static caface_status take_frame(void *ctx, const cafi_done_frame *done, caface_e
 {
     follow *f = ctx;
     const cafi_probe_options *options = f->probe->options;
+    const cafi_sighting *faces = done->faces;
+    size_t count = done->count;
+    cafi_sighting best;
     caface_status st = CAFACE_OK;
 
-    for (size_t i = 0; !st && i < done->count; i++)
-        if (done->faces[i].track)
-            st = add_face(f, done->frame, &done->faces[i], err);
+    if (options->single && count) { /* the best comes first */
+        best = faces[0];
+        best.track = 1;
+        faces = &best;
+        count = 1;
+        f->probe->centred += best.centre;
+    }
+    for (size_t i = 0; !st && i < count; i++)
+        if (faces[i].track)
+            st = add_face(f, done->frame, &faces[i], err);
     if (!st && f->probe->annotator)
-        st = annotate(f, done->frame, done->faces, done->count, err);
+        st = annotate(f, done->frame, faces, count, err);
     if (!st)
         st = end_tracks(f, false, err);
     f->probe->frames++;
@@ -320,7 +348,8 @@ static caface_status run_probe(follow *f, cafi_video *video, cafi_encoder *encod
                                .source = video,
                                .detector = options->detector,
                                .encoder = encoder,
-                               .track = &options->track,
+                               .track = options->single ? NULL : &options->track,
+                               .centre = options->single && options->centre,
                                .keep_pixels = options->draw != NULL,
                                .threads = options->threads};
     caface_status st = CAFACE_OK;

@@ -20,6 +20,7 @@ typedef struct cafi_probe_point {
     float score;
     float weight;  /* in the track's template; they add up to 1. Without a network: the
                       face's share of the summed feature lengths */
+    float norm;    /* length of its feature: what it weighs in the method average */
     off_t picture; /* its crop as JPEG, in the probe's file of crops */
     size_t picture_size;
 } cafi_probe_point;
@@ -33,6 +34,7 @@ typedef struct cafi_probe_track {
     caface_set *sets[CAFI_COMPARE_MAX_METHODS]; /* until then */
     double norms;                               /* sum of the features' lengths */
     size_t last_seen;                           /* in frames of the probe */
+    bool brief;                                 /* fewer faces than a track needs */
 } cafi_probe_track;
 
 typedef struct cafi_probe_options {
@@ -47,6 +49,8 @@ typedef struct cafi_probe_options {
     const char *crops; /* a folder for the file of crops, or NULL: none are kept */
     const char *draw;  /* the video with the tracks drawn in, or NULL */
     double threshold;  /* from which a drawn track gets a name */
+    bool single;       /* the best face of every frame is one person: one track of all */
+    bool centre;       /* with single: of a frame without a face its middle */
     size_t threads;
     /* Called after every frame; total: frames the source announces, 0 when it does
      * not. false ends the probe there, which is no error. */
@@ -60,7 +64,8 @@ typedef struct cafi_probe {
     cafi_probe_track *tracks;
     size_t count, room;
     size_t frames;
-    FILE *crops; /* without a name: gone when the program ends */
+    size_t centred; /* frames whose middle stands in for a face */
+    FILE *crops;    /* without a name: gone when the program ends */
     off_t crops_size;
     cafi_annotator *annotator;
     cafi_mark *marks;
@@ -71,7 +76,8 @@ typedef struct cafi_probe {
 } cafi_probe;
 
 /* Follows everybody through the probe. Tracks with fewer faces than
- * options->track.confirm are left out; the rest are in order of appearance.
+ * options->track.confirm are left out, unless there are no others: then they stay and are
+ * brief. Tracks are in order of appearance. single: there is one, whatever its faces.
  * Templates are those of a stream: chunks of 512 faces, in order. Memory: 48 +
  * 4 gallery bytes a face, and the sets of tracks that have not ended. options
  * are borrowed. Freed by cafi_probe_clear in every case. */

@@ -342,6 +342,8 @@ static void describe(job *j)
     cafi_buf_printf(&j->detection, ", every %zu start %.9g duration %.9g%s, weights %s", v->every,
                     v->start, v->duration, j->o->centre ? ", centre" : "",
                     j->o->fusion ? model.hash : "none");
+    if (v->chroma != CAFI_CHROMA_FULL)
+        cafi_buf_printf(&j->detection, ", chroma %s", cafi_chroma_name(v->chroma));
 }
 
 static caface_status begin(job *j, const cafi_encoded_options *set, caface_error *err)

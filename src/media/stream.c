@@ -48,6 +48,7 @@ struct cafi_stream {
     turn turned;
     cafi_stream_info info;
     cafi_stream_counts counts;
+    cafi_chroma chroma;
 };
 
 /* Boxes of an MP4 that are looked at. */
@@ -469,19 +470,27 @@ caface_status cafi_stream_advance(cafi_stream *s, double *seconds, bool *got, ca
     return CAFACE_OK;
 }
 
+void cafi_stream_set_chroma(cafi_stream *stream, cafi_chroma chroma)
+{
+    stream->chroma = chroma;
+}
+
 /* The scaler for this frame's size and format, with its own colour matrix and
- * range: FFmpeg assumes BT.601 and studio range otherwise. */
+ * range: FFmpeg, and so OpenCV, assumes BT.601 and studio range otherwise. */
 static caface_status prepare_scaler(cafi_stream *s, caface_error *err)
 {
+    static const int flags[] = {[CAFI_CHROMA_FULL] = SWS_BICUBIC | SWS_ACCURATE_RND |
+                                                     SWS_FULL_CHR_H_INT | SWS_FULL_CHR_H_INP,
+                                [CAFI_CHROMA_FAST] = SWS_BILINEAR | SWS_ACCURATE_RND,
+                                [CAFI_CHROMA_OPENCV] = SWS_BICUBIC};
     const AVFrame *f = s->frame;
     const int *matrix = sws_getCoefficients(
         f->colorspace == AVCOL_SPC_UNSPECIFIED ? SWS_CS_DEFAULT : (int)f->colorspace);
     const int *rgb = sws_getCoefficients(SWS_CS_DEFAULT);
     int full = f->color_range == AVCOL_RANGE_JPEG;
 
-    s->scaler =
-        sws_getCachedContext(s->scaler, f->width, f->height, f->format, f->width, f->height,
-                             AV_PIX_FMT_RGB24, SWS_BILINEAR | SWS_ACCURATE_RND, NULL, NULL, NULL);
+    s->scaler = sws_getCachedContext(s->scaler, f->width, f->height, f->format, f->width, f->height,
+                                     AV_PIX_FMT_RGB24, flags[s->chroma], NULL, NULL, NULL);
     if (!s->scaler) {
         const char *name = av_get_pix_fmt_name(f->format);
         return cafi_fail(err, CAFACE_EFORMAT, "video: pixel format %s can't be converted",
@@ -489,7 +498,8 @@ static caface_status prepare_scaler(cafi_stream *s, caface_error *err)
     }
     /* The JPEG formats have their range in the name; FFmpeg refuses the call
      * for formats that are R G B already. Both are right without it. */
-    (void)sws_setColorspaceDetails(s->scaler, matrix, full, rgb, 1, 0, 1 << 16, 1 << 16);
+    if (s->chroma != CAFI_CHROMA_OPENCV)
+        (void)sws_setColorspaceDetails(s->scaler, matrix, full, rgb, 1, 0, 1 << 16, 1 << 16);
     return CAFACE_OK;
 }
 

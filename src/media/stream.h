@@ -46,6 +46,20 @@ void cafi_stream_close(cafi_stream *stream);
 cafi_stream_info cafi_stream_get_info(const cafi_stream *stream);
 cafi_stream_counts cafi_stream_get_counts(const cafi_stream *stream);
 
+/* How a frame's chroma, which video has at a quarter of the pixels, gets its full size. */
+typedef enum cafi_chroma {
+    CAFI_CHROMA_FULL,   /* bicubic to every pixel, rounded to nearest: the best on small faces */
+    CAFI_CHROMA_FAST,   /* bilinear, one value for two pixels of a row */
+    CAFI_CHROMA_OPENCV, /* as OpenCV reads video: swscale's bicubic, BT.601 and studio range */
+    CAFI_CHROMA_COUNT
+} cafi_chroma;
+
+/* "full", "fast", "opencv"; false when text is none of them. */
+bool cafi_chroma_parse(cafi_chroma *out, const char *text);
+const char *cafi_chroma_name(cafi_chroma chroma);
+/* Before the first pixels; full is the default. */
+void cafi_stream_set_chroma(cafi_stream *stream, cafi_chroma chroma);
+
 /* Winds to a key frame at or before that second, where the source allows; a
  * source that does not is left where it is. Call before the first advance. */
 void cafi_stream_seek(cafi_stream *stream, double seconds);

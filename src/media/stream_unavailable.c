@@ -28,6 +28,12 @@ cafi_stream_counts cafi_stream_get_counts(const cafi_stream *stream)
     return (cafi_stream_counts){0};
 }
 
+void cafi_stream_set_chroma(cafi_stream *stream, cafi_chroma chroma)
+{
+    (void)stream;
+    (void)chroma;
+}
+
 void cafi_stream_seek(cafi_stream *stream, double seconds)
 {
     (void)stream;

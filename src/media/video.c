@@ -36,6 +36,24 @@ cafi_clip_step cafi_clip_next(cafi_clip *c, double seconds, cafi_frame *frame)
     return c->every > 1 && frame->index % c->every ? CAFI_CLIP_SKIP : CAFI_CLIP_TAKE;
 }
 
+const char *cafi_chroma_name(cafi_chroma chroma)
+{
+    static const char *const names[] = {
+        [CAFI_CHROMA_FULL] = "full", [CAFI_CHROMA_FAST] = "fast", [CAFI_CHROMA_OPENCV] = "opencv"};
+
+    return names[chroma];
+}
+
+bool cafi_chroma_parse(cafi_chroma *out, const char *text)
+{
+    for (size_t i = 0; i < CAFI_CHROMA_COUNT; i++)
+        if (!strcmp(text, cafi_chroma_name((cafi_chroma)i))) {
+            *out = (cafi_chroma)i;
+            return true;
+        }
+    return false;
+}
+
 static bool is_folder(const char *path)
 {
     struct stat info;
@@ -67,8 +85,10 @@ caface_status cafi_video_open(cafi_video **out, const char *path, const cafi_vid
         cafi_video_close(v);
         return st;
     }
-    if (v->stream)
+    if (v->stream) {
+        cafi_stream_set_chroma(v->stream, v->options.chroma);
         cafi_stream_seek(v->stream, v->options.start);
+    }
     *out = v;
     return CAFACE_OK;
 }

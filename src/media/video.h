@@ -11,6 +11,7 @@ typedef struct cafi_video_options {
     double duration; /* seconds to read from there; 0: to the end */
     size_t threads;  /* of the decoder; 0: one for every core */
     cafi_wish stop;  /* asked while a source keeps one waiting */
+    cafi_chroma chroma;
 } cafi_video_options;
 
 /* Which frames of a source the options let through. Zero-initialise, but for

@@ -128,6 +128,12 @@ caface_status cafi_canvas_commit(cafi_canvas *canvas, caface_error *err)
     return st;
 }
 
+void cafi_canvas_abort(cafi_canvas *canvas)
+{
+    cairo_surface_finish(canvas->surface);
+    canvas_free(canvas);
+}
+
 cairo_t *cafi_canvas_cairo(const cafi_canvas *canvas)
 {
     return canvas->cr;

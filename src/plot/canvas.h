@@ -16,6 +16,8 @@ caface_status cafi_canvas_open(cafi_canvas **out, const char *path, double width
                                caface_error *err);
 /* Writes the file and frees the canvas in every case. EIO, ENOMEM. */
 caface_status cafi_canvas_commit(cafi_canvas *canvas, caface_error *err);
+/* Frees the canvas and leaves no file. */
+void cafi_canvas_abort(cafi_canvas *canvas);
 
 /* For lines and shapes. Its transformation and clip are to be left as found. */
 cairo_t *cafi_canvas_cairo(const cafi_canvas *canvas);

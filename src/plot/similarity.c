@@ -20,6 +20,8 @@
 #define NAME_SIZE 96
 #define THUMB_SIZE 30.0
 #define MAX_THUMBS 48
+#define GALLERY_SIZE 96.0 /* of the gallery picture, which is on the right */
+#define GALLERY_SPACE 120.0
 
 static const cafi_font title_font = {15, true, {0.13, 0.15, 0.19}, false};
 static const cafi_font subtitle_font = {11, false, {0.42, 0.45, 0.50}, false};
@@ -42,6 +44,7 @@ typedef struct star_place {
 
 typedef struct layout {
     const cafi_similarity *plot;
+    const cafi_similarity *first; /* the first panel: all have one axis */
     cafi_canvas *canvas;
     double width, height;
     double left, right, top, bottom; /* of the field of dots */
@@ -75,7 +78,12 @@ static caface_status check(const cafi_similarity *p, const char *path, caface_er
         if (!isfinite(p->stars[k].similarity))
             return cafi_fail(err, CAFACE_EINVAL, "%s: the similarity of %s is not finite", path,
                              p->stars[k].name);
-    return CAFACE_OK;
+    if (p->gallery && (p->gallery->side == 0 || p->gallery->side > 1024))
+        return cafi_fail(err, CAFACE_EINVAL, "%s: a gallery picture of %zu pixels on a side", path,
+                         p->gallery->side);
+    if (p->below && p->below->below)
+        return cafi_fail(err, CAFACE_EINVAL, "%s: more than two panels", path);
+    return p->below ? check(p->below, path, err) : CAFACE_OK;
 }
 
 /* A face's weight in even shares: 1 where all faces weigh the same. */
@@ -163,20 +171,23 @@ static void place_all(layout *l)
     cafi_chart_axis spec = {.scale = CAFI_SCALE_LINEAR};
     double low = INFINITY, high = -INFINITY;
 
-    for (size_t i = 0; i < p->count; i++) {
-        low = fmin(low, p->similarity[i]);
-        high = fmax(high, p->similarity[i]);
+    for (const cafi_similarity *q = l->first; q; q = q->below) {
+        for (size_t i = 0; i < q->count; i++) {
+            low = fmin(low, q->similarity[i]);
+            high = fmax(high, q->similarity[i]);
+        }
+        for (size_t k = 0; k < q->star_count; k++) {
+            low = fmin(low, q->stars[k].similarity);
+            high = fmax(high, q->stars[k].similarity);
+        }
+    }
+    for (size_t i = 0; i < p->count; i++)
         l->heaviest = fmax(l->heaviest, share(p, i));
-    }
-    for (size_t k = 0; k < p->star_count; k++) {
-        low = fmin(low, p->stars[k].similarity);
-        high = fmax(high, p->stars[k].similarity);
-    }
     l->heaviest = fmax(l->heaviest, 1e-30);
     spec.min = floor(10 * low - 0.2) / 10;
     spec.max = ceil(10 * high + 0.2) / 10;
     l->left = EDGE + 6;
-    l->right = l->width - EDGE - (p->weight ? BAR_SPACE : 6);
+    l->right = l->width - EDGE - (p->weight ? BAR_SPACE : 6) - (p->gallery ? GALLERY_SPACE : 0);
     cafi_axis_fit(&l->x, &spec, low, high, l->left, l->right, 52);
     place_stars(l);
     l->lanes_top = EDGE + (p->title ? 22 : 0) + (p->subtitle ? 18 : 0) + 8;
@@ -269,10 +280,10 @@ static void draw_dots(const layout *l, dot *dots)
     }
 }
 
-/* The picture as cairo has pixels; NULL when there is no memory. */
-static cairo_surface_t *thumb_surface(const cafi_similarity_thumb *t)
+/* A picture [side][side][3] as cairo has pixels; NULL when there is no memory. */
+static cairo_surface_t *picture_surface(const uint8_t *rgb, size_t side)
 {
-    cairo_surface_t *s = cairo_image_surface_create(CAIRO_FORMAT_RGB24, (int)t->side, (int)t->side);
+    cairo_surface_t *s = cairo_image_surface_create(CAIRO_FORMAT_RGB24, (int)side, (int)side);
     unsigned char *data = cairo_image_surface_get_data(s);
     size_t stride = (size_t)cairo_image_surface_get_stride(s);
 
@@ -280,9 +291,9 @@ static cairo_surface_t *thumb_surface(const cafi_similarity_thumb *t)
         cairo_surface_destroy(s);
         return NULL;
     }
-    for (size_t y = 0; y < t->side; y++)
-        for (size_t x = 0; x < t->side; x++) {
-            const uint8_t *p = t->rgb + (y * t->side + x) * 3;
+    for (size_t y = 0; y < side; y++)
+        for (size_t x = 0; x < side; x++) {
+            const uint8_t *p = rgb + (y * side + x) * 3;
             uint32_t v = (uint32_t)p[0] << 16 | (uint32_t)p[1] << 8 | p[2];
 
             memcpy(data + y * stride + 4 * x, &v, sizeof v);
@@ -291,24 +302,46 @@ static cairo_surface_t *thumb_surface(const cafi_similarity_thumb *t)
     return s;
 }
 
-static void draw_thumb(const layout *l, const cafi_similarity_thumb *t, double x, double y)
+/* The picture, size points wide and high, with its upper left corner at x, y. */
+static void draw_picture(const layout *l, const uint8_t *rgb, size_t side, double x, double y,
+                         double size)
 {
     cairo_t *cr = cafi_canvas_cairo(l->canvas);
-    cairo_surface_t *s = thumb_surface(t);
-    double scale = THUMB_SIZE / (double)t->side;
+    cairo_surface_t *s = picture_surface(rgb, side);
+    double scale = size / (double)side;
 
     if (!s)
         return;
     cairo_save(cr);
-    cairo_translate(cr, x - THUMB_SIZE / 2, y - THUMB_SIZE / 2);
-    cairo_rectangle(cr, -1, -1, THUMB_SIZE + 2, THUMB_SIZE + 2);
-    cafi_canvas_colour(l->canvas, share_colour(l, share(l->plot, t->face)), 1);
-    cairo_fill(cr);
+    cairo_translate(cr, x, y);
     cairo_scale(cr, scale, scale);
     cairo_set_source_surface(cr, s, 0, 0);
     cairo_paint(cr);
     cairo_restore(cr);
     cairo_surface_destroy(s);
+}
+
+static void draw_thumb(const layout *l, const cafi_similarity_thumb *t, double x, double y)
+{
+    double left = x - THUMB_SIZE / 2, top = y - THUMB_SIZE / 2;
+
+    cairo_rectangle(cafi_canvas_cairo(l->canvas), left - 1, top - 1, THUMB_SIZE + 2,
+                    THUMB_SIZE + 2);
+    cafi_canvas_colour(l->canvas, share_colour(l, share(l->plot, t->face)), 1);
+    cairo_fill(cafi_canvas_cairo(l->canvas));
+    draw_picture(l, t->rgb, t->side, left, top, THUMB_SIZE);
+}
+
+/* The gallery picture and whom it shows. */
+static void draw_gallery(const layout *l)
+{
+    const cafi_similarity_gallery *g = l->plot->gallery;
+    double left = l->width - EDGE - GALLERY_SIZE;
+    char text[NAME_SIZE];
+
+    draw_picture(l, g->rgb, g->side, left, l->top, GALLERY_SIZE);
+    cafi_canvas_fit(l->canvas, &tick_font, GALLERY_SIZE, g->name, text, sizeof text);
+    cafi_canvas_text(l->canvas, &tick_font, CAFI_LEFT, left, l->top + GALLERY_SIZE + 14, text);
 }
 
 /* Pictures over their dots, moved into the field where they would stick out. */
@@ -446,32 +479,64 @@ static void draw_legend(const layout *l)
     }
 }
 
-caface_status cafi_similarity_save(const cafi_similarity *plot, const char *path, caface_error *err)
+static double height_of(const cafi_similarity *p)
 {
+    return p->height > 0 ? p->height : 420;
+}
+
+/* One panel, whose upper edge is at y. */
+static caface_status draw_panel(cafi_canvas *canvas, const cafi_similarity *first,
+                                const cafi_similarity *plot, double width, double y,
+                                caface_error *err)
+{
+    cairo_t *cr = cafi_canvas_cairo(canvas);
     layout *l = NULL;
     dot *dots = NULL;
-    caface_status st = cafi_plot_check(path, err);
+    caface_status st;
 
-    if (st || (st = check(plot, path, err)) || (st = CAFI_NEW(&l, 1, err)) ||
-        (st = CAFI_NEW(&dots, plot->count, err)))
-        goto done;
-    l->plot = plot;
-    l->width = plot->width > 0 ? plot->width : 760;
-    l->height = plot->height > 0 ? plot->height : 420;
-    if ((st = cafi_canvas_open(&l->canvas, path, l->width, l->height, err)))
-        goto done;
-    place_all(l);
-    draw_axis(l);
-    draw_dots(l, dots);
-    draw_thumbs(l, dots);
-    draw_stars(l);
-    draw_texts(l);
-    draw_legend(l);
-    if (plot->weight)
-        draw_colour_bar(l);
-    st = cafi_canvas_commit(l->canvas, err);
-done:
+    if (!(st = CAFI_NEW(&l, 1, err)) && !(st = CAFI_NEW(&dots, plot->count, err))) {
+        l->plot = plot;
+        l->first = first;
+        l->canvas = canvas;
+        l->width = width;
+        l->height = height_of(plot);
+        cairo_save(cr);
+        cairo_translate(cr, 0, y);
+        place_all(l);
+        draw_axis(l);
+        draw_dots(l, dots);
+        draw_thumbs(l, dots);
+        draw_stars(l);
+        draw_texts(l);
+        draw_legend(l);
+        if (plot->weight)
+            draw_colour_bar(l);
+        if (plot->gallery)
+            draw_gallery(l);
+        cairo_restore(cr);
+    }
     free(dots);
     free(l);
     return st;
+}
+
+caface_status cafi_similarity_save(const cafi_similarity *plot, const char *path, caface_error *err)
+{
+    cafi_canvas *canvas = NULL;
+    double width = plot->width > 0 ? plot->width : plot->gallery ? 880 : 760;
+    double height = height_of(plot) + (plot->below ? height_of(plot->below) : 0);
+    caface_status drawn;
+    caface_status st = cafi_plot_check(path, err);
+
+    if (st || (st = check(plot, path, err)) ||
+        (st = cafi_canvas_open(&canvas, path, width, height, err)))
+        return st;
+    drawn = draw_panel(canvas, plot, plot, width, 0, err);
+    if (!drawn && plot->below)
+        drawn = draw_panel(canvas, plot, plot->below, width, height_of(plot), err);
+    if (drawn) {
+        cafi_canvas_abort(canvas);
+        return drawn;
+    }
+    return cafi_canvas_commit(canvas, err);
 }

@@ -20,8 +20,16 @@ typedef struct cafi_similarity_thumb {
     size_t side;
 } cafi_similarity_thumb;
 
+/* What the faces are compared with, as a picture. */
+typedef struct cafi_similarity_gallery {
+    const uint8_t *rgb; /* u8 [side][side][3] */
+    size_t side;
+    const char *name;
+} cafi_similarity_gallery;
+
 /* Everything is borrowed for the call of cafi_similarity_save. */
-typedef struct cafi_similarity {
+typedef struct cafi_similarity cafi_similarity;
+struct cafi_similarity {
     const char *title;       /* or NULL */
     const char *subtitle;    /* or NULL */
     const float *similarity; /* [count], cosine of every face */
@@ -31,9 +39,11 @@ typedef struct cafi_similarity {
     size_t star_count;                   /* at most CAFI_SIMILARITY_MAX_STARS */
     const cafi_similarity_thumb *thumbs; /* [thumb_count], the most wanted first; or NULL */
     size_t thumb_count;
-    uint64_t seed;        /* of the heights of the dots */
-    double width, height; /* in points; 0 for 760 and 420 */
-} cafi_similarity;
+    const cafi_similarity_gallery *gallery; /* drawn on the right; or NULL */
+    uint64_t seed;                          /* of the heights of the dots */
+    double width, height;                   /* in points; 0 for 760 (880 with a gallery) and 420 */
+    const cafi_similarity *below;           /* another panel under this one, as wide; or NULL */
+};
 
 #define CAFI_SIMILARITY_MAX_STARS 8
 

@@ -108,7 +108,7 @@ if [ "${3:-}" = video ]; then
     check "text is no video" fails 1 "text.mp4: cannot be opened as a video" encode -o "$work/none" "$work/text.mp4"
     check "  and nothing is left" test ! -e "$work/none"
     check "a video without faces" fails 1 "no face" encode --score 0.99 -o "$work/none" "$clip"
-    check "a gallery without a face" fails 1 "no face is found in this gallery picture" compare --probe "$clip" --gallery "$picture"
+    check "a gallery without a face" fails 1 "no face is found in this gallery picture" compare --score 0.99 --probe "$clip" --gallery "$fixtures/detect/white.png"
     check "a gallery that is no picture" fails 1 "empty.jpg" compare --probe "$clip" --gallery "$work/empty.jpg"
     check "a probe without faces" fails 1 "no face is followed" compare --start 60 --probe "$clip" --gallery "A=$fixtures/detect/white.png"
     check "compare" compare --quiet --probe "$clip" --gallery "A=$fixtures/detect/white.png" "A=$fixtures/detect/white.png" "$fixtures/detect/white.png" -o "$work/out"
@@ -124,6 +124,18 @@ if [ "${3:-}" = video ]; then
     check "a folder that cannot be made" fails 1 "nowhere/out: cannot be made: No such file" compare -o "$work/nowhere/out" --probe "$clip" --gallery "$fixtures/detect/white.png"
     check "nothing is left of a compare that fails" fails 1 "no face is followed" compare --start 60 -o "$work/left" --draw "$work/left.mp4" --probe "$clip" --gallery "$fixtures/detect/white.png"
     check "  no folder, no video" test ! -e "$work/left" -a ! -e "$work/left.mp4"
+    white=$fixtures/detect/white.png
+    check "one template of the whole clip" grep -q '"tracks":\[{"id":1,"faces":40,"gallery":[^}]*}.*"brief":false}\],"threshold"' <(compare --json --single --probe "$clip" --gallery "$white")
+    check "  where two squares are two tracks" grep -q '{"id":2,"faces"' <(compare --json --probe "$clip" --gallery "$white")
+    check "two frames are enough where nothing is longer" grep -q '"faces":2,.*"brief":true' <(compare --json --duration 0.15 --probe "$clip" --gallery "$white")
+    mkdir "$work/blank" && cp "$picture" "$work/blank/1.png" && cp "$picture" "$work/blank/2.png"
+    check "no face anywhere: the middle" grep -q '"centred_frames":2,"tracks":\[{"id":1,"faces":2,' <(compare --json --single --centre --probe "$work/blank" --gallery "$picture")
+    check "  only when asked for" fails 1 "no face is followed" compare --single --probe "$work/blank" --gallery "$white"
+    # The middle of the frames that were drawn on, whose boxes are coloured.
+    colours() { compare --score 0.99 --json --single --centre --chroma "$1" --probe "$work/named.mkv" --gallery "$white"; }
+    check "colours in another way are other features" eval '! cmp -s <(colours full) <(colours fast)'
+    check "  and opencv is a third" eval '! cmp -s <(colours opencv) <(colours fast) && ! cmp -s <(colours opencv) <(colours full)'
+    check "colours in no way" fails 2 "--chroma best" compare --chroma best --probe "$clip" --gallery "$white"
     check "caface without a model" fails 1 "a fusion model is needed" compare --method caface --probe "$clip" --gallery "$fixtures/detect/white.png"
     check "an unknown method" fails 1 "best" compare --method best --probe "$clip" --gallery "$fixtures/detect/white.png"
 fi

@@ -241,6 +241,73 @@ static void similarity_plot(void **state)
                 "no face");
 }
 
+/* Pixels of exactly this colour in a PNG, and the picture's sides. */
+static size_t count_colour(const char *path, uint32_t colour, int side[2])
+{
+    cairo_surface_t *s = cairo_image_surface_create_from_png(path);
+    unsigned char *data = cairo_image_surface_get_data(s);
+    size_t found = 0;
+
+    assert_non_null(data);
+    side[0] = cairo_image_surface_get_width(s);
+    side[1] = cairo_image_surface_get_height(s);
+    for (int y = 0; y < side[1]; y++)
+        for (int x = 0; x < side[0]; x++) {
+            uint32_t v;
+
+            memcpy(&v, data + (size_t)y * (size_t)cairo_image_surface_get_stride(s) + 4 * (size_t)x,
+                   4);
+            found += (v & 0xffffff) == colour;
+        }
+    cairo_surface_destroy(s);
+    return found;
+}
+
+/* A gallery picture of one colour fills its square in both panels; two panels are twice as
+ * high as one; and the plot without it has no pixel of that colour. */
+static void gallery_and_panels(void **state)
+{
+    float sim[5] = {0.1f, 0.2f, 0.3f, 0.4f, 0.5f}, weight[5] = {0.1f, 0.1f, 0.1f, 0.2f, 0.5f};
+    uint8_t rgb[64 * 64 * 3];
+    const cafi_similarity_star star = {"average", 0.45};
+    const cafi_similarity_gallery gallery = {rgb, 64, "Ann"};
+    cafi_similarity p = {.similarity = sim,
+                         .weight = weight,
+                         .count = 5,
+                         .stars = &star,
+                         .star_count = 1,
+                         .seed = 3};
+    cafi_similarity below = p;
+    caface_error err = {0};
+    int one[2], two[2];
+    size_t single, both;
+    double scale;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rgb; i += 3)
+        memcpy(rgb + i, "\x12\xfe\x34", 3);
+    EXPECT_OK(cafi_similarity_save(&p, test_temp("plain.png"), &err), err);
+    assert_int_equal(count_colour(test_temp("plain.png"), 0x12fe34, one), 0);
+    p.gallery = &gallery;
+    EXPECT_OK(cafi_similarity_save(&p, test_temp("gallery.png"), &err), err);
+    single = count_colour(test_temp("gallery.png"), 0x12fe34, one);
+    below.gallery = &gallery;
+    below.weight = NULL;
+    p.below = &below;
+    EXPECT_OK(cafi_similarity_save(&p, test_temp("panels.png"), &err), err);
+    both = count_colour(test_temp("panels.png"), 0x12fe34, two);
+    scale = (double)one[0] / 880.0;
+    /* 96 points on a side, whose rim is mixed with the paper */
+    assert_true((double)single > 0.8 * 96 * 96 * scale * scale);
+    assert_true((double)single < 1.1 * 96 * 96 * scale * scale);
+    assert_true(both > 2 * single * 9 / 10 && both < 2 * single * 11 / 10);
+    assert_true(two[0] == one[0] && abs(two[1] - 2 * one[1]) <= 1);
+    EXPECT_OK(cafi_similarity_save(&p, test_temp("panels.svg"), &err), err);
+    EXPECT_OK(cafi_similarity_save(&p, test_temp("panels.pdf"), &err), err);
+    below.below = &below;
+    EXPECT_FAIL(cafi_similarity_save(&p, test_temp("bad.png"), &err), CAFACE_EINVAL, err, "panels");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -248,7 +315,7 @@ int main(void)
         cmocka_unit_test(long_curve_is_thinned),  cmocka_unit_test(hostile_values_and_names),
         cmocka_unit_test(linear_ticks),           cmocka_unit_test(log_ticks),
         cmocka_unit_test(ticks_of_random_ranges), cmocka_unit_test(labels_do_not_overlap),
-        cmocka_unit_test(similarity_plot),
+        cmocka_unit_test(similarity_plot),        cmocka_unit_test(gallery_and_panels),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
