@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "cli/compare/report.h"
+#include "cli/compare/plots.h"
 #include "faces/align.h"
 #include "media/image.h"
 #include "plot/similarity.h"

@@ -1,4 +1,5 @@
 #include "cli/command.h"
+#include "cli/compare/plots.h"
 #include "cli/compare/report.h"
 
 #include <stdlib.h>

@@ -8,7 +8,4 @@
  * into folder, which is there. */
 caface_status cli_comparison_save(const cafi_comparison *c, const char *folder, caface_error *err);
 
-/* A similarity plot as PNG, SVG and PDF for every track and identity. */
-caface_status cli_comparison_plots(const cafi_comparison *c, const char *folder, caface_error *err);
-
 #endif

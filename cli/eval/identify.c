@@ -221,8 +221,8 @@ static caface_status run_job(identify_job *j, caface_error *err)
     if ((st = fix_galleries(j, err)) || (st = CAFI_NEW(&j->results, j->in.recipe_count, err)))
         return st;
     if (o->in.bootstrap)
-        st = cafi_resample_new(&j->resample, j->book.names.count, o->in.bootstrap,
-                               (uint64_t)o->in.seed, err);
+        st = cafi_resampling_new(&j->resample, j->book.names.count, o->in.bootstrap,
+                                 (uint64_t)o->in.seed, err);
     for (size_t i = 0; !st && i < j->in.recipe_count; i++)
         st = run_recipe(j, i, err);
     if (!st && o->in.compare.count)
@@ -241,7 +241,7 @@ static void release(identify_job *j)
         free(j->name[g]);
     cafi_subject_list_free(&j->probes);
     cafi_subject_book_free(&j->book);
-    cafi_resample_free(&j->resample);
+    cafi_resampling_free(&j->resample);
     free(j->results);
     eval_close(&j->in);
 }

@@ -34,7 +34,7 @@ typedef struct identify_job {
     char *name[EVAL_MAX_GALLERIES + 1]; /* "G1", "G2", "mean" */
     size_t galleries;
     cafi_subject_list probes;
-    cafi_resample resample;
+    cafi_resampling resample;
     identify_result *results; /* [recipe_count] */
     /* --compare A B: what A's figures have more than B's */
     size_t compared[2];

@@ -141,13 +141,13 @@ static caface_status bootstrap(job *j, caface_error *err)
 {
     const pairs_options *o = j->o;
     const cafi_image_pairs *p = &j->pairs;
-    cafi_resample resample;
+    cafi_resampling resample;
     double *accuracy = NULL;
     caface_status st = CAFACE_OK;
 
     if (!o->bootstrap)
         return CAFACE_OK;
-    if ((st = cafi_resample_new(&resample, p->subjects, o->bootstrap, (uint64_t)o->seed, err)))
+    if ((st = cafi_resampling_new(&resample, p->subjects, o->bootstrap, (uint64_t)o->seed, err)))
         return st;
     st = CAFI_NEW(&accuracy, o->bootstrap, err);
     if (!st) {
@@ -155,7 +155,7 @@ static caface_status bootstrap(job *j, caface_error *err)
                              &resample);
         cafi_interval95(accuracy, o->bootstrap, &j->low, &j->high);
     }
-    cafi_resample_free(&resample);
+    cafi_resampling_free(&resample);
     free(accuracy);
     return st;
 }

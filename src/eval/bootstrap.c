@@ -64,7 +64,7 @@ static uint32_t lane_weight(const uint8_t *group, const entry *e, size_t lane)
 static caface_status total_task(void *ctx, size_t g, size_t worker, caface_error *err)
 {
     cafi_bootstrap *b = ctx;
-    const uint8_t *group = cafi_resample_group(&b->resample, g);
+    const uint8_t *group = cafi_resampling_group(&b->resample, g);
     uint64_t *total = b->impostors + g * CAFI_LANES;
 
     (void)worker;
@@ -93,7 +93,7 @@ caface_status cafi_bootstrap_new(cafi_bootstrap *out, const cafi_pair *pairs, si
                                  uint64_t seed, cafi_pool *pool, caface_error *err)
 {
     cafi_bootstrap b = {.pairs = pairs, .subject = subject, .n = n, .pool = pool};
-    caface_status st = cafi_resample_new(&b.resample, subjects, count, seed, err);
+    caface_status st = cafi_resampling_new(&b.resample, subjects, count, seed, err);
 
     *out = (cafi_bootstrap){0};
     if (!st)
@@ -109,7 +109,7 @@ caface_status cafi_bootstrap_new(cafi_bootstrap *out, const cafi_pair *pairs, si
 
 void cafi_bootstrap_free(cafi_bootstrap *bootstrap)
 {
-    cafi_resample_free(&bootstrap->resample);
+    cafi_resampling_free(&bootstrap->resample);
     free(bootstrap->impostors);
     *bootstrap = (cafi_bootstrap){0};
 }
@@ -363,7 +363,7 @@ static caface_status group_task(void *ctx, size_t g, size_t worker, caface_error
 {
     const job *j = ctx;
     const cafi_bootstrap *b = j->b;
-    const uint8_t *group = cafi_resample_group(&b->resample, g);
+    const uint8_t *group = cafi_resampling_group(&b->resample, g);
 
     (void)err;
     sum_segments(&j->impostor, group, j->sums[worker]);

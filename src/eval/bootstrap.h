@@ -4,11 +4,11 @@
 #define CAFI_EVAL_BOOTSTRAP_H
 
 #include "base/threads.h"
-#include "eval/resample.h"
+#include "eval/resampling.h"
 #include "eval/roc.h"
 
 typedef struct cafi_bootstrap {
-    cafi_resample resample;
+    cafi_resampling resample;
     const cafi_pair *pairs;  /* [n], borrowed */
     const uint32_t *subject; /* [templates], borrowed */
     size_t n;

@@ -131,12 +131,12 @@ caface_status cafi_folds_compute(cafi_folds *out, const float *score, const bool
 }
 
 void cafi_folds_bootstrap(double *accuracy, const float *score, const bool *same, const uint32_t *a,
-                          const uint32_t *b, size_t n, const cafi_resample *resample)
+                          const uint32_t *b, size_t n, const cafi_resampling *resample)
 {
     tally t;
 
     for (size_t r = 0; r < resample->count; r++) {
-        const weighing weigh = {cafi_resample_group(resample, r / CAFI_LANES) + r % CAFI_LANES, a,
+        const weighing weigh = {cafi_resampling_group(resample, r / CAFI_LANES) + r % CAFI_LANES, a,
                                 b};
         double sum = 0;
         size_t folds = 0;

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "eval/resample.h"
+#include "eval/resampling.h"
 
 #define CAFI_FOLDS 10
 
@@ -33,6 +33,6 @@ caface_status cafi_folds_compute(cafi_folds *out, const float *score, const bool
  * are found anew, and a fold whose pairs all count 0 is left out of the mean.
  * NaN: no fold is left. The scores have passed cafi_folds_compute. */
 void cafi_folds_bootstrap(double *accuracy, const float *score, const bool *same, const uint32_t *a,
-                          const uint32_t *b, size_t n, const cafi_resample *resample);
+                          const uint32_t *b, size_t n, const cafi_resampling *resample);
 
 #endif

@@ -356,7 +356,7 @@ static caface_status sort_tops(const job *j, sorted *s, caface_error *err)
     return CAFACE_OK;
 }
 
-static caface_status finish(job *j, const cafi_resample *resample, caface_error *err)
+static caface_status finish(job *j, const cafi_resampling *resample, caface_error *err)
 {
     cafi_identified *out = j->out;
     sorted s = {0};
@@ -368,7 +368,7 @@ static caface_status finish(job *j, const cafi_resample *resample, caface_error 
     if (!st)
         compute_figures(j, &s, NULL, out->figure, out->threshold, out->open_threshold);
     for (size_t r = 0; !st && resample && r < resample->count; r++)
-        compute_figures(j, &s, cafi_resample_group(resample, r / CAFI_LANES) + r % CAFI_LANES,
+        compute_figures(j, &s, cafi_resampling_group(resample, r / CAFI_LANES) + r % CAFI_LANES,
                         out->resampled + r * CAFI_ID_FIGURES, ignored[0], ignored[1]);
     for (int f = 0; f < CAFI_FPIRS; f++) {
         out->supported[f] = cafi_fpirs[f] >= CAFI_MIN_FALSE_ACCEPTS / (double)out->mated;
@@ -398,7 +398,7 @@ static void free_job(job *j, size_t workers)
 
 caface_status cafi_identify(cafi_identified *out, const float *templates, size_t C,
                             const cafi_subject_list *gallery, const cafi_subject_list *probes,
-                            const cafi_resample *resample, cafi_pool *pool, caface_error *err)
+                            const cafi_resampling *resample, cafi_pool *pool, caface_error *err)
 {
     cafi_identified result = {.gallery = gallery->count};
     job j = {.templates = templates,

@@ -3,7 +3,7 @@
 #define CAFI_EVAL_IDENTIFY_H
 
 #include "base/threads.h"
-#include "eval/resample.h"
+#include "eval/resampling.h"
 #include "eval/subject_list.h"
 
 /* False positive identification rates that are reported: 0.01 and 0.1. */
@@ -57,7 +57,7 @@ typedef struct cafi_identified {
  * EINVAL: no probe has a mate (names gallery and probe file). ENOMEM. */
 caface_status cafi_identify(cafi_identified *out, const float *templates, size_t C,
                             const cafi_subject_list *gallery, const cafi_subject_list *probes,
-                            const cafi_resample *resample, cafi_pool *pool, caface_error *err);
+                            const cafi_resampling *resample, cafi_pool *pool, caface_error *err);
 void cafi_identified_free(cafi_identified *identified);
 
 #endif

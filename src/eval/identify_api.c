@@ -86,12 +86,12 @@ static caface_status number_people(work *w, const int64_t *gallery, const int64_
 static caface_status identify(caface_identification *id, const work *w, size_t C,
                               const caface_eval_options *o, caface_error *err)
 {
-    cafi_resample resample = {0};
+    cafi_resampling resample = {0};
     cafi_pool *pool = NULL;
     caface_status st = cafi_pool_new(&pool, o->threads, err);
 
     if (!st && o->resamples)
-        st = cafi_resample_new(&resample, w->people, o->resamples, o->seed, err);
+        st = cafi_resampling_new(&resample, w->people, o->resamples, o->seed, err);
     if (!st)
         st = cafi_identify(&id->found, w->templates, C, &w->gallery, &w->probes,
                            o->resamples ? &resample : NULL, pool, err);
@@ -99,7 +99,7 @@ static caface_status identify(caface_identification *id, const work *w, size_t C
         st = cafi_figure_make(&id->figure[f], id->found.figure[f],
                               id->found.resampled ? id->found.resampled + f : NULL, o->resamples,
                               CAFI_ID_FIGURES, err);
-    cafi_resample_free(&resample);
+    cafi_resampling_free(&resample);
     cafi_pool_free(pool);
     return st;
 }

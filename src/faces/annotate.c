@@ -48,8 +48,8 @@ static cafi_face enlarged(const cafi_face *face, float factor)
 
 static void draw_mark(const cafi_drawing *to, const cafi_mark *mark, float factor)
 {
-    const cafi_ink grey = {150, 150, 150};
-    cafi_ink ink = mark->track ? cafi_ink_of((size_t)(mark->track - 1)) : grey;
+    const cafi_paint grey = {150, 150, 150};
+    cafi_paint ink = mark->track ? cafi_paint_of((size_t)(mark->track - 1)) : grey;
     cafi_face face = enlarged(mark->face, factor);
     char text[96];
 

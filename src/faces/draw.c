@@ -4,15 +4,15 @@
 #include <stdbool.h>
 
 /* After Okabe and Ito (2008), the yellow darker and black left out. */
-cafi_ink cafi_ink_of(size_t n)
+cafi_paint cafi_paint_of(size_t n)
 {
-    static const cafi_ink inks[] = {{230, 159, 0}, {86, 180, 233}, {0, 158, 115},  {240, 228, 66},
-                                    {0, 114, 178}, {213, 94, 0},   {204, 121, 167}};
+    static const cafi_paint inks[] = {{230, 159, 0}, {86, 180, 233}, {0, 158, 115},  {240, 228, 66},
+                                      {0, 114, 178}, {213, 94, 0},   {204, 121, 167}};
 
     return inks[n % (sizeof inks / sizeof *inks)];
 }
 
-static void fill(const cafi_drawing *to, double x1, double y1, double x2, double y2, cafi_ink ink)
+static void fill(const cafi_drawing *to, double x1, double y1, double x2, double y2, cafi_paint ink)
 {
     double right = fmin((double)to->width, x2), bottom = fmin((double)to->height, y2);
 
@@ -32,7 +32,7 @@ static double pen(const cafi_drawing *to)
     return fmax(1.0, rint(fmax((double)to->width, (double)to->height) / 400.0));
 }
 
-void cafi_draw_face(const cafi_drawing *to, const cafi_face *face, cafi_ink ink)
+void cafi_draw_face(const cafi_drawing *to, const cafi_face *face, cafi_paint ink)
 {
     double w = pen(to);
     double x1 = rint(face->box.x1), y1 = rint(face->box.y1);
@@ -93,9 +93,9 @@ static bool is_letter(char c)
     return ((unsigned char)c & 0xc0) != 0x80;
 }
 
-void cafi_draw_text(const cafi_drawing *to, double x, double y, const char *text, cafi_ink ink)
+void cafi_draw_text(const cafi_drawing *to, double x, double y, const char *text, cafi_paint ink)
 {
-    const cafi_ink dark = {20, 20, 20};
+    const cafi_paint dark = {20, 20, 20};
     double dot = pen(to), letters = 0.0, left = 0.0, top = 0.0;
 
     for (const char *c = text; *c; c++)
@@ -123,9 +123,9 @@ double cafi_draw_text_below(const cafi_drawing *to)
     return 13.0 * pen(to);
 }
 
-void cafi_draw_bar(const cafi_drawing *to, const cafi_box *box, double part, cafi_ink ink)
+void cafi_draw_bar(const cafi_drawing *to, const cafi_box *box, double part, cafi_paint ink)
 {
-    const cafi_ink dark = {20, 20, 20};
+    const cafi_paint dark = {20, 20, 20};
     double w = pen(to), x1 = rint(box->x1), x2 = rint(box->x2), y = rint(box->y2) + w;
 
     fill(to, x1, y, x2, y + 2.0 * w, dark);

@@ -12,27 +12,27 @@ typedef struct cafi_drawing {
     size_t width, height;
 } cafi_drawing;
 
-typedef struct cafi_ink {
+typedef struct cafi_paint {
     uint8_t r, g, b;
-} cafi_ink;
+} cafi_paint;
 
 /* Seven colours that differ in hue and lightness, then again from the start. */
-cafi_ink cafi_ink_of(size_t n);
+cafi_paint cafi_paint_of(size_t n);
 
 /* The outline of a face's box, as thick as suits the picture, and its five
  * landmarks as dots. */
-void cafi_draw_face(const cafi_drawing *to, const cafi_face *face, cafi_ink ink);
+void cafi_draw_face(const cafi_drawing *to, const cafi_face *face, cafi_paint ink);
 
 /* Text in 5x7 dots a letter, on a plate, with its lower left corner at x, y or as
  * near as the picture has room. Letters become capitals; what is neither A to Z,
  * a digit, ".", "-" nor "_" becomes "?". */
-void cafi_draw_text(const cafi_drawing *to, double x, double y, const char *text, cafi_ink ink);
+void cafi_draw_text(const cafi_drawing *to, double x, double y, const char *text, cafi_paint ink);
 
 /* How far below a box text stands that leaves room for its bar: the y of such a
  * text is the box's lower edge and this. */
 double cafi_draw_text_below(const cafi_drawing *to);
 
 /* A bar under a box, as wide, of which the given part, 0 to 1, is filled. */
-void cafi_draw_bar(const cafi_drawing *to, const cafi_box *box, double part, cafi_ink ink);
+void cafi_draw_bar(const cafi_drawing *to, const cafi_box *box, double part, cafi_paint ink);
 
 #endif

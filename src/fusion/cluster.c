@@ -59,7 +59,7 @@ static void make_tokens(const caface_model *m, cafi_scratch *s, const float *fea
 /* Queries, keys and values of the first block: model.h, cafi_first. */
 static void project_first(const caface_model *m, cafi_scratch *s, size_t n)
 {
-    const cafi_block *b = m->blocks;
+    const cafi_cluster_block *b = m->blocks;
     size_t D = m->info.D, J = 3 * D;
 
     for (size_t r = 0; r < n; r += s->strip) {
@@ -81,7 +81,7 @@ static void project_first(const caface_model *m, cafi_scratch *s, size_t n)
 }
 
 /* Of a later block: keys and values of every row, queries of the first `asked`. */
-static void project(const caface_model *m, cafi_scratch *s, const cafi_block *b, size_t n,
+static void project(const caface_model *m, cafi_scratch *s, const cafi_cluster_block *b, size_t n,
                     size_t asked)
 {
     size_t D = m->info.D;
@@ -100,7 +100,7 @@ static void project(const caface_model *m, cafi_scratch *s, const cafi_block *b,
 
 /* x += proj(attention), x += mlp(LN(x)), strip by strip, for the first `asked`
  * of the n + M rows. */
-static void attend(const caface_model *m, cafi_scratch *s, const cafi_block *b, size_t n,
+static void attend(const caface_model *m, cafi_scratch *s, const cafi_cluster_block *b, size_t n,
                    size_t asked)
 {
     size_t D = m->info.D, d = D / m->info.H;
@@ -164,7 +164,7 @@ void cafi_cluster_fwd(const caface_model *model, cafi_scratch *scratch, const fl
 
     make_tokens(model, scratch, feat, state->C, compact, n);
     for (size_t block = 0; block < model->info.L; block++) {
-        const cafi_block *b = &model->blocks[block];
+        const cafi_cluster_block *b = &model->blocks[block];
         /* The centre rows of the last block are read by nobody. */
         size_t asked = block + 1 == model->info.L ? n : n + M;
 

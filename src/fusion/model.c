@@ -225,7 +225,7 @@ static void bind_blocks(cafi_binder *binder, caface_model *m)
     size_t D = m->info.D;
 
     for (size_t i = 0; i < m->info.L; i++) {
-        cafi_block *b = &m->blocks[i];
+        cafi_cluster_block *b = &m->blocks[i];
         size_t hidden = cafi_binder_extent(binder, 2, 0, CAFI_MAX_HIDDEN,
                                            CLUSTER "blocks.%zu.mlp.fc1.weight", i);
 
@@ -248,7 +248,7 @@ static void precompute_centres(cafi_binder *binder, caface_model *m)
     size_t M = m->info.M, D = m->info.D;
     float *norm = cafi_binder_floats(binder, M, D);
     float *qkv = cafi_binder_floats(binder, M, 3 * D);
-    const cafi_block *b = m->blocks;
+    const cafi_cluster_block *b = m->blocks;
 
     if (cafi_binder_status(binder))
         return;

@@ -21,12 +21,12 @@
 #define CAFI_NORM_ROWS 61
 
 /* A pre-norm transformer block of the cluster network. */
-typedef struct cafi_block {
+typedef struct cafi_cluster_block {
     const float *norm1_weight, *norm1_bias; /* [D] */
     const float *norm2_weight, *norm2_bias; /* [D] */
     cafi_packed q, kv, proj;                /* D -> D, D -> 2D, D -> D */
     cafi_packed fc1, fc2;                   /* D -> hidden -> D */
-} cafi_block;
+} cafi_cluster_block;
 
 /* Queries, keys and values of the first block, as far as they are known before
  * there is a face. A token is [compact style, row of the norm table]; with W the
@@ -73,7 +73,7 @@ struct caface_model {
     /* CN */
     const float *centres; /* [M][D], raw */
     cafi_first first;
-    cafi_block *blocks;                       /* [L] */
+    cafi_cluster_block *blocks;               /* [L] */
     const float *norm_x_weight, *norm_x_bias; /* [D] */
     cafi_packed assign;                       /* D -> M: (Wk^T q_m)/sqrt D, q_m . bk/sqrt D */
     /* AGN */

@@ -8,7 +8,7 @@
 
 #define CAFI_INLINE static inline __attribute__((always_inline))
 
-CAFI_INLINE float cafi_load(const void *x, cafi_elem elem, size_t i)
+CAFI_INLINE float cafi_elem_load(const void *x, cafi_elem elem, size_t i)
 {
     if (elem == CAFI_ELEM_BF16) {
         uint32_t bits = (uint32_t)((const uint16_t *)x)[i] << 16;
@@ -22,7 +22,8 @@ CAFI_INLINE float cafi_load(const void *x, cafi_elem elem, size_t i)
 
 /* To bf16 rounded to nearest even (a NaN may become infinite: maps hold none
  * that matters); to s8 as cafi_pass_args says. */
-CAFI_INLINE void cafi_store(void *y, cafi_elem elem, size_t i, float value, float inverse_quantum)
+CAFI_INLINE void cafi_elem_store(void *y, cafi_elem elem, size_t i, float value,
+                                 float inverse_quantum)
 {
     if (elem == CAFI_ELEM_F32) {
         ((float *)y)[i] = value;

@@ -25,6 +25,6 @@ struct cafi_graph {
 caface_status cafi_infer_shape(const cafi_graph *graph, cafi_node *node, caface_error *err);
 
 /* Axis counted from the end when negative; -1 when out of range. */
-int cafi_axis(int axis, int ndim);
+int cafi_axis_from_start(int axis, int ndim);
 
 #endif

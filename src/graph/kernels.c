@@ -113,15 +113,15 @@ CAFI_INLINE void run_span(const void *x, cafi_elem from, void *y, cafi_elem to, 
 {
     for (size_t p = 0; p < n; p++)
         for (size_t l = 0; l < L; l++) {
-            float v = cafi_load(x, from, base + p * L + l);
+            float v = cafi_elem_load(x, from, base + p * L + l);
 
             if (s->scale)
                 v = v * s->scale[l] + s->shift[l];
             if (s->border)
                 v += s->border[l];
-            cafi_store(y, to, base + p * L + l,
-                       act_of(v, act, act == CAFI_ACT_PRELU ? s->slope[l] : 0, s),
-                       to == CAFI_ELEM_S8 ? s->inverse[l] : 0);
+            cafi_elem_store(y, to, base + p * L + l,
+                            act_of(v, act, act == CAFI_ACT_PRELU ? s->slope[l] : 0, s),
+                            to == CAFI_ELEM_S8 ? s->inverse[l] : 0);
         }
 }
 
@@ -135,9 +135,9 @@ CAFI_INLINE void run_plain(const void *x, cafi_elem from, void *y, cafi_elem to,
     float inverse = to == CAFI_ELEM_S8 ? s->inverse[0] : 0;
 
     for (size_t p = 0; p < n; p++) {
-        float v = cafi_load(x, from, base + p) * scale + shift;
+        float v = cafi_elem_load(x, from, base + p) * scale + shift;
 
-        cafi_store(y, to, base + p, act_of(v, act, slope, s), inverse);
+        cafi_elem_store(y, to, base + p, act_of(v, act, slope, s), inverse);
     }
 }
 
@@ -248,10 +248,10 @@ CAFI_INLINE void combine_rows(const cafi_binary_args *k, cafi_elem elem, cafi_op
     for (size_t p = 0; p < k->positions; p++)
         for (size_t l = 0; l < k->lanes; l++) {
             size_t i = base + p * k->lanes + l;
-            float v = combine(op, cafi_load(k->a, elem, i),
-                              cafi_load(k->b, elem, b_base + p * b_step + l));
+            float v = combine(op, cafi_elem_load(k->a, elem, i),
+                              cafi_elem_load(k->b, elem, b_base + p * b_step + l));
 
-            cafi_store(k->c, elem, i, v, 0);
+            cafi_elem_store(k->c, elem, i, v, 0);
         }
 }
 
@@ -294,14 +294,14 @@ CAFI_INLINE void moments(const void *x, cafi_elem elem, size_t base, size_t n, s
 
     for (size_t p = 0; p < n; p++)
         for (size_t l = 0; l < lanes; l++)
-            sum[l] += cafi_load(x, elem, base + p * step + l);
+            sum[l] += cafi_elem_load(x, elem, base + p * step + l);
     for (size_t l = 0; l < lanes; l++)
         mean[l] = sum[l] / (double)n;
     if (!std)
         return;
     for (size_t p = 0; p < n; p++)
         for (size_t l = 0; l < lanes; l++) {
-            double d = cafi_load(x, elem, base + p * step + l) - mean[l];
+            double d = cafi_elem_load(x, elem, base + p * step + l) - mean[l];
 
             square[l] += d * d;
         }
@@ -355,9 +355,9 @@ static void mean_map(const void *x, void *y, cafi_elem elem, size_t rows, size_t
             moments_any(x, elem, g * positions * lanes + l, positions, lanes, n, mean, NULL);
             for (size_t i = 0; i < n; i++) {
                 if (elem == CAFI_ELEM_F32)
-                    cafi_store(y, CAFI_ELEM_F32, g * lanes + l + i, (float)mean[i], 0);
+                    cafi_elem_store(y, CAFI_ELEM_F32, g * lanes + l + i, (float)mean[i], 0);
                 else
-                    cafi_store(y, CAFI_ELEM_BF16, g * lanes + l + i, (float)mean[i], 0);
+                    cafi_elem_store(y, CAFI_ELEM_BF16, g * lanes + l + i, (float)mean[i], 0);
             }
         }
 }
@@ -402,13 +402,13 @@ CAFI_INLINE void pool_chunk(const cafi_pool_args *a, cafi_elem elem, size_t plan
             size_t at = (plane * a->height * a->width + y * a->width + x) * a->lanes + l;
 
             for (size_t i = 0; i < lanes; i++) {
-                float v = cafi_load(a->x, elem, at + i);
+                float v = cafi_elem_load(a->x, elem, at + i);
 
                 value[i] = a->max ? (v > value[i] ? v : value[i]) : value[i] + v;
             }
         }
     for (size_t i = 0; i < lanes; i++)
-        cafi_store(a->y, elem, to * a->lanes + l + i, value[i] * scale, 0);
+        cafi_elem_store(a->y, elem, to * a->lanes + l + i, value[i] * scale, 0);
 }
 
 static void pool_position(const cafi_pool_args *a, size_t plane, reach ry, reach rx, size_t to)

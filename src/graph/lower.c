@@ -47,7 +47,7 @@ static bool same_memory(cafi_extent3 e, cafi_layout a, cafi_layout b)
     return la == lb || (e.positions == 1 && e.channels % la == 0 && e.channels % lb == 0);
 }
 
-void cafi_record(cafi_lowering *lw, size_t node, const cafi_variant *form)
+void cafi_keep_form(cafi_lowering *lw, size_t node, const cafi_variant *form)
 {
     cafi_value_forms *v = &lw->values[node];
 
@@ -68,7 +68,7 @@ caface_status cafi_produce(cafi_lowering *lw, size_t node, cafi_elem elem, cafi_
         return cafi_fail(err, CAFACE_ELIMIT, "node %s: too large", lw->ir->nodes[node].node.name);
     st = cafi_program_buffer(lw->program, size, buffer, err);
     if (!st)
-        cafi_record(lw, node, &(cafi_variant){elem, layout, for_conv, *buffer});
+        cafi_keep_form(lw, node, &(cafi_variant){elem, layout, for_conv, *buffer});
     return st;
 }
 

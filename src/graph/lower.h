@@ -53,7 +53,7 @@ caface_status cafi_want(cafi_lowering *lw, size_t node, cafi_elem elem, cafi_lay
 caface_status cafi_produce(cafi_lowering *lw, size_t node, cafi_elem elem, cafi_layout layout,
                            size_t for_conv, size_t *buffer, caface_error *err);
 /* Records that a buffer holds the node's value. */
-void cafi_record(cafi_lowering *lw, size_t node, const cafi_variant *form);
+void cafi_keep_form(cafi_lowering *lw, size_t node, const cafi_variant *form);
 /* True when this reader of `node` may overwrite its buffer. */
 bool cafi_may_overwrite(const cafi_lowering *lw, size_t node, size_t buffer);
 /* The scales of what enters a quantised convolution, [channels], to be freed;

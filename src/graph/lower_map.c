@@ -159,7 +159,7 @@ caface_status cafi_lower_pass(cafi_lowering *lw, size_t i, caface_error *err)
         st = parameters(lw, n, for_conv, &step, err);
     if (!st && to == from.elem && cafi_may_overwrite(lw, source, from.buffer)) {
         step.out = from.buffer;
-        cafi_record(lw, i, &(cafi_variant){to, from.layout, 0, from.buffer});
+        cafi_keep_form(lw, i, &(cafi_variant){to, from.layout, 0, from.buffer});
     } else if (!st) {
         st = cafi_produce(lw, i, to, from.layout, for_conv, &step.out, err);
     }
@@ -203,7 +203,7 @@ static caface_status lower_reshape(cafi_lowering *lw, size_t i, caface_error *er
     if (st)
         return st;
     if (cafi_may_overwrite(lw, n->inputs[0], step.in[0])) {
-        cafi_record(lw, i, &(cafi_variant){CAFI_ELEM_F32, CAFI_LAYOUT_PLAIN, 0, step.in[0]});
+        cafi_keep_form(lw, i, &(cafi_variant){CAFI_ELEM_F32, CAFI_LAYOUT_PLAIN, 0, step.in[0]});
         return CAFACE_OK;
     }
     st = cafi_produce(lw, i, CAFI_ELEM_F32, CAFI_LAYOUT_PLAIN, 0, &step.out, err);
@@ -247,7 +247,7 @@ static caface_status lower_binary(cafi_lowering *lw, size_t i, caface_error *err
     st = cafi_want(lw, n->inputs[1], a.elem, a.layout, 0, &step.in[1], err);
     if (!st && cafi_may_overwrite(lw, n->inputs[0], a.buffer)) {
         step.out = a.buffer;
-        cafi_record(lw, i, &(cafi_variant){a.elem, a.layout, 0, a.buffer});
+        cafi_keep_form(lw, i, &(cafi_variant){a.elem, a.layout, 0, a.buffer});
     } else if (!st) {
         st = cafi_produce(lw, i, a.elem, a.layout, 0, &step.out, err);
     }

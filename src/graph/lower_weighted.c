@@ -126,7 +126,7 @@ static caface_status destination(cafi_lowering *lw, size_t i, cafi_elem elem, ca
         return st;
     if (cafi_may_overwrite(lw, n->inputs[1], other)) {
         *dst = other;
-        cafi_record(lw, i, &(cafi_variant){elem, layout, 0, other});
+        cafi_keep_form(lw, i, &(cafi_variant){elem, layout, 0, other});
         return CAFACE_OK;
     }
     st = cafi_produce(lw, i, elem, layout, 0, dst, err);

@@ -32,8 +32,8 @@ void cafi_reorder(const cafi_reorder_args *a)
                 (n * to_groups + c / a->to_lanes) * a->positions * a->to_lanes + c % a->to_lanes;
 
             for (size_t p = 0; p < a->positions; p++)
-                cafi_store(a->y, a->to, y + p * a->to_lanes,
-                           c < a->channels ? cafi_load(a->x, a->from, x + p * a->from_lanes) : 0,
-                           0);
+                cafi_elem_store(
+                    a->y, a->to, y + p * a->to_lanes,
+                    c < a->channels ? cafi_elem_load(a->x, a->from, x + p * a->from_lanes) : 0, 0);
         }
 }

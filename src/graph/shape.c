@@ -37,7 +37,7 @@ static caface_status mixes_rows(const cafi_node *n, caface_error *err)
                      n->name, cafi_op_name(n->op));
 }
 
-int cafi_axis(int axis, int ndim)
+int cafi_axis_from_start(int axis, int ndim)
 {
     if (axis < 0)
         axis += ndim;
@@ -273,7 +273,7 @@ static caface_status infer_transpose(const cafi_graph *g, cafi_node *n, caface_e
 static caface_status infer_concat(const cafi_graph *g, cafi_node *n, caface_error *err)
 {
     const cafi_shape *x = in(g, n, 0);
-    int axis = cafi_axis(n->axis, x->ndim);
+    int axis = cafi_axis_from_start(n->axis, x->ndim);
 
     if (axis < 0)
         return refuse(g, n, "joins along an axis that is not there", err);
@@ -382,7 +382,7 @@ static caface_status infer_other(const cafi_graph *g, cafi_node *n, caface_error
     case CAFI_OP_DIV:
         return broadcast(x, in(g, n, 1), 0, &n->shape) ? CAFACE_OK : mismatch(g, n, 0, 1, err);
     case CAFI_OP_SOFTMAX:
-        n->axis = cafi_axis(n->axis, x->ndim);
+        n->axis = cafi_axis_from_start(n->axis, x->ndim);
         n->shape = *x;
         if (n->axis < 0)
             return refuse(g, n, "an axis that is not there", err);

@@ -8,7 +8,7 @@
 
 #include <jerror.h>
 
-#include "media/image.h"
+#include "media/decoders.h"
 #include "media/still.h"
 
 /* libjpeg's own memory: coefficients of a progressive picture of four colours, of our largest size.

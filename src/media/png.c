@@ -7,7 +7,7 @@
 #include <png.h>
 
 #include "base/mem.h"
-#include "media/image.h"
+#include "media/decoders.h"
 
 typedef struct decoder {
     png_structp png;

@@ -3,7 +3,7 @@
 #ifndef CAFI_MEDIA_STILL_H
 #define CAFI_MEDIA_STILL_H
 
-#include "media/image.h"
+#include "media/raster.h"
 
 /* The kind of a picture that is not JPEG or PNG, by its first bytes: "WebP" and
  * so on; NULL: none that is known. Any thread. */

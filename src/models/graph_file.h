@@ -40,8 +40,4 @@ caface_status cafi_graph_file_load(cafi_network *out, cafi_bundle *bundle, cafac
  * the bits of every constant, names left out. */
 caface_status cafi_graph_file_hash(const cafi_graph *graph, char hash[17], caface_error *err);
 
-/* A sum of two values that both depend on the picture, over a plane: where a
- * block ends, and a candidate for --tap. */
-bool cafi_network_is_residual(const cafi_graph *graph, size_t node);
-
 #endif

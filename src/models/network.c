@@ -66,3 +66,14 @@ caface_status cafi_network_set_taps(cafi_network *network, const char *const *na
     network->tap_count = count;
     return CAFACE_OK;
 }
+
+bool cafi_network_is_residual(const cafi_graph *g, size_t node)
+{
+    const cafi_node *n = cafi_graph_node(g, node);
+    bool map = n->shape.ndim == 4 && n->shape.dim[2] > 1 && n->shape.dim[3] > 1;
+    bool tokens = n->shape.ndim == 3 && n->shape.dim[0] == CAFI_BATCH && n->shape.dim[1] > 1;
+
+    return n->op == CAFI_OP_ADD && (map || tokens) &&
+           cafi_graph_node(g, n->inputs[0])->op != CAFI_OP_CONSTANT &&
+           cafi_graph_node(g, n->inputs[1])->op != CAFI_OP_CONSTANT;
+}

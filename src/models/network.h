@@ -60,4 +60,8 @@ size_t cafi_network_tap_channels(const cafi_network *network, size_t tap);
 caface_status cafi_network_add_style(cafi_network *network, size_t tap, size_t *out,
                                      caface_error *err);
 
+/* A sum of two values that both depend on the picture, over a plane: where a
+ * block ends, and a candidate for --tap. */
+bool cafi_network_is_residual(const cafi_graph *graph, size_t node);
+
 #endif

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "models/graph_file.h"
 
 void cafi_input_write(cafi_json *json, const char *key, const cafi_input_convention *input)
 {

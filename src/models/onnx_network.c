@@ -91,17 +91,6 @@ static caface_status find_feature(cafi_network *net, const cafi_onnx_graph *g, c
 
 /* ---- taps -------------------------------------------------------------- */
 
-bool cafi_network_is_residual(const cafi_graph *g, size_t node)
-{
-    const cafi_node *n = cafi_graph_node(g, node);
-
-    bool map = n->shape.ndim == 4 && n->shape.dim[2] > 1 && n->shape.dim[3] > 1;
-    bool tokens = n->shape.ndim == 3 && n->shape.dim[0] == CAFI_BATCH && n->shape.dim[1] > 1;
-
-    return n->op == CAFI_OP_ADD && (map || tokens) && !is_constant(g, n->inputs[0]) &&
-           !is_constant(g, n->inputs[1]);
-}
-
 /* The last residual sums at a quarter and an eighth of the picture: 28x28 and
  * 14x14 of 112, where spec'd families have their second and third stage end. */
 static void find_taps(cafi_network *net, size_t height, size_t width)

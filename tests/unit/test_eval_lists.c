@@ -527,7 +527,7 @@ static void a_resample_of_everybody_is_the_sample(void **state)
     cafi_enrolled g_items[N], p_items[N];
     cafi_subject_list g = {g_path, g_items, N};
     cafi_subject_list p = {p_path, p_items, N};
-    cafi_resample resample;
+    cafi_resampling resample;
     cafi_identified got;
     caface_error err;
 
@@ -537,14 +537,14 @@ static void a_resample_of_everybody_is_the_sample(void **state)
         g_items[i] = (cafi_enrolled){i, i};
         p_items[i] = (cafi_enrolled){N + i, i < N / 2 ? i : N + i};
     }
-    EXPECT_OK(cafi_resample_new(&resample, (size_t)2 * N, RESAMPLES, 1, &err), err);
+    EXPECT_OK(cafi_resampling_new(&resample, (size_t)2 * N, RESAMPLES, 1, &err), err);
     memset(resample.lanes, 1, (size_t)2 * N * CAFI_LANES); /* everybody once */
     EXPECT_OK(cafi_identify(&got, rows, C, &g, &p, &resample, NULL, &err), err);
     for (size_t r = 0; r < RESAMPLES; r++)
         for (size_t k = 0; k < CAFI_ID_FIGURES; k++)
             assert_true(near(got.resampled[r * CAFI_ID_FIGURES + k], got.figure[k]));
     cafi_identified_free(&got);
-    cafi_resample_free(&resample);
+    cafi_resampling_free(&resample);
     for (size_t i = 0; i < N; i++)
         p_items[i].subject = (uint32_t)(N + i);
     EXPECT_FAIL(cafi_identify(&got, rows, C, &g, &p, NULL, NULL, &err), CAFACE_EINVAL, err, "P.csv",

@@ -286,7 +286,8 @@ static void bootstrap_equals_the_definition(void **state)
                   err);
         EXPECT_OK(cafi_bootstrap_run(&b, s.score, tar, &err), err);
         for (size_t r = 0; r < COUNT; r++) {
-            const uint8_t *lane = cafi_resample_group(&b.resample, r / CAFI_LANES) + r % CAFI_LANES;
+            const uint8_t *lane =
+                cafi_resampling_group(&b.resample, r / CAFI_LANES) + r % CAFI_LANES;
 
             naive_tar(&s, lane, want);
             for (int f = 0; f < CAFI_FARS; f++) {
@@ -354,13 +355,13 @@ static void a_large_sample_is_walked_in_part(void **state)
 static void resamples_draw_subjects(void **state)
 {
     caface_error err;
-    cafi_resample r, again, other;
+    cafi_resampling r, again, other;
     bool differs = false;
 
     (void)state;
-    EXPECT_OK(cafi_resample_new(&r, 50, 20, 9, &err), err);
-    EXPECT_OK(cafi_resample_new(&again, 50, 200, 9, &err), err);
-    EXPECT_OK(cafi_resample_new(&other, 50, 20, 10, &err), err);
+    EXPECT_OK(cafi_resampling_new(&r, 50, 20, 9, &err), err);
+    EXPECT_OK(cafi_resampling_new(&again, 50, 200, 9, &err), err);
+    EXPECT_OK(cafi_resampling_new(&other, 50, 20, 10, &err), err);
     for (size_t i = 0; i < 20; i++) {
         size_t at = i / CAFI_LANES;
         size_t sum = 0;
@@ -368,18 +369,19 @@ static void resamples_draw_subjects(void **state)
         for (size_t s = 0; s < 50; s++) {
             size_t k = s * CAFI_LANES + i % CAFI_LANES;
 
-            sum += cafi_resample_group(&r, at)[k];
+            sum += cafi_resampling_group(&r, at)[k];
             /* a resample does not depend on how many there are */
-            assert_int_equal(cafi_resample_group(&r, at)[k], cafi_resample_group(&again, at)[k]);
+            assert_int_equal(cafi_resampling_group(&r, at)[k],
+                             cafi_resampling_group(&again, at)[k]);
             differs =
-                differs || cafi_resample_group(&r, at)[k] != cafi_resample_group(&other, at)[k];
+                differs || cafi_resampling_group(&r, at)[k] != cafi_resampling_group(&other, at)[k];
         }
         assert_int_equal(sum, 50);
     }
     assert_true(differs);
-    cafi_resample_free(&r);
-    cafi_resample_free(&again);
-    cafi_resample_free(&other);
+    cafi_resampling_free(&r);
+    cafi_resampling_free(&again);
+    cafi_resampling_free(&other);
 }
 
 static void the_interval_is_the_percentiles(void **state)
@@ -507,7 +509,7 @@ static void folds_of_resamples_equal_a_naive_search(void **state)
     bool same[N];
     uint32_t a[N], b[N];
     double accuracy[COUNT];
-    cafi_resample resample;
+    cafi_resampling resample;
     caface_error err;
 
     (void)state;
@@ -517,10 +519,10 @@ static void folds_of_resamples_equal_a_naive_search(void **state)
         same[i] = a[i] == b[i];
         score[i] = 0.4f * test_uniform(&rng) + (same[i] ? 0.4f : 0.2f);
     }
-    EXPECT_OK(cafi_resample_new(&resample, SUBJECTS, COUNT, rng.state, &err), err);
+    EXPECT_OK(cafi_resampling_new(&resample, SUBJECTS, COUNT, rng.state, &err), err);
     cafi_folds_bootstrap(accuracy, score, same, a, b, N, &resample);
     for (size_t r = 0; r < COUNT; r++) {
-        const uint8_t *m = cafi_resample_group(&resample, r / CAFI_LANES) + r % CAFI_LANES;
+        const uint8_t *m = cafi_resampling_group(&resample, r / CAFI_LANES) + r % CAFI_LANES;
         size_t weight[N];
         double fold[CAFI_FOLDS];
 
@@ -532,7 +534,7 @@ static void folds_of_resamples_equal_a_naive_search(void **state)
         if (!(fabs(accuracy[r] - naive_accuracy(score, same, weight, N, fold)) < 1e-12))
             fail_msg("resample %zu: %.9f", r, accuracy[r]);
     }
-    cafi_resample_free(&resample);
+    cafi_resampling_free(&resample);
 }
 
 static void dropped_pairs_leave_their_fold(void **state)

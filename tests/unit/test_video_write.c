@@ -145,7 +145,7 @@ static void what_cannot_be_written_is_refused(void **state)
     assert_int_equal(access(test_temp("none.mp4"), F_OK), -1);
 }
 
-static size_t count_ink(const cafi_frame *frame, size_t y, cafi_ink ink)
+static size_t count_ink(const cafi_frame *frame, size_t y, cafi_paint ink)
 {
     size_t found = 0;
 
@@ -167,7 +167,7 @@ static void tracks_are_drawn(void **state)
     cafi_annotator *annotator = NULL;
     cafi_video *video = NULL;
     cafi_frame frame = {0};
-    cafi_ink ink = cafi_ink_of(1);
+    cafi_paint ink = cafi_paint_of(1);
     caface_error err;
     bool got = false;
 

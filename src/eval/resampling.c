@@ -1,4 +1,4 @@
-#include "eval/resample.h"
+#include "eval/resampling.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -26,7 +26,7 @@ static size_t random_below(uint64_t *state, size_t n)
     return (size_t)(x % n);
 }
 
-static caface_status draw(cafi_resample *r, size_t index, uint64_t seed, caface_error *err)
+static caface_status draw(cafi_resampling *r, size_t index, uint64_t seed, caface_error *err)
 {
     uint8_t *lanes = r->lanes + index / CAFI_LANES * r->subjects * CAFI_LANES + index % CAFI_LANES;
     uint64_t start = seed;
@@ -42,14 +42,14 @@ static caface_status draw(cafi_resample *r, size_t index, uint64_t seed, caface_
     return CAFACE_OK;
 }
 
-caface_status cafi_resample_new(cafi_resample *out, size_t subjects, size_t count, uint64_t seed,
-                                caface_error *err)
+caface_status cafi_resampling_new(cafi_resampling *out, size_t subjects, size_t count,
+                                  uint64_t seed, caface_error *err)
 {
-    cafi_resample r = {.subjects = subjects, .count = count};
+    cafi_resampling r = {.subjects = subjects, .count = count};
     size_t lanes = 0;
     caface_status st = CAFACE_OK;
 
-    *out = (cafi_resample){0};
+    *out = (cafi_resampling){0};
     r.groups = count / CAFI_LANES + (count % CAFI_LANES != 0);
     if (!cafi_mul_size(r.groups, CAFI_LANES, &lanes))
         return cafi_fail_memory(err, count);
@@ -58,16 +58,16 @@ caface_status cafi_resample_new(cafi_resample *out, size_t subjects, size_t coun
     for (size_t i = 0; !st && i < count; i++)
         st = draw(&r, i, seed, err);
     if (st)
-        cafi_resample_free(&r);
+        cafi_resampling_free(&r);
     else
         *out = r;
     return st;
 }
 
-void cafi_resample_free(cafi_resample *resample)
+void cafi_resampling_free(cafi_resampling *resample)
 {
     free(resample->lanes);
-    *resample = (cafi_resample){0};
+    *resample = (cafi_resampling){0};
 }
 
 static int compare(const void *a, const void *b)

@@ -5,8 +5,8 @@
  * m(s) m(t) times: pairs of one subject come and go together, which is what
  * makes the interval honest where a few subjects own many pairs. (Drawing pairs
  * instead would treat them as independent and give intervals far too narrow.) */
-#ifndef CAFI_EVAL_RESAMPLE_H
-#define CAFI_EVAL_RESAMPLE_H
+#ifndef CAFI_EVAL_RESAMPLING_H
+#define CAFI_EVAL_RESAMPLING_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -16,20 +16,20 @@
 /* Resamples that are worked on at once, one in each lane of a vector. */
 #define CAFI_LANES 16
 
-typedef struct cafi_resample {
+typedef struct cafi_resampling {
     size_t subjects;
     size_t count;   /* resamples */
     size_t groups;  /* of CAFI_LANES, the last filled up with zeros */
     uint8_t *lanes; /* [groups][subjects][CAFI_LANES] multiplicities */
-} cafi_resample;
+} cafi_resampling;
 
 /* Resample r depends on (seed, r, subjects) alone. ELIMIT: a subject drawn more
  * than 255 times (it does not happen). */
-caface_status cafi_resample_new(cafi_resample *out, size_t subjects, size_t count, uint64_t seed,
-                                caface_error *err);
-void cafi_resample_free(cafi_resample *resample);
+caface_status cafi_resampling_new(cafi_resampling *out, size_t subjects, size_t count,
+                                  uint64_t seed, caface_error *err);
+void cafi_resampling_free(cafi_resampling *resample);
 
-static inline const uint8_t *cafi_resample_group(const cafi_resample *r, size_t group)
+static inline const uint8_t *cafi_resampling_group(const cafi_resampling *r, size_t group)
 {
     return r->lanes + group * r->subjects * CAFI_LANES;
 }
