@@ -15,29 +15,48 @@ void fuzz_check(bool condition, const char *what)
     abort();
 }
 
-static char path[64];
+static char paths[2][64];
 
-static void remove_file(void)
+static void remove_files(void)
 {
-    unlink(path);
+    for (int i = 0; i < 2; i++)
+        if (paths[i][0])
+            unlink(paths[i]);
 }
 
-const char *fuzz_file(const void *bytes, size_t size)
+static const char *write_file(char path[64], const void *bytes, size_t size)
 {
     FILE *f = NULL;
 
     if (!path[0]) {
         int fd = 0;
 
-        snprintf(path, sizeof path, "/tmp/caface-fuzz-XXXXXX");
+        snprintf(path, 64, "/tmp/caface-fuzz-XXXXXX");
         fd = mkstemp(path);
         fuzz_check(fd >= 0, "no temporary file");
         close(fd);
-        atexit(remove_file);
+        atexit(remove_files);
     }
     f = fopen(path, "wb");
     fuzz_check(f && fwrite(bytes, 1, size, f) == size && fclose(f) == 0, "cannot write");
     return path;
+}
+
+const char *fuzz_file(const void *bytes, size_t size)
+{
+    return write_file(paths[0], bytes, size);
+}
+
+const char *fuzz_second_file(const void *bytes, size_t size)
+{
+    return write_file(paths[1], bytes, size);
+}
+
+size_t fuzz_parting(const uint8_t *data, size_t size)
+{
+    const uint8_t *zero = size ? memchr(data, 0, size) : NULL;
+
+    return zero ? (size_t)(zero - data) : size;
 }
 
 void fuzz_read(const void *bytes, size_t size)

@@ -17,6 +17,12 @@ void fuzz_check(bool condition, const char *what);
  * at exit. */
 const char *fuzz_file(const void *bytes, size_t size);
 
+/* A second file, for readers that compare two. */
+const char *fuzz_second_file(const void *bytes, size_t size);
+
+/* The first zero byte in the data, which parts one file from another; size: there is none. */
+size_t fuzz_parting(const uint8_t *data, size_t size);
+
 /* Reads every byte, for the sanitizer to see. */
 void fuzz_read(const void *bytes, size_t size);
 
