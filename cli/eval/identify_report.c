@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "cli/eval/curves.h"
-#include "cli/eval/table.h"
+#include "cli/eval/report.h"
 #include "files/json.h"
 
 static const char *const figure_names[CAFI_ID_FIGURES] = {
@@ -123,7 +123,6 @@ static void write_json(const identify_job *j, cafi_buf *out)
         eval_images_json(j->in.images, &json);
     cafi_json_real(&json, "seconds", cli_seconds() - j->started);
     cafi_json_end_object(&json);
-    cafi_buf_text(out, "\n");
 }
 
 /* With one gallery the mean is that gallery: one line is enough. */
@@ -166,22 +165,14 @@ static void fill_table(const identify_job *j, eval_table *t)
     }
 }
 
-static void number_cell(eval_table *t, double value)
-{
-    if (isnan(value))
-        eval_table_cell(t, "%s", "");
-    else
-        eval_table_cell(t, "%.9g", value);
-}
-
 static void csv_line(const identify_job *j, const identify_result *r, const identify_figures *f,
                      size_t gallery, eval_table *t)
 {
     eval_table_cell(t, "%.120s", j->name[gallery]);
     for (size_t k = 0; k < CAFI_ID_FIGURES; k++) {
-        number_cell(t, f->value[k]);
-        number_cell(t, j->o->in.bootstrap ? f->low[k] : NAN);
-        number_cell(t, j->o->in.bootstrap ? f->high[k] : NAN);
+        eval_table_number(t, f->value[k]);
+        eval_table_number(t, j->o->in.bootstrap ? f->low[k] : NAN);
+        eval_table_number(t, j->o->in.bootstrap ? f->high[k] : NAN);
         eval_table_cell(t, "%d", is_supported(j, r, gallery, k));
     }
 }
@@ -246,45 +237,16 @@ static caface_status draw_curves(const identify_job *j, caface_error *err)
     return !st && j->o->det ? eval_draw_det(j->o->det, &curves, err) : st;
 }
 
-static caface_status write_files(const identify_job *j, const eval_table *table, caface_error *err)
-{
-    cafi_buf notes = {0};
-    eval_table numbers = {0};
-    caface_status st = CAFACE_OK;
-
-    if (j->o->in.markdown) {
-        write_counts(j, &notes);
-        st = eval_save_markdown(j->o->in.markdown, table, &notes, err);
-        cafi_buf_free(&notes);
-    }
-    if (!st && j->o->in.csv) {
-        fill_csv(j, &numbers);
-        st = eval_save_csv(j->o->in.csv, &numbers, err);
-        eval_table_free(&numbers);
-    }
-    return st ? st : draw_curves(j, err);
-}
-
 caface_status eval_report_identify(const identify_job *j, caface_error *err)
 {
-    eval_table table = {0};
-    cafi_buf text = {0};
-    caface_status st = CAFACE_OK;
+    eval_report report = {0};
+    caface_status st = draw_curves(j, err);
 
-    fill_table(j, &table);
-    st = table.failed ? cafi_fail_memory(err, 0) : write_files(j, &table, err);
-    if (j->o->common.json)
-        write_json(j, &text);
-    else if (!st) {
-        eval_table_text(&table, &text);
-        if (!j->o->common.quiet)
-            write_counts(j, &text);
-    }
-    if (!st && text.failed)
-        st = cafi_fail_memory(err, text.capacity);
-    if (!st)
-        cli_say(stdout, "%s", text.data ? text.data : "");
-    cafi_buf_free(&text);
-    eval_table_free(&table);
-    return st;
+    if (st)
+        return st;
+    fill_table(j, &report.table);
+    fill_csv(j, &report.numbers);
+    write_counts(j, &report.notes);
+    write_json(j, &report.json);
+    return eval_report_finish(&report, &j->o->in, &j->o->common, err);
 }

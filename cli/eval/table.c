@@ -42,6 +42,14 @@ void eval_table_percent(eval_table *table, double value, bool supported, bool in
         eval_table_cell(table, "%.2f%s\n[%.2f, %.2f]", 100 * value, mark, 100 * low, 100 * high);
 }
 
+void eval_table_number(eval_table *table, double value)
+{
+    if (isnan(value))
+        eval_table_cell(table, "%s", "");
+    else
+        eval_table_cell(table, "%.9g", value);
+}
+
 void eval_table_free(eval_table *table)
 {
     for (size_t i = 0; i < table->count; i++)

@@ -23,6 +23,8 @@ void eval_table_cell(eval_table *table, const char *fmt, ...) __attribute__((for
 /* "97.75 " or "97.75*", below it, with interval, "[97.10, 98.30]"; "- " for NaN. */
 void eval_table_percent(eval_table *table, double value, bool supported, bool interval, double low,
                         double high);
+/* The number as it is, with nine digits; an empty cell for NaN. */
+void eval_table_number(eval_table *table, double value);
 void eval_table_free(eval_table *table);
 
 /* Append the table to out: words in the first column left, numbers right. */

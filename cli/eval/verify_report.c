@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/eval/table.h"
+#include "cli/eval/report.h"
 #include "files/json.h"
 #include "plot/chart.h"
 
@@ -96,7 +96,6 @@ static void write_json(const verify_job *j, cafi_buf *out)
         eval_images_json(j->in.images, &json);
     cafi_json_real(&json, "seconds", cli_seconds() - j->started);
     cafi_json_end_object(&json);
-    cafi_buf_text(out, "\n");
 }
 
 static void fill_table(const verify_job *j, eval_table *t)
@@ -128,14 +127,6 @@ static void fill_table(const verify_job *j, eval_table *t)
     eval_table_cell(t, " ");
 }
 
-static void number_cell(eval_table *t, bool known, double value)
-{
-    if (known && !isnan(value))
-        eval_table_cell(t, "%.9g", value);
-    else
-        eval_table_cell(t, "%s", "");
-}
-
 /* Numbers as they are, one column each. */
 static void fill_csv(const verify_job *j, eval_table *t)
 {
@@ -154,26 +145,26 @@ static void fill_csv(const verify_job *j, eval_table *t)
 
         eval_table_cell(t, "%s", j->in.recipes[i].name);
         for (int f = 0; f < CAFI_FARS; f++) {
-            number_cell(t, true, r->roc.tar[f]);
-            number_cell(t, r->tar, r->low[f]);
-            number_cell(t, r->tar, r->high[f]);
+            eval_table_number(t, r->roc.tar[f]);
+            eval_table_number(t, r->tar ? r->low[f] : NAN);
+            eval_table_number(t, r->tar ? r->high[f] : NAN);
             eval_table_cell(t, "%d", r->roc.supported[f]);
         }
-        number_cell(t, true, r->roc.auc);
-        number_cell(t, true, r->roc.eer);
+        eval_table_number(t, r->roc.auc);
+        eval_table_number(t, r->roc.eer);
     }
     if (!j->o->in.compare.count)
         return;
     eval_table_cell(t, "%s - %s", j->in.recipes[j->compared[0]].name,
                     j->in.recipes[j->compared[1]].name);
     for (int f = 0; f < CAFI_FARS; f++) {
-        number_cell(t, true, j->difference[f]);
-        number_cell(t, true, j->low[f]);
-        number_cell(t, true, j->high[f]);
+        eval_table_number(t, j->difference[f]);
+        eval_table_number(t, j->low[f]);
+        eval_table_number(t, j->high[f]);
         eval_table_cell(t, "%d", j->results[0].roc.supported[f]);
     }
-    number_cell(t, false, 0);
-    number_cell(t, false, 0);
+    eval_table_number(t, NAN);
+    eval_table_number(t, NAN);
 }
 
 static void write_counts(const verify_job *j, cafi_buf *out)
@@ -216,48 +207,16 @@ static caface_status draw_roc(const verify_job *j, caface_error *err)
     return cafi_chart_save(&chart, j->o->roc, err);
 }
 
-static caface_status write_files(const verify_job *j, const eval_table *table, caface_error *err)
-{
-    cafi_buf notes = {0};
-    eval_table numbers = {0};
-    caface_status st = CAFACE_OK;
-
-    if (j->o->in.markdown) {
-        write_counts(j, &notes);
-        st = eval_save_markdown(j->o->in.markdown, table, &notes, err);
-        cafi_buf_free(&notes);
-    }
-    if (!st && j->o->in.csv) {
-        fill_csv(j, &numbers);
-        st = eval_save_csv(j->o->in.csv, &numbers, err);
-        eval_table_free(&numbers);
-    }
-    return !st && j->o->roc ? draw_roc(j, err) : st;
-}
-
 caface_status eval_report_verify(const verify_job *j, caface_error *err)
 {
-    eval_table table = {0};
-    cafi_buf text = {0};
-    caface_status st = CAFACE_OK;
+    eval_report report = {0};
+    caface_status st = j->o->roc ? draw_roc(j, err) : CAFACE_OK;
 
-    fill_table(j, &table);
-    if (table.failed)
-        st = cafi_fail_memory(err, 0);
-    if (!st)
-        st = write_files(j, &table, err);
-    if (j->o->common.json)
-        write_json(j, &text);
-    else if (!st) {
-        eval_table_text(&table, &text);
-        if (!j->o->common.quiet)
-            write_counts(j, &text);
-    }
-    if (!st && text.failed)
-        st = cafi_fail_memory(err, text.capacity);
-    if (!st)
-        cli_say(stdout, "%s", text.data ? text.data : "");
-    cafi_buf_free(&text);
-    eval_table_free(&table);
-    return st;
+    if (st)
+        return st;
+    fill_table(j, &report.table);
+    fill_csv(j, &report.numbers);
+    write_counts(j, &report.notes);
+    write_json(j, &report.json);
+    return eval_report_finish(&report, &j->o->in, &j->o->common, err);
 }

@@ -191,7 +191,7 @@ static caface_status begin(run *r, caface_error *err)
     r->state.validation = NAN;
     r->state.best = NAN;
     cafi_buf_text(&r->state.log,
-                  "epoch,step,lr,loss,centre_loss,memory_loss,gradient_norm,validation\n");
+                  "epoch,step,lr,loss,center_loss,memory_loss,gradient_norm,validation\n");
     resumed = r->job->resume && stat(path, &info) == 0;
     if (resumed)
         st = cafi_checkpoint_load(path, &r->params, &r->state, r->config_text, err);
