@@ -7,6 +7,7 @@
 #include "base/cpu.h"
 #include "base/threads.h"
 #include "cli/command.h"
+#include "faces/crop_folder.h"
 #include "faces/detector.h"
 #include "faces/draw.h"
 #include "faces/sources.h"
@@ -26,6 +27,7 @@ typedef struct detect_options {
     bool low_thresholds;
     size_t max_side;
     const char *draw;
+    const char *crops;
 } detect_options;
 
 #define MEMBER(m) offsetof(detect_options, m)
@@ -57,6 +59,10 @@ static const cli_option options[] = {
      "pictures with a longer side are searched at this size (default: 2560)", 32, 8192},
     {"draw", 0, CLI_STRING, MEMBER(draw), "DIR",
      "write every picture as PNG with its faces drawn, numbered as printed", 0, 0},
+    {"crops", 0, CLI_STRING, MEMBER(crops), "DIR",
+     "write every face aligned as 112x112 PNG, a folder a label, and index.tsv with where it is "
+     "from",
+     0, 0},
     {0},
 };
 
@@ -74,7 +80,8 @@ typedef struct job {
     cafi_sources *sources;
     cafi_pool *pool;
     cafi_detector *detector;
-    size_t search_threads; /* of one search */
+    cafi_crop_folder *crops; /* or NULL */
+    size_t search_threads;   /* of one search */
     pthread_mutex_t lock;
     pthread_cond_t freed;
     size_t pixels; /* of the pictures that are decoded now */
@@ -239,7 +246,9 @@ static caface_status find(job *j, size_t index, outcome *result, caface_error *e
         st = cafi_detector_run(j->detector, &view, j->search_threads, &result->faces, err);
         if (st)
             cafi_prefix(err, st, path);
-        else if (j->o->draw)
+        else if (j->crops) /* before the picture is drawn on */
+            st = cafi_crop_folder_add(j->crops, index, &view, &result->faces, err);
+        if (!st && j->o->draw)
             st = draw(j, index, &image, &result->faces, err);
     }
     cafi_image_clear(&image);
@@ -305,7 +314,7 @@ static caface_status prepare(job *j, caface_error *err)
     j->outcomes = memory;
     if (!st && o->draw)
         st = cafi_output_folder(o->draw, &made, err);
-    return st;
+    return st || !o->crops ? st : cafi_crop_folder_open(&j->crops, o->crops, j->sources, err);
 }
 
 static caface_status work(job *j, caface_error *err)
@@ -328,11 +337,12 @@ static caface_status work(job *j, caface_error *err)
     cafi_json_end_array(&j->failed_json);
     if (!st && (j->text.failed || j->failed.failed))
         return cafi_fail(err, CAFACE_ENOMEM, "out of memory for the report");
-    return st;
+    return st || !j->crops ? st : cafi_crop_folder_commit(j->crops, err);
 }
 
 static void clear(job *j)
 {
+    cafi_crop_folder_close(j->crops);
     cafi_pool_free(j->pool);
     cafi_detector_free(j->detector);
     for (size_t i = 0; j->outcomes && i < j->count; i++) {
@@ -397,9 +407,14 @@ const cli_command cli_detect = {
             "one for a fixed size sees it scaled to fit, and in overlapping tiles at full\n"
             "size where that would shrink small faces away.\n"
             "\n"
+            "--crops DIR makes a set of crops of photographs: `encode` and `prepare` take\n"
+            "DIR, whose folders are those of the photographs. --max-faces 1 keeps the best\n"
+            "face of each.\n"
+            "\n"
             "Pictures that can't be read are named and passed over (exit status 3).",
     .example = "  caface detect --detector mtcnn/ party.jpg\n"
-               "  caface detect --detector yunet.onnx --json --draw out/ photos/",
+               "  caface detect --detector yunet.onnx --json --draw out/ photos/\n"
+               "  caface detect --detector yunet.onnx --max-faces 1 --crops crops/ photos/",
     .options = options,
     .options_size = sizeof(detect_options),
     .defaults = defaults,

@@ -1,7 +1,6 @@
 /* caface prepare extract and pack: record sets of pictures to folders and back.
  * The pictures' own bytes are copied, so nothing is decoded and no colour can
  * change. */
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 #include "files/names.h"
 #include "files/output.h"
 #include "files/recordio.h"
+#include "files/tree.h"
 #include "cli/interrupt.h"
 #include "cli/prepare/work.h"
 #include "cli/progress.h"
@@ -34,50 +34,6 @@ static const cli_option pack_options[] = {
     {0},
 };
 
-/* A name from a file must not lead out of the folder. */
-static bool is_safe(const char *name)
-{
-    for (const char *at = name; *at;) {
-        size_t n = strcspn(at, "/");
-
-        if (n == 0 || (n == 1 && at[0] == '.') || (n == 2 && at[0] == '.' && at[1] == '.'))
-            return false;
-        at += n;
-        if (*at == '/' && !*++at)
-            return false;
-    }
-    return *name != '\0';
-}
-
-/* A file system's limits: the name is one that cannot be, not a disk that fails. */
-static bool is_too_long(const char *path)
-{
-    for (const char *at = path; *at; at += strspn(at, "/")) {
-        size_t n = strcspn(at, "/");
-
-        if (n > NAME_MAX)
-            return true;
-        at += n;
-    }
-    return strlen(path) >= PATH_MAX;
-}
-
-/* Makes every folder of path that is not there. */
-static caface_status make_folders(char *path, caface_error *err)
-{
-    for (char *at = strchr(path + 1, '/'); at; at = strchr(at + 1, '/')) {
-        bool made = false;
-        caface_status st = CAFACE_OK;
-
-        *at = '\0';
-        st = cafi_output_folder(path, &made, err);
-        *at = '/';
-        if (st)
-            return st;
-    }
-    return CAFACE_OK;
-}
-
 static bool is_picture(const unsigned char *bytes, size_t size)
 {
     return cafi_image_kind(bytes, size) != NULL;
@@ -87,7 +43,7 @@ static bool is_picture(const unsigned char *bytes, size_t size)
 typedef struct extraction {
     const char *folder;
     cafi_names seen; /* files that were written */
-    cafi_buf buf, path;
+    cafi_buf buf;
 } extraction;
 
 static caface_status extract_one(extraction *e, const cafi_face_list *faces, size_t i,
@@ -101,7 +57,7 @@ static caface_status extract_one(extraction *e, const cafi_face_list *faces, siz
 
     if (st)
         return st;
-    if (!is_safe(name))
+    if (!cafi_tree_is_safe(name))
         return cafi_fail(err, CAFACE_EFORMAT, "%s: a name that leads elsewhere", name);
     if (!is_picture(bytes, size))
         return cafi_fail(err, CAFACE_EFORMAT, "%s: the record holds no JPEG or PNG", name);
@@ -110,16 +66,7 @@ static caface_status extract_one(extraction *e, const cafi_face_list *faces, siz
     if (existing != CAFI_NO_NAME)
         return cafi_fail(err, CAFACE_EFORMAT, "%s: two records have this name; the first is kept",
                          name);
-    e->path.size = 0;
-    cafi_buf_printf(&e->path, "%s/%s", e->folder, name);
-    if (e->path.failed)
-        return cafi_fail_memory(err, e->path.size);
-    if (is_too_long(e->path.data))
-        return cafi_fail(err, CAFACE_EFORMAT, "%.60s...: a name of %zu bytes, too long for a file",
-                         name, strlen(name));
-    if ((st = make_folders(e->path.data, err)))
-        return st;
-    return cafi_output_save_of_many(e->path.data, bytes, size, err);
+    return cafi_tree_save(e->folder, name, bytes, size, err);
 }
 
 static int print_result(const records_options *o, size_t done, size_t failed, size_t classes)
@@ -181,7 +128,6 @@ static int extract(void *arg)
     cafi_face_list_close(faces);
     cafi_names_free(&e.seen);
     cafi_buf_free(&e.buf);
-    cafi_buf_free(&e.path);
     cli_interrupt_end();
     return st ? cli_fail(&err) : !status && failed ? CLI_SKIPPED : status;
 }

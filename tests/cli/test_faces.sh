@@ -25,6 +25,20 @@ check "  has its size" grep -q '"width":[0-9]*,"height":[0-9]*' <(detect --json 
 check "the family is named" grep -q '"detector":"scrfd"' <(detect --json "$picture")
 check "pictures drawn" detect --quiet --draw "$work/drawn" "$work/pictures"
 check "  one PNG a picture" test -s "$work/drawn/0001-00.png.png"
+# Crops of photographs in folders: encoded, they are what the photographs give.
+mkdir -p "$work/people/ann" "$work/people/bob"
+cp "$fixtures/detect/white.png" "$work/people/ann/1.png" && cp "$fixtures/detect/white.png" "$work/people/bob/2.x.png"
+touch -d 2021-02-03T04:05:06Z "$work/people/ann/1.png"
+check "crops" detect --quiet --crops "$work/crops" "$work/people"
+check "  a folder a person" test -s "$work/crops/ann/1-1.png" -a -s "$work/crops/bob/2.x-1.png"
+check "  where they are from, and when" grep -q "^ann/1-1.png	$work/people/ann/1.png	ann	1	.*	2021-02-03T04:05:06Z\$" "$work/crops/index.tsv"
+check "  a row a crop" test "$(wc -l <"$work/crops/index.tsv")" = "$(($(find "$work/crops" -name '*.png' | wc -l) + 1))"
+check "  the same features as the photographs'" eval 'encode -o "$work/by_photo" "$work/people" && "$caface" encode --quiet --model "$model" -o "$work/by_crop" "$work/crops" && cmp "$work/by_photo/features.npy" "$work/by_crop/features.npy"'
+cp "$fixtures/detect/white.png" "$work/people/ann/1.jpg"
+check "  two of one name are refused" fails 1 "both would become" detect --quiet --crops "$work/crops2" "$work/people"
+printf '%s\t../away\n' "$fixtures/detect/white.png" >"$work/away.txt"
+check "  a label that leads out of the folder" fails 1 "leads out of" detect --quiet --crops "$work/crops2" "$work/away.txt"
+check "  nothing is written" test ! -e "$work/crops2" -a ! -e "$work/away"
 check "an empty picture: status 1" fails 1 "empty.jpg: an empty file" detect "$work/empty.jpg"
 check "one of two: status 3" grep -q "^status 3" <(status detect --quiet "$picture" "$work/empty.jpg")
 # Several pictures at once, two of them bad: reported in the order they were given.

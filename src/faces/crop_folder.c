@@ -1,0 +1,171 @@
+#include "faces/crop_folder.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "faces/align.h"
+#include "files/index.h"
+#include "files/names.h"
+#include "files/output.h"
+#include "files/tree.h"
+#include "media/image_write.h"
+
+struct cafi_crop_folder {
+    char *folder;
+    const cafi_sources *sources;
+    cafi_buf *rows; /* of index.tsv, one buffer a photograph */
+};
+
+/* "LABEL/STEM" of a photograph. */
+static void put_stem(cafi_buf *to, cafi_source source)
+{
+    const char *slash = strrchr(source.path, '/');
+    const char *file = slash ? slash + 1 : source.path;
+    const char *dot = strrchr(file, '.');
+    size_t size = dot && dot > file ? (size_t)(dot - file) : strlen(file);
+
+    if (*source.label)
+        cafi_buf_printf(to, "%s/", source.label);
+    cafi_buf_append(to, file, size);
+}
+
+/* Every photograph has crops of its own. */
+static caface_status check_names(const cafi_crop_folder *c, caface_error *err)
+{
+    cafi_names names = {0};
+    cafi_buf stem = {0};
+    caface_status st = CAFACE_OK;
+
+    for (size_t i = 0; !st && i < cafi_sources_count(c->sources); i++) {
+        cafi_source source = cafi_sources_at(c->sources, i);
+        size_t existing = 0;
+
+        stem.size = 0;
+        put_stem(&stem, source);
+        if (stem.failed)
+            st = cafi_fail_memory(err, stem.size);
+        else if (!cafi_tree_is_safe(stem.data))
+            st = cafi_fail(err, CAFACE_EINVAL, "%s: its label %s leads out of %s", source.path,
+                           source.label, c->folder);
+        else
+            st = cafi_names_add(&names, stem.data, stem.size, i, &existing, err);
+        if (!st && existing != CAFI_NO_NAME)
+            st = cafi_fail(err, CAFACE_EINVAL, "%s and %s: both would become %s/%s-1.png",
+                           cafi_sources_at(c->sources, existing).path, source.path, c->folder,
+                           stem.data);
+    }
+    cafi_names_free(&names);
+    cafi_buf_free(&stem);
+    return st;
+}
+
+caface_status cafi_crop_folder_open(cafi_crop_folder **out, const char *folder,
+                                    const cafi_sources *sources, caface_error *err)
+{
+    cafi_crop_folder *c = NULL;
+    bool made = false;
+    caface_status st = CAFI_NEW(&c, 1, err);
+
+    *out = NULL;
+    if (st)
+        return st;
+    c->sources = sources;
+    if ((st = cafi_strdup(&c->folder, folder, err)) ||
+        (st = CAFI_NEW(&c->rows, cafi_sources_count(sources), err)) || (st = check_names(c, err)) ||
+        (st = cafi_output_folder(folder, &made, err))) {
+        cafi_crop_folder_close(c);
+        return st;
+    }
+    *out = c;
+    return CAFACE_OK;
+}
+
+void cafi_crop_folder_close(cafi_crop_folder *crops)
+{
+    if (!crops)
+        return;
+    for (size_t i = 0; crops->rows && i < cafi_sources_count(crops->sources); i++)
+        cafi_buf_free(&crops->rows[i]);
+    free(crops->rows);
+    free(crops->folder);
+    free(crops);
+}
+
+/* The photograph's file time, "2024-05-06T07:08:09Z"; empty when it has none. */
+static void put_time(cafi_buf *to, const char *path)
+{
+    struct stat info;
+    struct tm utc;
+    char text[32] = "";
+
+    if (stat(path, &info) == 0 && gmtime_r(&info.st_mtime, &utc))
+        strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
+    cafi_buf_text(to, text);
+}
+
+static void put_row(cafi_buf *to, const char *crop, cafi_source source, size_t number,
+                    const cafi_face *f)
+{
+    cafi_index_escape(to, crop);
+    cafi_buf_text(to, "\t");
+    cafi_index_escape(to, source.path);
+    cafi_buf_text(to, "\t");
+    cafi_index_escape(to, source.label);
+    cafi_buf_printf(to, "\t%zu\t%.6g\t%.2f\t%.2f\t%.2f\t%.2f", number, (double)f->score,
+                    (double)f->box.x1, (double)f->box.y1, (double)f->box.x2, (double)f->box.y2);
+    for (int k = 0; k < CAFI_LANDMARKS; k++)
+        cafi_buf_printf(to, "\t%.2f\t%.2f", (double)f->landmark[k].x, (double)f->landmark[k].y);
+    cafi_buf_text(to, "\t");
+    put_time(to, source.path);
+    cafi_buf_text(to, "\n");
+}
+
+caface_status cafi_crop_folder_add(cafi_crop_folder *crops, size_t index, const cafi_view *picture,
+                                   const cafi_faces *faces, caface_error *err)
+{
+    cafi_source source = cafi_sources_at(crops->sources, index);
+    uint8_t crop[CAFI_CROP_BYTES];
+    const cafi_view view = {crop, CAFI_CROP_SIDE, CAFI_CROP_SIDE};
+    cafi_buf name = {0};
+    cafi_buf png = {0};
+    caface_status st = CAFACE_OK;
+
+    for (size_t i = 0; i < faces->count && !st; i++) {
+        name.size = png.size = 0;
+        put_stem(&name, source);
+        cafi_buf_printf(&name, "-%zu.png", i + 1);
+        if (name.failed)
+            st = cafi_fail_memory(err, name.size);
+        else if (!(st = cafi_align_face(crop, picture, faces->items[i].landmark, err)) &&
+                 !(st = cafi_png_encode(&png, &view, err)))
+            st = cafi_tree_save(crops->folder, name.data, png.data, png.size, err);
+        if (!st)
+            put_row(&crops->rows[index], name.data, source, i + 1, &faces->items[i]);
+    }
+    cafi_buf_free(&name);
+    cafi_buf_free(&png);
+    return st ? cafi_prefix(err, st, source.path) : CAFACE_OK;
+}
+
+caface_status cafi_crop_folder_commit(cafi_crop_folder *crops, caface_error *err)
+{
+    cafi_buf text = {0};
+    caface_status st;
+
+    cafi_buf_text(&text, "crop\tsource\tlabel\tface\tscore\tx1\ty1\tx2\ty2");
+    for (int k = 1; k <= CAFI_LANDMARKS; k++)
+        cafi_buf_printf(&text, "\tlandmark_x%d\tlandmark_y%d", k, k);
+    cafi_buf_text(&text, "\tmodified\n");
+    for (size_t i = 0; i < cafi_sources_count(crops->sources); i++) {
+        text.failed = text.failed || crops->rows[i].failed;
+        cafi_buf_append(&text, crops->rows[i].data, crops->rows[i].size);
+    }
+    st = text.failed ? cafi_fail_memory(err, text.size)
+                     : cafi_tree_save(crops->folder, "index.tsv", text.data, text.size, err);
+    if (!st)
+        st = cafi_output_sync(crops->folder, err);
+    cafi_buf_free(&text);
+    return st;
+}
