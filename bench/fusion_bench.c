@@ -76,10 +76,13 @@ static caface_status time_of(bench *b, workload work, size_t n, size_t chunk, do
 static caface_status fuse(bench *b, size_t n, size_t chunk, float *out)
 {
     caface_set_options options;
+    caface_model_info info;
     caface_set *set = NULL;
     caface_status st = CAFACE_OK;
 
     caface_set_options_init(&options);
+    caface_model_get_info(b->model, &info);
+    options.method = info.method;
     options.chunk = chunk;
     options.threads = b->threads;
     if ((st = caface_set_new(&set, b->model, &options, &b->error)) ||
@@ -256,6 +259,40 @@ static caface_status measure(bench *b, cafi_json *json)
     return st;
 }
 
+/* The restoring fusions and Cluster and Aggregate by turns, so that whatever else the
+ * machine does hurts both: medians of ratios would hide that, so seconds are given. */
+static caface_status measure_restore(bench *b, cafi_json *json)
+{
+    static const char *const forms[] = {"caface", "plain", "heads", "exchange"};
+    static const size_t sizes[] = {1, 16, 100000};
+    caface_model *models[4] = {b->model};
+    double took = 0;
+    caface_status st = read_faces(b);
+
+    for (size_t k = 1; !st && k < 4; k++) {
+        char name[32], path[PATH_SIZE];
+
+        snprintf(name, sizeof name, "%s.npz", forms[k]);
+        if (!(st = path_in(b, path, name, &b->error)))
+            st = caface_model_open(&models[k], path, &b->error);
+    }
+    for (size_t i = 0; !st && i < sizeof sizes / sizeof *sizes; i++)
+        for (size_t k = 0; !st && k < 4; k++) {
+            char key[64];
+
+            b->model = models[k];
+            snprintf(key, sizeof key, "%s %zu", forms[k], sizes[i]);
+            st = time_of(b, one_set, sizes[i], 256, 0.15, &took);
+            cafi_json_real(json, key, took);
+        }
+    if (!st && !(st = sgemm_peak(b, &took)))
+        cafi_json_real(json, "sgemm", took);
+    for (size_t k = 1; k < 4; k++)
+        caface_model_free(models[k]);
+    b->model = models[0];
+    return st;
+}
+
 /* One linear layer, for a while: GFLOP/s of its best run. */
 static double layer_speed(size_t R, size_t K, size_t J, const float *x, float *y, const float *w,
                           const cafi_packed *packed)
@@ -413,9 +450,11 @@ static caface_status run(bench *b, const char *what, cafi_json *json)
         return compare(b, json);
     if (strcmp(what, "time") == 0)
         return measure(b, json);
+    if (strcmp(what, "restore") == 0)
+        return measure_restore(b, json);
     if (strcmp(what, "memory") == 0)
         return stream_million(b, json);
-    return cafi_fail(&b->error, CAFACE_EINVAL, "%s: not one of compare, time, layers, memory, open",
+    return cafi_fail(&b->error, CAFACE_EINVAL, "%s: not one of compare, time, restore, layers, memory, open",
                      what);
 }
 

@@ -202,6 +202,36 @@ def save_checkpoint(model, path, extra=None):
                                      'style_index': [3, 5]}}, path)
 
 
+def save_restore(path, rng, heads, exchange, C=512, S=384, H=64, R=64, R2=32):
+    """A restoring fusion of the trained sizes with random weights; docs/restore.md has the names."""
+    def linear(name, J, K, bias=True):
+        p[name + '.weight'] = rng.standard_normal((J, K)) / math.sqrt(K)
+        if bias:
+            p[name + '.bias'] = 0.1 * rng.standard_normal(J)
+
+    p = {'nm': 3.0, 'ns': 0.2, 'pw': 4.0, 'sm': numpy.zeros(2 * S), 'ss': numpy.ones(2 * S)}
+    linear('sp', H, 2 * S)
+    linear('fp', H, C)
+    linear('t1', H, 2 + 2 * H)
+    linear('t2', H, H)
+    linear('hg', 1, H)
+    linear('b1', R, C, False)
+    linear('b2', C, R, False)
+    linear('bg', R, H)
+    linear('c1', R2, C, False)
+    linear('c2', C, R2, False)
+    linear('cg', R2, H + 1)
+    if heads:
+        p['hb'] = numpy.array([0.3, 0.6, 1.0])
+        linear('hh', 3, H)
+        linear('m1', 32, 3 + 6 + H + 1)
+        linear('m2', 3, 32)
+    if exchange:
+        linear('e1.0', 32, H + 6)
+        linear('e2.0', 1, 32)
+    numpy.savez(path, **{k: numpy.asarray(v, 'f4') for k, v in p.items()})
+
+
 FACES = 100_000
 SETS = (1, 16, 64, 512, 4096, FACES)
 
@@ -217,6 +247,8 @@ def make(folder):
     styles = rng.standard_normal((FACES, 384, 2), numpy.float32)
     numpy.save(folder + '/features.npy', features)
     numpy.save(folder + '/styles.npy', styles)
+    for form, heads, exchange in (('plain', 0, 0), ('heads', 1, 0), ('exchange', 1, 1)):
+        save_restore(f'{folder}/{form}.npz', rng, heads, exchange)
     f, s = torch.from_numpy(features), torch.from_numpy(styles)
     with torch.inference_mode():
         for n in SETS:

@@ -20,16 +20,21 @@ static void restored(const cafi_restore *r, cafi_restore_scratch *s, const float
 {
     size_t C = r->C;
 
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
+        float scale = 1.0f / s->length[i];
+
         for (size_t c = 0; c < C; c++)
-            s->unit[i * C + c] = feat[i * C + c] / s->length[i];
+            s->unit[i * C + c] = feat[i * C + c] * scale;
+    }
     r->kernels->linear(s->unit, C, s->m, r->R, n, &r->b2, CAFI_ADD);
     for (size_t i = 0; i < n; i++) {
-        float length = 0.0f;
+        float length = 0.0f, scale = 0.0f;
 
         r->kernels->norms(&length, s->unit + i * C, 1, C);
+        scale = 1.0f / (length + (float)EPS);
+        s->square[i] = (double)length * (double)scale * (double)length * (double)scale;
         for (size_t c = 0; c < C; c++)
-            s->unit[i * C + c] /= length + (float)EPS;
+            s->unit[i * C + c] *= scale;
     }
 }
 
@@ -89,11 +94,9 @@ static void agree(const cafi_restore *r, cafi_restore_scratch *s, const whole *a
                   double out[2])
 {
     const float *unit = s->unit + i * r->C;
-    double along[2], length = 0.0;
+    double along[2], length = s->square[i];
 
     r->kernels->dots(along, s->sums, unit, 2, r->C);
-    for (size_t c = 0; c < r->C; c++)
-        length += (double)unit[c] * (double)unit[c];
     for (size_t x = 0; x < 2; x++) {
         double own = s->pull[2 * i + x];
         double square = all->square[x] - 2.0 * own * along[x] + own * own * length;

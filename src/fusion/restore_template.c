@@ -18,49 +18,66 @@ static double at(const sums *v, size_t i)
     return cafi_exact_value(v->hi[i], v->lo[i]);
 }
 
+/* Sums of dot that run side by side: its latency would otherwise be most of a template. */
+#define LANES 8
+
 static double dot(const float *a, const float *b, size_t n)
 {
-    double sum = 0.0;
+    double sum[LANES] = {0.0}, total = 0.0;
+    size_t i = 0;
 
-    for (size_t i = 0; i < n; i++)
-        sum += (double)a[i] * (double)b[i];
-    return sum;
+    for (; i + LANES <= n; i += LANES)
+        for (size_t lane = 0; lane < LANES; lane++)
+            sum[lane] += (double)a[i + lane] * (double)b[i + lane];
+    for (; i < n; i++)
+        total += (double)a[i] * (double)b[i];
+    for (size_t lane = 0; lane < LANES; lane++)
+        total += sum[lane];
+    return total;
 }
 
-/* v / (|v| + 1e-8), of a sum that is v times mass. */
-static void unit(float *v, size_t n, double mass)
+void cafi_restore_unit(float *v, size_t n)
 {
-    double scale = mass / (mass * sqrt(dot(v, v, n)) + EPS);
+    double scale = 1.0 / (sqrt(dot(v, v, n)) + EPS);
 
     for (size_t i = 0; i < n; i++)
         v[i] = (float)((double)v[i] * scale);
 }
 
-void cafi_restore_unit(float *v, size_t n)
-{
-    unit(v, n, 1.0);
-}
+/* What is read of the sums beside the directions. */
+typedef struct heads {
+    double mass[CAFI_RESTORE_MAX_HEADS];                         /* Σ w_k */
+    double gram[CAFI_RESTORE_MAX_HEADS][CAFI_RESTORE_MAX_HEADS]; /* of s->direction */
+    double scale[CAFI_RESTORE_MAX_HEADS];                        /* direction times it: c_k */
+} heads;
 
-/* Σ w_k u / Σ w_k of every head, into s->direction. */
-static void directions(const cafi_restore *r, cafi_restore_scratch *s, const sums *v,
-                       const double *mass)
+/* Σ w_k u / Σ w_k of every head into s->direction, and their products. */
+static void directions(const cafi_restore *r, cafi_restore_scratch *s, const sums *v, heads *h)
 {
     size_t K = r->K, C = r->C, R = r->R;
 
     for (size_t k = 0; k < K; k++) {
-        for (size_t c = 0; c < C; c++)
-            s->direction[k * C + c] = (float)(at(v, k * C + c) / mass[k]);
-        for (size_t i = 0; i < R; i++)
-            s->restored[k * R + i] = (float)(at(v, K * C + k * R + i) / mass[k]);
+        double inverse = 1.0 / h->mass[k];
+
+        size_t face = k * C, rank = K * C + k * R;
+
+        r->kernels->exact_floats(s->direction + k * C, v->hi + face, v->lo + face, inverse, C);
+        r->kernels->exact_floats(s->restored + k * R, v->hi + rank, v->lo + rank, inverse, R);
     }
     r->kernels->linear(s->direction, C, s->restored, R, K, &r->b2, CAFI_ADD);
+    for (size_t i = 0; i < K; i++)
+        for (size_t j = i; j < K; j++)
+            h->gram[i][j] = h->gram[j][i] = dot(s->direction + i * C, s->direction + j * C, C);
+    /* v / (|v| + 1e-8), where v is the direction times the mass. */
+    for (size_t k = 0; k < K; k++)
+        h->scale[k] = h->mass[k] / (h->mass[k] * sqrt(h->gram[k][k]) + EPS);
 }
 
 /* The softmax over heads: share [K]. quality: Σ w h/Σ w, then 0.3 ln Σ w, [H + 1]. */
-static void mix(const cafi_restore *r, cafi_restore_scratch *s, const double *mass,
-                const float *length, const float *quality, double *share)
+static void mix(const cafi_restore *r, cafi_restore_scratch *s, const heads *h,
+                const float *quality, double *share)
 {
-    size_t K = r->K, C = r->C, n = 0;
+    size_t K = r->K, n = 0;
     float *x = s->small + r->H + 1;
     float *hidden = x + r->m1.K;
     float *out = hidden + r->MI;
@@ -68,13 +85,13 @@ static void mix(const cafi_restore *r, cafi_restore_scratch *s, const double *ma
 
     for (size_t i = 0; i < K; i++)
         for (size_t j = i + 1; j < K; j++)
-            x[n++] = (float)(2.0 * dot(s->direction + i * C, s->direction + j * C, C));
+            x[n++] = (float)(2.0 * h->gram[i][j] * h->scale[i] * h->scale[j]);
     for (size_t k = 0; k < K; k++)
-        mean += log(mass[k]) / (double)K;
+        mean += log(h->mass[k]) / (double)K;
     for (size_t k = 0; k < K; k++)
-        x[n++] = (float)(LOG_SCALE * (log(mass[k]) - mean));
+        x[n++] = (float)(LOG_SCALE * (log(h->mass[k]) - mean));
     for (size_t k = 0; k < K; k++)
-        x[n++] = length[k];
+        x[n++] = (float)sqrt(h->gram[k][k]);
     memcpy(x + n, quality, (r->H + 1) * sizeof *x);
     r->kernels->linear(hidden, r->MI, x, r->m1.K, 1, &r->m1, CAFI_GELU);
     r->kernels->linear(out, K, hidden, r->MI, 1, &r->m2, CAFI_STORE);
@@ -112,37 +129,46 @@ static double read_quality(const cafi_restore *r, const sums *v, float *quality)
     return mass;
 }
 
-void cafi_restore_template(const cafi_restore *r, cafi_restore_scratch *s, const int64_t *hi,
-                           const int64_t *lo, float *out)
+/* The heads' unit directions, mixed by their shares, of length 1: out [C]. */
+static void combine(const cafi_restore *r, const cafi_restore_scratch *s, const heads *h,
+                    const double *share, float *out)
 {
     size_t K = r->K, C = r->C;
-    sums v = {hi, lo};
-    float *quality = s->small;
-    double mass[CAFI_RESTORE_MAX_HEADS], share[CAFI_RESTORE_MAX_HEADS] = {1.0};
-    float length[CAFI_RESTORE_MAX_HEADS];
+    double factor[CAFI_RESTORE_MAX_HEADS], square = 0.0, scale = 1.0;
 
-    mass[0] = read_quality(r, &v, quality);
-    for (size_t k = 0; r->form != CAFI_RESTORE_PLAIN && k < K; k++)
-        mass[k] = at(&v, K * (C + r->R) + k);
-    directions(r, s, &v, mass);
-    for (size_t k = 0; k < K; k++) {
-        float *c = s->direction + k * C;
-
-        length[k] = (float)sqrt(dot(c, c, C));
-        unit(c, C, mass[k]);
-    }
+    for (size_t k = 0; k < K; k++)
+        factor[k] = share[k] * h->scale[k];
+    for (size_t i = 0; i < K; i++)
+        for (size_t j = 0; j < K; j++)
+            square += factor[i] * factor[j] * h->gram[i][j];
     if (r->form != CAFI_RESTORE_PLAIN)
-        mix(r, s, mass, length, quality, share);
+        scale = 1.0 / (sqrt(square > 0.0 ? square : 0.0) + EPS);
     for (size_t c = 0; c < C; c++) {
         double sum = 0.0;
 
         for (size_t k = 0; k < K; k++)
-            sum += share[k] * (double)s->direction[k * C + c];
-        out[c] = (float)sum;
+            sum += factor[k] * (double)s->direction[k * C + c];
+        out[c] = (float)(sum * scale);
     }
+}
+
+void cafi_restore_template(const cafi_restore *r, cafi_restore_scratch *s, const int64_t *hi,
+                           const int64_t *lo, float *out)
+{
+    size_t K = r->K;
+    sums v = {hi, lo};
+    float *quality = s->small;
+    double share[CAFI_RESTORE_MAX_HEADS] = {1.0};
+    heads h;
+
+    h.mass[0] = read_quality(r, &v, quality);
+    for (size_t k = 0; r->form != CAFI_RESTORE_PLAIN && k < K; k++)
+        h.mass[k] = at(&v, K * (r->C + r->R) + k);
+    directions(r, s, &v, &h);
     if (r->form != CAFI_RESTORE_PLAIN)
-        unit(out, C, 1.0);
+        mix(r, s, &h, quality, share);
+    combine(r, s, &h, share, out);
     if (r->R2)
         read_out(r, s, quality, out);
-    unit(out, C, 1.0);
+    cafi_restore_unit(out, r->C);
 }

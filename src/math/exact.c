@@ -32,19 +32,35 @@ void cafi_exact_sum_plain(int64_t *hi, int64_t *lo, const double *w, const float
                                w[r * M + m] * (double)x[r * ldx + k]);
 }
 
+/* lo in 0 .. UNIT - 1, the rest in hi: toward minus infinity, which a division is not. */
+static inline void carry(int64_t *hi, int64_t *lo)
+{
+    int64_t rest = *lo & (UNIT - 1);
+
+    *hi += (*lo - rest) / UNIT;
+    *lo = rest;
+}
+
 void cafi_exact_carry(int64_t *hi, int64_t *lo, size_t n)
 {
-    for (size_t i = 0; i < n; i++) {
-        /* Toward minus infinity, which a division is not. */
-        int64_t rest = lo[i] & (UNIT - 1);
+    for (size_t i = 0; i < n; i++)
+        carry(hi + i, lo + i);
+}
 
-        hi[i] += (lo[i] - rest) / UNIT;
-        lo[i] = rest;
-    }
+static inline double value(int64_t hi, int64_t lo)
+{
+    carry(&hi, &lo);
+    return (double)hi * 0x1p-8 + (double)lo * 0x1p-48;
 }
 
 double cafi_exact_value(int64_t hi, int64_t lo)
 {
-    cafi_exact_carry(&hi, &lo, 1);
-    return (double)hi * 0x1p-8 + (double)lo * 0x1p-48;
+    return value(hi, lo);
+}
+
+void cafi_exact_floats_plain(float *out, const int64_t *hi, const int64_t *lo, double scale,
+                             size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        out[i] = (float)(value(hi[i], lo[i]) * scale);
 }

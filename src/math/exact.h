@@ -41,6 +41,10 @@ void cafi_exact_add(int64_t *hi, int64_t *lo, double x);
 /* The same n values with 0 <= lo < 2^40: one pair of integers for one value. */
 void cafi_exact_carry(int64_t *hi, int64_t *lo, size_t n);
 
+/* out[i] = cafi_exact_value of each, times scale, as a float. */
+void cafi_exact_floats_plain(float *out, const int64_t *hi, const int64_t *lo, double scale,
+                             size_t n);
+
 /* The nearest double, or the one beside it; the same for every pair of one value. */
 double cafi_exact_value(int64_t hi, int64_t lo);
 

@@ -23,6 +23,7 @@ static const cafi_kernels plain = {
     .clip_rows = cafi_clip_rows_plain,
     .exp_sum = cafi_exp_sum_plain,
     .dots = cafi_dots_plain,
+    .exact_floats = cafi_exact_floats_plain,
     .exact_sum = cafi_exact_sum_plain,
     .finite_rows = cafi_finite_rows_plain,
 };

@@ -38,6 +38,7 @@ typedef struct cafi_kernels {
     /* cafi_exact_sum_plain */
     void (*exact_sum)(int64_t *hi, int64_t *lo, const double *w, const float *x, size_t ldx,
                       size_t R, size_t M, size_t K);
+    void (*exact_floats)(float *out, const int64_t *hi, const int64_t *lo, double scale, size_t n);
     size_t (*finite_rows)(const float *x, size_t R, size_t K);
 } cafi_kernels;
 

@@ -79,6 +79,18 @@ static void check_value(const terms *t, const int64_t *hi, const int64_t *lo)
         }
 }
 
+static void check_floats(const cafi_kernels *k, const int64_t *hi, const int64_t *lo, size_t n)
+{
+    static float got[800];
+
+    k->exact_floats(got, hi, lo, 0.37, n);
+    for (size_t i = 0; i < n; i++) {
+        double want = 0.37 * cafi_exact_value(hi[i], lo[i]);
+
+        assert_true(fabs((double)got[i] - want) <= 6.1e-8 * fabs(want) + 1e-45);
+    }
+}
+
 static void any_order_and_portions(void **state)
 {
     static int64_t first[2][800], again[2][800];
@@ -99,6 +111,7 @@ static void any_order_and_portions(void **state)
             for (int turn = 0; turn < 4; turn++) {
                 shuffle(&rng, order, t.R);
                 sum(k, &t, order, 1 + test_below(&rng, t.R), again[0], again[1]);
+                check_floats(k, first[0], first[1], t.M * t.K);
                 for (size_t i = 0; i < 2; i++)
                     assert_memory_equal(again[i], first[i], t.M * t.K * sizeof(int64_t));
             }

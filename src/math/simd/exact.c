@@ -77,3 +77,25 @@ void cafi_simd_exact_sum(int64_t *hi, int64_t *lo, const double *w, const float 
     for (; m < M; m++)
         weights(hi + m * K, lo + m * K, w + m, x, ldx, R, M, K, 1);
 }
+
+void cafi_simd_exact_floats(float *out, const int64_t *hi, const int64_t *lo, double scale,
+                            size_t n)
+{
+    size_t i = 0;
+
+#if defined(__AVX512F__)
+    const __m512i below = _mm512_set1_epi64(((int64_t)1 << 40) - 1);
+
+    for (; i + VD <= n; i += VD) {
+        vl high = vl_load(hi + i), low = vl_load(lo + i);
+        vd v;
+
+        high = vl_add(high, _mm512_srai_epi64(low, 40));
+        low = _mm512_and_si512(low, below);
+        v = vd_fma(_mm512_cvtepi64_pd(high), vd_all(0x1p-8),
+                   _mm512_mul_pd(_mm512_cvtepi64_pd(low), vd_all(0x1p-48)));
+        _mm256_storeu_ps(out + i, _mm512_cvtpd_ps(_mm512_mul_pd(v, vd_all(scale))));
+    }
+#endif
+    cafi_exact_floats_plain(out + i, hi + i, lo + i, scale, n - i);
+}

@@ -23,6 +23,7 @@
 #define cafi_simd_clip_rows CAFI_SIMD_NAME(cafi_clip_rows)
 #define cafi_simd_exp_sum CAFI_SIMD_NAME(cafi_exp_sum)
 #define cafi_simd_dots CAFI_SIMD_NAME(cafi_dots)
+#define cafi_simd_exact_floats CAFI_SIMD_NAME(cafi_exact_floats)
 #define cafi_simd_exact_sum CAFI_SIMD_NAME(cafi_exact_sum)
 #define cafi_simd_finite_rows CAFI_SIMD_NAME(cafi_finite_rows)
 
@@ -46,6 +47,8 @@ void cafi_simd_clip_rows(float *y, const float *x, const float *mean, const floa
                          float most, size_t R, size_t K);
 double cafi_simd_exp_sum(const float *w, const float *x, float scale, size_t n);
 void cafi_simd_dots(double *out, const double *s, const float *x, size_t M, size_t K);
+void cafi_simd_exact_floats(float *out, const int64_t *hi, const int64_t *lo, double scale,
+                            size_t n);
 void cafi_simd_exact_sum(int64_t *hi, int64_t *lo, const double *w, const float *x, size_t ldx,
                          size_t R, size_t M, size_t K);
 size_t cafi_simd_finite_rows(const float *x, size_t R, size_t K);

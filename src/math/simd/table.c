@@ -22,6 +22,7 @@ const cafi_kernels CAFI_SIMD_NAME(cafi_kernels) = {
     .clip_rows = cafi_simd_clip_rows,
     .exp_sum = cafi_simd_exp_sum,
     .dots = cafi_simd_dots,
+    .exact_floats = cafi_simd_exact_floats,
     .exact_sum = cafi_simd_exact_sum,
     .finite_rows = cafi_simd_finite_rows,
 };
