@@ -454,8 +454,8 @@ static caface_status run(bench *b, const char *what, cafi_json *json)
         return measure_restore(b, json);
     if (strcmp(what, "memory") == 0)
         return stream_million(b, json);
-    return cafi_fail(&b->error, CAFACE_EINVAL, "%s: not one of compare, time, restore, layers, memory, open",
-                     what);
+    return cafi_fail(&b->error, CAFACE_EINVAL,
+                     "%s: not one of compare, time, restore, layers, memory, open", what);
 }
 
 int main(int argc, char **argv)

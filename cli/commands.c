@@ -7,6 +7,7 @@ extern const cli_command cli_compare;
 extern const cli_command cli_convert;
 extern const cli_command cli_demo;
 extern const cli_command cli_eval_identify;
+extern const cli_command cli_eval_robust;
 extern const cli_command cli_eval_pairs;
 extern const cli_command cli_eval_verify;
 extern const cli_command cli_encode;
@@ -32,6 +33,7 @@ const cli_command *const cli_commands[] = {
     &cli_calibrate,
     &cli_eval_verify,
     &cli_eval_identify,
+    &cli_eval_robust,
     &cli_eval_pairs,
     &cli_plot_similarity,
     &cli_prepare_extract,

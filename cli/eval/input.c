@@ -69,7 +69,7 @@ int eval_check_usage(const char *command, const eval_options *o)
 
 /* --- opening ------------------------------------------------------------------- */
 
-static caface_status open_set(const eval_input *in, cafi_feature_set **out, caface_error *err)
+caface_status eval_open_set(const eval_input *in, cafi_feature_set **out, caface_error *err)
 {
     const eval_options *o = in->o;
 
@@ -99,7 +99,7 @@ static caface_status read_templates(eval_input *in, caface_error *err)
 
     if (!st && path)
         st = cafi_template_list_read(&in->list, path, err);
-    else if (!st && !(st = open_set(in, &set, err))) {
+    else if (!st && !(st = eval_open_set(in, &set, err))) {
         if (set->index)
             st = cafi_template_list_from_index(&in->list, set->index, set->path, err);
         else
@@ -151,7 +151,7 @@ static caface_status open_models(eval_input *in, caface_error *err)
 static caface_status open_rows(eval_input *in, caface_error *err)
 {
     cafi_feature_set *set = NULL;
-    caface_status st = open_set(in, &set, err);
+    caface_status st = eval_open_set(in, &set, err);
 
     if (st)
         return st;
@@ -269,7 +269,7 @@ caface_status eval_fuse(eval_input *in, const eval_recipe *recipe, caface_error 
                                  .progress = on_progress,
                                  .progress_ctx = in};
     cafi_feature_set *set = NULL;
-    caface_status st = open_set(in, &set, err);
+    caface_status st = eval_open_set(in, &set, err);
 
     if (st)
         return st;

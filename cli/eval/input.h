@@ -176,6 +176,8 @@ caface_status eval_open(eval_input *in, const char *command, const cli_common *c
                         const eval_options *options, caface_error *err);
 /* Encodes the pictures of --images, and opens their rows. */
 caface_status eval_open_pictures(eval_input *in, caface_error *err);
+/* The feature set of the rows; the caller's, to cafi_feature_set_close. */
+caface_status eval_open_set(const eval_input *in, cafi_feature_set **out, caface_error *err);
 void eval_close(eval_input *in);
 /* A template that a pair or list names: true where it has no row left, because
  * all hold NaN or Inf. It scores 0 with every other, then; it is counted, and

@@ -129,6 +129,13 @@ CAFACE_API caface_status caface_set_template(caface_set *set, float *out, caface
 CAFACE_API caface_status caface_set_weights(caface_set *set, float *out, size_t n,
                                             caface_error *err);
 
+/* How much a set by restore has seen: ln of the sum of its faces' weights, the mean over
+ * the members of an ensemble. A ruined face weighs little, so a set of ruined faces stays low
+ * however many they are; `caface eval robust` prints the value below which to say "cannot
+ * tell". Ends nothing, as caface_set_template. EINVAL: the set is empty, or by another
+ * method. ENOMEM. */
+CAFACE_API caface_status caface_set_evidence(caface_set *set, double *out, caface_error *err);
+
 /* Adds the faces of from, which stays as it is. The unfinished chunk of each
  * ends first; what is pushed later begins a new chunk, and expected_n is
  * spent. The log of assignments is dropped. Any order or tree of merges gives

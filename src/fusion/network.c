@@ -1,5 +1,6 @@
 #include "fusion/network.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "fusion/aggregate.h"
@@ -196,6 +197,24 @@ void cafi_network_template(const caface_model *model, cafi_scratch *scratch,
         cafi_template_fwd(model, scratch, state, out);
 }
 
+/* The sum of all weights of member i. */
+static double total_weight(const caface_model *model, const cafi_state *state, size_t i)
+{
+    const cafi_member *m = &model->members[i];
+    size_t at = m->sums + cafi_restore_state_size(&m->net) - 1;
+
+    return cafi_exact_value(state->hi[at], state->lo[at]);
+}
+
+double cafi_network_evidence(const caface_model *model, const cafi_state *state)
+{
+    double sum = 0.0;
+
+    for (size_t i = 0; i < model->member_count; i++)
+        sum += log(total_weight(model, state, i));
+    return sum / (double)model->member_count;
+}
+
 void cafi_network_prepare_weights(const caface_model *model, cafi_scratch *scratch,
                                   const cafi_state *state)
 {
@@ -204,7 +223,7 @@ void cafi_network_prepare_weights(const caface_model *model, cafi_scratch *scrat
 }
 
 /* The mean over members of w / the sum of w. */
-static void restore_weights(const caface_model *model, const cafi_state *state, const float *log,
+static void restore_weights(const caface_model *model, const cafi_state *state, const float *logged,
                             size_t n, float *weight)
 {
     size_t count = model->member_count;
@@ -212,12 +231,8 @@ static void restore_weights(const caface_model *model, const cafi_state *state, 
     for (size_t r = 0; r < n; r++) {
         double sum = 0.0;
 
-        for (size_t i = 0; i < count; i++) {
-            const cafi_member *m = &model->members[i];
-            size_t at = m->sums + cafi_restore_state_size(&m->net) - 1;
-
-            sum += (double)log[r * count + i] / cafi_exact_value(state->hi[at], state->lo[at]);
-        }
+        for (size_t i = 0; i < count; i++)
+            sum += (double)logged[r * count + i] / total_weight(model, state, i);
         weight[r] = (float)(sum / (double)count);
     }
 }

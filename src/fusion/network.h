@@ -53,6 +53,9 @@ caface_status cafi_network_check_merge(const caface_model *model, const cafi_sta
 void cafi_network_template(const caface_model *model, cafi_scratch *scratch,
                            const cafi_state *state, float *out);
 
+/* ln of the sum of weights of a restoring fusion's state, the mean over its members. */
+double cafi_network_evidence(const caface_model *model, const cafi_state *state);
+
 /* For cafi_network_weights, once a state: what all of its faces need. */
 void cafi_network_prepare_weights(const caface_model *model, cafi_scratch *scratch,
                                   const cafi_state *state);

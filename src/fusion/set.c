@@ -318,6 +318,26 @@ caface_status caface_set_template(caface_set *set, float *out, caface_error *err
     return st;
 }
 
+caface_status caface_set_evidence(caface_set *set, double *out, caface_error *err)
+{
+    const cafi_state *state = NULL;
+    cafi_state room = {0};
+    caface_status st = CAFACE_OK;
+
+    if (!set || !out)
+        return cafi_fail(err, CAFACE_EINVAL, "set_evidence: null argument");
+    if (set->options.method != CAFACE_METHOD_RESTORE)
+        return cafi_fail(err, CAFACE_EINVAL, "set_evidence: the method %s weighs no evidence",
+                         caface_method_name(set->options.method));
+    if (!set->count)
+        return cafi_fail(err, CAFACE_EINVAL, "set_evidence: the set is empty");
+    st = cafi_set_finished_state(set, set, &state, &room, err);
+    if (!st)
+        *out = cafi_network_evidence(set->model, state);
+    cafi_state_free(&room);
+    return st;
+}
+
 caface_status caface_set_weights(caface_set *set, float *out, size_t n, caface_error *err)
 {
     const cafi_state *state = NULL;

@@ -132,6 +132,29 @@ check "an unknown template is named by line" bad_pairs "line 3: template 7777" "
 check "a missing label is named by line" bad_pairs "line 3 has 2 fields" "1000 1001"
 check "a bad label is named by line" bad_pairs "line 3: label 2" "1000 1001 2"
 check "a failure leaves no file" nothing_left
+restore=${CAFACE_FIXTURES:?}/restore
+restore_rows() {
+    verify -m "$model" -m "$restore/plain_128/model.npz" --method average,caface@4,restore \
+        --json >"$work/rest.json" &&
+        grep -q '"name":"restore","method":"restore","chunk":null' "$work/rest.json" &&
+        verify -m "$restore/exchange_128/model.npz" --method restore --chunk 4,0 --json >"$work/rest.json" &&
+        grep -q '"name":"restore@4","method":"restore","chunk":4' "$work/rest.json"
+}
+robust() {
+    "$caface" eval robust -f "$set" -m "$model" -m "$restore/plain_128/model.npz" -g "$work/gallery_G1.csv" \
+        -p "$work/probe.csv" --method average,restore --gallery-method average --bootstrap 50 --json "$@"
+}
+robust_rows() {
+    robust >"$work/robust.json" && robust >"$work/robust2.json" && cmp "$work/robust.json" "$work/robust2.json" &&
+        [ "$(grep -o '"condition"' "$work/robust.json" | wc -l)" = 24 ] &&
+        grep -q '"cannot_tell_below":{"restore":' "$work/robust.json" &&
+        [ "$(number "$work/robust.json" probes)" = 111 ] && robust --seed 5 >"$work/robust3.json" &&
+        ! cmp -s "$work/robust.json" "$work/robust3.json"
+}
+check "restore beside caface; chunks of an exchange" restore_rows
+check "eval robust: every method under every condition, the same for one seed" robust_rows
+check "chunks of a sum" fails 1 "a sum over faces" verify -m "$restore/plain_128/model.npz" --method restore@4
+check "restore without its model" fails 1 "needs --model" verify -m "$model" --method restore
 check "caface without a model" fails 1 "needs --model" verify --method caface
 check "chunks that no method uses" fails 1 "--chunk 4: no method uses it" verify --method average --chunk 4
 check "chunks without a model" fails 1 "needs --model" verify --chunk 4

@@ -1,0 +1,636 @@
+/* caface eval robust: what is left of a fusion when other people's faces, duplicates or
+ * ruined faces get into a set. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/rng.h"
+#include "cli/eval/input.h"
+#include "cli/eval/table.h"
+#include "cli/interrupt.h"
+#include "eval/resample.h"
+#include "eval/roc.h"
+#include "eval/subject_list.h"
+#include "files/json.h"
+#include "fusion/batch.h"
+#include "math/kernels.h"
+#include "plot/chart.h"
+
+/* Where the faces that replace a set's own come from. */
+typedef enum trouble {
+    OTHER,     /* another person's faces, as they come */
+    SHARP,     /* those of another person's that have the longest feature */
+    CLEAN,     /* another person's gallery pictures */
+    DUPLICATE, /* one of the set's own, that many times more */
+    RUINED     /* only that many of the set's own are left, those with the shortest feature */
+} trouble;
+
+typedef struct condition {
+    const char *name;
+    trouble kind;
+    size_t count;
+} condition;
+
+/* The first is the protocol as it is. */
+static const condition conditions[] = {
+    {"as it is", OTHER, 0},     {"1 of another", OTHER, 1},     {"2 of another", OTHER, 2},
+    {"3 of another", OTHER, 3}, {"4 of another", OTHER, 4},     {"6 of another", OTHER, 6},
+    {"8 of another", OTHER, 8}, {"3 sharp ones", SHARP, 3},     {"1 clean one", CLEAN, 1},
+    {"4 clean ones", CLEAN, 4}, {"8 duplicates", DUPLICATE, 8}, {"4 worst alone", RUINED, 4}};
+#define CONDITIONS (sizeof conditions / sizeof *conditions)
+
+/* False accept rates of the table, as places among cafi_fars. */
+enum { FAR_1E4 = 2, FAR_1E3 = 3, RESAMPLED = 1 };
+
+typedef struct robust_options {
+    cli_common common;
+    eval_options in;
+    const char *gallery, *probe, *plot;
+} robust_options;
+
+/* How one method did under one condition. */
+typedef struct result {
+    double rank1, low, high, tar3, tar4;
+    bool supported3, supported4;
+    double refused; /* share of the sets that are called "cannot tell"; NaN: no such figure */
+} result;
+
+typedef struct job {
+    const robust_options *o;
+    eval_input in;
+    cafi_subject_book book;
+    cafi_subject_list gallery, probes;
+    cafi_feature_set *set;
+    float *length;    /* [rows], |f| */
+    float *enrolled;  /* [gallery][C] */
+    float *fused;     /* [probes][C] */
+    double *evidence; /* [probes] */
+    cafi_pair *pairs; /* every probe with every gallery template */
+    float *score;     /* of the pairs */
+    bool *found;      /* [probes] rank 1 is the right person */
+    result *results;  /* [recipes][CONDITIONS] */
+    double *least;    /* [recipes], evidence below which a set is called "cannot tell" */
+} job;
+
+static void defaults(void *options)
+{
+    eval_defaults(&((robust_options *)options)->in);
+}
+
+/* ---- sets -------------------------------------------------------------- */
+
+static size_t rows_of(const job *j, uint32_t place, const uint32_t **rows)
+{
+    const cafi_template_list *l = &j->in.list;
+
+    *rows = l->order + l->first[place];
+    return l->first[place + 1] - l->first[place];
+}
+
+/* A template of another person, of one of the lists. */
+static uint32_t stranger(const cafi_subject_list *list, uint32_t subject, cafi_rng *rng)
+{
+    size_t at = (size_t)cafi_rng_below(rng, list->count);
+
+    for (size_t i = 0; i < list->count; i++, at = (at + 1) % list->count)
+        if (list->items[at].subject != subject)
+            break;
+    return list->items[at].place;
+}
+
+/* The k-th row of n by length: longest first, or shortest. */
+static size_t by_length(const job *j, const uint32_t *rows, size_t n, size_t k, bool longest)
+{
+    for (size_t i = 0; i < n; i++) {
+        size_t before = 0;
+
+        for (size_t o = 0; o < n; o++) {
+            float a = j->length[rows[o]], b = j->length[rows[i]];
+
+            before += (longest ? a > b : a < b) || (!(a < b) && !(a > b) && o < i);
+        }
+        if (before == k)
+            return rows[i];
+    }
+    return rows[0];
+}
+
+/* The rows of probe i under a condition; returns how many. out holds twice the probe's rows
+ * and more. The same for every method. */
+static size_t make_set(const job *j, size_t i, const condition *c, size_t *out)
+{
+    const cafi_enrolled *probe = &j->probes.items[i];
+    cafi_rng rng = cafi_rng_at((uint64_t)j->o->in.seed, i, (uint64_t)c->kind, 0);
+    const uint32_t *rows = NULL, *theirs = NULL;
+    size_t n = rows_of(j, probe->place, &rows), count = c->count < n ? c->count : n - 1, others = 0;
+
+    if (c->kind == RUINED) {
+        for (size_t k = 0; k < (c->count < n ? c->count : n); k++)
+            out[k] = by_length(j, rows, n, k, false);
+        return c->count < n ? c->count : n;
+    }
+    for (size_t k = 0; k < n; k++)
+        out[k] = rows[k];
+    if (c->kind == DUPLICATE) {
+        size_t which = (size_t)cafi_rng_below(&rng, n);
+
+        for (size_t k = 0; k < c->count; k++)
+            out[n + k] = rows[which];
+        return n + c->count;
+    }
+    others = rows_of(j, stranger(c->kind == CLEAN ? &j->gallery : &j->probes, probe->subject, &rng),
+                     &theirs);
+    for (size_t k = 0; k < count; k++)
+        out[k] =
+            c->kind == SHARP ? by_length(j, theirs, others, k % others, true) : theirs[k % others];
+    return n;
+}
+
+static caface_status fuse_set(job *j, const eval_recipe *r, const size_t *rows, size_t n,
+                              float *out, double *evidence, caface_error *err)
+{
+    const caface_model *model = cli_fusion_for(&j->in.fusions, r->method);
+    const cafi_fuse_options batch = {.method = r->method};
+    caface_set_options o;
+    caface_set *set = NULL;
+    caface_status st = CAFACE_OK;
+
+    caface_set_options_init(&o);
+    o.method = r->method;
+    o.chunk = r->chunk;
+    o.expected_n = n;
+    o.norm_power = r->power;
+    o.width = j->in.C;
+    if ((st = caface_set_new(&set, model, &o, err)) ||
+        (st = cafi_fuse_into(set, j->set, rows, n, &batch, err)) ||
+        (st = caface_set_template(set, out, err)))
+        goto done;
+    *evidence = NAN;
+    if (r->method == CAFACE_METHOD_RESTORE)
+        st = caface_set_evidence(set, evidence, err);
+done:
+    caface_set_free(set);
+    return st;
+}
+
+static caface_status fuse_gallery(job *j, const eval_recipe *r, caface_error *err)
+{
+    caface_status st = CAFACE_OK;
+
+    for (size_t g = 0; g < j->gallery.count && !st; g++) {
+        const uint32_t *rows = NULL;
+        size_t n = rows_of(j, j->gallery.items[g].place, &rows), *places = NULL;
+        double evidence = 0.0;
+
+        if ((st = CAFI_NEW(&places, n, err)))
+            return st;
+        for (size_t i = 0; i < n; i++)
+            places[i] = rows[i];
+        st = fuse_set(j, r, places, n, j->enrolled + g * j->in.C, &evidence, err);
+        free(places);
+    }
+    return st;
+}
+
+static caface_status fuse_probes(job *j, const eval_recipe *r, const condition *c,
+                                 caface_error *err)
+{
+    caface_status st = CAFACE_OK;
+
+    for (size_t i = 0; i < j->probes.count && !st; i++) {
+        const uint32_t *rows = NULL;
+        size_t n = rows_of(j, j->probes.items[i].place, &rows), *places = NULL;
+
+        if ((st = CAFI_NEW(&places, n + c->count, err)))
+            return st;
+        n = make_set(j, i, c, places);
+        st = fuse_set(j, r, places, n, j->fused + i * j->in.C, &j->evidence[i], err);
+        free(places);
+        if (!st && cli_interrupted())
+            st = cafi_fail(err, CAFACE_ECANCELLED, "interrupted");
+    }
+    return st;
+}
+
+/* ---- figures ----------------------------------------------------------- */
+
+static void score(job *j)
+{
+    size_t C = j->in.C, G = j->gallery.count;
+
+    for (size_t i = 0; i < j->probes.count; i++) {
+        size_t best = 0;
+
+        for (size_t g = 0; g < G; g++) {
+            float sum = 0.0f;
+
+            for (size_t c = 0; c < C; c++)
+                sum += j->fused[i * C + c] * j->enrolled[g * C + c];
+            j->score[i * G + g] = sum;
+            best = sum > j->score[i * G + best] ? g : best;
+        }
+        j->found[i] = j->gallery.items[best].subject == j->probes.items[i].subject;
+    }
+}
+
+/* The interval of rank 1 over people. */
+static caface_status interval(const job *j, result *r, caface_error *err)
+{
+    size_t people = j->book.names.count, count = j->o->in.bootstrap;
+    cafi_rng rng = cafi_rng_at((uint64_t)j->o->in.seed, 0, 0, RESAMPLED);
+    double *share = NULL;
+    size_t(*own)[2] = NULL; /* found, and in all, of every person */
+    caface_status st = CAFI_NEW(&share, count, err);
+
+    if (!st)
+        st = CAFI_NEW(&own, people, err);
+    for (size_t i = 0; !st && i < j->probes.count; i++) {
+        own[j->probes.items[i].subject][0] += j->found[i];
+        own[j->probes.items[i].subject][1]++;
+    }
+    for (size_t k = 0; !st && k < count; k++) {
+        size_t found = 0, all = 0;
+
+        for (size_t i = 0; i < people; i++) {
+            size_t who = (size_t)cafi_rng_below(&rng, people);
+
+            found += own[who][0];
+            all += own[who][1];
+        }
+        share[k] = all ? (double)found / (double)all : 0.0;
+    }
+    if (!st)
+        cafi_interval95(share, count, &r->low, &r->high);
+    free(own);
+    free(share);
+    return st;
+}
+
+static caface_status measure(job *j, result *r, caface_error *err)
+{
+    size_t n = j->probes.count * j->gallery.count, found = 0;
+    cafi_roc roc = {0};
+    caface_status st = CAFACE_OK;
+
+    score(j);
+    for (size_t i = 0; i < j->probes.count; i++)
+        found += j->found[i];
+    r->rank1 = (double)found / (double)j->probes.count;
+    if ((st = cafi_roc_compute(&roc, j->score, j->pairs, n, err)))
+        return st;
+    r->tar3 = roc.tar[FAR_1E3];
+    r->tar4 = roc.tar[FAR_1E4];
+    r->supported3 = roc.supported[FAR_1E3];
+    r->supported4 = roc.supported[FAR_1E4];
+    cafi_roc_free(&roc);
+    return j->o->in.bootstrap ? interval(j, r, err) : CAFACE_OK;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* The evidence that 95 of 100 sets have which are found in the protocol as it is. */
+static caface_status calibrate(const job *j, double *least, caface_error *err)
+{
+    double *values = NULL;
+    size_t n = 0;
+    caface_status st = CAFI_NEW(&values, j->probes.count, err);
+
+    *least = NAN;
+    for (size_t i = 0; !st && i < j->probes.count; i++)
+        if (j->found[i] && !isnan(j->evidence[i]))
+            values[n++] = j->evidence[i];
+    if (n) {
+        qsort(values, n, sizeof *values, by_value);
+        *least = values[n / 20];
+    }
+    free(values);
+    return st;
+}
+
+static caface_status run_recipe(job *j, size_t which, caface_error *err)
+{
+    const eval_recipe *recipe = &j->in.recipes[which];
+    caface_status st = fuse_gallery(j, j->o->in.gallery_method ? &j->in.gallery : recipe, err);
+
+    for (size_t c = 0; c < CONDITIONS && !st; c++) {
+        result *r = &j->results[which * CONDITIONS + c];
+        size_t refused = 0;
+
+        if ((st = fuse_probes(j, recipe, &conditions[c], err)) || (st = measure(j, r, err)) ||
+            (c == 0 && (st = calibrate(j, &j->least[which], err))))
+            return st;
+        for (size_t i = 0; i < j->probes.count; i++)
+            refused += j->evidence[i] < j->least[which];
+        r->refused = isnan(j->least[which]) ? NAN : (double)refused / (double)j->probes.count;
+    }
+    return st;
+}
+
+/* ---- report ------------------------------------------------------------ */
+
+static void fill_table(const job *j, eval_table *t)
+{
+    bool interval = j->o->in.bootstrap > 0;
+    static const char *const columns[] = {"faces of the set", "method",   "rank-1",
+                                          "TAR 1e-3",         "TAR 1e-4", "cannot tell"};
+
+    t->columns = sizeof columns / sizeof *columns;
+    for (size_t k = 0; k < t->columns; k++)
+        eval_table_cell(t, "%s", columns[k]);
+    for (size_t c = 0; c < CONDITIONS; c++)
+        for (size_t i = 0; i < j->in.recipe_count; i++) {
+            const result *r = &j->results[i * CONDITIONS + c];
+
+            eval_table_cell(t, "%s", conditions[c].name);
+            eval_table_cell(t, "%s", j->in.recipes[i].name);
+            eval_table_percent(t, r->rank1, true, interval, r->low, r->high);
+            eval_table_percent(t, r->tar3, r->supported3, false, 0, 0);
+            eval_table_percent(t, r->tar4, r->supported4, false, 0, 0);
+            eval_table_percent(t, r->refused, true, false, 0, 0);
+        }
+}
+
+static void write_result(const job *j, size_t which, size_t c, cafi_json *json)
+{
+    static const char *const kinds[] = {"other", "sharp", "clean", "duplicate", "ruined"};
+    const result *r = &j->results[which * CONDITIONS + c];
+
+    cafi_json_begin_object(json, NULL);
+    cafi_json_string(json, "name", j->in.recipes[which].name);
+    cafi_json_string(json, "method", caface_method_name(j->in.recipes[which].method));
+    cafi_json_string(json, "condition", conditions[c].name);
+    cafi_json_string(json, "kind", kinds[conditions[c].kind]);
+    cafi_json_int(json, "faces", (int64_t)conditions[c].count);
+    cafi_json_real(json, "rank1", r->rank1);
+    if (j->o->in.bootstrap) {
+        cafi_json_begin_array(json, "interval");
+        cafi_json_real(json, NULL, r->low);
+        cafi_json_real(json, NULL, r->high);
+        cafi_json_end_array(json);
+    }
+    cafi_json_begin_object(json, "tar");
+    cafi_json_real(json, cafi_far_names[FAR_1E4], r->tar4);
+    cafi_json_real(json, cafi_far_names[FAR_1E3], r->tar3);
+    cafi_json_end_object(json);
+    if (!isnan(r->refused))
+        cafi_json_real(json, "cannot_tell", r->refused);
+    cafi_json_end_object(json);
+}
+
+static void write_json(const job *j, cafi_buf *out)
+{
+    cafi_json json = {.out = out};
+
+    cafi_json_begin_object(&json, NULL);
+    cafi_json_int(&json, "probes", (int64_t)j->probes.count);
+    cafi_json_int(&json, "gallery", (int64_t)j->gallery.count);
+    cafi_json_begin_object(&json, "cannot_tell_below");
+    for (size_t i = 0; i < j->in.recipe_count; i++)
+        if (!isnan(j->least[i]))
+            cafi_json_real(&json, j->in.recipes[i].name, j->least[i]);
+    cafi_json_end_object(&json);
+    cafi_json_begin_array(&json, "results");
+    for (size_t i = 0; i < j->in.recipe_count; i++)
+        for (size_t c = 0; c < CONDITIONS; c++)
+            write_result(j, i, c, &json);
+    cafi_json_end_array(&json);
+    cafi_json_end_object(&json);
+    cafi_buf_text(out, "\n");
+}
+
+static void write_notes(const job *j, cafi_buf *out)
+{
+    cafi_buf_printf(out, "%zu sets against %zu people.", j->probes.count, j->gallery.count);
+    if (j->o->in.bootstrap)
+        cafi_buf_printf(out, " [ ]: 95 %% interval of rank-1, %zu resamples of people.",
+                        j->o->in.bootstrap);
+    cafi_buf_text(out, " *: fewer than 10 false accepts, not supported by the sample\n");
+    for (size_t i = 0; i < j->in.recipe_count; i++)
+        if (!isnan(j->least[i]))
+            cafi_buf_printf(out,
+                            "%s: \"cannot tell\" below an evidence of %.3f, which 95 of 100 sets "
+                            "have that are found as it is\n",
+                            j->in.recipes[i].name, j->least[i]);
+}
+
+/* Rank-1 over the number of faces that are another person's. */
+static caface_status draw(const job *j, caface_error *err)
+{
+    double x[CONDITIONS], *y = NULL;
+    cafi_chart_series series[CAFI_CHART_MAX_SERIES];
+    size_t points = 0, count = j->in.recipe_count;
+    const cafi_chart chart = {
+        .title = "Another person's faces in a set",
+        .subtitle = "Rank 1 with so many faces of each set replaced by one other person's",
+        .x = {.label = "faces that are another person's", .whole = true},
+        .y = {.label = "rank 1", .percent = true},
+        .series = series,
+        .series_count = count < CAFI_CHART_MAX_SERIES ? count : CAFI_CHART_MAX_SERIES};
+    caface_status st = CAFI_NEW(&y, 3 * count * CONDITIONS, err);
+
+    if (st)
+        return st;
+    for (size_t c = 0; c < CONDITIONS; c++)
+        if (conditions[c].kind == OTHER)
+            x[points++] = (double)conditions[c].count;
+    for (size_t i = 0; i < chart.series_count; i++) {
+        double *values = y + 3 * i * CONDITIONS;
+
+        for (size_t c = 0; c < points; c++) { /* they are the first */
+            const result *r = &j->results[i * CONDITIONS + c];
+
+            values[c] = r->rank1;
+            values[CONDITIONS + c] = r->low;
+            values[2 * CONDITIONS + c] = r->high;
+        }
+        series[i] = (cafi_chart_series){.name = j->in.recipes[i].name,
+                                        .x = x,
+                                        .y = values,
+                                        .low = j->o->in.bootstrap ? values + CONDITIONS : NULL,
+                                        .high = j->o->in.bootstrap ? values + 2 * CONDITIONS : NULL,
+                                        .count = points,
+                                        .markers = true};
+    }
+    st = cafi_chart_save(&chart, j->o->plot, err);
+    free(y);
+    return st;
+}
+
+static caface_status report(const job *j, caface_error *err)
+{
+    eval_table table = {0};
+    cafi_buf text = {0}, notes = {0};
+    caface_status st = CAFACE_OK;
+
+    fill_table(j, &table);
+    write_notes(j, &notes);
+    if (table.failed || notes.failed)
+        st = cafi_fail_memory(err, 0);
+    if (!st && j->o->in.markdown)
+        st = eval_save_markdown(j->o->in.markdown, &table, &notes, err);
+    if (!st && j->o->in.csv)
+        st = eval_save_csv(j->o->in.csv, &table, err);
+    if (!st && j->o->plot)
+        st = draw(j, err);
+    if (!st && j->o->common.json)
+        write_json(j, &text);
+    else if (!st) {
+        eval_table_text(&table, &text);
+        if (!j->o->common.quiet && notes.data)
+            cafi_buf_text(&text, notes.data);
+    }
+    if (!st && text.failed)
+        st = cafi_fail_memory(err, text.capacity);
+    if (!st)
+        fwrite(text.data, 1, text.size, stdout);
+    eval_table_free(&table);
+    cafi_buf_free(&notes);
+    cafi_buf_free(&text);
+    return st;
+}
+
+/* ---- the command ------------------------------------------------------- */
+
+static caface_status check_lists(const job *j, caface_error *err)
+{
+    const cafi_subject_list *lists[] = {&j->gallery, &j->probes};
+
+    for (size_t k = 0; k < 2; k++)
+        for (size_t i = 0; i < lists[k]->count; i++)
+            if (j->in.templates.dropped)
+                return cafi_fail(err, CAFACE_EINVAL,
+                                 "%s: %zu rows hold NaN or Inf, which this evaluation does not "
+                                 "leave out",
+                                 j->set->path, j->in.templates.dropped);
+    if (j->book.names.count < 2)
+        return cafi_fail(err, CAFACE_EINVAL, "%s: one person; two are needed", j->probes.path);
+    return CAFACE_OK;
+}
+
+static caface_status prepare(job *j, caface_error *err)
+{
+    size_t P = 0, G = 0, C = j->in.C;
+    float *row = NULL;
+    caface_status st = CAFACE_OK;
+
+    if ((st = cafi_subject_list_read(&j->gallery, j->o->gallery, &j->in.list, &j->book, err)) ||
+        (st = cafi_subject_list_read(&j->probes, j->o->probe, &j->in.list, &j->book, err)) ||
+        (st = eval_open_set(&j->in, &j->set, err)) || (st = check_lists(j, err)))
+        return st;
+    P = j->probes.count;
+    G = j->gallery.count;
+    if ((st = cafi_alloc_f32(&j->length, 1, j->set->N, err)) ||
+        (st = cafi_alloc_f32(&j->enrolled, G, C, err)) ||
+        (st = cafi_alloc_f32(&j->fused, P, C, err)) || (st = CAFI_NEW(&j->evidence, P, err)) ||
+        (st = CAFI_NEW(&j->found, P, err)) || (st = cafi_alloc_f32(&j->score, P, G, err)) ||
+        (st = cafi_alloc(&j->pairs, P, G * sizeof *j->pairs, err)) ||
+        (st = CAFI_NEW(&j->results, j->in.recipe_count * CONDITIONS, err)) ||
+        (st = CAFI_NEW(&j->least, j->in.recipe_count, err)) ||
+        (st = cafi_alloc_f32(&row, 1, C, err)))
+        return st;
+    for (size_t i = 0; i < j->set->N; i++) {
+        cafi_feature_set_rows(j->set, i, 1, row, NULL);
+        cafi_kernels_get()->norms(j->length + i, row, 1, C);
+    }
+    free(row);
+    for (size_t i = 0; i < P; i++)
+        for (size_t g = 0; g < G; g++) {
+            bool same = j->gallery.items[g].subject == j->probes.items[i].subject;
+
+            j->pairs[i * G + g] =
+                (cafi_pair){(uint32_t)i | (same ? CAFI_PAIR_GENUINE : 0), (uint32_t)g};
+        }
+    return CAFACE_OK;
+}
+
+static caface_status run_job(job *j, caface_error *err)
+{
+    const robust_options *o = j->o;
+    caface_status st = CAFACE_OK;
+
+    if ((o->plot && (st = cafi_plot_check(o->plot, err))) ||
+        (st = eval_open(&j->in, "eval robust", &o->common, &o->in, err)) ||
+        (st = eval_open_pictures(&j->in, err)) || (st = prepare(j, err)))
+        return st;
+    for (size_t i = 0; i < j->in.recipe_count && !st; i++)
+        st = run_recipe(j, i, err);
+    return st ? st : report(j, err);
+}
+
+static int run(void *arg)
+{
+    const robust_options *o = arg;
+    job j = {.o = o};
+    caface_error err = {CAFACE_OK, ""};
+    int status = eval_check_usage("eval robust", &o->in);
+
+    if (status)
+        return status;
+    if (!o->gallery || !o->probe)
+        return cli_usage("eval robust", "--gallery G.csv and --probe P.csv are needed");
+    if (o->in.compare.count)
+        return cli_usage("eval robust", "--compare is for verify and identify");
+    cli_interrupt_begin();
+    status = run_job(&j, &err) ? cli_fail(&err) : eval_exit_status(&j.in);
+    cafi_feature_set_close(j.set);
+    cafi_subject_list_free(&j.gallery);
+    cafi_subject_list_free(&j.probes);
+    cafi_subject_book_free(&j.book);
+    free(j.length);
+    free(j.enrolled);
+    free(j.fused);
+    free(j.evidence);
+    free(j.found);
+    free(j.score);
+    free(j.pairs);
+    free(j.results);
+    free(j.least);
+    eval_close(&j.in);
+    cli_interrupt_end();
+    return status;
+}
+
+static const cli_option options[] = {
+    EVAL_OPTIONS(robust_options, in),
+    {"gallery", 'g', CLI_STRING, offsetof(robust_options, gallery), "G.csv",
+     "lines TEMPLATE_ID,SUBJECT_ID,... with a header", 0, 0},
+    {"probe", 'p', CLI_STRING, offsetof(robust_options, probe), "P.csv", "the probes, likewise", 0,
+     0},
+    EVAL_GALLERY_OPTION(robust_options, in,
+                        "fuse the galleries by this method in every row of the table"),
+    {"plot", 0, CLI_STRING, offsetof(robust_options, plot), "FILE",
+     "draw rank-1 over the number of faces that are another's: .png, .svg or .pdf", 0, 0},
+    {0},
+};
+
+const cli_command cli_eval_robust = {
+    .name = "eval robust",
+    .summary = "what a fusion makes of sets with other people's faces in them",
+    .synopsis = "--features SET [--model M...] --gallery G.csv --probe P.csv [--plot FILE]",
+    .text = "Every probe set is fused as it is; with 1 to 8 of its faces replaced by one other\n"
+            "person's, by the sharpest of another person's, by pictures of a gallery; with one\n"
+            "face repeated 8 times; and of its 4 worst faces alone (the shortest features).\n"
+            "Every method gets the same sets; what replaces what is drawn from --seed. Rank 1\n"
+            "is against the galleries, TAR over every pair of a probe and a gallery.\n"
+            "\n"
+            "A set by restore knows how much it has seen, the logarithm of its faces' weights\n"
+            "(caface_set_evidence). Where that is less than 95 of 100 sets have that are found\n"
+            "as it is, the set is called \"cannot tell\": the last column is the share of such\n"
+            "sets, and the limit stands below the table.",
+    .example = "  caface eval robust -f probes -m caface.safetensors -m restore.safetensors \\\n"
+               "      -g probes/gallery.csv -p probes/probe.csv --gallery-method average \\\n"
+               "      --method average,norm:7,caface@0,restore --plot robust.png",
+    .options = options,
+    .options_size = sizeof(robust_options),
+    .defaults = defaults,
+    .min_args = 0,
+    .max_args = 0,
+    .run = run,
+};
