@@ -142,9 +142,14 @@ static size_t make_set(const job *j, size_t i, const condition *c, size_t *out)
     }
     others = rows_of(j, stranger(c->kind == CLEAN ? &j->gallery : &j->probes, probe->subject, &rng),
                      &theirs);
-    for (size_t k = 0; k < count; k++)
-        out[k] =
-            c->kind == SHARP ? by_length(j, theirs, others, k % others, true) : theirs[k % others];
+    /* At places anywhere in the set, on which chunks depend: of the n - at that are left each
+     * is taken with the same chance, until count are. */
+    for (size_t at = 0, k = 0; at < n; at++)
+        if (cafi_rng_below(&rng, n - at) < count - k) {
+            out[at] = c->kind == SHARP ? by_length(j, theirs, others, k % others, true)
+                                       : theirs[k % others];
+            k++;
+        }
     return n;
 }
 
