@@ -8,9 +8,9 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "cli/eval/input.h"
-#include "cli/eval/table.h"
+#include "cli/eval/report.h"
 #include "cli/interrupt.h"
-#include "eval/resample.h"
+#include "eval/resampling.h"
 #include "eval/roc.h"
 #include "eval/subject_list.h"
 #include "files/json.h"
@@ -362,6 +362,34 @@ static void fill_table(const job *j, eval_table *t)
         }
 }
 
+static void fill_csv(const job *j, eval_table *t)
+{
+    static const char *const columns[] = {"condition",  "method",   "rank1",    "rank1_low",
+                                          "rank1_high", "tar_1e-3", "tar_1e-4", "cannot_tell"};
+
+    t->columns = sizeof columns / sizeof *columns;
+    for (size_t k = 0; k < t->columns; k++)
+        eval_table_cell(t, "%s", columns[k]);
+    for (size_t c = 0; c < CONDITIONS; c++)
+        for (size_t i = 0; i < j->in.recipe_count; i++) {
+            const result *r = &j->results[i * CONDITIONS + c];
+            double values[] = {r->rank1,
+                               j->o->in.bootstrap ? r->low : NAN,
+                               j->o->in.bootstrap ? r->high : NAN,
+                               r->tar3,
+                               r->tar4,
+                               r->refused};
+
+            eval_table_cell(t, "%s", conditions[c].name);
+            eval_table_cell(t, "%s", j->in.recipes[i].name);
+            for (size_t k = 0; k < sizeof values / sizeof *values; k++)
+                if (isnan(values[k]))
+                    eval_table_cell(t, "%s", "");
+                else
+                    eval_table_cell(t, "%.17g", values[k]);
+        }
+}
+
 static void write_result(const job *j, size_t which, size_t c, cafi_json *json)
 {
     static const char *const kinds[] = {"other", "sharp", "clean", "duplicate", "ruined"};
@@ -407,7 +435,6 @@ static void write_json(const job *j, cafi_buf *out)
             write_result(j, i, c, &json);
     cafi_json_end_array(&json);
     cafi_json_end_object(&json);
-    cafi_buf_text(out, "\n");
 }
 
 static void write_notes(const job *j, cafi_buf *out)
@@ -470,35 +497,16 @@ static caface_status draw(const job *j, caface_error *err)
 
 static caface_status report(const job *j, caface_error *err)
 {
-    eval_table table = {0};
-    cafi_buf text = {0}, notes = {0};
-    caface_status st = CAFACE_OK;
+    eval_report r = {0};
+    caface_status st = j->o->plot ? draw(j, err) : CAFACE_OK;
 
-    fill_table(j, &table);
-    write_notes(j, &notes);
-    if (table.failed || notes.failed)
-        st = cafi_fail_memory(err, 0);
-    if (!st && j->o->in.markdown)
-        st = eval_save_markdown(j->o->in.markdown, &table, &notes, err);
-    if (!st && j->o->in.csv)
-        st = eval_save_csv(j->o->in.csv, &table, err);
-    if (!st && j->o->plot)
-        st = draw(j, err);
-    if (!st && j->o->common.json)
-        write_json(j, &text);
-    else if (!st) {
-        eval_table_text(&table, &text);
-        if (!j->o->common.quiet && notes.data)
-            cafi_buf_text(&text, notes.data);
-    }
-    if (!st && text.failed)
-        st = cafi_fail_memory(err, text.capacity);
-    if (!st)
-        fwrite(text.data, 1, text.size, stdout);
-    eval_table_free(&table);
-    cafi_buf_free(&notes);
-    cafi_buf_free(&text);
-    return st;
+    if (st)
+        return st;
+    fill_table(j, &r.table);
+    fill_csv(j, &r.numbers);
+    write_notes(j, &r.notes);
+    write_json(j, &r.json);
+    return eval_report_finish(&r, &j->o->in, &j->o->common, err);
 }
 
 /* ---- the command ------------------------------------------------------- */
