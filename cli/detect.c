@@ -28,6 +28,7 @@ typedef struct detect_options {
     size_t max_side;
     const char *draw;
     const char *crops;
+    bool allow_damaged;
 } detect_options;
 
 #define MEMBER(m) offsetof(detect_options, m)
@@ -41,6 +42,8 @@ static void defaults(void *options)
 }
 
 static const cli_option options[] = {
+    {"allow-damaged", 0, CLI_FLAG, MEMBER(allow_damaged), NULL,
+     "take pictures that are cut short or damaged, with what is there", 0, 0},
     {"detector", 'd', CLI_STRING, MEMBER(detector), "FILE|FOLDER",
      "a folder with MTCNN's pnet.npy, rnet.npy and onet.npy, a RetinaFace .pth, or YuNet or SCRFD "
      "as .onnx; the family is recognised",
@@ -232,7 +235,7 @@ static caface_status find(job *j, size_t index, outcome *result, caface_error *e
 
     if (!st) {
         pixels = begin_pixels(j, cafi_image_pixels(bytes, size));
-        st = cafi_image_decode(&image, bytes, size, &why);
+        st = cafi_sources_decode(j->sources, bytes, size, &image, &why);
         free(bytes);
     }
     if (st) {
@@ -304,10 +307,12 @@ static caface_status prepare(job *j, caface_error *err)
     bool made = false;
     caface_status st = cafi_sources_new(&j->sources, err);
 
-    for (size_t i = 0; !st && i < o->common.args.count; i++)
-        st = cafi_sources_add(j->sources, o->common.args.items[i], err);
+    if (!st)
+        st = cafi_sources_add_all(j->sources, o->common.args.items, o->common.args.count, err);
     if (st)
         return st;
+    if (o->allow_damaged)
+        cafi_sources_allow_damaged(j->sources);
     j->count = cafi_sources_count(j->sources);
     (void)((st = cafi_alloc(&memory, j->count, sizeof *j->outcomes, err)) ||
            (st = open_detector(j, err)));

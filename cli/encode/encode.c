@@ -33,6 +33,7 @@ typedef struct encode_options {
     double duration;
     const char *chroma;
     const char *draw;
+    bool allow_damaged;
 } encode_options;
 
 static void defaults(void *options)
@@ -63,6 +64,8 @@ static const cli_option options[] = {
     {"compact", 0, CLI_FLAG, MEMBER(compact), NULL,
      "write compact styles, which only one fusion model can read, in place of raw ones", 0, 0},
     CLI_INPUT_OPTIONS(encode_options, input),
+    {"allow-damaged", 0, CLI_FLAG, MEMBER(allow_damaged), NULL,
+     "take pictures that are cut short or damaged, with what is there", 0, 0},
     {"detector", 'd', CLI_STRING, MEMBER(detector), "FILE|FOLDER",
      "find and align the faces first, in photographs and videos; as for caface detect", 0, 0},
     {"min-face", 0, CLI_REAL, MEMBER(min_face), "PIXELS", "as for caface detect (default: 20)", 1,
@@ -200,6 +203,7 @@ static caface_status work_faces(job *j, caface_error *err)
                                       .threads = o->common.threads,
                                       .chroma = j->chroma,
                                       .stop = {cli_interrupt_wish, NULL}},
+                            .allow_damaged = o->allow_damaged,
                             .centre = o->centre,
                             .output = o->output,
                             .resume = o->resume,
@@ -239,10 +243,14 @@ static caface_status work(job *j, caface_error *err)
                              .ctx = j};
     cafi_crop_input crops;
     cafi_encode_input input;
+    const cafi_passed_kind *passed = NULL;
+    size_t passed_count = 0;
     caface_status st = cafi_sources_new(&j->sources, err);
 
-    for (size_t i = 0; !st && i < o->common.args.count; i++)
-        st = cafi_sources_add(j->sources, o->common.args.items[i], err);
+    if (!st)
+        st = cafi_sources_add_all(j->sources, o->common.args.items, o->common.args.count, err);
+    if (!st && o->allow_damaged)
+        cafi_sources_allow_damaged(j->sources);
     if (st || (st = make_encoder(j, err)))
         return st;
     describe(j);
@@ -254,6 +262,8 @@ static caface_status work(job *j, caface_error *err)
     j->started = cli_seconds();
     input = cafi_crop_input_new(&crops, j->sources, j->encoder);
     st = cafi_encode(&j->result, j->encoder, &input, &e, err);
+    passed_count = cafi_sources_passed(j->sources, &passed);
+    cafi_passed_add(j->result.passed, &j->result.passed_count, passed, passed_count);
     cli_progress_end(&j->progress);
     return st;
 }
@@ -287,10 +297,26 @@ static int print_json(const job *j, double seconds)
     }
     cafi_json_end_array(&json);
     cafi_json_bool(&json, "complete", !r->stopped);
+    if (r->passed_count)
+        cafi_json_begin_object(&json, "passed_over");
+    for (size_t i = 0; i < r->passed_count; i++)
+        cafi_json_int(&json, r->passed[i].suffix, (int64_t)r->passed[i].count);
+    if (r->passed_count)
+        cafi_json_end_object(&json);
     cafi_json_real(&json, "seconds", seconds);
     cafi_json_real(&json, "images_per_second", seconds > 0 ? (double)fresh / seconds : 0.0);
     cafi_json_end_object(&json);
     return cli_print(&text);
+}
+
+/* What lies in the folders beside pictures. */
+static void print_passed(const cafi_encode_result *r)
+{
+    for (size_t i = 0; i < r->passed_count; i++)
+        cli_say(stdout, "%s%zu %s", i ? ", " : "passed over: ", r->passed[i].count,
+                *r->passed[i].suffix ? r->passed[i].suffix : "without a suffix");
+    if (r->passed_count)
+        cli_say(stdout, "\n");
 }
 
 static int report(const job *j)
@@ -306,7 +332,12 @@ static int report(const job *j)
         cli_say(stdout, "%s: %zu faces of %zu pictures, %zu failed, in %.1f s (%.0f/s)\n",
                 j->o->output, r->faces, r->images, r->failure_count, seconds,
                 seconds > 0 ? (double)encoded_now(r) / seconds : 0.0);
-    if (r->stopped)
+    if (!j->o->common.json && !j->o->common.quiet)
+        print_passed(r);
+    if (r->stopped && j->sources)
+        cli_warn("stopped after %zu of %zu pictures; the same command with --resume goes on",
+                 r->images, cafi_sources_count(j->sources));
+    else if (r->stopped)
         cli_warn("stopped; the same command with --resume goes on");
     return r->failure_count ? CLI_SKIPPED : CLI_OK;
 }

@@ -26,12 +26,12 @@ static caface_status read_crop(void *ctx, size_t index, cafi_crops *crops, cafac
 
     if (!cafi_is_utf8(path, strlen(path)))
         return cafi_fail(err, CAFACE_EFORMAT, "%s: the name is no UTF-8 text", path);
-    if ((st = cafi_image_read(&image, path, err)))
+    if ((st = cafi_sources_read(in->sources, index, &image, err)))
         return st;
     if (image.width != in->width || image.height != in->height)
         st = cafi_fail(err, CAFACE_EFORMAT,
-                       "%s: %zux%zu pixels; this model takes aligned crops of %zux%zu: find and "
-                       "align the faces first",
+                       "%s: %zux%zu pixels; this model takes aligned crops of %zux%zu: give "
+                       "--detector FILE to have the faces found and aligned first",
                        path, image.width, image.height, in->width, in->height);
     if (!st)
         st = cafi_crops_reserve(crops, 1, bytes, err);

@@ -8,6 +8,7 @@
 
 #include "caface/model.h"
 #include "faces/feed.h"
+#include "faces/sources.h"
 #include "files/feature_set.h"
 #include "models/encoder.h"
 
@@ -59,6 +60,9 @@ struct cafi_encode_result {
     cafi_encode_failure *failures;
     size_t failure_count, failure_room;
     bool stopped; /* progress said so: the set is valid, marked as partial */
+    /* Files in folders that are no pictures, by suffix (faces/sources.h). */
+    cafi_passed_kind passed[CAFI_SOURCES_MAX_KINDS];
+    size_t passed_count;
 };
 
 /* Encodes all pictures and writes the set. With resume, a set in which nothing

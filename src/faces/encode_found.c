@@ -64,7 +64,7 @@ static caface_status read_photo(void *source, cafi_frame *frame, bool *got, cafa
 
         if (p->old[p->next].count)
             continue;
-        if (cafi_image_read(&image, path, &why)) {
+        if (cafi_sources_read(p->sources, p->next, &image, &why)) {
             st = cafi_encode_result_failed(j->result, path, why.message, err);
             continue;
         }
@@ -234,10 +234,16 @@ static bool all_have_rows(const photo_input *p)
 
 static caface_status open_photos(job *j, photo_input *p, const char *path, caface_error *err)
 {
+    const cafi_passed_kind *passed = NULL;
+    size_t passed_count = 0;
     caface_status st = cafi_sources_new(&p->sources, err);
 
     if (st || (st = cafi_sources_add(p->sources, path, err)))
         return st;
+    if (j->o->allow_damaged)
+        cafi_sources_allow_damaged(p->sources);
+    passed_count = cafi_sources_passed(p->sources, &passed);
+    cafi_passed_add(j->result->passed, &j->result->passed_count, passed, passed_count);
     p->count = cafi_sources_count(p->sources);
     p->base = j->last_template;
     if ((st = CAFI_NEW(&p->of_frame, p->count, err)) || (st = CAFI_NEW(&p->old, p->count, err)))

@@ -15,6 +15,7 @@ typedef struct cafi_found_options {
     const caface_model *fusion; /* weights of tracks, and compact styles; or NULL */
     bool compact;
     cafi_video_options video;
+    bool allow_damaged;  /* photographs that are cut short or damaged are taken */
     bool centre;         /* a photograph without a face gives its middle */
     const char *output;  /* folder of the set */
     bool resume;         /* go on where a set at output stopped */

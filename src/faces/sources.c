@@ -25,6 +25,7 @@ struct cafi_sources {
     size_t label_count, label_capacity;
     cafi_names names; /* of the labels */
     bool labelled;
+    bool allow_damaged;
     cafi_passed_kind passed[CAFI_SOURCES_MAX_KINDS];
     size_t passed_count;
 };
@@ -74,24 +75,59 @@ size_t cafi_sources_passed(const cafi_sources *s, const cafi_passed_kind **out)
     return s->passed_count;
 }
 
+void cafi_passed_add(cafi_passed_kind *mine, size_t *count, const cafi_passed_kind *other,
+                     size_t other_count)
+{
+    for (size_t k = 0; k < other_count; k++) {
+        size_t i = 0;
+
+        while (i < *count && strcmp(mine[i].suffix, other[k].suffix) != 0)
+            i++;
+        if (i == CAFI_SOURCES_MAX_KINDS) /* the last one takes the rest */
+            i--;
+        if (i < *count)
+            mine[i].count += other[k].count;
+        else
+            mine[(*count)++] = other[k];
+    }
+}
+
 /* Counts a file that is no picture under its suffix. */
 static void pass_over(cafi_sources *s, const char *path)
 {
     const char *name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
     const char *dot = strrchr(name, '.');
     cafi_passed_kind kind = {"", 1};
-    size_t i = 0;
 
     if (dot && strlen(dot) < sizeof kind.suffix && cafi_is_utf8(dot, strlen(dot)))
         memcpy(kind.suffix, dot, strlen(dot) + 1);
-    while (i < s->passed_count && strcmp(s->passed[i].suffix, kind.suffix) != 0)
-        i++;
-    if (i == CAFI_SOURCES_MAX_KINDS) /* the last one takes the rest */
-        i--;
-    if (i < s->passed_count)
-        s->passed[i].count++;
-    else
-        s->passed[s->passed_count++] = kind;
+    cafi_passed_add(s->passed, &s->passed_count, &kind, 1);
+}
+
+void cafi_sources_allow_damaged(cafi_sources *s)
+{
+    s->allow_damaged = true;
+}
+
+caface_status cafi_sources_decode(const cafi_sources *s, const void *bytes, size_t size,
+                                  cafi_image *out, caface_error *err)
+{
+    return s->allow_damaged ? cafi_image_decode_damaged(out, bytes, size, err)
+                            : cafi_image_decode(out, bytes, size, err);
+}
+
+caface_status cafi_sources_read(const cafi_sources *s, size_t index, cafi_image *out,
+                                caface_error *err)
+{
+    const char *path = cafi_sources_at(s, index).path;
+    unsigned char *bytes = NULL;
+    size_t size = 0;
+    caface_status st = cafi_image_load(&bytes, &size, NULL, path, err);
+
+    if (!st)
+        st = cafi_sources_decode(s, bytes, size, out, err);
+    free(bytes);
+    return st ? cafi_prefix(err, st, path) : CAFACE_OK;
 }
 
 /* The number of a label, which is new or was seen before. */
@@ -325,4 +361,20 @@ caface_status cafi_sources_add(cafi_sources *s, const char *path, caface_error *
     if (S_ISFIFO(info.st_mode) || (n > 4 && strcmp(path + n - 4, ".txt") == 0))
         return add_list(s, path, S_ISFIFO(info.st_mode), err);
     return add_picture(s, path, "", err);
+}
+
+caface_status cafi_sources_add_all(cafi_sources *s, const char *const *paths, size_t count,
+                                   caface_error *err)
+{
+    caface_status st = CAFACE_OK;
+
+    for (size_t i = 0; !st && i < count; i++) {
+        struct stat info;
+
+        if (count > 1 && *paths[i] && stat(paths[i], &info) && errno == ENOENT)
+            st = add_picture(s, paths[i], "", err);
+        else
+            st = cafi_sources_add(s, paths[i], err);
+    }
+    return st;
 }

@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "base/mem.h"
+#include "media/image.h"
 
 typedef struct cafi_sources cafi_sources;
 
@@ -32,12 +33,17 @@ caface_status cafi_sources_new(cafi_sources **out, caface_error *err);
 void cafi_sources_free(cafi_sources *sources);
 
 /* Adds what path names. EIO: it does not exist, or a folder below can't be
- * read; EFORMAT: a folder or list without pictures, a list that is no text;
- * ELIMIT: folders nested deeper than CAFI_SOURCES_MAX_DEPTH, a path longer than
- * CAFI_SOURCES_MAX_PATH. */
+ * read; EFORMAT: a folder or list without pictures, a
+ * list that is no text; ELIMIT: folders nested deeper than CAFI_SOURCES_MAX_DEPTH, a path longer
+ * than CAFI_SOURCES_MAX_PATH. */
 #define CAFI_SOURCES_MAX_DEPTH 64
 #define CAFI_SOURCES_MAX_PATH 8192
 caface_status cafi_sources_add(cafi_sources *sources, const char *path, caface_error *err);
+
+/* Adds all of them. Of several paths one that does not exist becomes a picture
+ * that cannot be read, which ends nothing: whoever reads it counts it. */
+caface_status cafi_sources_add_all(cafi_sources *sources, const char *const *paths, size_t count,
+                                   caface_error *err);
 
 /* Files of folders that were passed over, by suffix (".mp4"; "" for none or a
  * long one), in order of appearance. Returns the number of suffixes; *out is
@@ -48,6 +54,19 @@ typedef struct cafi_passed_kind {
     size_t count;
 } cafi_passed_kind;
 size_t cafi_sources_passed(const cafi_sources *sources, const cafi_passed_kind **out);
+
+/* Adds other's counts to mine, both of CAFI_SOURCES_MAX_KINDS at most. */
+void cafi_passed_add(cafi_passed_kind *mine, size_t *count, const cafi_passed_kind *other,
+                     size_t other_count);
+
+/* From now on pictures that are cut short or damaged are taken with what is there. */
+void cafi_sources_allow_damaged(cafi_sources *sources);
+/* Reads a picture, by that rule. Errors as cafi_image_read's. Any thread. */
+caface_status cafi_sources_read(const cafi_sources *sources, size_t index, cafi_image *out,
+                                caface_error *err);
+/* The same from its bytes; the sentence has no path. */
+caface_status cafi_sources_decode(const cafi_sources *sources, const void *bytes, size_t size,
+                                  cafi_image *out, caface_error *err);
 
 size_t cafi_sources_count(const cafi_sources *sources);
 /* Borrowed; good until the next is added. */

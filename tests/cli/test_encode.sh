@@ -79,6 +79,26 @@ check "five bad pictures: status 3, the others encoded" sick
 for word in 'empty.jpg: an empty file' 'text.jpg: no picture' 'cut.png: damaged PNG' 'cut.jpg: damaged JPEG' '00.png: 64x64 pixels; this model takes aligned crops of 112x112'; do
     check "  says: $word" grep -qF "sick/$word" "$work/sick.err"
 done
+missing_one() {
+    local got=0
+    encode -q -o "$work/one" "$faces/nowhere.jpg" "$faces/ann/00.png" 2>"$work/one.err" || got=$?
+    [ "$got" = 3 ] && grep -qF 'nowhere.jpg: No such file' "$work/one.err"
+}
+check "of several files one that is not there is passed over" missing_one
+mkdir "$work/mixed"
+cp "$faces/ann/00.png" "$work/mixed/a.png"
+cp "$faces/ann/01.jpg" "$work/mixed/nosuffix"
+head -c $(($(stat -c %s "$faces/ann/01.jpg") * 2 / 3)) "$faces/ann/01.jpg" >"$work/mixed/cut.jpg"
+ln -s nowhere "$work/mixed/dangling.jpg"
+touch "$work/mixed/clip.mp4" "$work/mixed/readme.txt" "$work/mixed/notes"
+mixed() {
+    local got=0
+    encode --json -o "$work/mix" "$work/mixed" >"$work/mix.json" 2>/dev/null || got=$?
+    [ "$got" = 3 ] && grep -qF '"images":4,"faces":2,' "$work/mix.json"
+}
+check "a mixed folder: a dangling link and a cut picture end nothing" mixed
+check "  what is no picture is counted" grep -qF '"passed_over":{".mp4":1,"":1,".txt":1}' "$work/mix.json"
+check "  --allow-damaged takes the cut one" eval 'encode --json --allow-damaged -o "$work/mixd" "$work/mixed" 2>/dev/null | grep -qF "\"faces\":3,"'
 check "  and lists them as JSON" grep -qF "\"failed\":[{\"path\":\"$faces/sick/00.png\",\"error\":\"64x64" "$work/sick.json"
 all_sick() {
     local got=0
