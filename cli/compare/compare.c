@@ -318,6 +318,8 @@ static int report(const job *j)
     } else if (!j->o->common.quiet) {
         print_table(j);
     }
+    if (cli_interrupted())
+        cli_warn("stopped; what was seen of %s until then is compared", j->o->probe);
     if (bad)
         cli_warn("%s: %s", j->o->probe,
                  cafi_counts_text(&j->probe.counts, sentence, sizeof sentence));

@@ -508,6 +508,7 @@ static int run(void *arg)
     job j = {.o = arg, .started = cli_seconds(), .lock = -1};
     caface_error err;
     caface_status st;
+    bool stopped = false;
     int wrong = configure(&j);
 
     if (wrong)
@@ -531,7 +532,13 @@ static int run(void *arg)
     free(j.templates);
     free(j.pairs);
     free(j.folder);
+    stopped = st == CAFACE_ECANCELLED && cli_interrupted();
     cli_interrupt_end();
+    if (stopped) {
+        cli_warn("stopped; the same command with --resume goes on from the last checkpoint in %s",
+                 j.o->output);
+        return CLI_FAILED;
+    }
     return st ? cli_fail(&err) : CLI_OK;
 }
 
