@@ -6,6 +6,7 @@
 #include "caface/set.h"
 #include "cli/backbone.h"
 #include "cli/command.h"
+#include "cli/describe.h"
 #include "files/bundle.h"
 #include "files/feature_set.h"
 #include "files/json.h"
@@ -23,7 +24,8 @@ typedef struct listing {
     const cafi_value *config;
     cafi_bundle *bundle; /* what all this is borrowed from: one of them */
     cafi_feature_set *set;
-    cli_backbone backbone; /* of a bundle or an ONNX file, where there is one */
+    cli_backbone backbone;       /* of a bundle or an ONNX file, where there is one */
+    char why[CAFACE_ERROR_SIZE]; /* an ONNX file is no backbone, in words; or "" */
 } listing;
 
 static const cli_option options[] = {{0}};
@@ -94,48 +96,6 @@ static void print_passed(const listing *l)
     }
     if (count > 20)
         printf("  ... and %zu more\n", count - 20);
-}
-
-/* A network's graph would fill the screen; --json prints all of it. */
-enum { LONGEST = 1000 };
-
-/* Members one a line; what is nested, as JSON. */
-static bool print_config(const char *title, const cafi_value *config)
-{
-    size_t count = config->kind == CAFI_DICT ? config->u.list.count : 0;
-    int widest = 0;
-
-    for (size_t i = 0; i < count; i++) {
-        int width = text_width(config->u.list.keys[i]);
-
-        widest = width > widest && width <= 40 ? width : widest;
-    }
-    if (count)
-        printf("\n%s\n", title);
-    for (size_t i = 0; i < count; i++) {
-        const cafi_value *v = &config->u.list.items[i];
-        cafi_buf text = {0};
-        cafi_json json = {.out = &text};
-
-        printf("  ");
-        print_text(config->u.list.keys[i], widest);
-        printf("  ");
-        if (v->kind == CAFI_STRING)
-            print_text(v->u.text.data, 0);
-        else {
-            cafi_json_value(&json, NULL, v);
-            if (text.failed)
-                return false;
-            if (text.size > LONGEST)
-                text.data[LONGEST] = '\0';
-            print_text(text.data, 0);
-            if (text.size > LONGEST)
-                printf("... (%zu bytes)", text.size);
-        }
-        printf("\n");
-        cafi_buf_free(&text);
-    }
-    return true;
 }
 
 /* The sizes of the fusion network, or what is wrong with it. */
@@ -241,7 +201,15 @@ static bool print_table(const listing *l)
     print_passed(l);
     if (read_fusion(l, &fusion, &err, &error))
         print_fusion(&fusion, error);
-    return print_config("configuration", l->config) && print_config("backbone", &l->backbone.about);
+    cli_describe("configuration", l->config);
+    if (l->backbone.found)
+        cli_describe("backbone", &l->backbone.about);
+    else if (*l->why) {
+        printf("\nno backbone: ");
+        print_text(l->why, 0);
+        printf("\n");
+    }
+    return true;
 }
 
 static bool print_json(const listing *l)
@@ -330,6 +298,8 @@ static caface_status list_file(listing *l, caface_error *err)
         return st;
     if (st) {
         bool onnx = l->backbone.onnx;
+
+        snprintf(l->why, sizeof l->why, "%s", onnx ? err->message : "");
 
         /* A detector is no backbone; what is wrong with any other file is the
          * bundle's to say. */
