@@ -7,9 +7,11 @@
 #include "base/cpu.h"
 #include "base/threads.h"
 #include "cli/command.h"
+#include "cli/detection.h"
 #include "faces/crop_folder.h"
 #include "faces/detector.h"
 #include "faces/draw.h"
+#include "faces/pose.h"
 #include "faces/sources.h"
 #include "files/json.h"
 #include "files/output.h"
@@ -20,12 +22,7 @@
 
 typedef struct detect_options {
     cli_common common;
-    const char *detector;
-    double min_face;
-    size_t max_faces;
-    double score;
-    bool low_thresholds;
-    size_t max_side;
+    cli_detection detection;
     const char *draw;
     const char *crops;
     bool allow_damaged;
@@ -37,29 +34,13 @@ static void defaults(void *options)
 {
     detect_options *o = options;
 
-    o->min_face = 20.0;
-    o->max_side = CAFI_DETECT_MAX_SIDE;
+    cli_detection_defaults(&o->detection);
 }
 
 static const cli_option options[] = {
     {"allow-damaged", 0, CLI_FLAG, MEMBER(allow_damaged), NULL,
      "take pictures that are cut short or damaged, with what is there", 0, 0},
-    {"detector", 'd', CLI_STRING, MEMBER(detector), "FILE|FOLDER",
-     "a folder with MTCNN's pnet.npy, rnet.npy and onet.npy, a RetinaFace .pth, or YuNet or SCRFD "
-     "as .onnx; the family is recognised",
-     0, 0},
-    {"min-face", 0, CLI_REAL, MEMBER(min_face), "PIXELS",
-     "MTCNN's smallest window, at least 12; faces from about half that size are found (default: "
-     "20)",
-     1, 100000},
-    {"max-faces", 0, CLI_SIZE, MEMBER(max_faces), "N", "the best N of each picture (default: all)",
-     1, 1e9},
-    {"score", 0, CLI_REAL, MEMBER(score), "S",
-     "least score (default: MTCNN 0.9, YuNet 0.6, SCRFD 0.5, RetinaFace 0.4)", 1e-6, 0.999999},
-    {"low-thresholds", 0, CLI_FLAG, MEMBER(low_thresholds), NULL,
-     "MTCNN: 0.5 for each stage in place of 0.6, 0.7 and 0.9", 0, 0},
-    {"max-side", 0, CLI_SIZE, MEMBER(max_side), "PIXELS",
-     "pictures with a longer side are searched at this size (default: 2560)", 32, 8192},
+    CLI_DETECTION_OPTIONS(detect_options, detection),
     {"draw", 0, CLI_STRING, MEMBER(draw), "DIR",
      "write every picture as PNG with its faces drawn, numbered as printed", 0, 0},
     {"crops", 0, CLI_STRING, MEMBER(crops), "DIR",
@@ -109,6 +90,18 @@ static void print_faces(const char *path, const cafi_faces *faces)
     }
 }
 
+static void add_pose(cafi_json *json, const cafi_face *face)
+{
+    cafi_pose pose;
+
+    cafi_json_bool(json, "plausible", cafi_landmarks_are_plausible(face->landmark));
+    if (!cafi_pose_of(&pose, face->landmark))
+        return;
+    cafi_json_real(json, "yaw", pose.yaw);
+    cafi_json_real(json, "pitch", pose.pitch);
+    cafi_json_real(json, "roll", pose.roll);
+}
+
 static void add_json(cafi_json *json, const char *path, const outcome *result)
 {
     const cafi_faces *faces = &result->faces;
@@ -117,6 +110,7 @@ static void add_json(cafi_json *json, const char *path, const outcome *result)
     cafi_json_string(json, "path", path);
     cafi_json_int(json, "width", (int64_t)result->width);
     cafi_json_int(json, "height", (int64_t)result->height);
+    cafi_json_int(json, "turn", 90 * (int64_t)result->faces.quarters);
     cafi_json_begin_array(json, "faces");
     for (size_t i = 0; i < faces->count; i++) {
         const cafi_face *f = &faces->items[i];
@@ -137,6 +131,7 @@ static void add_json(cafi_json *json, const char *path, const outcome *result)
             cafi_json_end_array(json);
         }
         cafi_json_end_array(json);
+        add_pose(json, f);
         cafi_json_end_object(json);
     }
     cafi_json_end_array(json);
@@ -283,20 +278,12 @@ static caface_status one(void *ctx, size_t index, size_t worker, caface_error *e
 static caface_status open_detector(job *j, caface_error *err)
 {
     const detect_options *o = j->o;
-    cafi_detector_options d = {.min_face = (float)o->min_face,
-                               .max_faces = o->max_faces,
-                               .score = (float)o->score,
-                               .low_thresholds = o->low_thresholds,
-                               .max_side = o->max_side,
-                               .threads = o->common.threads};
     size_t threads = o->common.threads ? o->common.threads : cafi_cpu_count();
     size_t workers = threads < j->count ? threads : j->count;
     caface_status st = CAFACE_OK;
 
-    if (workers > 1)
-        d.threads = 1;
-    j->search_threads = d.threads;
-    st = cafi_detector_open(&j->detector, o->detector, &d, err);
+    j->search_threads = workers > 1 ? 1 : o->common.threads;
+    st = cli_detection_open(&j->detector, &o->detection, j->search_threads, err);
     return st ? st : cafi_pool_new(&j->pool, workers, err);
 }
 
@@ -385,8 +372,10 @@ static int run(void *arg)
     int status = CLI_OK;
     caface_status st;
 
-    if (!j.o->detector)
+    if (!j.o->detection.detector)
         return cli_usage("detect", "--detector FILE|FOLDER is needed");
+    if (cli_detection_check("detect", &j.o->detection))
+        return CLI_USAGE;
     cli_interrupt_begin();
     st = work(&j, &err);
     if (!st && j.o->common.json)
@@ -408,9 +397,10 @@ const cli_command cli_detect = {
             "in pixels of the picture, upright; the landmarks are the eyes, the nose and\n"
             "the corners of the mouth, left before right as the picture shows them.\n"
             "\n"
-            "A detector for any picture size sees a picture as it is, up to --max-side;\n"
-            "one for a fixed size sees it scaled to fit, and in overlapping tiles at full\n"
-            "size where that would shrink small faces away.\n"
+            "A picture is searched at several scales, so that small faces and those that\n"
+            "fill a large picture are found: as it is, up to --max-side, and in smaller\n"
+            "copies; by a network of one input size scaled to fit, and in overlapping tiles\n"
+            "where that would shrink small faces away.\n"
             "\n"
             "--crops DIR makes a set of crops of photographs: `encode` and `prepare` take\n"
             "DIR, whose folders are those of the photographs. --max-faces 1 keeps the best\n"

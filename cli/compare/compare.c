@@ -9,6 +9,7 @@
 #include "cli/backbone.h"
 #include "cli/command.h"
 #include "cli/compare/report.h"
+#include "cli/detection.h"
 #include "cli/encoder.h"
 #include "cli/fusion_model.h"
 #include "fusion/method.h"
@@ -22,20 +23,17 @@
 typedef struct compare_options {
     cli_common common;
     cli_list models;
-    const char *detector;
+    cli_detection detection;
     const char *probe;
     cli_list gallery;
+    const char *face;
     const char *output;
     const char *draw;
     const char *methods;
     double threshold;
     const char *precision, *chroma;
     bool low_memory;
-    double min_face;
-    double score;
-    bool low_thresholds;
     bool single, centre;
-    size_t max_faces;
     size_t every;
     double start;
     double duration;
@@ -51,20 +49,25 @@ static void defaults(void *options)
     o->threshold = DEFAULT_THRESHOLD;
     o->precision = "fp32";
     o->chroma = "full";
-    o->min_face = 20.0;
+    cli_detection_defaults(&o->detection);
+    o->face = "largest";
     o->every = 1;
 }
 
 static const cli_option options[] = {
     {"model", 'm', CLI_LIST, MEMBER(models), "M",
      "the backbone; given again, the fusion models too, for caface and restore", 0, 0},
-    {"detector", 'd', CLI_STRING, MEMBER(detector), "FILE|FOLDER", "as for caface detect", 0, 0},
+    CLI_DETECTION_OPTIONS(compare_options, detection),
     {"probe", 'p', CLI_STRING, MEMBER(probe), "VIDEO|FOLDER",
      "a video file, a folder of pictures in order, an address, a device under /dev/, or - for "
      "stdin",
      0, 0},
     {"gallery", 'g', CLI_PATHS, MEMBER(gallery), "[NAME=]IMAGE...",
      "pictures to compare with; a name given again adds a picture to that identity", 0, 0},
+    {"face", 0, CLI_STRING, MEMBER(face), "WHOSE",
+     "of a gallery picture with several faces: largest (and near the middle, default) or best (by "
+     "score)",
+     0, 0},
     {"output", 'o', CLI_STRING, MEMBER(output), "DIR",
      "write report.html, compare.json and the plots here", 0, 0},
     {"draw", 0, CLI_STRING, MEMBER(draw), "OUT.mp4",
@@ -79,17 +82,10 @@ static const cli_option options[] = {
     {"precision", 0, CLI_STRING, MEMBER(precision), "P", "fp32 (default) or bf16", 0, 0},
     {"low-memory", 0, CLI_FLAG, MEMBER(low_memory), NULL,
      "a quarter of the memory for weights, about half the speed", 0, 0},
-    {"min-face", 0, CLI_REAL, MEMBER(min_face), "PIXELS", "as for caface detect (default: 20)", 1,
-     100000},
     {"single", 0, CLI_FLAG, MEMBER(single), NULL,
      "one template of the whole probe: of the best face of every frame, followed or not", 0, 0},
     {"centre", 0, CLI_FLAG, MEMBER(centre), NULL,
      "take the middle of gallery pictures, and with --single of frames, without a face", 0, 0},
-    {"max-faces", 0, CLI_SIZE, MEMBER(max_faces), "N", "the best N of a frame (default: all)", 1,
-     1e9},
-    {"score", 0, CLI_REAL, MEMBER(score), "S", "least score, as for caface detect", 1e-6, 0.999999},
-    {"low-thresholds", 0, CLI_FLAG, MEMBER(low_thresholds), NULL,
-     "MTCNN: 0.5 for each stage in place of 0.6, 0.7 and 0.9", 0, 0},
     {"every", 0, CLI_SIZE, MEMBER(every), "N", "look at every N-th frame (default: 1)", 1, 1e9},
     {"chroma", 0, CLI_STRING, MEMBER(chroma), "HOW",
      "a video's colours: full (default), fast, or opencv, as the authors' demo has them", 0, 0},
@@ -185,18 +181,11 @@ static caface_status choose_methods(job *j, caface_error *err)
     return st;
 }
 
-/* One for the gallery and the probe; of a gallery picture the best face is taken
+/* One for the gallery and the probe; of a gallery picture one face is taken
  * whatever max_faces is. */
 static caface_status open_detector(job *j, caface_error *err)
 {
-    const compare_options *o = j->o;
-    const cafi_detector_options find = {.min_face = (float)o->min_face,
-                                        .score = (float)o->score,
-                                        .low_thresholds = o->low_thresholds,
-                                        .max_faces = o->max_faces,
-                                        .threads = o->common.threads};
-
-    return cafi_detector_open(&j->detector, o->detector, &find, err);
+    return cli_detection_open(&j->detector, &j->o->detection, j->o->common.threads, err);
 }
 
 static caface_status make_folder(job *j, caface_error *err)
@@ -238,18 +227,26 @@ static void describe_probe(job *j)
     cafi_track_defaults(&j->probing.track);
 }
 
+static void say(void *ctx, const char *sentence)
+{
+    (void)ctx;
+    cli_warn("%s", sentence);
+}
+
 static caface_status work(job *j, caface_error *err)
 {
     const compare_options *o = j->o;
     cafi_probe_options *p = &j->probing;
     cafi_comparison *c = &j->comparison;
+    cafi_gallery_options of_gallery = {.centre = o->centre, .notice = say};
     caface_status st;
 
+    (void)cafi_face_rule_parse(o->face, &of_gallery.face); /* checked before */
     (void)((st = open_models(j, err)) || (st = check_fit(j, j->fusions.caface, err)) ||
            (st = check_fit(j, j->fusions.restore, err)) || (st = choose_methods(j, err)) ||
            (st = open_detector(j, err)) ||
            (st = cafi_gallery_open(&j->gallery, o->gallery.items, o->gallery.count, j->detector,
-                                   j->encoder, o->centre, err)) ||
+                                   j->encoder, &of_gallery, err)) ||
            (st = make_folder(j, err)));
     if (st)
         return st;
@@ -323,19 +320,28 @@ static int report(const job *j)
     if (bad)
         cli_warn("%s: %s", j->o->probe,
                  cafi_counts_text(&j->probe.counts, sentence, sizeof sentence));
-    return bad ? CLI_SKIPPED : CLI_OK;
+    if (j->gallery.failed)
+        cli_warn("%zu gallery picture%s passed over", j->gallery.failed,
+                 j->gallery.failed == 1 ? " was" : "s were");
+    return bad || j->gallery.failed ? CLI_SKIPPED : CLI_OK;
 }
 
 static int check(const compare_options *o, cafi_precision *precision, cafi_chroma *chroma)
 {
+    cafi_face_rule rule;
+
     if (!o->models.count || o->models.count > 3)
         return cli_usage("compare", "--model is needed, once or twice");
-    if (!o->detector || !o->probe || !o->gallery.count)
+    if (!o->detection.detector || !o->probe || !o->gallery.count)
         return cli_usage("compare", "--detector, --probe and --gallery are needed");
     if (!cafi_precision_parse(o->precision, precision) || *precision == CAFI_PREC_INT8)
         return cli_usage("compare", "--precision %s: must be fp32 or bf16", o->precision);
     if (!cafi_chroma_parse(chroma, o->chroma))
         return cli_usage("compare", "--chroma %s: full, fast or opencv", o->chroma);
+    if (!cafi_face_rule_parse(o->face, &rule) || rule == CAFI_FACE_ALL)
+        return cli_usage("compare", "--face %s: largest or best", o->face);
+    if (cli_detection_check("compare", &o->detection))
+        return CLI_USAGE;
     return CLI_OK;
 }
 
@@ -369,10 +375,11 @@ const cli_command cli_compare = {
         "--model M [--model F] --detector D --probe VIDEO --gallery [NAME=]IMAGE... [-o DIR]",
     .text = "Follows every face of a probe, fuses each track by several methods, and\n"
             "compares the templates with the faces of a gallery. Of a gallery picture\n"
-            "the best face is taken, and one of 112x112 as it is; pictures of one name are\n"
-            "averaged, normalised. Tracks of one or two faces are told only when there are\n"
-            "no longer ones. --single is the way of the authors' demo: the best face of\n"
-            "every frame is one person.\n"
+            "the largest face is taken (--face), and one of 112x112 as it is; pictures of\n"
+            "one name are averaged, normalised; one that can't be read or shows no face is\n"
+            "named and passed over (exit status 3). Tracks of one or two faces are told\n"
+            "only when there are no longer ones. --single is the way of the authors' demo:\n"
+            "the best face of every frame is one person.\n"
             "\n"
             "-o DIR gets report.html, a page that needs no network and no other file,\n"
             "compare.json with every face's similarity and weight, and for every track\n"

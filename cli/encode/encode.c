@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/command.h"
+#include "cli/detection.h"
 #include "cli/encoder.h"
 #include "faces/crop_input.h"
 #include "faces/encode_found.h"
@@ -22,12 +23,9 @@ typedef struct encode_options {
     bool compact;
     cli_input input;
     size_t batch;
-    const char *detector;
-    double min_face;
-    size_t max_faces;
-    double score;
-    bool low_thresholds;
+    cli_detection detection;
     bool centre;
+    const char *face;
     size_t every;
     double start;
     double duration;
@@ -42,7 +40,8 @@ static void defaults(void *options)
 
     o->precision = "fp32";
     o->chroma = "full";
-    o->min_face = 20.0;
+    cli_detection_defaults(&o->detection);
+    o->face = "all";
     o->every = 1;
 }
 
@@ -66,15 +65,12 @@ static const cli_option options[] = {
     CLI_INPUT_OPTIONS(encode_options, input),
     {"allow-damaged", 0, CLI_FLAG, MEMBER(allow_damaged), NULL,
      "take pictures that are cut short or damaged, with what is there", 0, 0},
-    {"detector", 'd', CLI_STRING, MEMBER(detector), "FILE|FOLDER",
-     "find and align the faces first, in photographs and videos; as for caface detect", 0, 0},
-    {"min-face", 0, CLI_REAL, MEMBER(min_face), "PIXELS", "as for caface detect (default: 20)", 1,
-     100000},
-    {"max-faces", 0, CLI_SIZE, MEMBER(max_faces), "N", "the best N of a picture (default: all)", 1,
-     1e9},
-    {"score", 0, CLI_REAL, MEMBER(score), "S", "least score, as for caface detect", 1e-6, 0.999999},
-    {"low-thresholds", 0, CLI_FLAG, MEMBER(low_thresholds), NULL,
-     "MTCNN: 0.5 for each stage in place of 0.6, 0.7 and 0.9", 0, 0},
+    CLI_DETECTION_OPTIONS(encode_options, detection),
+    {"face", 0, CLI_STRING, MEMBER(face), "WHOSE",
+     "of a photograph with several faces: all (default; they share its template), largest (and "
+     "near "
+     "the middle) or best (by score)",
+     0, 0},
     {"center", 0, CLI_FLAG, MEMBER(centre), NULL,
      "take the middle of a photograph without a face, marked in a column of its own", 0, 0},
     {"centre", 0, CLI_FLAG, MEMBER(centre), NULL, "the same as --center", 0, 0},
@@ -112,7 +108,7 @@ static caface_status open_fusion(job *j, caface_error *err)
 {
     caface_status st = CAFACE_OK;
 
-    if (!j->o->compact && !(j->o->detector && j->o->models.count == 2))
+    if (!j->o->compact && !(j->o->detection.detector && j->o->models.count == 2))
         return CAFACE_OK;
     for (size_t i = j->o->models.count; i-- > 0;) {
         caface_error why;
@@ -170,8 +166,8 @@ static void describe(job *j)
     cafi_buf_text(c, "caface encode");
     for (size_t i = 0; i < o->models.count; i++)
         cafi_buf_printf(c, " --model %s", o->models.items[i]);
-    if (o->detector)
-        cafi_buf_printf(c, " --detector %s", o->detector);
+    if (o->detection.detector)
+        cafi_buf_printf(c, " --detector %s", o->detection.detector);
     cafi_buf_printf(c, " --precision %s%s%s%s", o->precision, o->low_memory ? " --low-memory" : "",
                     o->flip ? " --flip" : "", o->compact ? " --compact" : "");
     for (size_t i = 0; i < o->input.taps.count; i++)
@@ -194,6 +190,8 @@ static void describe(job *j)
 static caface_status work_faces(job *j, caface_error *err)
 {
     const encode_options *o = j->o;
+    cafi_face_rule face = CAFI_FACE_ALL;
+    (void)cafi_face_rule_parse(o->face, &face); /* checked before */
     cafi_found_options f = {.inputs = o->common.args.items,
                             .input_count = o->common.args.count,
                             .compact = o->compact,
@@ -205,19 +203,16 @@ static caface_status work_faces(job *j, caface_error *err)
                                       .stop = {cli_interrupt_wish, NULL}},
                             .allow_damaged = o->allow_damaged,
                             .centre = o->centre,
+                            .face = face,
                             .output = o->output,
                             .resume = o->resume,
                             .draw = o->draw,
                             .threads = o->common.threads,
                             .progress = report_progress,
                             .ctx = j};
-    const cafi_detector_options find = {.min_face = (float)o->min_face,
-                                        .max_faces = o->max_faces,
-                                        .score = (float)o->score,
-                                        .low_thresholds = o->low_thresholds};
     caface_status st = make_encoder(j, err);
 
-    if (st || (st = cafi_detector_open(&j->detector, o->detector, &find, err)))
+    if (st || (st = cli_detection_open(&j->detector, &o->detection, o->common.threads, err)))
         return st;
     describe(j);
     if (j->command.failed)
@@ -332,6 +327,11 @@ static int report(const job *j)
         cli_say(stdout, "%s: %zu faces of %zu pictures, %zu failed, in %.1f s (%.0f/s)\n",
                 j->o->output, r->faces, r->images, r->failure_count, seconds,
                 seconds > 0 ? (double)encoded_now(r) / seconds : 0.0);
+    if (r->crowded)
+        cli_warn(
+            "%zu photograph%s of several people, who share a template; --face largest takes one "
+            "of each",
+            r->crowded, r->crowded == 1 ? " is" : "s are");
     if (!j->o->common.json && !j->o->common.quiet)
         print_passed(r);
     if (r->stopped && j->sources)
@@ -354,21 +354,28 @@ static void release(job *j)
 
 static int check(const encode_options *o, cafi_precision *precision, cafi_chroma *chroma)
 {
+    cafi_face_rule rule = CAFI_FACE_ALL;
+
     if (!o->models.count || !o->output)
         return cli_usage("encode", "--model M and -o SET are needed");
     if (o->models.count > 2)
         return cli_usage("encode", "--model is given %zu times, at most twice", o->models.count);
-    if (o->models.count == 2 && !o->compact && !o->detector)
+    if (o->models.count == 2 && !o->compact && !o->detection.detector)
         return cli_usage("encode", "a second --model, for fusion, needs --compact or --detector");
     if (o->draw && o->resume)
         return cli_usage("encode", "--draw shows a video from its beginning, not with --resume");
     if (!cafi_chroma_parse(chroma, o->chroma))
         return cli_usage("encode", "--chroma %s: full, fast or opencv", o->chroma);
-    if (!o->detector && (*chroma || o->max_faces || o->score > 0 || o->low_thresholds ||
-                         o->centre || o->every > 1 || o->start > 0 || o->duration > 0 || o->draw))
+    if (!cafi_face_rule_parse(o->face, &rule))
+        return cli_usage("encode", "--face %s: all, largest or best", o->face);
+    if (!o->detection.detector &&
+        (*chroma || cli_detection_given(&o->detection) || rule != CAFI_FACE_ALL || o->centre ||
+         o->every > 1 || o->start > 0 || o->duration > 0 || o->draw))
         return cli_usage("encode", "options about faces and videos need --detector");
     if (!cafi_precision_parse(o->precision, precision))
         return cli_usage("encode", "--precision %s: must be fp32, bf16 or int8", o->precision);
+    if (cli_detection_check("encode", &o->detection))
+        return CLI_USAGE;
     return cli_input_check("encode", &o->input);
 }
 
@@ -382,7 +389,7 @@ static int run(void *arg)
     if (status)
         return status;
     cli_interrupt_begin();
-    st = j.o->detector ? work_faces(&j, &err) : work(&j, &err);
+    st = j.o->detection.detector ? work_faces(&j, &err) : work(&j, &err);
     if (!st)
         status = report(&j);
     else {

@@ -91,6 +91,9 @@ typedef struct caface_detector_options {
     size_t max_side;    /* a picture whose longer side is beyond this is scaled down to it first;
                          * 0: 2560. Default 0 */
     size_t threads;     /* of one search; 0: one for every core. Default 0 */
+    int rotate;         /* not 0: a picture without a sure, upright face is looked at in all four
+                         * directions, up to four times as long; the boxes are still those of the
+                         * picture as it was given. Default 0 */
 } caface_detector_options;
 
 /* The defaults. */

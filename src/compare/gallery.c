@@ -1,6 +1,8 @@
 #include "compare/gallery.h"
 
 #include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -15,11 +17,13 @@ typedef struct opening {
     cafi_gallery *gallery;
     cafi_detector *detector;
     cafi_encoder *encoder;
-    bool centre;
     size_t C;
     float *feature, *style;
+    const cafi_gallery_options *options;
     cafi_faces faces;
     cafi_image image;
+    caface_error first; /* what the first bad picture failed with */
+    bool told_first;
 } opening;
 
 /* "NAME=IMAGE" apart; a file that exists under the whole text is a file. */
@@ -55,55 +59,68 @@ static cafi_identity *find_identity(cafi_gallery *g, const char *name)
     return NULL;
 }
 
-/* The picture's best face, itself when it is a crop, or its middle. */
-static caface_status cut_crop(opening *o, const cafi_view *view, uint8_t *crop, caface_error *err)
+__attribute__((format(printf, 2, 3))) static void tell(const opening *o, const char *format, ...)
 {
-    caface_status st;
+    char sentence[1024];
+    va_list args;
 
-    if (view->width == CAFI_CROP_SIDE && view->height == CAFI_CROP_SIDE) {
-        memcpy(crop, view->rgb, CAFI_CROP_BYTES);
+    if (!o->options->notice)
+        return;
+    va_start(args, format);
+    vsnprintf(sentence, sizeof sentence, format, args);
+    va_end(args);
+    o->options->notice(o->options->ctx, sentence);
+}
+
+/* The person a picture is of, the picture itself when it is a crop, or its
+ * middle. */
+static caface_status cut_picture(opening *o, const char *path, uint8_t *crop, caface_error *err)
+{
+    cafi_view view = cafi_image_view(&o->image);
+    bool close = false;
+    size_t face = 0;
+    caface_status st = CAFACE_OK;
+
+    if (view.width == CAFI_CROP_SIDE && view.height == CAFI_CROP_SIDE) {
+        memcpy(crop, view.rgb, CAFI_CROP_BYTES);
         return CAFACE_OK;
     }
-    if ((st = cafi_detector_run(o->detector, view, CAFI_OWN_THREADS, &o->faces, err)))
+    if ((st = cafi_detector_run(o->detector, &view, CAFI_OWN_THREADS, &o->faces, err)))
         return st;
-    if (o->faces.count)
-        return cafi_align_face(crop, view, o->faces.items[0].landmark, err);
-    return o->centre ? cafi_align_centre(crop, view, err)
-                     : cafi_fail(err, CAFACE_EINVAL,
-                                 "no face is found in this gallery picture; --centre takes its "
-                                 "middle");
+    face = cafi_choose_face(&o->faces, view.width, view.height, o->options->face, &close);
+    if (face == SIZE_MAX)
+        return o->options->centre ? cafi_align_centre(crop, &view, err)
+                                  : cafi_fail(err, CAFACE_EINVAL,
+                                              "no face is found in this gallery picture; --centre "
+                                              "takes its middle");
+    if (close) {
+        const cafi_box *b = &o->faces.items[face].box;
+
+        tell(o, "%s: shows %zu faces that are much alike in size; taken is the one at %.0f, %.0f",
+             path, o->faces.count, 0.5 * (double)(b->x1 + b->x2), 0.5 * (double)(b->y1 + b->y2));
+    }
+    return cafi_align_face(crop, &view, o->faces.items[face].landmark, err);
 }
 
 static caface_status encode_picture(opening *o, const char *path, uint8_t *crop, caface_error *err)
 {
-    cafi_view view;
     caface_status st = cafi_image_read(&o->image, path, err);
 
     if (st)
-        return st;
-    view = cafi_image_view(&o->image);
-    if (!(st = cut_crop(o, &view, crop, err)))
-        st = cafi_encoder_run(o->encoder, crop, 1, o->feature, o->style, err);
+        return st; /* it names the path */
+    (void)((st = cut_picture(o, path, crop, err)) ||
+           (st = cafi_encoder_run(o->encoder, crop, 1, o->feature, o->style, err)));
     return st ? cafi_prefix(err, st, path) : CAFACE_OK;
 }
 
-static caface_status add_entry(opening *o, const char *entry, caface_error *err)
+/* Adds what encode_picture made to the identity of that name, which takes it. */
+static caface_status add_feature(opening *o, char *name, const uint8_t *crop, caface_error *err)
 {
-    uint8_t crop[CAFI_CROP_BYTES];
     const cafi_view view = {crop, CAFI_CROP_SIDE, CAFI_CROP_SIDE};
-    cafi_identity *to = NULL;
-    char *name = NULL;
-    const char *path = NULL;
+    cafi_identity *to = find_identity(o->gallery, name);
     double norm = 0.0;
-    caface_status st = split_entry(entry, &name, &path, err);
+    caface_status st = CAFACE_OK;
 
-    if (!st)
-        st = encode_picture(o, path, crop, err);
-    if (st) {
-        free(name);
-        return st;
-    }
-    to = find_identity(o->gallery, name);
     if (to) {
         free(name);
     } else {
@@ -123,6 +140,78 @@ static caface_status add_entry(opening *o, const char *entry, caface_error *err)
     return CAFACE_OK;
 }
 
+static void tell_first(opening *o)
+{
+    if (!o->told_first && o->gallery->failed)
+        tell(o, "%s", o->first.message);
+    o->told_first = true;
+}
+
+/* A picture's own fault, which the others do not suffer for. */
+static bool is_skipped(caface_status st)
+{
+    return st != CAFACE_OK && st != CAFACE_ENOMEM && st != CAFACE_ECANCELLED && st != CAFACE_EMODEL;
+}
+
+static caface_status add_entry(opening *o, const char *entry, caface_error *err)
+{
+    uint8_t crop[CAFI_CROP_BYTES];
+    char *name = NULL;
+    const char *path = NULL;
+    caface_error why = {CAFACE_OK, ""};
+    caface_status st = split_entry(entry, &name, &path, err);
+
+    if (st) {
+        free(name);
+        return st;
+    }
+    st = encode_picture(o, path, crop, &why);
+    if (!st)
+        return add_feature(o, name, crop, err);
+    free(name);
+    if (!is_skipped(st)) {
+        if (err)
+            *err = why;
+        return st;
+    }
+    /* The first is held back: when nobody is left it is the error. */
+    if (!o->gallery->failed++) {
+        o->first = why;
+        return CAFACE_OK;
+    }
+    tell_first(o);
+    tell(o, "%s", why.message);
+    return CAFACE_OK;
+}
+
+/* Who was named and has no picture left. */
+static caface_status tell_lost(const opening *o, const char *const *entries, size_t count,
+                               caface_error *err)
+{
+    caface_status st = CAFACE_OK;
+
+    for (size_t i = 0; !st && i < count; i++) {
+        char *name = NULL;
+        const char *path = NULL;
+
+        st = split_entry(entries[i], &name, &path, err);
+        if (!st && !find_identity(o->gallery, name))
+            tell(o, "%s: none of this person's pictures can be used", name);
+        free(name);
+    }
+    return st;
+}
+
+static caface_status none_left(const opening *o, caface_error *err)
+{
+    if (o->gallery->failed > 1)
+        return cafi_fail(err, o->first.status, "none of the %zu gallery pictures can be used",
+                         o->gallery->failed);
+    if (err)
+        *err = o->first;
+    return o->first.status;
+}
+
 /* Sums to vectors of length 1. */
 static void normalise(cafi_gallery *g, size_t C)
 {
@@ -138,13 +227,13 @@ static void normalise(cafi_gallery *g, size_t C)
 }
 
 caface_status cafi_gallery_open(cafi_gallery *gallery, const char *const *entries, size_t count,
-                                cafi_detector *detector, cafi_encoder *encoder, bool centre,
-                                caface_error *err)
+                                cafi_detector *detector, cafi_encoder *encoder,
+                                const cafi_gallery_options *options, caface_error *err)
 {
     opening o = {.gallery = gallery,
+                 .options = options,
                  .detector = detector,
                  .encoder = encoder,
-                 .centre = centre,
                  .C = cafi_encoder_feature_size(encoder)};
     size_t height = 0, width = 0;
     caface_status st = CAFACE_OK;
@@ -160,6 +249,12 @@ caface_status cafi_gallery_open(cafi_gallery *gallery, const char *const *entrie
            (st = cafi_alloc_f32(&o.style, cafi_encoder_style_size(encoder), 2, err)));
     for (size_t i = 0; !st && i < count; i++)
         st = add_entry(&o, entries[i], err);
+    if (!st && gallery->count) {
+        tell_first(&o);
+        st = tell_lost(&o, entries, count, err);
+    } else if (!st) {
+        st = none_left(&o, err);
+    }
     normalise(gallery, o.C);
     cafi_faces_free(&o.faces);
     cafi_image_clear(&o.image);

@@ -3,6 +3,7 @@
 #define CAFI_COMPARE_GALLERY_H
 
 #include "base/mem.h"
+#include "faces/choose.h"
 #include "faces/detector.h"
 #include "models/encoder.h"
 
@@ -17,18 +18,30 @@ typedef struct cafi_identity {
 typedef struct cafi_gallery {
     cafi_identity *items;
     size_t count;
+    size_t failed; /* pictures that were passed over */
 } cafi_gallery;
 
 /* JPEG quality of the crops that reports show. */
 #define CAFI_CROP_QUALITY 88
 
+typedef struct cafi_gallery_options {
+    cafi_face_rule face; /* whose face a picture with several is for */
+    bool centre;         /* a picture without a face gives its middle */
+    /* Called with a sentence for every picture that is passed over, and where the
+     * choice among several faces was close; or NULL. */
+    void (*notice)(void *ctx, const char *sentence);
+    void *ctx;
+} cafi_gallery_options;
+
 /* entries [count]: [NAME=]IMAGE; without a name the file's, less its suffix; a name
- * given again adds a picture to the identity. The best face of each picture is taken; a
- * picture of the backbone's size is an aligned crop and taken as it is. EINVAL: a picture
- * without a face, unless centre is set: then its middle is taken, as the release has it. */
+ * given again adds a picture to the identity. A picture of 112x112 in which no
+ * face is found is taken as a crop. A picture that can't be read, or shows no
+ * face, is passed over and counted in gallery->failed; an identity is lost when
+ * all of its pictures are. EIO, EFORMAT, EINVAL ...: nobody is left; what the
+ * first picture failed with. */
 caface_status cafi_gallery_open(cafi_gallery *gallery, const char *const *entries, size_t count,
-                                cafi_detector *detector, cafi_encoder *encoder, bool centre,
-                                caface_error *err);
+                                cafi_detector *detector, cafi_encoder *encoder,
+                                const cafi_gallery_options *options, caface_error *err);
 void cafi_gallery_clear(cafi_gallery *gallery);
 
 #endif

@@ -24,7 +24,9 @@ void cafi_faces_free(cafi_faces *faces)
 
 static double side(double from, double to, double edge)
 {
-    return fmax(0.0, to - from + edge);
+    double length = to - from + edge;
+
+    return length > 0.0 ? length : 0.0;
 }
 
 double cafi_box_area(const cafi_box *box, double edge)
@@ -34,9 +36,12 @@ double cafi_box_area(const cafi_box *box, double edge)
 
 double cafi_box_overlap(const cafi_box *a, const cafi_box *b, cafi_overlap kind, double edge)
 {
-    double w = side(fmaxf(a->x1, b->x1), fminf(a->x2, b->x2), edge);
-    double h = side(fmaxf(a->y1, b->y1), fminf(a->y2, b->y2), edge);
+    double w = side(a->x1 > b->x1 ? a->x1 : b->x1, a->x2 < b->x2 ? a->x2 : b->x2, edge);
+    double h = side(a->y1 > b->y1 ? a->y1 : b->y1, a->y2 < b->y2 ? a->y2 : b->y2, edge);
     double shared = w * h;
+
+    if (!(shared > 0.0))
+        return 0.0;
     double area_a = cafi_box_area(a, edge);
     double area_b = cafi_box_area(b, edge);
     double whole = kind == CAFI_OVERLAP_UNION ? area_a + area_b - shared : fmin(area_a, area_b);
@@ -123,33 +128,148 @@ static void sort_by_score(const cafi_face *f, size_t *order, ptrdiff_t low, ptrd
     sort_short(f, order, low, high);
 }
 
+/* Kept boxes by size and place, so that a box is compared with few of them.
+ * Two boxes whose intersection over union is above t have areas within a
+ * factor of t, and centres within half the sum of their sides. */
+#define SLOTS 4096
+#define CLASSES 64
+
+typedef struct buckets {
+    int64_t head[SLOTS];                   /* the box kept last in this slot, or -1 */
+    float width[CLASSES], height[CLASSES]; /* the largest of a class */
+    bool used[CLASSES];
+} buckets;
+
+/* Doublings of the area, from a quarter of a pixel on. */
+static int class_of(double area)
+{
+    int c = area > 0.25 ? ilogb(area) + 2 : 0;
+
+    return c < CLASSES ? c : CLASSES - 1;
+}
+
+/* A cell is about two boxes of the class wide. */
+static double cell_of(int class)
+{
+    return 2.0 * sqrt(ldexp(1.0, class - 2));
+}
+
+static size_t slot_of(int class, int64_t x, int64_t y)
+{
+    uint64_t h = (uint64_t)x * 0x9e3779b97f4a7c15u ^ (uint64_t)y * 0xc2b2ae3d27d4eb4fu ^
+                 (uint64_t) class * 0x165667b19e3779f9u;
+
+    return (size_t)(h >> 32) % SLOTS;
+}
+
+static double middle(float a, float b)
+{
+    return 0.5 * ((double)a + (double)b);
+}
+
+static void keep_box(buckets *b, const cafi_box *box, double edge, size_t number, int64_t *next)
+{
+    int c = class_of(cafi_box_area(box, edge));
+    double cell = cell_of(c);
+    size_t slot = slot_of(c, (int64_t)floor(middle(box->x1, box->x2) / cell),
+                          (int64_t)floor(middle(box->y1, box->y2) / cell));
+
+    b->used[c] = true;
+    b->width[c] = fmaxf(b->width[c], box->x2 - box->x1);
+    b->height[c] = fmaxf(b->height[c], box->y2 - box->y1);
+    next[number] = b->head[slot];
+    b->head[slot] = (int64_t)number;
+}
+
+/* What suppression looks at. */
+typedef struct suppression {
+    const cafi_face *faces;
+    const size_t *keep;
+    const int64_t *next; /* of the kept box in the same slot */
+    size_t kept;
+    double threshold, edge;
+    cafi_overlap kind;
+} suppression;
+
+static bool hits(const suppression *s, size_t number, const cafi_box *box)
+{
+    return cafi_box_overlap(&s->faces[s->keep[number]].box, box, s->kind, s->edge) > s->threshold;
+}
+
+static bool hits_any(const suppression *s, const cafi_box *box)
+{
+    for (size_t k = 0; k < s->kept; k++)
+        if (hits(s, k, box))
+            return true;
+    return false;
+}
+
+/* The kept boxes of one class whose centres may be near enough. */
+static bool hits_class(const suppression *s, const buckets *b, int c, const cafi_box *box)
+{
+    double cell = cell_of(c);
+    double dx = 0.5 * ((double)(box->x2 - box->x1) + (double)b->width[c]) + s->edge;
+    double dy = 0.5 * ((double)(box->y2 - box->y1) + (double)b->height[c]) + s->edge;
+    double cx = middle(box->x1, box->x2), cy = middle(box->y1, box->y2);
+    double columns = 2.0 * dx / cell + 2.0, rows = 2.0 * dy / cell + 2.0;
+
+    if (!(columns * rows < (double)s->kept) || !(fabs(cx) + fabs(cy) < 1e15))
+        return hits_any(s, box);
+    for (int64_t y = (int64_t)floor((cy - dy) / cell); y <= (int64_t)floor((cy + dy) / cell); y++)
+        for (int64_t x = (int64_t)floor((cx - dx) / cell); x <= (int64_t)floor((cx + dx) / cell);
+             x++)
+            for (int64_t k = b->head[slot_of(c, x, y)]; k >= 0; k = s->next[k])
+                if (hits(s, (size_t)k, box))
+                    return true;
+    return false;
+}
+
+static bool is_suppressed(const suppression *s, const buckets *b, const cafi_box *box)
+{
+    double area = cafi_box_area(box, s->edge);
+    int first = class_of(area * s->threshold), last = class_of(area / s->threshold);
+
+    if (s->kind != CAFI_OVERLAP_UNION || !(s->threshold > 0.05))
+        return hits_any(s, box);
+    for (int c = first; c <= last; c++)
+        if (b->used[c] && hits_class(s, b, c, box))
+            return true;
+    return false;
+}
+
 caface_status cafi_suppress(const cafi_face *faces, size_t count, double threshold,
                             cafi_overlap kind, double edge, size_t *keep, size_t *kept,
                             caface_error *err)
 {
-    void *memory = NULL;
-    size_t *order = NULL, n = 0;
-    caface_status st = cafi_alloc(&memory, count, sizeof *order, err);
+    size_t *order = NULL;
+    int64_t *next = NULL;
+    buckets *b = NULL;
+    suppression s = {faces, keep, NULL, 0, threshold, edge, kind};
+    caface_status st = CAFACE_OK;
 
     *kept = 0;
-    if (st)
-        return st;
-    order = memory;
-    for (size_t i = 0; i < count; i++)
-        order[i] = i;
-    sort_by_score(faces, order, 0, (ptrdiff_t)count - 1);
-    for (size_t i = count; i-- > 0;) {
-        const cafi_box *box = &faces[order[i]].box;
-        bool good = true;
+    (void)((st = CAFI_NEW(&order, count, err)) || (st = CAFI_NEW(&next, count, err)) ||
+           (st = CAFI_NEW(&b, 1, err)));
+    if (!st) {
+        s.next = next;
+        memset(b->head, -1, sizeof b->head);
+        for (size_t i = 0; i < count; i++)
+            order[i] = i;
+        sort_by_score(faces, order, 0, (ptrdiff_t)count - 1);
+        for (size_t i = count; i-- > 0;) {
+            const cafi_box *box = &faces[order[i]].box;
 
-        for (size_t k = 0; k < n && good; k++)
-            good = cafi_box_overlap(&faces[keep[k]].box, box, kind, edge) <= threshold;
-        if (good)
-            keep[n++] = order[i];
+            if (is_suppressed(&s, b, box))
+                continue;
+            keep[s.kept] = order[i];
+            keep_box(b, box, edge, s.kept++, next);
+        }
+        *kept = s.kept;
     }
-    *kept = n;
-    free(memory);
-    return CAFACE_OK;
+    free(order);
+    free(next);
+    free(b);
+    return st;
 }
 
 caface_status cafi_faces_suppress(cafi_faces *faces, double threshold, cafi_overlap kind,

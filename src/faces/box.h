@@ -18,6 +18,7 @@ typedef caface_face cafi_face;
 typedef struct caface_faces {
     cafi_face *items;
     size_t count, capacity;
+    int quarters; /* turns clockwise that make the picture upright; cafi_detector_run sets it */
 } cafi_faces;
 
 /* ENOMEM: the list is unchanged. */

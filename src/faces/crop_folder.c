@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "faces/align.h"
+#include "faces/pose.h"
 #include "files/index.h"
 #include "files/names.h"
 #include "files/output.h"
@@ -133,6 +134,8 @@ caface_status cafi_crop_folder_add(cafi_crop_folder *crops, size_t index, const 
     caface_status st = CAFACE_OK;
 
     for (size_t i = 0; i < faces->count && !st; i++) {
+        if (!cafi_landmarks_are_plausible(faces->items[i].landmark))
+            continue;
         name.size = png.size = 0;
         put_stem(&name, source);
         cafi_buf_printf(&name, "-%zu.png", i + 1);

@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cpu.h"
 #include "base/mem.h"
+#include "base/threads.h"
 #include "faces/flexnet.h"
 #include "faces/resample.h"
 
@@ -16,6 +18,9 @@
 #define BATCH 16
 /* Plans of P-Net, one for each size of the pyramid. */
 #define PNET_BYTES ((size_t)512 << 20)
+/* The pyramid has no more levels that are worth a thread. */
+#define MAX_WORKERS 8
+#define MAX_LEVELS 96
 
 static const cafi_pixel_map pixels = {false, {127.5f, 127.5f, 127.5f}, 0.0078125f, 0.0f};
 
@@ -25,10 +30,20 @@ typedef struct source {
     cafi_mtcnn_stage stage;
 } source;
 
+/* What one thread works with. */
+typedef struct worker {
+    cafi_flexnet *nets[CAFI_MTCNN_STAGES];
+    cafi_resampler resampler;
+    uint8_t *cut; /* a window's pixels */
+    size_t cut_room;
+} worker;
+
 struct cafi_mtcnn_detector {
     cafi_mtcnn_options options;
     source sources[CAFI_MTCNN_STAGES];
-    cafi_flexnet *nets[CAFI_MTCNN_STAGES];
+    cafi_pool *pool;
+    worker workers[MAX_WORKERS];
+    size_t worker_count;
 };
 
 /* A window under way: its edges are whole numbers between the stages, kept in
@@ -70,10 +85,15 @@ caface_status cafi_mtcnn_detector_new(cafi_mtcnn_detector **out, const cafi_mtcn
         return st;
     d = memory;
     d->options = *options;
+    d->worker_count = threads ? threads : cafi_cpu_count();
+    if (d->worker_count > MAX_WORKERS)
+        d->worker_count = MAX_WORKERS;
+    st = cafi_pool_new(&d->pool, d->worker_count, err);
     for (int s = 0; !st && s < CAFI_MTCNN_STAGES; s++) {
         d->sources[s] = (source){model, (cafi_mtcnn_stage)s};
-        st = cafi_flexnet_new(&d->nets[s], build, &d->sources[s], s == CAFI_PNET ? 1 : BATCH,
-                              threads, PNET_BYTES, err);
+        for (size_t w = 0; !st && w < d->worker_count; w++)
+            st = cafi_flexnet_new(&d->workers[w].nets[s], build, &d->sources[s],
+                                  s == CAFI_PNET ? 1 : BATCH, 1, PNET_BYTES / d->worker_count, err);
     }
     if (st) {
         cafi_mtcnn_detector_free(d);
@@ -87,8 +107,15 @@ void cafi_mtcnn_detector_free(cafi_mtcnn_detector *d)
 {
     if (!d)
         return;
-    for (int s = 0; s < CAFI_MTCNN_STAGES; s++)
-        cafi_flexnet_free(d->nets[s]);
+    for (size_t i = 0; i < d->worker_count; i++) {
+        worker *w = &d->workers[i];
+
+        for (int s = 0; s < CAFI_MTCNN_STAGES; s++)
+            cafi_flexnet_free(w->nets[s]);
+        cafi_resampler_clear(&w->resampler);
+        free(w->cut);
+    }
+    cafi_pool_free(d->pool);
     free(d);
 }
 
@@ -146,24 +173,21 @@ static caface_status suppress(windows *list, size_t first, double threshold, caf
 }
 
 /* P-Net at one scale of the pyramid. */
-static caface_status propose(cafi_mtcnn_detector *d, const cafi_view *picture, double scale,
+static caface_status propose(worker *k, float threshold, const cafi_view *picture, double scale,
                              windows *list, caface_error *err)
 {
     size_t width = (size_t)ceil((double)picture->width * scale);
     size_t height = (size_t)ceil((double)picture->height * scale);
     size_t first = list->count, rows = 0, cols = 0, plane = 0;
-    cafi_view small = {NULL, width, height};
+    cafi_view small;
     cafi_flexnet_slot *slot = NULL;
-    uint8_t *rgb = NULL;
     caface_status st;
 
-    (void)((st = cafi_flexnet_get(d->nets[CAFI_PNET], height, width, &slot, err)) ||
-           (st = cafi_resample(&rgb, picture, width, height, err)));
+    (void)((st = cafi_flexnet_get(k->nets[CAFI_PNET], height, width, &slot, err)) ||
+           (st = cafi_resampler_run(&k->resampler, picture, width, height, &small, err)));
     if (st)
         return st;
-    small.rgb = rgb;
     cafi_flexnet_fill(slot->input, height, width, &small, &pixels);
-    free(rgb);
     st = cafi_flexnet_run(slot, err);
     rows = (size_t)slot->shape[0].dim[2];
     cols = (size_t)slot->shape[0].dim[3];
@@ -172,14 +196,14 @@ static caface_status propose(cafi_mtcnn_detector *d, const cafi_view *picture, d
         double x = 2.0 * (double)(i % cols) + 1.0, y = 2.0 * (double)(i / cols) + 1.0;
         window w = {.score = face_probability(slot->output[0][i], slot->output[0][plane + i])};
 
-        if (!(w.score > d->options.threshold[CAFI_PNET]))
+        if (!(w.score > threshold))
             continue;
         w.edge[0] = rint(x / scale);
         w.edge[1] = rint(y / scale);
         w.edge[2] = rint((x + WINDOW) / scale);
         w.edge[3] = rint((y + WINDOW) / scale);
-        for (size_t k = 0; k < 4; k++)
-            w.offset[k] = slot->output[1][k * plane + i];
+        for (size_t e = 0; e < 4; e++)
+            w.offset[e] = slot->output[1][e * plane + i];
         st = add_window(list, &w, err);
     }
     return st ? st : suppress(list, first, SCALE_NMS, CAFI_OVERLAP_UNION, err);
@@ -227,32 +251,37 @@ static void drop_hopeless(windows *list, const cafi_view *picture)
 }
 
 /* The window's pixels, black outside of the picture, resized to side x side. */
-static caface_status cut_out(const cafi_view *picture, const window *w, size_t side, uint8_t **out,
-                             caface_error *err)
+static caface_status cut_out(worker *k, const cafi_view *picture, const window *w, size_t side,
+                             cafi_view *out, caface_error *err)
 {
     long x1 = (long)w->edge[0], y1 = (long)w->edge[1];
     size_t width = (size_t)(w->edge[2] - w->edge[0]) + 1;
     size_t height = (size_t)(w->edge[3] - w->edge[1]) + 1;
-    long from = x1 < 0 ? -x1 : 0;
-    long to = (long)fmin((double)width, (double)picture->width - (double)x1);
-    cafi_view view = {NULL, width, height};
-    void *memory = NULL;
-    caface_status st = cafi_alloc(&memory, height, width * 3, err);
+    size_t from = x1 < 0 ? (size_t)-x1 : 0;
+    size_t to = (size_t)fmin((double)width, (double)picture->width - (double)x1);
+    size_t bytes = 0;
 
+    if (!cafi_mul_size(width, 3, &bytes) || !cafi_mul_size(bytes, height, &bytes))
+        return cafi_fail_memory(err, ~0ULL);
+    caface_status st = CAFI_GROW(&k->cut, &k->cut_room, bytes, err);
     if (st)
         return st;
     for (size_t y = 0; y < height; y++) {
         long row = y1 + (long)y;
+        uint8_t *line = k->cut + y * width * 3;
 
-        if (row >= 0 && (size_t)row < picture->height)
-            memcpy((uint8_t *)memory + (y * width + (size_t)from) * 3,
-                   picture->rgb + ((size_t)row * picture->width + (size_t)(x1 + from)) * 3,
-                   (size_t)(to - from) * 3);
+        if (row < 0 || (size_t)row >= picture->height) {
+            memset(line, 0, width * 3);
+            continue;
+        }
+        memset(line, 0, from * 3);
+        memcpy(line + from * 3,
+               picture->rgb + ((size_t)row * picture->width + (size_t)(x1 + (long)from)) * 3,
+               (to - from) * 3);
+        memset(line + to * 3, 0, (width - to) * 3);
     }
-    view.rgb = memory;
-    st = cafi_resample(out, &view, side, side, err);
-    free(memory);
-    return st;
+    return cafi_resampler_run(&k->resampler, &(cafi_view){k->cut, width, height}, side, side, out,
+                              err);
 }
 
 /* As the authors' code does on the way: from here on the window ends where the
@@ -280,39 +309,62 @@ static void read_row(window *w, const cafi_flexnet_slot *slot, size_t row)
     }
 }
 
-/* R-Net or O-Net on every window; those below the threshold go. */
+/* R-Net or O-Net on all windows; every worker takes its share of the batches. */
+typedef struct refinement {
+    cafi_mtcnn_detector *d;
+    const cafi_view *picture;
+    cafi_mtcnn_stage stage;
+    windows *list;
+} refinement;
+
+static caface_status refine_batch(const refinement *r, worker *k, size_t first, caface_error *err)
+{
+    size_t side = r->stage == CAFI_RNET ? 24 : 48, row_size = 3 * side * side;
+    size_t count = r->list->count - first < BATCH ? r->list->count - first : BATCH;
+    cafi_flexnet_slot *slot = NULL;
+    caface_status st = cafi_flexnet_get(k->nets[r->stage], side, side, &slot, err);
+
+    for (size_t i = 0; !st && i < count; i++) {
+        cafi_view view;
+
+        st = cut_out(k, r->picture, &r->list->items[first + i], side, &view, err);
+        if (!st)
+            cafi_flexnet_fill(slot->input + i * row_size, side, side, &view, &pixels);
+    }
+    if (!st)
+        st = cafi_flexnet_run(slot, err);
+    for (size_t i = 0; !st && i < count; i++) {
+        clip(&r->list->items[first + i], r->picture);
+        read_row(&r->list->items[first + i], slot, i);
+    }
+    return st;
+}
+
+static caface_status refine_share(void *ctx, size_t index, size_t thread, caface_error *err)
+{
+    const refinement *r = ctx;
+    size_t step = BATCH * r->d->worker_count;
+    caface_status st = CAFACE_OK;
+
+    (void)thread;
+    for (size_t first = index * BATCH; !st && first < r->list->count; first += step)
+        st = refine_batch(r, &r->d->workers[index], first, err);
+    return st;
+}
+
+/* Those below the threshold go. */
 static caface_status refine(cafi_mtcnn_detector *d, const cafi_view *picture,
                             cafi_mtcnn_stage stage, windows *list, caface_error *err)
 {
-    size_t side = stage == CAFI_RNET ? 24 : 48, row_size = 3 * side * side, kept = 0;
-    cafi_flexnet_slot *slot = NULL;
-    caface_status st = cafi_flexnet_get(d->nets[stage], side, side, &slot, err);
+    refinement r = {d, picture, stage, list};
+    size_t kept = 0;
+    caface_status st = CAFACE_OK;
 
     drop_hopeless(list, picture);
-    for (size_t first = 0; !st && first < list->count; first += BATCH) {
-        size_t count = list->count - first < BATCH ? list->count - first : BATCH;
-
-        for (size_t i = 0; !st && i < count; i++) {
-            cafi_view view = {NULL, side, side};
-            uint8_t *rgb = NULL;
-
-            st = cut_out(picture, &list->items[first + i], side, &rgb, err);
-            if (st)
-                return st;
-            view.rgb = rgb;
-            cafi_flexnet_fill(slot->input + i * row_size, side, side, &view, &pixels);
-            free(rgb);
-        }
-        st = cafi_flexnet_run(slot, err);
-        for (size_t i = 0; !st && i < count; i++) {
-            window w = list->items[first + i];
-
-            clip(&w, picture);
-            read_row(&w, slot, i);
-            if (w.score > d->options.threshold[stage])
-                list->items[kept++] = w;
-        }
-    }
+    st = cafi_pool_run(d->pool, d->worker_count, refine_share, &r, err);
+    for (size_t i = 0; !st && i < list->count; i++)
+        if (list->items[i].score > d->options.threshold[stage])
+            list->items[kept++] = list->items[i];
     list->count = kept;
     return st;
 }
@@ -339,16 +391,89 @@ static caface_status run_stages(cafi_mtcnn_detector *d, const cafi_view *picture
     return st ? st : suppress(list, 0, STAGE_NMS, CAFI_OVERLAP_SMALLER, err);
 }
 
+/* P-Net's pyramid. */
+typedef struct pyramid {
+    cafi_mtcnn_detector *d;
+    const cafi_view *picture;
+    double scale[MAX_LEVELS];
+    size_t worker[MAX_LEVELS];
+    windows found[MAX_LEVELS];
+    size_t levels;
+} pyramid;
+
+/* The levels, each given to the worker with the least to do so far; the larger
+ * come first, and one size of picture always goes the same way. */
+static caface_status plan_levels(pyramid *p, caface_error *err)
+{
+    double first = WINDOW / (double)p->d->options.min_face, load[MAX_WORKERS] = {0};
+    double shorter = fmin((double)p->picture->width, (double)p->picture->height);
+
+    for (double least = shorter * first; least > WINDOW; least *= PYRAMID_FACTOR) {
+        size_t best = 0, l = p->levels;
+
+        if (l == MAX_LEVELS)
+            return cafi_fail(err, CAFACE_ELIMIT, "a picture of %zux%zu pixels is too large",
+                             p->picture->width, p->picture->height);
+        p->scale[l] = first * pow(PYRAMID_FACTOR, (double)l);
+        for (size_t w = 1; w < p->d->worker_count; w++)
+            if (load[w] < load[best])
+                best = w;
+        load[best] += p->scale[l] * p->scale[l];
+        p->worker[l] = best;
+        p->levels++;
+    }
+    return CAFACE_OK;
+}
+
+static caface_status propose_share(void *ctx, size_t index, size_t thread, caface_error *err)
+{
+    pyramid *p = ctx;
+    float threshold = p->d->options.threshold[CAFI_PNET];
+    caface_status st = CAFACE_OK;
+
+    (void)thread;
+    for (size_t l = 0; !st && l < p->levels; l++)
+        if (p->worker[l] == index)
+            st = propose(&p->d->workers[index], threshold, p->picture, p->scale[l], &p->found[l],
+                         err);
+    return st;
+}
+
+/* The windows of all levels, in their order. */
+static caface_status propose_all(cafi_mtcnn_detector *d, const cafi_view *picture, windows *list,
+                                 caface_error *err)
+{
+    pyramid *p = NULL;
+    caface_status st = CAFI_NEW(&p, 1, err);
+
+    if (st)
+        return st;
+    p->d = d;
+    p->picture = picture;
+    st = plan_levels(p, err);
+    if (!st)
+        st = cafi_pool_run(d->pool, d->worker_count, propose_share, p, err);
+    for (size_t l = 0; l < p->levels; l++) {
+        windows *f = &p->found[l];
+
+        if (!st)
+            st = CAFI_GROW(&list->items, &list->capacity, list->count + f->count, err);
+        if (!st && f->count) {
+            memcpy(list->items + list->count, f->items, f->count * sizeof *f->items);
+            list->count += f->count;
+        }
+        free(f->items);
+    }
+    free(p);
+    return st;
+}
+
 caface_status cafi_mtcnn_detect(cafi_mtcnn_detector *d, const cafi_view *picture, cafi_faces *faces,
                                 caface_error *err)
 {
-    double first = WINDOW / d->options.min_face;
-    double least = fmin((double)picture->width, (double)picture->height) * first;
     windows list = {0};
-    caface_status st = CAFACE_OK;
+    caface_status st = propose_all(d, picture, &list, err);
 
-    for (int level = 0; !st && least > WINDOW; level++, least *= PYRAMID_FACTOR)
-        st = propose(d, picture, first * pow(PYRAMID_FACTOR, level), &list, err);
     if (!st)
         st = run_stages(d, picture, &list, err);
     for (size_t i = 0; !st && i < list.count; i++) {

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "faces/decode.h"
 #include "faces/flexnet.h"
+#include "faces/passes.h"
 #include "faces/resample.h"
 
 #define LEVELS 3
@@ -18,6 +19,8 @@
 /* Below this scale small faces are looked for in tiles too. */
 #define TILE_BELOW 0.9
 #define TILE_STEP 0.75
+/* Between two passes of a network of one size. */
+#define TILE_RATIO 5.0
 
 static const size_t strides[LEVELS] = {8, 16, 32};
 static const float retina_sides[LEVELS][CAFI_RETINAFACE_ANCHORS] = {
@@ -30,6 +33,16 @@ static const cafi_pixel_map pixels[] = {
     [CAFI_SCRFD] = {false, {127.5f, 127.5f, 127.5f}, 1.0f / 128.0f, -127.5f / 128.0f},
     [CAFI_RETINAFACE] = {true, {104.0f, 117.0f, 123.0f}, 1.0f, 0.0f},
 };
+
+/* Measured on portraits of every size (docs/faces.md). */
+static const cafi_face_range ranges[] = {
+    [CAFI_YUNET] = {24.0, 320.0, 640.0, 640.0, 0.8f},
+    [CAFI_SCRFD] = {24.0, 320.0, 640.0, 640.0, 0.8f},
+    [CAFI_RETINAFACE] = {20.0, 200.0, 320.0, 400.0, 0.95f},
+};
+/* What a smaller pass shows with this part of the least score is enough to
+ * confirm a face of a larger one. */
+#define WITNESS 0.5f
 
 /* Which output is what, at each level. */
 typedef struct places {
@@ -46,6 +59,7 @@ struct cafi_shot_detector {
     size_t fixed_height, fixed_width; /* 0: any */
     places places;
     cafi_flexnet *net;
+    cafi_resampler resampler;
 };
 
 cafi_shot_options cafi_shot_defaults(cafi_shot_family family)
@@ -197,6 +211,7 @@ void cafi_shot_detector_free(cafi_shot_detector *d)
     if (!d)
         return;
     cafi_flexnet_free(d->net);
+    cafi_resampler_clear(&d->resampler);
     free(d);
 }
 
@@ -215,7 +230,7 @@ static caface_status output_of(const cafi_flexnet_slot *slot, size_t index, size
 }
 
 static caface_status decode_level(const cafi_shot_detector *d, const cafi_flexnet_slot *slot,
-                                  size_t l, cafi_faces *faces, caface_error *err)
+                                  size_t l, float threshold, cafi_faces *faces, caface_error *err)
 {
     const places *p = &d->places;
     bool retina = d->family == CAFI_RETINAFACE, kps_there = retina || p->has_kps;
@@ -235,14 +250,13 @@ static caface_status decode_level(const cafi_shot_detector *d, const cafi_flexne
         return st;
     switch (d->family) {
     case CAFI_YUNET:
-        return cafi_decode_yunet(faces, &level, score, object, box, kps, d->options.threshold, err);
+        return cafi_decode_yunet(faces, &level, score, object, box, kps, threshold, err);
     case CAFI_SCRFD:
-        return cafi_decode_scrfd(faces, &level, score, box, kps, d->options.threshold, err);
+        return cafi_decode_scrfd(faces, &level, score, box, kps, threshold, err);
     case CAFI_RETINAFACE:
         break;
     }
-    return cafi_decode_retinaface(faces, &level, retina_sides[l], score, box, kps,
-                                  d->options.threshold, err);
+    return cafi_decode_retinaface(faces, &level, retina_sides[l], score, box, kps, threshold, err);
 }
 
 /* Back from the input's pixels to the picture's. */
@@ -260,7 +274,7 @@ static void place(cafi_face *face, double scale_x, double scale_y, double x, dou
 
 /* One run over a picture that fits the size. */
 static caface_status run(cafi_shot_detector *d, const cafi_view *view, size_t height, size_t width,
-                         cafi_faces *faces, caface_error *err)
+                         float threshold, cafi_faces *faces, caface_error *err)
 {
     cafi_flexnet_slot *slot = NULL;
     caface_status st = cafi_flexnet_get(d->net, height, width, &slot, err);
@@ -270,52 +284,29 @@ static caface_status run(cafi_shot_detector *d, const cafi_view *view, size_t he
     cafi_flexnet_fill(slot->input, height, width, view, &pixels[d->family]);
     st = cafi_flexnet_run(slot, err);
     for (size_t l = 0; !st && l < LEVELS; l++)
-        st = decode_level(d, slot, l, faces, err);
-    return st;
-}
-
-/* The whole picture, scaled to fit the fixed size. */
-static caface_status run_scaled(cafi_shot_detector *d, const cafi_view *picture, double scale,
-                                cafi_faces *faces, caface_error *err)
-{
-    size_t width =
-        (size_t)fmax(1.0, fmin((double)d->fixed_width, rint((double)picture->width * scale)));
-    size_t height =
-        (size_t)fmax(1.0, fmin((double)d->fixed_height, rint((double)picture->height * scale)));
-    cafi_view small = {NULL, width, height};
-    uint8_t *rgb = NULL;
-    caface_status st = cafi_resample(&rgb, picture, width, height, err);
-
-    if (st)
-        return st;
-    small.rgb = rgb;
-    st = run(d, &small, d->fixed_height, d->fixed_width, faces, err);
-    for (size_t i = 0; i < faces->count; i++)
-        place(&faces->items[i], (double)picture->width / (double)width,
-              (double)picture->height / (double)height, 0.0, 0.0);
-    free(rgb);
+        st = decode_level(d, slot, l, threshold, faces, err);
     return st;
 }
 
 /* One tile. A face that touches an inner edge of its tile is cut there, and
- * whole in a neighbour or in the scaled picture; it is left to them. */
+ * whole in a neighbour or in a smaller copy of the picture; it is left to them. */
 static caface_status run_tile(cafi_shot_detector *d, const cafi_view *picture, size_t x, size_t y,
-                              cafi_faces *faces, caface_error *err)
+                              float threshold, cafi_faces *faces, caface_error *err)
 {
     size_t width = picture->width - x < d->fixed_width ? picture->width - x : d->fixed_width;
     size_t height = picture->height - y < d->fixed_height ? picture->height - y : d->fixed_height;
     cafi_faces found = {0};
     cafi_view tile = {NULL, width, height};
-    void *memory = NULL;
-    caface_status st = cafi_alloc(&memory, height, width * 3, err);
+    uint8_t *rgb = NULL;
+    caface_status st = cafi_alloc(&rgb, height, width * 3, err);
 
     if (st)
         return st;
     for (size_t row = 0; row < height; row++)
-        memcpy((uint8_t *)memory + row * width * 3,
-               picture->rgb + ((y + row) * picture->width + x) * 3, width * 3);
-    tile.rgb = memory;
-    st = run(d, &tile, d->fixed_height, d->fixed_width, &found, err);
+        memcpy(rgb + row * width * 3, picture->rgb + ((y + row) * picture->width + x) * 3,
+               width * 3);
+    tile.rgb = rgb;
+    st = run(d, &tile, d->fixed_height, d->fixed_width, threshold, &found, err);
     for (size_t i = 0; !st && i < found.count; i++) {
         const cafi_box *b = &found.items[i].box;
 
@@ -327,7 +318,7 @@ static caface_status run_tile(cafi_shot_detector *d, const cafi_view *picture, s
         st = cafi_faces_add(faces, &found.items[i], err);
     }
     cafi_faces_free(&found);
-    free(memory);
+    free(rgb);
     return st;
 }
 
@@ -344,38 +335,88 @@ static size_t tile_count(size_t extent, size_t size)
     return 1 + (size_t)ceil((double)(extent - size) / (TILE_STEP * (double)size));
 }
 
-static caface_status run_fixed(cafi_shot_detector *d, const cafi_view *picture, cafi_faces *faces,
-                               caface_error *err)
+static size_t whole_stride(size_t extent)
 {
-    double scale = fmin((double)d->fixed_width / (double)picture->width,
-                        (double)d->fixed_height / (double)picture->height);
-    size_t across = tile_count(picture->width, d->fixed_width);
-    size_t down = tile_count(picture->height, d->fixed_height);
-    caface_status st = run_scaled(d, picture, scale, faces, err);
+    return (extent + MAX_STRIDE - 1) / MAX_STRIDE * MAX_STRIDE;
+}
 
-    if (scale >= TILE_BELOW)
-        return st;
+/* A picture as it is: at once, or in tiles of the fixed size. */
+static caface_status search(cafi_shot_detector *d, const cafi_view *view, float threshold,
+                            cafi_faces *faces, caface_error *err)
+{
+    size_t across = 0, down = 0;
+    caface_status st = CAFACE_OK;
+
+    if (!d->fixed_width)
+        return run(d, view, whole_stride(view->height), whole_stride(view->width), threshold, faces,
+                   err);
+    across = tile_count(view->width, d->fixed_width);
+    down = tile_count(view->height, d->fixed_height);
     for (size_t i = 0; !st && i < across * down; i++)
-        st = run_tile(d, picture, tile_start(picture->width, d->fixed_width, across, i % across),
-                      tile_start(picture->height, d->fixed_height, down, i / across), faces, err);
+        st = run_tile(d, view, tile_start(view->width, d->fixed_width, across, i % across),
+                      tile_start(view->height, d->fixed_height, down, i / across), threshold, faces,
+                      err);
     return st;
+}
+
+/* One pass: the picture at pass->scale. */
+static caface_status run_pass(cafi_shot_detector *d, const cafi_view *picture, cafi_pass *pass,
+                              float threshold, caface_error *err)
+{
+    size_t width = (size_t)fmax(1.0, rint((double)picture->width * pass->scale));
+    size_t height = (size_t)fmax(1.0, rint((double)picture->height * pass->scale));
+    cafi_view copy;
+    caface_status st = CAFACE_OK;
+
+    if (width == picture->width && height == picture->height)
+        return search(d, picture, threshold, &pass->faces, err);
+    st = cafi_resampler_run(&d->resampler, picture, width, height, &copy, err);
+    if (!st)
+        st = search(d, &copy, threshold, &pass->faces, err);
+    for (size_t i = 0; i < pass->faces.count; i++)
+        place(&pass->faces.items[i], (double)picture->width / (double)width,
+              (double)picture->height / (double)height, 0.0, 0.0);
+    return st;
+}
+
+/* A network of one size sees the picture scaled to fit; where that shrinks it,
+ * in tiles at full size too, and in between when the two are far apart. */
+static size_t fixed_scales(const cafi_shot_detector *d, const cafi_view *picture, double *scales)
+{
+    double fit = fmin((double)d->fixed_width / (double)picture->width,
+                      (double)d->fixed_height / (double)picture->height);
+    size_t count = 1;
+
+    scales[0] = fit;
+    if (fit >= TILE_BELOW)
+        return count;
+    for (; count + 1 < CAFI_MAX_PASSES && scales[count - 1] * TILE_RATIO < 1.0; count++)
+        scales[count] = scales[count - 1] * TILE_RATIO;
+    scales[count++] = 1.0;
+    return count;
 }
 
 caface_status cafi_shot_detect(cafi_shot_detector *d, const cafi_view *picture, cafi_faces *faces,
                                caface_error *err)
 {
-    cafi_faces found = {0};
-    caface_status st;
+    const cafi_face_range *range = &ranges[d->family];
+    float least = d->options.threshold;
+    double scales[CAFI_MAX_PASSES];
+    cafi_pass passes[CAFI_MAX_PASSES] = {{0}};
+    size_t count = d->fixed_width
+                       ? fixed_scales(d, picture, scales)
+                       : cafi_pass_scales(scales, picture->width, picture->height, range);
+    caface_status st = CAFACE_OK;
 
-    if (d->fixed_width)
-        st = run_fixed(d, picture, &found, err);
-    else
-        st = run(d, picture, (picture->height + MAX_STRIDE - 1) / MAX_STRIDE * MAX_STRIDE,
-                 (picture->width + MAX_STRIDE - 1) / MAX_STRIDE * MAX_STRIDE, &found, err);
+    for (size_t p = 0; !st && p < count; p++) {
+        passes[p].scale = scales[p];
+        st = run_pass(d, picture, &passes[p], p + 1 < count ? WITNESS * least : least, err);
+    }
     if (!st)
-        st = cafi_faces_suppress(&found, d->options.nms, CAFI_OVERLAP_UNION, 0.0, err);
-    for (size_t i = 0; !st && i < found.count; i++)
-        st = cafi_faces_add(faces, &found.items[i], err);
-    cafi_faces_free(&found);
+        st = cafi_passes_merge(faces, passes, count,
+                               fmin((double)picture->width, (double)picture->height), range, least,
+                               d->options.nms, err);
+    for (size_t p = 0; p < count; p++)
+        cafi_faces_free(&passes[p].faces);
     return st;
 }

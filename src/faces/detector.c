@@ -10,11 +10,22 @@
 #include "base/sized.h"
 #include "faces/detect_mtcnn.h"
 #include "faces/detect_shot.h"
+#include "faces/pose.h"
 #include "faces/resample.h"
+#include "faces/turn.h"
 #include "files/mapped.h"
 #include "media/shared_image.h"
 
 #define DEFAULT_MIN_FACE 20.0f
+/* Faces that lean more than this are better looked at from another side. */
+#define UPRIGHT_ROLL 50.0
+#define SHARPNESS 16.0
+/* Most pictures stand upright: the evidence for it counts more. */
+#define UPRIGHT_PRIOR 1.25
+/* Scores that faces seen from a wrong side do not reach (docs/faces.md). */
+#define SURE_CASCADE 0.999f
+static const float sure_scores[] = {
+    [CAFI_YUNET] = 0.915f, [CAFI_SCRFD] = 0.85f, [CAFI_RETINAFACE] = 0.998f};
 
 /* What one search works with: networks made ready, and their buffers. */
 typedef struct searcher {
@@ -238,9 +249,10 @@ void cafi_detector_describe(const cafi_detector *d, cafi_buf *out)
 {
     const cafi_detector_options *o = &d->options;
 
-    cafi_buf_printf(out, "%s min_face %.9g score %.9g max_faces %zu max_side %zu%s",
+    cafi_buf_printf(out, "%s min_face %.9g score %.9g max_faces %zu max_side %zu%s%s",
                     cafi_detector_family(d), (double)o->min_face, (double)o->score, o->max_faces,
-                    o->max_side, o->low_thresholds ? " low_thresholds" : "");
+                    o->max_side, o->low_thresholds ? " low_thresholds" : "",
+                    o->rotate ? " rotate" : "");
 }
 
 /* ---- searching ------------------------------------------------------------- */
@@ -281,21 +293,96 @@ static caface_status run_reduced(searcher *s, const cafi_view *picture, double s
     return st;
 }
 
-caface_status cafi_detector_run(cafi_detector *d, const cafi_view *picture, size_t threads,
-                                cafi_faces *faces, caface_error *err)
+/* The picture in one direction, reduced to options.max_side. */
+static caface_status run_once(const caface_detector *d, searcher *s, const cafi_view *picture,
+                              cafi_faces *faces, caface_error *err)
 {
     double longer = fmax((double)picture->width, (double)picture->height);
     double scale = (double)d->options.max_side / longer;
+
+    faces->count = 0;
+    return scale < 1.0 ? run_reduced(s, picture, scale, faces, err)
+                       : run_family(s, picture, faces, err);
+}
+
+/* The evidence that this is the right way up: the sum of the scores of faces
+ * that stand upright, a high power of each so that one good face is more than
+ * several doubtful ones; and whether one of them is beyond doubt. */
+static double upright_score(const caface_detector *d, const cafi_faces *faces, bool *sure)
+{
+    float least = d->is_cascade ? SURE_CASCADE : sure_scores[d->family];
+    double sum = 0.0;
+
+    *sure = false;
+    for (size_t i = 0; i < faces->count; i++) {
+        const cafi_face *f = &faces->items[i];
+        cafi_pose pose;
+
+        if (!cafi_landmarks_are_plausible(f->landmark) || !cafi_pose_of(&pose, f->landmark) ||
+            fabs(pose.roll) > UPRIGHT_ROLL)
+            continue;
+        sum += pow((double)f->score, SHARPNESS);
+        *sure = *sure || f->score >= least;
+    }
+    return sum;
+}
+
+/* The picture in three more directions; faces are those of the best one. */
+static caface_status turn(const caface_detector *d, searcher *s, const cafi_view *picture,
+                          double score, cafi_faces *faces, caface_error *err)
+{
+    double best = UPRIGHT_PRIOR * score;
+    cafi_view turned = {NULL, picture->height, picture->width};
+    cafi_faces found = {0};
+    uint8_t *rgb = NULL;
+    caface_status st = cafi_alloc(&rgb, picture->height, picture->width * 3, err);
+
+    for (int q = 1; !st && q < 4; q++) {
+        bool sure = false;
+
+        turned.width = q % 2 ? picture->height : picture->width;
+        turned.height = q % 2 ? picture->width : picture->height;
+        cafi_turn_pixels(rgb, picture, q);
+        turned.rgb = rgb;
+        st = run_once(d, s, &turned, &found, err);
+        score = upright_score(d, &found, &sure);
+        if (st || score <= best)
+            continue;
+        best = score;
+        faces->quarters = q;
+        faces->count = 0;
+        for (size_t i = 0; !st && i < found.count; i++) {
+            cafi_face face = found.items[i];
+
+            cafi_turn_back(&face, picture->width, picture->height, q);
+            st = cafi_faces_add(faces, &face, err);
+        }
+    }
+    free(rgb);
+    cafi_faces_free(&found);
+    return st;
+}
+
+static caface_status search(cafi_detector *d, const cafi_view *picture, size_t threads, bool rotate,
+                            cafi_faces *faces, caface_error *err)
+{
     searcher *s = NULL;
     size_t kept = 0;
     caface_status st =
         take_searcher(&s, d, threads == CAFI_OWN_THREADS ? d->options.threads : threads, err);
 
     faces->count = 0;
+    faces->quarters = 0;
     if (st)
         return st;
-    st = scale < 1.0 ? run_reduced(s, picture, scale, faces, err)
-                     : run_family(s, picture, faces, err);
+    st = run_once(d, s, picture, faces, err);
+    if (!st && rotate) {
+        bool sure = false;
+        double score = upright_score(d, faces, &sure);
+
+        if (!sure)
+            st = turn(d, s, picture, score, faces, err);
+    }
     give_back(d, s);
     if (st) {
         faces->count = 0;
@@ -310,6 +397,18 @@ caface_status cafi_detector_run(cafi_detector *d, const cafi_view *picture, size
     faces->count =
         d->options.max_faces && kept > d->options.max_faces ? d->options.max_faces : kept;
     return CAFACE_OK;
+}
+
+caface_status cafi_detector_run(cafi_detector *d, const cafi_view *picture, size_t threads,
+                                cafi_faces *faces, caface_error *err)
+{
+    return search(d, picture, threads, d->options.rotate, faces, err);
+}
+
+caface_status cafi_detector_run_upright(cafi_detector *d, const cafi_view *picture, size_t threads,
+                                        cafi_faces *faces, caface_error *err)
+{
+    return search(d, picture, threads, false, faces, err);
 }
 
 /* ---- the public side (caface/detector.h) ------------------------------------- */

@@ -27,11 +27,17 @@ void cafi_detector_describe(const cafi_detector *detector, cafi_buf *out);
 const char *cafi_detector_family(const cafi_detector *detector);
 
 /* Replaces faces by those of the picture (at least 1x1), best first; boxes and
- * landmarks in its pixels. threads: of this search, or CAFI_OWN_THREADS for
+ * landmarks in its pixels. With options.rotate they are those of the direction
+ * in which the faces that stand upright and are plausible (faces/pose.h) have
+ * the best scores, which faces->quarters tells. threads: of this search, or CAFI_OWN_THREADS for
  * what the options say; who searches several pictures side by side says 1. Any
  * thread. The same picture gives the same bits. */
 #define CAFI_OWN_THREADS SIZE_MAX
 caface_status cafi_detector_run(cafi_detector *detector, const cafi_view *picture, size_t threads,
                                 cafi_faces *faces, caface_error *err);
+/* The same without options.rotate: for frames, whose direction is their
+ * container's word. */
+caface_status cafi_detector_run_upright(cafi_detector *detector, const cafi_view *picture,
+                                        size_t threads, cafi_faces *faces, caface_error *err);
 
 #endif

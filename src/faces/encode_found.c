@@ -167,6 +167,8 @@ static caface_status take_frame(void *ctx, const cafi_done_frame *done, caface_e
 
     if (j->photos)
         st = copy_photos(j, j->photos->of_frame[frame->index], err);
+    if (j->photos && done->count > 1)
+        j->result->crowded++;
     for (size_t i = 0; !st && i < done->count; i++) {
         if (!j->photos && faces[i].track == 0)
             continue; /* too faint to belong to anybody */
@@ -254,7 +256,8 @@ static caface_status open_photos(job *j, photo_input *p, const char *path, cafac
 
 static caface_status take_photos(job *j, const char *path, caface_error *err)
 {
-    cafi_pipeline_options o = {.reader = read_photo, .source = j, .centre = j->o->centre};
+    cafi_pipeline_options o = {
+        .reader = read_photo, .source = j, .centre = j->o->centre, .face = j->o->face};
     size_t failed = j->result->failure_count;
     photo_input p = {0};
     caface_status st = open_photos(j, &p, path, err);
@@ -339,14 +342,17 @@ static caface_status take_inputs(job *j, caface_error *err)
 /* How faces are found, as far as it bears on the rows and the tracks. */
 static void describe(job *j)
 {
+    static const char *const faces[] = {[CAFI_FACE_ALL] = "",
+                                        [CAFI_FACE_LARGEST] = ", the largest face",
+                                        [CAFI_FACE_BEST] = ", the best face"};
     const cafi_video_options *v = &j->o->video;
     caface_model_info model = {0};
 
     if (j->o->fusion)
         caface_model_get_info(j->o->fusion, &model);
     cafi_detector_describe(j->o->detector, &j->detection);
-    cafi_buf_printf(&j->detection, ", every %zu start %.9g duration %.9g%s, weights %s", v->every,
-                    v->start, v->duration, j->o->centre ? ", centre" : "",
+    cafi_buf_printf(&j->detection, ", every %zu start %.9g duration %.9g%s%s, weights %s", v->every,
+                    v->start, v->duration, j->o->centre ? ", centre" : "", faces[j->o->face],
                     j->o->fusion ? model.hash : "none");
     if (v->chroma != CAFI_CHROMA_FULL)
         cafi_buf_printf(&j->detection, ", chroma %s", cafi_chroma_name(v->chroma));

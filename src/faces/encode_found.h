@@ -17,6 +17,7 @@ typedef struct cafi_found_options {
     cafi_video_options video;
     bool allow_damaged;  /* photographs that are cut short or damaged are taken */
     bool centre;         /* a photograph without a face gives its middle */
+    cafi_face_rule face; /* of a photograph with several, whose; with ALL they share its template */
     const char *output;  /* folder of the set */
     bool resume;         /* go on where a set at output stopped */
     const char *draw;    /* a video with the faces drawn in, or NULL; for one video */

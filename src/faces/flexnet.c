@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "graph/kernels.h"
 
 #define MAX_SLOTS 64
 
@@ -162,17 +163,22 @@ caface_status cafi_flexnet_run(cafi_flexnet_slot *slot, caface_error *err)
 void cafi_flexnet_fill(float *out, size_t height, size_t width, const cafi_view *picture,
                        const cafi_pixel_map *map)
 {
-    for (size_t c = 0; c < 3; c++) {
-        size_t channel = map->bgr ? 2 - c : c;
+    const cafi_map_kernels *kernels = cafi_map_kernels_get();
+    size_t plane = height * width;
+    float mean[3]; /* of red, green, blue */
 
-        for (size_t y = 0; y < height; y++, out += width) {
-            const uint8_t *row = picture->rgb + y * picture->width * 3 + channel;
-            size_t filled = y < picture->height ? picture->width : 0;
+    for (size_t c = 0; c < 3; c++)
+        mean[map->bgr ? 2 - c : c] = map->mean[c];
+    for (size_t y = 0; y < height; y++) {
+        float *row = out + y * width;
+        float *planes[3] = {row + (map->bgr ? 2 * plane : 0), row + plane,
+                            row + (map->bgr ? 0 : 2 * plane)};
+        size_t filled = y < picture->height ? picture->width : 0;
 
-            for (size_t x = 0; x < filled; x++)
-                out[x] = ((float)row[x * 3] - map->mean[c]) * map->scale;
+        kernels->pixels(picture->rgb + y * picture->width * 3 * (filled > 0), filled, mean,
+                        map->scale, planes);
+        for (size_t c = 0; c < 3; c++)
             for (size_t x = filled; x < width; x++)
-                out[x] = map->outside;
-        }
+                planes[c][x] = map->outside;
     }
 }

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "faces/align.h"
 #include "faces/cut.h"
+#include "faces/pose.h"
 
 enum { SLOTS = 48, SLOTS_WITH_PIXELS = 16, MAX_WORKERS = 32, AHEAD = 3 };
 /* Frames of more bytes than this together wait to be read, unless their pixels
@@ -155,14 +156,15 @@ static caface_status reserve_crops(slot *s, size_t count, caface_error *err)
     return st;
 }
 
-/* Aligned crops; a face whose landmarks cannot be aligned is no face. */
+/* Aligned crops; what has not the landmarks of a face is no face. */
 static caface_status align_all(slot *s, const cafi_view *view, caface_error *err)
 {
     size_t kept = 0;
     caface_status st = reserve_crops(s, s->faces.count, err);
 
     for (size_t i = 0; !st && i < s->faces.count; i++)
-        if (!cafi_align_face(s->crops + kept * CAFI_CROP_BYTES, view, s->faces.items[i].landmark,
+        if (cafi_landmarks_are_plausible(s->faces.items[i].landmark) &&
+            !cafi_align_face(s->crops + kept * CAFI_CROP_BYTES, view, s->faces.items[i].landmark,
                              NULL))
             s->faces.items[kept++] = s->faces.items[i];
     s->faces.count = st ? 0 : kept;
@@ -179,14 +181,32 @@ static caface_status add_centre(slot *s, const cafi_view *view, caface_error *er
     return st;
 }
 
+/* Of a photograph's faces the one that is asked for. */
+static void choose(const pipeline *p, slot *s, const cafi_view *view)
+{
+    size_t face = 0;
+
+    if (p->options.track || p->options.face == CAFI_FACE_ALL || s->faces.count < 2)
+        return;
+    face = cafi_choose_face(&s->faces, view->width, view->height, p->options.face, NULL);
+    if (face != SIZE_MAX) {
+        s->faces.items[0] = s->faces.items[face];
+        s->faces.count = 1;
+    }
+}
+
 static caface_status find_faces(pipeline *p, slot *s, caface_error *err)
 {
     cafi_view view = cafi_frame_view(&s->frame);
-    caface_status st = cafi_detector_run(p->options.detector, &view, 1, &s->faces, err);
+    caface_status st =
+        p->options.track ? cafi_detector_run_upright(p->options.detector, &view, 1, &s->faces, err)
+                         : cafi_detector_run(p->options.detector, &view, 1, &s->faces, err);
 
     s->centre = false;
-    if (!st)
+    if (!st) {
+        choose(p, s, &view);
         st = align_all(s, &view, err);
+    }
     if (!st && p->options.centre && s->faces.count == 0)
         st = add_centre(s, &view, err);
     if (!st && p->options.track)

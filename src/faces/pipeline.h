@@ -8,6 +8,7 @@
 #ifndef CAFI_FACES_PIPELINE_H
 #define CAFI_FACES_PIPELINE_H
 
+#include "faces/choose.h"
 #include "faces/detector.h"
 #include "faces/track.h"
 #include "media/frame.h"
@@ -36,6 +37,7 @@ typedef struct cafi_pipeline_options {
     cafi_encoder *encoder;           /* for crops of 112x112, or NULL: faces without features */
     const cafi_track_options *track; /* NULL: no tracking, as for photographs */
     bool centre;                     /* a frame without a face gives its middle */
+    cafi_face_rule face;             /* of a photograph (no tracking) with several faces, whose */
     bool keep_pixels;
     size_t threads;      /* that search side by side; 0: one for every core */
     int64_t first_track; /* the last number already in use, so that several videos can share one

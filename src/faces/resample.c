@@ -5,17 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cpu.h"
 #include "base/mem.h"
+#include "faces/resample_kernels.h"
 
-#define WEIGHT_BITS 22
-
-/* For every output position: which inputs count, and how much. */
-typedef struct filter {
-    size_t taps;      /* room for the weights of one output */
-    uint32_t *first;  /* [out] */
-    uint32_t *count;  /* [out] */
-    int32_t *weights; /* [out][taps] */
-} filter;
+typedef cafi_resample_filter filter;
 
 static void filter_free(filter *f)
 {
@@ -41,7 +35,7 @@ static void filter_fill(filter *f, size_t in, size_t o, double scale, double sup
     for (size_t k = 0; k < count; k++) {
         double x = fmax(0.0, 1.0 - fabs(((double)k + low - centre + 0.5) / shrink));
 
-        w[k] = (int32_t)(0.5 + (sum > 0.0 ? x / sum : 0.0) * (1 << WEIGHT_BITS));
+        w[k] = (int32_t)(0.5 + (sum > 0.0 ? x / sum : 0.0) * (1 << CAFI_WEIGHT_BITS));
     }
     f->first[o] = (uint32_t)low;
     f->count[o] = (uint32_t)count;
@@ -55,7 +49,7 @@ static caface_status filter_make(filter *f, size_t in, size_t out, caface_error 
     size_t total = 0;
     caface_status st = CAFACE_OK;
 
-    *f = (filter){.taps = (size_t)ceil(support) * 2 + 1};
+    *f = (filter){.taps = (size_t)ceil(support) * 2 + 2};
     if (!cafi_mul_size(out, f->taps, &total))
         return cafi_fail_memory(err, ~0ULL);
     (void)((st = cafi_alloc(&first, out, sizeof *f->first, err)) ||
@@ -73,93 +67,102 @@ static caface_status filter_make(filter *f, size_t in, size_t out, caface_error 
     return CAFACE_OK;
 }
 
-static uint8_t to_byte(int64_t sum)
+static const cafi_resample_kernels *kernels_get(void)
 {
-    int64_t v = (sum + (1 << (WEIGHT_BITS - 1))) >> WEIGHT_BITS;
-
-    return (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v);
+#if defined(__x86_64__)
+    if (cafi_cpu_isa() == CAFI_ISA_AVX512)
+        return &cafi_resample_kernels_avx512;
+    if (cafi_cpu_isa() == CAFI_ISA_AVX2)
+        return &cafi_resample_kernels_avx2;
+#endif
+    return &cafi_resample_kernels_plain;
 }
 
-/* One row of pixels, in -> out. The weights add up to about 2^22, so that a
- * sum of bytes fits in 32 bits. */
-static void resize_row(uint8_t *out, const uint8_t *in, const filter *f, size_t width)
+void cafi_resampler_clear(cafi_resampler *r)
 {
-    for (size_t o = 0; o < width; o++, out += 3) {
-        const uint8_t *p = in + (size_t)f->first[o] * 3;
-        const int32_t *w = f->weights + o * f->taps;
-        int32_t sum[3] = {0, 0, 0};
-
-        for (uint32_t k = 0; k < f->count[o]; k++, p += 3)
-            for (int c = 0; c < 3; c++)
-                sum[c] += p[c] * w[k];
-        for (int c = 0; c < 3; c++)
-            out[c] = to_byte(sum[c]);
-    }
+    free(r->row);
+    free(r->middle);
+    free(r->result);
+    *r = (cafi_resampler){0};
 }
 
-/* One output row from the rows below each other that count for it. */
-static void resize_column(uint8_t *out, const uint8_t *in, int32_t *sum, const int32_t *w,
-                          size_t count, size_t bytes)
+/* Room for pixels of three bytes, with some behind them. */
+static caface_status reserve(uint8_t **bytes, size_t *room, size_t width, size_t height,
+                             caface_error *err)
 {
-    memset(sum, 0, bytes * sizeof *sum);
-    for (size_t k = 0; k < count; k++)
-        for (size_t i = 0; i < bytes; i++)
-            sum[i] += in[k * bytes + i] * w[k];
-    for (size_t i = 0; i < bytes; i++)
-        out[i] = to_byte(sum[i]);
-}
+    size_t need = 0;
 
-static caface_status bytes_of(uint8_t **out, size_t width, size_t height, caface_error *err)
-{
-    void *memory = NULL;
-    size_t row = 0;
-    caface_status st;
-
-    if (!cafi_mul_size(width, 3, &row))
+    if (!cafi_mul_size(width, 3, &need) || !cafi_mul_size(need, height, &need) ||
+        !cafi_add_size(need, CAFI_RESAMPLE_SLACK, &need))
         return cafi_fail_memory(err, ~0ULL);
-    st = cafi_alloc(&memory, height, row, err);
-    *out = memory;
+    if (need <= *room)
+        return CAFACE_OK;
+    free(*bytes);
+    *bytes = NULL;
+    *room = 0;
+    caface_status st = cafi_alloc(bytes, need, 1, err);
+    *room = st ? 0 : need;
+    return st;
+}
+
+/* Rows first, then columns. */
+static void run(cafi_resampler *r, const cafi_view *picture, const filter *across,
+                const filter *down, size_t width, size_t height)
+{
+    const cafi_resample_kernels *kernels = kernels_get();
+    size_t in = picture->width * 3, bytes = width * 3;
+
+    for (size_t y = 0; y < picture->height; y++) {
+        const uint8_t *row = picture->rgb + y * in;
+
+        if (width == picture->width) {
+            memcpy(r->middle + y * bytes, row, bytes);
+            continue;
+        }
+        if (y + 1 == picture->height) { /* nothing may be read behind the picture */
+            memcpy(r->row, row, in);
+            row = r->row;
+        }
+        kernels->row(r->middle + y * bytes, row, across, width);
+    }
+    for (size_t y = 0; y < height; y++)
+        if (height == picture->height)
+            memcpy(r->result + y * bytes, r->middle + y * bytes, bytes);
+        else
+            kernels->column(r->result + y * bytes, r->middle + down->first[y] * bytes,
+                            down->weights + y * down->taps, down->count[y], bytes);
+}
+
+caface_status cafi_resampler_run(cafi_resampler *r, const cafi_view *picture, size_t width,
+                                 size_t height, cafi_view *out, caface_error *err)
+{
+    filter across = {0}, down = {0};
+    caface_status st = CAFACE_OK;
+
+    (void)((st = filter_make(&across, picture->width, width, err)) ||
+           (st = filter_make(&down, picture->height, height, err)) ||
+           (st = reserve(&r->row, &r->row_room, picture->width, 1, err)) ||
+           (st = reserve(&r->middle, &r->middle_room, width, picture->height, err)) ||
+           (st = reserve(&r->result, &r->result_room, width, height, err)));
+    if (!st) {
+        run(r, picture, &across, &down, width, height);
+        *out = (cafi_view){r->result, width, height};
+    }
+    filter_free(&across);
+    filter_free(&down);
     return st;
 }
 
 caface_status cafi_resample(uint8_t **out, const cafi_view *picture, size_t width, size_t height,
                             caface_error *err)
 {
-    filter across = {0}, down = {0};
-    uint8_t *middle = NULL, *result = NULL;
-    void *sum = NULL;
-    size_t bytes = width * 3;
-    caface_status st = CAFACE_OK;
+    cafi_resampler r = {0};
+    cafi_view view;
+    caface_status st = cafi_resampler_run(&r, picture, width, height, &view, err);
 
-    *out = NULL;
-    (void)((st = filter_make(&across, picture->width, width, err)) ||
-           (st = filter_make(&down, picture->height, height, err)) ||
-           (st = bytes_of(&middle, width, picture->height, err)) ||
-           (st = bytes_of(&result, width, height, err)) ||
-           (st = cafi_alloc(&sum, bytes, sizeof(int32_t), err)));
-    if (st) {
-        free(result);
-        goto done;
-    }
-    for (size_t y = 0; y < picture->height; y++) {
-        const uint8_t *row = picture->rgb + y * picture->width * 3;
-
-        if (width == picture->width)
-            memcpy(middle + y * bytes, row, bytes);
-        else
-            resize_row(middle + y * bytes, row, &across, width);
-    }
-    for (size_t y = 0; y < height; y++)
-        if (height == picture->height)
-            memcpy(result + y * bytes, middle + y * bytes, bytes);
-        else
-            resize_column(result + y * bytes, middle + down.first[y] * bytes, sum,
-                          down.weights + y * down.taps, down.count[y], bytes);
-    *out = result;
-done:
-    filter_free(&across);
-    filter_free(&down);
-    free(middle);
-    free(sum);
+    *out = st ? NULL : r.result;
+    if (!st)
+        r.result = NULL;
+    cafi_resampler_clear(&r);
     return st;
 }

@@ -9,6 +9,7 @@
 struct cafi_execution {
     const cafi_program *program;
     const cafi_graph_kernels *kernels;
+    const cafi_map_kernels *maps;
     unsigned char *arena;
     unsigned char *scratch[CAFI_PARTS];
     cafi_dnn_run **runs; /* [steps][CAFI_PARTS] */
@@ -59,6 +60,7 @@ caface_status cafi_execution_new(cafi_execution **out, const cafi_program *progr
         return st;
     x->program = program;
     x->kernels = cafi_graph_kernels_get();
+    x->maps = cafi_map_kernels_get();
     st = CAFI_NEW(&x->runs, program->step_count * CAFI_PARTS, err);
     if (!st)
         st = cafi_alloc_f32((float **)(void *)&x->arena, 1, program->arena / 4 + 16, err);
@@ -105,6 +107,8 @@ static void run_map(cafi_execution *x, const cafi_step *s)
     cafi_binary_args binary = s->binary;
     cafi_pool_args pool = s->pool;
     cafi_reorder_args reorder = s->reorder;
+    cafi_resize_args resize = s->resize;
+    cafi_move_args move = s->move;
 
     switch (s->kind) {
     case CAFI_STEP_BINARY:
@@ -123,12 +127,22 @@ static void run_map(cafi_execution *x, const cafi_step *s)
         pool.x = in;
         pool.y = out;
         pool.window = &s->window;
-        x->kernels->pool(&pool);
+        x->maps->pool(&pool);
         return;
     case CAFI_STEP_REORDER:
         reorder.x = in;
         reorder.y = out;
-        cafi_reorder(&reorder);
+        x->maps->reorder(&reorder);
+        return;
+    case CAFI_STEP_RESIZE:
+        resize.x = in;
+        resize.y = out;
+        x->maps->resize(&resize);
+        return;
+    case CAFI_STEP_MOVE:
+        move.x = in;
+        move.y = out;
+        x->maps->move(&move);
         return;
     default:
         /* The input's buffer is the larger of the two when sizes were rounded. */

@@ -362,79 +362,6 @@ static void mean_map(const void *x, void *y, cafi_elem elem, size_t rows, size_t
         }
 }
 
-/* The part of a window along one axis that lies inside the map. */
-typedef struct reach {
-    size_t first, last, step; /* positions first, first + step, ... < last */
-    size_t covered;           /* with the padding, for averages that count it */
-} reach;
-
-static reach window_reach(const cafi_window *w, int axis, size_t o, size_t size)
-{
-    reach r = {.step = (size_t)w->dilation[axis]};
-    int64_t at = (int64_t)o * w->stride[axis] - w->pad[axis];
-    int64_t end = at + w->kernel[axis] * w->dilation[axis];
-    int64_t padded = (int64_t)size + w->pad[2 + axis];
-
-    for (int64_t k = at; k < end; k += w->dilation[axis])
-        if (k < padded)
-            r.covered++;
-    while (at < 0)
-        at += w->dilation[axis];
-    r.first = (size_t)at;
-    r.last = end < (int64_t)size ? (size_t)(end < 0 ? 0 : end) : size;
-    return r;
-}
-
-/* One output position of one group, CHUNK lanes or fewer from lane l on. */
-CAFI_INLINE void pool_chunk(const cafi_pool_args *a, cafi_elem elem, size_t plane, reach ry,
-                            reach rx, size_t to, size_t l, size_t lanes)
-{
-    float value[CHUNK];
-    size_t rows = ry.last > ry.first ? (ry.last - ry.first + ry.step - 1) / ry.step : 0;
-    size_t columns = rx.last > rx.first ? (rx.last - rx.first + rx.step - 1) / rx.step : 0;
-    size_t seen = a->window->count_pad ? ry.covered * rx.covered : rows * columns;
-    float scale = a->max ? 1 : seen ? 1 / (float)seen : 0;
-
-    for (size_t i = 0; i < lanes; i++)
-        value[i] = a->max ? -INFINITY : 0;
-    for (size_t y = ry.first; y < ry.last; y += ry.step)
-        for (size_t x = rx.first; x < rx.last; x += rx.step) {
-            size_t at = (plane * a->height * a->width + y * a->width + x) * a->lanes + l;
-
-            for (size_t i = 0; i < lanes; i++) {
-                float v = cafi_elem_load(a->x, elem, at + i);
-
-                value[i] = a->max ? (v > value[i] ? v : value[i]) : value[i] + v;
-            }
-        }
-    for (size_t i = 0; i < lanes; i++)
-        cafi_elem_store(a->y, elem, to * a->lanes + l + i, value[i] * scale, 0);
-}
-
-static void pool_position(const cafi_pool_args *a, size_t plane, reach ry, reach rx, size_t to)
-{
-    for (size_t l = 0; l < a->lanes; l += CHUNK) {
-        size_t lanes = a->lanes - l < CHUNK ? a->lanes - l : CHUNK;
-
-        if (a->elem == CAFI_ELEM_F32 && lanes == CHUNK)
-            pool_chunk(a, CAFI_ELEM_F32, plane, ry, rx, to, l, CHUNK);
-        else if (a->elem == CAFI_ELEM_F32)
-            pool_chunk(a, CAFI_ELEM_F32, plane, ry, rx, to, l, lanes);
-        else
-            pool_chunk(a, CAFI_ELEM_BF16, plane, ry, rx, to, l, lanes);
-    }
-}
-
-static void pool(const cafi_pool_args *a)
-{
-    for (size_t plane = 0; plane < a->rows * a->groups; plane++)
-        for (size_t y = 0; y < a->out_height; y++)
-            for (size_t x = 0; x < a->out_width; x++)
-                pool_position(a, plane, window_reach(a->window, 0, y, a->height),
-                              window_reach(a->window, 1, x, a->width),
-                              (plane * a->out_height + y) * a->out_width + x);
-}
-
 #define WL CAFI_WINOGRAD_LANES
 
 /* The weights' side of F(4x4, 3x3) at the points 0, +-5/8, +-3/2 and infinity. */
@@ -483,4 +410,4 @@ static void winograd(const cafi_winograd_args *a)
         }
 }
 
-const cafi_graph_kernels KERNELS = {pass, binary, style, mean_map, pool, winograd};
+const cafi_graph_kernels KERNELS = {pass, binary, style, mean_map, winograd};

@@ -83,7 +83,6 @@ typedef struct cafi_graph_kernels {
     /* y (same lanes, one position, same type) = mean over positions. */
     void (*mean)(const void *x, void *y, cafi_elem elem, size_t rows, size_t groups,
                  size_t positions, size_t lanes);
-    void (*pool)(const cafi_pool_args *args);
     void (*winograd)(const cafi_winograd_args *args);
 } cafi_graph_kernels;
 
@@ -98,7 +97,48 @@ typedef struct cafi_reorder_args {
     size_t from_lanes, to_lanes;
     size_t rows, channels, positions;
 } cafi_reorder_args;
-void cafi_reorder(const cafi_reorder_args *args);
+
+/* Where the outputs of one axis come from: between low and high, by part. */
+typedef struct cafi_resize_axis {
+    const uint32_t *low, *high;
+    const float *part;
+} cafi_resize_axis;
+
+/* Resizing of f32 maps in any layout, bilinear or (low alone) nearest. */
+typedef struct cafi_resize_args {
+    const float *x;
+    float *y;
+    bool linear;
+    size_t planes, lanes, height, width, out_height, out_width;
+    cafi_resize_axis rows, columns;
+} cafi_resize_args;
+
+/* y, row by row, = x[offset + sum of index times step]: transposes and slices. */
+typedef struct cafi_move_args {
+    const float *x;
+    float *y;
+    int ndim; /* at least 1 */
+    size_t extent[CAFI_MAX_DIMS];
+    ptrdiff_t step[CAFI_MAX_DIMS]; /* in elements */
+    size_t offset;
+} cafi_move_args;
+
+typedef struct cafi_map_kernels {
+    void (*pool)(const cafi_pool_args *args);
+    void (*resize)(const cafi_resize_args *args);
+    void (*reorder)(const cafi_reorder_args *args);
+    void (*move)(const cafi_move_args *args);
+    /* n pixels of three bytes to three planes: (byte - mean) * scale. */
+    void (*pixels)(const uint8_t *rgb, size_t n, const float *mean, float scale, float *const *out);
+} cafi_map_kernels;
+
+/* As cafi_graph_kernels_get. */
+const cafi_map_kernels *cafi_map_kernels_get(void);
+
+extern const cafi_map_kernels cafi_map_kernels_plain;
+#if defined(__x86_64__)
+extern const cafi_map_kernels cafi_map_kernels_avx2, cafi_map_kernels_avx512;
+#endif
 
 extern const cafi_graph_kernels cafi_graph_kernels_plain;
 #if defined(__x86_64__)

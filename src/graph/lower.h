@@ -52,6 +52,8 @@ caface_status cafi_want(cafi_lowering *lw, size_t node, cafi_elem elem, cafi_lay
 /* A new buffer for a node's value, recorded as one of its forms. */
 caface_status cafi_produce(cafi_lowering *lw, size_t node, cafi_elem elem, cafi_layout layout,
                            size_t for_conv, size_t *buffer, caface_error *err);
+/* The form a value was made in. */
+cafi_variant cafi_native(const cafi_lowering *lw, size_t node);
 /* Records that a buffer holds the node's value. */
 void cafi_keep_form(cafi_lowering *lw, size_t node, const cafi_variant *form);
 /* True when this reader of `node` may overwrite its buffer. */
@@ -75,6 +77,9 @@ caface_status cafi_lower_pass(cafi_lowering *lw, size_t node, caface_error *err)
 /* A pass in place that only adds a convolution's border. */
 caface_status cafi_lower_border(cafi_lowering *lw, size_t conv, caface_error *err);
 caface_status cafi_lower_other(cafi_lowering *lw, size_t node, caface_error *err);
+caface_status cafi_lower_resize(cafi_lowering *lw, size_t node, caface_error *err);
+/* TRANSPOSE and SLICE. */
+caface_status cafi_lower_move(cafi_lowering *lw, size_t node, caface_error *err);
 caface_status cafi_lower_reference(cafi_lowering *lw, size_t node, caface_error *err);
 
 #endif

@@ -6,8 +6,7 @@
 #include "graph/lower.h"
 #include "graph/reference.h"
 
-/* The form a value was made in. */
-static cafi_variant native(const cafi_lowering *lw, size_t node)
+cafi_variant cafi_native(const cafi_lowering *lw, size_t node)
 {
     const cafi_value_forms *v = &lw->values[node];
 
@@ -101,7 +100,7 @@ static cafi_step pass_step(const cafi_ir_node *n, cafi_extent3 e, cafi_variant f
 caface_status cafi_lower_border(cafi_lowering *lw, size_t conv, caface_error *err)
 {
     const cafi_ir_node *n = &lw->ir->nodes[conv];
-    cafi_variant from = native(lw, conv);
+    cafi_variant from = cafi_native(lw, conv);
     cafi_step step = pass_step(n, cafi_extent_of(lw, conv), from, from.elem, lw->borders[conv]);
 
     step.label = "border";
@@ -117,7 +116,7 @@ static caface_status lower_activation(cafi_lowering *lw, size_t i, caface_error 
 {
     const cafi_ir_node *n = &lw->ir->nodes[i];
     cafi_extent3 e = cafi_extent_of(lw, i);
-    cafi_variant from = native(lw, n->inputs[0]);
+    cafi_variant from = cafi_native(lw, n->inputs[0]);
     cafi_step step = {.kind = CAFI_STEP_REFERENCE, .label = cafi_op_name(n->node.op)};
     size_t count = 0;
     caface_status st = CAFACE_OK;
@@ -140,7 +139,7 @@ caface_status cafi_lower_pass(cafi_lowering *lw, size_t i, caface_error *err)
     const cafi_ir_node *n = &lw->ir->nodes[i];
     size_t source = n->inputs[0];
     cafi_extent3 e = cafi_extent_of(lw, i);
-    cafi_variant from = native(lw, source);
+    cafi_variant from = cafi_native(lw, source);
     cafi_elem to = from.elem;
     size_t for_conv = 0;
     cafi_step step;
@@ -234,7 +233,7 @@ static caface_status lower_binary(cafi_lowering *lw, size_t i, caface_error *err
 {
     const cafi_ir_node *n = &lw->ir->nodes[i];
     cafi_extent3 e = cafi_extent_of(lw, i);
-    cafi_variant a = native(lw, n->inputs[0]);
+    cafi_variant a = cafi_native(lw, n->inputs[0]);
     cafi_step step = {.kind = CAFI_STEP_BINARY, .label = cafi_op_name(n->op), .in_count = 2};
     bool padded = e.channels % cafi_value_lanes(e, a.layout) != 0;
     bool broadcast = false;
@@ -267,7 +266,7 @@ static caface_status lower_from_map(cafi_lowering *lw, size_t i, cafi_step_kind 
 {
     const cafi_ir_node *n = &lw->ir->nodes[i];
     cafi_extent3 e = cafi_extent_of(lw, n->inputs[0]);
-    cafi_variant x = native(lw, n->inputs[0]);
+    cafi_variant x = cafi_native(lw, n->inputs[0]);
     cafi_step step = {.kind = kind,
                       .label = cafi_op_name(n->op),
                       .in = {x.buffer},
@@ -319,6 +318,11 @@ caface_status cafi_lower_other(cafi_lowering *lw, size_t i, caface_error *err)
     case CAFI_OP_MAXPOOL:
     case CAFI_OP_AVGPOOL:
         return lower_from_map(lw, i, CAFI_STEP_POOL, err);
+    case CAFI_OP_RESIZE:
+        return map ? cafi_lower_resize(lw, i, err) : cafi_lower_reference(lw, i, err);
+    case CAFI_OP_TRANSPOSE:
+    case CAFI_OP_SLICE:
+        return cafi_lower_move(lw, i, err);
     default:
         return cafi_lower_reference(lw, i, err);
     }

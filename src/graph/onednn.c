@@ -2,6 +2,7 @@
 #include "graph/onednn.h"
 
 #include <dlfcn.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,26 +32,34 @@ struct cafi_dnn_run {
 };
 
 /* oneDNN's OpenMP runtime, found by name so that nothing here depends on a
- * compiler's -fopenmp (clang's runtime beside libgomp would mean two pools). */
+ * compiler's -fopenmp (clang's runtime beside libgomp would mean two pools).
+ * Looked up once: a search through all libraries takes longer than a layer. */
+static pthread_once_t found = PTHREAD_ONCE_INIT;
+static void (*set_max)(int);
+static int (*get_max)(void);
+
+static void find_runtime(void)
+{
+    void *set = dlsym(RTLD_DEFAULT, "omp_set_num_threads");
+    void *get = dlsym(RTLD_DEFAULT, "omp_get_max_threads");
+
+    memcpy(&set_max, &set, sizeof set);
+    memcpy(&get_max, &get, sizeof get);
+}
+
 static void set_threads(int n)
 {
-    void (*set)(int) = NULL;
-    void *symbol = dlsym(RTLD_DEFAULT, "omp_set_num_threads");
-
-    memcpy(&set, &symbol, sizeof set);
-    if (set)
-        set(n);
+    if (set_max)
+        set_max(n);
 }
 
 int cafi_dnn_enter(void)
 {
-    int (*get)(void) = NULL;
-    void *symbol = dlsym(RTLD_DEFAULT, "omp_get_max_threads");
     int before = 1;
 
-    memcpy(&get, &symbol, sizeof get);
-    if (get)
-        before = get();
+    pthread_once(&found, find_runtime);
+    if (get_max)
+        before = get_max();
     set_threads(1);
     return before;
 }

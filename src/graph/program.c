@@ -12,6 +12,7 @@ void cafi_program_free(cafi_program *program)
 
         free(s->name);
         free(s->parameters);
+        free(s->places);
         free(s->quanta);
         free(s->weight_top);
         cafi_border_free(s->border);

@@ -16,6 +16,8 @@ typedef enum cafi_step_kind {
     CAFI_STEP_MEAN,
     CAFI_STEP_POOL,
     CAFI_STEP_REORDER,
+    CAFI_STEP_RESIZE,
+    CAFI_STEP_MOVE,
     CAFI_STEP_COPY,     /* bytes */
     CAFI_STEP_REFERENCE /* graph/reference.h, on plain f32 */
 } cafi_step_kind;
@@ -50,6 +52,9 @@ typedef struct cafi_step {
     cafi_binary_args binary;
     cafi_reorder_args reorder;
     cafi_pool_args pool;
+    cafi_resize_args resize;
+    uint32_t *places; /* owned: what resize's axes borrow, with parameters */
+    cafi_move_args move;
     cafi_window window;
     cafi_elem elem;
     size_t rows, channels, groups, positions, lanes;

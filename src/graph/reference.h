@@ -23,6 +23,15 @@ void cafi_reference_node(const cafi_node *node, const cafi_array *inputs,
 caface_status cafi_reference_run(const cafi_graph *graph, size_t batch, const float *const *inputs,
                                  float *const *outputs, caface_error *err);
 
+/* Where output o of one axis (0: rows, 1: columns) of a RESIZE comes from:
+ * (1 - part) of position low and part of position high. */
+typedef struct cafi_resize_place {
+    size_t low, high;
+    double part;
+} cafi_resize_place;
+cafi_resize_place cafi_resize_place_of(const cafi_node *node, int axis, size_t o, size_t from,
+                                       size_t to);
+
 /* shape with an open batch filled in. */
 cafi_shape cafi_shape_close(const cafi_shape *shape, size_t batch);
 

@@ -108,22 +108,27 @@ static size_t nearest(const cafi_node *node, double x, size_t size)
     return (size_t)clamp(r, (double)size - 1);
 }
 
-static float resize_at(const cafi_node *node, const float *x, size_t H, size_t W, double sy,
-                       double sx)
+cafi_resize_place cafi_resize_place_of(const cafi_node *node, int axis, size_t o, size_t from,
+                                       size_t to)
 {
-    double y = clamp(sy, (double)H - 1);
-    double z = clamp(sx, (double)W - 1);
-    size_t y0 = (size_t)y;
-    size_t z0 = (size_t)z;
-    size_t y1 = y0 + 1 < H ? y0 + 1 : y0;
-    size_t z1 = z0 + 1 < W ? z0 + 1 : z0;
-    double fy = y - (double)y0;
-    double fz = z - (double)z0;
+    double at = source_of(node, axis, o, from, to), x = clamp(at, (double)from - 1);
+    cafi_resize_place p = {.low = (size_t)x};
 
-    if (node->resize_mode == CAFI_RESIZE_NEAREST)
-        return x[nearest(node, sy, H) * W + nearest(node, sx, W)];
-    return (float)((1 - fy) * ((1 - fz) * x[y0 * W + z0] + fz * x[y0 * W + z1]) +
-                   fy * ((1 - fz) * x[y1 * W + z0] + fz * x[y1 * W + z1]));
+    if (node->resize_mode == CAFI_RESIZE_NEAREST) {
+        p.low = p.high = nearest(node, at, from);
+        return p;
+    }
+    p.high = p.low + 1 < from ? p.low + 1 : p.low;
+    p.part = x - (double)p.low;
+    return p;
+}
+
+static float resize_at(const float *x, size_t W, cafi_resize_place y, cafi_resize_place z)
+{
+    return (float)((1 - y.part) *
+                       ((1 - z.part) * x[y.low * W + z.low] + z.part * x[y.low * W + z.high]) +
+                   y.part *
+                       ((1 - z.part) * x[y.high * W + z.low] + z.part * x[y.high * W + z.high]));
 }
 
 void cafi_reference_resize(const cafi_node *node, const cafi_array *in, const cafi_shape *os,
@@ -138,8 +143,8 @@ void cafi_reference_resize(const cafi_node *node, const cafi_array *in, const ca
     for (size_t p = 0; p < planes; p++)
         for (size_t y = 0; y < OH; y++)
             for (size_t x = 0; x < OW; x++)
-                *out++ = resize_at(node, in->data + p * H * W, H, W, source_of(node, 0, y, H, OH),
-                                   source_of(node, 1, x, W, OW));
+                *out++ = resize_at(in->data + p * H * W, W, cafi_resize_place_of(node, 0, y, H, OH),
+                                   cafi_resize_place_of(node, 1, x, W, OW));
 }
 
 /* The input's index behind output index o of one axis; -1 for the constant. */

@@ -116,6 +116,8 @@ if [ "${3:-}" = video ]; then
     check "  with crops" fails 1 "detection is scrfd" "$caface" encode -q --model "$model" --resume -o "$work/part" "$work/w1.png"
     check "  with --flip" fails 1 "flip is false" encode --flip --resume -o "$work/part" "${all[@]}"
     check "  and --draw" fails 2 "--resume" encode --draw "$work/x.mp4" --resume -o "$work/part" "$work/a.mp4"
+    check "  with another person of a picture" fails 1 "the largest face" encode --face largest --resume -o "$work/part" "${all[@]}"
+    check "--face of no kind" fails 2 "--face middle: all, largest or best" encode --face middle -o "$work/none" "${all[@]}"
     check "--flip of found faces" encode --flip -o "$work/flip" "${all[@]}"
     check "  is written down" grep -q '"flip":true' "$work/flip/set.json"
     check "  and is another feature" eval '! cmp -s "$work/whole/features.npy" "$work/flip/features.npy"'
@@ -124,6 +126,17 @@ if [ "${3:-}" = video ]; then
     check "a video without faces" fails 1 "no face" encode --score 0.99 -o "$work/none" "$clip"
     check "a gallery without a face" fails 1 "no face is found in this gallery picture" compare --score 0.99 --probe "$clip" --gallery "$fixtures/detect/white.png"
     check "a gallery that is no picture" fails 1 "empty.jpg" compare --probe "$clip" --gallery "$work/empty.jpg"
+    mixed() { # SENTENCE
+        local got=0
+        compare --quiet --probe "$clip" --gallery "A=$work/empty.jpg" "A=$fixtures/detect/white.png" "B=$work/empty.jpg" 2>"$work/.err" || got=$?
+        [ $got = 3 ] && grep -qF -- "$1" "$work/.err"
+    }
+    check "bad gallery pictures are named and passed over" mixed "empty.jpg: an empty file"
+    check "  and counted" mixed "2 gallery pictures were passed over"
+    check "  who has none left is named" mixed "B: none of this person's pictures can be used"
+    check "  nobody is left" fails 1 "empty.jpg" compare --probe "$clip" --gallery "A=$work/empty.jpg"
+    check "a crop is taken as it is" compare --quiet --probe "$clip" --gallery "A=$picture"
+    check "  --face of no kind" fails 2 "--face middle: largest or best" compare --face middle --probe "$clip" --gallery "A=$fixtures/detect/white.png"
     check "a probe without faces" fails 1 "no face is followed" compare --start 60 --probe "$clip" --gallery "A=$fixtures/detect/white.png"
     check "compare" compare --quiet --probe "$clip" --gallery "A=$fixtures/detect/white.png" "A=$fixtures/detect/white.png" "$fixtures/detect/white.png" -o "$work/out"
     files=14 # the numbers, a page and twelve plots

@@ -1,0 +1,39 @@
+// The peer of bench/faces and bench/encode: a network alone in ONNX Runtime
+// (npm: onnxruntime-node), on random input. One JSON object.
+//
+//   node onnxruntime.js MODEL THREADS RUNS EXTENT...     the input's extents
+'use strict';
+let ort;
+try {
+  ort = require('onnxruntime-node');
+} catch (error) {
+  console.log(JSON.stringify({missing: 'onnxruntime-node'}));
+  process.exit(0);
+}
+
+async function main() {
+  const [model, threads, runs, ...extents] = process.argv.slice(2);
+  const shape = extents.map(Number);
+  const session = await ort.InferenceSession.create(model, {
+    intraOpNumThreads: Number(threads), interOpNumThreads: 1, executionMode: 'sequential',
+    graphOptimizationLevel: 'all', logSeverityLevel: 3,
+  });
+  const data = Float32Array.from({length: shape.reduce((a, b) => a * b, 1)},
+                                 (_, i) => (i * 2654435761 % 255) - 127);
+  const feeds = {[session.inputNames[0]]: new ort.Tensor('float32', data, shape)};
+  const times = [];
+  for (let i = 0; i < Number(runs) + 2; i++) {
+    const started = process.hrtime.bigint();
+    await session.run(feeds);
+    if (i >= 2) times.push(Number(process.hrtime.bigint() - started) / 1e9);
+  }
+  times.sort((a, b) => a - b);
+  const cpu = process.cpuUsage();
+  console.log(JSON.stringify({
+    runs_per_second: 1 / times[times.length >> 1],
+    cpu_seconds: (cpu.user + cpu.system) / 1e6,
+    version: require('onnxruntime-node/package.json').version,
+  }));
+}
+
+main();

@@ -1,0 +1,33 @@
+/* The two passes of faces/resample.h, for every instruction set. */
+#ifndef CAFI_FACES_RESAMPLE_KERNELS_H
+#define CAFI_FACES_RESAMPLE_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define CAFI_WEIGHT_BITS 22
+/* Bytes behind a row that `row` may read. */
+#define CAFI_RESAMPLE_SLACK 16
+
+/* For every output position: which inputs count, and how much. */
+typedef struct cafi_resample_filter {
+    size_t taps;      /* weights of one output, an even number; unused ones are 0 */
+    uint32_t *first;  /* [out] */
+    uint32_t *count;  /* [out] */
+    int32_t *weights; /* [out][taps] */
+} cafi_resample_filter;
+
+typedef struct cafi_resample_kernels {
+    /* One row of pixels of three bytes; in has CAFI_RESAMPLE_SLACK bytes behind it. */
+    void (*row)(uint8_t *out, const uint8_t *in, const cafi_resample_filter *filter, size_t width);
+    /* One output row from `count` rows of that many bytes, below each other. */
+    void (*column)(uint8_t *out, const uint8_t *in, const int32_t *weights, size_t count,
+                   size_t bytes);
+} cafi_resample_kernels;
+
+extern const cafi_resample_kernels cafi_resample_kernels_plain;
+#if defined(__x86_64__)
+extern const cafi_resample_kernels cafi_resample_kernels_avx2, cafi_resample_kernels_avx512;
+#endif
+
+#endif
