@@ -23,7 +23,8 @@ typedef struct cli_common {
     size_t threads; /* 0: one for every core */
     bool quiet;
     bool json;
-    cli_list args; /* what is not an option, in order */
+    cli_list args;  /* what is not an option, in order */
+    cli_list given; /* names of the options that were */
 } cli_common;
 
 typedef enum cli_kind {
@@ -66,6 +67,9 @@ typedef struct cli_command {
 
 /* Every command of the program, ending with NULL. */
 extern const cli_command *const cli_commands[];
+
+/* Was the option of this name given? */
+bool cli_given(const cli_common *common, const char *name);
 
 /* Parses argv (after the command's name) into options, runs, frees. */
 int cli_dispatch(const cli_command *command, int argc, char **argv);

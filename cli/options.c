@@ -205,6 +205,10 @@ static int set_value(const cli_command *c, const cli_option *o, const char *text
 {
     void *member = options + o->offset;
 
+    if (!list_add(&((cli_common *)(void *)options)->given, o->name)) {
+        cli_warn("out of memory");
+        return CLI_FAILED;
+    }
     switch (o->kind) {
     case CLI_FLAG:
         *(bool *)member = true;
@@ -308,8 +312,17 @@ static int parse(const cli_command *c, cursor *at, char *options)
     return CLI_OK;
 }
 
+bool cli_given(const cli_common *common, const char *name)
+{
+    for (size_t i = 0; i < common->given.count; i++)
+        if (!strcmp(common->given.items[i], name))
+            return true;
+    return false;
+}
+
 static void free_lists(const cli_command *c, char *options)
 {
+    free(((cli_common *)(void *)options)->given.items);
     free(((cli_common *)(void *)options)->args.items);
     for (const cli_option *o = c->options; o->name; o++)
         if (o->kind == CLI_LIST || o->kind == CLI_PATHS)

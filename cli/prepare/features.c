@@ -1,16 +1,19 @@
 /* caface prepare features: face crops into augmented training features. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/backbone.h"
 #include "cli/interrupt.h"
 #include "cli/prepare/work.h"
 
+/* What a restoring fusion is trained on (docs/restore.md). */
+#define CLEAN_KINDS "camera,camera,mixture,augment,video"
+
 typedef struct features_options {
     cli_common common;
-    const char *model, *output, *format, *precision;
+    const char *model, *output, *format, *precision, *kinds;
     size_t variants, seed;
-    bool resume;
-    bool swap_colors;
+    bool resume, clean, swap_colors;
     const char *weights_key;
 } features_options;
 
@@ -30,6 +33,11 @@ static const cli_option options[] = {
     {"model", 'm', CLI_STRING, MEMBER(model), "M", "the backbone", 0, 0},
     {"output", 'o', CLI_STRING, MEMBER(output), "OUT", "the folder to write", 0, 0},
     {"variants", 0, CLI_SIZE, MEMBER(variants), "N", "variants of a picture (16)", 1, 256},
+    {"kinds", 0, CLI_STRING, MEMBER(kinds), "K,K",
+     "kinds of the variants, in equal parts, as below (augment; with --clean " CLEAN_KINDS ")", 0,
+     0},
+    {"clean", 0, CLI_FLAG, MEMBER(clean), NULL,
+     "keep the feature of the picture as it is beside its variants", 0, 0},
     {"seed", 0, CLI_SIZE, MEMBER(seed), "S", "seed of the augmentation (42)", 0, 1e15},
     {"format", 0, CLI_STRING, MEMBER(format), "F", "npy (default) or rec: MXNet records", 0, 0},
     CLI_WEIGHTS_KEY(features_options, weights_key),
@@ -51,6 +59,7 @@ static int run(void *arg)
                                 .command = "caface prepare features"};
     caface_error err;
     caface_status st;
+    cafi_degradation *kinds = NULL;
     size_t classes = 0;
     int status = CLI_FAILED;
 
@@ -59,6 +68,18 @@ static int run(void *arg)
     if (strcmp(o->format, "npy") != 0 && strcmp(o->format, "rec") != 0)
         return cli_usage("prepare features", "--format %s: npy or rec", o->format);
     build.format = strcmp(o->format, "rec") == 0 ? CAFI_STORE_REC : CAFI_STORE_NPY;
+    if (o->clean && build.format == CAFI_STORE_REC)
+        return cli_usage("prepare features", "--clean: a record set has no place for it");
+    if ((o->kinds || o->clean) &&
+        cafi_degradations_parse(&kinds, &build.kind_count, o->kinds ? o->kinds : CLEAN_KINDS, &err))
+        return cli_usage("prepare features", "--kinds: %s", err.message);
+    if (build.kind_count > o->variants) {
+        free(kinds);
+        return cli_usage("prepare features", "--kinds: %zu kinds for %zu variants",
+                         build.kind_count, o->variants);
+    }
+    build.kinds = kinds;
+    build.clean = o->clean;
     cli_interrupt_begin();
     st = prepare_begin(&work, &o->common, o->common.args.items[0], o->model, o->weights_key,
                        o->precision, o->swap_colors, &err);
@@ -71,6 +92,7 @@ static int run(void *arg)
     if (!st)
         status = prepare_report(&work, &result, o->output, classes);
     prepare_end(&work);
+    free(kinds);
     cli_interrupt_end();
     return st ? cli_fail(&err) : status;
 }
@@ -84,11 +106,22 @@ const cli_command cli_prepare_features = {
             "the size the model takes. Of each, N variants are made and encoded: one strong\n"
             "(geometry, colours, blur), the others with one more change of a random kind.\n"
             "What a picture's variants are depends on the seed and its name alone.\n"
+            "--kinds makes other ones, as a surveillance camera would give them:\n"
+            "  camera      blur, shake, low resolution, noise and JPEG (`prepare probes`)\n"
+            "  video       a moving clip through H.264 at a low rate (needs FFmpeg, libx264)\n"
+            "  resize      down to 32 to 8 pixels and up again\n"
+            "  noise, motion, defocus, jpeg, dark, interlace, turbulence, occlusion\n"
+            "  mixture     several of these; augment: the ones above\n"
+            "camera:0.5 is half as strong at most. --clean keeps clean.npy and\n"
+            "clean_styles.npy of the pictures as they are, which restore trains towards.\n"
             "\n"
             "OUT gets features.npy, styles.npy (both fp16), index.tsv and set.json, or\n"
             "train.rec, train.idx, train.lst and set.json. Finished blocks are kept in\n"
             "OUT/parts while the work goes on, so a killed run goes on with --resume.",
-    .example = "  caface prepare features faces/ --model backbone.onnx -o features/",
+    .example = "  caface prepare features faces/ --model backbone.onnx -o features/\n"
+               "  caface prepare features faces/ --model backbone.onnx -o features/ --clean\n"
+               "  caface prepare features faces/ --model backbone.onnx -o features/ --clean \\\n"
+               "      --kinds camera,resize,dark:0.5",
     .options = options,
     .options_size = sizeof(features_options),
     .defaults = defaults,

@@ -1,5 +1,6 @@
 /* caface prepare probes: degraded probe sets from clean face crops. */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "dataset/probes.h"
 #include "files/json.h"
@@ -9,7 +10,7 @@
 
 typedef struct probes_options {
     cli_common common;
-    const char *model, *output, *precision;
+    const char *model, *output, *precision, *kinds;
     size_t frames, sets, gallery, seed;
     bool swap_colors;
     const char *weights_key;
@@ -35,6 +36,8 @@ static const cli_option options[] = {
     {"sets", 0, CLI_SIZE, MEMBER(sets), "N", "probe sets of an identity (2)", 1, 1000},
     {"gallery", 0, CLI_SIZE, MEMBER(gallery), "N", "clean pictures of a gallery template (2)", 1,
      1000},
+    {"kinds", 0, CLI_STRING, MEMBER(kinds), "K,K",
+     "of the frames, in turn, with a strength or without, as in `prepare features` (camera)", 0, 0},
     {"seed", 0, CLI_SIZE, MEMBER(seed), "S", "seed of choice and degradation (42)", 0, 1e15},
     CLI_WEIGHTS_KEY(probes_options, weights_key),
     {"precision", 0, CLI_STRING, MEMBER(precision), "P", "fp32 (default), bf16 or int8", 0, 0},
@@ -91,12 +94,21 @@ static int run(void *arg)
                                 .command = "caface prepare probes",
                                 .progress = report_progress,
                                 .ctx = &work};
+    cafi_degradation *kinds = NULL;
     caface_error err;
     caface_status st;
     int status = CLI_FAILED;
 
     if (!o->model || !o->output)
         return cli_usage("prepare probes", "--model M and -o SET are needed");
+    if (o->kinds && cafi_degradations_parse(&kinds, &build.kind_count, o->kinds, &err))
+        return cli_usage("prepare probes", "--kinds: %s", err.message);
+    for (size_t i = 0; i < build.kind_count; i++)
+        if (kinds[i].kind == CAFI_DEGRADE_AUGMENT) {
+            free(kinds);
+            return cli_usage("prepare probes", "--kinds: augment makes training variants only");
+        }
+    build.kinds = kinds;
     cli_interrupt_begin();
     st = prepare_begin(&work, &o->common, o->common.args.items[0], o->model, o->weights_key,
                        o->precision, o->swap_colors, &err);
@@ -106,6 +118,7 @@ static int run(void *arg)
     cli_progress_end(&work.progress);
     status = st ? cli_fail(&err) : report(&work, &result, o->output);
     prepare_end(&work);
+    free(kinds);
     cli_interrupt_end();
     return status;
 }
@@ -119,7 +132,11 @@ const cli_command cli_prepare_probes = {
             "made from the other pictures become probe sets: blurred, shaken, small, noisy,\n"
             "compressed and badly cropped, each frame more or less so. SET gets pairs.txt\n"
             "for `caface eval verify`, and gallery.csv and probe.csv for `caface eval\n"
-            "identify`. The same seed gives the same set.",
+            "identify`. The same seed gives the same set.\n"
+            "\n"
+            "--kinds makes other frames than the camera's: video, resize, noise, motion,\n"
+            "defocus, jpeg, dark, interlace, turbulence, occlusion or mixture (see `caface\n"
+            "prepare features --help`). index.tsv names kind and severity of every frame.",
     .example =
         "  caface prepare probes faces/ --model backbone.onnx -o probes --frames 16 --seed 1\n"
         "  caface eval identify -f probes -m fusion.safetensors -g probes/gallery.csv \\\n"

@@ -9,38 +9,62 @@
 #include "files/mapped.h"
 #include "plot/chart.h"
 
-/* Columns of log.csv. */
-enum { STEP = 1, LOSS = 3, VALIDATION = 7, COLUMNS };
+/* Columns of log.csv that are drawn, by the names in its first line. */
+enum { STEP, LOSS, VALIDATION, DRAWN, MOST_COLUMNS = 32 };
 
 typedef struct curves {
     double *step, *loss;
     double *tested, *validation;
     size_t rows, tests;
+    size_t column[DRAWN], columns; /* where they stand, of how many */
 } curves;
+
+/* Finds the columns in the first line. */
+static bool parse_head(curves *c, const char *line)
+{
+    static const char *const names[DRAWN] = {"step", "loss", "validation"};
+    unsigned found = 0;
+
+    for (c->columns = 0; c->columns < MOST_COLUMNS; c->columns++) {
+        size_t n = strcspn(line, ",");
+
+        for (size_t i = 0; i < DRAWN; i++)
+            if (strlen(names[i]) == n && !memcmp(names[i], line, n)) {
+                c->column[i] = c->columns;
+                found |= 1u << i;
+            }
+        line += n;
+        if (*line++ != ',')
+            break;
+    }
+    c->columns++;
+    return found == (1u << DRAWN) - 1 && c->columns <= MOST_COLUMNS;
+}
 
 /* Cuts a line of the log at its commas; false for anything but a row. */
 static bool parse_row(curves *c, char *line)
 {
-    double value[COLUMNS];
-    bool filled[COLUMNS];
+    double value[MOST_COLUMNS];
+    bool filled[MOST_COLUMNS];
+    const size_t *at_column = c->column;
     char *at = line;
 
-    for (size_t i = 0; i < COLUMNS; i++) {
+    for (size_t i = 0; i < c->columns; i++) {
         char *end = NULL;
 
         value[i] = strtod(at, &end);
         filled[i] = end != at;
-        if (*end != (i + 1 < COLUMNS ? ',' : '\0'))
+        if (*end != (i + 1 < c->columns ? ',' : '\0'))
             return false;
         at = end + 1;
     }
-    if (!filled[STEP] || !filled[LOSS])
+    if (!filled[at_column[STEP]] || !filled[at_column[LOSS]])
         return false;
-    c->step[c->rows] = value[STEP];
-    c->loss[c->rows++] = value[LOSS];
-    if (filled[VALIDATION]) {
-        c->tested[c->tests] = value[STEP];
-        c->validation[c->tests++] = value[VALIDATION];
+    c->step[c->rows] = value[at_column[STEP]];
+    c->loss[c->rows++] = value[at_column[LOSS]];
+    if (filled[at_column[VALIDATION]]) {
+        c->tested[c->tests] = value[at_column[STEP]];
+        c->validation[c->tests++] = value[at_column[VALIDATION]];
     }
     return true;
 }
@@ -62,7 +86,7 @@ static caface_status read_log(curves *c, const char *path, caface_error *err)
         !(st = CAFI_NEW(&c->validation, lines, err))) {
         memcpy(text, map.data, map.size);
         for (char *line = strtok_r(text, "\n", &next); line; line = strtok_r(NULL, "\n", &next))
-            if (!parse_row(c, line) && c->rows)
+            if (!st && !(c->columns ? parse_row(c, line) : parse_head(c, line)))
                 st = cafi_fail(err, CAFACE_EFORMAT, "%s: \"%.60s\" is no row of a log", path, line);
     }
     cafi_mapped_close(&map);

@@ -1,54 +1,29 @@
 /* caface train: a fusion model from augmented features and class centres. */
 #include <dirent.h>
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/cpu.h"
 #include "base/status.h"
 #include "base/threads.h"
 #include "caface/set.h"
 #include "cli/command.h"
 #include "dataset/centres.h"
-#include "eval/meta_files.h"
 #include "files/index.h"
 #include "files/json.h"
 #include "files/output.h"
 #include "cli/interrupt.h"
 #include "plot/chart.h"
 #include "cli/progress.h"
+#include "cli/train/train.h"
 #include "train/model_file.h"
+#include "train/restore_trainer.h"
 #include "train/trainer.h"
 #include "cli/train/plot.h"
-#include "files/output.h"
 
 #define MAX_MILESTONES 64
-
-typedef struct train_options {
-    cli_common common;
-    const char *data, *centers, *output, *init, *plot, *styles;
-    const char *validate, *meta, *dataset, *templates, *pairs;
-    size_t chunk;
-    double far;
-    size_t epochs, batch, accumulate;
-    double lr, gamma, weight_decay, beta1, beta2, eps, momentum, clip, clip_value;
-    const char *milestones, *schedule, *optimizer, *scheme;
-    size_t clusters, blocks; /* 0: not given */
-    size_t group;
-    bool scalar;
-    double drop, centre_weight;
-    double memory_weight; /* NaN: not given */
-    double memory_divisor;
-    bool memory_mean, decay_all;
-    size_t seed, save_every, log_every, stop_after;
-    double limit_batches;
-    size_t validate_every, first_epoch;
-    bool resume, sync, keep_all, fast_dev_run, init_optimizer, tensorboard;
-} train_options;
 
 #define OPTION(name, kind, member, value, help, min, max)                                          \
     {                                                                                              \
@@ -56,6 +31,8 @@ typedef struct train_options {
     }
 
 static const cli_option options[] = {
+    OPTION("fusion", CLI_STRING, fusion, "NAME",
+           "caface (default), the authors' network; or restore, this project's own", 0, 0),
     OPTION("data", CLI_STRING, data, "SET", "augmented features, from `prepare features`", 0, 0),
     OPTION("centers", CLI_STRING, centers, "FILE", "class centres, from `prepare centers`", 0, 0),
     {"output", 'o', CLI_STRING, offsetof(train_options, output), "DIR", "where the run writes", 0,
@@ -133,6 +110,23 @@ static const cli_option options[] = {
            "try the whole path on one batch and leave nothing behind", 0, 0),
     OPTION("tensorboard", CLI_FLAG, tensorboard, NULL,
            "write the log as TensorBoard's event files too", 0, 0),
+    OPTION("form", CLI_STRING, form, "NAME", "restore: plain, heads or exchange (exchange)", 0, 0),
+    OPTION("steps", CLI_SIZE, steps, "N", "restore: updates in all (800)", 1, 1e9),
+    OPTION("faces", CLI_SIZE, faces, "N", "restore: faces of an update (1024)", 32, 1e6),
+    OPTION("warm-up", CLI_SIZE, warm_up, "N", "restore: updates until the rate is full (50)", 0,
+           1e9),
+    OPTION("dropout", CLI_REAL, dropout, "X", "restore: dropout of inputs and hidden layer (0.3)",
+           0, 0.99),
+    OPTION("average", CLI_REAL, average, "X",
+           "restore: what an update keeps of the average (0.995)", 0, 0.999999),
+    OPTION("entropy-weight", CLI_REAL, entropy_weight, "X",
+           "restore: weight of the cross entropy over class centres (0.3)", 0, 1e6),
+    OPTION("restore-weight", CLI_REAL, restore_weight, "X",
+           "restore: weight of every face's distance to its clean feature (0.5)", 0, 1e6),
+    OPTION("others-weight", CLI_REAL, others_weight, "X",
+           "restore: weight of the share that other people's faces have (0.3)", 0, 1e6),
+    OPTION("no-intruders", CLI_FLAG, no_intruders, NULL,
+           "restore: no other people's faces in the sets (as plain, which cannot use them)", 0, 0),
     OPTION("plot", CLI_STRING, plot, "FILE", "draw loss and validation: .png, .svg or .pdf", 0, 0),
     {0},
 };
@@ -141,7 +135,18 @@ static void defaults(void *arg)
 {
     train_options *o = arg;
     cafi_train_config c = cafi_train_defaults();
+    cafi_restore_config r = cafi_restore_defaults(CAFI_RESTORE_EXCHANGE);
 
+    o->fusion = "caface";
+    o->form = "exchange";
+    o->steps = r.steps;
+    o->faces = r.rows;
+    o->warm_up = r.warm_up;
+    o->dropout = r.net.dropout;
+    o->average = r.average;
+    o->entropy_weight = r.net.weights.entropy;
+    o->restore_weight = r.net.weights.restore;
+    o->others_weight = r.net.weights.others;
     o->epochs = c.epochs;
     o->batch = c.batch;
     o->accumulate = c.accumulate;
@@ -173,15 +178,12 @@ typedef struct job {
     const train_options *o;
     cafi_train_config config;
     size_t milestones[MAX_MILESTONES];
-    cafi_validation_source validation;
-    char *templates, *pairs; /* IJB's, found by --meta */
-    char *folder;            /* of the run: --output, or one in it to try */
+    train_lists lists;
+    train_folder folder;
     cafi_store *store;
     float *centres;
     cafi_pool *pool;
     cafi_comm comm;
-    bool made_folder;
-    int lock; /* on the folder: one run at a time */
     cli_progress progress;
     char what[128];
     double started;
@@ -210,33 +212,21 @@ static bool parse_milestones(job *j, const char *text)
     return true;
 }
 
-/* Options that say nothing without another one are not passed over in silence. */
-static int check_validation(const train_options *o)
-{
-    if (!o->validate && (o->meta || o->dataset || o->pairs || o->templates || o->validate_every))
-        return cli_usage("train", "--meta, --dataset, --pairs, --templates and --validate-every go "
-                                  "with --validate");
-    if (o->init_optimizer && !o->init)
-        return cli_usage("train", "--init-optimizer goes with --init");
-    if (o->first_epoch >= o->epochs)
-        return cli_usage("train", "--first-epoch %zu of --epochs %zu, counted from 0",
-                         o->first_epoch, o->epochs);
-    if (o->fast_dev_run && (o->resume || o->plot))
-        return cli_usage("train", "--fast-dev-run leaves nothing behind: no --resume, no --plot");
-    if (!o->meta != !o->dataset)
-        return cli_usage("train", "--meta DIR and --dataset NAME go together");
-    if (o->meta && (o->pairs || o->templates))
-        return cli_usage("train", "--meta names the lists: --pairs and --templates exclude it");
-    return 0;
-}
-
 /* 0, or the exit status of a wrong call. */
 static int configure(job *j)
 {
+    static const char *const others[] = {
+        "form",    "steps",          "faces",          "warm-up",       "dropout",
+        "average", "entropy-weight", "restore-weight", "others-weight", "no-intruders"};
     const train_options *o = j->o;
     cafi_train_config *c = &j->config;
 
     *c = cafi_train_defaults();
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (cli_given(&o->common, others[i]))
+            return cli_usage("train", "--%s goes with --fusion restore", others[i]);
+    if (strcmp(o->fusion, "caface") != 0)
+        return cli_usage("train", "--fusion %s: caface or restore", o->fusion);
     if (!o->data || !o->centers || !o->output)
         return cli_usage("train", "--data SET, --centers FILE and -o DIR are needed");
     if (!cafi_optimiser_parse(&c->optimiser.kind, o->optimizer))
@@ -289,28 +279,7 @@ static int configure(job *j)
     if (c->net.single || !isnan(o->memory_weight))
         c->net.lambda_memory = c->net.single ? 0.0 : o->memory_weight;
     c->net.memory_divisor = o->memory_mean ? 1.0 : o->memory_divisor;
-    return check_validation(o);
-}
-
-/* What --validate and its companions say. */
-static caface_status find_validation(job *j, caface_error *err)
-{
-    const train_options *o = j->o;
-    caface_status st;
-
-    j->validation = (cafi_validation_source){.set = o->validate,
-                                             .templates = o->templates,
-                                             .pairs = o->pairs,
-                                             .chunk = o->chunk,
-                                             .far = o->far};
-    if (!o->meta)
-        return CAFACE_OK;
-    if ((st = cafi_meta_find_one(&j->templates, o->meta, o->dataset, "_face_tid_mid.txt", err)) ||
-        (st = cafi_meta_find_one(&j->pairs, o->meta, o->dataset, "_template_pair_label.txt", err)))
-        return st;
-    j->validation.templates = j->templates;
-    j->validation.pairs = j->pairs;
-    return CAFACE_OK;
+    return train_check_validation(o);
 }
 
 static bool report(void *ctx, const cafi_train_progress *p)
@@ -330,48 +299,23 @@ static bool report(void *ctx, const cafi_train_progress *p)
     return !cli_interrupted();
 }
 
-/* Where the run writes: --output, or a folder beside it that is removed in the end. A run that
- * is already there is not overwritten by accident, and one at a time works in a folder. */
-static caface_status choose_folder(job *j, caface_error *err)
-{
-    const train_options *o = j->o;
-    cafi_buf folder = {0};
-    cafi_buf path = {0};
-    struct stat info;
-    caface_status st = CAFACE_OK;
-
-    cafi_buf_printf(&folder, "%s%s", o->output, o->fast_dev_run ? ".fast-dev-run" : "");
-    cafi_buf_printf(&path, "%s/checkpoint.safetensors", folder.failed ? "" : folder.data);
-    j->folder = folder.data;
-    if (folder.failed || path.failed)
-        st = cafi_fail_memory(err, strlen(o->output));
-    else if (!o->resume && stat(path.data, &info) == 0)
-        st = cafi_fail(err, CAFACE_EINVAL,
-                       "%s: holds a run already; --resume goes on with it, another -o starts anew",
-                       j->folder);
-    cafi_buf_free(&path);
-    if (st || (st = cafi_output_folder(j->folder, &j->made_folder, err)))
-        return st;
-    return j->comm.rank ? CAFACE_OK : cafi_output_hold(&j->lock, j->folder, err);
-}
-
 /* Removes the folder of a run that was only tried. */
 static void remove_folder(const job *j)
 {
-    DIR *dir = j->folder ? opendir(j->folder) : NULL;
+    DIR *dir = j->folder.path ? opendir(j->folder.path) : NULL;
     struct dirent *entry;
 
     while (dir && (entry = readdir(dir))) {
         cafi_buf path = {0};
 
-        cafi_buf_printf(&path, "%s/%s", j->folder, entry->d_name);
+        cafi_buf_printf(&path, "%s/%s", j->folder.path, entry->d_name);
         if (!path.failed && strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
             unlink(path.data);
         cafi_buf_free(&path);
     }
     if (dir) {
         closedir(dir);
-        rmdir(j->folder);
+        rmdir(j->folder.path);
     }
 }
 
@@ -413,10 +357,10 @@ static caface_status prepare(job *j, caface_error *err)
     const train_options *o = j->o;
     cafi_train_dims *dims = &j->config.net.dims;
     cafi_store_info info;
-    size_t threads;
     caface_status st;
 
-    if ((o->plot && (st = cafi_plot_check(o->plot, err))) || (st = find_validation(j, err)) ||
+    if ((o->plot && (st = cafi_plot_check(o->plot, err))) ||
+        (st = train_find_lists(&j->lists, o, err)) ||
         (st = cafi_store_open(&j->store, o->data, o->styles, err)) ||
         (st = cafi_centres_load(&j->centres, o->centers, j->store, err)))
         return st;
@@ -428,11 +372,8 @@ static caface_status prepare(job *j, caface_error *err)
     else
         st = cafi_train_dims_make(dims, info.C, info.S, o->clusters ? o->clusters : 4,
                                   o->blocks ? o->blocks : 2, o->scalar ? 1 : info.C, err);
-    /* the cores are shared by the processes, unless the caller says otherwise */
-    threads = o->common.threads;
-    if (!threads && j->comm.size > 1)
-        threads = cafi_cpu_count() > j->comm.size ? cafi_cpu_count() / j->comm.size : 1;
-    if (st || (st = cafi_pool_new(&j->pool, threads, err)) || (st = choose_folder(j, err)))
+    if (st || (st = train_pool_new(&j->pool, o, &j->comm, err)) ||
+        (st = train_choose_folder(&j->folder, o, &j->comm, err)))
         return st;
     cafi_comm_wait(&j->comm); /* none writes before all have looked */
     return CAFACE_OK;
@@ -445,7 +386,7 @@ static int print_result(const job *j, const cafi_train_progress *p)
 
     if (!j->o->common.json) {
         if (!j->o->common.quiet)
-            cli_say(stdout, "%s: %zu of %zu epochs, loss %.6f\n", j->folder, p->epoch, p->epochs,
+            cli_say(stdout, "%s: %zu of %zu epochs, loss %.6f\n", j->folder.path, p->epoch, p->epochs,
                     p->last.loss);
         if (!j->o->common.quiet && j->o->validate)
             cli_say(stdout, "TAR at FAR %g: %.4f in the last epoch, %.4f in the best\n", j->o->far,
@@ -472,11 +413,11 @@ static caface_status run_job(job *j, caface_error *err)
     caface_status st = prepare(j, err);
     cafi_train_job work = {.store = j->store,
                            .centres = j->centres,
-                           .folder = j->folder,
+                           .folder = j->folder.path,
                            .init = o->init,
                            .init_optimiser = o->init_optimizer ? o->init : NULL,
                            .tensorboard = o->tensorboard,
-                           .validate = o->validate ? &j->validation : NULL,
+                           .validate = o->validate ? &j->lists.source : NULL,
                            .resume = o->resume,
                            .pool = j->pool,
                            .comm = &j->comm,
@@ -505,12 +446,15 @@ static caface_status run_job(job *j, caface_error *err)
 
 static int run(void *arg)
 {
-    job j = {.o = arg, .started = cli_seconds(), .lock = -1};
+    job j = {.o = arg, .started = cli_seconds(), .folder = {.lock = -1}};
     caface_error err;
     caface_status st;
     bool stopped = false;
-    int wrong = configure(&j);
+    int wrong;
 
+    if (!strcmp(j.o->fusion, "restore"))
+        return train_restore(j.o, j.started);
+    wrong = configure(&j);
     if (wrong)
         return wrong;
     st = cafi_comm_open(&j.comm, &err);
@@ -523,15 +467,13 @@ static int run(void *arg)
         cafi_comm_abort(&j.comm, CLI_FAILED);
     }
     cafi_comm_close(&j.comm);
-    if (j.o->fast_dev_run && j.made_folder)
+    if (j.o->fast_dev_run && j.folder.made)
         remove_folder(&j);
-    cafi_output_release(j.lock);
+    train_folder_free(&j.folder);
     cafi_store_close(j.store);
     cafi_pool_free(j.pool);
     free(j.centres);
-    free(j.templates);
-    free(j.pairs);
-    free(j.folder);
+    train_lists_free(&j.lists);
     stopped = st == CAFACE_ECANCELLED && cli_interrupted();
     cli_interrupt_end();
     if (stopped) {
@@ -557,6 +499,13 @@ const cli_command cli_train = {
             "it: a set of `prepare probes` brings its pairs along, --meta and --dataset name\n"
             "IJB's. Without it, the best is the one with the lowest loss of an epoch.\n"
             "\n"
+            "--fusion restore trains this project's own fusion (docs/restore.md) on features\n"
+            "of `prepare features --clean`, in a minute or so. Its class centres are those\n"
+            "of the clean features, without a set's own pictures in the target; --centers\n"
+            "gives the cross entropy others. Options that begin with \"restore:\" are its\n"
+            "own; rate, decay, clip, save and log have defaults of their own there (3e-3,\n"
+            "0.01, 5, 100, 20).\n"
+            "\n"
             "In a build with MPI, `mpirun -n N caface train ...` shares every batch among N\n"
             "processes. BatchNorm then sees each process's part, as the authors' two devices\n"
             "do; with --sync-batchnorm it sees the whole batch, and the run is that of one\n"
@@ -566,7 +515,9 @@ const cli_command cli_train = {
                "  caface train --data features/ --centers centers.safetensors -o run/ \\\n"
                "      --validate probes/ --plot run/curves.png\n"
                "  caface train --data features/ --centers centers.safetensors -o run2/ \\\n"
-               "      --validate ijbb/ --meta IJBB/meta --dataset IJBB --far 1e-4",
+               "      --validate ijbb/ --meta IJBB/meta --dataset IJBB --far 1e-4\n"
+               "  caface prepare features faces/ --model backbone.onnx -o clean/ --clean\n"
+               "  caface train --fusion restore --data clean/ -o run3/ --validate probes/",
     .options = options,
     .options_size = sizeof(train_options),
     .defaults = defaults,

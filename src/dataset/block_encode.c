@@ -20,7 +20,8 @@ caface_status cafi_block_new(cafi_block *block, const cafi_encoder *encoder, siz
         (st = cafi_alloc(&block->crops, rows, block->width * block->height * 3, err)) ||
         (st = CAFI_NEW(&block->errors, CAFI_BLOCK_IMAGES, err)) ||
         (st = CAFI_NEW(&block->bufs, block->workers, err)) ||
-        (st = CAFI_NEW(&block->augments, block->workers, err)))
+        (st = CAFI_NEW(&block->augments, block->workers, err)) ||
+        (st = CAFI_NEW(&block->degrades, block->workers, err)))
         return st;
     for (size_t i = 0; i < block->workers && !st; i++)
         st = cafi_augment_new(&block->augments[i], block->width, block->height, err);
@@ -32,10 +33,13 @@ void cafi_block_free(cafi_block *block)
     for (size_t i = 0; i < block->workers; i++) {
         if (block->augments)
             cafi_augment_free(block->augments[i]);
+        if (block->degrades)
+            cafi_degrade_free(block->degrades[i]);
         if (block->bufs)
             cafi_buf_free(&block->bufs[i]);
     }
     free(block->augments);
+    free(block->degrades);
     free(block->bufs);
     free(block->errors);
     free(block->crops);
@@ -51,6 +55,37 @@ typedef struct read_job {
     size_t first;
     uint64_t seed;
 } read_job;
+
+/* A picture's rows: its variants, part after part, and itself where that is kept. */
+static caface_status degrade_picture(const read_job *j, uint8_t *crops, const uint8_t *crop,
+                                     size_t picture, size_t worker, caface_error *err)
+{
+    cafi_block *b = j->block;
+    size_t bytes = b->width * b->height * 3;
+    size_t V = b->variants - b->clean;
+    size_t parts = b->kind_count ? b->kind_count : 1;
+    uint64_t key = cafi_augment_key(cafi_face_list_name(j->faces, picture));
+    caface_status st = CAFACE_OK;
+
+    if (b->clean)
+        memcpy(crops + V * bytes, crop, bytes);
+    for (size_t k = 0; k < parts && !st; k++) {
+        /* variant v is of part v * parts / V */
+        size_t first = (k * V + parts - 1) / parts;
+        size_t end = ((k + 1) * V + parts - 1) / parts;
+
+        if (!b->kind_count || b->kinds[k].kind == CAFI_DEGRADE_AUGMENT)
+            st = cafi_augment_run(b->augments[worker], crops + first * bytes, crop, end - first,
+                                  j->seed, key, err);
+        else if (!b->degrades[worker])
+            st = cafi_degrade_new(&b->degrades[worker], b->width, b->height, err);
+        for (size_t v = first;
+             v < end && !st && b->kind_count && b->kinds[k].kind != CAFI_DEGRADE_AUGMENT; v++)
+            st = cafi_degrade_run(b->degrades[worker], crops + v * bytes, crop, &b->kinds[k],
+                                  j->seed, key, v + 1, NULL, err);
+    }
+    return st;
+}
 
 /* A picture's error is its own; only what concerns the whole run is returned. */
 static caface_status read_task(void *ctx, size_t index, size_t worker, caface_error *err)
@@ -74,8 +109,7 @@ static caface_status read_task(void *ctx, size_t index, size_t worker, caface_er
                 cafi_picture_mirror(&to);
         }
     } else if (!st) {
-        st = cafi_augment_run(b->augments[worker], crops, image.rgb, b->variants, j->seed,
-                              cafi_augment_key(cafi_face_list_name(j->faces, picture)), err);
+        st = degrade_picture(j, crops, image.rgb, picture, worker, err);
         cafi_image_clear(&image);
         return st;
     }

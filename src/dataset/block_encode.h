@@ -9,7 +9,10 @@
 #define CAFI_BLOCK_IMAGES 64
 
 typedef struct cafi_block {
-    size_t variants;
+    size_t variants;               /* rows of a picture */
+    bool clean;                    /* the last of them is the picture as it is */
+    const cafi_degradation *kinds; /* of the others, in equal parts; none: augment.h's */
+    size_t kind_count;
     bool plain; /* no augmentation: variant 0 is the crop, variant 1 its mirror image */
     size_t width, height;
     size_t count, good;      /* pictures; those that could be used */
@@ -19,6 +22,7 @@ typedef struct cafi_block {
     uint8_t *crops;          /* [CAFI_BLOCK_IMAGES][variants][height][width][3] */
     caface_error *errors;    /* [CAFI_BLOCK_IMAGES] */
     cafi_augment **augments; /* one a worker */
+    cafi_degrade **degrades;
     cafi_buf *bufs;
     size_t workers;
 } cafi_block;

@@ -1,4 +1,4 @@
-#include "dataset/degrade.h"
+#include "dataset/degrade_parts.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -7,14 +7,6 @@
 #include "base/rng.h"
 #include "media/image.h"
 #include "media/image_write.h"
-
-struct cafi_degrade {
-    cafi_picture a, b; /* of the crop's size at most; they take turns */
-    size_t width, height;
-    cafi_buf scratch, jpeg;
-};
-
-static const double pi = 3.14159265358979323846;
 
 caface_status cafi_degrade_new(cafi_degrade **out, size_t width, size_t height, caface_error *err)
 {
@@ -29,8 +21,9 @@ caface_status cafi_degrade_new(cafi_degrade **out, size_t width, size_t height, 
         return st;
     d->width = width;
     d->height = height;
-    if (!(st = cafi_alloc(&d->a.rgb, width * height, 3, err)))
-        st = cafi_alloc(&d->b.rgb, width * height, 3, err);
+    if (!(st = cafi_alloc(&d->a.rgb, width * height, 3, err)) &&
+        !(st = cafi_alloc(&d->b.rgb, width * height, 3, err)))
+        st = cafi_alloc(&d->clip, (width + 1) * (height + 1), 3 * DEGRADE_CLIP, err);
     if (st)
         cafi_degrade_free(d);
     else
@@ -44,12 +37,13 @@ void cafi_degrade_free(cafi_degrade *d)
         return;
     free(d->a.rgb);
     free(d->b.rgb);
+    free(d->clip);
     cafi_buf_free(&d->scratch);
     cafi_buf_free(&d->jpeg);
     free(d);
 }
 
-static void swap(cafi_degrade *d)
+void degrade_swap(cafi_degrade *d)
 {
     cafi_picture keep = d->a;
 
@@ -57,25 +51,31 @@ static void swap(cafi_degrade *d)
     d->b = keep;
 }
 
-/* The picture is in d->a before and after each step. */
-static void jitter(cafi_degrade *d, cafi_rng *rng)
+void degrade_move(const cafi_picture *from, cafi_picture *to, double angle, double zoom, double dx,
+                  double dy)
 {
-    double zoom = cafi_rng_range(rng, 0.9, 1.1);
-    double angle = cafi_rng_range(rng, -8, 8) * pi / 180;
-    double cx = (double)(d->width - 1) / 2;
-    double cy = (double)(d->height - 1) / 2;
-    double dx = cafi_rng_range(rng, -0.06, 0.06) * (double)d->width;
-    double dy = cafi_rng_range(rng, -0.06, 0.06) * (double)d->height;
+    double cx = (double)(from->width - 1) / 2;
+    double cy = (double)(from->height - 1) / 2;
     double c = cos(angle) / zoom;
     double s = sin(angle) / zoom;
     const double m[6] = {c,  s, cx - c * (cx + dx) - s * (cy + dy),
                          -s, c, cy + s * (cx + dx) - c * (cy + dy)};
 
-    cafi_picture_warp(&d->b, &d->a, m);
-    swap(d);
+    cafi_picture_warp(to, from, m);
 }
 
-static caface_status defocus(cafi_degrade *d, double sigma, caface_error *err)
+void degrade_jitter(cafi_degrade *d, cafi_rng *rng)
+{
+    double zoom = cafi_rng_range(rng, 0.9, 1.1);
+    double angle = cafi_rng_range(rng, -8, 8) * DEGRADE_PI / 180;
+    double dx = cafi_rng_range(rng, -0.06, 0.06) * (double)d->width;
+    double dy = cafi_rng_range(rng, -0.06, 0.06) * (double)d->height;
+
+    degrade_move(&d->a, &d->b, angle, zoom, dx, dy);
+    degrade_swap(d);
+}
+
+caface_status degrade_gaussian(cafi_degrade *d, double sigma, caface_error *err)
 {
     float kernel[CAFI_MAX_KERNEL];
     size_t radius = (size_t)ceil(3 * sigma);
@@ -92,12 +92,12 @@ static caface_status defocus(cafi_degrade *d, double sigma, caface_error *err)
     for (size_t i = 0; i < k; i++)
         kernel[i] = (float)((double)kernel[i] / sum);
     st = cafi_picture_blur(&d->b, &d->a, kernel, k, &d->scratch, err);
-    swap(d);
+    degrade_swap(d);
     return st;
 }
 
 /* A line through the middle of the kernel, each step shared among four cells. */
-static caface_status shake(cafi_degrade *d, double length, double angle, caface_error *err)
+caface_status degrade_shake(cafi_degrade *d, double length, double angle, caface_error *err)
 {
     enum { STEPS = 64 };
     float kernel[CAFI_MAX_KERNEL * CAFI_MAX_KERNEL] = {0};
@@ -121,22 +121,22 @@ static caface_status shake(cafi_degrade *d, double length, double angle, caface_
         cell[k + 1] += (float)(fx * fy / STEPS);
     }
     st = cafi_picture_filter(&d->b, &d->a, kernel, k, &d->scratch, err);
-    swap(d);
+    degrade_swap(d);
     return st;
 }
 
-static caface_status reduce(cafi_degrade *d, double factor, caface_error *err)
+caface_status degrade_reduce(cafi_degrade *d, double factor, caface_error *err)
 {
     caface_status st = CAFACE_OK;
 
     d->b.width = (size_t)fmax(4, round((double)d->width * factor));
     d->b.height = (size_t)fmax(4, round((double)d->height * factor));
     st = cafi_picture_resize(&d->b, &d->a, CAFI_AREA, &d->scratch, err);
-    swap(d);
+    degrade_swap(d);
     return st;
 }
 
-static void add_noise(cafi_degrade *d, double deviation, cafi_rng *rng)
+void degrade_noise(cafi_degrade *d, double deviation, cafi_rng *rng)
 {
     size_t n = d->a.width * d->a.height * 3;
 
@@ -147,7 +147,7 @@ static void add_noise(cafi_degrade *d, double deviation, cafi_rng *rng)
     }
 }
 
-static caface_status compress(cafi_degrade *d, int quality, caface_error *err)
+caface_status degrade_jpeg(cafi_degrade *d, int quality, caface_error *err)
 {
     const cafi_view view = {d->a.rgb, d->a.width, d->a.height};
     cafi_image image = {0};
@@ -162,36 +162,48 @@ static caface_status compress(cafi_degrade *d, int quality, caface_error *err)
     return CAFACE_OK;
 }
 
-caface_status cafi_degrade_run(cafi_degrade *d, uint8_t *out, const uint8_t *crop, uint64_t seed,
-                               uint64_t key, uint64_t frame, caface_error *err)
+/* The protocol's camera: blur, shake, resolution, noise and JPEG, in this order. */
+static caface_status camera(cafi_degrade *d, double t, cafi_rng *rng, caface_error *err)
 {
-    cafi_rng rng = cafi_rng_at(seed, key, frame, 0);
-    double t = cafi_rng_unit(&rng);
-    double sigma = 0;
+    double sigma = cafi_rng_range(rng, 0.3, 1 + 2 * t);
     double deviation = 0;
     bool shakes = false;
+    caface_status st = degrade_gaussian(d, sigma, err);
+
+    if (st)
+        return st;
+    shakes = cafi_rng_below(rng, 2) != 0;
+    if (shakes) {
+        double length = cafi_rng_range(rng, 3, 3.001 + 10 * t);
+
+        if ((st = degrade_shake(d, length, cafi_rng_range(rng, 0, DEGRADE_PI), err)))
+            return st;
+    }
+    if ((st = degrade_reduce(d, 1 / cafi_rng_range(rng, 2, 2.001 + 8 * t), err)))
+        return st;
+    deviation = cafi_rng_range(rng, 2, 4 + 14 * t);
+    degrade_noise(d, deviation, rng);
+    return degrade_jpeg(d, (int)cafi_rng_range(rng, 60 - 45 * t, 70), err);
+}
+
+caface_status cafi_degrade_run(cafi_degrade *d, uint8_t *out, const uint8_t *crop,
+                               const cafi_degradation *what, uint64_t seed, uint64_t key,
+                               uint64_t frame, double *severity, caface_error *err)
+{
+    cafi_rng rng = cafi_rng_at(seed, key, frame, 0);
+    double t = cafi_rng_unit(&rng) * what->strength;
     cafi_picture result = {out, d->width, d->height};
     caface_status st = CAFACE_OK;
 
+    if (severity)
+        *severity = t;
     d->a.width = d->b.width = d->width;
     d->a.height = d->b.height = d->height;
     memcpy(d->a.rgb, crop, d->width * d->height * 3);
-    jitter(d, &rng);
-    sigma = cafi_rng_range(&rng, 0.3, 1 + 2 * t);
-    if ((st = defocus(d, sigma, err)))
-        return st;
-    shakes = cafi_rng_below(&rng, 2) != 0;
-    if (shakes) {
-        double length = cafi_rng_range(&rng, 3, 3.001 + 10 * t);
-
-        if ((st = shake(d, length, cafi_rng_range(&rng, 0, pi), err)))
-            return st;
-    }
-    if ((st = reduce(d, 1 / cafi_rng_range(&rng, 2, 2.001 + 8 * t), err)))
-        return st;
-    deviation = cafi_rng_range(&rng, 2, 4 + 14 * t);
-    add_noise(d, deviation, &rng);
-    if ((st = compress(d, (int)cafi_rng_range(&rng, 60 - 45 * t, 70), err)))
+    degrade_jitter(d, &rng);
+    st = what->kind == CAFI_DEGRADE_CAMERA ? camera(d, t, &rng, err)
+                                           : degrade_kind(d, what->kind, t, &rng, err);
+    if (st)
         return st;
     return cafi_picture_resize(&result, &d->a, CAFI_CUBIC, &d->scratch, err);
 }

@@ -11,11 +11,8 @@
 #include "dataset/augment.h"
 #include "dataset/block_encode.h"
 #include "files/bundle.h"
-#include "files/index.h"
 #include "files/json.h"
-#include "files/npy.h"
 #include "files/output.h"
-#include "files/recordio.h"
 #include "files/safetensors.h"
 
 typedef struct build {
@@ -25,6 +22,7 @@ typedef struct build {
     cafi_build_result *result;
     cafi_block block;
     size_t C, S;
+    size_t rows;                 /* of a picture: its variants, and the clean one */
     uint16_t *features, *styles; /* of a block, in halves */
     cafi_buf config;             /* what parts must have been made with */
 } build;
@@ -56,6 +54,12 @@ static caface_status describe(build *b, caface_error *err)
                     text);
     if (cafi_face_list_swaps_colors(b->faces))
         cafi_buf_text(&b->config, ", red and blue exchanged");
+    if (b->o->clean)
+        cafi_buf_text(&b->config, ", clean");
+    for (size_t i = 0; i < b->o->kind_count; i++) {
+        cafi_buf_text(&b->config, i ? " " : ", kinds ");
+        cafi_degradation_print(&b->config, &b->o->kinds[i]);
+    }
     return b->config.failed ? cafi_fail_memory(err, 256) : CAFACE_OK;
 }
 
@@ -68,7 +72,7 @@ static void to_halves(uint16_t *to, const float *from, size_t n)
 /* Writes the block that was encoded: rows of failed pictures are left out. */
 static caface_status save_part(build *b, const char *path, caface_error *err)
 {
-    size_t V = b->o->variants;
+    size_t V = b->rows;
     size_t n = b->block.good;
     char key[] = "config";
     char *keys[] = {key};
@@ -138,7 +142,7 @@ static caface_status open_part(cafi_bundle **out, const build *b, const char *pa
     for (size_t i = 0; i < t->shape[0]; i++)
         *good += ok[i] != 0;
     for (size_t i = 0; i < 2; i++) {
-        size_t shape[] = {*good, b->o->variants, i ? 2 * b->S : b->C};
+        size_t shape[] = {*good, b->rows, i ? 2 * b->S : b->C};
 
         t = cafi_bundle_find(*out, i ? "styles" : "features");
         if (!t || t->dtype != CAFI_F16 || !cafi_tensor_has_shape(t, 3, shape))
@@ -184,77 +188,23 @@ static caface_status make_parts(build *b, caface_error *err)
     return st;
 }
 
-/* The final files, as they grow. */
-typedef struct store_writer {
-    cafi_npy_writer *features, *styles;
-    cafi_record_writer *rec;
-    cafi_buf index;
-    unsigned char *body; /* of one record */
-} store_writer;
-
-static caface_status begin_store(store_writer *w, const build *b, caface_error *err)
-{
-    cafi_buf path = {0};
-    size_t fshape[] = {b->o->variants, b->C};
-    size_t sshape[] = {b->o->variants, b->S, 2};
-    caface_status st;
-
-    if (b->o->format == CAFI_STORE_REC) {
-        cafi_buf_printf(&path, "%s/train", b->o->output);
-        st = path.failed ? cafi_fail_memory(err, 4096) : cafi_record_begin(&w->rec, path.data, err);
-        if (!st)
-            st = cafi_alloc(&w->body, b->o->variants * (b->C + 2 * b->S), 2, err);
-        cafi_buf_free(&path);
-        return st;
-    }
-    cafi_buf_text(&w->index, "source\tlabel\n");
-    cafi_buf_printf(&path, "%s/features.npy", b->o->output);
-    st = path.failed ? cafi_fail_memory(err, 4096)
-                     : cafi_npy_begin(&w->features, path.data, CAFI_F16, 2, fshape, err);
-    path.size = 0;
-    cafi_buf_printf(&path, "%s/styles.npy", b->o->output);
-    if (!st)
-        st = path.failed ? cafi_fail_memory(err, 4096)
-                         : cafi_npy_begin(&w->styles, path.data, CAFI_F16, 3, sshape, err);
-    cafi_buf_free(&path);
-    return st;
-}
-
-/* One picture's rows as a record: [feature, style] for each variant. */
-static caface_status append_record(store_writer *w, build *b, size_t picture, size_t row,
-                                   caface_error *err)
-{
-    size_t V = b->o->variants;
-    size_t width = b->C + 2 * b->S;
-
-    for (size_t v = 0; v < V; v++) {
-        memcpy(w->body + 2 * v * width, b->features + (row * V + v) * b->C, 2 * b->C);
-        memcpy(w->body + 2 * (v * width + b->C), b->styles + (row * V + v) * 2 * b->S, 4 * b->S);
-    }
-    return cafi_record_append(w->rec, b->result->images,
-                              (float)cafi_face_list_class(b->faces, picture),
-                              cafi_face_list_name(b->faces, picture), w->body, 2 * V * width, err);
-}
-
-static caface_status append_part(store_writer *w, build *b, size_t number, caface_error *err)
+static caface_status append_part(cafi_store_writer *w, build *b, size_t number, caface_error *err)
 {
     cafi_buf path = {0};
     cafi_bundle *part = NULL;
     unsigned char ok[CAFI_BLOCK_IMAGES] = {0};
     size_t good = 0;
     size_t row = 0;
-    size_t V = b->o->variants;
+    size_t R = b->rows;
     caface_status st = part_path(&path, b, number, err);
 
     if (!st)
         st = open_part(&part, b, path.data, number, &good, err);
     if (!st) {
         cafi_tensor_read_raw(cafi_bundle_find(part, "ok"), 0, part_size(b, number), ok);
-        cafi_tensor_read_raw(cafi_bundle_find(part, "features"), 0, good * V * b->C, b->features);
-        cafi_tensor_read_raw(cafi_bundle_find(part, "styles"), 0, good * V * 2 * b->S, b->styles);
+        cafi_tensor_read_raw(cafi_bundle_find(part, "features"), 0, good * R * b->C, b->features);
+        cafi_tensor_read_raw(cafi_bundle_find(part, "styles"), 0, good * R * 2 * b->S, b->styles);
     }
-    if (!st && !w->rec && !(st = cafi_npy_append(w->features, b->features, good, err)))
-        st = cafi_npy_append(w->styles, b->styles, good, err);
     for (size_t i = 0; i < part_size(b, number) && !st; i++) {
         size_t picture = number * CAFI_BLOCK_IMAGES + i;
         size_t class_of = cafi_face_list_class(b->faces, picture);
@@ -263,14 +213,9 @@ static caface_status append_part(store_writer *w, build *b, size_t number, cafac
             b->result->failed++;
             continue;
         }
-        if (w->rec) {
-            st = append_record(w, b, picture, row, err);
-        } else {
-            cafi_index_escape(&w->index, cafi_face_list_name(b->faces, picture));
-            cafi_buf_text(&w->index, "\t");
-            cafi_index_escape(&w->index, cafi_face_list_class_names(b->faces)[class_of]);
-            cafi_buf_text(&w->index, "\n");
-        }
+        st = cafi_store_append(w, cafi_face_list_name(b->faces, picture), class_of,
+                               cafi_face_list_class_names(b->faces)[class_of],
+                               b->features + row * R * b->C, b->styles + row * R * 2 * b->S, err);
         row++;
         b->result->images++;
     }
@@ -292,6 +237,24 @@ static caface_status save_text(const build *b, const char *file, const cafi_buf 
     return st;
 }
 
+/* The kind of every variant. */
+static void save_kinds(const build *b, cafi_json *json)
+{
+    static const cafi_degradation augment = {CAFI_DEGRADE_AUGMENT, 1};
+
+    cafi_json_begin_array(json, "kinds");
+    for (size_t v = 0; v < b->o->variants; v++) {
+        const cafi_degradation *kind =
+            b->o->kind_count ? &b->o->kinds[v * b->o->kind_count / b->o->variants] : &augment;
+        cafi_buf text = {0};
+
+        cafi_degradation_print(&text, kind);
+        cafi_json_string(json, NULL, text.failed ? "" : text.data);
+        cafi_buf_free(&text);
+    }
+    cafi_json_end_array(json);
+}
+
 static caface_status save_info(const build *b, caface_error *err)
 {
     cafi_buf text = {0};
@@ -309,6 +272,8 @@ static caface_status save_info(const build *b, caface_error *err)
     cafi_json_int(&json, "C", (int64_t)b->C);
     cafi_json_int(&json, "S", (int64_t)b->S);
     cafi_json_string(&json, "dtype", "f16");
+    cafi_json_bool(&json, "clean", b->o->clean);
+    save_kinds(b, &json);
     cafi_json_int(&json, "seed", (int64_t)b->o->seed);
     if (b->o->command)
         cafi_json_string(&json, "command", b->o->command);
@@ -317,26 +282,6 @@ static caface_status save_info(const build *b, caface_error *err)
     st = save_text(b, "set.json", &text, err);
     cafi_buf_free(&text);
     return st;
-}
-
-static caface_status commit_store(store_writer *w, build *b, caface_error *err)
-{
-    caface_status st;
-
-    if (w->rec) {
-        st = cafi_record_commit(w->rec, err);
-        w->rec = NULL;
-        return st ? st : save_info(b, err);
-    }
-    st = cafi_npy_commit(w->features, err);
-    w->features = NULL;
-    if (!st) {
-        st = cafi_npy_commit(w->styles, err);
-        w->styles = NULL;
-    }
-    if (!st)
-        st = save_text(b, "index.tsv", &w->index, err);
-    return st ? st : save_info(b, err);
 }
 
 static void remove_parts(const build *b)
@@ -355,23 +300,31 @@ static void remove_parts(const build *b)
 
 static caface_status join_parts(build *b, caface_error *err)
 {
-    store_writer w = {0};
-    caface_status st = begin_store(&w, b, err);
+    const cafi_store_layout layout = {b->o->variants, b->C, b->S, b->o->clean};
+    cafi_store_writer *w = NULL;
+    caface_status st = cafi_store_begin(&w, b->o->output, b->o->format, &layout, err);
 
     for (size_t i = 0; i < part_count(b) && !st; i++)
-        st = append_part(&w, b, i, err);
+        st = append_part(w, b, i, err);
     if (!st && !b->result->images)
         st = cafi_fail(err, CAFACE_EFORMAT, "%s: none of %zu pictures could be used", b->o->output,
                        cafi_face_list_count(b->faces));
-    if (!st)
-        st = commit_store(&w, b, err);
-    cafi_npy_abort(w.features);
-    cafi_npy_abort(w.styles);
-    cafi_record_abort(w.rec);
-    cafi_buf_free(&w.index);
-    free(w.body);
-    if (!st)
+    if (st) {
+        cafi_store_abort(w);
+        return st;
+    }
+    if (!(st = cafi_store_commit(w, err)) && !(st = save_info(b, err)))
         remove_parts(b);
+    return st;
+}
+
+static caface_status begin_block(build *b, caface_error *err)
+{
+    caface_status st = cafi_block_new(&b->block, b->encoder, b->rows, b->o->pool, err);
+
+    b->block.clean = b->o->clean;
+    b->block.kinds = b->o->kinds;
+    b->block.kind_count = b->o->kind_count;
     return st;
 }
 
@@ -384,14 +337,18 @@ caface_status cafi_build_features(const cafi_face_list *faces, cafi_encoder *enc
                .o = options,
                .result = result,
                .C = cafi_encoder_feature_size(encoder),
-               .S = cafi_encoder_style_size(encoder)};
+               .S = cafi_encoder_style_size(encoder),
+               .rows = options->variants + options->clean};
     cafi_buf parts = {0};
-    size_t rows = CAFI_BLOCK_IMAGES * options->variants;
+    size_t rows = CAFI_BLOCK_IMAGES * b.rows;
     bool made = false;
     int lock = -1;
     caface_status st;
 
     *result = (cafi_build_result){0};
+    if (options->kind_count > options->variants)
+        return cafi_fail(err, CAFACE_EINVAL, "%zu kinds of degradation for %zu variants",
+                         options->kind_count, options->variants);
     if (!b.S)
         return cafi_fail(err, CAFACE_EFORMAT,
                          "no taps are known for this network, so it has no styles");
@@ -402,8 +359,7 @@ caface_status cafi_build_features(const cafi_face_list *faces, cafi_encoder *enc
         !(st = cafi_output_hold(&lock, options->output, err)) &&
         !(st = cafi_output_folder(parts.data, &made, err)) && !(st = describe(&b, err)) &&
         !(st = CAFI_NEW(&b.features, rows * b.C, err)) &&
-        !(st = cafi_alloc(&b.styles, rows * b.S, 4, err)) &&
-        !(st = cafi_block_new(&b.block, encoder, options->variants, options->pool, err)) &&
+        !(st = cafi_alloc(&b.styles, rows * b.S, 4, err)) && !(st = begin_block(&b, err)) &&
         !(st = make_parts(&b, err)) && !result->stopped)
         st = join_parts(&b, err);
     cafi_block_free(&b.block);

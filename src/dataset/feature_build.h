@@ -4,16 +4,20 @@
 
 #include "base/threads.h"
 #include "dataset/centres.h"
+#include "dataset/degrade.h"
 #include "dataset/face_list.h"
+#include "dataset/store_write.h"
 #include "models/encoder.h"
-
-typedef enum cafi_store_format { CAFI_STORE_NPY, CAFI_STORE_REC } cafi_store_format;
 
 typedef struct cafi_build_options {
     const char *output; /* folder; made if it is not there */
     size_t variants;    /* of a picture */
     uint64_t seed;      /* of the augmentation */
     cafi_store_format format;
+    bool clean; /* keep the feature of the picture as it is beside its variants */
+    /* of the variants, in equal parts and this order; none: all are of augment.h */
+    const cafi_degradation *kinds;
+    size_t kind_count;
     bool resume;         /* go on with what a stopped run left in output */
     const char *command; /* for set.json */
     cafi_pool *pool;     /* reads and augments */

@@ -19,6 +19,7 @@ typedef struct row {
     size_t frame; /* 0: clean; else the number of the degraded frame */
     size_t template_id;
     size_t identity; /* class */
+    double severity; /* of a degraded frame, once it is made */
 } row;
 
 typedef struct job {
@@ -81,11 +82,11 @@ static void plan_identity(job *j, size_t class_number, const size_t *images, siz
 
     j->identity[number] = class_number;
     for (size_t i = 0; i < o->gallery; i++)
-        j->rows[j->count++] = (row){images[i], 0, number, class_number};
+        j->rows[j->count++] = (row){images[i], 0, number, class_number, 0};
     for (size_t s = 0; s < o->sets; s++)
         for (size_t f = 0; f < o->frames; f++, taken++)
             j->rows[j->count++] =
-                (row){images[o->gallery + taken % others], taken + 1, s, class_number};
+                (row){images[o->gallery + taken % others], taken + 1, s, class_number, 0};
     j->result->identities++;
 }
 
@@ -138,10 +139,17 @@ static void number_templates(job *j)
 
 /* --- making ------------------------------------------------------------------- */
 
+static const cafi_degradation *kind_of(const job *j, const row *r)
+{
+    static const cafi_degradation camera = {CAFI_DEGRADE_CAMERA, 1};
+
+    return j->o->kind_count ? &j->o->kinds[(r->frame - 1) % j->o->kind_count] : &camera;
+}
+
 static caface_status row_task(void *ctx, size_t index, size_t worker, caface_error *err)
 {
     job *j = ctx;
-    const row *r = &j->rows[j->first + index];
+    row *r = &j->rows[j->first + index];
     const char *name = cafi_face_list_name(j->faces, r->image);
     uint8_t *crop = j->crops + index * j->width * j->height * 3;
     cafi_image image = {0};
@@ -151,8 +159,8 @@ static caface_status row_task(void *ctx, size_t index, size_t worker, caface_err
     if (st)
         return st;
     if (r->frame)
-        st = cafi_degrade_run(j->degrades[worker], crop, image.rgb, j->o->seed,
-                              cafi_augment_key(name), r->frame, err);
+        st = cafi_degrade_run(j->degrades[worker], crop, image.rgb, kind_of(j, r), j->o->seed,
+                              cafi_augment_key(name), r->frame, &r->severity, err);
     else
         memcpy(crop, image.rgb, j->width * j->height * 3);
     cafi_image_clear(&image);
@@ -170,7 +178,8 @@ static caface_status append(job *j, cafi_set_writer *set, size_t n, caface_error
         char template_text[24];
         char media[24];
         cafi_buf source = {0};
-        const char *fields[4];
+        char severity[24] = "";
+        const char *fields[6];
 
         cafi_buf_text(&source, name);
         if (r->frame)
@@ -181,6 +190,10 @@ static caface_status append(job *j, cafi_set_writer *set, size_t n, caface_error
         fields[1] = template_text;
         fields[2] = media;
         fields[3] = names[r->identity];
+        fields[4] = r->frame ? cafi_degrade_name(kind_of(j, r)->kind) : "clean";
+        if (r->frame)
+            snprintf(severity, sizeof severity, "%.4f", r->severity);
+        fields[5] = severity;
         st = source.failed
                  ? cafi_fail_memory(err, source.capacity)
                  : cafi_set_append(set, 1, j->features + i * cafi_encoder_feature_size(j->encoder),
@@ -292,12 +305,13 @@ static void release(job *j)
 
 static caface_status build(job *j, caface_error *err)
 {
-    static const char *const columns[] = {"source", "template", "media", "label"};
+    static const char *const columns[] = {"source", "template", "media",
+                                          "label",  "kind",     "severity"};
     const cafi_set_layout layout = {.C = cafi_encoder_feature_size(j->encoder),
                                     .S = cafi_encoder_style_size(j->encoder),
                                     .dtype = CAFI_F32,
                                     .columns = columns,
-                                    .column_count = 4};
+                                    .column_count = 6};
     const char *taps[2] = {cafi_encoder_tap(j->encoder, 0), cafi_encoder_tap(j->encoder, 1)};
     const cafi_set_info info = {.backbone = cafi_encoder_hash(j->encoder),
                                 .taps = taps,

@@ -8,6 +8,7 @@
 #define CAFI_DATASET_PROBES_H
 
 #include "base/threads.h"
+#include "dataset/degrade.h"
 #include "dataset/face_list.h"
 #include "models/encoder.h"
 
@@ -17,6 +18,8 @@ typedef struct cafi_probe_options {
     size_t sets;        /* probe templates of an identity */
     size_t frames;      /* rows of a probe template */
     uint64_t seed;
+    const cafi_degradation *kinds; /* frame f of a set has kind f % kind_count; none: camera */
+    size_t kind_count;
     const char *precision, *command; /* for set.json */
     cafi_pool *pool;
     bool (*progress)(void *ctx, size_t done, size_t total); /* false stops: ECANCELLED */
@@ -28,7 +31,7 @@ typedef struct cafi_probe_result {
     size_t templates, rows, pairs;
 } cafi_probe_result;
 
-/* Makes the set: features, styles, index.tsv (source template media label), and
+/* Makes the set: features, styles, index.tsv (source template media label kind severity), and
  * beside them pairs.txt, gallery.csv and probe.csv for `caface eval`. Which
  * pictures are taken, and what becomes of each, depends on the seed and on names
  * alone. EFORMAT: fewer than two identities; a picture that can't be used

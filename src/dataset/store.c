@@ -20,8 +20,9 @@ struct cafi_store {
     char *path;
     cafi_store_info info;
     /* .npy */
-    cafi_bundle *bundles[2];
+    cafi_bundle *bundles[4];
     const cafi_tensor *features, *styles;
+    const cafi_tensor *clean, *clean_styles; /* or NULL */
     /* .rec */
     cafi_recordio *rec;
     cafi_record_shape shape;
@@ -138,6 +139,33 @@ static caface_status npy_classes(cafi_store *s, caface_error *err)
     return st;
 }
 
+/* The pictures as they are, where both arrays are there. */
+static caface_status open_clean(cafi_store *s, caface_error *err)
+{
+    size_t feature[] = {s->info.images, s->info.C};
+    size_t style[] = {s->info.images, s->info.S, 2};
+    char a[128];
+    char b[128];
+    caface_status st;
+
+    if (!exists(s->path, "clean.npy") && !exists(s->path, "clean_styles.npy"))
+        return CAFACE_OK;
+    if ((st = open_array(s, 2, "clean.npy", &s->clean, err)) ||
+        (st = open_array(s, 3, "clean_styles.npy", &s->clean_styles, err)))
+        return st;
+    if (!cafi_tensor_has_shape(s->clean, 2, feature) ||
+        !cafi_tensor_has_shape(s->clean_styles, 3, style))
+        return cafi_fail(
+            err, CAFACE_EFORMAT,
+            "%s: clean.npy is %s and clean_styles.npy %s; features.npy has %zu images "
+            "of %zu numbers and %zu channels",
+            s->path, cafi_shape_text(a, sizeof a, s->clean->ndim, s->clean->shape),
+            cafi_shape_text(b, sizeof b, s->clean_styles->ndim, s->clean_styles->shape),
+            s->info.images, s->info.C, s->info.S);
+    s->info.clean = true;
+    return CAFACE_OK;
+}
+
 static caface_status open_npy(cafi_store *s, const char *styles, caface_error *err)
 {
     char a[128];
@@ -168,6 +196,8 @@ static caface_status open_npy(cafi_store *s, const char *styles, caface_error *e
     if (!s->info.images || !s->info.variants || !s->info.C || !s->info.S)
         return cafi_fail(err, CAFACE_EFORMAT, "%s: features.npy is %s: nothing to train on",
                          s->path, cafi_shape_text(a, sizeof a, f->ndim, f->shape));
+    if ((st = open_clean(s, err)))
+        return st;
     return npy_classes(s, err);
 }
 
@@ -296,8 +326,8 @@ void cafi_store_close(cafi_store *store)
         return;
     for (size_t i = 0; store->names && i < store->info.classes; i++)
         free(store->names[i]);
-    cafi_bundle_close(store->bundles[0]);
-    cafi_bundle_close(store->bundles[1]);
+    for (size_t i = 0; i < sizeof store->bundles / sizeof *store->bundles; i++)
+        cafi_bundle_close(store->bundles[i]);
     cafi_recordio_close(store->rec);
     free(store->image_class);
     free(store->members);
@@ -340,6 +370,21 @@ static caface_status check_row(const cafi_store *s, size_t image, size_t variant
     return cafi_fail(err, CAFACE_EFORMAT,
                      "%s: image %zu of class %.100s, variant %zu: the %s is not finite", s->path,
                      image, s->names[s->image_class[image]], variant, good ? "style" : "feature");
+}
+
+caface_status cafi_store_clean(const cafi_store *store, size_t image, float *feature, float *style,
+                               caface_error *err)
+{
+    const cafi_store_info *i = &store->info;
+
+    cafi_tensor_read_f32(store->clean, image * i->C, i->C, feature);
+    cafi_tensor_read_f32(store->clean_styles, image * i->S * 2, i->S * 2, style);
+    return check_row(store, image, i->variants, feature, style, err);
+}
+
+const char *cafi_store_path(const cafi_store *store)
+{
+    return store->path;
 }
 
 caface_status cafi_store_row(const cafi_store *store, size_t image, size_t variant, cafi_buf *buf,

@@ -4,7 +4,8 @@
  * Opened from a folder that holds either
  *   features.npy [images][variants][C], styles.npy [images][variants][S][2] and
  *   index.tsv with the columns source and label, as `prepare features` writes; a
- *   feature set ([faces][C], one variant each) will do; or
+ *   feature set ([faces][C], one variant each) will do; beside them, where they were kept,
+ *   clean.npy [images][C] and clean_styles.npy [images][S][2], of the pictures as they are; or
  *   train.rec, train.idx, train.lst: MXNet records of variants x (C + 2S) numbers
  *   in fp16 or fp32. Their shape is told by set.json, or else by their size, for
  *   the authors' sets: 16 x 1280, 4 x 1280, 5 x 2432, 6 x 2432, 6 x 2336,
@@ -21,6 +22,7 @@ typedef struct cafi_store cafi_store;
 typedef struct cafi_store_info {
     size_t images, variants, classes;
     size_t C, S;
+    bool clean; /* it has features of the pictures as they are */
 } cafi_store_info;
 
 /* styles: which stages of a record set's styles to take, such as "3,5": of
@@ -48,5 +50,12 @@ const size_t *cafi_store_class_images(const cafi_store *store, size_t class_inde
  * Any thread, each with a buf of its own, reused from call to call. */
 caface_status cafi_store_row(const cafi_store *store, size_t image, size_t variant, cafi_buf *buf,
                              float *feature, float *style, caface_error *err);
+
+/* The feature [C] and style [S][2] of the picture as it is, of a store that has them.
+ * EFORMAT: a number is not finite. Any thread. */
+caface_status cafi_store_clean(const cafi_store *store, size_t image, float *feature, float *style,
+                               caface_error *err);
+/* The folder. Borrowed. */
+const char *cafi_store_path(const cafi_store *store);
 
 #endif

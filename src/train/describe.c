@@ -30,10 +30,9 @@ static void describe_schedule(cafi_buf *t, const cafi_train_config *c)
         cafi_buf_printf(t, ", betas %.9g %.9g, eps %.9g", o->beta1, o->beta2, o->eps);
 }
 
-/* What the best model is chosen by: the first process tells all. */
-static caface_status describe_validation(cafi_buf *t, const cafi_validation_source *source,
-                                         cafi_comm *comm, const cafi_validation *validation,
-                                         caface_error *err)
+caface_status cafi_describe_validation(cafi_buf *t, const cafi_validation_source *source,
+                                       cafi_comm *comm, const cafi_validation *validation,
+                                       caface_error *err)
 {
     double size[3] = {0};
     caface_status st;
@@ -52,23 +51,23 @@ static caface_status describe_validation(cafi_buf *t, const cafi_validation_sour
     return CAFACE_OK;
 }
 
-/* The classes of the images and their centres: another set of the same sizes is
- * another run. */
-static void describe_classes(cafi_buf *t, const cafi_train_job *job, cafi_store_info info)
+void cafi_describe_store(cafi_buf *t, const cafi_store *store, const float *centres)
 {
+    cafi_store_info info = cafi_store_get_info(store);
     cafi_sha256 hash;
     unsigned char digest[CAFI_SHA256_SIZE];
     char text[CAFI_SHA256_TEXT];
 
     cafi_sha256_begin(&hash);
     for (size_t i = 0; i < info.images; i++) {
-        const char *name = cafi_store_class_name(job->store, cafi_store_class(job->store, i));
+        const char *name = cafi_store_class_name(store, cafi_store_class(store, i));
 
         cafi_sha256_add(&hash, name, strlen(name) + 1);
     }
-    cafi_sha256_add(&hash, job->centres, info.classes * info.C * sizeof *job->centres);
+    cafi_sha256_add(&hash, centres, info.classes * info.C * sizeof *centres);
     cafi_sha256_end(&hash, digest);
-    cafi_buf_printf(t, ", classes and centres %.12s", cafi_sha256_hex(digest, text));
+    cafi_buf_printf(t, ", %zu images of %zu classes, %zu variants, classes and centres %.12s",
+                    info.images, info.classes, info.variants, cafi_sha256_hex(digest, text));
 }
 
 caface_status cafi_train_describe(char **out, const cafi_train_config *c, const cafi_train_job *job,
@@ -76,16 +75,14 @@ caface_status cafi_train_describe(char **out, const cafi_train_config *c, const 
                                   caface_error *err)
 {
     const cafi_net_config *n = &c->net;
-    cafi_store_info info = cafi_store_get_info(job->store);
     cafi_buf t = {0};
     caface_status st;
 
     cafi_buf_printf(&t, "C %zu, S %zu, M %zu, L %zu, K %zu", n->dims.C, n->dims.S, n->dims.M,
                     n->dims.L, n->dims.K);
-    cafi_buf_printf(&t, ", %zu images of %zu classes, %zu variants, batch %zu x %zu, seed %llu",
-                    info.images, info.classes, info.variants, c->batch, c->accumulate,
+    cafi_describe_store(&t, job->store, job->centres);
+    cafi_buf_printf(&t, ", batch %zu x %zu, seed %llu", c->batch, c->accumulate,
                     (unsigned long long)c->seed);
-    describe_classes(&t, job, info);
     describe_schedule(&t, c);
     cafi_buf_printf(&t, ", %s of %zu, depth %.9g, loss weights %.9g %.9g",
                     n->single ? "single groups" : "groups", n->T, n->drop, n->lambda_centre,
@@ -103,7 +100,7 @@ caface_status cafi_train_describe(char **out, const cafi_train_config *c, const 
     cafi_buf_printf(&t, ", a row of the log every %zu updates", c->log_every);
     if (comm->size > 1)
         cafi_buf_printf(&t, ", %zu processes%s", comm->size, c->synchronise ? " synchronised" : "");
-    st = describe_validation(&t, job->validate, comm, validation, err);
+    st = cafi_describe_validation(&t, job->validate, comm, validation, err);
     *out = t.data;
     return st ? st : t.failed ? cafi_fail_memory(err, 512) : CAFACE_OK;
 }

@@ -11,4 +11,12 @@ caface_status cafi_train_describe(char **out, const cafi_train_config *config,
                                   const cafi_train_job *job, cafi_comm *comm,
                                   const cafi_validation *validation, caface_error *err);
 
+/* Parts of it, for another kind of run. Images, classes and centres [classes][C]: another
+ * set of the same sizes is another run. */
+void cafi_describe_store(cafi_buf *to, const cafi_store *store, const float *centres);
+/* What the best model is chosen by: the first process tells all, and all must call. */
+caface_status cafi_describe_validation(cafi_buf *to, const cafi_validation_source *source,
+                                       cafi_comm *comm, const cafi_validation *validation,
+                                       caface_error *err);
+
 #endif

@@ -155,12 +155,16 @@ void cafi_validation_size(const cafi_validation *validation, double out[3])
 caface_status cafi_validation_run(cafi_validation *v, const char *path, double *tar,
                                   caface_error *err)
 {
-    cafi_fuse_options options = {
-        .method = CAFACE_METHOD_CAFACE, .chunk = v->source.chunk, .pool = v->pool};
+    cafi_fuse_options options = {.chunk = v->source.chunk, .pool = v->pool};
     cafi_roc roc = {0};
+    caface_model_info info;
     caface_model *model = NULL;
     caface_status st = caface_model_open(&model, path, err);
 
+    if (!st) {
+        caface_model_get_info(model, &info);
+        options.method = info.method;
+    }
     if (!st &&
         !(st = cafi_template_set_fuse(&v->templates, v->set, model, options, v->fused, err)) &&
         !(st = cafi_scores_pairs(v->score, v->fused, v->list.count, v->set->C, v->pairs.pairs,

@@ -1,5 +1,5 @@
 /* For test_train.sh and test_train_mpi.sh. `train-tool make FOLDER` writes a small
- * training store with centres, in FOLDER/probes a feature set to validate on, and
+ * training store with clean features and centres, in FOLDER/probes a feature set to validate on, and
  * in FOLDER/meta lists for it in IJB's layout. `train-tool compare A B TOLERANCE
  * [all]` compares float tensors of two models, |difference| against |A| of each;
  * biases only when asked for all. */
@@ -79,10 +79,13 @@ static caface_status make(const char *folder, caface_error *err)
 {
     static float features[IMAGES * VARIANTS * C];
     static float styles[IMAGES * VARIANTS * S * 2];
+    static float clean[IMAGES * C], clean_styles[IMAGES * S * 2];
     static float centres[CLASSES * C];
     static const char *const names[CLASSES] = {"a", "b", "c", "d", "e", "f", "g"};
     size_t fshape[] = {IMAGES, VARIANTS, C};
     size_t sshape[] = {IMAGES, VARIANTS, S, 2};
+    size_t clean_shape[] = {IMAGES, C};
+    size_t clean_style_shape[] = {IMAGES, S, 2};
     cafi_rng rng = {3};
     cafi_buf index = {0};
     char path[4096];
@@ -104,6 +107,14 @@ static caface_status make(const char *folder, caface_error *err)
         return st;
     snprintf(path, sizeof path, "%s/styles.npy", folder);
     if ((st = cafi_npy_save(path, CAFI_F32, 4, sshape, styles, err)))
+        return st;
+    for (size_t i = 0; i < IMAGES * C; i++)
+        clean[i] = centres[i / C % CLASSES * C + i % C] * 6.0f + (float)cafi_rng_normal(&rng);
+    snprintf(path, sizeof path, "%s/clean.npy", folder);
+    if ((st = cafi_npy_save(path, CAFI_F32, 2, clean_shape, clean, err)))
+        return st;
+    snprintf(path, sizeof path, "%s/clean_styles.npy", folder);
+    if ((st = cafi_npy_save(path, CAFI_F32, 3, clean_style_shape, clean_styles, err)))
         return st;
     snprintf(path, sizeof path, "%s/centers.safetensors", folder);
     if ((st = save_text(folder, "index.tsv", &index, err)) ||
