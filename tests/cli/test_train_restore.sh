@@ -55,8 +55,8 @@ options_matter() {
         "--center-weight 0.5" "--centers $work/store/centers.safetensors" "--warm-up 6" "--lr 1e-3" "--clip 0.01" \
         "--weight-decay 1" "--optimizer sgd" "--beta1 0.8" "--beta2 0.9" "--eps 1e-3" "--seed 7" "--faces 128"; do
         # shellcheck disable=SC2086
-        train -o "$work/m$o" $o || return 1
-        ! cmp -s "$work/m$o/last.safetensors" "$work/run/last.safetensors" || { echo "# $o: no effect"; return 1; }
+        train -o "$work/m${o//[ \/]/_}" $o || return 1
+        ! cmp -s "$work/m${o//[ \/]/_}/last.safetensors" "$work/run/last.safetensors" || { echo "# $o: no effect"; return 1; }
     done
 }
 refused() {

@@ -1,8 +1,8 @@
 /* For test_train.sh and test_train_mpi.sh. `train-tool make FOLDER` writes a small
- * training store with clean features and centres, in FOLDER/probes a feature set to validate on, and
- * in FOLDER/meta lists for it in IJB's layout. `train-tool compare A B TOLERANCE
- * [all]` compares float tensors of two models, |difference| against |A| of each;
- * biases only when asked for all. */
+ * training store with clean features and centres, in FOLDER/probes a feature set to validate on,
+ * and in FOLDER/meta lists for it in IJB's layout. `train-tool compare A B TOLERANCE [all]`
+ * compares float tensors of two models, |difference| against |A| of each; biases only when asked
+ * for all. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
