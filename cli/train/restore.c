@@ -121,7 +121,7 @@ static caface_status prepare(job *j, caface_error *err)
     return CAFACE_OK;
 }
 
-static void print_result(const job *j, const cafi_restore_progress *p, double seconds)
+static int print_result(const job *j, const cafi_restore_progress *p, double seconds)
 {
     static const char *const names[] = {"center_loss", "entropy_loss", "restore_loss",
                                         "others_loss"};
@@ -130,11 +130,12 @@ static void print_result(const job *j, const cafi_restore_progress *p, double se
 
     if (!j->o->common.json) {
         if (!j->o->common.quiet)
-            printf("%s: %zu steps, loss %.6f, %.1f s\n", j->o->output, p->step, p->loss, seconds);
+            cli_say(stdout, "%s: %zu steps, loss %.6f, %.1f s\n", j->folder.path, p->step, p->loss,
+                    seconds);
         if (!j->o->common.quiet && j->o->validate)
-            printf("TAR at FAR %g: %.4f at the end, %.4f in the best\n", j->o->far, p->validation,
-                   p->best);
-        return;
+            cli_say(stdout, "TAR at FAR %g: %.4f at the end, %.4f in the best\n", j->o->far,
+                    p->validation, p->best);
+        return CLI_OK;
     }
     cafi_json_begin_object(&json, NULL);
     cafi_json_string(&json, "form", cafi_restore_form_name(j->config.net.dims.form));
@@ -146,9 +147,7 @@ static void print_result(const job *j, const cafi_restore_progress *p, double se
     cafi_json_real(&json, "best", p->best);
     cafi_json_real(&json, "seconds", seconds);
     cafi_json_end_object(&json);
-    if (!text.failed)
-        printf("%s\n", text.data);
-    cafi_buf_free(&text);
+    return cli_print(&text);
 }
 
 static caface_status run_job(job *j, double started, caface_error *err)
@@ -179,8 +178,8 @@ static caface_status run_job(job *j, double started, caface_error *err)
         return st;
     if (!st && o->plot)
         st = train_plot(o->plot, o->output, o->far, err);
-    if (!st)
-        print_result(j, &p, cli_seconds() - started);
+    if (!st && print_result(j, &p, cli_seconds() - started))
+        st = cafi_fail_memory(err, 0);
     return st;
 }
 

@@ -386,8 +386,8 @@ static int print_result(const job *j, const cafi_train_progress *p)
 
     if (!j->o->common.json) {
         if (!j->o->common.quiet)
-            cli_say(stdout, "%s: %zu of %zu epochs, loss %.6f\n", j->folder.path, p->epoch, p->epochs,
-                    p->last.loss);
+            cli_say(stdout, "%s: %zu of %zu epochs, loss %.6f\n", j->folder.path, p->epoch,
+                    p->epochs, p->last.loss);
         if (!j->o->common.quiet && j->o->validate)
             cli_say(stdout, "TAR at FAR %g: %.4f in the last epoch, %.4f in the best\n", j->o->far,
                     p->validation, p->best);
