@@ -433,6 +433,14 @@ static caface_status finish(pipeline *p, caface_error *err)
 {
     caface_status st = CAFACE_OK;
 
+    /* Whoever wished to stop does not wait for a source that is silent: that is for free. */
+    if (cafi_wished(p->options.stop)) {
+        pthread_mutex_lock(&p->lock);
+        p->stop = true;
+        pthread_cond_broadcast(&p->changed);
+        pthread_mutex_unlock(&p->lock);
+        return CAFACE_OK;
+    }
     stop_threads(p);
     st = p->status;
     if (st && err)

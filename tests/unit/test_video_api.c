@@ -4,6 +4,8 @@
 
 #include <math.h>
 #include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -354,6 +356,8 @@ static void stopped_by_another_thread(void **state)
     caface_video_free(v);
 }
 
+static atomic_bool asked;
+
 /* A camera that gives nothing for a long time, and a thread that loses patience. */
 static int silent(void *ctx, caface_pixels *pixels, double *seconds)
 {
@@ -361,13 +365,17 @@ static int silent(void *ctx, caface_pixels *pixels, double *seconds)
 
     (void)pixels;
     (void)seconds;
+    atomic_store(&asked, true);
     pthread_mutex_lock(until);
     pthread_mutex_unlock(until);
     return 0;
 }
 
+/* Stops once the source is being waited for. */
 static void *stop(void *arg)
 {
+    while (!atomic_load(&asked))
+        sched_yield();
     caface_video_stop(arg);
     return NULL;
 }
@@ -382,6 +390,7 @@ static void stopped_while_it_waits(void **state)
 
     (void)state;
     pthread_mutex_lock(&until);
+    atomic_store(&asked, false);
     EXPECT_OK(caface_video_from_source(&v, silent, &until, detector, NULL, NULL, NULL, &err), err);
     assert_int_equal(pthread_create(&thread, NULL, stop, v), 0);
     EXPECT_OK(caface_video_next(v, &e, &err), err);
