@@ -84,7 +84,7 @@ static const cli_option options[] = {
      "a quarter of the memory for weights, about half the speed", 0, 0},
     {"single", 0, CLI_FLAG, MEMBER(single), NULL,
      "one template of the whole probe: of the best face of every frame, followed or not", 0, 0},
-    {"centre", 0, CLI_FLAG, MEMBER(centre), NULL,
+    {"center", 0, CLI_FLAG, MEMBER(centre), NULL,
      "take the middle of gallery pictures, and with --single of frames, without a face", 0, 0},
     {"every", 0, CLI_SIZE, MEMBER(every), "N", "look at every N-th frame (default: 1)", 1, 1e9},
     {"chroma", 0, CLI_STRING, MEMBER(chroma), "HOW",
@@ -262,7 +262,7 @@ static caface_status work(job *j, caface_error *err)
         return st;
     if (j->probe.count == 0)
         return cafi_fail(err, CAFACE_EINVAL,
-                         "%s: no face is followed: none is found in %zu frames; --single --centre "
+                         "%s: no face is followed: none is found in %zu frames; --single --center "
                          "takes their middle",
                          o->probe, j->probe.result.frames);
     c->probe_path = o->probe;

@@ -50,7 +50,7 @@ void cafi_comparison_json(const cafi_comparison *c, cafi_json *json, bool faces)
     cafi_json_int(json, "frames", (int64_t)c->probe->result.frames);
     cafi_json_int(json, "broken_frames",
                   (int64_t)(c->probe->counts.broken + c->probe->counts.missing));
-    cafi_json_int(json, "centred_frames", (int64_t)c->probe->centred);
+    cafi_json_int(json, "centered_frames", (int64_t)c->probe->centred);
     cafi_json_begin_array(json, "tracks");
     for (size_t i = 0; i < c->probe->count; i++) {
         const cafi_probe_track *t = &c->probe->tracks[i];

@@ -91,7 +91,7 @@ static caface_status cut_picture(opening *o, const char *path, uint8_t *crop, ca
     if (face == SIZE_MAX)
         return o->options->centre ? cafi_align_centre(crop, &view, err)
                                   : cafi_fail(err, CAFACE_EINVAL,
-                                              "no face is found in this gallery picture; --centre "
+                                              "no face is found in this gallery picture; --center "
                                               "takes its middle");
     if (close) {
         const cafi_box *b = &o->faces.items[face].box;

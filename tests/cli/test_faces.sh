@@ -156,10 +156,10 @@ if [ "${3:-}" = video ]; then
     check "  where two squares are two tracks" grep -q '{"id":2,"faces"' <(compare --json --probe "$clip" --gallery "$white")
     check "two frames are enough where nothing is longer" grep -q '"faces":2,.*"brief":true' <(compare --json --duration 0.15 --probe "$clip" --gallery "$white")
     mkdir "$work/blank" && cp "$picture" "$work/blank/1.png" && cp "$picture" "$work/blank/2.png"
-    check "no face anywhere: the middle" grep -q '"centred_frames":2,"tracks":\[{"id":1,"faces":2,' <(compare --json --single --centre --probe "$work/blank" --gallery "$picture")
+    check "no face anywhere: the middle" grep -q '"centered_frames":2,"tracks":\[{"id":1,"faces":2,' <(compare --json --single --center --probe "$work/blank" --gallery "$picture")
     check "  only when asked for" fails 1 "no face is followed" compare --single --probe "$work/blank" --gallery "$white"
     # The middle of the frames that were drawn on, whose boxes are coloured.
-    colours() { compare --score 0.99 --json --single --centre --chroma "$1" --probe "$work/named.mkv" --gallery "$white"; }
+    colours() { compare --score 0.99 --json --single --center --chroma "$1" --probe "$work/named.mkv" --gallery "$white"; }
     check "colours in another way are other features" eval '! cmp -s <(colours full) <(colours fast)'
     check "  and opencv is a third" eval '! cmp -s <(colours opencv) <(colours fast) && ! cmp -s <(colours opencv) <(colours full)'
     check "colours in no way" fails 2 "--chroma best" compare --chroma best --probe "$clip" --gallery "$white"
