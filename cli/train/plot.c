@@ -45,7 +45,7 @@ static bool parse_head(curves *c, const char *line)
 static bool parse_row(curves *c, char *line)
 {
     double value[MOST_COLUMNS];
-    bool filled[MOST_COLUMNS];
+    bool filled[MOST_COLUMNS] = {false};
     const size_t *at_column = c->column;
     char *at = line;
 

@@ -207,12 +207,11 @@ static void cover(cafi_degrade *d, double area, cafi_rng *rng)
     size_t left = (size_t)cafi_rng_below(rng, d->a.width - w + 1);
     size_t top = (size_t)cafi_rng_below(rng, d->a.height - h + 1);
     uint64_t how = cafi_rng_below(rng, 3);
-    uint8_t colour[3];
+    uint8_t first = (uint8_t)cafi_rng_below(rng, 256);
+    uint8_t colour[3] = {first, first, first};
 
-    for (size_t c = 0; c < 3; c++)
-        colour[c] = how && c ? (uint8_t)cafi_rng_below(rng, 256)
-                    : c      ? colour[0]
-                             : (uint8_t)cafi_rng_below(rng, 256);
+    for (size_t c = 1; c < 3 && how; c++)
+        colour[c] = (uint8_t)cafi_rng_below(rng, 256);
     for (size_t y = top; y < top + h; y++)
         for (size_t x = left; x < left + w; x++)
             for (size_t c = 0; c < 3; c++)

@@ -158,15 +158,14 @@ static bool parse_insightface(cafi_record_list *list, char *line, size_t number)
     int64_t aligned = 0;
     int64_t label = 0;
 
-    for (char *at = strchr(line, '\t'); at; at = strchr(at, '\t')) {
+    for (char *tab = strchr(line, '\t'); tab; tab = strchr(tab + 1, '\t')) {
         if (count == sizeof field / sizeof *field)
             return false;
-        field[count++] = ++at;
+        *tab = '\0';
+        field[count++] = tab + 1;
     }
     if (count != 3 && count != 7 && count != 17)
         return false;
-    for (size_t i = 1; i < count; i++)
-        field[i][-1] = '\0';
     if (!cafi_parse_int64(field[0], strlen(field[0]), &aligned) || aligned < 0 || aligned > 1 ||
         !*field[1] || !cafi_parse_int64(field[2], strlen(field[2]), &label))
         return false;

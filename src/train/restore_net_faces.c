@@ -85,11 +85,13 @@ static size_t chunk_end(const cafi_restore_batch *b, size_t set, size_t index, s
     size_t first = b->first[set];
     size_t n = b->first[set + 1] - first;
     size_t chunks = b->chunk ? (n + b->chunk - 1) / b->chunk : 1;
-    size_t each = n / chunks;
-    size_t longer = n % chunks; /* the first ones have one more */
+    size_t each = 0;
+    size_t longer = 0; /* so many at the beginning have one more */
 
     if (index >= chunks)
         return 0;
+    each = n / chunks;
+    longer = n % chunks;
     *begin = first + index * each + (index < longer ? index : longer);
     return *begin + each + (index < longer);
 }

@@ -332,7 +332,7 @@ double cafi_direction_loss(float *dx, const float *x, const float *y, double f, 
 double cafi_centre_entropy(float *cos, size_t n, size_t own, double scale, double margin, double f)
 {
     double top = -INFINITY;
-    double sum = 0;
+    double sum = 0; /* at least 1 of the largest, and own is one of n */
     double right = scale * ((double)cos[own] - margin);
 
     for (size_t j = 0; j < n; j++)
@@ -344,5 +344,5 @@ double cafi_centre_entropy(float *cos, size_t n, size_t own, double scale, doubl
 
         cos[j] = (float)(f * scale * (exp(logit - top) / sum - (j == own ? 1 : 0)));
     }
-    return top + log(sum) - right;
+    return sum > 0 ? top + log(sum) - right : 0;
 }
