@@ -158,7 +158,8 @@ static caface_status draw(const job *j, size_t index, const cafi_image *image,
         cafi_draw_face(&to, f, cafi_paint_of(i));
         cafi_draw_text(&to, (double)f->box.x1, (double)f->box.y1, number, cafi_paint_of(i));
     }
-    cafi_buf_printf(&name, "%s/%04zu-%s.png", j->o->draw, index + 1, slash ? slash + 1 : path);
+    /* The number makes the name unique; of a long name a part will do. */
+    cafi_buf_printf(&name, "%s/%04zu-%.200s.png", j->o->draw, index + 1, slash ? slash + 1 : path);
     st = name.failed ? cafi_fail_memory(err, name.size) : cafi_png_encode(&bytes, &view, err);
     if (!st)
         st = cafi_output_save(name.data, bytes.data, bytes.size, err);

@@ -2,8 +2,10 @@
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
+#include "base/sha256.h"
 #include "cli/compare/plots.h"
 #include "faces/align.h"
 #include "media/image.h"
@@ -11,6 +13,8 @@
 
 /* Pictures that a plot has a choice of, the heaviest faces first. */
 #define PLOT_PICTURES 400
+/* Bytes of a person's name in a file's. */
+#define MOST_NAME 60
 
 /* Crops of the heaviest faces, decoded again. *images is the caller's. */
 static caface_status plot_pictures(const cafi_probe *probe, const cafi_probe_track *t,
@@ -32,13 +36,25 @@ static caface_status plot_pictures(const cafi_probe *probe, const cafi_probe_tra
     return st;
 }
 
-/* "DIR/similarity-3-NAME", with only harmless characters of the name. */
+/* "DIR/similarity-3-NAME", with only harmless characters of the name, and not too
+ * many. What that takes away is made up for by a part of the name's hash, so that
+ * different people have different files. */
 static void plot_name(cafi_buf *out, const char *folder, int64_t id, const char *name)
 {
+    unsigned char digest[CAFI_SHA256_SIZE];
+    bool same = strlen(name) <= MOST_NAME;
+
     cafi_buf_printf(out, "%s/similarity-%lld-", folder, (long long)id);
-    for (; *name; name++)
-        cafi_buf_printf(
-            out, "%c", isalnum((unsigned char)*name) || *name == '-' || *name == '_' ? *name : '_');
+    for (size_t i = 0; name[i] && i < MOST_NAME; i++) {
+        bool kept = isalnum((unsigned char)name[i]) || name[i] == '-' || name[i] == '_';
+
+        same = same && kept;
+        cafi_buf_append(out, kept ? &name[i] : "_", 1);
+    }
+    if (same)
+        return;
+    cafi_sha256_of(name, strlen(name), digest);
+    cafi_buf_printf(out, "-%02x%02x%02x%02x", digest[0], digest[1], digest[2], digest[3]);
 }
 
 /* One track against one identity. Arrays are f32 [faces]. */

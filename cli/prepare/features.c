@@ -55,6 +55,7 @@ static int run(void *arg)
     cafi_build_options build = {.output = o->output,
                                 .variants = o->variants,
                                 .seed = o->seed,
+                                .precision = o->precision,
                                 .resume = o->resume,
                                 .command = "caface prepare features"};
     caface_error err;

@@ -20,9 +20,12 @@ struct cafi_face_list {
     size_t *class_of;         /* [count] */
     const char **class_names; /* [classes], into labels */
     bool swap_colors;
-    size_t bad; /* records left out */
+    size_t bad;       /* records left out */
+    int64_t stamp[2]; /* of the record set */
     caface_error why;
 };
+
+static void stamp_file(const char *path, int64_t stamp[2]);
 
 static const char *file_of(const char *path)
 {
@@ -111,6 +114,7 @@ static caface_status open_records(cafi_face_list *l, const char *path, caface_er
 
     if (st)
         return st;
+    stamp_file(path, l->stamp);
     l->count = cafi_recordio_count(l->rec);
     cafi_buf_printf(&list_path, "%.*slst", (int)strlen(path) - 3, path);
     if (list_path.failed)
@@ -223,6 +227,25 @@ size_t cafi_face_list_count(const cafi_face_list *list)
 const char *cafi_face_list_name(const cafi_face_list *list, size_t index)
 {
     return list->names[index];
+}
+
+static void stamp_file(const char *path, int64_t stamp[2])
+{
+    struct stat info;
+
+    stamp[0] = stamp[1] = 0;
+    if (stat(path, &info))
+        return;
+    stamp[0] = (int64_t)info.st_size;
+    stamp[1] = (int64_t)info.st_mtim.tv_sec * 1000000000 + info.st_mtim.tv_nsec;
+}
+
+void cafi_face_list_stamp(const cafi_face_list *list, size_t index, int64_t stamp[2])
+{
+    if (list->rec)
+        memcpy(stamp, list->stamp, sizeof list->stamp);
+    else
+        stamp_file(cafi_sources_at(list->sources, index).path, stamp);
 }
 
 size_t cafi_face_list_left_out(const cafi_face_list *list, const char **why)

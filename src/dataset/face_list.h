@@ -25,6 +25,9 @@ bool cafi_face_list_swaps_colors(const cafi_face_list *list);
 size_t cafi_face_list_count(const cafi_face_list *list);
 /* "CLASS/FILE", which is the same wherever the set lies. Borrowed. */
 const char *cafi_face_list_name(const cafi_face_list *list, size_t index);
+/* Size and time of change (nanoseconds since 1970) of the file a picture is in, the
+ * record set's for a record; zeros where they cannot be had. */
+void cafi_face_list_stamp(const cafi_face_list *list, size_t index, int64_t stamp[2]);
 /* The class of a picture: a number, and its name. Classes are numbered in the
  * order of their names. */
 size_t cafi_face_list_class(const cafi_face_list *list, size_t index);

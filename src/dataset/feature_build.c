@@ -34,7 +34,7 @@ static caface_status part_path(cafi_buf *path, const build *b, size_t number, ca
     return path->failed ? cafi_fail_memory(err, strlen(b->o->output)) : CAFACE_OK;
 }
 
-/* Model, seed, variants and the pictures' names, as text. */
+/* Model, precision, seed, variants and the pictures (name, size, time), as text. */
 static caface_status describe(build *b, caface_error *err)
 {
     cafi_sha256 hash;
@@ -44,14 +44,17 @@ static caface_status describe(build *b, caface_error *err)
     cafi_sha256_begin(&hash);
     for (size_t i = 0; i < cafi_face_list_count(b->faces); i++) {
         const char *name = cafi_face_list_name(b->faces, i);
+        int64_t stamp[2];
 
+        cafi_face_list_stamp(b->faces, i, stamp);
         cafi_sha256_add(&hash, name, strlen(name) + 1);
+        cafi_sha256_add(&hash, stamp, sizeof stamp);
     }
     cafi_sha256_end(&hash, digest);
     cafi_sha256_hex(digest, text);
-    cafi_buf_printf(&b->config, "model %s, %zu variants, seed %llu, pictures %s",
-                    cafi_encoder_hash(b->encoder), b->o->variants, (unsigned long long)b->o->seed,
-                    text);
+    cafi_buf_printf(&b->config, "model %s, %s, %zu variants, seed %llu, pictures %s",
+                    cafi_encoder_hash(b->encoder), b->o->precision, b->o->variants,
+                    (unsigned long long)b->o->seed, text);
     if (cafi_face_list_swaps_colors(b->faces))
         cafi_buf_text(&b->config, ", red and blue exchanged");
     if (b->o->clean)
@@ -275,6 +278,7 @@ static caface_status save_info(const build *b, caface_error *err)
     cafi_json_bool(&json, "clean", b->o->clean);
     save_kinds(b, &json);
     cafi_json_int(&json, "seed", (int64_t)b->o->seed);
+    cafi_json_string(&json, "precision", b->o->precision);
     if (b->o->command)
         cafi_json_string(&json, "command", b->o->command);
     cafi_json_end_object(&json);

@@ -18,9 +18,10 @@ typedef struct cafi_build_options {
     /* of the variants, in equal parts and this order; none: all are of augment.h */
     const cafi_degradation *kinds;
     size_t kind_count;
-    bool resume;         /* go on with what a stopped run left in output */
-    const char *command; /* for set.json */
-    cafi_pool *pool;     /* reads and augments */
+    bool resume;           /* go on with what a stopped run left in output */
+    const char *precision; /* of the encoder, for set.json and --resume */
+    const char *command;   /* for set.json */
+    cafi_pool *pool;       /* reads and augments */
     /* Called after every block; false stops the work with what is done kept. */
     bool (*progress)(void *ctx, size_t done, size_t total);
     void (*failed)(void *ctx, const caface_error *why); /* one picture that can't be used */
@@ -37,7 +38,8 @@ typedef struct cafi_build_result {
 /* Writes the store. While it works, finished blocks lie in output/parts, each of
  * which appears whole or not at all, so that a killed run loses one block. The
  * bits do not depend on threads, nor on where a run was stopped. EMODEL: parts of
- * another model, seed, number of variants or set of pictures. EFORMAT: no picture
+ * another model, precision, seed, number of variants or set of pictures (names,
+ * sizes and times). EFORMAT: no picture
  * could be used, or a network without styles. EIO, ENOMEM. */
 caface_status cafi_build_features(const cafi_face_list *faces, cafi_encoder *encoder,
                                   const cafi_build_options *options, cafi_build_result *result,

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/cpu.h"
 #include "base/mem.h"
@@ -136,6 +137,29 @@ static caface_status add_crop(work *w, size_t picture, const uint8_t *rgb, cafac
 /* ---- a set that is carried on ------------------------------------------ */
 
 /* The pictures whose rows the old set has. */
+/* A picture that was written after the set has another row now. */
+static caface_status check_unchanged(const work *w, caface_error *err)
+{
+    struct stat set;
+    struct stat info;
+    cafi_buf path = {0};
+    bool known = false;
+
+    cafi_buf_printf(&path, "%s/features.npy", w->options->output);
+    known = !path.failed && stat(path.data, &set) == 0;
+    cafi_buf_free(&path);
+    for (size_t i = 0; known && i < w->input->count; i++)
+        if (w->row_of[i] != SIZE_MAX && stat(name_of(w, i), &info) == 0 &&
+            (info.st_mtim.tv_sec > set.st_mtim.tv_sec ||
+             (info.st_mtim.tv_sec == set.st_mtim.tv_sec &&
+              info.st_mtim.tv_nsec > set.st_mtim.tv_nsec)))
+            return cafi_fail(err, CAFACE_EMODEL,
+                             "%s was changed after it was encoded; without --resume all is "
+                             "encoded again",
+                             name_of(w, i));
+    return CAFACE_OK;
+}
+
 static caface_status match_rows(work *w, caface_error *err)
 {
     const cafi_feature_set *old = cafi_encoded_set_old(w->set);
@@ -144,6 +168,8 @@ static caface_status match_rows(work *w, caface_error *err)
     if (!old)
         return CAFACE_OK;
     if ((st = w->input->match(w->input->ctx, old, w->row_of, w->result, err)))
+        return cafi_prefix(err, st, w->options->output);
+    if ((st = check_unchanged(w, err)))
         return cafi_prefix(err, st, w->options->output);
     for (size_t i = 0; i < w->input->count; i++)
         w->result->resumed += w->row_of[i] != SIZE_MAX;

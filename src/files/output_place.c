@@ -213,7 +213,7 @@ caface_status cafi_output_folder(const char *path, bool *made, caface_error *err
         *made = true;
         st = cafi_place_sync(target, err);
     } else if (errno != EEXIST)
-        st = cafi_fail(err, CAFACE_EIO, "%s: %s", path, strerror(errno));
+        st = fail_path(path, "cannot be made", err);
     else if (stat(target, &info) || !S_ISDIR(info.st_mode))
         st = cafi_fail(err, CAFACE_EIO, "%s: is not a folder", path);
     free(target);

@@ -192,5 +192,11 @@ check "--resume of a finished set changes nothing" resumed
 check "--resume with other options is refused" fails 1 "flip is false" "$caface" encode --model "$model" --resume --flip -q -o "$work/stop" "$work/long.txt"
 check "--resume with another input convention is refused" fails 1 "input is rgb" "$caface" encode --model "$model" --resume --input-order bgr -q -o "$work/stop" "$work/long.txt"
 check "--resume with another model is refused" fails 1 "backbone is" "$caface" encode --model "$fixtures/onnx/face_norm_16.onnx" --resume -q -o "$work/stop" "$work/long.txt"
+changed() {
+    cp -r "$faces" "$work/moving" && "$caface" encode --model "$model" -q -o "$work/moved" "$work/moving" || return 1
+    touch -d '+10 seconds' "$work/moving/ann/00.png"
+    fails 1 "ann/00.png was changed after it was encoded" "$caface" encode --model "$model" --resume -q -o "$work/moved" "$work/moving"
+}
+check "--resume with a changed picture is refused" changed
 check "--resume with other pictures is refused" fails 1 "not among the pictures" "$caface" encode --model "$model" --resume -q -o "$work/stop" "$faces/bob"
 finish

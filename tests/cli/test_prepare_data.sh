@@ -47,6 +47,20 @@ resumes() {
     features --seed 7 --resume -o "$work/f5" "$faces" && diff -r "$work/f" "$work/f5"
 }
 check "a run that broke off goes on with --resume, to the same bytes" resumes
+# Parts of another precision, and of pictures that were changed since, are not mixed in.
+other_parts() {
+    # a folder in the place of a file: the parts are made, and cannot be joined
+    cp -r "$faces" "$work/moving" && mkdir -p "$work/f6/features.npy" || return 1
+    fails 1 "is a folder" features --seed 7 -o "$work/f6" "$work/moving" || return 1
+    rmdir "$work/f6/features.npy" && [ -n "$(ls "$work/f6/parts")" ] || return 1
+    if "$caface" encode --quiet --model "$model" --precision bf16 -o "$work/bf16" "$faces" 2>/dev/null; then
+        fails 1 "was made with" features --seed 7 --resume --precision bf16 -o "$work/f6" "$work/moving" || return 1
+    fi
+    touch -d '+10 seconds' "$work/moving/bob/00.png"
+    fails 1 "was made with" features --seed 7 --resume -o "$work/f6" "$work/moving"
+}
+check "--resume with another precision or changed pictures is refused" other_parts
+check "set.json has the precision" grep -q '"precision":"fp32"' "$work/f/set.json"
 check "--format rec" eval 'features --seed 7 --format rec -o "$work/rec" "$faces" && [ -s "$work/rec/train.rec" ] && [ "$(wc -l <"$work/rec/train.lst")" = 24 ]'
 
 # --- centers ----------------------------------------------------------------------
