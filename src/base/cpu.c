@@ -2,12 +2,16 @@
 #include "base/cpu.h"
 
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #if defined(__x86_64__)
+#include <cpuid.h>
 #include <immintrin.h>
+#else
+#include <sys/utsname.h>
 #endif
 
 static cafi_isa detect(void)
@@ -39,6 +43,25 @@ cafi_isa cafi_cpu_isa(void)
         if (strcmp(wish, cafi_isa_name((cafi_isa)isa)) == 0)
             return (cafi_isa)isa;
     return best;
+}
+
+void cafi_cpu_name(char *out, size_t size)
+{
+#if defined(__x86_64__)
+    unsigned words[12] = {0};
+    char name[sizeof words + 1] = {0};
+
+    for (unsigned i = 0; i < 3; i++)
+        if (!__get_cpuid(0x80000002u + i, &words[4 * i], &words[4 * i + 1], &words[4 * i + 2],
+                         &words[4 * i + 3]))
+            words[0] = 0;
+    memcpy(name, words, sizeof words);
+    snprintf(out, size, "%s", name[0] ? name : "x86-64");
+#else
+    struct utsname system;
+
+    snprintf(out, size, "%s", uname(&system) < 0 ? "unknown" : system.machine);
+#endif
 }
 
 size_t cafi_cpu_count(void)

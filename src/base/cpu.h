@@ -14,6 +14,9 @@ typedef enum cafi_isa { CAFI_ISA_PLAIN, CAFI_ISA_AVX2, CAFI_ISA_AVX512, CAFI_ISA
 cafi_isa cafi_cpu_isa(void);
 const char *cafi_isa_name(cafi_isa isa);
 
+/* The processor's name as it gives it, or its architecture; cut to fit. */
+void cafi_cpu_name(char *out, size_t size);
+
 /* Cores this process may run on, at least 1. */
 size_t cafi_cpu_count(void);
 

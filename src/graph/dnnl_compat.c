@@ -66,8 +66,8 @@ static dnnl_status_t append(dnnl_post_ops_t ops, dnnl_primitive_attr_t attr,
     return st;
 }
 
-static dnnl_status_t describe(dnnl_primitive_desc_t *out, dnnl_engine_t engine,
-                              const cafi_dnn_shape *s, const_dnnl_primitive_attr_t attr)
+static dnnl_status_t first(dnnl_primitive_desc_t *out, dnnl_engine_t engine,
+                           const cafi_dnn_shape *s, const_dnnl_primitive_attr_t attr)
 {
     full_dims strides = fill(2, s->strides);
     full_dims dilates = fill(2, s->dilates);
@@ -81,6 +81,17 @@ static dnnl_status_t describe(dnnl_primitive_desc_t *out, dnnl_engine_t engine,
         out, engine, dnnl_forward_inference,
         s->winograd ? dnnl_convolution_winograd : dnnl_convolution_direct, s->src, s->weights,
         s->bias, s->dst, strides.dims, dilates.dims, before.dims, after.dims, attr);
+}
+
+static dnnl_status_t describe(dnnl_primitive_desc_t *out, dnnl_engine_t engine,
+                              const cafi_dnn_shape *s, const_dnnl_primitive_attr_t attr,
+                              size_t skip)
+{
+    dnnl_status_t st = first(out, engine, s, attr);
+
+    while (!st && skip--)
+        st = dnnl_primitive_desc_next_impl(*out);
+    return st;
 }
 
 #else
@@ -143,7 +154,8 @@ static dnnl_status_t append(dnnl_post_ops_t ops, dnnl_primitive_attr_t attr,
 }
 
 static dnnl_status_t describe(dnnl_primitive_desc_t *out, dnnl_engine_t engine,
-                              const cafi_dnn_shape *s, const_dnnl_primitive_attr_t attr)
+                              const cafi_dnn_shape *s, const_dnnl_primitive_attr_t attr,
+                              size_t skip)
 {
     full_dims strides = fill(2, s->strides);
     full_dims dilates = fill(2, s->dilates);
@@ -151,6 +163,7 @@ static dnnl_status_t describe(dnnl_primitive_desc_t *out, dnnl_engine_t engine,
     full_dims after = fill(2, s->after);
     dnnl_convolution_desc_t conv;
     dnnl_inner_product_desc_t product;
+    dnnl_primitive_desc_iterator_t all = NULL;
     dnnl_status_t st = dnnl_success;
 
     if (s->convolution)
@@ -163,8 +176,15 @@ static dnnl_status_t describe(dnnl_primitive_desc_t *out, dnnl_engine_t engine,
                                                   s->weights, s->bias, s->dst);
     if (st)
         return st;
-    return dnnl_primitive_desc_create(out, s->convolution ? (const void *)&conv : &product, attr,
-                                      engine, NULL);
+    st = dnnl_primitive_desc_iterator_create(&all, s->convolution ? (const void *)&conv : &product,
+                                             attr, engine, NULL);
+    while (!st && skip--)
+        st = dnnl_primitive_desc_iterator_next(all);
+    if (!st && !(*out = dnnl_primitive_desc_iterator_fetch(all)))
+        st = dnnl_out_of_memory;
+    if (all)
+        dnnl_primitive_desc_iterator_destroy(all);
+    return st;
 }
 
 #endif
@@ -175,7 +195,8 @@ size_t cafi_md_size(cafi_md_view md)
 }
 
 dnnl_status_t cafi_dnn_describe(dnnl_primitive_desc_t *out, dnnl_engine_t engine,
-                                const cafi_dnn_shape *shape, const cafi_dnn_finish *finish)
+                                const cafi_dnn_shape *shape, const cafi_dnn_finish *finish,
+                                size_t skip)
 {
     dnnl_primitive_attr_t attr = NULL;
     dnnl_post_ops_t ops = NULL;
@@ -190,7 +211,7 @@ dnnl_status_t cafi_dnn_describe(dnnl_primitive_desc_t *out, dnnl_engine_t engine
     if (!st)
         st = dnnl_primitive_attr_set_post_ops(attr, ops);
     if (!st)
-        st = describe(out, engine, shape, attr);
+        st = describe(out, engine, shape, attr, skip);
     if (ops)
         dnnl_post_ops_destroy(ops);
     if (attr)

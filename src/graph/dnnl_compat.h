@@ -50,9 +50,11 @@ bool cafi_dnn_bias_is_scaled(void);
  * primitive. */
 bool cafi_dnn_scales_are_arguments(void);
 
-/* Both give what oneDNN returned. Scratch memory is the caller's. */
+/* Both give what oneDNN returned. Scratch memory is the caller's. skip: so many of
+ * oneDNN's implementations are passed over; an error when there are no more. */
 dnnl_status_t cafi_dnn_describe(dnnl_primitive_desc_t *out, dnnl_engine_t engine,
-                                const cafi_dnn_shape *shape, const cafi_dnn_finish *finish);
+                                const cafi_dnn_shape *shape, const cafi_dnn_finish *finish,
+                                size_t skip);
 dnnl_status_t cafi_dnn_describe_reorder(dnnl_primitive_desc_t *out, dnnl_engine_t engine,
                                         cafi_md_view from, cafi_md_view to);
 

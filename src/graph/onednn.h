@@ -37,6 +37,8 @@ typedef struct cafi_dnn_spec {
     float lo, hi;
     const float *scales; /* [out_channels], int8: result = integer sum times scales + bias */
     const float *bias;   /* [out_channels] */
+    size_t skip;         /* so many of oneDNN's implementations are passed over; then its
+                            reference code will do, too */
 } cafi_dnn_spec;
 
 caface_status cafi_dnn_new(cafi_dnn **out, caface_error *err);
@@ -63,6 +65,14 @@ void cafi_dnn_run_free(cafi_dnn_run *run);
 /* One thread at a time for one run; many runs of one op at once. False when
  * oneDNN reports a failure. */
 bool cafi_dnn_run_execute(cafi_dnn_run *run);
+
+/* "3.7.2", and the instruction set it has chosen: "avx512_core_bf16". */
+const char *cafi_dnn_version(void);
+const char *cafi_dnn_isa(void);
+
+/* For tests: from now on the second half of what implementations write whose
+ * name has this in it is lost. NULL: none. */
+void cafi_dnn_spoil(const char *impl);
 
 /* Limits oneDNN to one thread in the calling thread; gives what
  * cafi_dnn_leave takes back. */

@@ -69,36 +69,54 @@ static caface_status pack_part(cafi_step *s, cafi_dnn *dnn, size_t part, const v
                            (const unsigned char *)weights + first * row_bytes, err);
 }
 
+caface_status cafi_step_weights_new(cafi_step_weights *out, const cafi_step *s, const cafi_ir *ir,
+                                    caface_error *err)
+{
+    const cafi_ir_node *node = &ir->nodes[s->ir];
+    weight_shape n = shape_of(ir, node);
+    caface_status st = CAFACE_OK;
+
+    *out = (cafi_step_weights){.row = n.I * n.taps};
+    st = cafi_fold_weights(ir, node, &out->weights, &out->bias, s->border, err);
+    if (!st && s->spec.src == CAFI_ELEM_S8)
+        st = quantise(out->weights, &n, s->quanta, &out->small, &out->scales, err);
+    if (st)
+        cafi_step_weights_clear(out);
+    return st;
+}
+
+void cafi_step_weights_clear(cafi_step_weights *w)
+{
+    free(w->weights);
+    free(w->bias);
+    free(w->small);
+    free(w->scales);
+    *w = (cafi_step_weights){0};
+}
+
 caface_status cafi_pack_step(cafi_program *program, size_t step, const cafi_ir *ir, cafi_dnn *dnn,
                              caface_error *err)
 {
     cafi_step *s = &program->steps[step];
-    const cafi_ir_node *node = &ir->nodes[s->ir];
+    cafi_step_weights w;
     weight_shape n;
-    float *weights = NULL;
-    float *bias = NULL;
-    float *scales = NULL;
-    int8_t *small = NULL;
-    size_t row = 0;
     caface_status st = CAFACE_OK;
 
     if (s->kind != CAFI_STEP_DNN)
         return CAFACE_OK;
-    st = cafi_fold_weights(ir, node, &weights, &bias, s->border, err);
+    for (size_t k = 0; k < CAFI_PARTS; k++) {
+        cafi_dnn_op_free(s->op[k]);
+        s->op[k] = NULL;
+    }
+    st = cafi_step_weights_new(&w, s, ir, err);
     if (st)
         return st;
-    n = shape_of(ir, node);
-    row = n.I * n.taps;
-    if (s->measured)
-        st = measure(s, weights, &n, err);
-    if (!st && s->spec.src == CAFI_ELEM_S8)
-        st = quantise(weights, &n, s->quanta, &small, &scales, err);
+    n = shape_of(ir, &ir->nodes[s->ir]);
+    if (s->measured && !s->weight_top)
+        st = measure(s, w.weights, &n, err);
     for (size_t k = 0; !st && k < s->parts; k++)
-        st = pack_part(s, dnn, k, small ? (const void *)small : weights,
-                       row * (small ? 1 : sizeof(float)), bias, scales, err);
-    free(weights);
-    free(bias);
-    free(scales);
-    free(small);
+        st = pack_part(s, dnn, k, w.small ? (const void *)w.small : w.weights,
+                       w.row * (w.small ? 1 : sizeof(float)), w.bias, w.scales, err);
+    cafi_step_weights_clear(&w);
     return st;
 }

@@ -11,6 +11,8 @@
 #include "base/mem.h"
 #include "base/threads.h"
 #include "graph/execute.h"
+#include "graph/verified.h"
+#include "graph/verify.h"
 
 struct cafi_plan {
     cafi_program program;
@@ -62,12 +64,26 @@ static caface_status check_options(const cafi_plan_options *o, caface_error *err
     return CAFACE_OK;
 }
 
-static void measure_scratch(cafi_program *p)
+/* Looks whether this machine computes the program rightly, once. */
+static caface_status check(cafi_plan *plan, const cafi_ir *ir, const cafi_plan_options *o,
+                           caface_error *err)
 {
-    for (size_t i = 0; i < p->step_count; i++)
-        for (size_t k = 0; k < CAFI_PARTS; k++)
-            if (p->steps[i].op[k] && cafi_dnn_op_scratch(p->steps[i].op[k]) > p->scratch)
-                p->scratch = cafi_dnn_op_scratch(p->steps[i].op[k]);
+    cafi_verified verified;
+    unsigned mode = 0;
+    int before = 0;
+    caface_status st = CAFACE_OK;
+
+    if (!cafi_verified_wanted(&verified, &plan->program, o->check))
+        return CAFACE_OK;
+    mode = cafi_fp_flush_denormals();
+    before = cafi_dnn_enter();
+    st = cafi_verify_mend(&plan->program, ir, plan->dnn,
+                          o->samples ? o->samples : CAFI_VERIFY_SAMPLES, err);
+    cafi_dnn_leave(before);
+    cafi_fp_restore(mode);
+    if (!st)
+        cafi_verified_keep(&verified, &plan->program);
+    return st;
 }
 
 static caface_status build(cafi_plan *plan, const cafi_graph *graph, const cafi_plan_options *o,
@@ -93,8 +109,10 @@ static caface_status build(cafi_plan *plan, const cafi_graph *graph, const cafi_
     pack_job job = {&plan->program, &ir, plan->dnn};
     if (!st)
         st = cafi_pool_run(plan->pool, plan->program.step_count, pack_task, &job, err);
-    if (!st)
-        measure_scratch(&plan->program);
+    if (!st) {
+        cafi_program_measure(&plan->program);
+        st = check(plan, &ir, o, err);
+    }
     cafi_ir_free(&ir);
     return st;
 }
@@ -360,7 +378,9 @@ cafi_plan_step cafi_plan_step_at(const cafi_plan *plan, size_t index)
                                     : s->kind == CAFI_STEP_REFERENCE ? "plain"
                                                                      : "own",
                             .flops = s->flops,
-                            .seconds = s->seconds};
+                            .seconds = s->seconds,
+                            .error = s->error,
+                            .mended = s->mended};
 }
 
 void cafi_plan_profile(cafi_plan *plan, bool on)

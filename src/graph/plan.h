@@ -20,6 +20,11 @@ bool cafi_precision_parse(const char *text, cafi_precision *out);
  * computing in that precision. */
 caface_status cafi_precision_check(cafi_precision precision, caface_error *err);
 
+/* Whether a new plan compares itself with the plain definition (graph/verify.h)
+ * before it is given out. ONCE: unless this version has found the same steps
+ * right before, on this processor, with this oneDNN (graph/verified.h). */
+typedef enum cafi_check { CAFI_CHECK_ONCE, CAFI_CHECK_ALWAYS, CAFI_CHECK_NEVER } cafi_check;
+
 typedef struct cafi_plan_options {
     cafi_precision precision;
     size_t batch;              /* rows of an open batch; 0 means 1 */
@@ -27,6 +32,8 @@ typedef struct cafi_plan_options {
     bool low_memory;           /* no Winograd: a quarter of the weights, half the speed */
     bool calibrate;            /* fp32 for cafi_plan_calibrate: keeps what int8 needs apart */
     const cafi_ranges *ranges; /* int8: as cafi_plan_calibrate found them */
+    cafi_check check;
+    size_t samples; /* of every step's output that a check looks at; 0: 128 */
 } cafi_plan_options;
 
 /* Bytes of buffers that a row may need: a small file may describe large maps. */
@@ -72,6 +79,8 @@ typedef struct cafi_plan_step {
     const char *impl; /* oneDNN's implementation string, "own", or "plain" */
     double flops;     /* of one run */
     double seconds;   /* spent in all runs so far, when profiling is on */
+    double error;     /* largest of its check, as a share of what is allowed */
+    bool mended;      /* oneDNN's first choice was wrong here; impl is another */
 } cafi_plan_step;
 size_t cafi_plan_step_count(const cafi_plan *plan);
 cafi_plan_step cafi_plan_step_at(const cafi_plan *plan, size_t index);

@@ -148,3 +148,11 @@ caface_status cafi_place_buffers(cafi_program *program, caface_error *err)
     free(order);
     return CAFACE_OK;
 }
+
+void cafi_program_measure(cafi_program *p)
+{
+    for (size_t i = 0; i < p->step_count; i++)
+        for (size_t k = 0; k < CAFI_PARTS; k++)
+            if (p->steps[i].op[k] && cafi_dnn_op_scratch(p->steps[i].op[k]) > p->scratch)
+                p->scratch = cafi_dnn_op_scratch(p->steps[i].op[k]);
+}

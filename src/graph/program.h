@@ -61,6 +61,8 @@ typedef struct cafi_step {
     cafi_node node; /* REFERENCE; its name is not used */
     cafi_shape shapes[CAFI_MAX_INPUTS + 1];
     double flops, seconds;
+    double error; /* the largest a check has seen, as a share of what is allowed */
+    bool mended;  /* a check found oneDNN's first choice wrong, and took another */
 } cafi_step;
 
 typedef struct cafi_program {
@@ -87,10 +89,27 @@ caface_status cafi_lower(cafi_program *program, cafi_ir *ir, cafi_dnn *dnn,
                          const cafi_lower_options *options, caface_error *err);
 void cafi_program_free(cafi_program *program);
 
-/* Packs the weights of one step (which may be of any kind). Any thread that has
+/* Packs the weights of one step (which may be of any kind), in place of what was
+ * packed before. Any thread that has
  * called cafi_dnn_enter; different steps at once. */
 caface_status cafi_pack_step(cafi_program *program, size_t step, const cafi_ir *ir, cafi_dnn *dnn,
                              caface_error *err);
+
+/* What a DNN step multiplies by, as it is given to oneDNN: f32, or s8 with scales
+ * (small). NULL: there is none. */
+typedef struct cafi_step_weights {
+    float *weights; /* [O][I][taps] */
+    float *bias;    /* [O] */
+    int8_t *small;  /* as weights */
+    float *scales;  /* [O], with small */
+    size_t row;     /* weights of one output channel */
+} cafi_step_weights;
+caface_status cafi_step_weights_new(cafi_step_weights *out, const cafi_step *step,
+                                    const cafi_ir *ir, caface_error *err);
+void cafi_step_weights_clear(cafi_step_weights *weights);
+
+/* Sets program->scratch by what its packed steps need. */
+void cafi_program_measure(cafi_program *program);
 
 /* The folded weights of a convolution or matrix: f32, and bias [O], both to be
  * freed. border (or NULL) is filled. */
