@@ -45,6 +45,7 @@ static const cli_option options[] = {
     {"features", 0, CLI_STRING, MEMBER(features), "FILE",
      "write the features of the crops to an .npy, to compare them", 0, 0},
     {"profile", 0, CLI_FLAG, MEMBER(profile), NULL, "time every step of the network", 0, 0},
+    CLI_SELF_CHECK_OPTION,
     {0},
 };
 

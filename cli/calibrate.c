@@ -31,6 +31,7 @@ static const cli_option options[] = {
      "the backbone: a checkpoint, .safetensors or .onnx", 0, 0},
     {"output", 'o', CLI_STRING, MEMBER(output), "OUT", "the model file to write (.safetensors)", 0,
      0},
+    CLI_SELF_CHECK_OPTION,
     {0},
 };
 

@@ -23,8 +23,9 @@ typedef struct cli_common {
     size_t threads; /* 0: one for every core */
     bool quiet;
     bool json;
-    cli_list args;  /* what is not an option, in order */
-    cli_list given; /* names of the options that were */
+    bool no_self_check; /* of commands with CLI_SELF_CHECK_OPTION */
+    cli_list args;      /* what is not an option, in order */
+    cli_list given;     /* names of the options that were */
 } cli_common;
 
 typedef enum cli_kind {
@@ -49,6 +50,13 @@ typedef struct cli_option {
 
 /* Common options that a command has no use for: they are no options of it. */
 enum { CLI_NO_THREADS = 1, CLI_NO_QUIET = 2, CLI_NO_JSON = 4 };
+
+/* For commands that run networks; cli_dispatch does what it says. */
+#define CLI_SELF_CHECK_OPTION                                                                      \
+    {                                                                                              \
+        "no-self-check", 0, CLI_FLAG, offsetof(cli_common, no_self_check), NULL,                   \
+            "do not compare a model with the plain definition when it is first opened", 0, 0       \
+    }
 
 typedef struct cli_command {
     const char *name;          /* "fuse", "eval verify" */
@@ -78,6 +86,10 @@ int cli_dispatch(const cli_command *command, int argc, char **argv);
  * A reader that went away (`| head`) is no news: there is no warning then. */
 int cli_end_stdout(int status);
 void cli_print_help(const cli_command *command);
+
+/* For --version --verbose: the libraries, their versions, and the instruction sets
+ * in use, one a line. */
+void cli_print_versions(void);
 
 /* Prints "caface: SENTENCE" on stderr and returns CLI_FAILED. */
 int cli_fail(const caface_error *err);

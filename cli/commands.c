@@ -3,6 +3,7 @@
 
 extern const cli_command cli_bench_encode;
 extern const cli_command cli_calibrate;
+extern const cli_command cli_check;
 extern const cli_command cli_compare;
 extern const cli_command cli_convert;
 extern const cli_command cli_demo;
@@ -30,6 +31,7 @@ const cli_command *const cli_commands[] = {
     &cli_detect,
     &cli_compare,
     &cli_convert,
+    &cli_check,
     &cli_calibrate,
     &cli_eval_verify,
     &cli_eval_identify,

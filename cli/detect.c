@@ -47,6 +47,7 @@ static const cli_option options[] = {
      "write every face aligned as 112x112 PNG, a folder a label, and index.tsv with where it is "
      "from",
      0, 0},
+    CLI_SELF_CHECK_OPTION,
     {0},
 };
 

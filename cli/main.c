@@ -10,6 +10,10 @@
 #include "cli/command.h"
 #include "files/mapped.h"
 
+#ifdef CAFACE_HAVE_VISION
+#include "graph/onednn.h"
+#endif
+
 static void print_overview(FILE *to)
 {
     fprintf(to, "usage: caface COMMAND ...\n\n"
@@ -59,12 +63,16 @@ static int print_family(int argc, char **argv)
     return found && help ? cli_end_stdout(CLI_OK) : CLI_USAGE;
 }
 
-/* For tests: CAFACE_TEST_FAIL_ALLOCATION=K makes the K-th allocation fail. */
+/* For tests: CAFACE_TEST_FAIL_ALLOCATION=K makes the K-th allocation fail, and
+ * CAFACE_TEST_WRONG=NAME implementations of oneDNN of that name compute wrong numbers. */
 static int dispatch(const cli_command *command, int argc, char **argv)
 {
     const char *which = getenv("CAFACE_TEST_FAIL_ALLOCATION");
     int status = 0;
 
+#ifdef CAFACE_HAVE_VISION
+    cafi_dnn_spoil(getenv("CAFACE_TEST_WRONG"));
+#endif
     if (which)
         cafi_mem_fail(strtoull(which, NULL, 10), 1);
     status = cli_dispatch(command, argc, argv);
@@ -119,6 +127,8 @@ int main(int argc, char **argv)
     }
     if (strcmp(argv[1], "--version") == 0) {
         printf("caface %s\n", CAFACE_VERSION);
+        if (argc > 2 && strcmp(argv[2], "--verbose") == 0)
+            cli_print_versions();
         return cli_end_stdout(CLI_OK);
     }
     command = find_command(argc - 1, argv + 1, &words);

@@ -21,7 +21,8 @@ const cli_option cli_common_options[] = {
     {"json", 0, CLI_FLAG, COMMON(json), NULL, "print one JSON object on stdout, nothing else", 0,
      0},
     {"help", 'h', CLI_FLAG, 0, NULL, "print this page", 0, 0},
-    {"version", 0, CLI_FLAG, 0, NULL, "print the version", 0, 0},
+    {"version", 0, CLI_FLAG, 0, NULL,
+     "print the version; caface --version --verbose those of the libraries, too", 0, 0},
     {0},
 };
 
@@ -352,6 +353,11 @@ int cli_dispatch(const cli_command *c, int argc, char **argv)
     if (c->defaults)
         c->defaults(options);
     status = parse(c, &at, options);
+    if (!status && !at.finished && ((cli_common *)options)->no_self_check &&
+        setenv("CAFACE_SELF_CHECK", "never", 1)) {
+        cli_warn("out of memory");
+        status = CLI_FAILED;
+    }
     if (!status && !at.finished)
         status = c->run(options);
     free_lists(c, options);

@@ -23,6 +23,7 @@ static const cli_option none[] = {{0}};
         .max_args = SIZE_MAX, .missing = true, .run = say_so                                       \
     }
 
+const cli_command cli_check = MISSING("check", "whether this machine computes a network rightly");
 const cli_command cli_compare = MISSING("compare", "who in a video is who in a gallery");
 const cli_command cli_detect = MISSING("detect", "faces in pictures");
 const cli_command cli_bench_encode = MISSING("bench encode", "speed of a backbone");

@@ -92,6 +92,7 @@ static const cli_option options[] = {
     {"start", 0, CLI_REAL, MEMBER(start), "SECONDS", "leave out the beginning", 0, 1e9},
     {"duration", 0, CLI_REAL, MEMBER(duration), "SECONDS",
      "stop after this long (default: the end)", 1e-6, 1e9},
+    CLI_SELF_CHECK_OPTION,
     {0},
 };
 

@@ -84,6 +84,7 @@ static const cli_option options[] = {
      "write the video with boxes, landmarks, track numbers and running weights drawn in (.mp4, "
      ".mov or .mkv)",
      0, 0},
+    CLI_SELF_CHECK_OPTION,
     {0},
 };
 

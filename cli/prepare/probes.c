@@ -42,6 +42,7 @@ static const cli_option options[] = {
     CLI_WEIGHTS_KEY(probes_options, weights_key),
     {"precision", 0, CLI_STRING, MEMBER(precision), "P", "fp32 (default), bf16 or int8", 0, 0},
     PREPARE_SWAP_OPTION(MEMBER(swap_colors)),
+    CLI_SELF_CHECK_OPTION,
     {0},
 };
 

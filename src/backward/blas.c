@@ -16,6 +16,13 @@ static int find(const char *name, void *function_pointer, size_t size)
     return 1;
 }
 
+const char *cafi_blas_library(void)
+{
+    const char *(*get_config)(void) = NULL;
+
+    return find("openblas_get_config", &get_config, sizeof get_config) ? get_config() : NULL;
+}
+
 void cafi_blas_single_thread(void)
 {
     static _Thread_local int done;

@@ -6,6 +6,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* OpenBLAS's description of itself, with the processor it has chosen; NULL for
+ * another CBLAS. */
+const char *cafi_blas_library(void);
+
 /* Makes CBLAS calls of this thread run in this thread alone. Every thread that
  * is about to call CBLAS does this first; repeating it costs next to nothing.
  *

@@ -119,6 +119,11 @@ void cafi_mtcnn_detector_free(cafi_mtcnn_detector *d)
     free(d);
 }
 
+cafi_flexnet *cafi_mtcnn_net(cafi_mtcnn_detector *d, cafi_mtcnn_stage stage)
+{
+    return d->nets[stage];
+}
+
 static caface_status add_window(windows *list, const window *w, caface_error *err)
 {
     caface_status st = CAFI_GROW(&list->items, &list->capacity, list->count + 1, err);

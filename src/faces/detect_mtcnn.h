@@ -5,6 +5,7 @@
 #define CAFI_FACES_DETECT_MTCNN_H
 
 #include "faces/box.h"
+#include "faces/flexnet.h"
 #include "media/view.h"
 #include "models/mtcnn.h"
 
@@ -20,6 +21,9 @@ caface_status cafi_mtcnn_detector_new(cafi_mtcnn_detector **out, const cafi_mtcn
                                       const cafi_mtcnn_options *options, size_t threads,
                                       caface_error *err);
 void cafi_mtcnn_detector_free(cafi_mtcnn_detector *detector);
+
+/* The networks, for their plans (faces/flexnet.h). Borrowed. */
+cafi_flexnet *cafi_mtcnn_net(cafi_mtcnn_detector *detector, cafi_mtcnn_stage stage);
 
 /* Appends the faces of the picture, best first. A picture whose smaller side
  * is below min_face has none. One caller at a time. */

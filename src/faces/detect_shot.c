@@ -206,6 +206,13 @@ caface_status cafi_shot_detector_new(cafi_shot_detector **out, cafi_shot_family 
     return CAFACE_OK;
 }
 
+cafi_flexnet *cafi_shot_net(cafi_shot_detector *d, size_t *height, size_t *width)
+{
+    *height = d->fixed_height;
+    *width = d->fixed_width;
+    return d->net;
+}
+
 void cafi_shot_detector_free(cafi_shot_detector *d)
 {
     if (!d)

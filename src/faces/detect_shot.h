@@ -4,6 +4,7 @@
 #define CAFI_FACES_DETECT_SHOT_H
 
 #include "faces/box.h"
+#include "faces/flexnet.h"
 #include "media/view.h"
 #include "onnx/file.h"
 #include "models/retinaface.h"
@@ -31,6 +32,10 @@ caface_status cafi_shot_detector_new(cafi_shot_detector **out, cafi_shot_family 
                                      const cafi_shot_options *options, size_t threads,
                                      caface_error *err);
 void cafi_shot_detector_free(cafi_shot_detector *detector);
+
+/* The network, for its plans (faces/flexnet.h), borrowed; and the extents the file
+ * fixes, or 0. */
+cafi_flexnet *cafi_shot_net(cafi_shot_detector *detector, size_t *height, size_t *width);
 
 /* Appends the faces of the picture, best first.
  *

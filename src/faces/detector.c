@@ -255,6 +255,45 @@ void cafi_detector_describe(const cafi_detector *d, cafi_buf *out)
                     o->rotate ? " rotate" : "");
 }
 
+/* ---- its plans ------------------------------------------------------------- */
+
+static caface_status visit_net(cafi_flexnet *net, const char *name, size_t height, size_t width,
+                               cafi_detector_visit visit, void *ctx, caface_error *err)
+{
+    cafi_flexnet_slot *slot = NULL;
+    caface_status st = cafi_flexnet_get(net, height, width, &slot, err);
+
+    if (!st)
+        visit(ctx, name, slot->plan);
+    return st;
+}
+
+caface_status cafi_detector_plans(cafi_detector *d, cafi_detector_visit visit, void *ctx,
+                                  caface_error *err)
+{
+    static const char *const stages[] = {
+        [CAFI_PNET] = "P-Net", [CAFI_RNET] = "R-Net", [CAFI_ONET] = "O-Net"};
+    static const size_t sides[] = {[CAFI_PNET] = 64, [CAFI_RNET] = 24, [CAFI_ONET] = 48};
+    searcher *s = NULL;
+    size_t height = 0;
+    size_t width = 0;
+    caface_status st = take_searcher(&s, d, d->options.threads, err);
+
+    if (st)
+        return st;
+    for (int k = 0; !st && s->cascade && k < CAFI_MTCNN_STAGES; k++)
+        st = visit_net(cafi_mtcnn_net(s->cascade, (cafi_mtcnn_stage)k), stages[k], sides[k],
+                       sides[k], visit, ctx, err);
+    if (!s->cascade) {
+        cafi_flexnet *net = cafi_shot_net(s->shot, &height, &width);
+
+        st = visit_net(net, cafi_detector_family(d), height ? height : 160, width ? width : 160,
+                       visit, ctx, err);
+    }
+    give_back(d, s);
+    return st;
+}
+
 /* ---- searching ------------------------------------------------------------- */
 
 static caface_status run_family(searcher *s, const cafi_view *picture, cafi_faces *faces,

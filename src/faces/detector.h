@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/threads.h"
 #include "faces/box.h"
+#include "graph/plan.h"
 #include "media/view.h"
 
 /* A picture whose longer side is beyond this is scaled down to it first. */
@@ -25,6 +26,14 @@ void cafi_detector_free(cafi_detector *detector);
 void cafi_detector_describe(const cafi_detector *detector, cafi_buf *out);
 /* "mtcnn", "retinaface", "yunet", "scrfd". */
 const char *cafi_detector_family(const cafi_detector *detector);
+
+/* Calls visit for a plan of every network of the detector, ready for some picture
+ * (P-Net 64x64, the others as they are cut, a network for any size 160x160);
+ * name is the network's. Plans are borrowed for the call. Errors as of
+ * cafi_plan_new. */
+typedef void (*cafi_detector_visit)(void *ctx, const char *name, const cafi_plan *plan);
+caface_status cafi_detector_plans(cafi_detector *detector, cafi_detector_visit visit, void *ctx,
+                                  caface_error *err);
 
 /* Replaces faces by those of the picture (at least 1x1), best first; boxes and
  * landmarks in its pixels. With options.rotate they are those of the direction

@@ -404,3 +404,8 @@ caface_status cafi_zip_inflate(cafi_zip *zip, size_t entry, unsigned char **out,
     *out = memory;
     return CAFACE_OK;
 }
+
+const char *cafi_zip_library(void)
+{
+    return zlibVersion();
+}

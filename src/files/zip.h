@@ -53,4 +53,7 @@ caface_status cafi_zip_stored(const cafi_zip *zip, size_t entry, const unsigned 
  * more bytes than the archive may inflate to. */
 caface_status cafi_zip_inflate(cafi_zip *zip, size_t entry, unsigned char **out, caface_error *err);
 
+/* zlib's version. */
+const char *cafi_zip_library(void);
+
 #endif

@@ -30,7 +30,7 @@ static size_t index_of(const map *m, size_t row, size_t channel, size_t position
 
 static double load(const void *data, cafi_elem elem, size_t i)
 {
-    return elem == CAFI_ELEM_S8 ? ((const int8_t *)data)[i] : (double)cafi_load(data, elem, i);
+    return elem == CAFI_ELEM_S8 ? ((const int8_t *)data)[i] : (double)cafi_elem_load(data, elem, i);
 }
 
 static double at(const map *m, size_t row, size_t channel, size_t position)
@@ -109,8 +109,8 @@ static float to_bf16(float value)
 {
     uint16_t half;
 
-    cafi_store(&half, CAFI_ELEM_BF16, 0, value, 0);
-    return cafi_load(&half, CAFI_ELEM_BF16, 0);
+    cafi_elem_store(&half, CAFI_ELEM_BF16, 0, value, 0);
+    return cafi_elem_load(&half, CAFI_ELEM_BF16, 0);
 }
 
 static double clip(double v, double lo, double hi)

@@ -505,5 +505,29 @@ const char *cafi_dnn_version(void)
 
 const char *cafi_dnn_isa(void)
 {
-    return dnnl_cpu_isa2str(dnnl_get_effective_cpu_isa());
+    const char *text = dnnl_cpu_isa2str(dnnl_get_effective_cpu_isa());
+
+    return strncmp(text, "cpu_isa_", 8) == 0 ? text + 8 : text;
+}
+
+/* The sets of x86-64 are bits, of which a better one has all those of a lesser;
+ * elsewhere none of these is known. */
+static bool has_isa(unsigned wanted)
+{
+#if defined(__x86_64__)
+    return ((unsigned)dnnl_get_effective_cpu_isa() & wanted) == wanted;
+#else
+    (void)wanted;
+    return false;
+#endif
+}
+
+bool cafi_dnn_has_bf16(void)
+{
+    return has_isa(dnnl_cpu_isa_avx512_core_bf16);
+}
+
+bool cafi_dnn_has_int8(void)
+{
+    return has_isa(dnnl_cpu_isa_avx512_core_vnni);
 }

@@ -70,6 +70,10 @@ bool cafi_dnn_run_execute(cafi_dnn_run *run);
 const char *cafi_dnn_version(void);
 const char *cafi_dnn_isa(void);
 
+/* Whether it may use AVX-512 BF16 or VNNI; the environment can keep it from that. */
+bool cafi_dnn_has_bf16(void);
+bool cafi_dnn_has_int8(void);
+
 /* For tests: from now on the second half of what implementations write whose
  * name has this in it is lost. NULL: none. */
 void cafi_dnn_spoil(const char *impl);

@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "graph/onednn.h"
 #include "graph/plan.h"
 
 static const char *const names[] = {"fp32", "bf16", "int8"};
@@ -34,24 +35,20 @@ bool cafi_precision_parse(const char *text, cafi_precision *out)
     return false;
 }
 
-/* What oneDNN needs to be faster than fp32 in that precision. */
+/* What oneDNN needs to be faster than fp32 in that precision, and, for int8, to be
+ * right: without VNNI sums of two products saturate. It is asked, so that a limit
+ * of the user's (ONEDNN_MAX_CPU_ISA) counts as the processor's. */
 caface_status cafi_precision_check(cafi_precision precision, caface_error *err)
 {
-#if defined(__x86_64__)
-    __builtin_cpu_init();
-    if (precision == CAFI_PREC_BF16 && !__builtin_cpu_supports("avx512bf16"))
-        return cafi_fail(err, CAFACE_EUNSUPPORTED,
-                         "precision bf16 needs a processor with AVX-512 BF16; this one has none, "
-                         "use fp32");
-    if (precision == CAFI_PREC_INT8 && !__builtin_cpu_supports("avx512vnni"))
-        return cafi_fail(err, CAFACE_EUNSUPPORTED,
-                         "precision int8 needs a processor with AVX-512 VNNI; this one has none, "
-                         "use fp32");
-    return CAFACE_OK;
-#else
-    if (precision != CAFI_FP32)
-        return cafi_fail(err, CAFACE_EUNSUPPORTED, "precision %s is supported on x86-64 only",
-                         cafi_precision_name(precision));
-    return CAFACE_OK;
-#endif
+    bool fine = precision == CAFI_PREC_BF16   ? cafi_dnn_has_bf16()
+                : precision == CAFI_PREC_INT8 ? cafi_dnn_has_int8()
+                                              : true;
+
+    if (fine)
+        return CAFACE_OK;
+    return cafi_fail(err, CAFACE_EUNSUPPORTED,
+                     "precision %s needs a processor with AVX-512 %s; oneDNN finds none (%s), use "
+                     "fp32",
+                     cafi_precision_name(precision), precision == CAFI_PREC_BF16 ? "BF16" : "VNNI",
+                     cafi_dnn_isa());
 }

@@ -11,4 +11,8 @@ caface_status cafi_jpeg_decode(cafi_image *out, const unsigned char *bytes, size
 caface_status cafi_png_decode(cafi_image *out, const unsigned char *bytes, size_t size,
                               bool allow_damaged, int *orientation, caface_error *err);
 
+/* Versions: "2.1.5" of libjpeg-turbo, "1.6.39" of libpng. Static. */
+const char *cafi_jpeg_library(void);
+const char *cafi_png_library(void);
+
 #endif

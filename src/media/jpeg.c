@@ -194,3 +194,15 @@ caface_status cafi_jpeg_decode(cafi_image *out, const unsigned char *bytes, size
         cafi_image_clear(out);
     return d.narrow ? cafi_still_decode(out, bytes, size, orientation, err) : d.status;
 }
+
+#define TEXT_OF(x) #x
+#define VERSION_TEXT(x) TEXT_OF(x)
+
+const char *cafi_jpeg_library(void)
+{
+#ifdef LIBJPEG_TURBO_VERSION
+    return VERSION_TEXT(LIBJPEG_TURBO_VERSION);
+#else
+    return VERSION_TEXT(JPEG_LIB_VERSION);
+#endif
+}

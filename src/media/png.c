@@ -164,3 +164,8 @@ caface_status cafi_png_decode(cafi_image *out, const unsigned char *bytes, size_
         cafi_image_clear(out);
     return d.status;
 }
+
+const char *cafi_png_library(void)
+{
+    return png_get_libpng_ver(NULL);
+}

@@ -553,3 +553,8 @@ caface_status cafi_stream_pixels(cafi_stream *s, cafi_frame *frame, caface_error
         turn_pixels(frame->rgb, s->flat, width, height, t);
     return CAFACE_OK;
 }
+
+const char *cafi_stream_library(void)
+{
+    return av_version_info();
+}

@@ -76,4 +76,7 @@ caface_status cafi_stream_advance(cafi_stream *stream, double *seconds, bool *go
 #define CAFI_FRAME_MAX_PIXELS ((int64_t)1 << 25)
 caface_status cafi_stream_pixels(cafi_stream *stream, cafi_frame *frame, caface_error *err);
 
+/* FFmpeg's version, or "none". */
+const char *cafi_stream_library(void);
+
 #endif

@@ -55,3 +55,8 @@ caface_status cafi_stream_pixels(cafi_stream *stream, cafi_frame *frame, caface_
     (void)frame;
     return cafi_fail(err, CAFACE_EUNSUPPORTED, "this build reads no video");
 }
+
+const char *cafi_stream_library(void)
+{
+    return "none";
+}

@@ -312,3 +312,8 @@ void cafi_spread(double *positions, size_t count, double gap, double low, double
     for (size_t i = count; i-- > 0;)
         positions[i] = fmin(positions[i], i + 1 < count ? positions[i + 1] - gap : high);
 }
+
+const char *cafi_plot_library(void)
+{
+    return cairo_version_string();
+}

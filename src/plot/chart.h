@@ -41,6 +41,8 @@ typedef struct cafi_chart {
 
 /* True when this build can draw. */
 bool cafi_plot_available(void);
+/* cairo's version, or "none". */
+const char *cafi_plot_library(void);
 
 /* Refuses, before any work is done, a picture that could not be written:
  * EINVAL when path ends neither in .png nor .svg nor .pdf, EUNSUPPORTED when

@@ -7,6 +7,11 @@ bool cafi_plot_available(void)
     return false;
 }
 
+const char *cafi_plot_library(void)
+{
+    return "none";
+}
+
 caface_status cafi_plot_check(const char *path, caface_error *err)
 {
     return cafi_fail(err, CAFACE_EUNSUPPORTED,
