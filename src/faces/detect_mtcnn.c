@@ -121,7 +121,7 @@ void cafi_mtcnn_detector_free(cafi_mtcnn_detector *d)
 
 cafi_flexnet *cafi_mtcnn_net(cafi_mtcnn_detector *d, cafi_mtcnn_stage stage)
 {
-    return d->nets[stage];
+    return d->workers[0].nets[stage];
 }
 
 static caface_status add_window(windows *list, const window *w, caface_error *err)

@@ -94,6 +94,15 @@ bool cafi_expect_extent(const cafi_step *s, cafi_place *e)
     case CAFI_STEP_REORDER:
         *e = (cafi_place){s->reorder.rows, s->reorder.channels, 1, s->reorder.positions};
         return true;
+    case CAFI_STEP_RESIZE:
+        *e = (cafi_place){s->resize.planes, s->resize.lanes, s->resize.out_height,
+                          s->resize.out_width};
+        return true;
+    case CAFI_STEP_MOVE:
+        *e = (cafi_place){1, 1, 1, 1};
+        for (int d = 0; d < s->move.ndim; d++)
+            e->x *= s->move.extent[d];
+        return true;
     default:
         return false;
     }
@@ -344,6 +353,44 @@ static cafi_expected expect_reorder(const cafi_step_view *v, const cafi_place *p
                            s->to == s->from ? 0 : rounding(s->to, want) + TINY};
 }
 
+static cafi_expected expect_resize(const cafi_step_view *v, const cafi_place *place)
+{
+    const cafi_resize_args *s = &v->step->resize;
+    map in = {v->before[0], CAFI_ELEM_F32, s->lanes, s->height * s->width, s->lanes};
+    map out = {v->out, CAFI_ELEM_F32, s->lanes, s->out_height * s->out_width, s->lanes};
+    size_t rows[2] = {s->rows.low[place->y], s->linear ? s->rows.high[place->y] : 0};
+    size_t columns[2] = {s->columns.low[place->x], s->linear ? s->columns.high[place->x] : 0};
+    double want = 0;
+    double magnitude = 0;
+
+    for (int k = 0; k < (s->linear ? 4 : 1); k++) {
+        double down = s->linear ? (double)s->rows.part[place->y] : 0;
+        double right = s->linear ? (double)s->columns.part[place->x] : 0;
+        double part = (k / 2 ? down : 1 - down) * (k % 2 ? right : 1 - right);
+        double x =
+            part * at(&in, place->row, place->channel, rows[k / 2] * s->width + columns[k % 2]);
+
+        want += x;
+        magnitude += fabs(x);
+    }
+    return (cafi_expected){at(&out, place->row, place->channel, place->y * s->out_width + place->x),
+                           want, s->linear ? SUM_ERROR * magnitude + TINY : 0};
+}
+
+static cafi_expected expect_move(const cafi_step_view *v, const cafi_place *place)
+{
+    const cafi_move_args *s = &v->step->move;
+    size_t rest = place->x;
+    ptrdiff_t from = (ptrdiff_t)s->offset;
+
+    for (int d = s->ndim - 1; d >= 0; d--) {
+        from += (ptrdiff_t)(rest % s->extent[d]) * s->step[d];
+        rest /= s->extent[d];
+    }
+    return (cafi_expected){((const float *)v->out)[place->x], ((const float *)v->before[0])[from],
+                           0};
+}
+
 cafi_expected cafi_expect(const cafi_step_view *v, const cafi_place *place)
 {
     switch (v->step->kind) {
@@ -357,6 +404,10 @@ cafi_expected cafi_expect(const cafi_step_view *v, const cafi_place *place)
         return expect_pool(v, place);
     case CAFI_STEP_REORDER:
         return expect_reorder(v, place);
+    case CAFI_STEP_RESIZE:
+        return expect_resize(v, place);
+    case CAFI_STEP_MOVE:
+        return expect_move(v, place);
     default:
         return expect_moment(v, place);
     }

@@ -51,6 +51,11 @@ static void add_step(cafi_buf *text, const cafi_step *s)
                     (int)s->pass.act);
     cafi_buf_printf(text, " %zu %zu %zu %d%d", s->binary.groups, s->binary.positions,
                     s->binary.lanes, (int)s->binary.op, s->binary.broadcast);
+    cafi_buf_printf(text, " %zu %zu %zu %zu %zu %zu %d", s->resize.planes, s->resize.lanes,
+                    s->resize.height, s->resize.width, s->resize.out_height, s->resize.out_width,
+                    s->resize.linear);
+    for (int k = 0; k < s->move.ndim; k++)
+        cafi_buf_printf(text, " %zu %td", s->move.extent[k], s->move.step[k]);
     cafi_buf_printf(text, " %zu %zu %zu %zu\n", s->reorder.from_lanes, s->reorder.to_lanes,
                     s->reorder.channels, s->reorder.positions);
 }
