@@ -15,19 +15,35 @@ static const plan_of_blocks depths[] = {
     {"ir_34", NULL, "iresnet34", {3, 4, 6, 3}},
     {"ir_50", "ir_se_50", "iresnet50", {3, 4, 14, 3}},
     {"ir_101", "ir_se_101", "iresnet100", {3, 13, 30, 3}},
+    {"ir_152", "ir_se_152", NULL, {3, 8, 36, 3}}, /* face.evoLVe's; AdaFace's has other blocks */
+    {NULL, NULL, "iresnet200", {6, 26, 60, 6}},
 };
 static const size_t widths[4] = {64, 128, 256, 512};
 
 /* Names of the parts of a block, below its own. */
 typedef struct spelling {
     const char *bn1, *conv1, *bn2, *prelu, *conv2, *bn3, *shortcut_conv, *shortcut_bn;
+    const char *se; /* the squeeze, or NULL */
+    bool flat;      /* blocks are numbered through all stages */
 } spelling;
 
-static const spelling ir_names = {"res_layer.0",      "res_layer.1",     "res_layer.2",
-                                  "res_layer.3",      "res_layer.4",     "res_layer.5",
-                                  "shortcut_layer.0", "shortcut_layer.1"};
-static const spelling iresnet_names = {"bn1",   "conv1", "bn2",          "prelu",
-                                       "conv2", "bn3",   "downsample.0", "downsample.1"};
+static const spelling ir_names = {
+    "res_layer.0", "res_layer.1",      "res_layer.2",      "res_layer.3",        "res_layer.4",
+    "res_layer.5", "shortcut_layer.0", "shortcut_layer.1", "res_layer.se_block", true};
+/* face.evoLVe, InsightFace_Pytorch, CurricularFace: no BatchNorm between the
+ * first convolution and its PReLU. */
+static const spelling evolve_names = {"res_layer.0",
+                                      "res_layer.1",
+                                      NULL,
+                                      "res_layer.2",
+                                      "res_layer.3",
+                                      "res_layer.4",
+                                      "shortcut_layer.0",
+                                      "shortcut_layer.1",
+                                      "res_layer.5",
+                                      true};
+static const spelling iresnet_names = {"bn1", "conv1",        "bn2",          "prelu", "conv2",
+                                       "bn3", "downsample.0", "downsample.1", NULL,    false};
 
 typedef struct block {
     const char *name;
@@ -88,16 +104,17 @@ static caface_status squeeze(cafi_dict *d, const block *b, size_t x, size_t *out
                       .axes = 0xcu,
                       .keep_dims = true};
     block inner = *b;
+    char part[64];
     size_t y = 0;
     caface_status st = cafi_graph_add(d->graph, &mean, &y, err);
 
     inner.channels = b->channels / 16;
     if (!st)
-        st = conv(d, &inner, "res_layer.se_block.fc1", y, 1, 1, &y, err);
+        st = conv(d, &inner, join(part, sizeof part, b->names->se, "fc1"), y, 1, 1, &y, err);
     if (!st)
         st = cafi_graph_unary(d->graph, NULL, CAFI_OP_CLIP, y, 0, __builtin_inff(), &y, err);
     if (!st)
-        st = conv(d, b, "res_layer.se_block.fc2", y, 1, 1, &y, err);
+        st = conv(d, b, join(part, sizeof part, b->names->se, "fc2"), y, 1, 1, &y, err);
     if (!st)
         st = cafi_graph_unary(d->graph, NULL, CAFI_OP_SIGMOID, y, 0, 0, &y, err);
     return st ? st : cafi_graph_binary(d->graph, NULL, CAFI_OP_MUL, x, y, out, err);
@@ -130,7 +147,7 @@ static caface_status add_block(cafi_dict *d, const block *b, size_t x, size_t *o
 
     if (!st)
         st = conv(d, b, b->names->conv1, y, 3, 1, &y, err);
-    if (!st)
+    if (!st && b->names->bn2)
         st = batchnorm(d, b, b->names->bn2, y, &y, err);
     if (!st)
         st = cafi_dict_prelu(d, join(prelu, sizeof prelu, b->name, b->names->prelu), y, &y, err);
@@ -170,10 +187,12 @@ static const plan_of_blocks *find_depth(const cafi_dict *d, const char *stem, bo
 
 static caface_status unknown_depth(const char *kind, caface_error *err)
 {
-    return cafi_fail(err, CAFACE_EMODEL,
-                     "%s with an unknown number of blocks: known are those of 18, 34, 50 and 101 "
-                     "layers (2,2,2,2; 3,4,6,3; 3,4,14,3; 3,13,30,3)",
-                     kind);
+    return cafi_fail(
+        err, CAFACE_EMODEL,
+        "%s with an unknown number of blocks: known are those of 18, 34, 50, 101 and 152 "
+        "layers and iresnet200 (2,2,2,2; 3,4,6,3; 3,4,14,3; 3,13,30,3; 3,8,36,3; "
+        "6,26,60,6)",
+        kind);
 }
 
 /* Stem names differ, arithmetic does not. */
@@ -211,7 +230,7 @@ static caface_status add_body(cafi_dict *d, const plan_of_blocks *depth, const s
 {
     char name[64];
     size_t number = 0;
-    bool flat = names == &ir_names;
+    bool flat = names->flat;
     caface_status st = CAFACE_OK;
 
     for (size_t stage = 0; !st && stage < 4; stage++) {
@@ -248,18 +267,23 @@ static void convention(cafi_network *out, bool bgr, const char *from)
 caface_status cafi_build_ir(cafi_dict *d, cafi_network *out, caface_error *err)
 {
     const plan_of_blocks *depth = find_depth(d, "body.", true);
-    bool se = cafi_dict_has(d, "body.0.res_layer.se_block.fc1.weight");
+    bool evolve = !cafi_dict_has(d, "body.0.res_layer.2.running_mean");
+    const spelling *names = evolve ? &evolve_names : &ir_names;
+    bool se = cafi_dict_has(d, evolve ? "body.0.res_layer.5.fc1.weight"
+                                      : "body.0.res_layer.se_block.fc1.weight");
     size_t x = 0;
     caface_status st = CAFACE_OK;
 
-    if (!depth || (se && !depth->se))
+    if (!depth || !(se ? depth->se : depth->ir))
         return unknown_depth(se ? "ir_se" : "ir", err);
-    d->family = se ? depth->se : depth->ir;
-    snprintf(out->family, sizeof out->family, "%s", d->family);
-    convention(out, true, "custom of AdaFace's networks");
+    snprintf(out->family, sizeof out->family, "%s%s", evolve ? "evolve_" : "",
+             se ? depth->se : depth->ir);
+    d->family = out->family;
+    convention(out, !evolve,
+               evolve ? "custom of face.evoLVe's networks" : "custom of AdaFace's networks");
     st = add_stem(d, "input_layer.0", "input_layer.1", "input_layer.2", &x, err);
     if (!st)
-        st = add_body(d, depth, &ir_names, se, &x, out, err);
+        st = add_body(d, depth, names, se, &x, out, err);
     return st ? st
               : add_head(d, "output_layer.0", "output_layer.3", "output_layer.4",
                          cafi_dict_has(d, "output_layer.4.weight"), x, &out->feature, err);
@@ -282,7 +306,7 @@ caface_status cafi_build_iresnet(cafi_dict *d, cafi_network *out, caface_error *
     size_t x = 0;
     caface_status st = CAFACE_OK;
 
-    if (!depth)
+    if (!depth || !depth->iresnet)
         return unknown_depth("iresnet", err);
     d->family = depth->iresnet;
     snprintf(out->family, sizeof out->family, "%s", d->family);

@@ -208,6 +208,64 @@ static void test_magface(void **state)
     formula_free(&dict);
 }
 
+/* The older IR block lacks the BatchNorm behind its first convolution: with one
+ * that changes nothing the two families are the same network. */
+static void test_older_blocks(void **state)
+{
+    enum { PIXELS = 3 * 112 * 112, C = 512 };
+    static float x[PIXELS];
+    static float features[2][C];
+    const float *in[] = {x};
+    formula_dict dict;
+    caface_error err = {0};
+    test_rng rng = {3};
+    static char names[512][96];
+
+    (void)state;
+    for (size_t i = 0; i < PIXELS; i++)
+        x[i] = (float)(test_next(&rng) % 256) / 127.5f - 1;
+    read_ir(&dict, "model.", 0);
+    join(&dict, NULL);
+    for (size_t i = 0; i < joined_count; i++) { /* the BatchNorm that is left out */
+        float *values = (float *)(uintptr_t)joined[i]->data;
+        const char *part = strstr(joined[i]->name, ".res_layer.2.");
+        size_t n = cafi_tensor_count(joined[i]);
+
+        for (size_t k = 0; part && k < n; k++)
+            values[k] = strstr(part, "weight") ? 1 : strstr(part, "var") ? 1 - 1e-5f : 0;
+    }
+    for (int round = 0; round < 2; round++) {
+        cafi_network net = {0};
+        float *out[] = {features[round]};
+        size_t kept = 0;
+
+        EXPECT_OK(cafi_state_dict_network(&net, joined, joined_count, &err), err);
+        assert_string_equal(net.family, round ? "evolve_ir_18" : "ir_18");
+        assert_int_equal(net.input.bgr, !round);
+        EXPECT_OK(cafi_graph_output(net.graph, net.feature, &err), err);
+        EXPECT_OK(cafi_reference_run(net.graph, 1, in, out, &err), err);
+        cafi_network_clear(&net);
+        for (size_t i = 0; !round && i < joined_count; i++) {
+            cafi_tensor *t = (cafi_tensor *)(uintptr_t)joined[i];
+            char *part = NULL;
+
+            if (strstr(t->name, ".res_layer.2."))
+                continue;
+            assert_true(kept < N(names));
+            snprintf(names[kept], sizeof names[0], "%s", t->name);
+            if ((part = strstr(names[kept], ".res_layer.")) && part[11] > '2')
+                part[11]--; /* what stood behind moves up */
+            t->name = names[kept];
+            joined[kept++] = t;
+        }
+        joined_count = round ? joined_count : kept;
+    }
+    for (size_t i = 0; i < C; i++)
+        assert_float_equal(features[0][i], features[1][i],
+                           1e-4 * (1 + fabs((double)features[0][i])));
+    formula_free(&dict);
+}
+
 /* ---- the file beside the weights ------------------------------------------ */
 
 static void write_side(const char *name, const char *text)
@@ -426,6 +484,7 @@ int main(void)
         cmocka_unit_test(test_two),
         cmocka_unit_test(test_nearest),
         cmocka_unit_test(test_magface),
+        cmocka_unit_test(test_older_blocks),
         cmocka_unit_test(test_side_file),
         cmocka_unit_test(test_scaled_in_the_graph),
         cmocka_unit_test(test_styles_of_tokens),
