@@ -7,10 +7,10 @@
 /* Recognises the family from the tensors' names and shapes, whatever stands in
  * front of the names (models/dict_find.h), and builds its graph: ir_18, ir_34,
  * ir_50, ir_101, ir_152 and their SE forms, the same with face.evoLVe's older
- * blocks (evolve_ir_50 ...), iresnet18, iresnet34, iresnet50, iresnet100,
- * iresnet200, mobilefacenet. Tensors beside the network (`aggregator.`,
- * `head.`, `ema_decay`) are passed over. The tensors are borrowed until a plan
- * has been made. The hash is that of the names without what stands in front.
+ * blocks (evolve_ir_50 ...), iresnet18 ... iresnet200, mobilefacenet. Tensors
+ * beside the network (`aggregator.`, `head.`, `ema_decay`) are passed over. The
+ * tensors are borrowed until a plan has been made. The hash is that of the names
+ * without what stands in front.
  * EMODEL: no such family; or a tensor is missing, left over among the network's
  * own, or of the wrong shape, named with both shapes; or two networks whose
  * weights differ, both named. */
