@@ -63,6 +63,23 @@ static int print_family(int argc, char **argv)
     return found && help ? cli_end_stdout(CLI_OK) : CLI_USAGE;
 }
 
+/* Whether a variable of the environment is unset or one of the values. */
+static bool is_one_of(const char *variable, const char *const *values)
+{
+    const char *value = getenv(variable);
+
+    for (int i = 0; value && values[i]; i++)
+        if (strcmp(value, values[i]) == 0)
+            return true;
+    if (value) {
+        cli_say(stderr, "caface: %s=%s: known are", variable, value);
+        for (int i = 0; values[i]; i++)
+            cli_say(stderr, "%s %s", i ? "," : "", values[i]);
+        cli_say(stderr, "\n");
+    }
+    return !value;
+}
+
 /* For tests: CAFACE_TEST_FAIL_ALLOCATION=K makes the K-th allocation fail, and
  * CAFACE_TEST_WRONG=NAME implementations of oneDNN of that name compute wrong numbers. */
 static int dispatch(const cli_command *command, int argc, char **argv)
@@ -110,12 +127,16 @@ static void on_bus_error(int number, siginfo_t *info, void *context)
 
 int main(int argc, char **argv)
 {
+    static const char *const isas[] = {"plain", "avx2", "avx512", NULL};
+    static const char *const checks[] = {"never", "once", "always", NULL};
     struct sigaction bus = {.sa_sigaction = on_bus_error, .sa_flags = SA_SIGINFO};
     const cli_command *command = NULL;
     int words = 0;
 
     signal(SIGPIPE, SIG_IGN);
     sigaction(SIGBUS, &bus, NULL);
+    if (!is_one_of("CAFACE_ISA", isas) || !is_one_of("CAFACE_SELF_CHECK", checks))
+        return CLI_USAGE;
     if (argc < 2) {
         print_overview(stderr);
         return CLI_USAGE;
@@ -126,8 +147,14 @@ int main(int argc, char **argv)
         return cli_end_stdout(CLI_OK);
     }
     if (strcmp(argv[1], "--version") == 0) {
+        bool verbose = argc == 3 && strcmp(argv[2], "--verbose") == 0;
+
+        if (argc > 2 && !verbose) {
+            cli_say(stderr, "caface: --version takes --verbose alone\n");
+            return CLI_USAGE;
+        }
         printf("caface %s\n", CAFACE_VERSION);
-        if (argc > 2 && strcmp(argv[2], "--verbose") == 0)
+        if (verbose)
             cli_print_versions();
         return cli_end_stdout(CLI_OK);
     }
