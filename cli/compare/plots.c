@@ -45,7 +45,7 @@ static void plot_name(cafi_buf *out, const char *folder, int64_t id, const char 
     bool same = strlen(name) <= MOST_NAME;
 
     cafi_buf_printf(out, "%s/similarity-%lld-", folder, (long long)id);
-    for (size_t i = 0; name[i] && i < MOST_NAME; i++) {
+    for (size_t i = 0; i < MOST_NAME && name[i]; i++) {
         bool kept = isalnum((unsigned char)name[i]) || name[i] == '-' || name[i] == '_';
 
         same = same && kept;
