@@ -95,5 +95,6 @@ cafi_encode_input cafi_crop_input_new(cafi_crop_input *crops, const cafi_sources
                                .name = name,
                                .read = read_crop,
                                .fields = row_fields,
-                               .match = match};
+                               .match = match,
+                               .names_alone = true};
 }

@@ -136,7 +136,6 @@ static caface_status add_crop(work *w, size_t picture, const uint8_t *rgb, cafac
 
 /* ---- a set that is carried on ------------------------------------------ */
 
-/* The pictures whose rows the old set has. */
 /* A picture that was written after the set has another row now. */
 static caface_status check_unchanged(const work *w, caface_error *err)
 {
@@ -160,6 +159,7 @@ static caface_status check_unchanged(const work *w, caface_error *err)
     return CAFACE_OK;
 }
 
+/* The pictures whose rows the old set has. */
 static caface_status match_rows(work *w, caface_error *err)
 {
     const cafi_feature_set *old = cafi_encoded_set_old(w->set);
@@ -169,7 +169,7 @@ static caface_status match_rows(work *w, caface_error *err)
         return CAFACE_OK;
     if ((st = w->input->match(w->input->ctx, old, w->row_of, w->result, err)))
         return cafi_prefix(err, st, w->options->output);
-    if ((st = check_unchanged(w, err)))
+    if (w->input->names_alone && (st = check_unchanged(w, err)))
         return cafi_prefix(err, st, w->options->output);
     for (size_t i = 0; i < w->input->count; i++)
         w->result->resumed += w->row_of[i] != SIZE_MAX;

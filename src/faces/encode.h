@@ -35,6 +35,8 @@ typedef struct cafi_encode_input {
      * is added to result as a failure. EMODEL: a set of other pictures. */
     caface_status (*match)(void *ctx, const cafi_feature_set *old, size_t *row_of,
                            cafi_encode_result *result, caface_error *err);
+    /* match compares names alone: a picture written after the set is refused. */
+    bool names_alone;
 } cafi_encode_input;
 
 typedef struct cafi_encode_options {

@@ -148,7 +148,7 @@ if [ "${3:-}" = video ]; then
     check "--json has tracks and threshold" grep -q '^{.*"tracks":\[.*"threshold":0.9}$' <(compare --json --threshold 0.9 --probe "$clip" --gallery "$fixtures/detect/white.png")
     check "compare drawn" compare --quiet --draw "$work/named.mkv" --threshold -1 --probe "$clip" --gallery "Ann=$fixtures/detect/white.png"
     check "  is a video, in which the squares are found again" encode -o "$work/again" "$work/named.mkv"
-    check "a folder that cannot be made" fails 1 "nowhere/out: No such file" compare -o "$work/nowhere/out" --probe "$clip" --gallery "$fixtures/detect/white.png"
+    check "a folder that cannot be made" fails 1 "nowhere/out: cannot be made: No such file" compare -o "$work/nowhere/out" --probe "$clip" --gallery "$fixtures/detect/white.png"
     check "nothing is left of a compare that fails" fails 1 "no face is followed" compare --start 60 -o "$work/left" --draw "$work/left.mp4" --probe "$clip" --gallery "$fixtures/detect/white.png"
     check "  no folder, no video" test ! -e "$work/left" -a ! -e "$work/left.mp4"
     white=$fixtures/detect/white.png

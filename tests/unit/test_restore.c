@@ -134,9 +134,12 @@ static void the_formulas_hold(void **state)
         push(&w, set, 0, w.N);
         template_of(set, got);
         EXPECT_OK(caface_set_weights(set, got + z.C, w.N, &err), err);
-        /* Floats inside, of numbers around 1, and weights e^L with L to 12. */
-        EXPECT_NEAR_F32(got, narrow, z.C + w.N, 2e-5, "C=%zu K=%zu EI=%zu members=%zu seed=%llu",
-                        z.C, z.K, z.EI, z.members, (unsigned long long)w.seed);
+        /* Floats inside, of numbers around 1, and weights e^L with L to 12. exchange takes a face's
+         * own part out of float sums, which costs digits where one face holds nearly all of the
+         * weight: 8.5e-5 was the largest in 2400 models. */
+        EXPECT_NEAR_F32(got, narrow, z.C + w.N, z.EI ? 5e-4 : 2e-5,
+                        "C=%zu K=%zu EI=%zu members=%zu seed=%llu", z.C, z.K, z.EI, z.members,
+                        (unsigned long long)w.seed);
         caface_set_free(set);
         world_free(&w);
         free(narrow);
