@@ -264,8 +264,8 @@ static void *detect_frames(void *arg)
 
 /* ---- the caller's thread -------------------------------------------------- */
 
-/* The lock is held. A wish to stop comes without a signal: it is asked for now
- * and then. */
+/* Waits for a change, with the lock held; false: stop. Nothing signals that the caller
+ * wants to stop, so a wait ends every ASK_EVERY_NS to ask. */
 static bool wait_a_while(pipeline *p)
 {
     struct timespec until;

@@ -32,9 +32,15 @@ static void restored(const cafi_restore *r, cafi_restore_scratch *s, const float
 
         r->kernels->norms(&length, s->unit + i * C, 1, C);
         scale = 1.0f / (length + (float)EPS);
-        s->square[i] = (double)length * (double)scale * (double)length * (double)scale;
-        for (size_t c = 0; c < C; c++)
-            s->unit[i * C + c] *= scale;
+        s->square[i] = 0.0;
+        /* Of the floats that are kept, not 1: a face's part is taken out of double sums of
+         * them, and what is left may be a ten thousandth. */
+        for (size_t c = 0; c < C; c++) {
+            float u = s->unit[i * C + c] * scale;
+
+            s->unit[i * C + c] = u;
+            s->square[i] += (double)u * (double)u;
+        }
     }
 }
 

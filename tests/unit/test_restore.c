@@ -109,11 +109,8 @@ static void plan(size_t N, size_t chunk, size_t *lengths)
     lengths[chunks.count] = 0;
 }
 
-static void the_formulas_hold(void **state)
+static void hold_the_formulas(test_rng rng)
 {
-    test_rng rng = {.state = test_seed()};
-
-    (void)state;
     for (int round = 0; round < 60; round++) {
         size_t lengths[MOST + 1], chunk = test_below(&rng, 2) ? 0 : 1 + test_below(&rng, 20);
         restore_sizes z = restore_sizes_random(&rng);
@@ -134,12 +131,9 @@ static void the_formulas_hold(void **state)
         push(&w, set, 0, w.N);
         template_of(set, got);
         EXPECT_OK(caface_set_weights(set, got + z.C, w.N, &err), err);
-        /* Floats inside, of numbers around 1, and weights e^L with L to 12. exchange takes a face's
-         * own part out of float sums, which costs digits where one face holds nearly all of the
-         * weight: 8.5e-5 was the largest in 2400 models. */
-        EXPECT_NEAR_F32(got, narrow, z.C + w.N, z.EI ? 5e-4 : 2e-5,
-                        "C=%zu K=%zu EI=%zu members=%zu seed=%llu", z.C, z.K, z.EI, z.members,
-                        (unsigned long long)w.seed);
+        /* Floats inside, of numbers around 1, and weights e^L with L to 12. */
+        EXPECT_NEAR_F32(got, narrow, z.C + w.N, 2e-5, "C=%zu K=%zu EI=%zu members=%zu seed=%llu",
+                        z.C, z.K, z.EI, z.members, (unsigned long long)w.seed);
         caface_set_free(set);
         world_free(&w);
         free(narrow);
@@ -147,6 +141,21 @@ static void the_formulas_hold(void **state)
         free(want);
         test_next(&rng);
     }
+}
+
+static void the_formulas_hold(void **state)
+{
+    (void)state;
+    hold_the_formulas((test_rng){.state = test_seed()});
+}
+
+/* Models of which one face holds nearly all of the weight: what exchange asks about the
+ * others lost its digits here (errors of 8.5e-5 and 2.6e-5). */
+static void one_face_may_outweigh_all(void **state)
+{
+    (void)state;
+    hold_the_formulas((test_rng){.state = 1795734754});
+    hold_the_formulas((test_rng){.state = 39});
 }
 
 /* A set of faces order[first .. last), pushed in portions, saved and loaded at times. */
@@ -628,6 +637,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_formulas_hold),
+        cmocka_unit_test(one_face_may_outweigh_all),
         cmocka_unit_test(any_order_any_tree_the_same_bits),
         cmocka_unit_test(an_exchange_is_its_chunks),
         cmocka_unit_test(a_batch_is_many_sets),
