@@ -9,10 +9,11 @@
 
 #include "faces/pipeline.h"
 #include "faces/resample.h"
+#include "files/index.h"
 #include "media/image.h"
 #include "media/video.h"
 
-enum { WIDTH = 640, HEIGHT = 480, RUNS = 15, MOST_RUNS = 1000 };
+enum { WIDTH = 640, HEIGHT = 480, RUNS = 15, MOST_RUNS = 1000, MOST_THREADS = 1024 };
 
 static double seconds(clockid_t clock)
 {
@@ -29,20 +30,35 @@ static int by_value(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
+/* A whole number of 1 to most, all of text. */
+static caface_status number(size_t *out, const char *what, const char *text, size_t most,
+                            caface_error *err)
+{
+    int64_t value = 0;
+
+    if (!cafi_parse_int64(text, strlen(text), &value) || value < 1 || (uint64_t)value > most)
+        return cafi_fail(err, CAFACE_EINVAL, "%s %s: a number of 1 to %zu is needed", what, text,
+                         most);
+    *out = (size_t)value;
+    return CAFACE_OK;
+}
+
 static caface_status time_detector(char **argv, caface_error *err)
 {
-    cafi_detector_options options = {.threads = (size_t)atol(argv[4])};
+    cafi_detector_options options = {0};
     cafi_detector *detector = NULL;
     cafi_image image = {0};
     cafi_faces faces = {0};
     cafi_view view = {NULL, WIDTH, HEIGHT}, whole;
     uint8_t *rgb = NULL;
     double times[MOST_RUNS];
-    int runs = argv[5] ? atoi(argv[5]) : RUNS;
-    caface_status st = cafi_image_read(&image, argv[3], err);
+    size_t runs = RUNS;
+    caface_status st = number(&options.threads, "threads", argv[4], MOST_THREADS, err);
 
-    if (!st && (runs < 1 || runs > MOST_RUNS))
-        st = cafi_fail(err, CAFACE_EINVAL, "%d runs, 1 to %d", runs, MOST_RUNS);
+    if (!st && argv[5])
+        st = number(&runs, "runs", argv[5], MOST_RUNS, err);
+    if (!st)
+        st = cafi_image_read(&image, argv[3], err);
     whole = cafi_image_view(&image);
     (void)(st || (st = cafi_resample(&rgb, &whole, WIDTH, HEIGHT, err)) ||
            (st = cafi_detector_open(&detector, argv[2], &options, err)));
@@ -50,14 +66,14 @@ static caface_status time_detector(char **argv, caface_error *err)
     if (!st)
         st = cafi_detector_run(detector, &view, CAFI_OWN_THREADS, &faces,
                                err); /* plans are made here */
-    for (int i = 0; !st && i < runs; i++) {
+    for (size_t i = 0; !st && i < runs; i++) {
         double started = seconds(CLOCK_MONOTONIC);
 
         st = cafi_detector_run(detector, &view, CAFI_OWN_THREADS, &faces, err);
         times[i] = seconds(CLOCK_MONOTONIC) - started;
     }
     if (!st) {
-        qsort(times, (size_t)runs, sizeof times[0], by_value);
+        qsort(times, runs, sizeof times[0], by_value);
         printf("{\"family\":\"%s\",\"images_per_second\":%.4f,\"faces\":[",
                cafi_detector_family(detector), 1.0 / times[runs / 2]);
         for (size_t i = 0; i < faces.count; i++) {
@@ -98,18 +114,21 @@ static caface_status take_frame(void *ctx, const cafi_done_frame *done, caface_e
 
 static caface_status time_video(char **argv, caface_error *err)
 {
-    size_t threads = (size_t)atol(argv[5]);
-    const cafi_encoder_options e = {.threads = threads};
-    const cafi_video_options v = {.threads = threads};
-    limit l = {.most = (size_t)atol(argv[6])};
+    cafi_encoder_options e = {0};
+    cafi_video_options v = {0};
+    limit l = {0};
     cafi_track_options track;
-    cafi_pipeline_options o = {
-        .reader = read_frame, .source = &l, .track = &track, .threads = threads};
+    cafi_pipeline_options o = {.reader = read_frame, .source = &l, .track = &track};
     cafi_pipeline_result r;
     double wall = 0.0, cpu = 0.0;
-    caface_status st = cafi_encoder_open(&o.encoder, argv[3], &e, err);
+    caface_status st = number(&o.threads, "threads", argv[5], MOST_THREADS, err);
 
+    if (!st)
+        st = number(&l.most, "frames", argv[6], SIZE_MAX, err);
+    e.threads = v.threads = o.threads;
     cafi_track_defaults(&track);
+    if (!st)
+        st = cafi_encoder_open(&o.encoder, argv[3], &e, err);
     if (!st)
         st = cafi_detector_open(&o.detector, argv[2], NULL, err);
     if (!st)

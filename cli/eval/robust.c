@@ -1,5 +1,7 @@
 /* caface eval robust: what is left of a fusion when other people's faces, duplicates or
  * ruined faces get into a set. */
+#include "cli/eval/robust.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,72 +9,20 @@
 
 #include "base/mem.h"
 #include "base/rng.h"
-#include "cli/eval/input.h"
-#include "cli/eval/report.h"
 #include "cli/interrupt.h"
 #include "eval/resampling.h"
-#include "eval/roc.h"
-#include "eval/subject_list.h"
-#include "files/json.h"
 #include "fusion/batch.h"
 #include "math/kernels.h"
 #include "plot/chart.h"
 
-/* Where the faces that replace a set's own come from. */
-typedef enum trouble {
-    OTHER,     /* another person's faces, as they come */
-    SHARP,     /* those of another person's that have the longest feature */
-    CLEAN,     /* another person's gallery pictures */
-    DUPLICATE, /* one of the set's own, that many times more */
-    RUINED     /* only that many of the set's own are left, those with the shortest feature */
-} trouble;
-
-typedef struct condition {
-    const char *name;
-    trouble kind;
-    size_t count;
-} condition;
-
 /* The first is the protocol as it is. */
-static const condition conditions[] = {
-    {"as it is", OTHER, 0},     {"1 of another", OTHER, 1},     {"2 of another", OTHER, 2},
-    {"3 of another", OTHER, 3}, {"4 of another", OTHER, 4},     {"6 of another", OTHER, 6},
-    {"8 of another", OTHER, 8}, {"3 sharp ones", SHARP, 3},     {"1 clean one", CLEAN, 1},
-    {"4 clean ones", CLEAN, 4}, {"8 duplicates", DUPLICATE, 8}, {"4 worst alone", RUINED, 4}};
-#define CONDITIONS (sizeof conditions / sizeof *conditions)
-
-/* False accept rates of the table, as places among cafi_fars. */
-enum { FAR_1E4 = 2, FAR_1E3 = 3, RESAMPLED = 1 };
-
-typedef struct robust_options {
-    cli_common common;
-    eval_options in;
-    const char *gallery, *probe, *plot;
-} robust_options;
-
-/* How one method did under one condition. */
-typedef struct result {
-    double rank1, low, high, tar3, tar4;
-    bool supported3, supported4;
-    double refused; /* share of the sets that are called "cannot tell"; NaN: no such figure */
-} result;
-
-typedef struct job {
-    const robust_options *o;
-    eval_input in;
-    cafi_subject_book book;
-    cafi_subject_list gallery, probes;
-    cafi_feature_set *set;
-    float *length;    /* [rows], |f| */
-    float *enrolled;  /* [gallery][C] */
-    float *fused;     /* [probes][C] */
-    double *evidence; /* [probes] */
-    cafi_pair *pairs; /* every probe with every gallery template */
-    float *score;     /* of the pairs */
-    bool *found;      /* [probes] rank 1 is the right person */
-    result *results;  /* [recipes][CONDITIONS] */
-    double *least;    /* [recipes], evidence below which a set is called "cannot tell" */
-} job;
+const robust_condition robust_conditions[ROBUST_CONDITIONS] = {
+    {"as it is", ROBUST_OTHER, 0},         {"1 of another", ROBUST_OTHER, 1},
+    {"2 of another", ROBUST_OTHER, 2},     {"3 of another", ROBUST_OTHER, 3},
+    {"4 of another", ROBUST_OTHER, 4},     {"6 of another", ROBUST_OTHER, 6},
+    {"8 of another", ROBUST_OTHER, 8},     {"3 sharp ones", ROBUST_SHARP, 3},
+    {"1 clean one", ROBUST_CLEAN, 1},      {"4 clean ones", ROBUST_CLEAN, 4},
+    {"8 duplicates", ROBUST_DUPLICATE, 8}, {"4 worst alone", ROBUST_RUINED, 4}};
 
 static void defaults(void *options)
 {
@@ -81,7 +31,7 @@ static void defaults(void *options)
 
 /* ---- sets -------------------------------------------------------------- */
 
-static size_t rows_of(const job *j, uint32_t place, const uint32_t **rows)
+static size_t rows_of(const robust_job *j, uint32_t place, const uint32_t **rows)
 {
     const cafi_template_list *l = &j->in.list;
 
@@ -101,7 +51,7 @@ static uint32_t stranger(const cafi_subject_list *list, uint32_t subject, cafi_r
 }
 
 /* The k-th row of n by length: longest first, or shortest. */
-static size_t by_length(const job *j, const uint32_t *rows, size_t n, size_t k, bool longest)
+static size_t by_length(const robust_job *j, const uint32_t *rows, size_t n, size_t k, bool longest)
 {
     for (size_t i = 0; i < n; i++) {
         size_t before = 0;
@@ -119,41 +69,42 @@ static size_t by_length(const job *j, const uint32_t *rows, size_t n, size_t k, 
 
 /* The rows of probe i under a condition; returns how many. out holds twice the probe's rows
  * and more. The same for every method. */
-static size_t make_set(const job *j, size_t i, const condition *c, size_t *out)
+static size_t make_set(const robust_job *j, size_t i, const robust_condition *c, size_t *out)
 {
     const cafi_enrolled *probe = &j->probes.items[i];
     cafi_rng rng = cafi_rng_at((uint64_t)j->o->in.seed, i, (uint64_t)c->kind, 0);
     const uint32_t *rows = NULL, *theirs = NULL;
     size_t n = rows_of(j, probe->place, &rows), count = c->count < n ? c->count : n - 1, others = 0;
 
-    if (c->kind == RUINED) {
+    if (c->kind == ROBUST_RUINED) {
         for (size_t k = 0; k < (c->count < n ? c->count : n); k++)
             out[k] = by_length(j, rows, n, k, false);
         return c->count < n ? c->count : n;
     }
     for (size_t k = 0; k < n; k++)
         out[k] = rows[k];
-    if (c->kind == DUPLICATE) {
+    if (c->kind == ROBUST_DUPLICATE) {
         size_t which = (size_t)cafi_rng_below(&rng, n);
 
         for (size_t k = 0; k < c->count; k++)
             out[n + k] = rows[which];
         return n + c->count;
     }
-    others = rows_of(j, stranger(c->kind == CLEAN ? &j->gallery : &j->probes, probe->subject, &rng),
-                     &theirs);
+    others = rows_of(
+        j, stranger(c->kind == ROBUST_CLEAN ? &j->gallery : &j->probes, probe->subject, &rng),
+        &theirs);
     /* At places anywhere in the set, on which chunks depend: of the n - at that are left each
      * is taken with the same chance, until count are. */
     for (size_t at = 0, k = 0; at < n; at++)
         if (cafi_rng_below(&rng, n - at) < count - k) {
-            out[at] = c->kind == SHARP ? by_length(j, theirs, others, k % others, true)
-                                       : theirs[k % others];
+            out[at] = c->kind == ROBUST_SHARP ? by_length(j, theirs, others, k % others, true)
+                                              : theirs[k % others];
             k++;
         }
     return n;
 }
 
-static caface_status fuse_set(job *j, const eval_recipe *r, const size_t *rows, size_t n,
+static caface_status fuse_set(robust_job *j, const eval_recipe *r, const size_t *rows, size_t n,
                               float *out, double *evidence, caface_error *err)
 {
     const caface_model *model = cli_fusion_for(&j->in.fusions, r->method);
@@ -180,7 +131,7 @@ done:
     return st;
 }
 
-static caface_status fuse_gallery(job *j, const eval_recipe *r, caface_error *err)
+static caface_status fuse_gallery(robust_job *j, const eval_recipe *r, caface_error *err)
 {
     caface_status st = CAFACE_OK;
 
@@ -199,7 +150,7 @@ static caface_status fuse_gallery(job *j, const eval_recipe *r, caface_error *er
     return st;
 }
 
-static caface_status fuse_probes(job *j, const eval_recipe *r, const condition *c,
+static caface_status fuse_probes(robust_job *j, const eval_recipe *r, const robust_condition *c,
                                  caface_error *err)
 {
     caface_status st = CAFACE_OK;
@@ -221,7 +172,7 @@ static caface_status fuse_probes(job *j, const eval_recipe *r, const condition *
 
 /* ---- figures ----------------------------------------------------------- */
 
-static void score(job *j)
+static void score(robust_job *j)
 {
     size_t C = j->in.C, G = j->gallery.count;
 
@@ -241,10 +192,10 @@ static void score(job *j)
 }
 
 /* The interval of rank 1 over people. */
-static caface_status interval(const job *j, result *r, caface_error *err)
+static caface_status interval(const robust_job *j, robust_result *r, caface_error *err)
 {
     size_t people = j->book.names.count, count = j->o->in.bootstrap;
-    cafi_rng rng = cafi_rng_at((uint64_t)j->o->in.seed, 0, 0, RESAMPLED);
+    cafi_rng rng = cafi_rng_at((uint64_t)j->o->in.seed, 0, 0, ROBUST_RESAMPLED);
     double *share = NULL;
     size_t(*own)[2] = NULL; /* found, and in all, of every person */
     caface_status st = CAFI_NEW(&share, count, err);
@@ -273,7 +224,7 @@ static caface_status interval(const job *j, result *r, caface_error *err)
     return st;
 }
 
-static caface_status measure(job *j, result *r, caface_error *err)
+static caface_status measure(robust_job *j, robust_result *r, caface_error *err)
 {
     size_t n = j->probes.count * j->gallery.count, found = 0;
     cafi_roc roc = {0};
@@ -285,10 +236,10 @@ static caface_status measure(job *j, result *r, caface_error *err)
     r->rank1 = (double)found / (double)j->probes.count;
     if ((st = cafi_roc_compute(&roc, j->score, j->pairs, n, err)))
         return st;
-    r->tar3 = roc.tar[FAR_1E3];
-    r->tar4 = roc.tar[FAR_1E4];
-    r->supported3 = roc.supported[FAR_1E3];
-    r->supported4 = roc.supported[FAR_1E4];
+    r->tar3 = roc.tar[ROBUST_FAR_1E3];
+    r->tar4 = roc.tar[ROBUST_FAR_1E4];
+    r->supported3 = roc.supported[ROBUST_FAR_1E3];
+    r->supported4 = roc.supported[ROBUST_FAR_1E4];
     cafi_roc_free(&roc);
     return j->o->in.bootstrap ? interval(j, r, err) : CAFACE_OK;
 }
@@ -301,7 +252,7 @@ static int by_value(const void *a, const void *b)
 }
 
 /* The evidence that 95 of 100 sets have which are found in the protocol as it is. */
-static caface_status calibrate(const job *j, double *least, caface_error *err)
+static caface_status calibrate(const robust_job *j, double *least, caface_error *err)
 {
     double *values = NULL;
     size_t n = 0;
@@ -319,17 +270,17 @@ static caface_status calibrate(const job *j, double *least, caface_error *err)
     return st;
 }
 
-static caface_status run_recipe(job *j, size_t which, caface_error *err)
+static caface_status run_recipe(robust_job *j, size_t which, caface_error *err)
 {
     const eval_recipe *recipe = &j->in.recipes[which];
     caface_status st = fuse_gallery(j, j->o->in.gallery_method ? &j->in.gallery : recipe, err);
 
-    for (size_t c = 0; c < CONDITIONS && !st; c++) {
-        result *r = &j->results[which * CONDITIONS + c];
+    for (size_t c = 0; c < ROBUST_CONDITIONS && !st; c++) {
+        robust_result *r = &j->results[which * ROBUST_CONDITIONS + c];
         size_t refused = 0;
 
-        if ((st = fuse_probes(j, recipe, &conditions[c], err)) || (st = measure(j, r, err)) ||
-            (c == 0 && (st = calibrate(j, &j->least[which], err))))
+        if ((st = fuse_probes(j, recipe, &robust_conditions[c], err)) ||
+            (st = measure(j, r, err)) || (c == 0 && (st = calibrate(j, &j->least[which], err))))
             return st;
         for (size_t i = 0; i < j->probes.count; i++)
             refused += j->evidence[i] < j->least[which];
@@ -338,196 +289,20 @@ static caface_status run_recipe(job *j, size_t which, caface_error *err)
     return st;
 }
 
-/* ---- report ------------------------------------------------------------ */
-
-static void fill_table(const job *j, eval_table *t)
-{
-    bool interval = j->o->in.bootstrap > 0;
-    static const char *const columns[] = {"faces of the set", "method",   "rank-1",
-                                          "TAR 1e-3",         "TAR 1e-4", "cannot tell"};
-
-    t->columns = sizeof columns / sizeof *columns;
-    for (size_t k = 0; k < t->columns; k++)
-        eval_table_cell(t, "%s", columns[k]);
-    for (size_t c = 0; c < CONDITIONS; c++)
-        for (size_t i = 0; i < j->in.recipe_count; i++) {
-            const result *r = &j->results[i * CONDITIONS + c];
-
-            eval_table_cell(t, "%s", conditions[c].name);
-            eval_table_cell(t, "%s", j->in.recipes[i].name);
-            eval_table_percent(t, r->rank1, true, interval, r->low, r->high);
-            eval_table_percent(t, r->tar3, r->supported3, false, 0, 0);
-            eval_table_percent(t, r->tar4, r->supported4, false, 0, 0);
-            eval_table_percent(t, r->refused, true, false, 0, 0);
-        }
-}
-
-static void fill_csv(const job *j, eval_table *t)
-{
-    static const char *const columns[] = {"condition",  "method",   "rank1",    "rank1_low",
-                                          "rank1_high", "tar_1e-3", "tar_1e-4", "cannot_tell"};
-
-    t->columns = sizeof columns / sizeof *columns;
-    for (size_t k = 0; k < t->columns; k++)
-        eval_table_cell(t, "%s", columns[k]);
-    for (size_t c = 0; c < CONDITIONS; c++)
-        for (size_t i = 0; i < j->in.recipe_count; i++) {
-            const result *r = &j->results[i * CONDITIONS + c];
-            double values[] = {r->rank1,
-                               j->o->in.bootstrap ? r->low : NAN,
-                               j->o->in.bootstrap ? r->high : NAN,
-                               r->tar3,
-                               r->tar4,
-                               r->refused};
-
-            eval_table_cell(t, "%s", conditions[c].name);
-            eval_table_cell(t, "%s", j->in.recipes[i].name);
-            for (size_t k = 0; k < sizeof values / sizeof *values; k++)
-                if (isnan(values[k]))
-                    eval_table_cell(t, "%s", "");
-                else
-                    eval_table_cell(t, "%.17g", values[k]);
-        }
-}
-
-static void write_result(const job *j, size_t which, size_t c, cafi_json *json)
-{
-    static const char *const kinds[] = {"other", "sharp", "clean", "duplicate", "ruined"};
-    const result *r = &j->results[which * CONDITIONS + c];
-
-    cafi_json_begin_object(json, NULL);
-    cafi_json_string(json, "name", j->in.recipes[which].name);
-    cafi_json_string(json, "method", caface_method_name(j->in.recipes[which].method));
-    cafi_json_string(json, "condition", conditions[c].name);
-    cafi_json_string(json, "kind", kinds[conditions[c].kind]);
-    cafi_json_int(json, "faces", (int64_t)conditions[c].count);
-    cafi_json_real(json, "rank1", r->rank1);
-    if (j->o->in.bootstrap) {
-        cafi_json_begin_array(json, "interval");
-        cafi_json_real(json, NULL, r->low);
-        cafi_json_real(json, NULL, r->high);
-        cafi_json_end_array(json);
-    }
-    cafi_json_begin_object(json, "tar");
-    cafi_json_real(json, cafi_far_names[FAR_1E4], r->tar4);
-    cafi_json_real(json, cafi_far_names[FAR_1E3], r->tar3);
-    cafi_json_end_object(json);
-    if (!isnan(r->refused))
-        cafi_json_real(json, "cannot_tell", r->refused);
-    cafi_json_end_object(json);
-}
-
-static void write_json(const job *j, cafi_buf *out)
-{
-    cafi_json json = {.out = out};
-
-    cafi_json_begin_object(&json, NULL);
-    cafi_json_int(&json, "probes", (int64_t)j->probes.count);
-    cafi_json_int(&json, "gallery", (int64_t)j->gallery.count);
-    cafi_json_begin_object(&json, "cannot_tell_below");
-    for (size_t i = 0; i < j->in.recipe_count; i++)
-        if (!isnan(j->least[i]))
-            cafi_json_real(&json, j->in.recipes[i].name, j->least[i]);
-    cafi_json_end_object(&json);
-    cafi_json_begin_array(&json, "results");
-    for (size_t i = 0; i < j->in.recipe_count; i++)
-        for (size_t c = 0; c < CONDITIONS; c++)
-            write_result(j, i, c, &json);
-    cafi_json_end_array(&json);
-    cafi_json_end_object(&json);
-}
-
-static void write_notes(const job *j, cafi_buf *out)
-{
-    cafi_buf_printf(out, "%zu sets against %zu people.", j->probes.count, j->gallery.count);
-    if (j->o->in.bootstrap)
-        cafi_buf_printf(out, " [ ]: 95 %% interval of rank-1, %zu resamples of people.",
-                        j->o->in.bootstrap);
-    cafi_buf_text(out, " *: fewer than 10 false accepts, not supported by the sample\n");
-    for (size_t i = 0; i < j->in.recipe_count; i++)
-        if (!isnan(j->least[i]))
-            cafi_buf_printf(out,
-                            "%s: \"cannot tell\" below an evidence of %.3f, which 95 of 100 sets "
-                            "have that are found as it is\n",
-                            j->in.recipes[i].name, j->least[i]);
-}
-
-/* Rank-1 over the number of faces that are another person's. */
-static caface_status draw(const job *j, caface_error *err)
-{
-    double x[CONDITIONS], *y = NULL;
-    cafi_chart_series series[CAFI_CHART_MAX_SERIES];
-    size_t points = 0, count = j->in.recipe_count;
-    const cafi_chart chart = {
-        .title = "Another person's faces in a set",
-        .subtitle = "Rank 1 with so many faces of each set replaced by one other person's",
-        .x = {.label = "faces that are another person's", .whole = true},
-        .y = {.label = "rank 1", .percent = true},
-        .series = series,
-        .series_count = count < CAFI_CHART_MAX_SERIES ? count : CAFI_CHART_MAX_SERIES};
-    caface_status st = CAFI_NEW(&y, 3 * count * CONDITIONS, err);
-
-    if (st)
-        return st;
-    for (size_t c = 0; c < CONDITIONS; c++)
-        if (conditions[c].kind == OTHER)
-            x[points++] = (double)conditions[c].count;
-    for (size_t i = 0; i < chart.series_count; i++) {
-        double *values = y + 3 * i * CONDITIONS;
-
-        for (size_t c = 0; c < points; c++) { /* they are the first */
-            const result *r = &j->results[i * CONDITIONS + c];
-
-            values[c] = r->rank1;
-            values[CONDITIONS + c] = r->low;
-            values[2 * CONDITIONS + c] = r->high;
-        }
-        series[i] = (cafi_chart_series){.name = j->in.recipes[i].name,
-                                        .x = x,
-                                        .y = values,
-                                        .low = j->o->in.bootstrap ? values + CONDITIONS : NULL,
-                                        .high = j->o->in.bootstrap ? values + 2 * CONDITIONS : NULL,
-                                        .count = points,
-                                        .markers = true};
-    }
-    st = cafi_chart_save(&chart, j->o->plot, err);
-    free(y);
-    return st;
-}
-
-static caface_status report(const job *j, caface_error *err)
-{
-    eval_report r = {0};
-    caface_status st = j->o->plot ? draw(j, err) : CAFACE_OK;
-
-    if (st)
-        return st;
-    fill_table(j, &r.table);
-    fill_csv(j, &r.numbers);
-    write_notes(j, &r.notes);
-    write_json(j, &r.json);
-    return eval_report_finish(&r, &j->o->in, &j->o->common, err);
-}
-
 /* ---- the command ------------------------------------------------------- */
 
-static caface_status check_lists(const job *j, caface_error *err)
+static caface_status check_lists(const robust_job *j, caface_error *err)
 {
-    const cafi_subject_list *lists[] = {&j->gallery, &j->probes};
-
-    for (size_t k = 0; k < 2; k++)
-        for (size_t i = 0; i < lists[k]->count; i++)
-            if (j->in.templates.dropped)
-                return cafi_fail(err, CAFACE_EINVAL,
-                                 "%s: %zu rows hold NaN or Inf, which this evaluation does not "
-                                 "leave out",
-                                 j->set->path, j->in.templates.dropped);
+    if (j->in.templates.dropped)
+        return cafi_fail(err, CAFACE_EINVAL,
+                         "%s: %zu rows hold NaN or Inf, which this evaluation does not leave out",
+                         j->set->path, j->in.templates.dropped);
     if (j->book.names.count < 2)
         return cafi_fail(err, CAFACE_EINVAL, "%s: one person; two are needed", j->probes.path);
     return CAFACE_OK;
 }
 
-static caface_status prepare(job *j, caface_error *err)
+static caface_status prepare(robust_job *j, caface_error *err)
 {
     size_t P = 0, G = 0, C = j->in.C;
     float *row = NULL;
@@ -544,7 +319,7 @@ static caface_status prepare(job *j, caface_error *err)
         (st = cafi_alloc_f32(&j->fused, P, C, err)) || (st = CAFI_NEW(&j->evidence, P, err)) ||
         (st = CAFI_NEW(&j->found, P, err)) || (st = cafi_alloc_f32(&j->score, P, G, err)) ||
         (st = cafi_alloc(&j->pairs, P, G * sizeof *j->pairs, err)) ||
-        (st = CAFI_NEW(&j->results, j->in.recipe_count * CONDITIONS, err)) ||
+        (st = CAFI_NEW(&j->results, j->in.recipe_count * ROBUST_CONDITIONS, err)) ||
         (st = CAFI_NEW(&j->least, j->in.recipe_count, err)) ||
         (st = cafi_alloc_f32(&row, 1, C, err)))
         return st;
@@ -563,7 +338,7 @@ static caface_status prepare(job *j, caface_error *err)
     return CAFACE_OK;
 }
 
-static caface_status run_job(job *j, caface_error *err)
+static caface_status run_job(robust_job *j, caface_error *err)
 {
     const robust_options *o = j->o;
     caface_status st = CAFACE_OK;
@@ -574,13 +349,13 @@ static caface_status run_job(job *j, caface_error *err)
         return st;
     for (size_t i = 0; i < j->in.recipe_count && !st; i++)
         st = run_recipe(j, i, err);
-    return st ? st : report(j, err);
+    return st ? st : eval_report_robust(j, err);
 }
 
 static int run(void *arg)
 {
     const robust_options *o = arg;
-    job j = {.o = o};
+    robust_job j = {.o = o};
     caface_error err = {CAFACE_OK, ""};
     int status = eval_check_usage("eval robust", &o->in);
 

@@ -40,7 +40,7 @@ typedef struct cafi_restore_scratch {
     float *share;   /* [rows], b */
     float *asked;   /* [strip][H + 6] */
     float *hidden;  /* [strip][EI] */
-    double *square; /* [rows], |unit|^2 of the floats kept: about 1, or 0 of a face that is restored to nothing */
+    double *square; /* [rows], |unit|^2: about 1, or 0 of a face that is restored to nothing */
     double *change; /* [rows], what it does to log */
     double *pull;   /* [rows][2], e^(L - max) and b */
     double *sums;   /* [3][C] */
