@@ -270,6 +270,7 @@ static int run(void *arg)
 
 static const cli_option options[] = {
     EVAL_OPTIONS(identify_options, in),
+    EVAL_COMPARE_OPTION(identify_options, in),
     {"gallery", 'g', CLI_LIST, offsetof(identify_options, galleries), "G.csv",
      "lines TEMPLATE_ID,SUBJECT_ID,... with a header; may be given twice", 0, 0},
     {"probe", 'p', CLI_STRING, offsetof(identify_options, probe), "P.csv", "the probes, likewise",

@@ -122,14 +122,17 @@ void eval_defaults(eval_options *options);
          0,           100000},                                                                     \
         {"seed", 0, CLI_INT, offsetof(type, in.seed), "S", "seed of the resamples (default 1)",    \
          0,      0},                                                                               \
-        {"compare", 0,                                                                             \
-         CLI_PATHS, offsetof(type, in.compare),                                                    \
-         "A B",     "what row A has more than row B, with its interval; also A,B",                 \
-         0,         0},                                                                            \
         {"csv", 0, CLI_STRING, offsetof(type, in.csv), "FILE", "write the table as CSV", 0, 0},    \
     {                                                                                              \
         "markdown", 0, CLI_STRING, offsetof(type, in.markdown), "FILE",                            \
             "write the table as Markdown", 0, 0                                                    \
+    }
+
+/* Of the tables whose rows can be compared. */
+#define EVAL_COMPARE_OPTION(type, in)                                                              \
+    {                                                                                              \
+        "compare", 0, CLI_PATHS, offsetof(type, in.compare), "A B",                                \
+            "what row A has more than row B, with its interval; also A,B", 0, 0                    \
     }
 
 /* A row of the table. */

@@ -363,8 +363,6 @@ static int run(void *arg)
         return status;
     if (!o->gallery || !o->probe)
         return cli_usage("eval robust", "--gallery G.csv and --probe P.csv are needed");
-    if (o->in.compare.count)
-        return cli_usage("eval robust", "--compare is for verify and identify");
     cli_interrupt_begin();
     status = run_job(&j, &err) ? cli_fail(&err) : eval_exit_status(&j.in);
     cafi_feature_set_close(j.set);

@@ -239,6 +239,7 @@ static int run(void *arg)
 
 static const cli_option options[] = {
     EVAL_OPTIONS(verify_options, in),
+    EVAL_COMPARE_OPTION(verify_options, in),
     {"pairs", 'p', CLI_STRING, offsetof(verify_options, pairs), "P.txt",
      "lines `template template label`, 1 for the same person, 0 for not", 0, 0},
     EVAL_GALLERY_OPTION(verify_options, in,
