@@ -73,7 +73,8 @@ CAFACE_API caface_status caface_set_options_parse(caface_set_options *options, c
                                                   caface_error *err);
 
 /* A new, empty set; the caller's, to caface_set_free. options NULL: the
- * defaults. model may be NULL for every method but caface.
+ * defaults. model may be NULL for every method but caface and
+ * restore.
  * EINVAL: no model, or a width the model does not have, or an option out of its
  * range. EUNSUPPORTED: an option of a later version than the library's. ENOMEM. */
 CAFACE_API caface_status caface_set_new(caface_set **out, const caface_model *model,

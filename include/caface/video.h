@@ -49,8 +49,8 @@ typedef struct caface_video_options {
                       * Default 3 */
     int keep_pixels; /* not 0: events have the frame's picture. Default 0 */
     const caface_tracker_options *tracker; /* NULL: the defaults */
-    const caface_set_options *set; /* of every track's set. NULL: the method caface with a fusion
-                                    * model, else average; chunks of 512; weights kept where the
+    const caface_set_options *set; /* of every track's set. NULL: the fusion model's own method,
+                                    * without one average; chunks of 512; weights kept where the
                                     * method has any */
 } caface_video_options;
 

@@ -22,7 +22,6 @@ typedef struct followed {
     caface_set *set;
     size_t frame; /* it was seen in last, and its time */
     double seconds;
-    size_t seen; /* the same, in frames of the run */
 } followed;
 
 struct caface_video {
@@ -46,8 +45,7 @@ struct caface_video {
     /* the caller's side */
     followed *tracks; /* in order of appearance */
     size_t count, room;
-    size_t frames; /* done */
-    int64_t *ids;  /* [faces of the frame] */
+    int64_t *ids; /* [faces of the frame] */
     size_t id_room;
     bool has_image, is_over;
     caface_image image; /* of the frame at hand */
@@ -143,6 +141,7 @@ static caface_status read_source(void *ctx, cafi_frame *frame, bool *got, caface
 static caface_status take_set_options(caface_video *v, const caface_set_options *given,
                                       caface_error *err)
 {
+    caface_model_info model;
     caface_set *set = NULL;
     caface_status st = CAFACE_OK;
 
@@ -150,9 +149,11 @@ static caface_status take_set_options(caface_video *v, const caface_set_options 
     if (given)
         st = cafi_sized_in(&v->set, sizeof v->set, given, given->size,
                            offsetof(caface_set_options, expected_n), "video_open", err);
-    else if (v->model)
+    else if (v->model) {
+        caface_model_get_info(v->model, &model);
+        v->set.method = model.method;
         v->set.keep_weights = 1;
-    else
+    } else
         v->set.method = CAFACE_METHOD_AVERAGE;
     if (st || !v->encoder)
         return st;
@@ -377,7 +378,6 @@ static caface_status add_face(caface_video *v, followed *t, const cafi_frame *fr
     t->count++;
     t->frame = frame->index;
     t->seconds = frame->seconds;
-    t->seen = v->frames;
     return CAFACE_OK;
 }
 
@@ -410,23 +410,13 @@ static caface_status reserve_events(caface_video *v, size_t faces, caface_error 
     return st ? st : CAFI_GROW(&v->ids, &v->id_room, faces, err);
 }
 
-static bool is_seen(const cafi_done_frame *done, int64_t id)
-{
-    for (size_t i = 0; i < done->count; i++)
-        if (done->faces[i].track == id)
-            return true;
-    return false;
-}
-
 /* The tracks that nobody comes back to: of them all, when the video is over. */
 static void end_tracks(caface_video *v, const cafi_done_frame *done)
 {
     for (size_t i = 0; i < v->count; i++) {
         const followed *t = &v->tracks[i];
 
-        /* a track of the new shot's first frame was seen in the frame before this */
-        if (!done->frame || (done->cut && v->frames - t->seen > 1) ||
-            (v->frames - t->seen > v->track.gap && !is_seen(done, t->id)))
+        if (!done->frame || !cafi_pipeline_follows(v->pipeline, t->id))
             describe_track(v, t, add_event(v, CAFACE_TRACK_END));
     }
 }
@@ -487,7 +477,6 @@ static caface_status take_frame(caface_video *v, const cafi_done_frame *done, ca
     e->faces = done->list;
     e->tracks = v->ids;
     e->image = v->has_image ? &v->image : NULL;
-    v->frames++;
     return CAFACE_OK;
 }
 

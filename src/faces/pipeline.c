@@ -493,7 +493,15 @@ caface_status cafi_pipeline_next(cafi_pipeline *p, cafi_done_frame *out, caface_
 
 cafi_pipeline_result cafi_pipeline_so_far(const cafi_pipeline *p)
 {
-    return p->result;
+    const cafi_pipeline_result *r = &p->result; /* its seconds are other threads' until the end */
+
+    return (cafi_pipeline_result){
+        .frames = r->frames, .faces = r->faces, .cuts = r->cuts, .tracks = r->tracks};
+}
+
+bool cafi_pipeline_follows(const cafi_pipeline *p, int64_t track)
+{
+    return p->tracker && cafi_tracker_alive(p->tracker, track - p->options.first_track);
 }
 
 /* ---- set up and torn down --------------------------------------------------- */

@@ -77,8 +77,10 @@ typedef struct cafi_done_frame {
 /* The next frame, in order. What the detector, the reader and the encoder fail
  * with; there are no more frames then. One thread at a time. */
 caface_status cafi_pipeline_next(cafi_pipeline *pipeline, cafi_done_frame *out, caface_error *err);
-/* So far; the threads' seconds are in it at the end. */
+/* Frames, faces, cuts and tracks so far, no seconds; in the thread that calls next. */
 cafi_pipeline_result cafi_pipeline_so_far(const cafi_pipeline *pipeline);
+/* Can that track still get faces after the frame that next gave? In the same thread. */
+bool cafi_pipeline_follows(const cafi_pipeline *pipeline, int64_t track);
 
 /* Called for every frame, in the caller's thread. A status that is not OK ends
  * the run with it; ECANCELLED is a wish to stop, and no error. */
