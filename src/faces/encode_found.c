@@ -65,6 +65,10 @@ static caface_status read_photo(void *source, cafi_frame *frame, bool *got, cafa
         if (p->old[p->next].count)
             continue;
         if (cafi_sources_read(p->sources, p->next, &image, &why)) {
+            if (why.status == CAFACE_ENOMEM) {
+                *err = why;
+                return why.status;
+            }
             st = cafi_encode_result_failed(j->result, path, why.message, err);
             continue;
         }

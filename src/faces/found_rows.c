@@ -40,9 +40,10 @@ caface_status cafi_found_rows_begin(cafi_found_rows *out, const cafi_feature_set
     out->source = set->index ? cafi_index_column(set->index, "source") : -1;
     out->frame = set->index ? cafi_index_column(set->index, "frame") : -1;
     out->track = set->index ? cafi_index_column(set->index, "track") : -1;
-    if (out->source < 0 || out->frame < 0 || out->track < 0)
-        return cafi_fail(err, CAFACE_EMODEL, "%s: its rows have no source, frame or track",
-                         set->path);
+    out->template = set->index ? cafi_index_column(set->index, "template") : -1;
+    if (out->source < 0 || out->frame < 0 || out->track < 0 || out->template <0)
+        return cafi_fail(err, CAFACE_EMODEL,
+                         "%s: its rows have no source, frame, track or template", set->path);
     return read_tracks(out, err);
 }
 
@@ -64,16 +65,40 @@ static bool is_of(const cafi_found_rows *w, size_t row, const char *path)
     return w->set && row < w->set->N && strcmp(text(w, w->source, row), path) == 0;
 }
 
+/* How often photograph i stands there in one template, one behind the other. */
+static size_t times_given(const cafi_sources *photos, size_t i)
+{
+    cafi_source s = cafi_sources_at(photos, i);
+    size_t n = 1;
+
+    for (; i + n < cafi_sources_count(photos); n++) {
+        cafi_source t = cafi_sources_at(photos, i + n);
+
+        if (strcmp(t.path, s.path) != 0 || t.template_id != s.template_id)
+            break;
+    }
+    return n;
+}
+
 void cafi_found_rows_photos(cafi_found_rows *w, const cafi_sources *photos, cafi_row_range *rows)
 {
-    for (size_t i = 0; i < cafi_sources_count(photos); i++) {
-        rows[i] = (cafi_row_range){w->next, 0};
-        while (is_of(w, w->next, cafi_sources_at(photos, i).path)) {
-            rows[i].count++;
+    size_t n = cafi_sources_count(photos);
+
+    for (size_t i = 0, same = 1; i < n; i += same) {
+        const char *path = cafi_sources_at(photos, i).path;
+        size_t first = w->next;
+        size_t count = 0;
+
+        same = times_given(photos, i);
+        while (is_of(w, w->next, path) &&
+               strcmp(text(w, w->template, w->next), text(w, w->template, first)) == 0)
             w->next++;
-        }
-        if (rows[i].count && !w->complete && w->next == w->set->N)
-            rows[i].count = 0; /* a killed run may not have come to all of its faces */
+        count = w->next - first;
+        /* a killed run may not have come to all of its faces */
+        if (count % same || (count && !w->complete && w->next == w->set->N))
+            count = 0;
+        for (size_t k = 0; k < same; k++)
+            rows[i + k] = (cafi_row_range){first + k * (count / same), count / same};
     }
 }
 

@@ -9,12 +9,12 @@
 
 /* A walk through an older set, from its first row to its last, input by input. */
 typedef struct cafi_found_rows {
-    const cafi_feature_set *set; /* NULL: there is none; nothing is ever found */
-    bool complete;               /* it was not stopped */
-    int source, frame, track;    /* its columns */
-    size_t next;                 /* the row that the next input may begin with */
-    cafi_value tracks;           /* its tracks.json */
-    cafi_value *kept;            /* [kept_count] of the tracks, as they go into the new file */
+    const cafi_feature_set *set;        /* NULL: there is none; nothing is ever found */
+    bool complete;                      /* it was not stopped */
+    int source, frame, track, template; /* its columns */
+    size_t next;                        /* the row that the next input may begin with */
+    cafi_value tracks;                  /* its tracks.json */
+    cafi_value *kept; /* [kept_count] of the tracks, as they go into the new file */
     size_t kept_count, kept_room;
 } cafi_found_rows;
 
