@@ -190,7 +190,7 @@ caface_status cafi_jpeg_decode(cafi_image *out, const unsigned char *bytes, size
     if (setjmp(d.stop) == 0)
         decode(&d, bytes, size);
     jpeg_destroy_decompress(&d.info);
-    if (d.status)
+    if (d.status || d.narrow)
         cafi_image_clear(out);
     return d.narrow ? cafi_still_decode(out, bytes, size, orientation, err) : d.status;
 }

@@ -205,16 +205,40 @@ static caface_status convert(decoder *d, cafi_image *out)
     return st;
 }
 
-/* EXIF's number of a turn in steps of 90 degrees. */
-static int turn_of(const decoder *d, int stream)
+/* EXIF of containers that FFmpeg does not read it from: a TIFF is such a block itself, in a
+ * WebP it is a chunk of the RIFF. 1: upright, or nothing is said. */
+static int exif_of(const decoder *d)
+{
+    const unsigned char *b = d->from.bytes;
+    size_t size = d->from.size;
+
+    if (strcmp(d->kind, "TIFF") == 0)
+        return cafi_exif_orientation(b, size);
+    for (size_t at = 12; strcmp(d->kind, "WebP") == 0 && at < size && size - at > 8;) {
+        size_t n = (size_t)b[at + 4] | (size_t)b[at + 5] << 8 | (size_t)b[at + 6] << 16 |
+                   (size_t)b[at + 7] << 24;
+
+        if (n > size - at - 8)
+            break;
+        if (memcmp(b + at, "EXIF", 4) == 0) {
+            size_t skip = n >= 6 && memcmp(b + at + 8, "Exif\0\0", 6) == 0 ? 6 : 0;
+
+            return cafi_exif_orientation(b + at + 8 + skip, n - skip);
+        }
+        at += 8 + n + (n & 1);
+    }
+    return 1;
+}
+
+/* EXIF's number of a turn. */
+static int turn_of(const decoder *d)
 {
     static const int numbers[4] = {1, 6, 3, 8}; /* clockwise by 0, 90, 180, 270 */
     const AVFrameSideData *side = av_frame_get_side_data(d->frame, AV_FRAME_DATA_DISPLAYMATRIX);
     double degrees = 0;
 
-    (void)stream;
     if (!side || side->size < 9 * sizeof(int32_t))
-        return 1;
+        return exif_of(d);
     degrees = av_display_rotation_get((const int32_t *)(const void *)side->data);
     if (!(degrees >= -360 && degrees <= 360))
         return 1;
@@ -233,7 +257,7 @@ caface_status cafi_still_decode(cafi_image *out, const unsigned char *bytes, siz
     av_log_set_level(AV_LOG_QUIET);
     if (!(st = open_container(&d)) && !(st = open_codec(&d, &stream)) &&
         !(st = first_frame(&d, stream)) && !(st = convert(&d, out)))
-        *orientation = turn_of(&d, stream);
+        *orientation = turn_of(&d);
     av_frame_free(&d.frame);
     av_packet_free(&d.packet);
     avcodec_free_context(&d.codec);
