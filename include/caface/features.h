@@ -145,7 +145,8 @@ CAFACE_API caface_status caface_features_create(caface_features_writer **out, co
                                                 const caface_features_layout *layout,
                                                 caface_error *err);
 /* Begins a set that has the rows, the layout and the origins of the one at path, so that
- * rows can be appended. What is there is copied, and stays as it is until commit.
+ * rows can be appended. What is there is copied, and stays as it is until commit, which
+ * leaves out other files of the folder (tracks.json, lists).
  * Errors as caface_features_open and _create. */
 CAFACE_API caface_status caface_features_extend(caface_features_writer **out, const char *path,
                                                 caface_error *err);

@@ -210,6 +210,7 @@ static caface_status carry_info_on(caface_features_writer *w, caface_error *err)
     w->info.fusion = cafi_value_text(info, "fusion");
     w->info.input = cafi_value_text(info, "input");
     w->info.precision = cafi_value_text(info, "precision");
+    w->info.detection = cafi_value_text(info, "detection");
     w->info.command = cafi_value_text(info, "command");
     w->info.flip = flip && flip->kind == CAFI_BOOL && flip->u.boolean;
     w->info.partial = complete && complete->kind == CAFI_BOOL && !complete->u.boolean;
