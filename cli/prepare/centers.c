@@ -119,9 +119,11 @@ static int run(void *arg)
         return cli_usage("prepare centers", "-o FILE is needed");
     if (!cafi_center_mean_parse(&mean, o->mean))
         return cli_usage("prepare centers", "--mean %s: unit or raw", o->mean);
-    if (set && (o->model || o->flip || o->swap_colors))
+    if (set && (o->model || o->flip || o->swap_colors || o->weights_key ||
+                cli_given(&o->common, "precision")))
         return cli_usage("prepare centers",
-                         "--model, --flip and --swap-colors are for pictures, %s is a feature set",
+                         "--model, --flip, --swap-colors, --weights-key and --precision are for "
+                         "pictures, %s is a feature set",
                          o->common.args.items[0]);
     if (!set && !o->model)
         return cli_usage("prepare centers", "--model M is needed for pictures");

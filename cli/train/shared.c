@@ -12,9 +12,10 @@
 
 int train_check_validation(const train_options *o)
 {
-    if (!o->validate && (o->meta || o->dataset || o->pairs || o->templates || o->validate_every))
-        return cli_usage("train", "--meta, --dataset, --pairs, --templates and --validate-every go "
-                                  "with --validate");
+    if (!o->validate && (o->meta || o->dataset || o->pairs || o->templates || o->validate_every ||
+                         cli_given(&o->common, "chunk") || cli_given(&o->common, "far")))
+        return cli_usage("train", "--meta, --dataset, --pairs, --templates, --chunk, --far and "
+                                  "--validate-every go with --validate");
     if (o->init_optimizer && !o->init)
         return cli_usage("train", "--init-optimizer goes with --init");
     if (o->first_epoch >= o->epochs)

@@ -222,7 +222,8 @@ static void finish(cafi_augment *t, cafi_rng *rng, uint8_t *out)
 }
 
 caface_status cafi_augment_run(cafi_augment *augment, uint8_t *out, const uint8_t *crop,
-                               size_t count, uint64_t seed, uint64_t key, caface_error *err)
+                               size_t first, size_t count, uint64_t seed, uint64_t key,
+                               caface_error *err)
 {
     size_t bytes = augment->width * augment->height * 3;
     cafi_rng rng = cafi_rng_at(seed, key, 0, 0);
@@ -235,13 +236,13 @@ caface_status cafi_augment_run(cafi_augment *augment, uint8_t *out, const uint8_
     for (size_t kind = 0; kind < 3 && !st; kind++)
         st = change(augment, &rng, kind, err);
     memcpy(strong, augment->a.rgb, bytes);
-    for (size_t v = 0; v < count && !st; v++) {
+    for (size_t v = first; v < first + count && !st; v++) {
         if (v) {
             rng = cafi_rng_at(seed, key, v, 0);
             memcpy(augment->a.rgb, strong, bytes);
             st = change(augment, &rng, (size_t)cafi_rng_below(&rng, 3), err);
         }
-        finish(augment, &rng, out + v * bytes);
+        finish(augment, &rng, out + (v - first) * bytes);
     }
     free(strong);
     return st;

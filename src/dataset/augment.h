@@ -25,10 +25,11 @@ typedef struct cafi_augment cafi_augment;
 caface_status cafi_augment_new(cafi_augment **out, size_t width, size_t height, caface_error *err);
 void cafi_augment_free(cafi_augment *augment);
 
-/* Writes variants 0..count-1 of a crop, one behind the other.
+/* Writes variants first..first+count-1 of a crop, one behind the other.
  *   crop  u8 [height][width][3]   out  u8 [count][height][width][3] */
 caface_status cafi_augment_run(cafi_augment *augment, uint8_t *out, const uint8_t *crop,
-                               size_t count, uint64_t seed, uint64_t key, caface_error *err);
+                               size_t first, size_t count, uint64_t seed, uint64_t key,
+                               caface_error *err);
 
 /* The key of a picture: FNV-1a of its name, so that a picture's variants do not
  * depend on what else is in the set. */

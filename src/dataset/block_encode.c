@@ -65,6 +65,7 @@ static caface_status degrade_picture(const read_job *j, uint8_t *crops, const ui
     size_t V = b->variants - b->clean;
     size_t parts = b->kind_count ? b->kind_count : 1;
     uint64_t key = cafi_augment_key(cafi_face_list_name(j->faces, picture));
+    size_t augmented = 0; /* variants of that kind so far */
     caface_status st = CAFACE_OK;
 
     if (b->clean)
@@ -74,10 +75,11 @@ static caface_status degrade_picture(const read_job *j, uint8_t *crops, const ui
         size_t first = (k * V + parts - 1) / parts;
         size_t end = ((k + 1) * V + parts - 1) / parts;
 
-        if (!b->kind_count || b->kinds[k].kind == CAFI_DEGRADE_AUGMENT)
-            st = cafi_augment_run(b->augments[worker], crops + first * bytes, crop, end - first,
-                                  j->seed, key, err);
-        else if (!b->degrades[worker])
+        if (!b->kind_count || b->kinds[k].kind == CAFI_DEGRADE_AUGMENT) {
+            st = cafi_augment_run(b->augments[worker], crops + first * bytes, crop, augmented,
+                                  end - first, j->seed, key, err);
+            augmented += end - first;
+        } else if (!b->degrades[worker])
             st = cafi_degrade_new(&b->degrades[worker], b->width, b->height, err);
         for (size_t v = first;
              v < end && !st && b->kind_count && b->kinds[k].kind != CAFI_DEGRADE_AUGMENT; v++)

@@ -22,7 +22,7 @@ void cafi_center_add(double *sum, const float *feature, size_t C, cafi_center_me
 
     for (size_t c = 0; c < C; c++)
         square += (double)feature[c] * (double)feature[c];
-    if (!(square > 0.0))
+    if (square <= 0.0) /* NaN goes on, and the centre is refused */
         return;
     if (mean == CAFI_CENTER_UNIT)
         scale = 1.0 / sqrt(square);

@@ -91,6 +91,17 @@ static caface_status longest_task(void *ctx, size_t image, size_t worker, caface
     return st;
 }
 
+static size_t common_divisor(size_t a, size_t b)
+{
+    while (b) {
+        size_t rest = a % b;
+
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
 /* Mean and deviation of styles and log lengths. */
 static caface_status measure_rows(cafi_set_sampler *s, float *feature, float *style,
                                   caface_error *err)
@@ -102,6 +113,8 @@ static caface_status measure_rows(cafi_set_sampler *s, float *feature, float *st
     double *sums = NULL;
     caface_status st = CAFI_NEW(&sums, 2 * W, err);
 
+    while (common_divisor(stride, s->info.variants) > 1)
+        stride++; /* else some variants are never met */
     for (size_t row = 0; row < n && !st; row += stride, count++) {
         double square = 0;
 
@@ -201,16 +214,6 @@ cafi_set_facts cafi_set_sampler_facts(const cafi_set_sampler *s)
 
 /* --- choices ------------------------------------------------------------------------ */
 
-size_t cafi_set_sampler_sets(const cafi_set_sampler *s)
-{
-    return s->rows / 2;
-}
-
-size_t cafi_set_sampler_rows(const cafi_set_sampler *s)
-{
-    return s->rows;
-}
-
 void cafi_set_sampler_plan(const cafi_set_sampler *s, uint64_t step, size_t *sets, size_t *size,
                            size_t *chunk)
 {
@@ -309,6 +312,7 @@ static caface_status target_of(const cafi_set_sampler *s, size_t own, const cafi
     size_t seen[CAFI_SET_MOST];
     size_t n = 0;
     double *rest = NULL;
+    double square = 0;
     caface_status st = CAFI_NEW(&rest, C, err);
 
     if (st)
@@ -326,7 +330,10 @@ static caface_status target_of(const cafi_set_sampler *s, size_t own, const cafi
         for (size_t c = 0; c < C; c++)
             rest[c] -= (double)shown[i * C + c];
     }
-    if (n >= count || !cafi_center_finish(target, rest, C))
+    for (size_t c = 0; c < C; c++)
+        square += rest[c] * rest[c];
+    /* What is shown is rounded to floats: of nothing that is left some 1e-7 stays. */
+    if (n >= count || square < 1e-8 || !cafi_center_finish(target, rest, C))
         memcpy(target, s->centres + own * C, C * sizeof *target);
     free(rest);
     return CAFACE_OK;

@@ -34,10 +34,8 @@ caface_status cafi_set_sampler_new(cafi_set_sampler **out, const cafi_store *sto
 void cafi_set_sampler_free(cafi_set_sampler *sampler);
 cafi_set_facts cafi_set_sampler_facts(const cafi_set_sampler *sampler);
 
-/* The largest set, and of all steps the most sets and rows. */
+/* The largest set. */
 #define CAFI_SET_MOST 32
-size_t cafi_set_sampler_sets(const cafi_set_sampler *sampler);
-size_t cafi_set_sampler_rows(const cafi_set_sampler *sampler);
 
 /* One face of a set. */
 typedef struct cafi_set_face {

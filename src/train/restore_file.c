@@ -95,12 +95,36 @@ static caface_status load_item(const cafi_bundle *b, const cafi_param *p, float 
     return CAFACE_OK;
 }
 
+/* No part of a fusion may be left behind: another form has more. */
+static caface_status check_claimed(const cafi_bundle *b, const cafi_restore_params *params,
+                                   caface_error *err)
+{
+    const size_t length = strlen(CAFI_RESTORE_PREFIX);
+
+    for (size_t t = 0; t < cafi_bundle_count(b); t++) {
+        const char *name = cafi_bundle_at(b, t)->name;
+        bool known = strncmp(name, CAFI_RESTORE_PREFIX, length) != 0;
+
+        for (size_t i = 0; !known && i < params->count + STATS; i++) {
+            cafi_param p = item_of(params, i);
+
+            known = strcmp(name + length, p.name) == 0;
+        }
+        if (!known)
+            return cafi_fail(err, CAFACE_EMODEL, "%s: %.100s is no part of the form %s",
+                             cafi_bundle_path(b), name, cafi_restore_form_name(params->dims.form));
+    }
+    return CAFACE_OK;
+}
+
 caface_status cafi_restore_file_load(const char *path, const cafi_restore_params *params,
                                      float *weights, cafi_restore_stats *stats, caface_error *err)
 {
     cafi_bundle *b = NULL;
     caface_status st = cafi_bundle_open(&b, path, err);
 
+    if (!st)
+        st = check_claimed(b, params, err);
     if (!st)
         memset(weights, 0, params->total * sizeof *weights);
     for (size_t i = 0; i < params->count + STATS && !st; i++) {

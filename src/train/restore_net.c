@@ -69,7 +69,7 @@ static void take_sets(room *m, cafi_restore_net *t, size_t B, size_t classes)
                {&t->drr, d->rank2},     {&t->dcgate, d->rank2}, {&t->dquality, d->H + 1},
                {&t->dmixed, d->C},      {&t->da, d->K},         {&t->dhm, d->G},
                {&t->dmx, mix},          {&t->dc, d->K * d->C},  {&t->dsums, d->K * d->C},
-               {&t->dmass, d->K},       {&t->dtotal, 1}};
+               {&t->dmass, d->K}};
 
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         take(m, all[i].to, B, all[i].width);

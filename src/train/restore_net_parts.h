@@ -47,7 +47,7 @@ struct cafi_restore_net {
     /* gradients, as those above */
     float *dh, *du, *dL, *dw, *dwk, *dx, *dh1, *dr, *dgate, *dxe, *dhe, *dshift, *dn;
     float *dt, *dt0, *dcentre, *drr, *dcgate, *dquality, *dmixed, *da, *dhm, *dmx, *dc, *dsums,
-        *dmass, *dtotal;
+        *dmass;
 };
 
 /* Features and styles to restored directions, log weights and weights. */

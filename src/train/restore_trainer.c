@@ -264,7 +264,7 @@ static caface_status begin(run *r, caface_error *err)
         return st;
     r->validated = NAN;
     r->best = NAN;
-    cafi_buf_text(&r->log, "step,lr,loss,centre_loss,entropy_loss,restore_loss,others_loss,"
+    cafi_buf_text(&r->log, "step,lr,loss,center_loss,entropy_loss,restore_loss,others_loss,"
                            "gradient_norm,validation\n");
     memcpy(r->stats.sm, facts.style_mean, styles);
     memcpy(r->stats.ss, facts.style_scale, styles);

@@ -392,13 +392,13 @@ static void test_augment(void **state)
     for (size_t i = 0; i < BYTES; i++)
         crop[i] = (uint8_t)(100 + (i * 37) % 100);
     EXPECT_OK(cafi_augment_new(&t, SIDE, SIDE, &err), err);
-    EXPECT_OK(cafi_augment_run(t, a, crop, V, 5, cafi_augment_key("x/1.jpg"), &err), err);
+    EXPECT_OK(cafi_augment_run(t, a, crop, 0, V, 5, cafi_augment_key("x/1.jpg"), &err), err);
     /* the same again, whatever was done in between, and for fewer variants */
-    EXPECT_OK(cafi_augment_run(t, b, crop, V, 5, cafi_augment_key("x/2.jpg"), &err), err);
+    EXPECT_OK(cafi_augment_run(t, b, crop, 0, V, 5, cafi_augment_key("x/2.jpg"), &err), err);
     assert_memory_not_equal(a, b, V * BYTES);
-    EXPECT_OK(cafi_augment_run(t, b, crop, V, 6, cafi_augment_key("x/1.jpg"), &err), err);
+    EXPECT_OK(cafi_augment_run(t, b, crop, 0, V, 6, cafi_augment_key("x/1.jpg"), &err), err);
     assert_memory_not_equal(a, b, V * BYTES);
-    EXPECT_OK(cafi_augment_run(t, b, crop, 3, 5, cafi_augment_key("x/1.jpg"), &err), err);
+    EXPECT_OK(cafi_augment_run(t, b, crop, 0, 3, 5, cafi_augment_key("x/1.jpg"), &err), err);
     assert_memory_equal(a, b, 3 * BYTES);
     /* a box of 1 pixel is no change, so two may be alike, but not many */
     for (size_t v = 1; v < V; v++)
@@ -408,7 +408,7 @@ static void test_augment(void **state)
     for (size_t i = 0; i < 200; i++) {
         bool black = false;
 
-        EXPECT_OK(cafi_augment_run(t, b, crop, 1, i, 1, &err), err);
+        EXPECT_OK(cafi_augment_run(t, b, crop, 0, 1, i, 1, &err), err);
         for (size_t k = 0; k < BYTES; k += 3)
             black = black || (b[k] == 0 && b[k + 1] == 0 && b[k + 2] == 0);
         dark += black;
