@@ -11,6 +11,7 @@
 #include "files/names.h"
 #include "files/safetensors.h"
 #include "fusion/model.h"
+#include "models/dict_find.h"
 
 /* Attention heads cannot be seen in the tensors. Every known fusion model has
  * this many; a converted file says so, or what its checkpoint says instead. */
@@ -47,6 +48,7 @@ typedef struct merge {
     cafi_bundle **inputs; /* NULL for an ONNX file */
     cli_backbone *backbones;
     size_t input_count;
+    const char *weights_key; /* of the backbone that is wanted; or NULL */
     const cafi_tensor **tensors;
     size_t *owner; /* index of the input each tensor comes from */
     size_t count;
@@ -167,6 +169,44 @@ static caface_status add_power(merge *m, const char *path, caface_error *err)
     return add_tensor(m, 0, t, err);
 }
 
+/* With --weights-key a file that holds backbones gives the one of that name and nothing else;
+ * with an empty name, what is not under the name of another. */
+static bool is_wanted(const merge *m, size_t input, const char *name, const cafi_place *places,
+                      size_t place_count)
+{
+    const char *key = m->weights_key;
+    size_t n = key ? strlen(key) : 0;
+
+    if (!key || !m->backbones[input].found)
+        return true;
+    if (n)
+        return strncmp(name, key, n) == 0 && (key[n - 1] == '.' || name[n] == '.');
+    for (size_t i = 0; i < place_count; i++)
+        if (places[i].size && strncmp(name, places[i].name, places[i].size) == 0)
+            return false;
+    return true;
+}
+
+/* The tensors of a checkpoint that is no restoring fusion. */
+static caface_status add_checkpoint(merge *m, size_t input, caface_error *err)
+{
+    const cafi_bundle *b = m->inputs[input];
+    size_t count = cafi_bundle_count(b), place_count = 0;
+    cafi_place places[CAFI_MAX_PLACES];
+    const cafi_tensor **all = NULL;
+    caface_status st = CAFI_NEW(&all, count, err);
+
+    for (size_t i = 0; !st && i < count; i++)
+        all[i] = cafi_bundle_at(b, i);
+    if (!st)
+        place_count = cafi_dict_places(all, count, places);
+    for (size_t i = 0; !st && i < count; i++)
+        if (is_wanted(m, input, all[i]->name, places, place_count))
+            st = add_tensor(m, input, all[i], err);
+    free(all);
+    return st;
+}
+
 static caface_status add_tensors(merge *m, size_t input, caface_error *err)
 {
     const cafi_bundle *b = m->inputs[input];
@@ -179,9 +219,7 @@ static caface_status add_tensors(merge *m, size_t input, caface_error *err)
     st = cafi_bundle_verify(b, err);
     if (!st && cafi_model_restores(b))
         return add_network(m, input, err);
-    for (size_t i = 0; !st && i < cafi_bundle_count(b); i++)
-        st = add_tensor(m, input, cafi_bundle_at(b, i), err);
-    return st;
+    return st ? st : add_checkpoint(m, input, err);
 }
 
 static bool has_fusion(const cafi_bundle *b)
@@ -328,7 +366,8 @@ static caface_status check_backbones(const merge *m, const cli_input *input, caf
             first = m->paths[i];
     }
     if (!first && cli_input_given(input))
-        return cafi_fail(err, CAFACE_EMODEL, "%s: no backbone for --tap and --input-* to apply to",
+        return cafi_fail(err, CAFACE_EMODEL,
+                         "%s: no backbone for --tap, --input-* and --weights-key to apply to",
                          m->paths[0]);
     return CAFACE_OK;
 }
@@ -360,6 +399,7 @@ static caface_status merge_inputs(merge *m, const convert_options *o, caface_err
     caface_status st = CAFI_NEW(&m->inputs, paths->count, err);
 
     m->paths = paths->items;
+    m->weights_key = o->input.weights_key;
     if (st || (st = CAFI_NEW(&m->backbones, paths->count, err)))
         return st;
     for (size_t i = 0; !st && i < paths->count; i++)

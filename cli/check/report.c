@@ -7,6 +7,7 @@
 
 #include "base/cpu.h"
 #include "base/mem.h"
+#include "cli/command.h"
 #include "graph/onednn.h"
 
 caface_status check_report_add(check_report *r, const char *name, const char *precision,
@@ -72,7 +73,7 @@ void check_report_print(const check_report *r)
         }
     }
     cafi_cpu_name(processor, sizeof processor);
-    printf("%s: right (%s: ", r->model, r->family);
+    cli_say(stdout, "%s: right (%s: ", r->model, r->family);
     for (size_t i = 0; i < r->count; i++)
         printf("%s%s", i ? ", " : "", r->parts[i].name);
     printf("; %zu steps, largest error %.0f %% of what rounding explains", steps, 100 * worst);
@@ -80,7 +81,8 @@ void check_report_print(const check_report *r)
         printf(", least cosine to the plain definition %.6f", cosine);
     if (mended)
         printf("; %zu steps not by oneDNN's first choice, which is wrong here", mended);
-    printf("%s; %s, oneDNN %s %s)\n", r->notes, processor, cafi_dnn_version(), cafi_dnn_isa());
+    cli_say(stdout, "%s; %s, oneDNN %s %s)\n", r->notes, processor, cafi_dnn_version(),
+            cafi_dnn_isa());
 }
 
 static void json_part(cafi_json *json, const check_part *p)

@@ -105,7 +105,8 @@ typedef struct job {
 
 /* ---- the models -------------------------------------------------------- */
 
-static caface_status open_fusion(job *j, caface_error *err)
+/* backbone: the number of the model that is one; what is wrong with the other is told. */
+static caface_status open_fusion(job *j, size_t backbone, caface_error *err)
 {
     caface_status st = CAFACE_OK;
 
@@ -116,7 +117,7 @@ static caface_status open_fusion(job *j, caface_error *err)
 
         if (!(st = caface_model_open(&j->fusion, j->o->models.items[i], &why)))
             return CAFACE_OK;
-        if (i + 1 == j->o->models.count)
+        if (i != backbone || j->o->models.count == 1)
             *err = why;
     }
     return cafi_prefix(err, st,
@@ -139,7 +140,7 @@ static caface_status make_encoder(job *j, caface_error *err)
     e.threads = o->common.threads;
     cli_encoder_input(&o->input, mean, scale, &e);
     if ((st = cli_encoder_open(&j->encoder, &which, &o->models, &e, err)) ||
-        (st = open_fusion(j, err)))
+        (st = open_fusion(j, which, err)))
         return st;
     if (cafi_encoder_style_size(j->encoder) == 0 && !o->common.quiet)
         cli_warn("no taps are known for this network, so no styles are written; --tap names nodes");

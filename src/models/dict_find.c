@@ -8,18 +8,22 @@ typedef struct landmark {
     const char *family;
     const char *names[2]; /* either of them; the second may be NULL */
     const char *parts[4];
+    const char *also; /* what it has beside the first of names; or NULL */
 } landmark;
 
 static const landmark landmarks[] = {
     {"ir (AdaFace, face.evoLVe)",
      {"input_layer.0.weight", "body.0.res_layer.1.weight"},
-     {"res_layer.", "shortcut_layer.", "input_layer.", "output_layer."}},
+     {"res_layer.", "shortcut_layer.", "input_layer.", "output_layer."},
+     NULL},
     {"iresnet (ArcFace, InsightFace)",
      {"layer1.0.conv1.weight", NULL},
-     {"layer1.", "layer2.", "layer3.", "downsample."}},
+     {"layer1.", "layer2.", "layer3.", "downsample."},
+     "prelu.weight"},
     {"mobilefacenet",
      {"gdconv.depthwise.weight", "features.0.conv.0.0.weight"},
-     {"gdconv.", "dw_conv.", ".conv.0.0.", ".conv.1.0."}},
+     {"gdconv.", "dw_conv.", ".conv.0.0.", ".conv.1.0."},
+     "features.0.conv.0.0.weight"},
 };
 #define FAMILIES (sizeof landmarks / sizeof *landmarks)
 
@@ -68,6 +72,17 @@ bool cafi_place_is(const cafi_place *place, const char *key)
            (place->size == n || key[n - 1] == '.' || place->name[n] == '.');
 }
 
+/* The name whose absence keeps the tensors from being of the family. */
+static const char *missing(const landmark *l, const cafi_tensor *const *tensors, size_t count)
+{
+    size_t before = 0;
+
+    for (size_t i = 0; l->also && i < count; i++)
+        if (ends_with_path(tensors[i]->name, l->names[0], &before))
+            return l->also;
+    return l->names[0];
+}
+
 caface_status cafi_dict_nearest(const cafi_tensor *const *tensors, size_t count, caface_error *err)
 {
     size_t best = 0;
@@ -96,5 +111,6 @@ caface_status cafi_dict_nearest(const cafi_tensor *const *tensors, size_t count,
     return cafi_fail(err, CAFACE_EMODEL,
                      "no backbone among its %zu tensors: the nearest is %s, whose names %zu of "
                      "them are like, but there is no tensor %s",
-                     count, landmarks[best].family, most, landmarks[best].names[0]);
+                     count, landmarks[best].family, most,
+                     missing(&landmarks[best], tensors, count));
 }

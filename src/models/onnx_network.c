@@ -62,6 +62,19 @@ static size_t before_normalise(const cafi_graph *g, size_t node)
     return node;
 }
 
+/* A detector's first output is a score for each of its anchors, and another of its outputs four
+ * numbers for each of the same anchors, their boxes: its name. NULL: there is none. */
+static const char *boxes_of(const cafi_onnx_graph *g, const cafi_shape *scores)
+{
+    for (size_t i = 1; scores->ndim == 3 && scores->dim[2] == 1 && i < g->output_count; i++) {
+        const cafi_shape *s = &cafi_graph_node(g->graph, g->outputs[i])->shape;
+
+        if (s->ndim == 3 && s->dim[1] == scores->dim[1] && s->dim[2] == 4)
+            return g->names[i];
+    }
+    return NULL;
+}
+
 static caface_status find_feature(cafi_network *net, const cafi_onnx_graph *g, caface_error *err)
 {
     size_t node = before_normalise(g->graph, g->outputs[0]);
@@ -78,6 +91,11 @@ static caface_status find_feature(cafi_network *net, const cafi_onnx_graph *g, c
     net->feature = node;
     if (shape.ndim == 2)
         return CAFACE_OK;
+    if (boxes_of(g, &shape))
+        return cafi_fail(err, CAFACE_EMODEL,
+                         "output %s has a score for each of %zu anchors and %s their boxes: this "
+                         "is a detector, no backbone",
+                         g->names[0], C, boxes_of(g, &shape));
     for (int i = 1; i < shape.ndim; i++)
         if (shape.dim[i] != 1 && shape.dim[i] != (int64_t)C)
             return cafi_fail(err, CAFACE_EMODEL,
