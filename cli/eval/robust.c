@@ -108,7 +108,7 @@ static caface_status fuse_set(robust_job *j, const eval_recipe *r, const size_t 
                               float *out, double *evidence, caface_error *err)
 {
     const caface_model *model = cli_fusion_for(&j->in.fusions, r->method);
-    const cafi_fuse_options batch = {.method = r->method};
+    const cafi_fuse_options batch = {.method = r->method, .media = j->in.list.media};
     caface_set_options o;
     caface_set *set = NULL;
     caface_status st = CAFACE_OK;
@@ -291,15 +291,25 @@ static caface_status run_recipe(robust_job *j, size_t which, caface_error *err)
 
 /* ---- the command ------------------------------------------------------- */
 
+/* Strangers are drawn from each list. */
+static caface_status check_people(const cafi_subject_list *list, caface_error *err)
+{
+    for (size_t i = 1; i < list->count; i++)
+        if (list->items[i].subject != list->items[0].subject)
+            return CAFACE_OK;
+    return cafi_fail(err, CAFACE_EINVAL, "%s: one person; two are needed", list->path);
+}
+
 static caface_status check_lists(const robust_job *j, caface_error *err)
 {
+    caface_status st = CAFACE_OK;
+
     if (j->in.templates.dropped)
         return cafi_fail(err, CAFACE_EINVAL,
                          "%s: %zu rows hold NaN or Inf, which this evaluation does not leave out",
                          j->set->path, j->in.templates.dropped);
-    if (j->book.names.count < 2)
-        return cafi_fail(err, CAFACE_EINVAL, "%s: one person; two are needed", j->probes.path);
-    return CAFACE_OK;
+    st = check_people(&j->probes, err);
+    return st ? st : check_people(&j->gallery, err);
 }
 
 static caface_status prepare(robust_job *j, caface_error *err)

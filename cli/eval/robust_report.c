@@ -102,6 +102,8 @@ static void write_json(const robust_job *j, cafi_buf *out)
         for (size_t c = 0; c < ROBUST_CONDITIONS; c++)
             write_result(j, i, c, &json);
     cafi_json_end_array(&json);
+    if (j->in.images)
+        eval_images_json(j->in.images, &json);
     cafi_json_end_object(&json);
 }
 
