@@ -24,14 +24,13 @@ typedef struct cafi_restore_scratch {
     float *mid;     /* [strip][I + R] */
     float *first;   /* [strip][I] */
     float *out;     /* [strip][R + K' + 1] */
-    float *compact; /* [rows][I] */
     float *h;       /* [rows][H] */
     float *m;       /* [rows][R], coordinates of the restoration */
     float *heads;   /* [rows][K'] */
     float *length;  /* [rows], |f|, at least 1e-5 */
     double *log;    /* [rows], L; the exchange changes it */
-    double *weight; /* [rows], w, after cafi_restore_weigh */
-    double *shares; /* [rows][K], w_k, after cafi_restore_weigh */
+    double *weight; /* [rows], w */
+    double *shares; /* [rows][K], w_k */
     double *scaled; /* [rows][K], w_k / |f| */
     /* exchange */
     float *unit;    /* [rows][C], u / |u| */

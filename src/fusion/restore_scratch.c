@@ -30,7 +30,6 @@ static caface_status allocate(cafi_restore_scratch *s, const cafi_restore *r, ca
         {&s->mid, strip, r->I + r->R},
         {&s->first, strip, r->I},
         {&s->out, strip, r->out.J},
-        {&s->compact, s->rows, r->I},
         {&s->h, s->rows, r->H},
         {&s->m, s->rows, r->R},
         {&s->heads, s->rows, K},

@@ -91,15 +91,16 @@ static void check_chunk(const cafi_restore *r, const char *folder, size_t chunk,
     int64_t *sums = calloc(2 * size, sizeof *sums);
     double *weight = malloc((N + r->C) * sizeof *weight), *out = weight + N, mass = 0.0;
     float *template = malloc(r->C * sizeof *template);
+    float *compact = malloc(N * r->I * sizeof *compact);
     caface_error err;
 
-    assert_true(sums && weight && template);
+    assert_true(sums && weight && template && compact);
     EXPECT_OK(cafi_restore_scratch_reserve(&s, r, N, &err), err);
     for (size_t i = 0; i < chunks.count; i++) {
         size_t first = cafi_chunk_first(&chunks, i), n = cafi_chunk_length(&chunks, i);
 
-        cafi_restore_compact(r, &s, style + first * r->S * 2, n, s.compact, r->I);
-        assert_int_equal(cafi_restore_faces(r, &s, feat + first * r->C, s.compact, r->I, n), n);
+        cafi_restore_compact(r, &s, style + first * r->S * 2, n, compact, r->I);
+        assert_int_equal(cafi_restore_faces(r, &s, feat + first * r->C, compact, r->I, n), n);
         cafi_restore_add(r, &s, feat + first * r->C, 0, n, sums, sums + size);
         memcpy(weight + first, s.weight, n * sizeof *weight);
     }
@@ -116,6 +117,7 @@ static void check_chunk(const cafi_restore *r, const char *folder, size_t chunk,
     expect_file(folder, "template", chunk, out, r->C);
     cafi_restore_scratch_free(&s);
     free(template);
+    free(compact);
     free(weight);
     free(sums);
 }
