@@ -19,9 +19,9 @@ static void print_vision(void)
 #ifdef CAFACE_HAVE_VISION
     printf("oneDNN      %s, %s\n", cafi_dnn_version(), cafi_dnn_isa());
     printf("precisions ");
-    for (int p = CAFI_FP32; p <= CAFI_PREC_INT8; p++)
-        if (!cafi_precision_check((cafi_precision)p, NULL))
-            printf(" %s", cafi_precision_name((cafi_precision)p));
+    for (int p = CAFACE_FP32; p <= CAFACE_INT8; p++)
+        if (!cafi_precision_check((caface_precision)p, NULL))
+            printf(" %s", cafi_precision_name((caface_precision)p));
     printf("\nlibjpeg     %s\nlibpng      %s\nFFmpeg      %s\n", cafi_jpeg_library(),
            cafi_png_library(), cafi_stream_library());
 #else

@@ -86,13 +86,13 @@ static double cosine(const float *a, const float *b, size_t n)
 /* What the cosine may fall to: fp32 is the plain definition's equal, the others
  * keep eight bits a number. */
 static const double least_cosine[] = {
-    [CAFI_FP32] = 0.99999, [CAFI_PREC_BF16] = 0.99, [CAFI_PREC_INT8] = 0.95};
+    [CAFACE_FP32] = 0.99999, [CAFACE_BF16] = 0.99, [CAFACE_INT8] = 0.95};
 
 static caface_status compare(cafi_encoder *e, const truth *t, check_part *part, caface_error *err)
 {
     float *feature = NULL;
     float *styles = NULL;
-    cafi_precision precision = cafi_encoder_precision(e);
+    caface_precision precision = cafi_encoder_precision(e);
     caface_status st = cafi_alloc_f32(&feature, 1, t->size, err);
 
     if (!st)
@@ -137,8 +137,8 @@ static caface_status check_backbone(check_report *r, const check_options *o, caf
     caface_status st = make_truth(&t, net, o->quick, err);
 
     snprintf(r->family, sizeof r->family, "%s", net->family);
-    for (int p = CAFI_FP32; !st && p <= CAFI_PREC_INT8; p++) {
-        cafi_encoder_options eo = {.precision = (cafi_precision)p, .threads = o->common.threads};
+    for (int p = CAFACE_FP32; !st && p <= CAFACE_INT8; p++) {
+        cafi_encoder_options eo = {.precision = (caface_precision)p, .threads = o->common.threads};
         caface_error why = {0};
 
         if (cafi_precision_check(eo.precision, NULL)) {
@@ -152,7 +152,7 @@ static caface_status check_backbone(check_report *r, const check_options *o, caf
         /* A batch of one is cut into parts, a larger one is not. */
         for (eo.batch = 1; !st && eo.batch <= 8; eo.batch *= 8) {
             st = check_encoder(r, r->model, &eo, &t, &why);
-            if (st == CAFACE_EMODEL && p == CAFI_PREC_INT8) {
+            if (st == CAFACE_EMODEL && p == CAFACE_INT8) {
                 check_report_note(r, "not calibrated for int8");
                 st = CAFACE_OK;
                 break;

@@ -99,7 +99,7 @@ static const cli_option options[] = {
 /* Everything one run holds. */
 typedef struct job {
     const compare_options *o;
-    cafi_precision precision;
+    caface_precision precision;
     cafi_chroma chroma;
     cafi_encoder *encoder;
     cli_fusions fusions;
@@ -327,7 +327,7 @@ static int report(const job *j)
     return bad || j->gallery.failed ? CLI_SKIPPED : CLI_OK;
 }
 
-static int check(const compare_options *o, cafi_precision *precision, cafi_chroma *chroma)
+static int check(const compare_options *o, caface_precision *precision, cafi_chroma *chroma)
 {
     cafi_face_rule rule;
 
@@ -335,7 +335,7 @@ static int check(const compare_options *o, cafi_precision *precision, cafi_chrom
         return cli_usage("compare", "--model is needed, once or twice");
     if (!o->detection.detector || !o->probe || !o->gallery.count)
         return cli_usage("compare", "--detector, --probe and --gallery are needed");
-    if (!cafi_precision_parse(o->precision, precision) || *precision == CAFI_PREC_INT8)
+    if (!cafi_precision_parse(o->precision, precision) || *precision == CAFACE_INT8)
         return cli_usage("compare", "--precision %s: must be fp32 or bf16", o->precision);
     if (!cafi_chroma_parse(chroma, o->chroma))
         return cli_usage("compare", "--chroma %s: full, fast or opencv", o->chroma);

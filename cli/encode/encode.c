@@ -91,7 +91,7 @@ static const cli_option options[] = {
 /* Everything one run holds. */
 typedef struct job {
     const encode_options *o;
-    cafi_precision precision;
+    caface_precision precision;
     cafi_chroma chroma;
     cafi_encoder *encoder;
     caface_model *fusion;
@@ -354,7 +354,7 @@ static void release(job *j)
     cafi_buf_free(&j->command);
 }
 
-static int check(const encode_options *o, cafi_precision *precision, cafi_chroma *chroma)
+static int check(const encode_options *o, caface_precision *precision, cafi_chroma *chroma)
 {
     cafi_face_rule rule = CAFI_FACE_ALL;
 

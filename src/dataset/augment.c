@@ -10,8 +10,8 @@
 
 struct cafi_augment {
     size_t width, height;
-    cafi_picture a, b; /* the picture at hand, and the next */
-    cafi_picture small;
+    cafi_image a, b; /* the picture at hand, and the next */
+    cafi_image small;
     cafi_buf scratch;
 };
 
@@ -28,7 +28,7 @@ caface_status cafi_augment_new(cafi_augment **out, size_t width, size_t height, 
         return st;
     t->width = width;
     t->height = height;
-    t->a = (cafi_picture){.width = width, .height = height};
+    t->a = (cafi_image){.width = width, .height = height};
     t->b = t->a;
     if ((st = cafi_alloc(&t->a.rgb, width * height, 3, err)) ||
         (st = cafi_alloc(&t->b.rgb, width * height, 3, err)) ||
@@ -54,7 +54,7 @@ void cafi_augment_free(cafi_augment *augment)
 /* The next picture becomes the one at hand. */
 static void swap(cafi_augment *t)
 {
-    cafi_picture keep = t->a;
+    cafi_image keep = t->a;
 
     t->a = t->b;
     t->b = keep;
@@ -126,7 +126,7 @@ static void geometric(cafi_augment *t, cafi_rng *rng)
 
 static void photometric(cafi_augment *t, cafi_rng *rng)
 {
-    static void (*const changes[])(cafi_picture *, float) = {
+    static void (*const changes[])(cafi_image *, float) = {
         cafi_picture_brightness, cafi_picture_contrast, cafi_picture_saturation};
     size_t order[3] = {0, 1, 2};
 
@@ -176,8 +176,8 @@ static caface_status motion_blur(cafi_augment *t, cafi_rng *rng, caface_error *e
 static caface_status resolution(cafi_augment *t, cafi_rng *rng, caface_error *err)
 {
     double scale = cafi_rng_range(rng, 0.2, 1.0);
-    cafi_resample down = (cafi_resample)cafi_rng_below(rng, CAFI_RESAMPLE_COUNT);
-    cafi_resample up = (cafi_resample)cafi_rng_below(rng, CAFI_RESAMPLE_COUNT);
+    cafi_interpolation down = (cafi_interpolation)cafi_rng_below(rng, CAFI_RESAMPLE_COUNT);
+    cafi_interpolation up = (cafi_interpolation)cafi_rng_below(rng, CAFI_RESAMPLE_COUNT);
     caface_status st;
 
     t->small.width = (size_t)fmax(1.0, floor(scale * (double)t->width));
@@ -214,7 +214,7 @@ static caface_status change(cafi_augment *t, cafi_rng *rng, size_t kind, caface_
 
 static void finish(cafi_augment *t, cafi_rng *rng, uint8_t *out)
 {
-    cafi_picture to = {out, t->width, t->height};
+    cafi_image to = {out, t->width, t->height};
 
     memcpy(out, t->a.rgb, t->width * t->height * 3);
     if (cafi_rng_below(rng, 2))

@@ -104,7 +104,7 @@ static caface_status read_task(void *ctx, size_t index, size_t worker, caface_er
     b->ok[index] = !st;
     if (!st && b->plain) {
         for (size_t v = 0; v < b->variants; v++) {
-            cafi_picture to = {crops + v * bytes, b->width, b->height};
+            cafi_image to = {crops + v * bytes, b->width, b->height};
 
             memcpy(to.rgb, image.rgb, bytes);
             if (v)

@@ -45,13 +45,13 @@ void cafi_degrade_free(cafi_degrade *d)
 
 void degrade_swap(cafi_degrade *d)
 {
-    cafi_picture keep = d->a;
+    cafi_image keep = d->a;
 
     d->a = d->b;
     d->b = keep;
 }
 
-void degrade_move(const cafi_picture *from, cafi_picture *to, double angle, double zoom, double dx,
+void degrade_move(const cafi_image *from, cafi_image *to, double angle, double zoom, double dx,
                   double dy)
 {
     double cx = (double)(from->width - 1) / 2;
@@ -192,7 +192,7 @@ caface_status cafi_degrade_run(cafi_degrade *d, uint8_t *out, const uint8_t *cro
 {
     cafi_rng rng = cafi_rng_at(seed, key, frame, 0);
     double t = cafi_rng_unit(&rng) * what->strength;
-    cafi_picture result = {out, d->width, d->height};
+    cafi_image result = {out, d->width, d->height};
     caface_status st = CAFACE_OK;
 
     if (severity)

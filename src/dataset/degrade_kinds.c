@@ -43,7 +43,7 @@ static caface_status defocus(cafi_degrade *d, double radius, caface_error *err)
 }
 
 /* A channel at a place between pixels, the edge repeated. */
-static double between(const cafi_picture *p, double x, double y, size_t c)
+static double between(const cafi_image *p, double x, double y, size_t c)
 {
     size_t w = p->width - 1;
     size_t h = p->height - 1;
@@ -141,8 +141,8 @@ static void interlace(cafi_degrade *d, double pixels, cafi_rng *rng)
 
 static caface_status resize(cafi_degrade *d, double side, cafi_rng *rng, caface_error *err)
 {
-    cafi_resample down = (cafi_resample)cafi_rng_below(rng, CAFI_RESAMPLE_COUNT);
-    cafi_resample up = (cafi_resample)cafi_rng_below(rng, CAFI_RESAMPLE_COUNT);
+    cafi_interpolation down = (cafi_interpolation)cafi_rng_below(rng, CAFI_RESAMPLE_COUNT);
+    cafi_interpolation up = (cafi_interpolation)cafi_rng_below(rng, CAFI_RESAMPLE_COUNT);
     size_t width = d->a.width;
     size_t height = d->a.height;
     double factor = side / (double)(width < height ? width : height);
@@ -186,7 +186,7 @@ static caface_status video(cafi_degrade *d, double t, cafi_rng *rng, caface_erro
         return st;
     degrade_swap(d);
     for (size_t i = 0; i < DEGRADE_CLIP; i++) {
-        cafi_picture frame = {d->clip + i * width * height * 3, width, height};
+        cafi_image frame = {d->clip + i * width * height * 3, width, height};
         double part = ((double)i - (double)wanted) / (DEGRADE_CLIP - 1);
 
         degrade_move(&d->a, &frame, turn * part, 1 + grow * part, dx * part * (double)width,

@@ -9,7 +9,7 @@
 #define DEGRADE_CLIP 8 /* frames of a clip */
 
 struct cafi_degrade {
-    cafi_picture a, b; /* of the crop's size at most; they take turns */
+    cafi_image a, b; /* of the crop's size at most; they take turns */
     size_t width, height;
     uint8_t *clip; /* [DEGRADE_CLIP] pictures */
     cafi_buf scratch, jpeg;
@@ -25,7 +25,7 @@ caface_status degrade_reduce(cafi_degrade *d, double factor, caface_error *err);
 void degrade_noise(cafi_degrade *d, double deviation, cafi_rng *rng);
 caface_status degrade_jpeg(cafi_degrade *d, int quality, caface_error *err);
 /* Turned by angle and scaled by zoom about the middle, then shifted. */
-void degrade_move(const cafi_picture *from, cafi_picture *to, double angle, double zoom, double dx,
+void degrade_move(const cafi_image *from, cafi_image *to, double angle, double zoom, double dx,
                   double dy);
 /* Any kind but camera and augment. */
 caface_status degrade_kind(cafi_degrade *d, cafi_degrade_kind kind, double t, cafi_rng *rng,

@@ -34,7 +34,7 @@ static double sinc(double x)
 }
 
 /* Weight of a pixel at distance x. */
-static double weight(cafi_resample how, double x)
+static double weight(cafi_interpolation how, double x)
 {
     const double a = -0.75;
 
@@ -55,7 +55,7 @@ typedef struct line_plan {
     float *share;  /* [m][taps] */
 } line_plan;
 
-static size_t taps_of(cafi_resample how, size_t m, size_t n)
+static size_t taps_of(cafi_interpolation how, size_t m, size_t n)
 {
     static const size_t taps[] = {
         [CAFI_NEAREST] = 1, [CAFI_LINEAR] = 2, [CAFI_CUBIC] = 4, [CAFI_LANCZOS] = 8};
@@ -63,7 +63,7 @@ static size_t taps_of(cafi_resample how, size_t m, size_t n)
     return how == CAFI_AREA ? n / m + 3 : taps[how];
 }
 
-static void plan_pixel(line_plan *p, cafi_resample how, size_t i, size_t m, size_t n)
+static void plan_pixel(line_plan *p, cafi_interpolation how, size_t i, size_t m, size_t n)
 {
     size_t *index = p->index + i * p->taps;
     float *share = p->share + i * p->taps;
@@ -118,7 +118,7 @@ static caface_status room(cafi_buf *scratch, size_t bytes, caface_error *err)
     return scratch->failed ? cafi_fail_memory(err, bytes) : CAFACE_OK;
 }
 
-caface_status cafi_picture_resize(cafi_picture *to, const cafi_picture *from, cafi_resample how,
+caface_status cafi_picture_resize(cafi_image *to, const cafi_image *from, cafi_interpolation how,
                                   cafi_buf *scratch, caface_error *err)
 {
     line_plan x = {.taps = taps_of(how, to->width, from->width)};
@@ -164,14 +164,14 @@ caface_status cafi_picture_resize(cafi_picture *to, const cafi_picture *from, ca
 }
 
 /* A pixel's channel, 0 outside. */
-static float pixel(const cafi_picture *p, ptrdiff_t x, ptrdiff_t y, size_t c)
+static float pixel(const cafi_image *p, ptrdiff_t x, ptrdiff_t y, size_t c)
 {
     if (x < 0 || y < 0 || (size_t)x >= p->width || (size_t)y >= p->height)
         return 0.0f;
     return (float)p->rgb[((size_t)y * p->width + (size_t)x) * 3 + c];
 }
 
-void cafi_picture_warp(cafi_picture *to, const cafi_picture *from, const double m[6])
+void cafi_picture_warp(cafi_image *to, const cafi_image *from, const double m[6])
 {
     for (size_t y = 0; y < to->height; y++)
         for (size_t x = 0; x < to->width; x++) {
@@ -194,7 +194,7 @@ void cafi_picture_warp(cafi_picture *to, const cafi_picture *from, const double 
 
 /* A float copy with `half` more pixels on every side, mirrored. W is the width of a
  * padded row in floats. */
-static caface_status pad(cafi_buf *scratch, const cafi_picture *from, size_t half, float **out,
+static caface_status pad(cafi_buf *scratch, const cafi_image *from, size_t half, float **out,
                          float **row, caface_error *err)
 {
     size_t W = (from->width + 2 * half) * 3;
@@ -225,7 +225,7 @@ static caface_status pad(cafi_buf *scratch, const cafi_picture *from, size_t hal
     return CAFACE_OK;
 }
 
-caface_status cafi_picture_filter(cafi_picture *to, const cafi_picture *from, const float *kernel,
+caface_status cafi_picture_filter(cafi_image *to, const cafi_image *from, const float *kernel,
                                   size_t k, cafi_buf *scratch, caface_error *err)
 {
     size_t half = k / 2;
@@ -245,7 +245,7 @@ caface_status cafi_picture_filter(cafi_picture *to, const cafi_picture *from, co
     return st;
 }
 
-caface_status cafi_picture_blur(cafi_picture *to, const cafi_picture *from, const float *kernel,
+caface_status cafi_picture_blur(cafi_image *to, const cafi_image *from, const float *kernel,
                                 size_t k, cafi_buf *scratch, caface_error *err)
 {
     size_t half = k / 2;
@@ -276,13 +276,13 @@ static float grey(const uint8_t *rgb)
     return 0.2989f * (float)rgb[0] + 0.587f * (float)rgb[1] + 0.114f * (float)rgb[2];
 }
 
-void cafi_picture_brightness(cafi_picture *p, float factor)
+void cafi_picture_brightness(cafi_image *p, float factor)
 {
     for (size_t i = 0; i < p->width * p->height * 3; i++)
         p->rgb[i] = to_u8(factor * (float)p->rgb[i]);
 }
 
-void cafi_picture_contrast(cafi_picture *p, float factor)
+void cafi_picture_contrast(cafi_image *p, float factor)
 {
     size_t n = p->width * p->height;
     double mean = 0.0;
@@ -294,7 +294,7 @@ void cafi_picture_contrast(cafi_picture *p, float factor)
         p->rgb[i] = to_u8(factor * (float)p->rgb[i] + (1.0f - factor) * (float)mean);
 }
 
-void cafi_picture_saturation(cafi_picture *p, float factor)
+void cafi_picture_saturation(cafi_image *p, float factor)
 {
     for (size_t i = 0; i < p->width * p->height; i++) {
         float g = grey(p->rgb + 3 * i);
@@ -304,7 +304,7 @@ void cafi_picture_saturation(cafi_picture *p, float factor)
     }
 }
 
-void cafi_picture_mirror(cafi_picture *p)
+void cafi_picture_mirror(cafi_image *p)
 {
     for (size_t y = 0; y < p->height; y++)
         for (size_t x = 0; x < p->width / 2; x++) {
@@ -318,7 +318,7 @@ void cafi_picture_mirror(cafi_picture *p)
         }
 }
 
-void cafi_picture_keep(cafi_picture *p, size_t left, size_t top, size_t width, size_t height)
+void cafi_picture_keep(cafi_image *p, size_t left, size_t top, size_t width, size_t height)
 {
     for (size_t y = 0; y < p->height; y++)
         for (size_t x = 0; x < p->width; x++)

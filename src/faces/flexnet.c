@@ -85,7 +85,7 @@ static caface_status slot_make(const cafi_flexnet *net, size_t height, size_t wi
                                cafi_flexnet_slot **out, caface_error *err)
 {
     const cafi_plan_options options = {
-        .precision = CAFI_FP32, .batch = net->batch, .threads = net->threads};
+        .precision = CAFACE_FP32, .batch = net->batch, .threads = net->threads};
     cafi_graph *graph = NULL;
     cafi_flexnet_slot *slot = NULL;
     void *memory = NULL;

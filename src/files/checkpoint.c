@@ -36,7 +36,7 @@ static bool is_transparent(const cafi_pickle *p, cafi_ref key)
 /* Appends a step to the path; *old is the size to cut it back to. */
 static caface_status step_in(walk *w, cafi_ref key, size_t index, size_t *old)
 {
-    const cafi_node *n = cafi_pickle_node(w->pickle, key);
+    const cafi_pickled *n = cafi_pickle_node(w->pickle, key);
 
     *old = w->path.size;
     if (w->path.size)
@@ -144,7 +144,7 @@ static caface_status visit_node(walk *w, cafi_ref ref)
 
 static caface_status visit(walk *w, cafi_ref ref)
 {
-    cafi_node *n = &w->pickle->nodes[ref];
+    cafi_pickled *n = &w->pickle->nodes[ref];
     caface_status st = CAFACE_OK;
 
     if (n->visiting)

@@ -34,8 +34,8 @@ bool cafi_numpy_dtype(const char *text, size_t size, cafi_dtype *dtype, bool *sw
 static bool is_numpy_call(const cafi_pickle *p, cafi_ref ref, const char *file, const char *name)
 {
     static const char *const packages[] = {"numpy.core", "numpy._core"};
-    const cafi_node *n = cafi_pickle_node(p, ref);
-    const cafi_node *module = NULL;
+    const cafi_pickled *n = cafi_pickle_node(p, ref);
+    const cafi_pickled *module = NULL;
 
     if (n->kind != CAFI_NODE_OBJECT)
         return false;
@@ -59,10 +59,10 @@ static bool is_numpy_call(const cafi_pickle *p, cafi_ref ref, const char *file, 
 static bool read_dtype(const cafi_pickle *p, cafi_ref ref, cafi_dtype *dtype, bool *swapped,
                        bool *objects)
 {
-    const cafi_node *n = cafi_pickle_node(p, ref);
-    const cafi_node *code = cafi_pickle_node(p, cafi_pickle_arg(p, ref, 0));
-    const cafi_node *state = NULL;
-    const cafi_node *order = NULL;
+    const cafi_pickled *n = cafi_pickle_node(p, ref);
+    const cafi_pickled *code = cafi_pickle_node(p, cafi_pickle_arg(p, ref, 0));
+    const cafi_pickled *state = NULL;
+    const cafi_pickled *order = NULL;
     bool ignored = false;
     char text[3] = "=";
 
@@ -94,7 +94,7 @@ static bool read_dtype(const cafi_pickle *p, cafi_ref ref, cafi_dtype *dtype, bo
 static caface_status read_shape(const cafi_pickle *p, cafi_ref ref, cafi_tensor *view,
                                 caface_error *err)
 {
-    const cafi_node *n = cafi_pickle_node(p, ref);
+    const cafi_pickled *n = cafi_pickle_node(p, ref);
 
     if (n->kind != CAFI_NODE_TUPLE)
         return cafi_fail(err, CAFACE_EFORMAT, "an array's shape is no tuple");
@@ -114,7 +114,7 @@ static caface_status read_shape(const cafi_pickle *p, cafi_ref ref, cafi_tensor 
 
 /* Bytes that Python 3 wrote for Python 2 are text, each byte one character up
  * to U+00FF: _codecs.encode(text, "latin1"). */
-static caface_status decode_latin1(cafi_bundle *bundle, const cafi_node *text, cafi_storage *out,
+static caface_status decode_latin1(cafi_bundle *bundle, const cafi_pickled *text, cafi_storage *out,
                                    caface_error *err)
 {
     const unsigned char *p = (const unsigned char *)text->u.bytes.data;
@@ -145,7 +145,7 @@ static caface_status decode_latin1(cafi_bundle *bundle, const cafi_node *text, c
 static caface_status read_data(cafi_bundle *bundle, const cafi_pickle *p, cafi_ref ref,
                                cafi_storage *out, caface_error *err)
 {
-    const cafi_node *n = cafi_pickle_node(p, ref);
+    const cafi_pickled *n = cafi_pickle_node(p, ref);
 
     if (n->kind == CAFI_NODE_BYTES) {
         out->data = (const unsigned char *)n->u.bytes.data;
@@ -214,7 +214,7 @@ static caface_status finish(cafi_bundle *bundle, const cafi_pickle *p, cafi_ref 
 
 static bool is_true(const cafi_pickle *p, cafi_ref ref)
 {
-    const cafi_node *n = cafi_pickle_node(p, ref);
+    const cafi_pickled *n = cafi_pickle_node(p, ref);
 
     return (n->kind == CAFI_NODE_BOOL || n->kind == CAFI_NODE_INT) && n->u.integer != 0;
 }
@@ -223,7 +223,7 @@ caface_status cafi_numpy_array(cafi_bundle *bundle, const cafi_pickle *p, cafi_r
                                cafi_tensor *view, cafi_storage *inside, bool *found,
                                cafi_ref *objects, caface_error *err)
 {
-    const cafi_node *state = NULL;
+    const cafi_pickled *state = NULL;
     const cafi_ref *item = NULL;
     caface_status st = CAFACE_OK;
 
@@ -265,7 +265,7 @@ caface_status cafi_numpy_array(cafi_bundle *bundle, const cafi_pickle *p, cafi_r
 /* numpy.dtype("S12"): bytes of a fixed width. */
 static bool is_bytes_dtype(const cafi_pickle *p, cafi_ref ref)
 {
-    const cafi_node *code = cafi_pickle_node(p, cafi_pickle_arg(p, ref, 0));
+    const cafi_pickled *code = cafi_pickle_node(p, cafi_pickle_arg(p, ref, 0));
 
     return cafi_pickle_is_call(p, ref, "numpy", "dtype") &&
            (code->kind == CAFI_NODE_TEXT || code->kind == CAFI_NODE_BYTES) &&

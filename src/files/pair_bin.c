@@ -15,9 +15,9 @@ struct cafi_pair_bin {
 };
 
 /* The LIST or TUPLE that ref is, or that an array of objects holds; NULL. */
-static const cafi_node *sequence(cafi_pair_bin *bin, cafi_ref ref)
+static const cafi_pickled *sequence(cafi_pair_bin *bin, cafi_ref ref)
 {
-    const cafi_node *node = cafi_pickle_node(&bin->pickle, ref);
+    const cafi_pickled *node = cafi_pickle_node(&bin->pickle, ref);
     cafi_tensor view = {0};
     cafi_storage inside = {0};
     cafi_ref objects = CAFI_NOTHING;
@@ -72,7 +72,7 @@ static caface_status take_array(cafi_pair_bin *bin, cafi_ref ref, size_t first, 
  * in one array. */
 static caface_status take_labels(cafi_pair_bin *bin, cafi_ref ref, caface_error *err)
 {
-    const cafi_node *labels = NULL;
+    const cafi_pickled *labels = NULL;
     bool found = false;
     caface_status st = take_array(bin, ref, 0, false, &found, err);
 
@@ -83,7 +83,7 @@ static caface_status take_labels(cafi_pair_bin *bin, cafi_ref ref, caface_error 
     bin->pairs = labels->u.seq.count;
     st = CAFI_NEW(&bin->same, bin->pairs, err);
     for (size_t i = 0; !st && i < bin->pairs; i++) {
-        const cafi_node *label = cafi_pickle_node(&bin->pickle, labels->u.seq.items[i]);
+        const cafi_pickled *label = cafi_pickle_node(&bin->pickle, labels->u.seq.items[i]);
 
         if (label->kind == CAFI_NODE_BOOL || label->kind == CAFI_NODE_INT)
             st = set_label(bin, i, (double)label->u.integer, err);
@@ -98,8 +98,8 @@ static caface_status take_labels(cafi_pair_bin *bin, cafi_ref ref, caface_error 
 /* (pictures, labels), each checked. */
 static caface_status take(cafi_pair_bin *bin, caface_error *err)
 {
-    const cafi_node *both = sequence(bin, bin->pickle.root);
-    const cafi_node *pictures = NULL;
+    const cafi_pickled *both = sequence(bin, bin->pickle.root);
+    const cafi_pickled *pictures = NULL;
     caface_status st = CAFACE_OK;
 
     if (!both || both->u.seq.count != 2 || !(pictures = sequence(bin, both->u.seq.items[0])))

@@ -278,7 +278,7 @@ static caface_status op_call(cafi_vm *vm, unsigned char code)
 
 static caface_status op_build(cafi_vm *vm, unsigned char code)
 {
-    cafi_node *target = NULL;
+    cafi_pickled *target = NULL;
     caface_status st = cafi_vm_need(vm, 2);
 
     (void)code;

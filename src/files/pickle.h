@@ -42,7 +42,7 @@ typedef enum cafi_node_kind {
     CAFI_NODE_PERSISTENT
 } cafi_node_kind;
 
-typedef struct cafi_node {
+typedef struct cafi_pickled {
     cafi_node_kind kind;
     bool visiting; /* for whoever walks */
     union {
@@ -66,10 +66,10 @@ typedef struct cafi_node {
         } object;
         cafi_ref id; /* PERSISTENT */
     } u;
-} cafi_node;
+} cafi_pickled;
 
 typedef struct cafi_pickle {
-    cafi_node *nodes;
+    cafi_pickled *nodes;
     size_t count, capacity;
     cafi_ref root;
     size_t size;  /* bytes up to and with STOP */
@@ -84,7 +84,7 @@ caface_status cafi_pickle_read(cafi_pickle *out, const unsigned char *bytes, siz
                                caface_error *err);
 void cafi_pickle_free(cafi_pickle *pickle);
 
-static inline const cafi_node *cafi_pickle_node(const cafi_pickle *pickle, cafi_ref ref)
+static inline const cafi_pickled *cafi_pickle_node(const cafi_pickle *pickle, cafi_ref ref)
 {
     return &pickle->nodes[ref];
 }

@@ -20,19 +20,19 @@ caface_status cafi_vm_node(cafi_vm *vm, cafi_node_kind kind, cafi_ref *out)
                          CAFI_PICKLE_MAX_NODES);
     if ((st = CAFI_GROW(&p->nodes, &p->capacity, p->count + 1, vm->err)))
         return st;
-    p->nodes[p->count] = (cafi_node){.kind = kind};
+    p->nodes[p->count] = (cafi_pickled){.kind = kind};
     *out = (cafi_ref)p->count++;
     return CAFACE_OK;
 }
 
-cafi_node *cafi_vm_at(cafi_vm *vm, cafi_ref ref)
+cafi_pickled *cafi_vm_at(cafi_vm *vm, cafi_ref ref)
 {
     return &vm->pickle->nodes[ref];
 }
 
 caface_status cafi_vm_append(cafi_vm *vm, cafi_ref seq, const cafi_ref *items, size_t n)
 {
-    cafi_node *s = cafi_vm_at(vm, seq);
+    cafi_pickled *s = cafi_vm_at(vm, seq);
     size_t capacity = s->u.seq.capacity;
     caface_status st = CAFACE_OK;
 

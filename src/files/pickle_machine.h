@@ -25,7 +25,7 @@ caface_status cafi_vm_wrong(const cafi_vm *vm, const char *what);
 /* ---- nodes: a reference is a place, so it outlives growth; a pointer does not */
 
 caface_status cafi_vm_node(cafi_vm *vm, cafi_node_kind kind, cafi_ref *out);
-cafi_node *cafi_vm_at(cafi_vm *vm, cafi_ref ref);
+cafi_pickled *cafi_vm_at(cafi_vm *vm, cafi_ref ref);
 /* n items behind those of a list, tuple, set or dictionary. */
 caface_status cafi_vm_append(cafi_vm *vm, cafi_ref seq, const cafi_ref *items, size_t n);
 

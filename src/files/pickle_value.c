@@ -9,7 +9,7 @@
 
 bool cafi_pickle_is_text(const cafi_pickle *p, cafi_ref ref, const char *text)
 {
-    const cafi_node *n = cafi_pickle_node(p, ref);
+    const cafi_pickled *n = cafi_pickle_node(p, ref);
     size_t size = strlen(text);
 
     return (n->kind == CAFI_NODE_TEXT || n->kind == CAFI_NODE_BYTES) && n->u.bytes.size == size &&
@@ -18,7 +18,7 @@ bool cafi_pickle_is_text(const cafi_pickle *p, cafi_ref ref, const char *text)
 
 bool cafi_pickle_is_global(const cafi_pickle *p, cafi_ref ref, const char *module, const char *name)
 {
-    const cafi_node *n = cafi_pickle_node(p, ref);
+    const cafi_pickled *n = cafi_pickle_node(p, ref);
 
     return n->kind == CAFI_NODE_GLOBAL && cafi_pickle_is_text(p, n->u.global.module, module) &&
            cafi_pickle_is_text(p, n->u.global.name, name);
@@ -26,7 +26,7 @@ bool cafi_pickle_is_global(const cafi_pickle *p, cafi_ref ref, const char *modul
 
 bool cafi_pickle_is_call(const cafi_pickle *p, cafi_ref ref, const char *module, const char *name)
 {
-    const cafi_node *n = cafi_pickle_node(p, ref);
+    const cafi_pickled *n = cafi_pickle_node(p, ref);
 
     return n->kind == CAFI_NODE_OBJECT &&
            cafi_pickle_is_global(p, n->u.object.callable, module, name);
@@ -34,7 +34,7 @@ bool cafi_pickle_is_call(const cafi_pickle *p, cafi_ref ref, const char *module,
 
 bool cafi_pickle_int(const cafi_pickle *p, cafi_ref ref, int64_t *out)
 {
-    const cafi_node *n = cafi_pickle_node(p, ref);
+    const cafi_pickled *n = cafi_pickle_node(p, ref);
 
     if (n->kind != CAFI_NODE_INT)
         return false;
@@ -44,8 +44,8 @@ bool cafi_pickle_int(const cafi_pickle *p, cafi_ref ref, int64_t *out)
 
 cafi_ref cafi_pickle_arg(const cafi_pickle *p, cafi_ref object, size_t i)
 {
-    const cafi_node *n = cafi_pickle_node(p, object);
-    const cafi_node *args = NULL;
+    const cafi_pickled *n = cafi_pickle_node(p, object);
+    const cafi_pickled *args = NULL;
 
     if (n->kind != CAFI_NODE_OBJECT)
         return CAFI_NOTHING;
@@ -56,7 +56,7 @@ cafi_ref cafi_pickle_arg(const cafi_pickle *p, cafi_ref object, size_t i)
 
 static cafi_ref dict_in_state(const cafi_pickle *p, cafi_ref state)
 {
-    const cafi_node *n = cafi_pickle_node(p, state);
+    const cafi_pickled *n = cafi_pickle_node(p, state);
 
     /* copyreg's form with slots: (dict, slots) */
     if (n->kind == CAFI_NODE_TUPLE && n->u.seq.count == 2)
@@ -77,7 +77,7 @@ static cafi_ref class_of(const cafi_pickle *p, cafi_ref object)
 
 cafi_ref cafi_pickle_dict(const cafi_pickle *p, cafi_ref ref)
 {
-    const cafi_node *n = cafi_pickle_node(p, ref);
+    const cafi_pickled *n = cafi_pickle_node(p, ref);
     cafi_ref class = CAFI_NOTHING;
     cafi_ref inner = CAFI_NOTHING;
 
@@ -101,14 +101,14 @@ cafi_ref cafi_pickle_dict(const cafi_pickle *p, cafi_ref ref)
 
 cafi_ref cafi_pickle_state(const cafi_pickle *p, cafi_ref object)
 {
-    const cafi_node *n = cafi_pickle_node(p, object);
+    const cafi_pickled *n = cafi_pickle_node(p, object);
 
     return n->kind == CAFI_NODE_OBJECT ? dict_in_state(p, n->u.object.state) : CAFI_NOTHING;
 }
 
 cafi_ref cafi_pickle_get(const cafi_pickle *p, cafi_ref dict, const char *key)
 {
-    const cafi_node *n = cafi_pickle_node(p, dict);
+    const cafi_pickled *n = cafi_pickle_node(p, dict);
 
     if (n->kind == CAFI_NODE_DICT)
         for (size_t i = n->u.seq.count; i >= 2; i -= 2)
@@ -119,9 +119,9 @@ cafi_ref cafi_pickle_get(const cafi_pickle *p, cafi_ref dict, const char *key)
 
 const char *cafi_pickle_class(const cafi_pickle *p, cafi_ref ref, char *text, size_t size)
 {
-    const cafi_node *n = cafi_pickle_node(p, ref);
-    const cafi_node *module = NULL;
-    const cafi_node *name = NULL;
+    const cafi_pickled *n = cafi_pickle_node(p, ref);
+    const cafi_pickled *module = NULL;
+    const cafi_pickled *name = NULL;
 
     if (n->kind == CAFI_NODE_OBJECT)
         n = cafi_pickle_node(p, class_of(p, ref));
@@ -186,7 +186,7 @@ static caface_status make_text(builder *b, cafi_value_kind kind, const char *dat
  * them. */
 static caface_status make_key(builder *b, cafi_ref ref, char **out)
 {
-    const cafi_node *n = cafi_pickle_node(b->pickle, ref);
+    const cafi_pickled *n = cafi_pickle_node(b->pickle, ref);
     cafi_value text = {.kind = CAFI_NULL};
     char other[64];
     caface_status st = CAFACE_OK;
@@ -238,7 +238,7 @@ static caface_status build_list(builder *b, cafi_ref ref, cafi_value *out)
 
 static caface_status build_members(builder *b, cafi_ref ref, cafi_value *out, cafi_names *seen)
 {
-    const cafi_node *n = cafi_pickle_node(b->pickle, ref);
+    const cafi_pickled *n = cafi_pickle_node(b->pickle, ref);
     caface_status st = CAFACE_OK;
 
     for (size_t i = 0; i + 1 < n->u.seq.count && !st; i += 2) {
@@ -291,7 +291,7 @@ static bool unwrap_omegaconf(const cafi_pickle *p, cafi_ref ref, cafi_ref *inner
 {
     static const char *const nodes[] = {"AnyNode",     "StringNode", "IntegerNode", "FloatNode",
                                         "BooleanNode", "EnumNode",   "BytesNode",   "PathNode"};
-    const cafi_node *n = cafi_pickle_node(p, ref);
+    const cafi_pickled *n = cafi_pickle_node(p, ref);
     cafi_ref class = class_of(p, ref);
     cafi_ref state = dict_in_state(p, n->u.object.state);
 
@@ -330,7 +330,7 @@ static caface_status build_object(builder *b, cafi_ref ref, cafi_value *out)
 
 static caface_status build_node(builder *b, cafi_ref ref, cafi_value *out)
 {
-    const cafi_node *n = cafi_pickle_node(b->pickle, ref);
+    const cafi_pickled *n = cafi_pickle_node(b->pickle, ref);
     char class[256];
 
     switch (n->kind) {
@@ -372,7 +372,7 @@ static caface_status build_node(builder *b, cafi_ref ref, cafi_value *out)
 
 static caface_status build(builder *b, cafi_ref ref, cafi_value *out)
 {
-    cafi_node *n = &b->pickle->nodes[ref];
+    cafi_pickled *n = &b->pickle->nodes[ref];
     caface_status st = CAFACE_OK;
 
     *out = (cafi_value){.kind = CAFI_NULL};

@@ -96,7 +96,7 @@ static caface_status list_storages(legacy *l, const cafi_pickle *object, caface_
 }
 
 /* The data of one key, at l->at. */
-static caface_status place_storage(legacy *l, const cafi_node *key, caface_error *err)
+static caface_status place_storage(legacy *l, const cafi_pickled *key, caface_error *err)
 {
     const cafi_mapped *f = &l->bundle->file;
     unsigned char count[8];
@@ -136,7 +136,7 @@ static caface_status place_storage(legacy *l, const cafi_node *key, caface_error
 static caface_status place_storages(legacy *l, caface_error *err)
 {
     cafi_pickle keys = {0};
-    const cafi_node *list = NULL;
+    const cafi_pickled *list = NULL;
     caface_status st = next_pickle(l, &keys, "storage keys", err);
 
     if (st)

@@ -36,7 +36,7 @@ static bool is_torch_module(const cafi_pickle *p, cafi_ref module)
 
 static bool storage_type(const cafi_pickle *p, cafi_ref ref, cafi_storage_id *out)
 {
-    const cafi_node *n = cafi_pickle_node(p, ref);
+    const cafi_pickled *n = cafi_pickle_node(p, ref);
 
     if (n->kind != CAFI_NODE_GLOBAL || !is_torch_module(p, n->u.global.module))
         return false;
@@ -72,7 +72,7 @@ static bool dtype_of(const cafi_pickle *p, cafi_ref ref, cafi_dtype *out)
 
 static bool is_tuple(const cafi_pickle *p, cafi_ref ref, size_t least, size_t most)
 {
-    const cafi_node *n = cafi_pickle_node(p, ref);
+    const cafi_pickled *n = cafi_pickle_node(p, ref);
 
     return n->kind == CAFI_NODE_TUPLE && n->u.seq.count >= least && n->u.seq.count <= most;
 }
@@ -97,7 +97,7 @@ bool cafi_is_module_id(const cafi_pickle *p, cafi_ref id)
 caface_status cafi_storage_id_read(const cafi_pickle *p, cafi_ref id, cafi_storage_id *out,
                                    caface_error *err)
 {
-    const cafi_node *key = NULL;
+    const cafi_pickled *key = NULL;
     const cafi_ref *item = NULL;
     size_t view_size = 0;
     char class[256];
@@ -128,8 +128,8 @@ caface_status cafi_storage_id_read(const cafi_pickle *p, cafi_ref id, cafi_stora
 static caface_status read_sizes(const cafi_pickle *p, cafi_ref size, cafi_ref stride,
                                 cafi_tensor *view, caface_error *err)
 {
-    const cafi_node *sizes = cafi_pickle_node(p, size);
-    const cafi_node *strides = cafi_pickle_node(p, stride);
+    const cafi_pickled *sizes = cafi_pickle_node(p, size);
+    const cafi_pickled *strides = cafi_pickle_node(p, stride);
 
     if ((sizes->kind != CAFI_NODE_TUPLE && sizes->kind != CAFI_NODE_LIST) ||
         (strides->kind != CAFI_NODE_TUPLE && strides->kind != CAFI_NODE_LIST) ||
@@ -166,7 +166,7 @@ static caface_status rebuild(const cafi_pickle *p, cafi_ref args, bool has_type,
                              caface_error *err)
 {
     const cafi_ref *arg = NULL;
-    const cafi_node *storage = NULL;
+    const cafi_pickled *storage = NULL;
     char class[256];
     size_t offset = 0;
     size_t bytes = 0;

@@ -37,7 +37,7 @@ void *cafi_execution_buffer(cafi_execution *x, size_t buffer)
 
 static caface_status bind(cafi_execution *x, size_t step, caface_error *err)
 {
-    const cafi_step *s = &x->program->steps[step];
+    const cafi_plan_op *s = &x->program->steps[step];
     caface_status st = CAFACE_OK;
 
     for (size_t k = 0; !st && k < CAFI_PARTS && s->op[k]; k++)
@@ -78,7 +78,7 @@ caface_status cafi_execution_new(cafi_execution **out, const cafi_program *progr
     return CAFACE_OK;
 }
 
-static void run_pass(cafi_execution *x, const cafi_step *s, size_t part)
+static void run_pass(cafi_execution *x, const cafi_plan_op *s, size_t part)
 {
     cafi_pass_args args = s->pass;
     size_t parts = s->parts > 1 ? s->parts : 1;
@@ -88,7 +88,7 @@ static void run_pass(cafi_execution *x, const cafi_step *s, size_t part)
     x->kernels->pass(&args, args.groups * part / parts, args.groups * (part + 1) / parts);
 }
 
-static void run_reference(cafi_execution *x, const cafi_step *s)
+static void run_reference(cafi_execution *x, const cafi_plan_op *s)
 {
     cafi_array in[CAFI_MAX_INPUTS];
 
@@ -100,7 +100,7 @@ static void run_reference(cafi_execution *x, const cafi_step *s)
                         cafi_execution_buffer(x, s->out));
 }
 
-static void run_map(cafi_execution *x, const cafi_step *s)
+static void run_map(cafi_execution *x, const cafi_plan_op *s)
 {
     const void *in = cafi_execution_buffer(x, s->in[0]);
     void *out = cafi_execution_buffer(x, s->out);
@@ -155,7 +155,7 @@ static void run_map(cafi_execution *x, const cafi_step *s)
 
 bool cafi_execute_part(cafi_execution *x, size_t step, size_t part)
 {
-    const cafi_step *s = &x->program->steps[step];
+    const cafi_plan_op *s = &x->program->steps[step];
 
     switch (s->kind) {
     case CAFI_STEP_DNN:

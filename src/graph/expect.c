@@ -58,12 +58,12 @@ static map dnn_result(const cafi_step_view *v, const void *data)
                  s->convolution ? cafi_layout_lanes(s->dst_layout, channels) : channels};
 }
 
-static map pass_map(const cafi_step *s, const void *data, cafi_elem elem)
+static map pass_map(const cafi_plan_op *s, const void *data, cafi_elem elem)
 {
     return (map){data, elem, s->pass.groups * s->pass.lanes, s->pass.positions, s->pass.lanes};
 }
 
-bool cafi_expect_extent(const cafi_step *s, cafi_place *e)
+bool cafi_expect_extent(const cafi_plan_op *s, cafi_place *e)
 {
     switch (s->kind) {
     case CAFI_STEP_DNN:
@@ -311,7 +311,7 @@ static cafi_expected expect_pool(const cafi_step_view *v, const cafi_place *plac
 /* The mean of a channel, or its unbiased deviation. */
 static cafi_expected expect_moment(const cafi_step_view *v, const cafi_place *place)
 {
-    const cafi_step *s = v->step;
+    const cafi_plan_op *s = v->step;
     map in = {v->before[0], s->elem, s->channels, s->positions, s->lanes};
     bool style = s->kind == CAFI_STEP_STYLE;
     double n = (double)s->positions;

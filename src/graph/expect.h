@@ -8,7 +8,7 @@
 /* A step as it lies in memory before and after it ran. before[k] is input k as
  * it was; out is what the step wrote. */
 typedef struct cafi_step_view {
-    const cafi_step *step;
+    const cafi_plan_op *step;
     const void *before[CAFI_MAX_INPUTS];
     const void *old; /* out as it was, for sums */
     const void *out;
@@ -23,7 +23,7 @@ typedef struct cafi_place {
 /* Extents of a step's output as rows, channels, height and width; height 1 where
  * only the number of positions is known. False: the step is its own definition,
  * or moves bytes, and there is nothing to expect. */
-bool cafi_expect_extent(const cafi_step *step, cafi_place *extent);
+bool cafi_expect_extent(const cafi_plan_op *step, cafi_place *extent);
 
 typedef struct cafi_expected {
     double got, want, allowed;

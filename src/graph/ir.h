@@ -4,7 +4,8 @@
 #ifndef CAFI_GRAPH_IR_H
 #define CAFI_GRAPH_IR_H
 
-#include "graph/plan.h"
+#include "graph/graph.h"
+#include "graph/precision.h"
 
 /* What happens to x at the end of a pass over a map. */
 typedef enum cafi_act {

@@ -82,11 +82,11 @@ static caface_status convert(cafi_lowering *lw, size_t node, const cafi_variant 
 {
     cafi_extent3 e = cafi_extent_of(lw, node);
     size_t padded = cafi_value_groups(e, to->layout) * cafi_value_lanes(e, to->layout);
-    cafi_step step = {.kind = CAFI_STEP_PASS,
-                      .label = to->elem == CAFI_ELEM_S8 ? "quantise" : "convert",
-                      .in = {from->buffer},
-                      .in_count = 1,
-                      .out = to->buffer};
+    cafi_plan_op step = {.kind = CAFI_STEP_PASS,
+                         .label = to->elem == CAFI_ELEM_S8 ? "quantise" : "convert",
+                         .in = {from->buffer},
+                         .in_count = 1,
+                         .out = to->buffer};
     caface_status st = CAFACE_OK;
 
     if (same_memory(e, from->layout, to->layout)) {
@@ -257,14 +257,14 @@ static void choose_forms(cafi_lowering *lw)
     const cafi_lower_options *o = lw->options;
 
     lw->stream = CAFI_ELEM_F32;
-    if (o->precision != CAFI_FP32) {
+    if (o->precision != CAFACE_FP32) {
         lw->layout = CAFI_LAYOUT_LAST;
-        if (o->precision == CAFI_PREC_BF16 || !cafi_precision_check(CAFI_PREC_BF16, NULL))
+        if (o->precision == CAFACE_BF16 || !cafi_precision_check(CAFACE_BF16, NULL))
             lw->stream = CAFI_ELEM_BF16;
     } else {
         lw->layout = cafi_cpu_isa() == CAFI_ISA_AVX512 ? CAFI_LAYOUT_C16 : CAFI_LAYOUT_C8;
     }
-    lw->parts = o->batch == 1 && o->precision == CAFI_FP32 && !o->calibrate;
+    lw->parts = o->batch == 1 && o->precision == CAFACE_FP32 && !o->calibrate;
 }
 
 static caface_status prepare(cafi_lowering *lw, caface_error *err)

@@ -20,7 +20,7 @@ cafi_variant cafi_native(const cafi_lowering *lw, size_t node)
  * quantise for it. */
 static size_t quantised_reader(const cafi_lowering *lw, size_t node)
 {
-    if (lw->options->precision != CAFI_PREC_INT8 || lw->values[node].remaining != 1)
+    if (lw->options->precision != CAFACE_INT8 || lw->values[node].remaining != 1)
         return 0;
     for (size_t k = 0; k < lw->ir->count; k++) {
         const cafi_ir_node *n = &lw->ir->nodes[k];
@@ -33,7 +33,7 @@ static size_t quantised_reader(const cafi_lowering *lw, size_t node)
 
 /* scale, shift, slope and inverse quanta as floats, padded to whole groups. */
 static caface_status parameters(const cafi_lowering *lw, const cafi_ir_node *n, size_t for_conv,
-                                cafi_step *step, caface_error *err)
+                                cafi_plan_op *step, caface_error *err)
 {
     size_t padded = step->pass.groups * step->pass.lanes;
     size_t C = cafi_ir_channels(n);
@@ -63,10 +63,10 @@ static caface_status parameters(const cafi_lowering *lw, const cafi_ir_node *n, 
 
 /* Whether a pass can start on a part of the step before as soon as that part
  * is done. */
-static void share_parts(cafi_lowering *lw, cafi_step *step)
+static void share_parts(cafi_lowering *lw, cafi_plan_op *step)
 {
     const cafi_program *p = lw->program;
-    const cafi_step *before = p->step_count ? &p->steps[p->step_count - 1] : NULL;
+    const cafi_plan_op *before = p->step_count ? &p->steps[p->step_count - 1] : NULL;
 
     if (!lw->parts || step->pass.groups % CAFI_PARTS || step->pass.groups < CAFI_PARTS)
         return;
@@ -75,33 +75,33 @@ static void share_parts(cafi_lowering *lw, cafi_step *step)
                     before->parts == CAFI_PARTS && before->out == step->in[0];
 }
 
-static cafi_step pass_step(const cafi_ir_node *n, cafi_extent3 e, cafi_variant from, cafi_elem to,
-                           const cafi_border *border)
+static cafi_plan_op pass_step(const cafi_ir_node *n, cafi_extent3 e, cafi_variant from,
+                              cafi_elem to, const cafi_border *border)
 {
-    return (cafi_step){.kind = CAFI_STEP_PASS,
-                       .label = n->act == CAFI_ACT_PRELU  ? "prelu"
-                                : n->act == CAFI_ACT_CLIP ? "clip"
-                                                          : "affine",
-                       .in = {from.buffer},
-                       .in_count = 1,
-                       .parts = 1,
-                       .pass = {.from = from.elem,
-                                .to = to,
-                                .rows = e.rows,
-                                .groups = cafi_value_groups(e, from.layout),
-                                .positions = e.positions,
-                                .lanes = cafi_value_lanes(e, from.layout),
-                                .border = border,
-                                .act = n->act,
-                                .lo = n->lo,
-                                .hi = n->hi}};
+    return (cafi_plan_op){.kind = CAFI_STEP_PASS,
+                          .label = n->act == CAFI_ACT_PRELU  ? "prelu"
+                                   : n->act == CAFI_ACT_CLIP ? "clip"
+                                                             : "affine",
+                          .in = {from.buffer},
+                          .in_count = 1,
+                          .parts = 1,
+                          .pass = {.from = from.elem,
+                                   .to = to,
+                                   .rows = e.rows,
+                                   .groups = cafi_value_groups(e, from.layout),
+                                   .positions = e.positions,
+                                   .lanes = cafi_value_lanes(e, from.layout),
+                                   .border = border,
+                                   .act = n->act,
+                                   .lo = n->lo,
+                                   .hi = n->hi}};
 }
 
 caface_status cafi_lower_border(cafi_lowering *lw, size_t conv, caface_error *err)
 {
     const cafi_ir_node *n = &lw->ir->nodes[conv];
     cafi_variant from = cafi_native(lw, conv);
-    cafi_step step = pass_step(n, cafi_extent_of(lw, conv), from, from.elem, lw->borders[conv]);
+    cafi_plan_op step = pass_step(n, cafi_extent_of(lw, conv), from, from.elem, lw->borders[conv]);
 
     step.label = "border";
     step.pass.act = CAFI_ACT_NONE;
@@ -117,7 +117,7 @@ static caface_status lower_activation(cafi_lowering *lw, size_t i, caface_error 
     const cafi_ir_node *n = &lw->ir->nodes[i];
     cafi_extent3 e = cafi_extent_of(lw, i);
     cafi_variant from = cafi_native(lw, n->inputs[0]);
-    cafi_step step = {.kind = CAFI_STEP_REFERENCE, .label = cafi_op_name(n->node.op)};
+    cafi_plan_op step = {.kind = CAFI_STEP_REFERENCE, .label = cafi_op_name(n->node.op)};
     size_t count = 0;
     caface_status st = CAFACE_OK;
 
@@ -142,7 +142,7 @@ caface_status cafi_lower_pass(cafi_lowering *lw, size_t i, caface_error *err)
     cafi_variant from = cafi_native(lw, source);
     cafi_elem to = from.elem;
     size_t for_conv = 0;
-    cafi_step step;
+    cafi_plan_op step;
     caface_status st = CAFACE_OK;
 
     if (n->act == CAFI_ACT_OTHER)
@@ -173,10 +173,10 @@ caface_status cafi_lower_pass(cafi_lowering *lw, size_t i, caface_error *err)
 caface_status cafi_lower_reference(cafi_lowering *lw, size_t i, caface_error *err)
 {
     const cafi_ir_node *n = &lw->ir->nodes[i];
-    cafi_step step = {.kind = CAFI_STEP_REFERENCE,
-                      .label = cafi_op_name(n->node.op),
-                      .in_count = n->input_count,
-                      .node = n->node};
+    cafi_plan_op step = {.kind = CAFI_STEP_REFERENCE,
+                         .label = cafi_op_name(n->node.op),
+                         .in_count = n->input_count,
+                         .node = n->node};
     caface_status st = CAFACE_OK;
 
     for (size_t k = 0; !st && k < n->input_count; k++) {
@@ -195,7 +195,7 @@ caface_status cafi_lower_reference(cafi_lowering *lw, size_t i, caface_error *er
 static caface_status lower_reshape(cafi_lowering *lw, size_t i, caface_error *err)
 {
     const cafi_ir_node *n = &lw->ir->nodes[i];
-    cafi_step step = {.kind = CAFI_STEP_COPY, .label = "copy", .in_count = 1};
+    cafi_plan_op step = {.kind = CAFI_STEP_COPY, .label = "copy", .in_count = 1};
     caface_status st =
         cafi_want(lw, n->inputs[0], CAFI_ELEM_F32, CAFI_LAYOUT_PLAIN, 0, &step.in[0], err);
 
@@ -234,7 +234,7 @@ static caface_status lower_binary(cafi_lowering *lw, size_t i, caface_error *err
     const cafi_ir_node *n = &lw->ir->nodes[i];
     cafi_extent3 e = cafi_extent_of(lw, i);
     cafi_variant a = cafi_native(lw, n->inputs[0]);
-    cafi_step step = {.kind = CAFI_STEP_BINARY, .label = cafi_op_name(n->op), .in_count = 2};
+    cafi_plan_op step = {.kind = CAFI_STEP_BINARY, .label = cafi_op_name(n->op), .in_count = 2};
     bool padded = e.channels % cafi_value_lanes(e, a.layout) != 0;
     bool broadcast = false;
     caface_status st = CAFACE_OK;
@@ -267,16 +267,16 @@ static caface_status lower_from_map(cafi_lowering *lw, size_t i, cafi_step_kind 
     const cafi_ir_node *n = &lw->ir->nodes[i];
     cafi_extent3 e = cafi_extent_of(lw, n->inputs[0]);
     cafi_variant x = cafi_native(lw, n->inputs[0]);
-    cafi_step step = {.kind = kind,
-                      .label = cafi_op_name(n->op),
-                      .in = {x.buffer},
-                      .in_count = 1,
-                      .elem = x.elem,
-                      .rows = e.rows,
-                      .channels = e.channels,
-                      .groups = cafi_value_groups(e, x.layout),
-                      .positions = e.positions,
-                      .lanes = cafi_value_lanes(e, x.layout)};
+    cafi_plan_op step = {.kind = kind,
+                         .label = cafi_op_name(n->op),
+                         .in = {x.buffer},
+                         .in_count = 1,
+                         .elem = x.elem,
+                         .rows = e.rows,
+                         .channels = e.channels,
+                         .groups = cafi_value_groups(e, x.layout),
+                         .positions = e.positions,
+                         .lanes = cafi_value_lanes(e, x.layout)};
     const int64_t *in = lw->ir->nodes[n->inputs[0]].node.shape.dim;
     caface_status st =
         kind == CAFI_STEP_STYLE

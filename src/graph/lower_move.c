@@ -7,7 +7,7 @@
 
 /* The places of both axes, rows first: low and high in step->places, parts in
  * step->parameters. */
-static caface_status resize_tables(cafi_step *step, const cafi_node *node, caface_error *err)
+static caface_status resize_tables(cafi_plan_op *step, const cafi_node *node, caface_error *err)
 {
     cafi_resize_args *a = &step->resize;
     const size_t from[2] = {a->height, a->width}, to[2] = {a->out_height, a->out_width};
@@ -39,7 +39,7 @@ caface_status cafi_lower_resize(cafi_lowering *lw, size_t i, caface_error *err)
     const int64_t *in = lw->ir->nodes[n->inputs[0]].node.shape.dim;
     cafi_extent3 e = cafi_extent_of(lw, n->inputs[0]);
     cafi_layout layout = cafi_native(lw, n->inputs[0]).layout;
-    cafi_step step = {.kind = CAFI_STEP_RESIZE, .label = cafi_op_name(n->op), .in_count = 1};
+    cafi_plan_op step = {.kind = CAFI_STEP_RESIZE, .label = cafi_op_name(n->op), .in_count = 1};
     caface_status st = cafi_want(lw, n->inputs[0], CAFI_ELEM_F32, layout, 0, &step.in[0], err);
 
     if (!st)
@@ -73,7 +73,7 @@ static bool puts_channels_last(const cafi_node *node)
 static caface_status lower_channels_last(cafi_lowering *lw, size_t i, caface_error *err)
 {
     const cafi_ir_node *n = &lw->ir->nodes[i];
-    cafi_step copy = {.kind = CAFI_STEP_COPY, .label = "copy", .in_count = 1};
+    cafi_plan_op copy = {.kind = CAFI_STEP_COPY, .label = "copy", .in_count = 1};
     caface_status st =
         cafi_want(lw, n->inputs[0], CAFI_ELEM_F32, CAFI_LAYOUT_LAST, 0, &copy.in[0], err);
 
@@ -102,7 +102,7 @@ caface_status cafi_lower_move(cafi_lowering *lw, size_t i, caface_error *err)
     const cafi_ir_node *n = &lw->ir->nodes[i];
     cafi_shape in = cafi_shape_close(&lw->ir->nodes[n->inputs[0]].node.shape, lw->options->batch);
     cafi_shape out = cafi_shape_close(&n->node.shape, lw->options->batch);
-    cafi_step step = {.kind = CAFI_STEP_MOVE, .label = cafi_op_name(n->op), .in_count = 1};
+    cafi_plan_op step = {.kind = CAFI_STEP_MOVE, .label = cafi_op_name(n->op), .in_count = 1};
     caface_status st = CAFACE_OK;
 
     if (n->op == CAFI_OP_TRANSPOSE && puts_channels_last(&n->node))

@@ -15,14 +15,14 @@ typedef struct choice {
 cafi_elem cafi_elem_of(const cafi_lowering *lw, size_t i)
 {
     const cafi_ir_node *n = &lw->ir->nodes[i];
-    cafi_precision precision = lw->options->precision;
+    caface_precision precision = lw->options->precision;
 
-    if (precision == CAFI_FP32)
+    if (precision == CAFACE_FP32)
         return CAFI_ELEM_F32;
-    if (precision == CAFI_PREC_INT8 && n->quantised)
+    if (precision == CAFACE_INT8 && n->quantised)
         return CAFI_ELEM_S8;
     if (cafi_ir_channels(&lw->ir->nodes[n->inputs[0]]) < 16 || n->node.window.groups > 1 ||
-        (precision == CAFI_PREC_INT8 && i == lw->last_weighted))
+        (precision == CAFACE_INT8 && i == lw->last_weighted))
         return CAFI_ELEM_F32;
     return lw->stream;
 }
@@ -35,7 +35,7 @@ static bool wants_winograd(const cafi_lowering *lw, const cafi_ir_node *n)
     const cafi_window *w = &n->node.window;
     size_t in = cafi_ir_channels(&lw->ir->nodes[n->inputs[0]]);
 
-    return !lw->options->low_memory && lw->options->precision == CAFI_FP32 && w->kernel[0] == 3 &&
+    return !lw->options->low_memory && lw->options->precision == CAFACE_FP32 && w->kernel[0] == 3 &&
            w->kernel[1] == 3 && w->stride[0] == 1 && w->stride[1] == 1 && w->dilation[0] == 1 &&
            w->dilation[1] == 1 && w->groups == 1 && in % 16 == 0 && cafi_ir_channels(n) % 16 == 0 &&
            n->node.shape.dim[2] >= 12 && n->node.shape.dim[3] >= 12;
@@ -130,7 +130,7 @@ static caface_status destination(cafi_lowering *lw, size_t i, cafi_elem elem, ca
         return CAFACE_OK;
     }
     st = cafi_produce(lw, i, elem, layout, 0, dst, err);
-    cafi_step copy = {
+    cafi_plan_op copy = {
         .kind = CAFI_STEP_COPY, .label = "copy", .in = {other}, .in_count = 1, .out = *dst};
     return st ? st : cafi_program_step(lw->program, &copy, n->node.name, err);
 }
@@ -150,7 +150,8 @@ static double conv_flops(const cafi_dnn_spec *s, size_t parts)
 static caface_status slow_conv(cafi_lowering *lw, size_t i, caface_error *err)
 {
     const cafi_ir_node *n = &lw->ir->nodes[i];
-    cafi_step step = {.kind = CAFI_STEP_REFERENCE, .label = "conv", .in_count = 3, .node = n->node};
+    cafi_plan_op step = {
+        .kind = CAFI_STEP_REFERENCE, .label = "conv", .in_count = 3, .node = n->node};
     float *parts[2] = {NULL, NULL};
     caface_status st = CAFACE_OK;
 
@@ -182,7 +183,7 @@ static caface_status slow_conv(cafi_lowering *lw, size_t i, caface_error *err)
 caface_status cafi_lower_conv(cafi_lowering *lw, size_t i, caface_error *err)
 {
     const cafi_ir_node *n = &lw->ir->nodes[i];
-    cafi_step step = {.kind = CAFI_STEP_DNN, .label = "conv", .in_count = 1, .ir = i};
+    cafi_plan_op step = {.kind = CAFI_STEP_DNN, .label = "conv", .in_count = 1, .ir = i};
     cafi_extent3 e = cafi_extent_of(lw, i);
     choice c;
     caface_status st = CAFACE_OK;
@@ -251,7 +252,7 @@ caface_status cafi_lower_gemm(cafi_lowering *lw, size_t i, caface_error *err)
     /* Rows of one position are taken as they are, not filled up to whole groups of channels. */
     bool map = lw->ir->nodes[n->inputs[0]].node.shape.ndim == 4 &&
                cafi_extent_of(lw, n->inputs[0]).positions > 1;
-    cafi_step step = {.kind = CAFI_STEP_DNN, .label = "gemm", .in_count = 1, .ir = i};
+    cafi_plan_op step = {.kind = CAFI_STEP_DNN, .label = "gemm", .in_count = 1, .ir = i};
     cafi_elem elem = cafi_elem_of(lw, i) == CAFI_ELEM_BF16 ? CAFI_ELEM_BF16 : CAFI_ELEM_F32;
     cafi_layout layout = map ? lw->layout : CAFI_LAYOUT_PLAIN;
     size_t width = cafi_ir_channels(n);

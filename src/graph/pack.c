@@ -42,7 +42,7 @@ static caface_status quantise(float *weights, const weight_shape *n, const float
 }
 
 /* The largest weight that meets each input channel, for calibration. */
-static caface_status measure(cafi_step *s, const float *weights, const weight_shape *n,
+static caface_status measure(cafi_plan_op *s, const float *weights, const weight_shape *n,
                              caface_error *err)
 {
     caface_status st = CAFI_NEW(&s->weight_top, n->I, err);
@@ -55,7 +55,7 @@ static caface_status measure(cafi_step *s, const float *weights, const weight_sh
     return st;
 }
 
-static caface_status pack_part(cafi_step *s, cafi_dnn *dnn, size_t part, const void *weights,
+static caface_status pack_part(cafi_plan_op *s, cafi_dnn *dnn, size_t part, const void *weights,
                                size_t row_bytes, const float *bias, const float *scales,
                                caface_error *err)
 {
@@ -69,8 +69,8 @@ static caface_status pack_part(cafi_step *s, cafi_dnn *dnn, size_t part, const v
                            (const unsigned char *)weights + first * row_bytes, err);
 }
 
-caface_status cafi_step_weights_new(cafi_step_weights *out, const cafi_step *s, const cafi_ir *ir,
-                                    caface_error *err)
+caface_status cafi_step_weights_new(cafi_step_weights *out, const cafi_plan_op *s,
+                                    const cafi_ir *ir, caface_error *err)
 {
     const cafi_ir_node *node = &ir->nodes[s->ir];
     weight_shape n = shape_of(ir, node);
@@ -97,7 +97,7 @@ void cafi_step_weights_clear(cafi_step_weights *w)
 caface_status cafi_pack_step(cafi_program *program, size_t step, const cafi_ir *ir, cafi_dnn *dnn,
                              caface_error *err)
 {
-    cafi_step *s = &program->steps[step];
+    cafi_plan_op *s = &program->steps[step];
     cafi_step_weights w;
     weight_shape n;
     caface_status st = CAFACE_OK;

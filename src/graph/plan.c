@@ -56,10 +56,10 @@ static caface_status check_options(const cafi_plan_options *o, caface_error *err
         return st;
     if (o->batch > 4096)
         return cafi_fail(err, CAFACE_ELIMIT, "a batch of %zu rows, at most 4096", o->batch);
-    if (o->precision == CAFI_PREC_INT8 && !o->ranges)
+    if (o->precision == CAFACE_INT8 && !o->ranges)
         return cafi_fail(err, CAFACE_EINVAL,
                          "int8 needs a calibrated model (caface calibrate writes one)");
-    if (o->calibrate && o->precision != CAFI_FP32)
+    if (o->calibrate && o->precision != CAFACE_FP32)
         return cafi_fail(err, CAFACE_EINVAL, "calibration runs in fp32");
     return CAFACE_OK;
 }
@@ -96,8 +96,7 @@ static caface_status build(cafi_plan *plan, const cafi_graph *graph, const cafi_
                                 .ranges = o->ranges};
     cafi_ir ir = {0};
     int before = cafi_dnn_enter();
-    caface_status st =
-        cafi_ir_build(&ir, graph, o->precision == CAFI_PREC_INT8 || o->calibrate, err);
+    caface_status st = cafi_ir_build(&ir, graph, o->precision == CAFACE_INT8 || o->calibrate, err);
 
     if (!st)
         st = cafi_lower(&plan->program, &ir, plan->dnn, &lower, err);
@@ -186,7 +185,7 @@ static bool run_steps(cafi_plan *plan, cafi_execution *execution, bool profile)
     bool fine = true;
 
     for (size_t i = 0; fine && i < plan->program.step_count; i++) {
-        cafi_step *s = &plan->program.steps[i];
+        cafi_plan_op *s = &plan->program.steps[i];
         struct timespec from;
         struct timespec to;
 
@@ -267,7 +266,7 @@ static caface_status walk_task(void *ctx, size_t part, size_t worker, caface_err
     (void)worker;
     (void)err;
     for (size_t i = 0; i < p->step_count; i++) {
-        const cafi_step *s = &p->steps[i];
+        const cafi_plan_op *s = &p->steps[i];
 
         if (i && !s->follows)
             meet(w, ++meetings);
@@ -312,8 +311,8 @@ caface_status cafi_plan_run(cafi_plan *plan, const float *const *inputs, float *
 
 /* The largest magnitude of every channel in the first `rows` rows of what a
  * step reads, into ranges. */
-static caface_status measure(const float *x, const cafi_step *s, size_t rows, cafi_ranges *ranges,
-                             caface_error *err)
+static caface_status measure(const float *x, const cafi_plan_op *s, size_t rows,
+                             cafi_ranges *ranges, caface_error *err)
 {
     size_t C = s->spec.in_channels;
     size_t lanes = cafi_layout_lanes(s->spec.src_layout, C);
@@ -351,7 +350,7 @@ caface_status cafi_plan_calibrate(cafi_plan *plan, const float *const *inputs, s
     before = cafi_dnn_enter();
     load(plan, plan->own->execution, inputs);
     for (size_t i = 0; !st && fine && i < plan->program.step_count; i++) {
-        const cafi_step *s = &plan->program.steps[i];
+        const cafi_plan_op *s = &plan->program.steps[i];
 
         if (s->measured)
             st = measure(cafi_execution_buffer(plan->own->execution, s->in[0]), s, rows, ranges,
@@ -370,7 +369,7 @@ size_t cafi_plan_step_count(const cafi_plan *plan)
 
 cafi_plan_step cafi_plan_step_at(const cafi_plan *plan, size_t index)
 {
-    const cafi_step *s = &plan->program.steps[index];
+    const cafi_plan_op *s = &plan->program.steps[index];
 
     return (cafi_plan_step){.name = s->name,
                             .kind = s->label,

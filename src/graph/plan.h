@@ -4,21 +4,9 @@
 #ifndef CAFI_GRAPH_PLAN_H
 #define CAFI_GRAPH_PLAN_H
 
-#include "caface/encoder.h"
 #include "graph/graph.h"
+#include "graph/precision.h"
 #include "graph/ranges.h"
-
-typedef caface_precision cafi_precision;
-#define CAFI_FP32 CAFACE_FP32
-#define CAFI_PREC_BF16 CAFACE_BF16
-#define CAFI_PREC_INT8 CAFACE_INT8
-/* "fp32", "bf16", "int8". */
-const char *cafi_precision_name(cafi_precision precision);
-/* False when text is none of the three. */
-bool cafi_precision_parse(const char *text, cafi_precision *out);
-/* EUNSUPPORTED, naming what is missing, when this processor has no fast way of
- * computing in that precision. */
-caface_status cafi_precision_check(cafi_precision precision, caface_error *err);
 
 /* Whether a new plan compares itself with the plain definition (graph/verify.h)
  * before it is given out. ONCE: unless this version has found the same steps
@@ -26,7 +14,7 @@ caface_status cafi_precision_check(cafi_precision precision, caface_error *err);
 typedef enum cafi_check { CAFI_CHECK_ONCE, CAFI_CHECK_ALWAYS, CAFI_CHECK_NEVER } cafi_check;
 
 typedef struct cafi_plan_options {
-    cafi_precision precision;
+    caface_precision precision;
     size_t batch;              /* rows of an open batch; 0 means 1 */
     size_t threads;            /* 0: one for every core; see cafi_plan_run */
     bool low_memory;           /* no Winograd: a quarter of the weights, half the speed */

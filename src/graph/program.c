@@ -8,7 +8,7 @@
 void cafi_program_free(cafi_program *program)
 {
     for (size_t i = 0; i < program->step_count; i++) {
-        cafi_step *s = &program->steps[i];
+        cafi_plan_op *s = &program->steps[i];
 
         free(s->name);
         free(s->parameters);
@@ -43,10 +43,10 @@ caface_status cafi_program_buffer(cafi_program *program, size_t size, size_t *ou
     return CAFACE_OK;
 }
 
-caface_status cafi_program_step(cafi_program *program, const cafi_step *step, const char *name,
+caface_status cafi_program_step(cafi_program *program, const cafi_plan_op *step, const char *name,
                                 caface_error *err)
 {
-    cafi_step *added = NULL;
+    cafi_plan_op *added = NULL;
     caface_status st =
         CAFI_GROW(&program->steps, &program->step_capacity, program->step_count + 1, err);
 
@@ -70,7 +70,7 @@ static void find_lives(cafi_program *program)
     for (size_t i = 0; i < program->input_count; i++)
         program->buffers[program->inputs[i]].first = 0;
     for (size_t i = 0; i < program->step_count; i++) {
-        const cafi_step *s = &program->steps[i];
+        const cafi_plan_op *s = &program->steps[i];
 
         for (size_t k = 0; k <= s->in_count; k++) {
             cafi_buffer *b = &program->buffers[k < s->in_count ? s->in[k] : s->out];

@@ -3,6 +3,7 @@
 #define CAFI_GRAPH_PROGRAM_H
 
 #include "graph/onednn.h"
+#include "graph/ranges.h"
 
 /* An fp32 program for one row is cut into this many parts along the output
  * channels; the number must not depend on the threads there are. */
@@ -30,7 +31,7 @@ typedef struct cafi_buffer {
     float *constant;    /* owned: not in the arena */
 } cafi_buffer;
 
-typedef struct cafi_step {
+typedef struct cafi_plan_op {
     cafi_step_kind kind;
     char *name; /* owned */
     const char *label;
@@ -63,10 +64,10 @@ typedef struct cafi_step {
     double flops, seconds;
     double error; /* the largest a check has seen, as a share of what is allowed */
     bool mended;  /* a check found oneDNN's first choice wrong, and took another */
-} cafi_step;
+} cafi_plan_op;
 
 typedef struct cafi_program {
-    cafi_step *steps;
+    cafi_plan_op *steps;
     size_t step_count, step_capacity;
     cafi_buffer *buffers;
     size_t buffer_count, buffer_capacity;
@@ -78,7 +79,7 @@ typedef struct cafi_program {
 } cafi_program;
 
 typedef struct cafi_lower_options {
-    cafi_precision precision;
+    caface_precision precision;
     size_t batch;
     bool low_memory, calibrate;
     const cafi_ranges *ranges;
@@ -104,7 +105,7 @@ typedef struct cafi_step_weights {
     float *scales;  /* [O], with small */
     size_t row;     /* weights of one output channel */
 } cafi_step_weights;
-caface_status cafi_step_weights_new(cafi_step_weights *out, const cafi_step *step,
+caface_status cafi_step_weights_new(cafi_step_weights *out, const cafi_plan_op *step,
                                     const cafi_ir *ir, caface_error *err);
 void cafi_step_weights_clear(cafi_step_weights *weights);
 
@@ -128,7 +129,7 @@ caface_status cafi_place_buffers(cafi_program *program, caface_error *err);
 /* Appends; the step's fields are taken as they are. */
 caface_status cafi_program_buffer(cafi_program *program, size_t size, size_t *out,
                                   caface_error *err);
-caface_status cafi_program_step(cafi_program *program, const cafi_step *step, const char *name,
+caface_status cafi_program_step(cafi_program *program, const cafi_plan_op *step, const char *name,
                                 caface_error *err);
 
 #endif

@@ -29,7 +29,7 @@ static bool path_of(const char *name, char path[4096])
 }
 
 /* Everything about a step that decides what code runs, on what shapes. */
-static void add_step(cafi_buf *text, const cafi_step *s)
+static void add_step(cafi_buf *text, const cafi_plan_op *s)
 {
     const cafi_dnn_spec *d = &s->spec;
     const cafi_window *w = s->kind == CAFI_STEP_POOL ? &s->window : &d->window;

@@ -10,6 +10,7 @@
 #ifndef CAFI_GRAPH_VERIFIED_H
 #define CAFI_GRAPH_VERIFIED_H
 
+#include "graph/plan.h"
 #include "graph/program.h"
 
 typedef struct cafi_verified {

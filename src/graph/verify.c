@@ -42,7 +42,8 @@ static void fill_inputs(check *c)
 
 /* What the step reads, kept where it writes in place; what it only writes is
  * filled with NaN, so that nothing that was there before passes for a result. */
-static caface_status set_scene(check *c, const cafi_step *s, cafi_step_view *v, caface_error *err)
+static caface_status set_scene(check *c, const cafi_plan_op *s, cafi_step_view *v,
+                               caface_error *err)
 {
     unsigned char *out = cafi_execution_buffer(c->execution, s->out);
     size_t bytes = c->program->buffers[s->out].size;
@@ -89,7 +90,7 @@ static cafi_place place_of(check *c, const cafi_place *e, size_t k)
 }
 
 /* Compares samples. Where the right result is no finite number, any is right. */
-static void compare(check *c, cafi_step *s, const cafi_step_view *v, cafi_verdict *verdict)
+static void compare(check *c, cafi_plan_op *s, const cafi_step_view *v, cafi_verdict *verdict)
 {
     cafi_place extent;
 
@@ -115,7 +116,7 @@ static void compare(check *c, cafi_step *s, const cafi_step_view *v, cafi_verdic
 
 static caface_status check_step(check *c, size_t index, cafi_verdict *verdict, caface_error *err)
 {
-    cafi_step *s = &c->program->steps[index];
+    cafi_plan_op *s = &c->program->steps[index];
     cafi_step_view v = {.step = s};
     cafi_step_weights weights = {0};
     bool fine = true;
@@ -153,7 +154,7 @@ caface_status cafi_verify(const cafi_program *program, const cafi_ir *ir, size_t
     return st;
 }
 
-static caface_status wrong(const cafi_step *s, const cafi_verdict *v, const char *impl,
+static caface_status wrong(const cafi_plan_op *s, const cafi_verdict *v, const char *impl,
                            caface_error *err)
 {
     if (v->padding)
@@ -176,7 +177,7 @@ caface_status cafi_verify_mend(cafi_program *program, const cafi_ir *ir, cafi_dn
     caface_status st = CAFACE_OK;
 
     while (!(st = cafi_verify(program, ir, samples, &verdict, err)) && verdict.step != SIZE_MAX) {
-        cafi_step *s = &program->steps[verdict.step];
+        cafi_plan_op *s = &program->steps[verdict.step];
         caface_status packed = CAFACE_EUNSUPPORTED;
         char impl[64];
 

@@ -37,7 +37,7 @@ struct caface_encoder {
     lane *idle;
     size_t threads;     /* of a lane */
     size_t batch, rows; /* the caller's, the plan's */
-    cafi_precision precision;
+    caface_precision precision;
     bool flip;
     size_t feature_size, style_size;
     size_t tap_sizes[CAFI_MAX_TAPS];
@@ -346,7 +346,7 @@ bool cafi_encoder_flips(const cafi_encoder *encoder)
     return encoder->flip;
 }
 
-cafi_precision cafi_encoder_precision(const cafi_encoder *encoder)
+caface_precision cafi_encoder_precision(const cafi_encoder *encoder)
 {
     return encoder->precision;
 }

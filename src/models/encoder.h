@@ -7,7 +7,7 @@
 #include "models/network.h"
 
 typedef struct cafi_encoder_options {
-    cafi_precision precision;
+    caface_precision precision;
     bool low_memory;         /* no Winograd: a quarter of the weights, half the speed */
     bool flip;               /* the mean over each crop and its mirror image */
     size_t batch;            /* faces a run works on at once; 0: 8 */
@@ -36,7 +36,7 @@ size_t cafi_encoder_feature_size(const cafi_encoder *encoder); /* C */
 size_t cafi_encoder_style_size(const cafi_encoder *encoder);   /* S, 0 without taps */
 size_t cafi_encoder_batch(const cafi_encoder *encoder);
 bool cafi_encoder_flips(const cafi_encoder *encoder);
-cafi_precision cafi_encoder_precision(const cafi_encoder *encoder);
+caface_precision cafi_encoder_precision(const cafi_encoder *encoder);
 void cafi_encoder_input_size(const cafi_encoder *encoder, size_t *height, size_t *width);
 const char *cafi_encoder_family(const cafi_encoder *encoder);
 const char *cafi_encoder_hash(const cafi_encoder *encoder);

@@ -17,7 +17,7 @@ static caface_status from_network(cafi_encoder **out, cafi_network *network, con
     cafi_ranges *ranges = NULL;
     caface_status st = CAFACE_OK;
 
-    if (options && options->precision == CAFI_PREC_INT8)
+    if (options && options->precision == CAFACE_INT8)
         st = cafi_calibration_read(&ranges, network->bundle, name, err);
     if (!st)
         st = cafi_encoder_new(out, network, options, ranges, err);

@@ -312,8 +312,8 @@ static void test_resize(void **state)
     uint8_t flat[W * H * 3];
     uint8_t ramp[W * H * 3];
     uint8_t out[64 * 64 * 3];
-    cafi_picture from = {flat, W, H};
-    cafi_picture smooth = {ramp, W, H};
+    cafi_image from = {flat, W, H};
+    cafi_image smooth = {ramp, W, H};
     cafi_buf scratch = {0};
     caface_error err;
 
@@ -325,13 +325,15 @@ static void test_resize(void **state)
         static const size_t sizes[][2] = {{24, 20}, {5, 4}, {13, 7}, {48, 40}, {1, 1}, {31, 9}};
 
         for (size_t i = 0; i < 6; i++) {
-            cafi_picture to = {out, sizes[i][0], sizes[i][1]};
+            cafi_image to = {out, sizes[i][0], sizes[i][1]};
             size_t n = to.width * to.height * 3;
 
-            EXPECT_OK(cafi_picture_resize(&to, &from, (cafi_resample)how, &scratch, &err), err);
+            EXPECT_OK(cafi_picture_resize(&to, &from, (cafi_interpolation)how, &scratch, &err),
+                      err);
             for (size_t k = 0; k < n; k++)
                 assert_int_equal(out[k], 77);
-            EXPECT_OK(cafi_picture_resize(&to, &smooth, (cafi_resample)how, &scratch, &err), err);
+            EXPECT_OK(cafi_picture_resize(&to, &smooth, (cafi_interpolation)how, &scratch, &err),
+                      err);
             if (i == 0)
                 assert_memory_equal(out, ramp, n);
             if (how == CAFI_AREA)
@@ -348,9 +350,9 @@ static void test_blur(void **state)
     uint8_t in[W * H * 3];
     uint8_t a[W * H * 3];
     uint8_t b[W * H * 3];
-    cafi_picture from = {in, W, H};
-    cafi_picture x = {a, W, H};
-    cafi_picture y = {b, W, H};
+    cafi_image from = {in, W, H};
+    cafi_image x = {a, W, H};
+    cafi_image y = {b, W, H};
     float row[5] = {0.1f, 0.2f, 0.4f, 0.2f, 0.1f};
     float square[25];
     cafi_buf scratch = {0};

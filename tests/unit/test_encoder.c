@@ -97,10 +97,8 @@ static codes reference, other;
  * direct and bf16. */
 static void test_threads_do_not_matter(void **state)
 {
-    static const cafi_encoder_options all[] = {{.batch = 8},
-                                               {.batch = 1},
-                                               {.batch = 3, .low_memory = true},
-                                               {.precision = CAFI_PREC_BF16}};
+    static const cafi_encoder_options all[] = {
+        {.batch = 8}, {.batch = 1}, {.batch = 3, .low_memory = true}, {.precision = CAFACE_BF16}};
 
     (void)state;
     for (size_t k = 0; k < sizeof all / sizeof *all; k++) {
@@ -140,12 +138,12 @@ static void test_neighbours_do_not_matter(void **state)
 static void test_ways_agree(void **state)
 {
     static const cafi_encoder_options all[] = {
-        {.batch = 1}, {.batch = 2, .low_memory = true}, {.precision = CAFI_PREC_BF16}};
+        {.batch = 1}, {.batch = 2, .low_memory = true}, {.precision = CAFACE_BF16}};
 
     (void)state;
     encode_all(NULL, &reference);
     for (size_t k = 0; k < sizeof all / sizeof *all; k++) {
-        double least = all[k].precision == CAFI_FP32 ? 0.999999 : 0.999;
+        double least = all[k].precision == CAFACE_FP32 ? 0.999999 : 0.999;
 
         if (cafi_precision_check(all[k].precision, NULL))
             continue;
@@ -159,7 +157,7 @@ static void test_ways_agree(void **state)
 
 static void test_int8(void **state)
 {
-    cafi_encoder_options o = {.precision = CAFI_PREC_INT8};
+    cafi_encoder_options o = {.precision = CAFACE_INT8};
     caface_error err = {0};
     cafi_network net = {0};
     cafi_ranges *ranges = NULL;
@@ -167,7 +165,7 @@ static void test_int8(void **state)
     cafi_encoder *e = NULL;
 
     (void)state;
-    if (cafi_precision_check(CAFI_PREC_INT8, NULL))
+    if (cafi_precision_check(CAFACE_INT8, NULL))
         skip();
     encode_all(NULL, &reference);
     EXPECT_OK(cafi_state_dict_network(&net, dict.pointers, dict.count, &err), err);

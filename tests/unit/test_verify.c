@@ -23,12 +23,12 @@ static void test_bf16(void **state)
     float *outputs[] = {got};
     float *wanted[] = {want};
     cafi_plan *plan = NULL;
-    cafi_plan_options options = {.precision = CAFI_PREC_BF16, .batch = 2, .threads = 1};
+    cafi_plan_options options = {.precision = CAFACE_BF16, .batch = 2, .threads = 1};
     double top = 0;
     size_t x = 0;
 
     (void)state;
-    if (cafi_precision_check(CAFI_PREC_BF16, &err)) {
+    if (cafi_precision_check(CAFACE_BF16, &err)) {
         assert_non_null(strstr(err.message, "bf16"));
         skip();
     }
@@ -68,7 +68,7 @@ static void test_int8(void **state)
     size_t x = 0;
 
     (void)state;
-    if (cafi_precision_check(CAFI_PREC_INT8, &err)) {
+    if (cafi_precision_check(CAFACE_INT8, &err)) {
         assert_non_null(strstr(err.message, "int8"));
         skip();
     }
@@ -85,7 +85,7 @@ static void test_int8(void **state)
     EXPECT_OK(cafi_plan_calibrate(plan, inputs, 2, ranges, &b.err), b.err);
     assert_int_equal(cafi_ranges_count(ranges), 2);
     cafi_plan_free(plan);
-    options = (cafi_plan_options){.precision = CAFI_PREC_INT8, .batch = 2, .threads = 1};
+    options = (cafi_plan_options){.precision = CAFACE_INT8, .batch = 2, .threads = 1};
     EXPECT_FAIL(cafi_plan_new(&plan, b.graph, &options, &b.err), CAFACE_EINVAL, b.err, "calibrate");
     options.ranges = ranges;
     EXPECT_OK(cafi_plan_new(&plan, b.graph, &options, &b.err), b.err);
@@ -198,8 +198,8 @@ static void test_small_types(void **state)
         EXPECT_OK(cafi_plan_calibrate(plan, inputs, options.batch, ranges, &b.err), b.err);
         options.calibrate = false;
         options.ranges = ranges;
-        for (int p = CAFI_PREC_BF16; p <= CAFI_PREC_INT8; p++) {
-            options.precision = (cafi_precision)p;
+        for (int p = CAFACE_BF16; p <= CAFACE_INT8; p++) {
+            options.precision = (caface_precision)p;
             if (cafi_precision_check(options.precision, NULL))
                 continue;
             cafi_plan_free(plan);
