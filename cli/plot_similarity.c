@@ -169,8 +169,11 @@ static caface_status draw(const plot_options *o, const ways *w, cafi_pool *pool,
 {
     cli_similarity s = {0};
     float *template = NULL;
+    bool unknown = false;
     caface_status st = CAFACE_OK;
 
+    if ((st = cafi_feature_set_check_match(set, gallery, &unknown, err)))
+        return st;
     if (set->C != gallery->C)
         return cafi_fail(err, CAFACE_EMODEL, "%s has features of width %zu, %s of width %zu",
                          set->path, set->C, gallery->path, gallery->C);

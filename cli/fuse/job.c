@@ -230,6 +230,27 @@ static caface_status fuse_state(job *j, caface_error *err)
     return st;
 }
 
+/* Where one says what made its features and the other does not, nobody can tell whether
+ * they belong together. */
+static void warn_of_source(const job *j, const caface_set *other, const char *path)
+{
+    caface_set_options mine, theirs;
+    bool knows = false, is_told = false;
+
+    caface_set_get_options(j->state, &mine);
+    caface_set_get_options(other, &theirs);
+    knows = mine.backbone && mine.input;
+    is_told = theirs.backbone && theirs.input;
+    if (knows && !is_told)
+        cli_warn("%s: it does not say which backbone and input made its features; the faces that "
+                 "it joins do",
+                 path);
+    else if (!knows && is_told)
+        cli_warn("%s: it says which backbone and input made its features; the faces that it joins "
+                 "do not",
+                 path);
+}
+
 static caface_status merge_states(job *j, caface_error *err)
 {
     caface_status st = CAFACE_OK;
@@ -246,6 +267,7 @@ static caface_status merge_states(job *j, caface_error *err)
             j->state = other;
             continue;
         }
+        warn_of_source(j, other, path);
         st = caface_set_merge(j->state, other, err);
         caface_set_free(other);
         if (st)

@@ -32,6 +32,7 @@ typedef struct caface_features_info {
     int is_complete;      /* 0: whoever wrote it was stopped before the end */
     const char *backbone; /* what made the features, and the compact styles: hashes as `caface */
     const char *fusion;   /* info` prints them; NULL: the set does not say. The set's own */
+    const char *input;    /* how pictures became the backbone's input, in words; as above */
 } caface_features_info;
 
 /* Opens a folder or an .npz. Checks shapes and row counts against each other. *out is

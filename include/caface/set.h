@@ -58,6 +58,10 @@ typedef struct caface_set_options {
     size_t width;      /* C. 0: the model's; must be given when there is no model */
     size_t threads;    /* that fuse the chunks of one push side by side; 0: one for every core.
                         * Default 1 */
+    const char *backbone; /* what makes the features: a hash, as caface_encoder_info and */
+    const char *input;    /* caface_features_info have it, and how pictures become its input, in
+                           * their words; copied. Sets where these differ do not merge, and neither
+                           * do they take each other's rows. NULL, the default: not said */
 } caface_set_options;
 
 /* The defaults: caface, chunks of 512, a stream, no log, one thread. */
@@ -111,9 +115,10 @@ CAFACE_API caface_method caface_set_method(const caface_set *set);
 /* C. */
 CAFACE_API size_t caface_set_width(const caface_set *set);
 /* The options that the set works with: those it was made with, with its width filled
- * in; for a loaded set those it was saved with, and one thread. Only method, width and
- * threads mean anything for every method; chunk, expected_n and keep_weights belong to
- * caface, norm_power to norm. */
+ * in; for a loaded set those it was saved with, and one thread. Only method, width,
+ * threads, backbone and input mean anything for every method; chunk, expected_n and
+ * keep_weights belong to caface, norm_power to norm. The texts are the set's own, until
+ * the next merge or push of a feature set. */
 static inline void caface_set_get_options(const caface_set *set, caface_set_options *options);
 /* What it calls: size is sizeof *options of the program; nothing is written beyond it. */
 CAFACE_API void caface_set_get_options_sized(const caface_set *set, caface_set_options *options,
@@ -140,8 +145,9 @@ CAFACE_API caface_status caface_set_evidence(caface_set *set, double *out, cafac
 /* Adds the faces of from, which stays as it is. The unfinished chunk of each
  * ends first; what is pushed later begins a new chunk, and expected_n is
  * spent. The log of assignments is dropped. Any order or tree of merges gives
- * the same template to rounding. EMODEL: another model (both hashes are named),
- * method, power or width. EINVAL: a set with itself. ENOMEM. */
+ * the same template to rounding. A set that does not say its backbone or input takes
+ * what the other says. EMODEL: another model (both hashes are named), method, power,
+ * width, backbone or input. EINVAL: a set with itself. ENOMEM. */
 CAFACE_API caface_status caface_set_merge(caface_set *set, const caface_set *from,
                                           caface_error *err);
 

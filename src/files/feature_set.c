@@ -327,6 +327,11 @@ const char *cafi_feature_set_fusion(const cafi_feature_set *set)
     return cafi_value_text(&set->info, "fusion");
 }
 
+const char *cafi_feature_set_input(const cafi_feature_set *set)
+{
+    return cafi_value_text(&set->info, "input");
+}
+
 static caface_status check_hash(const char *what, const char *a, const char *hash_a, const char *b,
                                 const char *hash_b, bool *unknown, caface_error *err)
 {
@@ -336,7 +341,7 @@ static caface_status check_hash(const char *what, const char *a, const char *has
     }
     if (strcmp(hash_a, hash_b) == 0)
         return CAFACE_OK;
-    return cafi_fail(err, CAFACE_EMODEL, "%s: made with the %s %.70s, %s with %.70s", a, what,
+    return cafi_fail(err, CAFACE_EMODEL, "%s: made with the %s %.100s, %s with %.100s", a, what,
                      hash_a, b, hash_b);
 }
 
@@ -348,6 +353,9 @@ caface_status cafi_feature_set_check_match(const cafi_feature_set *a, const cafi
     *unknown = false;
     st = check_hash("backbone", a->path, cafi_feature_set_backbone(a), b->path,
                     cafi_feature_set_backbone(b), unknown, err);
+    if (!st)
+        st = check_hash("input", a->path, cafi_feature_set_input(a), b->path,
+                        cafi_feature_set_input(b), unknown, err);
     if (!st && a->compact && b->compact)
         st = check_hash("fusion model", a->path, cafi_feature_set_fusion(a), b->path,
                         cafi_feature_set_fusion(b), unknown, err);

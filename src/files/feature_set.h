@@ -61,10 +61,12 @@ void cafi_feature_set_compact(const cafi_feature_set *set, size_t first, size_t 
  * there is no set.json or it does not say. Borrowed. */
 const char *cafi_feature_set_backbone(const cafi_feature_set *set);
 const char *cafi_feature_set_fusion(const cafi_feature_set *set);
+/* How pictures became the backbone's input, in words; as above. */
+const char *cafi_feature_set_input(const cafi_feature_set *set);
 
-/* Do a's rows and b's come from the same backbone, and their compact styles,
- * where both have them, from the same fusion model? EMODEL names both sets and
- * both hashes. *unknown is set when one of them does not say: the caller warns. */
+/* Do a's rows and b's come from the same backbone by the same input, and their
+ * compact styles, where both have them, from the same fusion model? EMODEL names
+ * both sets and both hashes. *unknown is set when one of them does not say: the caller warns. */
 caface_status cafi_feature_set_check_match(const cafi_feature_set *a, const cafi_feature_set *b,
                                            bool *unknown, caface_error *err);
 /* Was the set made by the model of this hash? backbone or fusion may be NULL:

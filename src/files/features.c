@@ -55,7 +55,8 @@ void caface_features_get_info_sized(const caface_features *features, caface_feat
         .columns = features->index ? cafi_index_columns(features->index) : 0,
         .is_complete = !complete || complete->kind != CAFI_BOOL || complete->u.boolean,
         .backbone = cafi_feature_set_backbone(features),
-        .fusion = cafi_feature_set_fusion(features)};
+        .fusion = cafi_feature_set_fusion(features),
+        .input = cafi_feature_set_input(features)};
 
     cafi_sized_out(info, size, &own, sizeof own);
 }

@@ -66,6 +66,7 @@ caface_status cafi_fuse_into(caface_set *to, const cafi_feature_set *set, const 
                              size_t n, const cafi_fuse_options *options, caface_error *err)
 {
     window w = {0};
+    cafi_source source = {0};
     caface_status st = cafi_gather_check(set, to->model, to->options.method, err);
 
     if (!st && set->C != to->C)
@@ -76,6 +77,11 @@ caface_status cafi_fuse_into(caface_set *to, const cafi_feature_set *set, const 
                        set->path);
     if (!st)
         st = allocate(&w, to->model, set->C, err);
+    if (!st)
+        st = cafi_source_join(&source, &to->source, cafi_feature_set_backbone(set),
+                              cafi_feature_set_input(set), set->path, err);
+    if (!st)
+        cafi_set_use_source(to, &source);
     for (size_t i = 0; !st && i < n; i += WINDOW_ROWS) {
         size_t count = n - i < WINDOW_ROWS ? n - i : WINDOW_ROWS;
 

@@ -127,6 +127,8 @@ caface_status caface_set_new(caface_set **out, const caface_model *model,
                              const caface_set_options *options, caface_error *err)
 {
     caface_set_options own = default_options();
+    const cafi_source unsaid = {0};
+    cafi_source source = {0};
     caface_set *s = NULL;
     caface_status st = CAFACE_OK;
 
@@ -155,6 +157,9 @@ caface_status caface_set_new(caface_set **out, const caface_model *model,
         if (!st)
             st = cafi_state_new_like(&s->partial, &s->state, err);
     }
+    if (!st)
+        st = cafi_source_join(&source, &unsaid, own.backbone, own.input, "set_new", err);
+    cafi_set_use_source(s, &source);
     if (st) {
         caface_set_free(s);
         return st;
@@ -230,6 +235,7 @@ void caface_set_free(caface_set *set)
     cafi_rows_free(&set->log);
     cafi_scratch_free(&set->scratch);
     cafi_baseline_free(&set->baseline);
+    cafi_source_free(&set->source);
     free(set);
 }
 

@@ -7,6 +7,7 @@
 #include "fusion/baseline.h"
 #include "fusion/chunks.h"
 #include "fusion/network.h"
+#include "fusion/source.h"
 
 /* Rows that grow. */
 typedef struct cafi_rows {
@@ -23,6 +24,7 @@ caface_status cafi_rows_reserve(cafi_rows *rows, size_t more, caface_error *err)
 struct caface_set {
     const caface_model *model; /* NULL for the simple methods */
     caface_set_options options;
+    cafi_source source; /* what options.backbone and options.input point at */
     size_t C;
     size_t count; /* faces so far */
 

@@ -44,13 +44,16 @@ static caface_status add_state(cafi_state *total, const caface_set *from, caface
 caface_status caface_set_merge(caface_set *set, const caface_set *from, caface_error *err)
 {
     cafi_state total = {0};
+    cafi_source source = {0};
     caface_status st = CAFACE_OK;
 
     if (!set || !from)
         return cafi_fail(err, CAFACE_EINVAL, "set_merge: null argument");
     if (set == from)
         return cafi_fail(err, CAFACE_EINVAL, "set_merge: a set with itself");
-    if ((st = check_same(set, from, err)))
+    if ((st = check_same(set, from, err)) ||
+        (st = cafi_source_join(&source, &set->source, from->source.backbone, from->source.input,
+                               "set_merge", err)))
         return st;
     if (!set->model) {
         st = cafi_baseline_merge(&set->baseline, &from->baseline, err);
@@ -64,8 +67,11 @@ caface_status caface_set_merge(caface_set *set, const caface_set *from, caface_e
         }
         cafi_state_free(&total);
     }
-    if (st)
+    if (st) {
+        cafi_source_free(&source);
         return st;
+    }
+    cafi_set_use_source(set, &source);
     set->is_planned = false;
     set->count += from->count;
     return CAFACE_OK;

@@ -284,6 +284,61 @@ static void states_are_saved_and_merged(void **state)
                 f->model, "-o", out);
 }
 
+/* A set of its own with the fixture's rows and that set.json. */
+static const char *set_made_by(fixture *f, const char *name, const char *json)
+{
+    const char *set = path_of(f, name);
+    char path[300];
+
+    assert_int_equal(mkdir(set, 0700), 0);
+    snprintf(path, sizeof path, "%s/features.npy", set);
+    save(path, CAFI_F32, 2, N, C, 0, f->feat);
+    snprintf(path, sizeof path, "%s/styles.npy", set);
+    save(path, CAFI_F32, 3, N, S, 2, f->style);
+    snprintf(path, sizeof path, "%s/set.json", set);
+    test_write(path, json, strlen(json));
+    return set;
+}
+
+/* The colour order, the scale and the backbone go into a state, for every method. */
+static void states_of_other_conventions_do_not_mix(void **state)
+{
+    fixture *f = *state;
+    const char *rgb = set_made_by(
+        f, "rgb", "{\"version\": 1, \"backbone\": \"b1\", \"input\": \"rgb mean 127.5\"}");
+    const char *bgr = set_made_by(
+        f, "bgr", "{\"version\": 1, \"backbone\": \"b1\", \"input\": \"bgr mean 127.5\"}");
+    const char *other = set_made_by(
+        f, "other", "{\"version\": 1, \"backbone\": \"b2\", \"input\": \"rgb mean 127.5\"}");
+    const char *unsaid = set_made_by(f, "unsaid", "{\"version\": 1}");
+    const char *a = path_of(f, "rgb.state"), *b = path_of(f, "bgr.state");
+    const char *u = path_of(f, "unsaid.state"), *out = path_of(f, "mixed.npy");
+    static const char *const methods[] = {"caface", "average"};
+
+    for (size_t i = 0; i < 2; i++) {
+        const char *method = methods[i];
+
+        EXPECT_TOOL(0, WORDS("60 faces"), "fuse", "--model", f->model, "--method", method, "-i",
+                    rgb, "--save-state", a);
+        EXPECT_TOOL(0, WORDS("60 faces"), "fuse", "--model", f->model, "--method", method, "-i",
+                    bgr, "--save-state", b);
+        EXPECT_TOOL(0, WORDS("60 faces"), "fuse", "--model", f->model, "--method", method, "-i",
+                    unsaid, "--save-state", u);
+        EXPECT_TOOL(1, WORDS("bgr.state", "input", "rgb mean 127.5", "bgr mean 127.5"), "fuse",
+                    "--model", f->model, "--method", method, "--merge", a, b, "-o", out);
+        EXPECT_TOOL(1, WORDS("rgb.state", "rgb mean 127.5", "bgr mean 127.5"), "fuse", "--model",
+                    f->model, "--method", method, "-i", bgr, "--merge", a, "-o", out);
+        EXPECT_TOOL(1, WORDS("rgb.state", "backbone", "b1", "b2"), "fuse", "--model", f->model,
+                    "--method", method, "-i", other, "--merge", a, "-o", out);
+        EXPECT_TOOL(0, WORDS("120 faces"), "fuse", "--model", f->model, "--method", method,
+                    "--merge", a, a, "-o", out);
+        EXPECT_TOOL(0, WORDS("120 faces"), "fuse", "--model", f->model, "--method", method,
+                    "--merge", a, u, "-o", out);
+        EXPECT_TOOL(1, WORDS("bgr.state", "input"), "fuse", "--model", f->model, "--method", method,
+                    "--merge", u, a, b, "-o", out);
+    }
+}
+
 static void invalid_rows_are_named_or_dropped(void **state)
 {
     fixture *f = *state;
@@ -400,6 +455,7 @@ int main(void)
         cmocka_unit_test(json_is_one_object),
         cmocka_unit_test(weights_are_in_row_order),
         cmocka_unit_test(states_are_saved_and_merged),
+        cmocka_unit_test(states_of_other_conventions_do_not_mix),
         cmocka_unit_test(invalid_rows_are_named_or_dropped),
         cmocka_unit_test(wrong_uses_are_told),
         cmocka_unit_test(the_example_streams),

@@ -393,10 +393,11 @@ static void an_npz_is_a_set(void **state)
                 "no feature set");
 }
 
-static cafi_feature_set *set_made_with(const char *name, const char *backbone, const char *fusion)
+static cafi_feature_set *set_made_with(const char *name, const char *backbone, const char *fusion,
+                                       const char *input)
 {
     static const float row[C];
-    const cafi_set_info info = {.backbone = backbone, .fusion = fusion};
+    const cafi_set_info info = {.backbone = backbone, .fusion = fusion, .input = input};
     cafi_feature_set *set = NULL;
     caface_error err;
 
@@ -407,10 +408,12 @@ static cafi_feature_set *set_made_with(const char *name, const char *backbone, c
 
 static void other_models_are_refused(void **state)
 {
-    cafi_feature_set *a = set_made_with("a", "abc", "f1");
-    cafi_feature_set *b = set_made_with("b", "abd", "f1");
-    cafi_feature_set *c = set_made_with("c", "abc", "f2");
-    cafi_feature_set *d = set_made_with("d", NULL, NULL);
+    cafi_feature_set *a = set_made_with("a", "abc", "f1", "rgb");
+    cafi_feature_set *b = set_made_with("b", "abd", "f1", "rgb");
+    cafi_feature_set *c = set_made_with("c", "abc", "f2", "rgb");
+    cafi_feature_set *d = set_made_with("d", NULL, NULL, NULL);
+    cafi_feature_set *e = set_made_with("e", "abc", "f1", "bgr");
+    caface_features_info about;
     bool unknown = false;
     caface_error err;
 
@@ -421,6 +424,10 @@ static void other_models_are_refused(void **state)
                 "abc", "abd");
     EXPECT_FAIL(cafi_feature_set_check_match(a, c, &unknown, &err), CAFACE_EMODEL, err, "fusion",
                 "f1", "f2");
+    EXPECT_FAIL(cafi_feature_set_check_match(a, e, &unknown, &err), CAFACE_EMODEL, err, "input",
+                "rgb", "bgr");
+    caface_features_get_info(e, &about);
+    assert_string_equal(about.input, "bgr");
     EXPECT_OK(cafi_feature_set_check_match(a, d, &unknown, &err), err);
     assert_true(unknown);
     EXPECT_OK(cafi_feature_set_check_model(a, "m.ckpt", "abc", "f1", &unknown, &err), err);
@@ -433,6 +440,7 @@ static void other_models_are_refused(void **state)
     cafi_feature_set_close(b);
     cafi_feature_set_close(c);
     cafi_feature_set_close(d);
+    cafi_feature_set_close(e);
 }
 
 int main(void)

@@ -203,6 +203,80 @@ static void strangers_do_not_merge(void **state)
     caface_set_free(n2);
 }
 
+static caface_set *made_by(const fixture *f, const char *backbone, const char *input)
+{
+    caface_set_options o = fixture_options_of(CAFACE_METHOD_CAFACE, 32, 0);
+    caface_set *set = NULL;
+
+    o.backbone = backbone;
+    o.input = input;
+    set = fixture_new_set(f, &o);
+    fixture_push_ok(f, set, 0, 40);
+    return set;
+}
+
+static void expect_made_by(const caface_set *set, const char *backbone, const char *input)
+{
+    caface_set_options o;
+
+    caface_set_get_options(set, &o);
+    assert_string_equal(o.backbone ? o.backbone : "", backbone);
+    assert_string_equal(o.input ? o.input : "", input);
+}
+
+/* Colour order, scale and backbone are part of a set, of what is saved of it, and of a
+ * merge; what is not said is taken over. */
+static void sets_know_what_made_them(void **state)
+{
+    fixture *f = *state;
+    char name[] = "backbone 1", *much = calloc(1, 300);
+    caface_set *a = made_by(f, name, "rgb mean 127.5 scale 1/128");
+    caface_set *bgr = made_by(f, "backbone 1", "bgr mean 127.5 scale 1/128");
+    caface_set *other = made_by(f, "backbone 2", "rgb mean 127.5 scale 1/128");
+    caface_set *half = made_by(f, NULL, "rgb mean 127.5 scale 1/128");
+    caface_set *unsaid = made_by(f, NULL, NULL), *big = NULL;
+    caface_set_options o = fixture_options_of(CAFACE_METHOD_CAFACE, 32, 0);
+    void *before = NULL, *after = NULL;
+    size_t size = 0, size_after = 0;
+    caface_error err;
+
+    assert_non_null(much);
+    name[0] = 'B'; /* the set has its own */
+    EXPECT_OK(caface_set_save_memory(a, &before, &size, &err), err);
+    EXPECT_FAIL(caface_set_merge(a, bgr, &err), CAFACE_EMODEL, err, "input", "rgb mean",
+                "bgr mean");
+    EXPECT_FAIL(caface_set_merge(a, other, &err), CAFACE_EMODEL, err, "backbone 1", "backbone 2");
+    EXPECT_OK(caface_set_save_memory(a, &after, &size_after, &err), err);
+    assert_int_equal(size, size_after);
+    assert_memory_equal(before, after, size);
+    EXPECT_OK(caface_set_merge(unsaid, half, &err), err);
+    expect_made_by(unsaid, "", "rgb mean 127.5 scale 1/128");
+    EXPECT_FAIL(caface_set_merge(unsaid, bgr, &err), CAFACE_EMODEL, err, "bgr");
+    EXPECT_OK(caface_set_merge(unsaid, a, &err), err);
+    expect_made_by(unsaid, "backbone 1", "rgb mean 127.5 scale 1/128");
+    EXPECT_FAIL(caface_set_merge(unsaid, other, &err), CAFACE_EMODEL, err, "backbone 2");
+    save_and_load(f, &unsaid);
+    expect_made_by(unsaid, "backbone 1", "rgb mean 127.5 scale 1/128");
+    save_and_load(f, &half);
+    expect_made_by(half, "", "rgb mean 127.5 scale 1/128");
+    memset(much, 'x', 256);
+    o.backbone = much;
+    EXPECT_FAIL(caface_set_new(&big, f->model, &o, &err), CAFACE_EINVAL, err, "256", "255");
+    much[255] = '\0';
+    EXPECT_OK(caface_set_new(&big, f->model, &o, &err), err);
+    save_and_load(f, &big);
+    expect_made_by(big, much, "");
+    free(before);
+    free(after);
+    free(much);
+    caface_set_free(a);
+    caface_set_free(bgr);
+    caface_set_free(other);
+    caface_set_free(half);
+    caface_set_free(unsaid);
+    caface_set_free(big);
+}
+
 static void compact_styles_give_the_same_bits(void **state)
 {
     fixture *f = *state;
@@ -338,6 +412,7 @@ int main(void)
         cmocka_unit_test(merges_may_come_in_any_order),
         cmocka_unit_test(a_merge_ends_chunks),
         cmocka_unit_test(strangers_do_not_merge),
+        cmocka_unit_test(sets_know_what_made_them),
         cmocka_unit_test(compact_styles_give_the_same_bits),
         cmocka_unit_test(refusals_change_nothing),
         cmocka_unit_test(wrong_options_are_refused),

@@ -1,8 +1,6 @@
-/* A set as bytes: docs/fusion.md gives the format. Everything is little-endian
- * and the last 32 bytes are the SHA-256 of what precedes them. */
-#include <math.h>
-#include <stdio.h>
+/* A set from bytes (fusion/set_format.h). */
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,147 +8,12 @@
 #include "base/mem.h"
 #include "base/sha256.h"
 #include "files/mapped.h"
-#include "files/output.h"
 #include "fusion/method.h"
 #include "fusion/set.h"
-#include "math/exact.h"
+#include "fusion/set_format.h"
 
 /* Of a saved state; the log of weights grows with the faces. */
 #define MAX_STATE ((size_t)1 << 30)
-
-#define MAGIC "CAFASET\n"
-#define VERSION 1u
-#define FLAG_PLANNED 1u
-#define FLAG_LOG 2u
-#define FLAG_LOG_DROPPED 4u
-#define FLAG_EMPTY 8u
-
-static void put(cafi_buf *buf, uint64_t v, int bytes)
-{
-    unsigned char b[8];
-
-    for (int i = 0; i < bytes; i++)
-        b[i] = (unsigned char)(v >> (8 * i));
-    cafi_buf_append(buf, b, (size_t)bytes);
-}
-
-static void put_double(cafi_buf *buf, double v)
-{
-    uint64_t bits = 0;
-
-    memcpy(&bits, &v, sizeof bits);
-    put(buf, bits, 8);
-}
-
-static void put_floats(cafi_buf *buf, const float *v, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        uint32_t bits = 0;
-
-        memcpy(&bits, v + i, sizeof bits);
-        put(buf, bits, 4);
-    }
-}
-
-static void put_header(cafi_buf *buf, const caface_set *s)
-{
-    const caface_model *m = s->model;
-    uint32_t flags = (s->is_planned ? FLAG_PLANNED : 0) | (s->options.keep_weights ? FLAG_LOG : 0) |
-                     (s->log_dropped ? FLAG_LOG_DROPPED : 0) | (s->state.empty ? FLAG_EMPTY : 0);
-
-    cafi_buf_append(buf, MAGIC, 8);
-    put(buf, VERSION, 4);
-    put(buf, flags, 4);
-    put(buf, (uint64_t)s->options.method, 4);
-    put(buf, m ? m->info.H : 0, 4);
-    put_double(buf, s->options.norm_power);
-    put(buf, s->options.chunk, 8);
-    put(buf, s->options.expected_n, 8);
-    put(buf, s->C, 8);
-    put(buf, m ? m->member_count ? s->state.sums : m->info.M : 0, 8);
-    put(buf, m ? m->info.D : 0, 8);
-    put(buf, m ? m->info.compact : 0, 8);
-    cafi_buf_append(buf, m ? m->info.hash : "", m ? CAFI_SHA256_TEXT - 1 : 0);
-    for (size_t i = 0; !m && i < CAFI_SHA256_TEXT - 1; i++)
-        cafi_buf_append(buf, "0", 1);
-    put(buf, s->count, 8);
-    put(buf, s->chunk_index, 8);
-    put(buf, s->features.count, 8);
-    put(buf, s->log.count, 8);
-    put(buf, s->baseline.count, 8);
-}
-
-/* Carried: the same bytes for the same faces, whatever their order was. */
-static void put_sums(cafi_buf *buf, const cafi_state *state)
-{
-    for (size_t i = 0; i < state->sums; i++) {
-        int64_t hi = state->hi[i], lo = state->lo[i];
-
-        cafi_exact_carry(&hi, &lo, 1);
-        put(buf, (uint64_t)hi, 8);
-        put(buf, (uint64_t)lo, 8);
-    }
-}
-
-static void put_all(cafi_buf *buf, const caface_set *s)
-{
-    put_header(buf, s);
-    if (s->state.sums)
-        put_sums(buf, &s->state);
-    else
-        for (size_t i = 0; s->model && i < cafi_state_size(&s->state); i++)
-            put_double(buf, s->state.mass[i]);
-    put_floats(buf, s->features.data, s->features.count * s->features.width);
-    put_floats(buf, s->compact.data, s->compact.count * s->compact.width);
-    put_floats(buf, s->log.data, s->log.count * s->log.width);
-    for (size_t i = 0; i < s->baseline.count; i++) {
-        const cafi_media *m = &s->baseline.media[i];
-
-        put(buf, (uint64_t)m->id, 8);
-        put(buf, m->count, 8);
-        for (size_t c = 0; c < s->C; c++)
-            put_double(buf, m->sum[c]);
-    }
-}
-
-caface_status caface_set_save_memory(const caface_set *set, void **bytes, size_t *size,
-                                     caface_error *err)
-{
-    cafi_buf buf = {0};
-    unsigned char digest[CAFI_SHA256_SIZE];
-
-    if (!set || !bytes || !size)
-        return cafi_fail(err, CAFACE_EINVAL, "set_save_memory: null argument");
-    *bytes = NULL;
-    *size = 0;
-    put_all(&buf, set);
-    if (!buf.failed) {
-        cafi_sha256_of(buf.data, buf.size, digest);
-        cafi_buf_append(&buf, digest, sizeof digest);
-    }
-    if (buf.failed) {
-        cafi_buf_free(&buf);
-        return cafi_fail(err, CAFACE_ENOMEM, "set_save: out of memory");
-    }
-    *bytes = buf.data;
-    *size = buf.size;
-    return CAFACE_OK;
-}
-
-caface_status caface_set_save(const caface_set *set, const char *path, caface_error *err)
-{
-    void *bytes = NULL;
-    size_t size = 0;
-    caface_status st = CAFACE_OK;
-
-    if (!path)
-        return cafi_fail(err, CAFACE_EINVAL, "set_save: null argument");
-    st = caface_set_save_memory(set, &bytes, &size, err);
-    if (!st)
-        st = cafi_output_save(path, bytes, size, err);
-    free(bytes);
-    return st;
-}
 
 /* Reading: every take checks that the bytes are there; after a failure short
  * stays true and the numbers are 0. */
@@ -207,6 +70,7 @@ typedef struct header {
     uint64_t chunk, expected_n, C, M, D, compact;
     char hash[CAFI_SHA256_TEXT];
     uint64_t count, chunk_index, pending, logged, media;
+    uint64_t backbone, input; /* bytes of what the set says of them */
 } header;
 
 static void take_header(reader *r, header *h)
@@ -231,6 +95,8 @@ static void take_header(reader *r, header *h)
     h->pending = take(r, 8);
     h->logged = take(r, 8);
     h->media = take(r, 8);
+    h->backbone = h->version == CAFI_SET_VERSION_SOURCE ? take(r, 8) : 0;
+    h->input = h->version == CAFI_SET_VERSION_SOURCE ? take(r, 8) : 0;
 }
 
 /* Everything about the bytes that can be told without a model. */
@@ -241,12 +107,13 @@ static caface_status check_bytes(reader *r, header *h, caface_error *err)
     const unsigned char *start = r->p;
     const unsigned char *magic = take_bytes(r, 8);
 
-    if (!magic || memcmp(magic, MAGIC, 8) != 0)
+    if (!magic || memcmp(magic, CAFI_SET_MAGIC, 8) != 0)
         return cafi_fail(err, CAFACE_EFORMAT, "no saved set: it does not begin with CAFASET");
     h->version = (uint32_t)take(r, 4);
-    if (!r->is_short && h->version != VERSION)
-        return cafi_fail(err, CAFACE_EFORMAT, "a saved set of version %u, this library reads %u",
-                         h->version, VERSION);
+    if (!r->is_short && h->version != CAFI_SET_VERSION && h->version != CAFI_SET_VERSION_SOURCE)
+        return cafi_fail(err, CAFACE_EFORMAT,
+                         "a saved set of version %u, this library reads %u and %u", h->version,
+                         CAFI_SET_VERSION, CAFI_SET_VERSION_SOURCE);
     if (size < CAFI_SHA256_SIZE + 8)
         return cafi_fail(err, CAFACE_EFORMAT, "a saved set that is cut off after %zu bytes", size);
     cafi_sha256_of(start, size - CAFI_SHA256_SIZE, digest);
@@ -334,13 +201,15 @@ static caface_status check_counts(const header *h, const reader *r, size_t log_w
               h->pending <= CAFACE_MAX_CHUNK && h->logged <= h->count &&
               h->logged + h->pending <= h->count && h->chunk_index <= h->count &&
               (is_network || (!h->pending && !h->logged)) && (!is_network || !h->media) &&
+              h->backbone <= CAFI_SOURCE_TEXT && h->input <= CAFI_SOURCE_TEXT &&
               isfinite(h->norm_power);
 
     width = h->method == CAFACE_METHOD_RESTORE ? 2 : 1 + h->C + h->D;
     ok = ok && (!is_network || add_bytes(&bytes, h->M, width, sizeof(double))) &&
          add_bytes(&bytes, h->pending, h->C + h->compact, sizeof(float)) &&
          add_bytes(&bytes, h->logged, log_width, sizeof(float)) &&
-         add_bytes(&bytes, h->media, h->C + 2, sizeof(double));
+         add_bytes(&bytes, h->media, h->C + 2, sizeof(double)) &&
+         cafi_add_size(bytes, (size_t)(h->backbone + h->input), &bytes);
     if (!ok || bytes != r->left)
         return cafi_fail(err, CAFACE_EFORMAT,
                          "a saved set whose counts do not fit together or its %zu bytes of data",
@@ -388,13 +257,13 @@ static bool take_masses(reader *r, caface_set *s)
 
 static caface_status take_state(reader *r, caface_set *s, const header *h, caface_error *err)
 {
-    s->state.empty = (h->flags & FLAG_EMPTY) != 0;
+    s->state.empty = (h->flags & CAFI_SET_EMPTY) != 0;
     if (!(s->state.sums ? take_sums(r, s) : take_masses(r, s)))
         return cafi_fail(err, CAFACE_EFORMAT,
                          "a saved set whose state holds NaN, Inf, a negative mass or sums that no "
                          "faces have");
     s->chunk_index = (size_t)h->chunk_index;
-    s->log_dropped = (h->flags & FLAG_LOG_DROPPED) != 0;
+    s->log_dropped = (h->flags & CAFI_SET_LOG_DROPPED) != 0;
     return CAFACE_OK;
 }
 
@@ -417,6 +286,33 @@ static caface_status take_media(reader *r, cafi_baseline *baseline, uint64_t n, 
         if (!st)
             m->count = count;
     }
+    return st;
+}
+
+/* n bytes of text, NULL for none; *out is the caller's. */
+static caface_status take_text(reader *r, char **out, uint64_t n, caface_error *err)
+{
+    const unsigned char *bytes = n ? take_bytes(r, (size_t)n) : NULL;
+    caface_status st = bytes ? CAFI_NEW(out, (size_t)n + 1, err) : CAFACE_OK;
+
+    if (st || !bytes)
+        return st;
+    memcpy(*out, bytes, (size_t)n);
+    return strlen(*out) == n ? CAFACE_OK
+                             : cafi_fail(err, CAFACE_EFORMAT,
+                                         "a saved set whose text on its features holds a NUL");
+}
+
+static caface_status take_source(reader *r, caface_set *s, const header *h, caface_error *err)
+{
+    cafi_source source = {0};
+    caface_status st = take_text(r, &source.backbone, h->backbone, err);
+
+    if (!st)
+        st = take_text(r, &source.input, h->input, err);
+    if (st)
+        cafi_source_free(&source);
+    cafi_set_use_source(s, &source);
     return st;
 }
 
@@ -452,18 +348,20 @@ static caface_status restore(caface_set *s, reader *r, const header *h, caface_e
     caface_status st = CAFACE_OK;
 
     s->count = (size_t)h->count;
-    s->is_planned = (h->flags & FLAG_PLANNED) != 0;
+    s->is_planned = (h->flags & CAFI_SET_PLANNED) != 0;
     if (s->model && (st = take_state(r, s, h, err)))
         return st;
     if ((st = check_progress(s, h, err)))
         return st;
-    if (!s->model)
-        return take_media(r, &s->baseline, h->media, err);
+    if (!s->model) {
+        st = take_media(r, &s->baseline, h->media, err);
+        return st ? st : take_source(r, s, h, err);
+    }
     if ((st = take_rows(r, &s->features, (size_t)h->pending, err)) ||
         (st = take_rows(r, &s->compact, (size_t)h->pending, err)) ||
         (st = take_rows(r, &s->log, (size_t)h->logged, err)))
         return st;
-    return CAFACE_OK;
+    return take_source(r, s, h, err);
 }
 
 caface_status caface_set_load_memory(caface_set **out, const caface_model *model, const void *bytes,
@@ -487,7 +385,7 @@ caface_status caface_set_load_memory(caface_set **out, const caface_model *model
     options.method = (caface_method)h.method;
     options.chunk = (size_t)h.chunk;
     options.expected_n = (size_t)h.expected_n;
-    options.keep_weights = (h.flags & FLAG_LOG) != 0;
+    options.keep_weights = (h.flags & CAFI_SET_LOG) != 0;
     options.norm_power = h.norm_power;
     options.width = (size_t)h.C;
     st = caface_set_new(&s, cafi_method_is_network((caface_method)h.method) ? model : NULL,

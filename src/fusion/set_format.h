@@ -1,0 +1,15 @@
+/* What a set as bytes begins with: docs/fusion.md gives the format. Everything is
+ * little-endian and the last 32 bytes are the SHA-256 of what precedes them. */
+#ifndef CAFI_FUSION_SET_FORMAT_H
+#define CAFI_FUSION_SET_FORMAT_H
+
+#define CAFI_SET_MAGIC "CAFASET\n"
+#define CAFI_SET_VERSION 1u
+#define CAFI_SET_VERSION_SOURCE 2u /* the set says what made its features */
+
+#define CAFI_SET_PLANNED 1u
+#define CAFI_SET_LOG 2u
+#define CAFI_SET_LOG_DROPPED 4u
+#define CAFI_SET_EMPTY 8u
+
+#endif

@@ -1,0 +1,150 @@
+/* A set to bytes (fusion/set_format.h). */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/sha256.h"
+#include "files/output.h"
+#include "fusion/set.h"
+#include "fusion/set_format.h"
+#include "math/exact.h"
+
+static void put(cafi_buf *buf, uint64_t v, int bytes)
+{
+    unsigned char b[8];
+
+    for (int i = 0; i < bytes; i++)
+        b[i] = (unsigned char)(v >> (8 * i));
+    cafi_buf_append(buf, b, (size_t)bytes);
+}
+
+static void put_double(cafi_buf *buf, double v)
+{
+    uint64_t bits = 0;
+
+    memcpy(&bits, &v, sizeof bits);
+    put(buf, bits, 8);
+}
+
+static void put_floats(cafi_buf *buf, const float *v, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        uint32_t bits = 0;
+
+        memcpy(&bits, v + i, sizeof bits);
+        put(buf, bits, 4);
+    }
+}
+
+static size_t length_of(const char *text)
+{
+    return text ? strlen(text) : 0;
+}
+
+static void put_header(cafi_buf *buf, const caface_set *s)
+{
+    const caface_model *m = s->model;
+    bool has_source = s->source.backbone || s->source.input;
+    uint32_t flags =
+        (s->is_planned ? CAFI_SET_PLANNED : 0) | (s->options.keep_weights ? CAFI_SET_LOG : 0) |
+        (s->log_dropped ? CAFI_SET_LOG_DROPPED : 0) | (s->state.empty ? CAFI_SET_EMPTY : 0);
+
+    cafi_buf_append(buf, CAFI_SET_MAGIC, 8);
+    put(buf, has_source ? CAFI_SET_VERSION_SOURCE : CAFI_SET_VERSION, 4);
+    put(buf, flags, 4);
+    put(buf, (uint64_t)s->options.method, 4);
+    put(buf, m ? m->info.H : 0, 4);
+    put_double(buf, s->options.norm_power);
+    put(buf, s->options.chunk, 8);
+    put(buf, s->options.expected_n, 8);
+    put(buf, s->C, 8);
+    put(buf, m ? m->member_count ? s->state.sums : m->info.M : 0, 8);
+    put(buf, m ? m->info.D : 0, 8);
+    put(buf, m ? m->info.compact : 0, 8);
+    cafi_buf_append(buf, m ? m->info.hash : "", m ? CAFI_SHA256_TEXT - 1 : 0);
+    for (size_t i = 0; !m && i < CAFI_SHA256_TEXT - 1; i++)
+        cafi_buf_append(buf, "0", 1);
+    put(buf, s->count, 8);
+    put(buf, s->chunk_index, 8);
+    put(buf, s->features.count, 8);
+    put(buf, s->log.count, 8);
+    put(buf, s->baseline.count, 8);
+    if (has_source) {
+        put(buf, length_of(s->source.backbone), 8);
+        put(buf, length_of(s->source.input), 8);
+    }
+}
+
+/* Carried: the same bytes for the same faces, whatever their order was. */
+static void put_sums(cafi_buf *buf, const cafi_state *state)
+{
+    for (size_t i = 0; i < state->sums; i++) {
+        int64_t hi = state->hi[i], lo = state->lo[i];
+
+        cafi_exact_carry(&hi, &lo, 1);
+        put(buf, (uint64_t)hi, 8);
+        put(buf, (uint64_t)lo, 8);
+    }
+}
+
+static void put_all(cafi_buf *buf, const caface_set *s)
+{
+    put_header(buf, s);
+    if (s->state.sums)
+        put_sums(buf, &s->state);
+    else
+        for (size_t i = 0; s->model && i < cafi_state_size(&s->state); i++)
+            put_double(buf, s->state.mass[i]);
+    put_floats(buf, s->features.data, s->features.count * s->features.width);
+    put_floats(buf, s->compact.data, s->compact.count * s->compact.width);
+    put_floats(buf, s->log.data, s->log.count * s->log.width);
+    for (size_t i = 0; i < s->baseline.count; i++) {
+        const cafi_media *m = &s->baseline.media[i];
+
+        put(buf, (uint64_t)m->id, 8);
+        put(buf, m->count, 8);
+        for (size_t c = 0; c < s->C; c++)
+            put_double(buf, m->sum[c]);
+    }
+    cafi_buf_append(buf, s->source.backbone, length_of(s->source.backbone));
+    cafi_buf_append(buf, s->source.input, length_of(s->source.input));
+}
+
+caface_status caface_set_save_memory(const caface_set *set, void **bytes, size_t *size,
+                                     caface_error *err)
+{
+    cafi_buf buf = {0};
+    unsigned char digest[CAFI_SHA256_SIZE];
+
+    if (!set || !bytes || !size)
+        return cafi_fail(err, CAFACE_EINVAL, "set_save_memory: null argument");
+    *bytes = NULL;
+    *size = 0;
+    put_all(&buf, set);
+    if (!buf.failed) {
+        cafi_sha256_of(buf.data, buf.size, digest);
+        cafi_buf_append(&buf, digest, sizeof digest);
+    }
+    if (buf.failed) {
+        cafi_buf_free(&buf);
+        return cafi_fail(err, CAFACE_ENOMEM, "set_save: out of memory");
+    }
+    *bytes = buf.data;
+    *size = buf.size;
+    return CAFACE_OK;
+}
+
+caface_status caface_set_save(const caface_set *set, const char *path, caface_error *err)
+{
+    void *bytes = NULL;
+    size_t size = 0;
+    caface_status st = CAFACE_OK;
+
+    if (!path)
+        return cafi_fail(err, CAFACE_EINVAL, "set_save: null argument");
+    st = caface_set_save_memory(set, &bytes, &size, err);
+    if (!st)
+        st = cafi_output_save(path, bytes, size, err);
+    free(bytes);
+    return st;
+}
