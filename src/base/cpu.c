@@ -45,6 +45,28 @@ cafi_isa cafi_cpu_isa(void)
     return best;
 }
 
+static int detect_sha(void)
+{
+#if defined(__x86_64__)
+    unsigned a = 0, b = 0, c = 0, d = 0;
+
+    if (cafi_cpu_isa() != CAFI_ISA_PLAIN && __get_cpuid_count(7, 0, &a, &b, &c, &d))
+        return b >> 29 & 1;
+#endif
+    return 0;
+}
+
+bool cafi_cpu_has_sha(void)
+{
+    /* asking a virtual processor takes longer than hashing a page */
+    static _Atomic int known = -1;
+    int has = known;
+
+    if (has < 0)
+        known = has = detect_sha();
+    return has > 0;
+}
+
 void cafi_cpu_name(char *out, size_t size)
 {
 #if defined(__x86_64__)

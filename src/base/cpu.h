@@ -2,6 +2,7 @@
 #ifndef CAFI_BASE_CPU_H
 #define CAFI_BASE_CPU_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Instruction sets a kernel may be written for, in ascending order. */
@@ -13,6 +14,9 @@ typedef enum cafi_isa { CAFI_ISA_PLAIN, CAFI_ISA_AVX2, CAFI_ISA_AVX512, CAFI_ISA
  * it. Any thread. */
 cafi_isa cafi_cpu_isa(void);
 const char *cafi_isa_name(cafi_isa isa);
+
+/* Does it have the SHA-256 instructions of x86? Not with CAFACE_ISA=plain. Any thread. */
+bool cafi_cpu_has_sha(void);
 
 /* The processor's name as it gives it, or its architecture; cut to fit. */
 void cafi_cpu_name(char *out, size_t size);

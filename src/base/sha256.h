@@ -19,7 +19,10 @@ typedef struct cafi_sha256 {
 void cafi_sha256_begin(cafi_sha256 *hash);
 void cafi_sha256_add(cafi_sha256 *hash, const void *bytes, size_t n);
 void cafi_sha256_end(cafi_sha256 *hash, unsigned char digest[CAFI_SHA256_SIZE]);
-/* All of the above. */
+/* The definition: count blocks of 64 bytes into a state, in plain C. What is added goes
+ * through the processor's SHA instructions where it has them; the digest is the same. */
+void cafi_sha256_blocks_plain(uint32_t state[8], const unsigned char *p, size_t count);
+/* begin, add and end. */
 void cafi_sha256_of(const void *bytes, size_t n, unsigned char digest[CAFI_SHA256_SIZE]);
 /* Writes the digest as text and returns text. */
 char *cafi_sha256_hex(const unsigned char digest[CAFI_SHA256_SIZE], char text[CAFI_SHA256_TEXT]);

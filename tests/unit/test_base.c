@@ -5,6 +5,7 @@
 
 #include "base/cpu.h"
 #include "base/mem.h"
+#include "base/sha256.h"
 #include "base/threads.h"
 
 static void sizes_do_not_wrap(void **state)
@@ -179,6 +180,42 @@ static void denormals_flush_and_come_back(void **state)
     assert_true(tiny * 1.0f > 0.0f);
 }
 
+/* FIPS 180-4's examples; then random bytes in random portions against one go of the plain
+ * definition, whatever instructions the processor has. */
+static void sha256_is_the_standard(void **state)
+{
+    static const struct {
+        const char *text, *digest;
+    } known[] = {{"", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"},
+                 {"abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"},
+                 {"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
+                  "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"}};
+    unsigned char digest[CAFI_SHA256_SIZE], bytes[64 * 9];
+    char text[CAFI_SHA256_TEXT];
+    test_rng rng = {.state = test_seed()};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        cafi_sha256_of(known[i].text, strlen(known[i].text), digest);
+        assert_string_equal(cafi_sha256_hex(digest, text), known[i].digest);
+    }
+    for (int round = 0; round < 200; round++) {
+        size_t blocks = 1 + test_below(&rng, 9), cut = 0;
+        cafi_sha256 pieces, plain;
+
+        for (size_t i = 0; i < sizeof bytes; i++)
+            bytes[i] = (unsigned char)test_below(&rng, 256);
+        cafi_sha256_begin(&pieces);
+        cafi_sha256_begin(&plain);
+        cafi_sha256_blocks_plain(plain.state, bytes, blocks);
+        for (size_t at = 0; at < 64 * blocks; at += cut) {
+            cut = 1 + test_below(&rng, 64 * blocks - at);
+            cafi_sha256_add(&pieces, bytes + at, cut);
+        }
+        assert_memory_equal(pieces.state, plain.state, sizeof plain.state);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -188,6 +225,7 @@ int main(void)
         cmocka_unit_test(pool_runs_every_task_once),
         cmocka_unit_test(allocations_fail_on_demand),
         cmocka_unit_test(denormals_flush_and_come_back),
+        cmocka_unit_test(sha256_is_the_standard),
     };
     return cmocka_run_group_tests_name("base", tests, NULL, NULL);
 }
