@@ -10,6 +10,7 @@
 #include "caface/features.h"
 #include "caface/image.h"
 #include "caface/model.h"
+#include "caface/search.h"
 #include "caface/set.h"
 #include "caface/status.h"
 #include "caface/tracker.h"

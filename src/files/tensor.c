@@ -111,22 +111,6 @@ static inline uint16_t load16(const unsigned char *p, bool swapped)
     return swapped ? (uint16_t)((v >> 8) | (v << 8)) : v;
 }
 
-static inline float bits_to_f32(uint32_t bits)
-{
-    float f;
-
-    memcpy(&f, &bits, sizeof f);
-    return f;
-}
-
-static inline uint32_t f32_to_bits(float f)
-{
-    uint32_t bits;
-
-    memcpy(&bits, &f, sizeof bits);
-    return bits;
-}
-
 static inline double load_f64(const unsigned char *p, bool swapped)
 {
     uint64_t bits = load64(p, swapped);
@@ -138,32 +122,17 @@ static inline double load_f64(const unsigned char *p, bool swapped)
 
 static inline float load_f32(const unsigned char *p, bool swapped)
 {
-    return bits_to_f32(load32(p, swapped));
-}
-
-/* Without branches, so that compilers vectorise it, and without denormal
- * floats in between, so that it is right when they are flushed: a normal
- * number is moved to the float's exponent range and scaled back; a subnormal
- * one is put below 0.5 in the mantissa and 0.5 taken away again. */
-static inline float half_to_f32(uint16_t half)
-{
-    uint32_t wide = (uint32_t)half << 16;
-    uint32_t magnitude = wide + wide;
-    float normal = bits_to_f32((magnitude >> 4) + (0xE0u << 23)) * 0x1.0p-112f;
-    float small = bits_to_f32((magnitude >> 17) | (126u << 23)) - 0.5f;
-    uint32_t bits = magnitude < (1u << 27) ? f32_to_bits(small) : f32_to_bits(normal);
-
-    return bits_to_f32((wide & 0x80000000u) | bits);
+    return cafi_f32_of(load32(p, swapped));
 }
 
 static inline float load_f16(const unsigned char *p, bool swapped)
 {
-    return half_to_f32(load16(p, swapped));
+    return cafi_f16_to_f32(load16(p, swapped));
 }
 
 static inline float load_bf16(const unsigned char *p, bool swapped)
 {
-    return bits_to_f32((uint32_t)load16(p, swapped) << 16);
+    return cafi_f32_of((uint32_t)load16(p, swapped) << 16);
 }
 
 static inline int64_t load_i64(const unsigned char *p, bool swapped)
@@ -197,42 +166,6 @@ static inline uint8_t load_bool(const unsigned char *p, bool swapped)
 {
     (void)swapped;
     return *p != 0;
-}
-
-float cafi_f16_to_f32(uint16_t half)
-{
-    return half_to_f32(half);
-}
-
-uint16_t cafi_f32_to_f16(float value)
-{
-    uint32_t bits = f32_to_bits(value);
-    uint32_t sign = (bits >> 16) & 0x8000u;
-    uint32_t magnitude = bits & 0x7fffffffu;
-    uint32_t half = 0;
-    uint32_t rest = 0;
-    uint32_t middle = 0;
-
-    if (magnitude > 0x7f800000u) /* NaN: keep it one, quiet */
-        return (uint16_t)(sign | 0x7e00u | ((magnitude >> 13) & 0x3ffu));
-    if (magnitude >= 0x47800000u) /* 65536 and above, infinity */
-        return (uint16_t)(sign | 0x7c00u);
-    if (magnitude >= 0x38800000u) { /* normal halves: 2^-14 and above */
-        half = (magnitude - 0x38000000u) >> 13;
-        rest = magnitude & 0x1fffu;
-        middle = 0x1000u;
-    } else if (magnitude >= 0x33000000u) { /* 2^-25 and above */
-        uint32_t shift = 126u - (magnitude >> 23);
-        uint32_t mantissa = (magnitude & 0x7fffffu) | 0x800000u;
-
-        half = mantissa >> shift;
-        rest = mantissa & ((1u << shift) - 1u);
-        middle = 1u << (shift - 1u);
-    }
-    /* A carry runs into the exponent, up to infinity, as it should. */
-    if (rest > middle || (rest == middle && middle && (half & 1u)))
-        half++;
-    return (uint16_t)(sign | half);
 }
 
 /* ---- a run of elements, step bytes apart ------------------------------- */

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/status.h"
+#include "math/half.h"
 
 typedef enum cafi_dtype {
     CAFI_F64,
@@ -67,9 +68,5 @@ caface_status cafi_tensor_read_i64(const cafi_tensor *t, size_t first, size_t co
 /* Copies elements [first, first + count) in row-major order and this machine's
  * byte order, bit for bit. */
 void cafi_tensor_read_raw(const cafi_tensor *t, size_t first, size_t count, void *out);
-
-/* One half precision number each way; to half rounds to nearest even. */
-float cafi_f16_to_f32(uint16_t half);
-uint16_t cafi_f32_to_f16(float value);
 
 #endif

@@ -26,6 +26,13 @@ static const cafi_kernels plain = {
     .exact_floats = cafi_exact_floats_plain,
     .exact_sum = cafi_exact_sum_plain,
     .finite_rows = cafi_finite_rows_plain,
+    .scan_rows = cafi_scan_rows_plain,
+    .scan_codes = cafi_scan_codes_plain,
+    .linear_codes = cafi_linear_codes_plain,
+    .sift = cafi_sift_plain,
+    .widen = cafi_widen_plain,
+    .narrow = cafi_narrow_plain,
+    .ordered_dot = cafi_ordered_dot_plain,
 };
 
 const cafi_kernels *cafi_kernels_for(cafi_isa isa)

@@ -9,6 +9,7 @@
 #include "base/cpu.h"
 #include "math/attention.h"
 #include "math/linear.h"
+#include "math/scan.h"
 
 typedef struct cafi_kernels {
     cafi_isa isa;
@@ -40,6 +41,17 @@ typedef struct cafi_kernels {
                       size_t R, size_t M, size_t K);
     void (*exact_floats)(float *out, const int64_t *hi, const int64_t *lo, double scale, size_t n);
     size_t (*finite_rows)(const float *x, size_t R, size_t K);
+    /* math/scan.h, by the same names */
+    void (*scan_rows)(float *out, size_t ldo, const float *rows, size_t R, size_t K,
+                      const float *queries, size_t Q);
+    void (*scan_codes)(float *out, size_t ldo, const uint8_t *rows, size_t R, size_t K,
+                       const int8_t *queries, const int32_t *bias, size_t Q);
+    void (*linear_codes)(float *out, size_t ldo, const uint8_t *rows, size_t R,
+                         const cafi_packed_codes *w);
+    size_t (*sift)(uint32_t *place, const float *score, size_t n, const cafi_sieve *sieve);
+    void (*widen)(float *out, const uint16_t *in, size_t n);
+    void (*narrow)(uint16_t *out, const float *in, size_t n);
+    double (*ordered_dot)(const float *a, const float *b, size_t n);
 } cafi_kernels;
 
 /* The versions for one instruction set; NULL when this build has none for it.

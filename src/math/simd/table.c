@@ -25,4 +25,11 @@ const cafi_kernels CAFI_SIMD_NAME(cafi_kernels) = {
     .exact_floats = cafi_simd_exact_floats,
     .exact_sum = cafi_simd_exact_sum,
     .finite_rows = cafi_simd_finite_rows,
+    .scan_rows = cafi_scan_rows_plain,
+    .scan_codes = cafi_scan_codes_plain,
+    .linear_codes = cafi_linear_codes_plain,
+    .sift = cafi_sift_plain,
+    .widen = cafi_widen_plain,
+    .narrow = cafi_narrow_plain,
+    .ordered_dot = cafi_ordered_dot_plain,
 };
