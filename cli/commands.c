@@ -14,6 +14,14 @@ extern const cli_command cli_eval_verify;
 extern const cli_command cli_encode;
 extern const cli_command cli_detect;
 extern const cli_command cli_fuse;
+extern const cli_command cli_gallery_create;
+extern const cli_command cli_gallery_add;
+extern const cli_command cli_gallery_remove;
+extern const cli_command cli_gallery_rename;
+extern const cli_command cli_gallery_merge;
+extern const cli_command cli_gallery_list;
+extern const cli_command cli_gallery_show;
+extern const cli_command cli_gallery_search;
 extern const cli_command cli_info;
 extern const cli_command cli_plot_similarity;
 extern const cli_command cli_prepare_centers;
@@ -30,6 +38,14 @@ const cli_command *const cli_commands[] = {
     &cli_info,
     &cli_detect,
     &cli_compare,
+    &cli_gallery_create,
+    &cli_gallery_add,
+    &cli_gallery_remove,
+    &cli_gallery_rename,
+    &cli_gallery_merge,
+    &cli_gallery_list,
+    &cli_gallery_show,
+    &cli_gallery_search,
     &cli_convert,
     &cli_check,
     &cli_calibrate,

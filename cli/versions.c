@@ -7,6 +7,9 @@
 #include "files/zip.h"
 #include "plot/chart.h"
 
+#ifdef CAFACE_HAVE_GALLERY
+#include "gallery/storage.h"
+#endif
 #ifdef CAFACE_HAVE_VISION
 #include "graph/onednn.h"
 #include "graph/plan.h"
@@ -39,6 +42,9 @@ void cli_print_versions(void)
     printf("kernels     %s\n", cafi_isa_name(cafi_cpu_isa()));
     print_vision();
     printf("zlib        %s\n", cafi_zip_library());
+#ifdef CAFACE_HAVE_GALLERY
+    printf("SQLite      %s\n", cafi_sqlite_library());
+#endif
     printf("BLAS        %s\n", blas ? blas : "not OpenBLAS");
     printf("cairo       %s\n", cafi_plot_library());
 }

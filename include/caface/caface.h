@@ -1,5 +1,5 @@
 /* caface/caface.h - every header of the libraries. What a header declares is in
- * libcaface, unless it says that it is in libcaface-vision. */
+ * libcaface, unless it says that it is in libcaface-vision or libcaface-gallery. */
 #ifndef CAFACE_CAFACE_H
 #define CAFACE_CAFACE_H
 
@@ -8,6 +8,7 @@
 #include "caface/encoder.h"
 #include "caface/eval.h"
 #include "caface/features.h"
+#include "caface/gallery.h"
 #include "caface/image.h"
 #include "caface/model.h"
 #include "caface/search.h"

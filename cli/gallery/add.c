@@ -1,0 +1,304 @@
+/* caface gallery add: faces to people. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/gallery/add.h"
+#include "cli/interrupt.h"
+
+static void defaults(void *options)
+{
+    cli_gallery_add_options *o = options;
+
+    (void)o;
+    o->threshold = NAN;
+}
+
+#define MEMBER(m) offsetof(cli_gallery_add_options, m)
+
+static const cli_option options[] = {
+    CLI_GALLERY_MODEL(cli_gallery_add_options, models,
+                      "the fusion model of the gallery, where its method is one's"),
+    {"input", 'i', CLI_STRING, MEMBER(input), "SET", "a feature set: a folder or an .npz", 0, 0},
+    {"column", 0, CLI_STRING, MEMBER(column), "NAME",
+     "the column of index.tsv that says whose a face is (default: label, else template)", 0, 0},
+    {"threshold", 't', CLI_REAL, MEMBER(threshold), "T",
+     "cosine from which two people are said to look the same (default: 0.35)", -1, 1},
+    {0},
+};
+
+/* ---- what is told at the end ----------------------------------------------------------- */
+
+caface_status cli_gallery_note(cli_gallery_adding *a, const char *name,
+                               const caface_gallery_added *added, const char *const *pictures,
+                               size_t n, caface_error *err)
+{
+    caface_status st = CAFI_GROW(&a->people, &a->people_room, a->people_count + 1, err);
+
+    if (st)
+        return st;
+    a->faces += added->added;
+    a->known += added->known;
+    a->fresh += added->is_new != 0;
+    if (added->added) {
+        char *copy = NULL;
+
+        if ((st = cafi_strdup(&copy, name, err)))
+            return st;
+        a->people[a->people_count++] = copy;
+    }
+    for (size_t i = 0; !st && i < n; i++) {
+        cli_gallery_odd odd = {.likeness = added->likeness[i]};
+
+        if (!((double)odd.likeness < CLI_GALLERY_UNLIKE)) /* NaN: it has no others */
+            continue;
+        if ((st = CAFI_GROW(&a->odd, &a->odd_room, a->odd_count + 1, err)) ||
+            (st = cafi_strdup(&odd.person, name, err)))
+            return st;
+        st = cafi_strdup(&odd.picture, pictures ? pictures[i] : "", err);
+        a->odd[a->odd_count++] = odd;
+    }
+    return st;
+}
+
+static void tell_odd(const cli_gallery_adding *a, cafi_json *json)
+{
+    if (json)
+        cafi_json_begin_array(json, "unlike");
+    for (size_t i = 0; i < a->odd_count; i++) {
+        const cli_gallery_odd *o = &a->odd[i];
+
+        if (json) {
+            cafi_json_begin_object(json, NULL);
+            cafi_json_string(json, "person", o->person);
+            cafi_json_string(json, "picture", o->picture);
+            cafi_json_real32(json, "likeness", o->likeness);
+            cafi_json_end_object(json);
+        } else if (i < CLI_TOLD) {
+            cli_warn("%s: this picture does not look like the others of %s (cosine %.3f)",
+                     o->picture, o->person, (double)o->likeness);
+        }
+    }
+    if (json)
+        cafi_json_end_array(json);
+    else if (a->odd_count > CLI_TOLD)
+        cli_warn("%zu more pictures do not look like the others", a->odd_count - CLI_TOLD);
+}
+
+void cli_gallery_adding_clear(cli_gallery_adding *a)
+{
+    for (size_t i = 0; i < a->people_count; i++)
+        free((void *)(uintptr_t)a->people[i]);
+    for (size_t i = 0; i < a->odd_count; i++) {
+        free(a->odd[i].person);
+        free(a->odd[i].picture);
+    }
+    free((void *)a->people);
+    free(a->odd);
+}
+
+/* ---- features ------------------------------------------------------------------------------ */
+
+/* The rows of one person, read from the set. */
+typedef struct batch {
+    float *feat, *style, *compact, *likeness;
+    const char **names;
+    size_t room;
+} batch;
+
+static void free_batch(batch *b)
+{
+    free(b->feat);
+    free(b->style);
+    free(b->compact);
+    free(b->likeness);
+    free((void *)b->names);
+}
+
+static caface_status make_room(batch *b, const cafi_feature_set *set, size_t n, caface_error *err)
+{
+    caface_status st = CAFACE_OK;
+
+    if (n <= b->room)
+        return CAFACE_OK;
+    free_batch(b);
+    *b = (batch){0};
+    (void)((st = cafi_alloc_f32(&b->feat, n, set->C, err)) ||
+           (set->S && (st = cafi_alloc_f32(&b->style, n, 2 * set->S, err))) ||
+           (set->compact && (st = cafi_alloc_f32(&b->compact, n, set->compact, err))) ||
+           (st = cafi_alloc_f32(&b->likeness, 1, n, err)) || (st = CAFI_NEW(&b->names, n, err)));
+    b->room = st ? 0 : n;
+    return st;
+}
+
+static void read_rows(batch *b, const cafi_feature_set *set, const size_t *rows, size_t n)
+{
+    int source = set->index ? cafi_index_column(set->index, "source") : -1;
+
+    if (source < 0 && set->index)
+        source = cafi_index_column(set->index, "name");
+    for (size_t i = 0; i < n; i++) {
+        cafi_feature_set_rows(set, rows[i], 1, b->feat + i * set->C,
+                              set->S ? b->style + i * 2 * set->S : NULL);
+        if (set->compact)
+            cafi_feature_set_compact(set, rows[i], 1, b->compact + i * set->compact);
+        b->names[i] = source < 0 ? "" : cafi_index_text(set->index, (size_t)source, rows[i]);
+    }
+}
+
+static caface_status add_group(cli_gallery_adding *a, const cli_gallery_rows *r, size_t group,
+                               batch *b, caface_error *err)
+{
+    const cafi_feature_set *set = r->set;
+    const char *name = r->names[caface_groups_ids(r->groups)[group]];
+    caface_gallery_faces faces;
+    caface_gallery_added added = {.size = sizeof added};
+    size_t n = 0;
+    const size_t *rows = caface_groups_rows(r->groups, group, &n);
+    caface_status st = make_room(b, set, n, err);
+
+    if (st)
+        return st;
+    read_rows(b, set, rows, n);
+    caface_gallery_faces_init(&faces);
+    faces.n = n;
+    faces.C = set->C;
+    faces.S = set->S;
+    faces.compact = set->compact;
+    faces.feat = b->feat;
+    faces.style = b->style;
+    faces.compact_style = b->compact;
+    faces.backbone = cafi_feature_set_backbone(set);
+    faces.fusion = cafi_feature_set_fusion(set);
+    faces.input = cafi_feature_set_input(set);
+    faces.names = b->names;
+    added.likeness = b->likeness;
+    st = caface_gallery_add(a->g.gallery, name, &faces, &added, err);
+    return st ? cafi_prefix(err, st, set->path)
+              : cli_gallery_note(a, name, &added, b->names, n, err);
+}
+
+/* All rows in one transaction: the set is in the gallery, or it is not. */
+static caface_status add_set(cli_gallery_adding *a, const char *name, caface_error *err)
+{
+    cli_gallery_rows rows;
+    batch b = {0};
+    size_t count = 0;
+    caface_status st = cli_gallery_rows_open(&rows, a->o->input, name, a->o->column, err);
+
+    if (!st)
+        st = caface_gallery_begin(a->g.gallery, err);
+    count = st ? 0 : caface_groups_count(rows.groups);
+    a->unnamed = rows.unnamed;
+    if (!st && *a->g.info.backbone && !cafi_feature_set_backbone(rows.set))
+        cli_warn("%s does not say which backbone made it; the gallery's is %s", a->o->input,
+                 a->g.info.backbone);
+    cli_progress_begin(&a->progress, "people", count, a->o->common.quiet || a->o->common.json);
+    for (size_t i = 0; !st && i < count; i++) {
+        st = cli_interrupted() ? cafi_fail(err, CAFACE_ECANCELLED, "interrupted; nothing is added")
+                               : add_group(a, &rows, i, &b, err);
+        cli_progress_update(&a->progress, i + 1);
+    }
+    cli_progress_end(&a->progress);
+    if (!st)
+        st = caface_gallery_commit(a->g.gallery, err);
+    free_batch(&b);
+    cli_gallery_rows_close(&rows);
+    return st;
+}
+
+/* ---- the command ---------------------------------------------------------------------------- */
+
+static int tell(cli_gallery_adding *a)
+{
+    const cli_gallery_add_options *o = a->o;
+    double threshold = isnan(o->threshold) ? CLI_GALLERY_THRESHOLD : o->threshold;
+    cafi_buf text = {0};
+    cafi_json json = {.out = &text};
+    caface_error err = {CAFACE_OK, ""};
+    size_t skipped = a->unnamed + a->failed;
+
+    if (o->common.json) {
+        cafi_json_begin_object(&json, NULL);
+        cafi_json_int(&json, "people", (int64_t)a->people_count);
+        cafi_json_int(&json, "new_people", (int64_t)a->fresh);
+        cafi_json_int(&json, "faces", (int64_t)a->faces);
+        cafi_json_int(&json, "known", (int64_t)a->known);
+        cafi_json_int(&json, "skipped", (int64_t)skipped);
+        tell_odd(a, &json);
+    } else if (!o->common.quiet) {
+        cli_say(stdout, "%zu face%s of %zu %s added (%zu new)", a->faces, a->faces == 1 ? "" : "s",
+                a->people_count, a->people_count == 1 ? "person" : "people", a->fresh);
+        if (a->known)
+            cli_say(stdout, ", %zu %s there already", a->known, a->known == 1 ? "was" : "were");
+        cli_say(stdout, "\n");
+        tell_odd(a, NULL);
+    }
+    if (cli_gallery_tell_alike(&a->g, a->people, a->people_count, threshold,
+                               o->common.json ? &json : NULL, &err)) {
+        cafi_buf_free(&text);
+        return cli_fail(&err);
+    }
+    if (o->common.json) {
+        cafi_json_end_object(&json);
+        if (cli_print(&text))
+            return CLI_FAILED;
+    }
+    if (a->unnamed)
+        cli_warn("%s: %zu rows do not say whose face they are, and were passed over", o->input,
+                 a->unnamed);
+    return skipped ? CLI_SKIPPED : CLI_OK;
+}
+
+static int check(const cli_gallery_add_options *o)
+{
+    if (!o->input)
+        return cli_usage("gallery add", "--input SET is needed");
+    if (o->common.args.count > 2)
+        return cli_usage("gallery add", "--input SET takes one NAME at most");
+    if (o->column && o->common.args.count > 1)
+        return cli_usage("gallery add", "--column: all faces are %s's", o->common.args.items[1]);
+    return CLI_OK;
+}
+
+static int run(void *arg)
+{
+    cli_gallery_adding a = {.o = arg};
+    const cli_list *args = &a.o->common.args;
+    caface_error err = {CAFACE_OK, ""};
+    int status = check(a.o);
+    caface_status st = CAFACE_OK;
+
+    if (status)
+        return status;
+    cli_interrupt_begin();
+    (void)((st = cli_gallery_open(&a.g, args->items[0], &a.o->models, true, &err)) ||
+           (st = add_set(&a, args->count > 1 ? args->items[1] : NULL, &err)));
+    status = st ? cli_fail(&err) : tell(&a);
+    cli_gallery_close(&a.g);
+    cli_gallery_adding_clear(&a);
+    cli_interrupt_end();
+    return status;
+}
+
+const cli_command cli_gallery_add = {
+    .name = "gallery add",
+    .summary = "faces to the people of a gallery",
+    .synopsis = "DB [NAME] --input SET [--model F]",
+    .text = "Adds the faces of a feature set: to NAME, or to the people that a column of its\n"
+            "index.tsv names. Whoever is not there yet is made. Faces join what a person's\n"
+            "faces have been fused to: adding in two goes is adding in one. A face that a\n"
+            "person has already is passed over, so that a command may be repeated. The set\n"
+            "is added whole or not at all.\n"
+            "\n"
+            "Told is who looks like somebody else after it, and which picture does not look\n"
+            "like the others of its person (cosine below 0.15).",
+    .example = "  caface gallery add people.gallery --input features --model fusion.safetensors\n"
+               "  caface gallery add people.gallery Ann --input ann --model fusion.safetensors",
+    .options = options,
+    .options_size = sizeof(cli_gallery_add_options),
+    .defaults = defaults,
+    .min_args = 1,
+    .max_args = SIZE_MAX,
+    .run = run,
+};

@@ -1,0 +1,119 @@
+/* caface gallery create. */
+#include <string.h>
+
+#include "cli/gallery/gallery.h"
+
+typedef struct create_options {
+    cli_common common;
+    cli_list models;
+    const char *method;
+    bool crops;
+} create_options;
+
+static const cli_option options[] = {
+    CLI_GALLERY_MODEL(create_options, models, "the fusion model that makes templates of faces"),
+    {"method", 0, CLI_STRING, offsetof(create_options, method), "M",
+     "restore, caface, average, unit or norm; also norm:7, caface@64 (default: the model's own, "
+     "else average)",
+     0, 0},
+    {"crops", 0, CLI_FLAG, offsetof(create_options, crops), NULL,
+     "keep the crop of every picture (about 25 KB each), so that `gallery rebuild` can encode them "
+     "again",
+     0, 0},
+    {0},
+};
+
+static caface_status choose(const create_options *o, const cli_fusions *fusions,
+                            caface_set_options *set, const caface_model **model, caface_error *err)
+{
+    const caface_model *only = cli_fusion_only(fusions);
+    cafi_way way = {CAFACE_METHOD_AVERAGE, 1, CAFI_DEFAULT_CHUNK};
+    caface_model_info about;
+    caface_status st = CAFACE_OK;
+
+    if (only) {
+        caface_model_get_info(only, &about);
+        way.method = about.method;
+    }
+
+    if (!o->method && fusions->caface && fusions->restore)
+        return cafi_fail(err, CAFACE_EINVAL,
+                         "%s and %s are two fusion models: --method caface or restore says which",
+                         fusions->caface_path, fusions->restore_path);
+    if (o->method && (st = cafi_way_parse(&way, NULL, o->method, strlen(o->method), err)))
+        return st;
+    *model = cli_fusion_for(fusions, way.method);
+    if (!*model && cafi_method_is_network(way.method))
+        return cafi_fail(err, CAFACE_EINVAL, "method %s: a fusion model is needed (--model)",
+                         o->method);
+    set->method = way.method;
+    set->norm_power = way.power;
+    set->chunk = way.chunk;
+    return CAFACE_OK;
+}
+
+static caface_status create(const create_options *o, caface_gallery_info *info, caface_error *err)
+{
+    cli_fusions fusions = {0};
+    const caface_model *model = NULL;
+    caface_set_options set;
+    caface_gallery_options how;
+    caface_gallery *gallery = NULL;
+    caface_status st = CAFACE_OK;
+
+    caface_set_options_init(&set);
+    caface_gallery_options_init(&how);
+    how.set = &set;
+    how.keep_crops = o->crops;
+    (void)((st = cli_fusions_open(&fusions, &o->models, CLI_NO_BACKBONE, err)) ||
+           (st = choose(o, &fusions, &set, &model, err)) ||
+           (st = caface_gallery_create(&gallery, o->common.args.items[0], model, &how, err)));
+    if (!st)
+        st = caface_gallery_get_info(gallery, info, err);
+    cli_fusions_close(&fusions);
+    caface_gallery_close(gallery);
+    return st;
+}
+
+static int run(void *arg)
+{
+    const create_options *o = arg;
+    caface_gallery_info info = {0};
+    cafi_buf text = {0};
+    cafi_json json = {.out = &text};
+    caface_error err = {CAFACE_OK, ""};
+    char way[CAFI_WAY_TEXT];
+
+    if (create(o, &info, &err))
+        return cli_fail(&err);
+    cli_gallery_way(&info, way);
+    if (o->common.json) {
+        cafi_json_begin_object(&json, NULL);
+        cafi_json_string(&json, "gallery", o->common.args.items[0]);
+        cli_gallery_json_identity(&json, &info);
+        cafi_json_end_object(&json);
+        return cli_print(&text);
+    }
+    if (!o->common.quiet)
+        cli_say(stdout, "%s: an empty gallery, templates by %s%s\n", o->common.args.items[0], way,
+                info.keep_crops ? ", crops are kept" : "");
+    return CLI_OK;
+}
+
+const cli_command cli_gallery_create = {
+    .name = "gallery create",
+    .summary = "an empty gallery of people, in one file",
+    .synopsis = "DB [--model F] [--method M] [--crops]",
+    .text = "Makes an empty gallery: an SQLite file that holds people, what their faces have\n"
+            "been fused to, and what made it. The width of features, the backbone and how\n"
+            "pictures become its input are those of the first faces; faces of others are\n"
+            "refused from then on, and so is another fusion model.",
+    .example = "  caface gallery create people.gallery --model fusion.safetensors --crops\n"
+               "  caface gallery create plain.gallery --method average",
+    .options = options,
+    .options_size = sizeof(create_options),
+    .min_args = 1,
+    .max_args = 1,
+    .lacks = CLI_NO_THREADS,
+    .run = run,
+};

@@ -1,0 +1,38 @@
+/* Probes of `caface gallery search` and `calibrate`: sets of faces, each fused into a template. */
+#ifndef CAFACE_CLI_GALLERY_PROBES_H
+#define CAFACE_CLI_GALLERY_PROBES_H
+
+#include "cli/gallery/gallery.h"
+
+/* One probe. */
+typedef struct cli_probe {
+    char *name;
+    char *label; /* whose it is, where the set says; else NULL */
+    size_t faces;
+    double evidence; /* NaN: the method has none */
+} cli_probe;
+
+typedef struct cli_probes {
+    cafi_way way; /* how they are fused */
+    const caface_model *model;
+    size_t count, room, C;
+    cli_probe *items;
+    float *templates; /* f32 [count][C] */
+    size_t template_room;
+} cli_probes;
+
+/* How probes are fused: method, else that of the only fusion model, else the gallery's.
+ * EINVAL: no such method, or its model is not there. EMODEL: another model than the gallery's
+ * for the same method. */
+caface_status cli_probes_begin(cli_probes *out, const cli_gallery *g, const char *method,
+                               caface_error *err);
+/* The sets of a feature set: by the column template, else its label, else all in one; single:
+ * all in one. EMODEL: of another backbone or width than the gallery's. */
+caface_status cli_probes_add_set(cli_probes *probes, const cli_gallery *g, const char *path,
+                                 bool single, caface_error *err);
+/* A set that is fused already to its faces; name and label (or NULL) are copied. */
+caface_status cli_probes_add(cli_probes *probes, caface_set *set, const char *name,
+                             const char *label, caface_error *err);
+void cli_probes_clear(cli_probes *probes);
+
+#endif

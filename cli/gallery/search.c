@@ -1,0 +1,213 @@
+/* caface gallery search: who somebody is. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/gallery/probes.h"
+
+typedef struct search_options {
+    cli_common common;
+    cli_list models;
+    const char *input, *method;
+    bool single;
+    size_t top;
+    double threshold;
+} search_options;
+
+static void defaults(void *options)
+{
+    search_options *o = options;
+
+    o->top = 1;
+    o->threshold = NAN;
+}
+
+#define MEMBER(m) offsetof(search_options, m)
+
+static const cli_option options[] = {
+    CLI_GALLERY_MODEL(search_options, models,
+                      "the fusion model that makes templates of the probes"),
+    {"input", 'i', CLI_STRING, MEMBER(input), "SET",
+     "a feature set of probes, one for each number in its column template", 0, 0},
+    {"single", 0, CLI_FLAG, MEMBER(single), NULL, "all faces are one probe", 0, 0},
+    {"method", 0, CLI_STRING, MEMBER(method), "M",
+     "how probes are fused (default: as the model says, else as the gallery)", 0, 0},
+    {"top", 'k', CLI_SIZE, MEMBER(top), "K", "people to name (default: 1)", 1, 1e6},
+    {"threshold", 't', CLI_REAL, MEMBER(threshold), "T",
+     "cosine from which somebody is known (default: 0.35)", -1, 1},
+    {0},
+};
+
+/* What one search has found. */
+typedef struct found {
+    const search_options *o;
+    cli_gallery g;
+    cli_probes probes;
+    size_t k;
+    int64_t *person;   /* [probes][k] */
+    float *similarity; /* [probes][k] */
+    double threshold;
+    size_t labelled, right; /* probes whose person the set tells; those found first */
+    size_t known;           /* probes with somebody at the threshold or above */
+} found;
+
+static const char *name_of(const found *f, size_t probe, size_t k)
+{
+    return caface_gallery_name(f->g.gallery, f->person[probe * f->k + k]);
+}
+
+static double similarity_of(const found *f, size_t probe, size_t k)
+{
+    return (double)f->similarity[probe * f->k + k];
+}
+
+static void count(found *f)
+{
+    for (size_t i = 0; i < f->probes.count; i++) {
+        const char *label = f->probes.items[i].label, *name = name_of(f, i, 0);
+
+        f->known += similarity_of(f, i, 0) >= f->threshold;
+        f->labelled += label != NULL;
+        f->right += label && name && strcmp(label, name) == 0;
+    }
+}
+
+static caface_status search(found *f, caface_error *err)
+{
+    const search_options *o = f->o;
+    caface_status st = CAFACE_OK;
+
+    if ((st = cli_gallery_open(&f->g, o->common.args.items[0], &o->models, false, err)) ||
+        (st = cli_probes_begin(&f->probes, &f->g, o->method, err)) ||
+        (st = cli_probes_add_set(&f->probes, &f->g, o->input, o->single, err)))
+        return st;
+    if (!f->g.info.people)
+        return cafi_fail(err, CAFACE_EINVAL, "%s: nobody is in it", o->common.args.items[0]);
+    f->threshold = isnan(o->threshold) ? CLI_GALLERY_THRESHOLD : o->threshold;
+    f->k = o->top < f->g.info.people ? o->top : f->g.info.people;
+    (void)((st = CAFI_NEW(&f->person, f->probes.count * f->k, err)) ||
+           (st = cafi_alloc_f32(&f->similarity, f->probes.count, f->k, err)) ||
+           (st = caface_gallery_search(f->g.gallery, f->probes.templates, f->probes.count,
+                                       f->probes.C, f->k, f->person, f->similarity, err)));
+    if (!st)
+        count(f);
+    return st;
+}
+
+/* ---- what is told ------------------------------------------------------------------------ */
+
+static void say_probe(const found *f, size_t i)
+{
+    const cli_probe *p = &f->probes.items[i];
+
+    for (size_t k = 0; k < f->k; k++) {
+        const char *name = name_of(f, i, k);
+        double s = similarity_of(f, i, k);
+
+        if (name)
+            cli_say(stdout, "%-20s %6zu %4zu  %7.4f %c  %s\n", k ? "" : p->name, p->faces, k + 1, s,
+                    s >= f->threshold ? '*' : ' ', name);
+    }
+}
+
+static void say(const found *f)
+{
+    cli_say(stdout, "%-20s %6s %4s  %7s    %s\n", "probe", "faces", "rank", "cosine", "person");
+    for (size_t i = 0; i < f->probes.count; i++)
+        say_probe(f, i);
+    cli_say(stdout, "* at or above the threshold %.3f\n", f->threshold);
+    if (f->labelled)
+        cli_say(stdout, "%zu of %zu probes that say whose they are find that person first\n",
+                f->right, f->labelled);
+}
+
+static void json_probe(const found *f, size_t i, cafi_json *json)
+{
+    const cli_probe *p = &f->probes.items[i];
+
+    cafi_json_begin_object(json, NULL);
+    cafi_json_string(json, "probe", p->name);
+    if (p->label)
+        cafi_json_string(json, "label", p->label);
+    cafi_json_int(json, "faces", (int64_t)p->faces);
+    cafi_json_real(json, "evidence", p->evidence);
+    cafi_json_begin_array(json, "people");
+    for (size_t k = 0; k < f->k; k++) {
+        const char *name = name_of(f, i, k);
+
+        if (!name)
+            continue;
+        cafi_json_begin_object(json, NULL);
+        cafi_json_string(json, "name", name);
+        cafi_json_real32(json, "similarity", f->similarity[i * f->k + k]);
+        cafi_json_bool(json, "match", similarity_of(f, i, k) >= f->threshold);
+        cafi_json_end_object(json);
+    }
+    cafi_json_end_array(json);
+    cafi_json_end_object(json);
+}
+
+static int print_json(const found *f)
+{
+    cafi_buf text = {0};
+    cafi_json json = {.out = &text};
+    char way[CAFI_WAY_TEXT];
+
+    cafi_json_begin_object(&json, NULL);
+    cafi_json_string(&json, "method", cafi_way_text(&f->probes.way, way));
+    cafi_json_int(&json, "people", (int64_t)f->g.info.people);
+    cafi_json_real(&json, "threshold", f->threshold);
+    cafi_json_begin_array(&json, "probes");
+    for (size_t i = 0; i < f->probes.count; i++)
+        json_probe(f, i, &json);
+    cafi_json_end_array(&json);
+    if (f->labelled) {
+        cafi_json_int(&json, "labelled", (int64_t)f->labelled);
+        cafi_json_int(&json, "found_first", (int64_t)f->right);
+    }
+    cafi_json_int(&json, "matches", (int64_t)f->known);
+    cafi_json_end_object(&json);
+    return cli_print(&text);
+}
+
+static int run(void *arg)
+{
+    found f = {.o = arg};
+    caface_error err = {CAFACE_OK, ""};
+    int status = CLI_OK;
+
+    if (!f.o->input)
+        return cli_usage("gallery search", "--input SET is needed");
+    if (search(&f, &err))
+        status = cli_fail(&err);
+    else if (f.o->common.json)
+        status = print_json(&f);
+    else if (!f.o->common.quiet)
+        say(&f);
+    free(f.person);
+    free(f.similarity);
+    cli_probes_clear(&f.probes);
+    cli_gallery_close(&f.g);
+    return status;
+}
+
+const cli_command cli_gallery_search = {
+    .name = "gallery search",
+    .summary = "who of a gallery somebody is",
+    .synopsis = "DB --input SET [--model F] [--top K] [--threshold T]",
+    .text = "Fuses every set of probes into a template and names the people of the gallery\n"
+            "who are most like it, by cosine. Nobody need be: a probe whose best cosine is\n"
+            "below the threshold is of somebody who is not there.\n"
+            "\n"
+            "The probes may be fused by another method than the gallery: many poor faces by\n"
+            "restore or caface against a gallery of clean pictures by average.",
+    .example = "  caface gallery search people.gallery --input probes --model fusion.safetensors\n"
+               "  caface gallery search people.gallery --input probes --top 5 --json",
+    .options = options,
+    .options_size = sizeof(search_options),
+    .defaults = defaults,
+    .min_args = 1,
+    .max_args = 1,
+    .lacks = CLI_NO_THREADS,
+    .run = run,
+};

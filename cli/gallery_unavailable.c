@@ -1,0 +1,29 @@
+/* What the commands of `caface gallery` are in a build without SQLite: they exist, and say so. */
+#include "cli/command.h"
+
+static int say_so(void *arg)
+{
+    (void)arg;
+    cli_warn("this build has no galleries (SQLite was not there); meson setup -Dgallery=enabled "
+             "says what is missing");
+    return CLI_FAILED;
+}
+
+static const cli_option none[] = {{0}};
+
+#define MISSING(command, summarised)                                                               \
+    {                                                                                              \
+        .name = command, .summary = summarised " (not in this build)", .synopsis = "...",          \
+        .text = "Not in this build.", .options = none, .options_size = sizeof(cli_common),         \
+        .max_args = SIZE_MAX, .missing = true, .run = say_so                                       \
+    }
+
+const cli_command cli_gallery_create =
+    MISSING("gallery create", "an empty gallery of people, in one file");
+const cli_command cli_gallery_add = MISSING("gallery add", "faces to the people of a gallery");
+const cli_command cli_gallery_remove = MISSING("gallery remove", "people out of a gallery");
+const cli_command cli_gallery_rename = MISSING("gallery rename", "another name for a person");
+const cli_command cli_gallery_merge = MISSING("gallery merge", "two people of a gallery are one");
+const cli_command cli_gallery_list = MISSING("gallery list", "who is in a gallery");
+const cli_command cli_gallery_show = MISSING("gallery show", "what is in a gallery");
+const cli_command cli_gallery_search = MISSING("gallery search", "who of a gallery somebody is");
