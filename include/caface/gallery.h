@@ -236,7 +236,7 @@ CAFACE_API caface_status caface_gallery_reset(caface_gallery *gallery, const caf
 /* --- search ------------------------------------------------------------------------- */
 
 /* The k people who are most like each of n templates, best first, by cosine; of equals who
- * came first.
+ * came first. A template or probe of zeros is of nobody.
  *   probes      f32 [n][C], of any length
  *   person      [n][k], written: ids; -1 where the gallery has fewer people
  *   similarity  f32 [n][k], written; NaN there
