@@ -90,6 +90,16 @@ caface_status eval_images_encode(eval_images *images, const char *landmarks, con
                      landmarks);
 }
 
+caface_status eval_listed_scores(float **out, size_t *rows, const char *landmarks,
+                                 const char *templates, caface_error *err)
+{
+    (void)templates;
+    *out = NULL;
+    *rows = 0;
+    return cafi_fail(err, CAFACE_EUNSUPPORTED,
+                     "%s: this build has no part for pictures and their lists", landmarks);
+}
+
 const char *eval_images_set(const eval_images *images)
 {
     (void)images;

@@ -187,6 +187,24 @@ static caface_status compare(identify_job *j, caface_error *err)
     return st;
 }
 
+/* The probes' templates against the gallery's single pictures. */
+static caface_status identify_best(identify_job *j, cafi_identified *found,
+                                   const cafi_subject_list *gallery, caface_error *err)
+{
+    cafi_pictures pictures = {0};
+    cafi_feature_set *set = NULL;
+    caface_status st = eval_open_set(&j->in, &set, err);
+
+    if (!st)
+        st = cafi_pictures_new(&pictures, &j->in.templates, set, gallery, err);
+    if (!st)
+        st = cafi_identify_best(found, j->in.fused, j->in.C, gallery, &pictures, &j->probes,
+                                j->o->in.bootstrap ? &j->resample : NULL, j->in.pool, err);
+    cafi_pictures_free(&pictures);
+    cafi_feature_set_close(set);
+    return st;
+}
+
 static caface_status run_recipe(identify_job *j, size_t which, caface_error *err)
 {
     identify_result *r = &j->results[which];
@@ -194,8 +212,10 @@ static caface_status run_recipe(identify_job *j, size_t which, caface_error *err
     caface_status st = eval_fuse(&j->in, &j->in.recipes[which], err);
 
     for (size_t g = 0; !st && g < j->galleries; g++)
-        st = cafi_identify(&r->found[g], j->in.fused, C, &j->gallery[g], &j->probes,
-                           j->o->in.bootstrap ? &j->resample : NULL, j->in.pool, err);
+        st = j->in.recipes[which].is_best
+                 ? identify_best(j, &r->found[g], &j->gallery[g], err)
+                 : cafi_identify(&r->found[g], j->in.fused, C, &j->gallery[g], &j->probes,
+                                 j->o->in.bootstrap ? &j->resample : NULL, j->in.pool, err);
     if (!st && cli_interrupted())
         st = cafi_fail(err, CAFACE_ECANCELLED, "interrupted");
     if (!st && which == 0 && j->o->det)

@@ -54,14 +54,7 @@ static void write_result(const identify_job *j, size_t which, size_t gallery, ca
     const identify_figures *f = &r->figures[gallery];
 
     cafi_json_begin_object(json, NULL);
-    cafi_json_string(json, "name", recipe->name);
-    cafi_json_string(json, "method", caface_method_name(recipe->method));
-    if (eval_has_chunks(&j->in, recipe))
-        cafi_json_int(json, "chunk", (int64_t)recipe->chunk);
-    else
-        cafi_json_null(json, "chunk");
-    if (recipe->method == CAFACE_METHOD_NORM)
-        cafi_json_real(json, "norm_power", recipe->power);
+    eval_write_recipe(&j->in, recipe, json);
     cafi_json_string(json, "gallery", j->name[gallery]);
     for (int k = 0; k < CAFI_RANKS; k++)
         cafi_json_real(json, figure_names[k], f->value[k]);

@@ -183,6 +183,23 @@ caface_status eval_images_encode(eval_images *e, const char *landmarks, const ch
     return CAFACE_OK;
 }
 
+caface_status eval_listed_scores(float **out, size_t *rows, const char *landmarks,
+                                 const char *templates, caface_error *err)
+{
+    cafi_landmark_list list;
+    caface_status st = cafi_landmark_list_read(&list, landmarks, templates, err);
+
+    *out = NULL;
+    if (st)
+        return st;
+    *rows = list.count;
+    st = CAFI_NEW(out, list.count, err);
+    for (size_t i = 0; !st && i < list.count; i++)
+        (*out)[i] = (float)list.faces[i].score;
+    cafi_landmark_list_free(&list);
+    return st;
+}
+
 const char *eval_images_set(const eval_images *e)
 {
     return e->set;

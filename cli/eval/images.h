@@ -36,6 +36,10 @@ caface_status eval_images_encode(eval_images *images, const char *landmarks, con
                                  cafi_pool *pool, caface_error *err);
 
 /* After encode. The feature set; borrowed. */
+/* The detectors' scores of the rows that such lists name: the last number of a line, NaN where
+ * there is none; *out [rows] is the caller's, to free. Errors are those of the lists. */
+caface_status eval_listed_scores(float **out, size_t *rows, const char *landmarks,
+                                 const char *templates, caface_error *err);
 const char *eval_images_set(const eval_images *images);
 size_t eval_images_failed(const eval_images *images);
 /* A line for the table's foot, and members of the JSON object. */

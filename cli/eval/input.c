@@ -25,8 +25,8 @@ static int check_images(const char *command, const eval_options *o)
     const eval_images_options *i = &o->images;
 
     if (!i->images) {
-        if (i->landmarks || i->cache || i->flip || strcmp(i->precision, "fp32") != 0)
-            return cli_usage(command, "--landmarks, --cache, --flip and --precision go with "
+        if (i->cache || i->flip || strcmp(i->precision, "fp32") != 0)
+            return cli_usage(command, "--cache, --flip and --precision go with "
                                       "--images DIR");
         return CLI_OK;
     }
@@ -147,6 +147,47 @@ static caface_status open_models(eval_input *in, caface_error *err)
     return cli_fusions_open(&in->fusions, &o->models, backbone, err);
 }
 
+static bool uses_scores(const eval_input *in)
+{
+    for (size_t i = 0; i < in->recipe_count; i++)
+        if (in->recipes[i].scored)
+            return true;
+    return in->o->gallery_method && in->gallery.scored;
+}
+
+/* The list with landmarks and scores: --landmarks, or that of --meta; the caller's to free. */
+static caface_status landmarks_path(const eval_options *o, char **out, caface_error *err)
+{
+    return o->images.landmarks
+               ? cafi_strdup(out, o->images.landmarks, err)
+               : cafi_meta_find_one(out, o->meta, o->dataset, "_name_5pts_score.txt", err);
+}
+
+/* From the set's own index, else from the list that IJB's folders have. */
+static caface_status open_scores(eval_input *in, const cafi_feature_set *set, caface_error *err)
+{
+    const eval_options *o = in->o;
+    char *landmarks = NULL, *templates = NULL;
+    size_t rows = 0;
+    bool is_listed = o->images.landmarks ||
+                     (o->meta && !(set->index && cafi_index_column(set->index, "score") >= 0));
+    caface_status st = CAFACE_OK;
+
+    if (!is_listed || in->images)
+        return cafi_feature_set_scores(set, &in->scores, err);
+    if (!(st = landmarks_path(o, &landmarks, err)) && !(st = templates_path(o, &templates, err)))
+        st = templates ? eval_listed_scores(&in->scores, &rows, landmarks, templates, err)
+                       : cafi_fail(err, CAFACE_EINVAL,
+                                   "--landmarks needs --templates T.txt, whose "
+                                   "lines it follows");
+    if (!st && rows != set->N)
+        st = cafi_fail(err, CAFACE_EFORMAT, "%s lists %zu rows, %s has %zu", landmarks, rows,
+                       set->path, set->N);
+    free(landmarks);
+    free(templates);
+    return st;
+}
+
 /* Opens the feature set and looks at every row. */
 static caface_status open_rows(eval_input *in, caface_error *err)
 {
@@ -156,7 +197,9 @@ static caface_status open_rows(eval_input *in, caface_error *err)
     if (st)
         return st;
     in->C = set->C;
-    if (!(st = check_model(in, set, err)))
+    if (!(st = check_model(in, set, err)) && uses_scores(in))
+        st = open_scores(in, set, err);
+    if (!st)
         st = cafi_template_set_new(&in->templates, &in->list, set, eval_uses_network(in), in->pool,
                                    err);
     cafi_feature_set_close(set);
@@ -173,6 +216,11 @@ caface_status eval_open(eval_input *in, const char *command, const cli_common *c
     *in = (eval_input){.command = command, .common = common, .o = options};
     if ((st = open_models(in, err)) || (st = eval_choose_methods(in, err)))
         return st;
+    if (options->images.landmarks && !in->images && !uses_scores(in))
+        return cafi_fail(err, CAFACE_EINVAL,
+                         "--landmarks %s: nothing uses it; it is for --images and for methods with "
+                         "+score",
+                         options->images.landmarks);
     if (in->images && in->fusions.caface &&
         (st = eval_images_check(in->images, in->fusions.caface, err)))
         return st;
@@ -191,10 +239,8 @@ static caface_status encode_images(eval_input *in, caface_error *err)
     char *landmarks = NULL;
     caface_status st = templates_path(o, &templates, err);
 
-    if (!st && o->images.landmarks)
-        st = cafi_strdup(&landmarks, o->images.landmarks, err);
-    else if (!st)
-        st = cafi_meta_find_one(&landmarks, o->meta, o->dataset, "_name_5pts_score.txt", err);
+    if (!st)
+        st = landmarks_path(o, &landmarks, err);
     if (!st)
         st = eval_images_encode(in->images, landmarks, templates, in->pool, err);
     free(templates);
@@ -246,6 +292,7 @@ void eval_close(eval_input *in)
     cli_fusions_close(&in->fusions);
     eval_images_free(in->images);
     cafi_pool_free(in->pool);
+    free(in->scores);
     free(in->fused);
     free(in->noted);
     free(in->enrolled);
@@ -265,6 +312,7 @@ caface_status eval_fuse(eval_input *in, const eval_recipe *recipe, caface_error 
     cafi_fuse_options options = {.method = recipe->method,
                                  .norm_power = recipe->power,
                                  .chunk = recipe->chunk,
+                                 .scores = recipe->scored ? in->scores : NULL,
                                  .pool = in->pool,
                                  .progress = on_progress,
                                  .progress_ctx = in};

@@ -5,6 +5,7 @@
 
 #include "cli/command.h"
 #include "eval/template_set.h"
+#include "files/json.h"
 #include "fusion/method.h"
 #include "cli/eval/images.h"
 #include "cli/fusion_model.h"
@@ -59,7 +60,8 @@ void eval_defaults(eval_options *options);
          CLI_STRING,                                                                               \
          offsetof(type, in.images.landmarks),                                                      \
          "L.txt",                                                                                  \
-         "with --images: lines `name x1 y1 ... x5 y5 [score]` (default: that of --meta)",          \
+         "with --images, or for +score: lines `name x1 y1 ... x5 y5 [score]` (default: that of "   \
+         "--meta)",                                                                                \
          0,                                                                                        \
          0},                                                                                       \
         {"cache",                                                                                  \
@@ -88,7 +90,10 @@ void eval_defaults(eval_options *options);
          offsetof(type, in.method),                                                                \
          "M1,M2",                                                                                  \
          "average, media (or media-average), unit, norm, norm:POWER, caface, caface@CHUNK, "       \
-         "restore, restore@CHUNK (default: all that the data allows)",                             \
+         "restore, restore@CHUNK (default: all that the data allows); average+score (media, "      \
+         "unit, "                                                                                  \
+         "norm too): weighed by the detector's score; best, best:METHOD: the largest cosine to "   \
+         "the gallery's single pictures",                                                          \
          0,                                                                                        \
          0},                                                                                       \
         {"chunk",                                                                                  \
@@ -138,10 +143,12 @@ void eval_defaults(eval_options *options);
 /* A row of the table. */
 typedef struct eval_recipe {
     caface_method method;
-    double power;             /* of norm */
-    size_t chunk;             /* of a network; 0 where chunks have no part in it */
-    char name[CAFI_WAY_TEXT]; /* "average", "norm:7", "caface@512", "restore": what --compare takes
-                               */
+    double power; /* of norm */
+    size_t chunk; /* of a network; 0 where chunks have no part in it */
+    bool scored;  /* +score: faces weigh by their detector's score */
+    bool is_best; /* best:METHOD: against the gallery's pictures, not its templates */
+    char name[CAFI_WAY_TEXT + 8]; /* "average", "norm:7", "caface@512", "media+score", "best:unit":
+                                   * what --compare takes */
 } eval_recipe;
 
 #define EVAL_MAX_RECIPES 64
@@ -163,6 +170,7 @@ typedef struct eval_input {
     float *gallery_fused; /* [list.count][C] */
     bool chunk_used;      /* some method took its sizes from --chunk */
     bool power_used;      /* some method took its power from --norm-power */
+    float *scores;        /* [rows], detectors' scores, where some method asks for them */
     float *fused;         /* [list.count][C]: templates of the recipe at hand */
     bool *noted;          /* [list.count] templates that eval_note_empty found */
     size_t noted_count;
@@ -194,6 +202,13 @@ int eval_exit_status(const eval_input *in);
 /* Fuses all templates by one recipe into in->fused. The set is mapped for this
  * call only: its pages would otherwise count as memory of all that follows. */
 caface_status eval_fuse(eval_input *in, const eval_recipe *recipe, caface_error *err);
+
+/* EINVAL where some row weighs by scores or compares with single pictures, which `what`
+ * does not. */
+caface_status eval_only_plain(const eval_input *in, const char *what, caface_error *err);
+
+/* Writes what a row is: name, method, chunk, detector_score, best_of, norm_power. */
+void eval_write_recipe(const eval_input *in, const eval_recipe *recipe, cafi_json *json);
 
 /* Fills in->recipes and in->gallery. EINVAL: an unknown method, several chunk
  * sizes for the galleries, a network without a model, and a --chunk or --norm-power

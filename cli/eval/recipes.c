@@ -6,13 +6,22 @@
 #include "cli/eval/input.h"
 #include "fusion/method.h"
 
-static caface_status add_recipe(eval_input *in, const cafi_way *way, caface_error *err)
-{
-    eval_recipe r = {.method = way->method, .power = way->power, .chunk = way->chunk};
+#define BEST "best:"
 
-    snprintf(r.name, sizeof r.name, "%s", caface_method_name(way->method));
+static caface_status add_recipe(eval_input *in, const cafi_way *way, bool is_best,
+                                caface_error *err)
+{
+    eval_recipe r = {.method = way->method,
+                     .power = way->power,
+                     .chunk = way->chunk,
+                     .scored = way->scored,
+                     .is_best = is_best};
+    char text[CAFI_WAY_TEXT];
+
+    snprintf(text, sizeof text, "%s", caface_method_name(way->method));
     if (eval_has_chunks(in, &r) || !cafi_method_is_network(way->method))
-        cafi_way_text(way, r.name);
+        cafi_way_text(way, text);
+    snprintf(r.name, sizeof r.name, "%s%s", is_best ? BEST : "", text);
     for (size_t i = 0; i < in->recipe_count; i++)
         if (strcmp(in->recipes[i].name, r.name) == 0)
             return CAFACE_OK; /* asked for twice */
@@ -35,42 +44,56 @@ static caface_status parse_chunk(const char *text, size_t size, size_t *out, caf
 }
 
 /* A network with every chunk size of --chunk; once, when chunks have no part in it. */
-static caface_status add_network(eval_input *in, caface_method method, caface_error *err)
+static caface_status add_network(eval_input *in, caface_method method, bool is_best,
+                                 caface_error *err)
 {
     const char *text = in->o->chunk ? in->o->chunk : "512";
     cafi_way way = {.method = method, .power = 1};
     caface_status st = CAFACE_OK;
 
     if (!cli_fusion_has_chunks(&in->fusions, method))
-        return add_recipe(in, &way, err);
+        return add_recipe(in, &way, is_best, err);
     in->chunk_used = true;
     for (;;) {
         size_t size = strcspn(text, ",");
 
-        if ((st = parse_chunk(text, size, &way.chunk, err)) || (st = add_recipe(in, &way, err)) ||
-            !text[size])
+        if ((st = parse_chunk(text, size, &way.chunk, err)) ||
+            (st = add_recipe(in, &way, is_best, err)) || !text[size])
             return st;
         text += size + 1;
     }
 }
 
+/* Does the word compare with single pictures? *probe is how the other side is fused. */
+static bool asks_for_best(const char *word, const char **probe)
+{
+    if (strncmp(word, BEST, strlen(BEST)) == 0) {
+        *probe = word + strlen(BEST);
+        return true;
+    }
+    *probe = strcmp(word, "best") == 0 ? "average" : word;
+    return *probe != word;
+}
+
 /* One word of --method. */
 static caface_status add_word(eval_input *in, const char *word, caface_error *err)
 {
+    const char *probe = word;
+    bool is_best = asks_for_best(word, &probe);
     cafi_way way = {.power = in->o->norm_power};
     cafi_way_said said = {false, false};
-    caface_status st = cafi_way_parse(&way, &said, word, strlen(word), err);
+    caface_status st = cafi_way_parse(&way, &said, probe, strlen(probe), err);
 
     if (st)
         return st;
     if (cafi_method_is_network(way.method) && !said.chunk)
-        return add_network(in, way.method, err);
+        return add_network(in, way.method, is_best, err);
     if (said.chunk && !cli_fusion_has_chunks(&in->fusions, way.method))
         return cafi_fail(err, CAFACE_EINVAL,
                          "method %s: %s is a sum over faces, chunks have no part in it", word,
                          in->fusions.restore_path);
     in->power_used = in->power_used || (way.method == CAFACE_METHOD_NORM && !said.power);
-    return add_recipe(in, &way, err);
+    return add_recipe(in, &way, is_best, err);
 }
 
 /* --gallery-method: one method, no row of the table. */
@@ -83,6 +106,11 @@ static caface_status parse_gallery_method(eval_input *in, caface_error *err)
     if (!word)
         return CAFACE_OK;
     st = add_word(&one, word, err);
+    if (!st && one.recipes[0].is_best)
+        return cafi_fail(err, CAFACE_EINVAL,
+                         "--gallery-method %s: best makes no template; as --method it is a row of "
+                         "its own",
+                         word);
     if (!st && one.recipe_count != 1)
         st = cafi_fail(err, CAFACE_EINVAL,
                        "--gallery-method %s: one chunk size is needed: caface@CHUNK", word);
@@ -121,6 +149,32 @@ bool eval_has_chunks(const eval_input *in, const eval_recipe *recipe)
     return cli_fusion_has_chunks(&in->fusions, recipe->method);
 }
 
+caface_status eval_only_plain(const eval_input *in, const char *what, caface_error *err)
+{
+    for (size_t i = 0; i < in->recipe_count; i++)
+        if (in->recipes[i].is_best || in->recipes[i].scored)
+            return cafi_fail(err, CAFACE_EINVAL, "--method %s: not for %s", in->recipes[i].name,
+                             what);
+    return in->o->gallery_method && in->gallery.scored
+               ? cafi_fail(err, CAFACE_EINVAL, "--gallery-method %s: not for %s",
+                           in->o->gallery_method, what)
+               : CAFACE_OK;
+}
+
+void eval_write_recipe(const eval_input *in, const eval_recipe *recipe, cafi_json *json)
+{
+    cafi_json_string(json, "name", recipe->name);
+    cafi_json_string(json, "method", caface_method_name(recipe->method));
+    if (eval_has_chunks(in, recipe))
+        cafi_json_int(json, "chunk", (int64_t)recipe->chunk);
+    else
+        cafi_json_null(json, "chunk");
+    cafi_json_bool(json, "detector_score", recipe->scored);
+    cafi_json_bool(json, "best_of", recipe->is_best);
+    if (recipe->method == CAFACE_METHOD_NORM)
+        cafi_json_real(json, "norm_power", recipe->power);
+}
+
 /* Without --method: every one that has what it needs. */
 static caface_status add_all(eval_input *in, caface_error *err)
 {
@@ -129,12 +183,13 @@ static caface_status add_all(eval_input *in, caface_error *err)
     caface_status st = CAFACE_OK;
 
     for (size_t i = 0; !st && i < sizeof simple / sizeof *simple; i++)
-        st = add_recipe(in, &(cafi_way){.method = simple[i], .power = in->o->norm_power}, err);
+        st = add_recipe(in, &(cafi_way){.method = simple[i], .power = in->o->norm_power}, false,
+                        err);
     in->power_used = true;
     if (!st && in->fusions.caface)
-        st = add_network(in, CAFACE_METHOD_CAFACE, err);
+        st = add_network(in, CAFACE_METHOD_CAFACE, false, err);
     if (!st && in->fusions.restore)
-        st = add_network(in, CAFACE_METHOD_RESTORE, err);
+        st = add_network(in, CAFACE_METHOD_RESTORE, false, err);
     return st;
 }
 
@@ -171,18 +226,27 @@ caface_status eval_choose_methods(eval_input *in, caface_error *err)
     return CAFACE_OK;
 }
 
+/* Is the row called so: by its whole name, or in short by its method? */
+static bool is_called(const eval_recipe *r, const char *name, size_t size, bool in_short)
+{
+    const char *own = !in_short    ? r->name
+                      : r->is_best ? "best"
+                      : r->scored  ? ""
+                                   : caface_method_name(r->method);
+
+    return strlen(own) == size && memcmp(own, name, size) == 0;
+}
+
 static caface_status find_recipe(const eval_input *in, const char *name, size_t size, size_t *out,
                                  caface_error *err)
 {
     cafi_buf known = {0};
 
-    for (size_t i = 0; i < in->recipe_count; i++) {
-        const eval_recipe *r = &in->recipes[i];
-        const char *method = caface_method_name(r->method);
+    for (size_t i = 0; i < 2 * in->recipe_count; i++) {
+        size_t at = i % in->recipe_count;
 
-        if ((strlen(r->name) == size && memcmp(r->name, name, size) == 0) ||
-            (strlen(method) == size && memcmp(method, name, size) == 0)) {
-            *out = i;
+        if (is_called(&in->recipes[at], name, size, i >= in->recipe_count)) {
+            *out = at;
             return CAFACE_OK;
         }
     }

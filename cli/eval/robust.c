@@ -318,7 +318,8 @@ static caface_status prepare(robust_job *j, caface_error *err)
     float *row = NULL;
     caface_status st = CAFACE_OK;
 
-    if ((st = cafi_subject_list_read(&j->gallery, j->o->gallery, &j->in.list, &j->book, err)) ||
+    if ((st = eval_only_plain(&j->in, "eval robust", err)) ||
+        (st = cafi_subject_list_read(&j->gallery, j->o->gallery, &j->in.list, &j->book, err)) ||
         (st = cafi_subject_list_read(&j->probes, j->o->probe, &j->in.list, &j->book, err)) ||
         (st = eval_open_set(&j->in, &j->set, err)) || (st = check_lists(j, err)))
         return st;

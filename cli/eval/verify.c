@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "eval/best.h"
 #include "eval/scores.h"
 #include "cli/interrupt.h"
 #include "eval/meta_files.h"
@@ -117,14 +118,30 @@ static caface_status resample(verify_job *j, verify_result *r, caface_error *err
     return st;
 }
 
+/* Cosines of templates, or of each pair's second template with the pictures of its first. */
+static caface_status score_pairs(verify_job *j, const eval_recipe *recipe, caface_error *err)
+{
+    cafi_feature_set *set = NULL;
+    caface_status st = CAFACE_OK;
+
+    if (!recipe->is_best)
+        return cafi_scores_pairs(j->score, j->in.fused, j->in.list.count, j->in.C, j->pairs.pairs,
+                                 j->pairs.count, j->in.pool, err);
+    st = eval_open_set(&j->in, &set, err);
+    if (!st)
+        st = cafi_scores_best(j->score, j->in.fused, &j->in.templates, set, j->pairs.pairs,
+                              j->pairs.count, j->in.pool, err);
+    cafi_feature_set_close(set);
+    return st;
+}
+
 static caface_status run_recipe(verify_job *j, size_t which, caface_error *err)
 {
     verify_result *r = &j->results[which];
     caface_status st = CAFACE_OK;
 
     if ((st = eval_fuse(&j->in, &j->in.recipes[which], err)) ||
-        (st = cafi_scores_pairs(j->score, j->in.fused, j->in.list.count, j->in.C, j->pairs.pairs,
-                                j->pairs.count, j->in.pool, err)) ||
+        (st = score_pairs(j, &j->in.recipes[which], err)) ||
         (st = cafi_roc_compute(&r->roc, j->score, j->pairs.pairs, j->pairs.count, err)) ||
         (st = resample(j, r, err)))
         return cafi_prefix(err, st, j->in.recipes[which].name);

@@ -22,14 +22,7 @@ static void write_result(const verify_job *j, size_t which, cafi_json *json)
     const verify_result *r = &j->results[which];
 
     cafi_json_begin_object(json, NULL);
-    cafi_json_string(json, "name", recipe->name);
-    cafi_json_string(json, "method", caface_method_name(recipe->method));
-    if (eval_has_chunks(&j->in, recipe))
-        cafi_json_int(json, "chunk", (int64_t)recipe->chunk);
-    else
-        cafi_json_null(json, "chunk");
-    if (recipe->method == CAFACE_METHOD_NORM)
-        cafi_json_real(json, "norm_power", recipe->power);
+    eval_write_recipe(&j->in, recipe, json);
     cafi_json_real(json, "auc", r->roc.auc);
     cafi_json_real(json, "eer", r->roc.eer);
     cafi_json_begin_object(json, "tar");

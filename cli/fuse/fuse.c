@@ -15,8 +15,9 @@ static void defaults(void *options)
 }
 
 /* Wrong combinations, told before anything is opened. */
-static int check_usage(const fuse_options *o, caface_method method)
+static int check_usage(const fuse_options *o, const cafi_way *way)
 {
+    caface_method method = way->method;
     bool has_rows = o->input || o->features;
     bool is_network = cafi_method_is_network(method);
 
@@ -27,6 +28,14 @@ static int check_usage(const fuse_options *o, caface_method method)
                                  "STATE... is needed");
     if (o->styles && !o->features)
         return cli_usage("fuse", "--styles goes with --features");
+    if (way->scored && (o->features || !has_rows))
+        return cli_usage("fuse",
+                         "--method %s: the scores are in the column score of a set's "
+                         "index.tsv: --input SET is needed",
+                         o->method);
+    if (way->scored && (o->merge.count || o->save_state))
+        return cli_usage("fuse", "--method %s: a state knows no scores, so %s does not go with it",
+                         o->method, o->merge.count ? "--merge" : "--save-state");
     if (o->ids && o->single)
         return cli_usage("fuse", "--ids and --single exclude each other");
     if (!has_rows && (o->ids || o->single || o->drop_invalid))
@@ -81,7 +90,7 @@ static int run(void *arg)
 
     if (o->method && cafi_way_parse(&way, &said, o->method, strlen(o->method), &err))
         return cli_usage("fuse", "%s", err.message);
-    if (!(status = check_usage(o, way.method)))
+    if (!(status = check_usage(o, &way)))
         status = check_numbers(o, &way, said);
     return status ? status : cli_fuse_run(o, &way, said.chunk || o->chunk != SIZE_MAX);
 }
@@ -101,7 +110,7 @@ static const cli_option options[] = {
     {"single", 0, CLI_FLAG, MEMBER(single), NULL, "all faces are one set", 0, 0},
     {"method", 0, CLI_STRING, MEMBER(method), "NAME",
      "caface or restore, average, norm, unit or media (default: the model's own); also norm:7, "
-     "caface@64",
+     "caface@64, and average+score (norm, unit, media too): weighed by the detector's score",
      0, 0},
     {"norm-power", 0, CLI_REAL, MEMBER(norm_power), "P",
      "power of the feature's norm in the method norm (default 1)", -100, 100},

@@ -30,6 +30,7 @@ typedef struct job {
     caface_features_info info;
     caface_groups *groups;
     int64_t *media;
+    float *scores;    /* [n] or NULL */
     float *templates; /* [T][C] */
     float *weights;   /* [n] or NULL */
     size_t C, faces, T;
@@ -128,6 +129,8 @@ static caface_status group_rows(job *j, caface_error *err)
             st = cafi_fail(err, CAFACE_EINVAL,
                            "%s: the method media needs a column media in index.tsv", j->path);
     }
+    if (!st && j->way.scored)
+        st = cafi_feature_set_scores(j->set, &j->scores, err);
     return st;
 }
 
@@ -182,6 +185,7 @@ static caface_batch_options batch_options(job *j)
     options.chunk = j->way.chunk;
     options.threads = j->o->common.threads;
     options.media = j->media;
+    options.scores = j->scores;
     options.progress = on_progress;
     options.progress_context = j;
     return options;
@@ -402,6 +406,7 @@ static int print_summary(const job *j)
         cafi_json_int(&json, "faces", (int64_t)j->faces);
         cafi_json_int(&json, "templates", (int64_t)j->T);
         cafi_json_string(&json, "method", caface_method_name(j->way.method));
+        cafi_json_bool(&json, "detector_score", j->way.scored);
         if (!cafi_method_is_network(j->way.method) || (j->model && j->model->info.is_sum))
             cafi_json_null(&json, "chunk");
         else
@@ -434,6 +439,7 @@ static void release(job *j)
     caface_features_close(j->set);
     cli_fusions_close(&j->fusions);
     free(j->media);
+    free(j->scores);
     free(j->templates);
     free(j->weights);
 }

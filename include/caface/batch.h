@@ -34,6 +34,10 @@ typedef struct caface_batch_options {
     const int64_t *media;     /* [rows of the set], for CAFACE_METHOD_MEDIA. Borrowed */
     caface_progress progress; /* or NULL */
     void *progress_context;
+    const float *scores; /* [rows of the set], detectors' scores, finite and at least 0: each
+                          * multiplies what a face adds to the sum of average, media, unit or
+                          * norm, as the D of InsightFace's N1D1F1 does. Of caface_batch_fuse
+                          * alone. Borrowed. Default NULL: faces weigh as the method says */
 } caface_batch_options;
 
 static inline void caface_batch_options_init(caface_batch_options *options);
@@ -56,9 +60,9 @@ typedef struct caface_batch_info {
  * model may be NULL for the simple methods; options NULL: the defaults.
  * EMODEL: model and set do not fit (names both numbers), or the compact styles are those
  * of another model. EINVAL: NaN or Inf (names the
- * row), no media, nothing valid in any group, weights of a method that gives none, rows
- * that the set does not have. ELIMIT: a chunk is too large. EUNSUPPORTED: an option of a
- * later version. ECANCELLED. ENOMEM. On an error templates and weights hold nothing
+ * row), no media, a score that cannot be one, nothing valid in any group, weights of a method that
+ * gives none, rows that the set does not have. ELIMIT: a chunk is too large. EUNSUPPORTED: an
+ * option of a later version. ECANCELLED. ENOMEM. On an error templates and weights hold nothing
  * useful. */
 CAFACE_API caface_status caface_batch_fuse(const caface_model *model,
                                            const caface_features *features,

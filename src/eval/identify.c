@@ -28,7 +28,8 @@ typedef struct heap {
 
 typedef struct hand {
     float *x;      /* [ROWS][C] */
-    float *scores; /* [ROWS][gallery] */
+    float *scores; /* [ROWS][columns] */
+    float *room;   /* [gallery], with pictures */
     heap best;
 } hand;
 
@@ -36,11 +37,13 @@ typedef struct job {
     const float *templates;
     size_t C;
     const cafi_subject_list *gallery, *probes;
+    const cafi_pictures *pictures; /* of the gallery, instead of its templates; or NULL */
     const cafi_kernels *kernels;
     float *memory;
-    cafi_packed packed; /* the gallery as columns */
-    uint32_t *seat;     /* [probes]: place among the mated, or the nonmated ones */
-    bool *mated;        /* [probes] */
+    cafi_packed packed; /* the gallery as columns, a template or a picture each */
+    size_t columns;
+    uint32_t *seat; /* [probes]: place among the mated, or the nonmated ones */
+    bool *mated;    /* [probes] */
     uint32_t *mated_subject, *nonmated_subject;
     size_t subjects;
     size_t keep; /* non-mate scores that are needed at most */
@@ -83,6 +86,13 @@ static bool is_nothing(const job *j, uint32_t place)
     return cafi_dot(x, x, j->C) == 0;
 }
 
+/* A gallery entry of no valid row. */
+static bool is_absent(const job *j, size_t entry)
+{
+    return j->pictures ? j->pictures->first[entry] == j->pictures->first[entry + 1]
+                       : is_nothing(j, j->gallery->items[entry].place);
+}
+
 /* One mated probe against its row of scores. Nothing finds nothing: a score of
  * 0 would be a hit wherever all others are negative, or 0 as well. */
 static void judge_mated(const job *j, heap *best, size_t probe, const float *score)
@@ -98,7 +108,7 @@ static void judge_mated(const job *j, heap *best, size_t probe, const float *sco
         if (g[i].subject == p->subject && g[i].place != p->place &&
             (mate == n || score[i] > score[mate]))
             mate = i;
-    found = !is_nothing(j, p->place) && !is_nothing(j, g[mate].place);
+    found = !is_nothing(j, p->place) && !is_absent(j, mate);
     for (size_t i = 0; i < n; i++) {
         if (g[i].subject == p->subject || g[i].place == p->place)
             continue;
@@ -119,11 +129,24 @@ static void judge_nonmated(const job *j, size_t probe, const float *score)
     j->out->top[j->seat[probe]] = top;
 }
 
+/* The largest score of every entry's pictures; 0 without any, as for a template that is
+ * zeros. */
+static void take_best(const job *j, const float *score, float *room)
+{
+    const size_t *first = j->pictures->first;
+
+    for (size_t i = 0; i < j->gallery->count; i++) {
+        room[i] = first[i] < first[i + 1] ? -INFINITY : 0.0f;
+        for (size_t p = first[i]; p < first[i + 1]; p++)
+            room[i] = score[p] > room[i] ? score[p] : room[i];
+    }
+}
+
 static caface_status probe_task(void *ctx, size_t index, size_t worker, caface_error *err)
 {
     const job *j = ctx;
     hand *h = &j->hands[worker];
-    size_t n = j->gallery->count;
+    size_t n = j->columns;
     size_t from = index * ROWS;
     size_t rows = j->probes->count - from < ROWS ? j->probes->count - from : ROWS;
 
@@ -137,11 +160,18 @@ static caface_status probe_task(void *ctx, size_t index, size_t worker, caface_e
 
         j->kernels->linear(h->scores + column, n, h->x, j->C, rows, &tile, CAFI_STORE);
     }
-    for (size_t r = 0; r < rows; r++)
+    for (size_t r = 0; r < rows; r++) {
+        const float *score = h->scores + r * n;
+
+        if (j->pictures) {
+            take_best(j, score, h->room);
+            score = h->room;
+        }
         if (j->mated[from + r])
-            judge_mated(j, &h->best, from + r, h->scores + r * n);
+            judge_mated(j, &h->best, from + r, score);
         else
-            judge_nonmated(j, from + r, h->scores + r * n);
+            judge_nonmated(j, from + r, score);
+    }
     return CAFACE_OK;
 }
 
@@ -196,31 +226,44 @@ done:
     return st;
 }
 
+static caface_status pack_columns(job *j, caface_error *err)
+{
+    const float *rows = j->pictures ? j->pictures->unit : NULL;
+    float *gathered = NULL;
+    caface_status st = CAFACE_OK;
+
+    j->columns = j->pictures ? j->pictures->first[j->gallery->count] : j->gallery->count;
+    if (!j->pictures) {
+        if ((st = cafi_alloc_f32(&gathered, j->columns, j->C, err)))
+            return st;
+        for (size_t i = 0; i < j->columns; i++)
+            memcpy(gathered + i * j->C, j->templates + (size_t)j->gallery->items[i].place * j->C,
+                   j->C * sizeof *gathered);
+        rows = gathered;
+    }
+    st = cafi_alloc_f32(&j->memory, cafi_packed_size(j->C, j->columns), 1, err);
+    if (!st)
+        j->packed = cafi_pack_linear(j->memory, rows, NULL, j->C, j->columns);
+    free(gathered);
+    return st;
+}
+
 static caface_status make_hands(job *j, size_t workers, bool resampled, caface_error *err)
 {
     size_t most = (size_t)ceil(cafi_fpirs[CAFI_FPIRS - 1] * (double)j->out->mated);
-    float *gathered = NULL;
     caface_status st = CAFACE_OK;
 
     /* a resample can need more of them than the sample itself */
     j->keep = resampled ? 4 * most + 1024 : most;
-    if ((st = cafi_alloc_f32(&gathered, j->gallery->count, j->C, err)))
-        return st;
-    for (size_t i = 0; i < j->gallery->count; i++)
-        memcpy(gathered + i * j->C, j->templates + (size_t)j->gallery->items[i].place * j->C,
-               j->C * sizeof *gathered);
-    st = cafi_alloc_f32(&j->memory, cafi_packed_size(j->C, j->gallery->count), 1, err);
-    if (!st)
-        j->packed = cafi_pack_linear(j->memory, gathered, NULL, j->C, j->gallery->count);
-    free(gathered);
-    if (!st)
+    if (!(st = pack_columns(j, err)))
         st = CAFI_NEW(&j->hands, workers, err);
     for (size_t w = 0; !st && w < workers; w++) {
         hand *h = &j->hands[w];
 
         h->best.limit = UINT64_MAX;
         if ((st = cafi_alloc_f32(&h->x, ROWS, j->C, err)) ||
-            (st = cafi_alloc_f32(&h->scores, ROWS, j->gallery->count, err)) ||
+            (st = cafi_alloc_f32(&h->scores, ROWS, j->columns, err)) ||
+            (j->pictures && (st = cafi_alloc_f32(&h->room, 1, j->gallery->count, err))) ||
             (st = CAFI_NEW(&h->best.items, 2 * j->keep, err)))
             return st;
         st = CAFI_NEW(&h->best.scratch, 2 * j->keep, err);
@@ -384,6 +427,7 @@ static void free_job(job *j, size_t workers)
         for (size_t w = 0; w < workers; w++) {
             free(j->hands[w].x);
             free(j->hands[w].scores);
+            free(j->hands[w].room);
             free(j->hands[w].best.items);
             free(j->hands[w].best.scratch);
         }
@@ -400,10 +444,19 @@ caface_status cafi_identify(cafi_identified *out, const float *templates, size_t
                             const cafi_subject_list *gallery, const cafi_subject_list *probes,
                             const cafi_resampling *resample, cafi_pool *pool, caface_error *err)
 {
+    return cafi_identify_best(out, templates, C, gallery, NULL, probes, resample, pool, err);
+}
+
+caface_status cafi_identify_best(cafi_identified *out, const float *templates, size_t C,
+                                 const cafi_subject_list *gallery, const cafi_pictures *pictures,
+                                 const cafi_subject_list *probes, const cafi_resampling *resample,
+                                 cafi_pool *pool, caface_error *err)
+{
     cafi_identified result = {.gallery = gallery->count};
     job j = {.templates = templates,
              .C = C,
              .gallery = gallery,
+             .pictures = pictures,
              .probes = probes,
              .kernels = cafi_kernels_get(),
              .out = &result};

@@ -3,6 +3,7 @@
 #define CAFI_EVAL_IDENTIFY_H
 
 #include "base/threads.h"
+#include "eval/best.h"
 #include "eval/resampling.h"
 #include "eval/subject_list.h"
 
@@ -58,6 +59,12 @@ typedef struct cafi_identified {
 caface_status cafi_identify(cafi_identified *out, const float *templates, size_t C,
                             const cafi_subject_list *gallery, const cafi_subject_list *probes,
                             const cafi_resampling *resample, cafi_pool *pool, caface_error *err);
+/* The same by the best picture: the score of an entry is the largest over its pictures, and
+ * its template in templates is not looked at. */
+caface_status cafi_identify_best(cafi_identified *out, const float *templates, size_t C,
+                                 const cafi_subject_list *gallery, const cafi_pictures *pictures,
+                                 const cafi_subject_list *probes, const cafi_resampling *resample,
+                                 cafi_pool *pool, caface_error *err);
 void cafi_identified_free(cafi_identified *identified);
 
 #endif

@@ -332,6 +332,25 @@ const char *cafi_feature_set_input(const cafi_feature_set *set)
     return cafi_value_text(&set->info, "input");
 }
 
+caface_status cafi_feature_set_scores(const cafi_feature_set *set, float **out, caface_error *err)
+{
+    int column = set->index ? cafi_index_column(set->index, "score") : -1;
+    caface_status st = CAFACE_OK;
+
+    *out = NULL;
+    if (column < 0)
+        return cafi_fail(err, CAFACE_EINVAL,
+                         "%s: there is no column score in its index.tsv, by which to weigh",
+                         set->path);
+    if ((st = CAFI_NEW(out, set->N, err)))
+        return st;
+    if ((st = cafi_index_reals(set->index, (size_t)column, *out, err))) {
+        free(*out);
+        *out = NULL;
+    }
+    return st;
+}
+
 static caface_status check_hash(const char *what, const char *a, const char *hash_a, const char *b,
                                 const char *hash_b, bool *unknown, caface_error *err)
 {

@@ -64,6 +64,10 @@ const char *cafi_feature_set_fusion(const cafi_feature_set *set);
 /* How pictures became the backbone's input, in words; as above. */
 const char *cafi_feature_set_input(const cafi_feature_set *set);
 
+/* The detectors' scores of all rows: the column score of the index, NaN where it is
+ * empty; *out is the caller's, to free. EINVAL: there is no such column. EFORMAT, ENOMEM. */
+caface_status cafi_feature_set_scores(const cafi_feature_set *set, float **out, caface_error *err);
+
 /* Do a's rows and b's come from the same backbone by the same input, and their
  * compact styles, where both have them, from the same fusion model? EMODEL names
  * both sets and both hashes. *unknown is set when one of them does not say: the caller warns. */

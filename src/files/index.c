@@ -1,5 +1,6 @@
 #include "files/index.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -233,6 +234,21 @@ caface_status cafi_index_integers(const cafi_index *index, size_t column, int64_
 
         if (!cafi_parse_int64(text, strlen(text), &out[r]))
             return cafi_fail(err, CAFACE_EFORMAT, "%s: line %zu: %s \"%.40s\" is no whole number",
+                             index->path, r + 2, cafi_index_name(index, column), text);
+    }
+    return CAFACE_OK;
+}
+
+caface_status cafi_index_reals(const cafi_index *index, size_t column, float *out,
+                               caface_error *err)
+{
+    for (size_t r = 0; r < index->rows; r++) {
+        const char *text = cafi_index_text(index, column, r);
+        char *end = NULL;
+
+        out[r] = *text ? strtof(text, &end) : NAN;
+        if (*text && (*end || end == text))
+            return cafi_fail(err, CAFACE_EFORMAT, "%s: line %zu: %s \"%.40s\" is no number",
                              index->path, r + 2, cafi_index_name(index, column), text);
     }
     return CAFACE_OK;

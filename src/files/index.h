@@ -31,6 +31,10 @@ const char *cafi_index_text(const cafi_index *index, size_t column, size_t row);
  * names the line and the text that is no int64. */
 caface_status cafi_index_integers(const cafi_index *index, size_t column, int64_t *out,
                                   caface_error *err);
+/* A whole column as numbers (score). out [rows]; NaN for an empty field. EFORMAT as
+ * above. */
+caface_status cafi_index_reals(const cafi_index *index, size_t column, float *out,
+                               caface_error *err);
 /* Appends text to buf as a field of index.tsv holds it: tab, newline and
  * backslash as \t \n \\, and, because a line may end in CRLF, a carriage return
  * as \r. */

@@ -75,7 +75,7 @@ static double weight_of(const cafi_baseline *baseline, float norm)
 }
 
 caface_status cafi_baseline_add(cafi_baseline *baseline, const float *feat, const int64_t *media,
-                                size_t n, caface_error *err)
+                                const float *score, size_t n, caface_error *err)
 {
     size_t C = baseline->C;
     cafi_media *m = NULL;
@@ -92,7 +92,7 @@ caface_status cafi_baseline_add(cafi_baseline *baseline, const float *feat, cons
 
         baseline->kernels->norms(norms, feat + first * C, rows, C);
         for (size_t r = 0; r < rows; r++)
-            weights[r] = weight_of(baseline, norms[r]);
+            weights[r] = weight_of(baseline, norms[r]) * (score ? (double)score[first + r] : 1.0);
         for (size_t r = 0, run = 1; r < rows; r += run) {
             for (run = 1; r + run < rows; run++)
                 if (media && media[first + r + run] != media[first + r])

@@ -26,10 +26,11 @@ typedef struct cafi_baseline {
 
 void cafi_baseline_free(cafi_baseline *baseline);
 
-/* Adds n faces; media [n], or NULL for every method but media. The result does
- * not depend on how the faces are cut into calls. ENOMEM: nothing was added. */
+/* Adds n faces; media [n], or NULL for every method but media; score [n] multiplies what
+ * a face adds to the sum, or NULL. The result does not depend on how the faces are cut
+ * into calls. ENOMEM: nothing was added. */
 caface_status cafi_baseline_add(cafi_baseline *baseline, const float *feat, const int64_t *media,
-                                size_t n, caface_error *err);
+                                const float *score, size_t n, caface_error *err);
 
 /* Adds sums of another baseline of the same method. ENOMEM: nothing changed. */
 caface_status cafi_baseline_merge(cafi_baseline *baseline, const cafi_baseline *from,

@@ -1,5 +1,6 @@
 #include "fusion/batch.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -188,6 +189,21 @@ static caface_status run_chunks(batch *b, caface_error *err)
     return st;
 }
 
+static caface_status take_scores(const batch *b, const size_t *rows, size_t n, float *score,
+                                 caface_error *err)
+{
+    for (size_t r = 0; r < n; r++) {
+        score[r] = b->options->scores[rows[r]];
+        if (isnan(score[r]))
+            return cafi_fail(err, CAFACE_EINVAL, "%s: row %zu has no detector's score",
+                             b->set->path, rows[r]);
+        if (!(score[r] >= 0.0f) || isinf(score[r]))
+            return cafi_fail(err, CAFACE_EINVAL, "%s: row %zu has the detector's score %g",
+                             b->set->path, rows[r], (double)score[r]);
+    }
+    return CAFACE_OK;
+}
+
 static caface_status fuse_simply(void *ctx, size_t index, size_t which, caface_error *err)
 {
     batch *b = ctx;
@@ -203,13 +219,17 @@ static caface_status fuse_simply(void *ctx, size_t index, size_t which, caface_e
     for (size_t i = g->start[t]; !st && i < g->start[t + 1]; i += SIMPLE_ROWS) {
         size_t n = g->start[t + 1] - i < SIMPLE_ROWS ? g->start[t + 1] - i : SIMPLE_ROWS;
         int64_t media[SIMPLE_ROWS];
+        float score[SIMPLE_ROWS];
 
         for (size_t r = 0; r < n; r++)
             media[r] = b->options->media ? b->options->media[g->rows[i + r]] : 0;
         st = cafi_gather_checked(b->set, g->rows + i, n, w->feat, err);
+        if (!st && b->options->scores)
+            st = take_scores(b, g->rows + i, n, score, err);
         if (!st)
-            st = cafi_baseline_add(
-                &sums, w->feat, b->options->method == CAFACE_METHOD_MEDIA ? media : NULL, n, err);
+            st = cafi_baseline_add(&sums, w->feat,
+                                   b->options->method == CAFACE_METHOD_MEDIA ? media : NULL,
+                                   b->options->scores ? score : NULL, n, err);
     }
     if (!st)
         st = cafi_baseline_template(&sums, b->templates + t * b->set->C, err);
@@ -290,6 +310,9 @@ static caface_status check(const caface_model *model, const cafi_feature_set *se
         return weights ? cafi_fail(err, CAFACE_EINVAL, "the method %s gives no face weights",
                                    caface_method_name(o->method))
                        : CAFACE_OK;
+    if (o->scores)
+        return cafi_fail(err, CAFACE_EINVAL, "the method %s does not weigh by detectors' scores",
+                         caface_method_name(o->method));
     if (model->info.is_sum)
         return CAFACE_OK;
     if (o->chunk > CAFACE_MAX_CHUNK)

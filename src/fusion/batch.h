@@ -15,6 +15,8 @@ typedef struct cafi_fuse_options {
     double norm_power;    /* of CAFACE_METHOD_NORM */
     size_t chunk;         /* 0: all at once; no part of a model that is a sum */
     const int64_t *media; /* [rows of the set], for CAFACE_METHOD_MEDIA */
+    const float *scores;  /* [rows of the set], detectors' scores that multiply what faces add
+                           * to a simple method's sum; NULL: 1 */
     cafi_pool *pool;      /* NULL: this thread. Borrowed */
     /* Called now and then from the calling thread with the number of faces done;
      * false stops the work with ECANCELLED. May be NULL. */
@@ -27,7 +29,8 @@ typedef struct cafi_fuse_options {
  *   weights    f32 [set->N] or NULL: the weight of every row that is in a group,
  *              0 for the others; of a network only
  * model may be NULL for the simple methods. EMODEL: model and set do not fit.
- * EINVAL: NaN or Inf (names the row), no media. ELIMIT: a chunk is too large.
+ * EINVAL: NaN or Inf (names the row), no media, a score that is not finite or below 0 (names the
+ * row), scores for a network. ELIMIT: a chunk is too large.
  * ECANCELLED. ENOMEM. On an error the outputs hold nothing useful. */
 caface_status cafi_fuse_batch(const caface_model *model, const cafi_feature_set *set,
                               const cafi_groups *groups, const cafi_fuse_options *options,

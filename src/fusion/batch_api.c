@@ -144,6 +144,7 @@ caface_status caface_batch_fuse(const caface_model *model, const caface_features
                                 .norm_power = o.norm_power,
                                 .chunk = o.chunk,
                                 .media = o.media,
+                                .scores = o.scores,
                                 .progress = tell,
                                 .progress_ctx = &to};
     if ((st = cafi_pool_new(&batch.pool, o.threads, err)))
@@ -178,6 +179,8 @@ caface_status caface_batch_push(caface_set *set, const caface_features *features
         return cafi_fail(err, CAFACE_EINVAL, "batch_push: null argument");
     if ((st = read_options(&o, options, "batch_push", err)))
         return st;
+    if (o.scores)
+        return cafi_fail(err, CAFACE_EINVAL, "batch_push: a set's state knows no scores");
     for (size_t i = 0; i < n; i++)
         if ((rows ? rows[i] : i) >= features->N)
             return cafi_fail(err, CAFACE_EINVAL, "batch_push: row %zu, but %s has %zu",

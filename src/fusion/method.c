@@ -14,6 +14,8 @@ typedef struct method_row {
     bool has_power;  /* takes :POWER */
 } method_row;
 
+#define SCORED "+score"
+
 static const method_row methods[] = {
     [CAFACE_METHOD_CAFACE] = {"caface", true, false},
     [CAFACE_METHOD_AVERAGE] = {"average", false, false},
@@ -105,9 +107,30 @@ static size_t name_length(const char *text, size_t size)
     return n;
 }
 
-caface_status cafi_way_parse(cafi_way *way, cafi_way_said *said, const char *text, size_t size,
+/* Does the text end in +score? */
+static bool asks_for_scores(const char *text, size_t size)
+{
+    size_t tail = strlen(SCORED);
+
+    return size > tail && memcmp(text + size - tail, SCORED, tail) == 0;
+}
+
+static caface_status check_scores(const method_row *row, bool has_scores, caface_error *err)
+{
+    if (row->is_network)
+        return cafi_fail(err, CAFACE_EINVAL,
+                         "method %s%s: scores are for average, media, unit and norm", row->name,
+                         SCORED);
+    return has_scores ? CAFACE_OK
+                      : cafi_fail(err, CAFACE_EINVAL, "method %s%s: there are no scores here",
+                                  row->name, SCORED);
+}
+
+caface_status cafi_way_parse(cafi_way *way, cafi_way_said *said, const char *text, size_t length,
                              caface_error *err)
 {
+    bool scored = asks_for_scores(text, length);
+    size_t size = scored ? length - strlen(SCORED) : length;
     size_t name = name_length(text, size);
     const char *tail = text + name + 1;
     size_t left = name < size ? size - name - 1 : 0;
@@ -132,8 +155,11 @@ caface_status cafi_way_parse(cafi_way *way, cafi_way_said *said, const char *tex
                        "method %.*s: %s takes no %s; norm:POWER, caface@CHUNK and restore@CHUNK do",
                        (int)(size < 80 ? size : 80), text, row->name,
                        says.power ? "power" : "chunk");
+    if (!st && scored)
+        st = check_scores(row, said != NULL, err);
     if (st)
         return st;
+    found.scored = scored;
     *way = found;
     if (said)
         *said = says;
@@ -150,12 +176,14 @@ char *cafi_way_text(const cafi_way *way, char text[CAFI_WAY_TEXT])
         snprintf(text, CAFI_WAY_TEXT, "%s:%.10g", name, way->power);
     else
         snprintf(text, CAFI_WAY_TEXT, "%s", name ? name : "unknown");
+    if (way->scored)
+        snprintf(text + strlen(text), CAFI_WAY_TEXT - strlen(text), "%s", SCORED);
     return text;
 }
 
 bool cafi_way_equal(const cafi_way *a, const cafi_way *b)
 {
-    if (a->method != b->method)
+    if (a->method != b->method || a->scored != b->scored)
         return false;
     if (cafi_method_is_network(a->method))
         return a->chunk == b->chunk;

@@ -2,6 +2,8 @@
  *
  *     unit | average | media | norm | norm:POWER | caface | caface@CHUNK | restore | restore@CHUNK
  *
+ * Behind a simple method, +score: every face's part is multiplied by its detector's score.
+ *
  * A network is a method that needs a model and styles, works on chunks and weighs faces:
  * caface, and whatever family of models stands beside it. */
 #ifndef CAFI_FUSION_METHOD_H
@@ -24,6 +26,7 @@ typedef struct cafi_way {
     caface_method method;
     double power; /* of norm */
     size_t chunk; /* of a network; 0: all at once */
+    bool scored;  /* +score */
 } cafi_way;
 
 /* What a text says of a way; the rest is the caller's default. */
@@ -33,7 +36,8 @@ typedef struct cafi_way_said {
 
 /* Reads text, `size` bytes. Power and chunk stay as they are where it does not give
  * them; said may be NULL. EINVAL: an unknown method (lists the known ones), a number out
- * of its range, a tail that the method does not take; *way is as it was. */
+ * of its range, a tail that the method does not take, +score where said is NULL: the caller
+ * has none; *way is as it was. */
 caface_status cafi_way_parse(cafi_way *way, cafi_way_said *said, const char *text, size_t size,
                              caface_error *err);
 

@@ -296,7 +296,7 @@ static caface_status push_simple(caface_set *set, cafi_set_rows r, const int64_t
     caface_status st = check_rows(set, &r, err);
 
     if (!st)
-        st = cafi_baseline_add(&set->baseline, r.feat, media, r.n, err);
+        st = cafi_baseline_add(&set->baseline, r.feat, media, NULL, r.n, err);
     if (!st)
         set->count += r.n;
     return st;

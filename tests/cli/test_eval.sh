@@ -227,4 +227,71 @@ check "compare with something that is no row" fails 1 "caface@8 is no row" \
 head -3 "$work/T.txt" >"$work/T3.txt"
 check "rows and templates that differ in number" fails 1 "lists 3 rows" \
     "$caface" eval verify -f "$set" --pairs "$work/P.txt" --method average --templates "$work/T3.txt"
+
+# Detectors' scores: with all of them equal the average; 1 and 0 leave rows out.
+scored_set() {
+    rm -rf "${work:?}/$1" && cp -r "$set" "$work/$1" &&
+        awk -F'\t' -v OFS='\t' -v kind="$1" 'NR == 1 { print $0, "score"; next }
+            { n[$2]++; print $0, kind == "equal" ? 0.5 : kind == "some" ? n[$2] <= 4 : n[$2] == 3 ? "" : 1 }' \
+            "$set/index.tsv" >"$work/$1/index.tsv"
+}
+scored() {
+    scored_set equal && scored_set some && scored_set gap &&
+        "$caface" eval verify -f "$work/equal" --pairs "$work/P.txt" --method average,average+score,norm:7+score,unit+score \
+            --bootstrap 0 --csv "$work/eq.csv" --json >"$work/eq.json" &&
+        [ "$(sed -n 2p "$work/eq.csv" | cut -d, -f2-)" = "$(sed -n 3p "$work/eq.csv" | cut -d, -f2-)" ] &&
+        [ "$(cut -d, -f1 "$work/eq.csv" | tr '\n' ' ')" = "method average average+score norm:7+score unit+score " ] &&
+        grep -q '"name":"average+score","method":"average","chunk":null,"detector_score":true,"best_of":false' "$work/eq.json" &&
+        "$caface" eval identify -f "$work/some" -g "$work/gallery_G1.csv" -p "$work/probe.csv" \
+            --method unit+score,average+score --bootstrap 0 --csv "$work/so.csv" &&
+        awk 'BEGIN { t = 100000 } { n[$2]++; print $1, n[$2] <= 4 ? $2 : t++, $3, $4 }' "$work/T.txt" >"$work/few.txt" &&
+        "$caface" eval identify -f "$set" --templates "$work/few.txt" -g "$work/gallery_G1.csv" -p "$work/probe.csv" \
+            --method unit,average --bootstrap 0 --csv "$work/fe.csv" &&
+        [ "$(cut -d, -f2- "$work/so.csv")" = "$(cut -d, -f2- "$work/fe.csv")" ]
+}
+# The scores of IJB's lists, the last number of a line, do what those of the index do.
+listed_scores() {
+    awk -F'\t' 'NR > 1 { n[$2]++; print $1, 30, 50, 80, 50, 55, 70, 35, 90, 75, 90, n[$2] <= 4 }' "$set/index.tsv" >"$work/L.txt" &&
+        "$caface" eval identify -f "$set" --templates "$work/T.txt" --landmarks "$work/L.txt" -g "$work/gallery_G1.csv" \
+            -p "$work/probe.csv" --method unit+score,average+score --bootstrap 0 --csv "$work/li.csv" &&
+        cmp "$work/so.csv" "$work/li.csv" &&
+        mkdir -p "$work/ijb5" && cp "$work"/ijb/meta/* "$work/ijb5" && cp "$work/L.txt" "$work/ijb5/ijbx_name_5pts_score.txt" &&
+        "$caface" eval identify -f "$set" --meta "$work/ijb5" --dataset ijbx --method unit+score,average+score --bootstrap 0 \
+            --json | grep -q '"name":"unit+score"'
+}
+# Of galleries of one picture the best is that picture; of 16 it is another answer than the average.
+best_of() {
+    awk 'NR == FNR { split($0, f, ","); gallery[f[1]] = 1; next }
+        { print $1, ($2 in gallery) && n[$2]++ ? 100000 + FNR : $2, $3, $4 }' "$work/gallery_G1.csv" "$work/T.txt" >"$work/one.txt" &&
+        verify --method best,average,best:norm:7,norm:7 --templates "$work/one.txt" --bootstrap 0 --csv "$work/be.csv" &&
+        [ "$(cut -d, -f1 "$work/be.csv" | tr '\n' ' ')" = "method best:average average best:norm:7 norm:7 " ] &&
+        near_rows 2 3 "$work/be.csv" && near_rows 4 5 "$work/be.csv" &&
+        identify --method best,average --templates "$work/one.txt" --bootstrap 0 --csv "$work/bi.csv" &&
+        near_rows 2 3 "$work/bi.csv" &&
+        verify --method best,average --compare best average --bootstrap 20 --csv "$work/b16.csv" &&
+        ! near_rows 2 3 "$work/b16.csv" &&
+        identify -m "$model" --method best:caface@4,caface@4 --bootstrap 20 --json >"$work/b16.json" &&
+        grep -q '"name":"best:caface@4","method":"caface","chunk":4,"detector_score":false,"best_of":true' "$work/b16.json"
+}
+# near_rows A B FILE: the figures of two lines of a CSV, thresholds to rounding
+near_rows() {
+    awk -F, -v a="$1" -v b="$2" 'NR == a { for (i = 2; i <= NF; i++) f[i] = $i; n = NF }
+        NR == b { for (i = 2; i <= n; i++) { d = f[i] - $i; if (d > 1e-6 || d < -1e-6) bad = 1 } } END { exit bad }' "$3"
+}
+check "detectors' scores weigh faces" scored
+check "detectors' scores of a list" listed_scores
+check "the best picture" best_of
+check "no scores, no weighing by them" fails 1 "no column score" verify --method media+score
+check "a face without a score is named" fails 1 "row 2 has no detector's score" \
+    "$caface" eval verify -f "$work/gap" --pairs "$work/P.txt" --method average+score
+check "a network reads styles, not scores" fails 1 "scores are for" verify -m "$model" --method caface+score
+check "best makes no template for galleries" fails 1 "best makes no template" verify --method average --gallery-method best
+check "landmarks that nothing reads" fails 1 "nothing uses it" verify --method average --landmarks "$work/L.txt"
+fused_by_scores() {
+        "$caface" fuse -i "$work/equal" --method average+score -o "$work/fs.npz" --json | grep -q '"detector_score":true' &&
+        "$caface" fuse -i "$work/equal" --method average -o "$work/fa.npz" && cmp "$work/fs.npz" "$work/fa.npz" &&
+        "$caface" fuse -i "$work/some" --method average+score -o "$work/fs.npz" && ! cmp -s "$work/fs.npz" "$work/fa.npz"
+}
+check "fuse weighs by scores, too" fused_by_scores
+check "a state knows no scores" fails 2 "knows no scores" "$caface" fuse -i "$work/equal" --single --method unit+score --save-state "$work/s.state"
 finish

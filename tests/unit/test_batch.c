@@ -137,12 +137,70 @@ static void a_batch_is_many_sets(void **state)
             }
 }
 
+/* A face's part times its score, by the formula: InsightFace's D with every N. */
+static void scores_weigh_faces(void **state)
+{
+    fixture *f = *state;
+    cafi_tensor tensors[2];
+    cafi_feature_set rows = in_memory(f, tensors);
+    char path[] = "memory";
+    float scores[N], got[C];
+    cafi_groups groups;
+    cafi_fuse_options o = {.norm_power = 2.5, .media = f->media, .scores = scores};
+    caface_error err;
+
+    rows.path = path;
+    for (size_t n = 0; n < N; n++)
+        scores[n] = n % 7 ? (float)test_below(&f->rng, 1000) / 1000.0f : 0.0f;
+    EXPECT_OK(cafi_groups_single(&groups, N, &err), err);
+    for (size_t k = 1; k < METHODS; k++) {
+        double sum[C] = {0}, square = 0.0;
+        float want[C];
+
+        o.method = (caface_method)k;
+        for (size_t n = 0; n < N; n++) {
+            double norm = 0.0, count = 0.0, weight = scores[n];
+
+            for (size_t c = 0; c < C; c++)
+                norm += (double)f->feat[n * C + c] * (double)f->feat[n * C + c];
+            norm = sqrt(norm);
+            for (size_t i = 0; i < N; i++)
+                count += f->media[i] == f->media[n];
+            weight *= o.method == CAFACE_METHOD_UNIT    ? 1.0 / norm
+                      : o.method == CAFACE_METHOD_NORM  ? pow(norm, 2.5)
+                      : o.method == CAFACE_METHOD_MEDIA ? 1.0 / count
+                                                        : 1.0;
+            for (size_t c = 0; c < C; c++)
+                sum[c] += weight * (double)f->feat[n * C + c];
+        }
+        for (size_t c = 0; c < C; c++)
+            square += sum[c] * sum[c];
+        for (size_t c = 0; c < C; c++)
+            want[c] = (float)(sum[c] / sqrt(square));
+        EXPECT_OK(cafi_fuse_batch(NULL, &rows, &groups, &o, got, NULL, &err), err);
+        EXPECT_NEAR_F32(got, want, C, 1e-6, "%s seed=%llu", caface_method_name(o.method),
+                        (unsigned long long)f->seed);
+    }
+    o.method = CAFACE_METHOD_CAFACE;
+    EXPECT_FAIL(cafi_fuse_batch(f->model, &rows, &groups, &o, got, NULL, &err), CAFACE_EINVAL, err,
+                "caface", "scores");
+    o.method = CAFACE_METHOD_AVERAGE;
+    scores[17] = NAN;
+    EXPECT_FAIL(cafi_fuse_batch(NULL, &rows, &groups, &o, got, NULL, &err), CAFACE_EINVAL, err,
+                "memory", "row 17");
+    scores[17] = -1.0f;
+    EXPECT_FAIL(cafi_fuse_batch(NULL, &rows, &groups, &o, got, NULL, &err), CAFACE_EINVAL, err,
+                "row 17", "-1");
+    cafi_groups_free(&groups);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(simple_methods_are_their_formulas),
         cmocka_unit_test(zero_features_are_legal),
         cmocka_unit_test(a_batch_is_many_sets),
+        cmocka_unit_test(scores_weigh_faces),
     };
 
     return cmocka_run_group_tests_name("batch", tests, fixture_set_up, fixture_tear_down);

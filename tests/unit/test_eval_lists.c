@@ -591,6 +591,100 @@ static void rows_with_nan_are_dropped(void **state)
     cafi_feature_set_close(set);
 }
 
+/* The largest cosine to the pictures of a template, naively. */
+static double best_naively(const float *fused, const float *feat, const cafi_template_list *list,
+                           size_t a, size_t C)
+{
+    double best = -2.0;
+
+    for (size_t i = list->first[a]; i < list->first[a + 1]; i++) {
+        const float *row = feat + (size_t)list->order[i] * C;
+        double norm = sqrt(exact_dot(row, row, C));
+        double cosine = norm > 0 ? exact_dot(row, fused, C) / norm : 0.0;
+
+        if (isfinite(norm) && cosine > best)
+            best = cosine;
+    }
+    return best > -2.0 ? best : 0.0;
+}
+
+/* A template against single pictures: pairs, and identification, whose figures are those
+ * of a gallery with the best picture as its template. Template 0 has no valid row. */
+static void the_best_picture_counts(void **state)
+{
+    enum { TEMPLATES = 40, ROWS = 900, C = 24, GALLERY = 15, PAIRS = 300 };
+    uint64_t seed = test_seed();
+    test_rng rng = {seed};
+    static float feat[ROWS * C], fused[TEMPLATES * C];
+    static cafi_pair pairs[PAIRS];
+    float score[2][PAIRS];
+    cafi_enrolled g_items[GALLERY], p_items[TEMPLATES - GALLERY];
+    cafi_subject_list g = {g_path, g_items, GALLERY};
+    cafi_subject_list p = {p_path, p_items, TEMPLATES - GALLERY};
+    cafi_buf text = {0};
+    cafi_template_list list;
+    cafi_template_set templates;
+    cafi_feature_set *set = NULL;
+    cafi_pool *pool = NULL;
+    cafi_pictures pictures = {0};
+    cafi_identified got;
+    caface_error err;
+
+    (void)state;
+    EXPECT_OK(cafi_pool_new(&pool, 3, &err), err);
+    test_fill(&rng, feat, (size_t)ROWS * C, 1.0f);
+    random_unit_rows(&rng, fused, TEMPLATES, C);
+    for (size_t i = 0; i < ROWS; i++) /* template 3 has more than a block's rows */
+        cafi_buf_printf(&text, "n%zu %zu 1\n", i,
+                        i < TEMPLATES ? i
+                        : i % 3       ? 3
+                                      : test_below(&rng, TEMPLATES - 1) + 1);
+    feat[0] = NAN;
+    memset(feat + (size_t)C * 5, 0, C * sizeof *feat); /* a picture of no length */
+    list = templates_of(text.data);
+    cafi_buf_free(&text);
+    EXPECT_OK(cafi_feature_set_wrap(&set, ROWS, feat, C, NULL, 0, NULL, 0, &err), err);
+    EXPECT_OK(cafi_template_set_new(&templates, &list, set, false, NULL, &err), err);
+    assert_true(templates.empty[0]);
+    for (size_t i = 0; i < PAIRS; i++)
+        pairs[i] = (cafi_pair){(uint32_t)(i < TEMPLATES ? i : test_below(&rng, TEMPLATES)) |
+                                   (i % 2 ? CAFI_PAIR_GENUINE : 0u),
+                               (uint32_t)test_below(&rng, TEMPLATES)};
+    EXPECT_OK(cafi_scores_best(score[0], fused, &templates, set, pairs, PAIRS, pool, &err), err);
+    EXPECT_OK(cafi_scores_best(score[1], fused, &templates, set, pairs, PAIRS, NULL, &err), err);
+    assert_memory_equal(score[0], score[1], sizeof score[0]);
+    for (size_t i = 0; i < PAIRS; i++) {
+        double want =
+            best_naively(fused + (size_t)pairs[i].b * C, feat, &list, cafi_pair_a(pairs[i]), C);
+
+        if (!(fabs(score[0][i] - want) < 1e-6))
+            fail_msg("pair %zu: %.8f, naively %.8f (seed %llu)", i, (double)score[0][i], want,
+                     (unsigned long long)seed);
+    }
+    for (uint32_t i = 0; i < TEMPLATES; i++)
+        *(i < GALLERY ? &g_items[i] : &p_items[i - GALLERY]) = (cafi_enrolled){i, i % GALLERY};
+    EXPECT_OK(cafi_pictures_new(&pictures, &templates, set, &g, &err), err);
+    EXPECT_OK(cafi_identify_best(&got, fused, C, &g, &pictures, &p, NULL, pool, &err), err);
+    assert_int_equal(got.mated, p.count);
+    for (size_t i = 0; i < p.count; i++) {
+        const float *probe = fused + (size_t)p_items[i].place * C;
+        size_t mate = p_items[i].subject, rank = 1;
+        double own = best_naively(probe, feat, &list, mate, C);
+
+        for (size_t k = 0; k < g.count; k++)
+            rank += k != mate && (!mate || best_naively(probe, feat, &list, k, C) > own);
+        if (got.rank[i] != rank || (mate && !(fabs(got.mate[i] - own) < 1e-6)))
+            fail_msg("probe %zu: rank %u, naively %zu; mate %.8f, naively %.8f (seed %llu)", i,
+                     got.rank[i], rank, (double)got.mate[i], own, (unsigned long long)seed);
+    }
+    cafi_identified_free(&got);
+    cafi_pictures_free(&pictures);
+    cafi_template_set_free(&templates);
+    cafi_template_list_free(&list);
+    cafi_feature_set_close(set);
+    cafi_pool_free(pool);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -607,6 +701,7 @@ int main(void)
         cmocka_unit_test(identification_equals_the_definition),
         cmocka_unit_test(a_resample_of_everybody_is_the_sample),
         cmocka_unit_test(rows_with_nan_are_dropped),
+        cmocka_unit_test(the_best_picture_counts),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,6 +24,8 @@ static void ways_are_read_and_written(void **state)
         {"caface", "caface@512", {CAFACE_METHOD_CAFACE, 3, 512}, {false, false}},
         {"caface@64", "caface@64", {CAFACE_METHOD_CAFACE, 3, 64}, {false, true}},
         {"caface@0", "caface@0", {CAFACE_METHOD_CAFACE, 3, 0}, {false, true}},
+        {"media+score", "media+score", {CAFACE_METHOD_MEDIA, 3, 512, true}, {false, false}},
+        {"norm:7+score", "norm:7+score", {CAFACE_METHOD_NORM, 7, 512, true}, {true, false}},
         {"caface@65536", "caface@65536", {CAFACE_METHOD_CAFACE, 3, 65536}, {false, true}},
     };
 
@@ -68,6 +70,10 @@ static void nothing_else_is_taken(void **state)
         {"caface@6 4", "chunk"},
         {"caface@64@64", "chunk"},
         {"caface ", "unknown"},
+        {"average+score", "no scores here"},
+        {"caface+score", "average, media, unit and norm"},
+        {"norm:x+score", "power"},
+        {"+score", "unknown"},
     };
 
     (void)state;
