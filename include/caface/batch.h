@@ -17,10 +17,6 @@
 extern "C" {
 #endif
 
-/* Called now and then from the calling thread with the number of faces done; 0 stops the
- * work with ECANCELLED, anything else goes on. */
-typedef int (*caface_progress)(void *context, size_t faces);
-
 /* Filled by caface_batch_options_init; then changed member by member. Grows at its end
  * (caface/version.h). */
 typedef struct caface_batch_options {
@@ -32,7 +28,7 @@ typedef struct caface_batch_options {
     int drop_invalid;         /* not 0: rows that hold NaN or Inf are left out, and counted.
                                * Default 0: the first such row is an error */
     const int64_t *media;     /* [rows of the set], for CAFACE_METHOD_MEDIA. Borrowed */
-    caface_progress progress; /* or NULL */
+    caface_progress progress; /* or NULL. Counts faces (caface/status.h) */
     void *progress_context;
     const float *scores; /* [rows of the set], detectors' scores, finite and at least 0: each
                           * multiplies what a face adds to the sum of average, media, unit or

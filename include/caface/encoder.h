@@ -138,6 +138,12 @@ CAFACE_API caface_status caface_encoder_check_model(const caface_encoder *encode
 CAFACE_API caface_status caface_encoder_run(caface_encoder *encoder, const uint8_t *crops, size_t n,
                                             float *features, float *styles, caface_error *err);
 
+/* The same for long work: progress counts crops that were begun (caface/status.h). ECANCELLED. */
+CAFACE_API caface_status caface_encoder_run_watched(caface_encoder *encoder, const uint8_t *crops,
+                                                    size_t n, float *features, float *styles,
+                                                    caface_progress progress, void *context,
+                                                    caface_error *err);
+
 static inline void caface_encoder_options_init(caface_encoder_options *options)
 {
     caface_encoder_options_init_sized(options, sizeof *options);

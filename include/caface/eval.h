@@ -42,6 +42,8 @@ typedef struct caface_eval_options {
     size_t threads;   /* 0: one for every core; the bits do not depend on it. Default 0 */
     const int64_t *person_a, *person_b; /* [n], caface_verify with resamples only: whose
                                          * templates a pair compares. Borrowed for the call */
+    caface_progress progress; /* or NULL. Counts pieces of work whose number is not told */
+    void *progress_context;
 } caface_eval_options;
 
 static inline void caface_eval_options_init(caface_eval_options *options);
@@ -65,7 +67,7 @@ CAFACE_API double caface_far(size_t which);
  * the ROC curve, as the authors' release and scikit-learn compute them. Equal scores are
  * one point of the curve. *out is the caller's, to caface_verification_free.
  * options NULL: the defaults. EINVAL: no pair of either kind, NaN or Inf (names the pair),
- * resamples without person_a and person_b. ENOMEM. */
+ * resamples without person_a and person_b. ECANCELLED. ENOMEM. */
 CAFACE_API caface_status caface_verify(caface_verification **out, const float *score,
                                        const unsigned char *same, size_t n,
                                        const caface_eval_options *options, caface_error *err);
@@ -121,7 +123,7 @@ CAFACE_API double caface_fpir(size_t which);
  * found and finds nobody. A probe's rank is the place of its person's best template;
  * equal scores are in the order of the gallery. *out is the caller's, to
  * caface_identification_free. options NULL: the defaults. EINVAL: null or empty arrays, no
- * probe has a mate, NaN or Inf. ENOMEM. */
+ * probe has a mate, NaN or Inf. ECANCELLED. ENOMEM. */
 CAFACE_API caface_status caface_identify(caface_identification **out, const float *gallery,
                                          const int64_t *gallery_person, size_t gallery_count,
                                          const float *probes, const int64_t *probe_person,

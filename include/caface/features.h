@@ -72,6 +72,13 @@ CAFACE_API caface_status caface_features_read(const caface_features *features, s
                                               size_t n, float *feat, float *style, float *compact,
                                               caface_error *err);
 
+/* The rows where they lie, without a copy, borrowed until close. *feat [n][C], *style [n][S][2]
+ * and *compact [n][compact], each NULL where the set has none, or has its numbers in
+ * another form (16 bits, another byte order, compressed, unaligned): caface_features_read reads
+ * those. Arguments may be NULL. Any thread. */
+CAFACE_API void caface_features_view(const caface_features *features, const float **feat,
+                                     const float **style, const float **compact);
+
 /* Which rows hold no NaN and no Inf, in the features and, with_styles, in the styles that
  * a model reads: valid [n], written, 1 or 0. threads: 0 is one for every core. ENOMEM. */
 CAFACE_API caface_status caface_features_valid(const caface_features *features, int with_styles,

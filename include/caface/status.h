@@ -12,6 +12,8 @@
 #define CAFACE_API
 #endif
 
+#include <stddef.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -37,6 +39,10 @@ typedef struct caface_error {
     caface_status status;
     char message[CAFACE_ERROR_SIZE];
 } caface_error;
+
+/* Called now and then from the calling thread of long work, with what is done so far (each call
+ * says what it counts); 0 stops the work with ECANCELLED, anything else goes on. */
+typedef int (*caface_progress)(void *context, size_t done);
 
 /* The name of a status, such as "EINVAL"; "unknown" for any other number.
  * A static string. Any thread. */

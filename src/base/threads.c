@@ -28,6 +28,8 @@ struct cafi_pool {
     size_t busy;
     unsigned long generation;
     bool quit;
+    caface_progress go_on;
+    void *go_on_ctx;
     run run;
 };
 
@@ -35,6 +37,14 @@ typedef struct worker_start {
     cafi_pool *pool;
     size_t worker;
 } worker_start;
+
+/* Does whoever watches the pool want to go on? In the calling thread. */
+static caface_status ask(const cafi_pool *pool, size_t begun, caface_error *err)
+{
+    return !pool->go_on || pool->go_on(pool->go_on_ctx, begun)
+               ? CAFACE_OK
+               : cafi_fail(err, CAFACE_ECANCELLED, "stopped");
+}
 
 static void work(cafi_pool *pool, run *r, size_t worker)
 {
@@ -48,6 +58,8 @@ static void work(cafi_pool *pool, run *r, size_t worker)
 
         pthread_mutex_unlock(&pool->lock);
         st = r->task(r->ctx, index, worker, &error);
+        if (!st && worker == 0)
+            st = ask(pool, index + 1, &error);
         pthread_mutex_lock(&pool->lock);
         if (st && (!r->status || index < r->failed_index)) {
             r->status = st;
@@ -153,13 +165,23 @@ size_t cafi_pool_size(const cafi_pool *pool)
     return pool ? pool->size : 1;
 }
 
-static caface_status run_here(size_t count, cafi_task task, void *ctx, caface_error *err)
+void cafi_pool_watch(cafi_pool *pool, caface_progress go_on, void *ctx)
+{
+    pool->go_on = go_on;
+    pool->go_on_ctx = ctx;
+}
+
+static caface_status run_here(const cafi_pool *pool, size_t count, cafi_task task, void *ctx,
+                              caface_error *err)
 {
     unsigned mode = cafi_fp_flush_denormals();
     caface_status st = CAFACE_OK;
 
-    for (size_t i = 0; !st && i < count; i++)
+    for (size_t i = 0; !st && i < count; i++) {
         st = task(ctx, i, 0, err);
+        if (!st && pool)
+            st = ask(pool, i + 1, err);
+    }
     cafi_fp_restore(mode);
     return st;
 }
@@ -168,7 +190,7 @@ caface_status cafi_pool_run(cafi_pool *pool, size_t count, cafi_task task, void 
                             caface_error *err)
 {
     if (!pool || pool->size == 1 || count <= 1)
-        return run_here(count, task, ctx, err);
+        return run_here(pool, count, task, ctx, err);
     pthread_mutex_lock(&pool->lock);
     pool->run = (run){.task = task, .ctx = ctx, .count = count};
     pool->busy = pool->size - 1;

@@ -28,4 +28,9 @@ size_t cafi_pool_size(const cafi_pool *pool);
 caface_status cafi_pool_run(cafi_pool *pool, size_t count, cafi_task task, void *ctx,
                             caface_error *err);
 
+/* Who is asked, in the calling thread after each of its tasks, whether a run goes on: 0 begins
+ * no new task, and the run gives ECANCELLED where no task failed. Told how many tasks were begun.
+ * Until the next call; NULL: nobody. Not during a run. */
+void cafi_pool_watch(cafi_pool *pool, caface_progress go_on, void *ctx);
+
 #endif

@@ -90,6 +90,8 @@ static caface_status identify(caface_identification *id, const work *w, size_t C
     cafi_pool *pool = NULL;
     caface_status st = cafi_pool_new(&pool, o->threads, err);
 
+    if (!st)
+        cafi_pool_watch(pool, o->progress, o->progress_context);
     if (!st && o->resamples)
         st = cafi_resampling_new(&resample, w->people, o->resamples, o->seed, err);
     if (!st)

@@ -139,7 +139,10 @@ static caface_status bootstrap(caface_verification *v, const float *score, const
     double *tar = NULL;
     caface_status st = CAFACE_OK;
 
-    if ((st = cafi_pool_new(&pool, o->threads, err)) || (st = CAFI_NEW(&subject, people, err)) ||
+    if ((st = cafi_pool_new(&pool, o->threads, err)))
+        goto done;
+    cafi_pool_watch(pool, o->progress, o->progress_context);
+    if ((st = CAFI_NEW(&subject, people, err)) ||
         (st = cafi_alloc(&tar, o->resamples, CAFI_FARS * sizeof *tar, err)))
         goto done;
     for (size_t i = 0; i < people; i++)

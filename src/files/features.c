@@ -81,6 +81,25 @@ caface_status caface_features_read(const caface_features *features, size_t first
     return CAFACE_OK;
 }
 
+static const float *view_of(const cafi_tensor *t)
+{
+    return t && t->dtype == CAFI_F32 && cafi_tensor_is_contiguous(t) &&
+                   (uintptr_t)t->data % sizeof(float) == 0
+               ? (const float *)(const void *)t->data
+               : NULL;
+}
+
+void caface_features_view(const caface_features *features, const float **feat, const float **style,
+                          const float **compact)
+{
+    if (feat)
+        *feat = view_of(features->features);
+    if (style)
+        *style = view_of(features->styles);
+    if (compact)
+        *compact = view_of(features->compact_rows);
+}
+
 static bool has_column(const caface_features *features, int column)
 {
     return features->index && column >= 0 && (size_t)column < cafi_index_columns(features->index);

@@ -87,9 +87,8 @@ static caface_status new_lane(lane **out, const cafi_encoder *e, bool has_plan, 
     if (st)
         return st;
     l->has_plan = has_plan;
-    if (e->batch > 1)
-        st = cafi_pool_new(&l->pool, e->threads, err);
-    l->worker_count = !st && e->batch > 1 ? cafi_pool_size(l->pool) : 1;
+    st = cafi_pool_new(&l->pool, e->batch > 1 ? e->threads : 1, err);
+    l->worker_count = !st ? cafi_pool_size(l->pool) : 1;
     if (!st)
         st = CAFI_NEW(&l->workers, l->worker_count, err);
     if (st) {
@@ -195,10 +194,32 @@ static caface_status encode_task(void *ctx, size_t index, size_t number, caface_
     return st;
 }
 
+/* Tasks as crops, to whoever watches. */
+typedef struct watcher {
+    caface_progress progress;
+    void *context;
+    size_t rows, n;
+} watcher;
+
+static int tell(void *ctx, size_t tasks)
+{
+    const watcher *w = ctx;
+
+    return w->progress(w->context, tasks < w->n / w->rows ? tasks * w->rows : w->n);
+}
+
 caface_status cafi_encoder_run(cafi_encoder *encoder, const uint8_t *crops, size_t n,
                                float *features, float *styles, caface_error *err)
 {
+    return cafi_encoder_run_watched(encoder, crops, n, features, styles, NULL, NULL, err);
+}
+
+caface_status cafi_encoder_run_watched(cafi_encoder *encoder, const uint8_t *crops, size_t n,
+                                       float *features, float *styles, caface_progress progress,
+                                       void *context, caface_error *err)
+{
     job j = {encoder, NULL, crops, n, features, styles};
+    watcher w = {progress, context, encoder->rows, n};
     size_t tasks = n / encoder->rows + (n % encoder->rows != 0);
     caface_status st = CAFACE_OK;
 
@@ -208,7 +229,9 @@ caface_status cafi_encoder_run(cafi_encoder *encoder, const uint8_t *crops, size
         return cafi_fail(err, CAFACE_EINVAL, "encoder_run: null argument");
     if ((st = take_lane(&j.lane, encoder, err)))
         return st;
+    cafi_pool_watch(j.lane->pool, progress ? tell : NULL, &w);
     st = cafi_pool_run(j.lane->pool, tasks, encode_task, &j, err);
+    cafi_pool_watch(j.lane->pool, NULL, NULL);
     give_back(encoder, j.lane);
     return st;
 }

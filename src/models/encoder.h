@@ -62,6 +62,10 @@ caface_status cafi_encoder_fits(const cafi_encoder *encoder, const caface_model_
  * a lane of its own. */
 caface_status cafi_encoder_run(cafi_encoder *encoder, const uint8_t *crops, size_t n,
                                float *features, float *styles, caface_error *err);
+/* The same; progress, which may be NULL, counts faces that were begun. ECANCELLED. */
+caface_status cafi_encoder_run_watched(cafi_encoder *encoder, const uint8_t *crops, size_t n,
+                                       float *features, float *styles, caface_progress progress,
+                                       void *context, caface_error *err);
 
 /* The plan inside, for profiles. Borrowed. */
 cafi_plan *cafi_encoder_plan(cafi_encoder *encoder);

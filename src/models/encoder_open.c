@@ -183,11 +183,19 @@ caface_status caface_encoder_check_model(const caface_encoder *encoder, const ca
     return cafi_encoder_fits(encoder, &info, err);
 }
 
-caface_status caface_encoder_run(caface_encoder *encoder, const uint8_t *crops, size_t n,
-                                 float *features, float *styles, caface_error *err)
+caface_status caface_encoder_run_watched(caface_encoder *encoder, const uint8_t *crops, size_t n,
+                                         float *features, float *styles, caface_progress progress,
+                                         void *context, caface_error *err)
 {
     if (!encoder)
         return cafi_fail(err, CAFACE_EINVAL, "encoder_run: null argument");
-    return cafi_encoder_run(encoder, crops, n, features,
-                            cafi_encoder_style_size(encoder) ? styles : NULL, err);
+    return cafi_encoder_run_watched(encoder, crops, n, features,
+                                    cafi_encoder_style_size(encoder) ? styles : NULL, progress,
+                                    context, err);
+}
+
+caface_status caface_encoder_run(caface_encoder *encoder, const uint8_t *crops, size_t n,
+                                 float *features, float *styles, caface_error *err)
+{
+    return caface_encoder_run_watched(encoder, crops, n, features, styles, NULL, NULL, err);
 }

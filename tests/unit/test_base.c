@@ -93,6 +93,50 @@ static void pool_runs_every_task_once(void **state)
     }
 }
 
+/* Who watches a pool: how often it was asked, and from which question on it says no. */
+typedef struct watcher {
+    size_t asked, no_from, begun;
+} watcher;
+
+static int go_on(void *ctx, size_t begun)
+{
+    watcher *w = ctx;
+
+    assert_true(begun > w->begun && begun <= 1000);
+    w->begun = begun;
+    return w->asked++ < w->no_from;
+}
+
+static void a_watched_run_can_be_stopped(void **state)
+{
+    (void)state;
+    for (size_t threads = 1; threads <= 4; threads *= 2)
+        for (size_t no_from = 0; no_from <= 1000; no_from += 500) {
+            cafi_pool *pool = NULL;
+            watcher w = {.no_from = no_from};
+            tally t = {.fail_from = 1000};
+            caface_error err;
+            caface_status st = CAFACE_OK;
+            int done = 0;
+
+            EXPECT_OK(cafi_pool_new(&pool, threads, &err), err);
+            cafi_pool_watch(pool, go_on, &w);
+            st = cafi_pool_run(pool, 1000, tick, &t, &err);
+            for (int i = 0; i < 1000; i++)
+                done += t.done[i];
+            /* other workers may have left it nothing to be asked after */
+            assert_int_equal(st, w.asked > no_from ? CAFACE_ECANCELLED : CAFACE_OK);
+            if (threads == 1)
+                assert_int_equal(done, no_from < 1000 ? no_from + 1 : 1000);
+            if (!st)
+                assert_int_equal(done, 1000);
+            cafi_pool_watch(pool, NULL, NULL);
+            t = (tally){.fail_from = 1000};
+            EXPECT_OK(cafi_pool_run(pool, 1000, tick, &t, &err), err);
+            cafi_pool_free(pool);
+        }
+}
+
 /* Every kind of allocation fails when it is its turn, and leaves all as it was. */
 static void allocations_fail_on_demand(void **state)
 {
@@ -223,6 +267,7 @@ int main(void)
         cmocka_unit_test(errors_carry_one_sentence),
         cmocka_unit_test(buffer_grows),
         cmocka_unit_test(pool_runs_every_task_once),
+        cmocka_unit_test(a_watched_run_can_be_stopped),
         cmocka_unit_test(allocations_fail_on_demand),
         cmocka_unit_test(denormals_flush_and_come_back),
         cmocka_unit_test(sha256_is_the_standard),

@@ -148,6 +148,44 @@ static void flip_is_a_mean(void **state)
     free(mirrored);
 }
 
+static int count_to_stop(void *context, size_t done)
+{
+    size_t *left = context;
+
+    assert_true(done > 0 && done <= FACES);
+    return (*left)-- > 1;
+}
+
+/* Long work can be watched, and stopped; the next call is as if nothing had been. */
+static void watched(void **state)
+{
+    (void)state;
+    for (size_t batch = 1; batch <= 2; batch++) {
+        caface_encoder_options o = with_taps();
+        caface_encoder *e = NULL;
+        codes want, got = {{0}};
+        size_t left = SIZE_MAX;
+        caface_error err;
+
+        o.batch = batch;
+        o.threads = 1;
+        e = open_encoder(&o);
+        encode(e, &want);
+        EXPECT_OK(caface_encoder_run_watched(e, crops, FACES, got.features, got.styles,
+                                             count_to_stop, &left, &err),
+                  err);
+        assert_memory_equal(&got, &want, sizeof got);
+        assert_int_equal(SIZE_MAX - left, FACES); /* one task a face */
+        left = 2;
+        EXPECT_FAIL(caface_encoder_run_watched(e, crops, FACES, got.features, got.styles,
+                                               count_to_stop, &left, &err),
+                    CAFACE_ECANCELLED, err, "stopped");
+        encode(e, &got);
+        assert_memory_equal(&got, &want, sizeof got);
+        caface_encoder_free(e);
+    }
+}
+
 typedef struct shared {
     caface_encoder *encoder;
     const codes *want;
@@ -318,7 +356,7 @@ int main(void)
         cmocka_unit_test(says_what_it_is), cmocka_unit_test(memory_is_a_file_too),
         cmocka_unit_test(flip_is_a_mean),  cmocka_unit_test(threads_share_one),
         cmocka_unit_test(input_options),   cmocka_unit_test(fits_or_not),
-        cmocka_unit_test(refused),
+        cmocka_unit_test(watched),         cmocka_unit_test(refused),
     };
     return cmocka_run_group_tests_name("encoder_api", tests, set_up, NULL);
 }

@@ -58,6 +58,13 @@ static double share_above(const pairs *p, int same, double threshold)
     return (double)above / (double)n;
 }
 
+static int stop(void *context, size_t done)
+{
+    (void)context;
+    (void)done;
+    return 0;
+}
+
 static void verification_counts_right(void **state)
 {
     test_rng rng = {test_seed()};
@@ -96,6 +103,11 @@ static void verification_counts_right(void **state)
     assert_true(tar.tar.low <= tar.tar.value && tar.tar.value <= tar.tar.high);
     assert_true(tar.tar.low < tar.tar.high);
     caface_verification_free(v);
+    o.progress = stop;
+    EXPECT_FAIL(caface_verify(&v, p.score, p.same, PAIRS, &o, &err), CAFACE_ECANCELLED, err,
+                "stopped");
+    assert_null(v);
+    o.progress = NULL;
     o.threads = 3;
     EXPECT_OK(caface_verify(&v, p.score, p.same, PAIRS, &o, &err), err);
     caface_verification_tar(v, 5, &again);
@@ -157,6 +169,12 @@ static void identification_counts_right(void **state)
               err);
     caface_eval_options_init(&o);
     o.resamples = 200;
+    o.progress = stop;
+    EXPECT_FAIL(caface_identify(&id, gallery, gallery_person, GALLERY, probes, probe_person, PROBES,
+                                WIDTH, &o, &err),
+                CAFACE_ECANCELLED, err, "stopped");
+    assert_null(id);
+    o.progress = NULL;
     EXPECT_OK(caface_identify(&id, gallery, gallery_person, GALLERY, probes, probe_person, PROBES,
                               WIDTH, &o, &err),
               err);

@@ -123,6 +123,40 @@ static void sets_are_written_and_read(void **state)
     caface_features_close(set);
 }
 
+/* Rows that lie in memory or in a file as f32 are seen where they are. */
+static void rows_are_seen_where_they_lie(void **state)
+{
+    fixture *f = *state;
+    const char *path = test_temp("view");
+    caface_features_layout layout = layout_of(1);
+    caface_features_writer *writer = NULL;
+    caface_features *set = NULL;
+    const float *feat = NULL, *style = NULL, *compact = f->feat;
+    caface_error err;
+
+    EXPECT_OK(caface_features_wrap(&set, N, f->feat, C, f->style, S, NULL, 0, &err), err);
+    caface_features_view(set, &feat, &style, &compact);
+    assert_ptr_equal(feat, f->feat);
+    assert_ptr_equal(style, f->style);
+    assert_null(compact);
+    caface_features_view(set, NULL, NULL, NULL);
+    caface_features_close(set);
+    write_set(f, path, N);
+    EXPECT_OK(caface_features_open(&set, path, &err), err);
+    caface_features_view(set, &feat, &style, NULL);
+    assert_memory_equal(feat, f->feat, sizeof(float) * N * C);
+    assert_memory_equal(style, f->style, sizeof(float) * N * S * 2);
+    caface_features_close(set);
+    EXPECT_OK(caface_features_create(&writer, path, &layout, &err), err);
+    append(writer, f, 0, 3);
+    EXPECT_OK(caface_features_commit(writer, &err), err);
+    EXPECT_OK(caface_features_open(&set, path, &err), err);
+    caface_features_view(set, &feat, &style, NULL); /* of 16 bits: not as they are */
+    assert_null(feat);
+    assert_null(style);
+    caface_features_close(set);
+}
+
 static void halves_stay_halves(void **state)
 {
     fixture *f = *state;
@@ -345,9 +379,13 @@ static void rows_are_pushed_into_a_set(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sets_are_written_and_read),   cmocka_unit_test(halves_stay_halves),
-        cmocka_unit_test(wrong_calls_are_refused),     cmocka_unit_test(a_batch_is_a_set_a_group),
-        cmocka_unit_test(invalid_rows_can_be_dropped), cmocka_unit_test(rows_are_pushed_into_a_set),
+        cmocka_unit_test(sets_are_written_and_read),
+        cmocka_unit_test(halves_stay_halves),
+        cmocka_unit_test(rows_are_seen_where_they_lie),
+        cmocka_unit_test(wrong_calls_are_refused),
+        cmocka_unit_test(a_batch_is_a_set_a_group),
+        cmocka_unit_test(invalid_rows_can_be_dropped),
+        cmocka_unit_test(rows_are_pushed_into_a_set),
     };
 
     return cmocka_run_group_tests_name("features", tests, fixture_set_up, fixture_tear_down);

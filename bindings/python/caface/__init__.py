@@ -1,0 +1,46 @@
+"""One template from many poor face images.
+
+    import caface
+
+    model = caface.FusionModel("fusion.safetensors")
+    template = model.fuse(features, styles)             # f32 [N, C] and [N, S, 2] -> [C]
+
+    faces = caface.FaceSet(model)                       # a live set: push, merge, save, pickle
+    faces.push(features, styles)
+    faces += another
+    template = faces.template()
+
+    fused = caface.fuse_many(features, styles, ids, model=model)   # a template for every id
+
+Arrays come in from NumPy, from torch on the CPU, from memory maps and anything with the buffer
+protocol; C-contiguous float32 is used where it is, other numbers are copied once. Results are
+NumPy arrays. The interpreter's lock is released during work, and Ctrl-C stops it. What goes wrong
+is a caface.Error, which is also the built-in exception that fits.
+
+    fusing      FusionModel, FaceSet, fuse_many
+    on disk     FeatureSet, FeatureWriter
+    measuring   caface.evaluate: verify, identify
+
+docs/python.md has it all, with examples that are run by the tests.
+"""
+
+from __future__ import annotations
+
+from . import _core, evaluate
+from ._errors import Error, MissingLibraryError
+from ._features import FeatureSet, FeatureWriter
+from ._fusion import FaceSet, Fused, FusionModel, fuse_many
+
+__version__: str = _core.version
+
+__all__ = [
+    "Error",
+    "FaceSet",
+    "FeatureSet",
+    "FeatureWriter",
+    "Fused",
+    "FusionModel",
+    "MissingLibraryError",
+    "evaluate",
+    "fuse_many",
+]

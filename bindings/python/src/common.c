@@ -1,0 +1,342 @@
+#include "common.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static PyObject *make_error; /* caface._errors.make */
+static PyObject *to_array;   /* caface._arrays.take */
+static PyObject *tools;      /* caface._arrays.tools */
+static PyObject *new_array;  /* numpy.empty, from the first array on */
+static PyObject *dtypes[5];  /* of the types of type_codes */
+static const char type_codes[] = "fdqBI";
+
+static PyObject *import_from(const char *module, const char *name)
+{
+    PyObject *m = PyImport_ImportModule(module);
+    PyObject *it = m ? PyObject_GetAttrString(m, name) : NULL;
+
+    Py_XDECREF(m);
+    return it;
+}
+
+int common_begin(void)
+{
+    if (!make_error)
+        make_error = import_from("caface._errors", "make");
+    if (!to_array)
+        to_array = import_from("caface._arrays", "take");
+    if (!tools)
+        tools = import_from("caface._arrays", "tools");
+    return make_error && to_array && tools ? 0 : -1;
+}
+
+/* NumPy is asked for when the first array is made. */
+static int load_tools(void)
+{
+    PyObject *found = PyObject_CallFunction(tools, "s", type_codes);
+
+    for (Py_ssize_t i = 0; found && i < 5; i++) {
+        dtypes[i] = PyTuple_GetItem(found, 1 + i);
+        Py_XINCREF(dtypes[i]);
+    }
+    new_array = found ? PyTuple_GetItem(found, 0) : NULL;
+    Py_XINCREF(new_array);
+    Py_XDECREF(found);
+    return new_array && dtypes[4] ? 0 : -1;
+}
+
+/* ---- errors ------------------------------------------------------------ */
+
+PyObject *fail_plain(caface_status status, const char *message)
+{
+    PyObject *error = PyObject_CallFunction(make_error, "ss", caface_status_name(status), message);
+
+    if (error) {
+        PyErr_SetObject((PyObject *)Py_TYPE(error), error);
+        Py_DECREF(error);
+    }
+    return NULL;
+}
+
+void refuse(const char *format, ...)
+{
+    va_list args;
+    PyObject *text;
+    PyObject *error = NULL;
+
+    va_start(args, format);
+    text = PyUnicode_FromFormatV(format, args);
+    va_end(args);
+    if (text)
+        error = PyObject_CallFunction(make_error, "sO", "EINVAL", text);
+    Py_XDECREF(text);
+    if (error)
+        PyErr_SetObject((PyObject *)Py_TYPE(error), error);
+    Py_XDECREF(error);
+}
+
+PyObject *fail_with(const caface_error *err)
+{
+    return fail_plain(err->status, err->message);
+}
+
+/* ---- arrays ------------------------------------------------------------ */
+
+static size_t item_size(char type)
+{
+    return type == 'B' ? 1 : type == 'q' || type == 'd' ? 8 : 4;
+}
+
+/* Is the format of a buffer this type, in this machine's byte order? */
+static int is_format(const char *format, char type, Py_ssize_t size)
+{
+    if (!format)
+        format = "B";
+    if (*format == '@' || *format == '=' || (PY_LITTLE_ENDIAN ? *format == '<' : *format == '>'))
+        format++;
+    if (!format[0] || format[1] || (size_t)size != item_size(type))
+        return 0;
+    switch (type) {
+    case 'q':
+        return *format == 'q' || *format == 'l';
+    case 'I':
+        return *format == 'I' || *format == 'L';
+    case 'B':
+        return *format == 'B' || *format == '?';
+    default:
+        return *format == type;
+    }
+}
+
+/* The object's own numbers, if they are as they are wanted. 0: they are not. */
+static int take_buffer(array *out, PyObject *object, char type)
+{
+    Py_buffer *v = &out->view;
+
+    if (PyObject_GetBuffer(object, v, PyBUF_FORMAT | PyBUF_ND)) {
+        PyErr_Clear();
+        return 0;
+    }
+    if (!is_format(v->format, type, v->itemsize) || v->ndim > MAX_DIMS ||
+        (uintptr_t)v->buf % item_size(type)) {
+        PyBuffer_Release(v);
+        return 0;
+    }
+    out->held = 1;
+    out->ndim = v->ndim;
+    out->data = v->buf;
+    for (int d = 0; d < v->ndim; d++)
+        out->shape[d] = (size_t)v->shape[d];
+    return 1;
+}
+
+int array_take(array *out, PyObject *object, char type, int least, int most, const char *name)
+{
+    const char code[2] = {type, 0};
+
+    memset(out, 0, sizeof *out);
+    if (!take_buffer(out, object, type)) {
+        out->copy = PyObject_CallFunction(to_array, "Oss", object, code, name);
+        if (!out->copy)
+            return -1;
+        if (!take_buffer(out, out->copy, type)) {
+            Py_CLEAR(out->copy);
+            PyErr_Format(PyExc_TypeError, "%s: more than %d dimensions", name, MAX_DIMS);
+            return -1;
+        }
+    }
+    if (out->ndim >= least && out->ndim <= most)
+        return 0;
+    if (least == most)
+        refuse("%s: %d dimensions, expected %d", name, out->ndim, least);
+    else
+        refuse("%s: %d dimensions, expected %d to %d", name, out->ndim, least, most);
+    array_drop(out);
+    return -1;
+}
+
+void array_drop(array *a)
+{
+    if (a->held)
+        PyBuffer_Release(&a->view);
+    Py_CLEAR(a->copy);
+    a->held = 0;
+}
+
+PyObject *array_make(char type, int ndim, const size_t *shape, void **data)
+{
+    PyObject *sizes = NULL;
+    PyObject *made = NULL;
+    Py_buffer view;
+
+    if (!new_array && load_tools())
+        return NULL;
+    sizes = PyTuple_New(ndim);
+    for (int d = 0; sizes && d < ndim; d++) {
+        PyObject *n = PyLong_FromSize_t(shape[d]);
+
+        if (!n || PyTuple_SetItem(sizes, d, n))
+            Py_CLEAR(sizes);
+    }
+    if (sizes)
+        made = PyObject_CallFunctionObjArgs(new_array, sizes,
+                                            dtypes[strchr(type_codes, type) - type_codes], NULL);
+    Py_XDECREF(sizes);
+    if (!made)
+        return NULL;
+    if (PyObject_GetBuffer(made, &view, PyBUF_ND | PyBUF_WRITABLE)) {
+        Py_DECREF(made);
+        return NULL;
+    }
+    *data = view.buf;
+    PyBuffer_Release(&view); /* NumPy's numbers stay where they are */
+    return made;
+}
+
+/* ---- handles ----------------------------------------------------------- */
+
+static void handle_free(handle *h)
+{
+    /* What is left of a fork has no threads to wait for: it is given up, not joined. */
+    if (h->it && (!h->process || h->process == (long)getpid()))
+        h->release(h->it);
+    if (h->lock)
+        PyThread_free_lock(h->lock);
+    Py_XDECREF(h->keep);
+    free(h);
+}
+
+static void capsule_free(PyObject *capsule)
+{
+    handle *h = PyCapsule_GetPointer(capsule, PyCapsule_GetName(capsule));
+
+    if (h)
+        handle_free(h);
+}
+
+PyObject *handle_new(const char *name, void *it, void (*release)(void *), PyObject *keep, int kind,
+                     handle **out)
+{
+    handle *h = calloc(1, sizeof *h);
+    PyObject *capsule = NULL;
+
+    if (!h) {
+        release(it);
+        return PyErr_NoMemory();
+    }
+    h->it = it;
+    h->release = release;
+    h->keep = keep;
+    Py_XINCREF(keep);
+    h->process = kind & HANDLE_THREADS ? (long)getpid() : 0;
+    if (kind & HANDLE_EXCLUSIVE)
+        h->lock = PyThread_allocate_lock();
+    if ((kind & HANDLE_EXCLUSIVE) && !h->lock)
+        PyErr_NoMemory();
+    else
+        capsule = PyCapsule_New(h, name, capsule_free);
+    if (!capsule)
+        handle_free(h);
+    else if (out)
+        *out = h;
+    return capsule;
+}
+
+handle *handle_get(PyObject *capsule, const char *name)
+{
+    handle *h = PyCapsule_GetPointer(capsule, name);
+
+    if (h && h->process && h->process != (long)getpid()) {
+        PyErr_Format(PyExc_RuntimeError,
+                     "opened in process %ld and used in process %ld, where its threads are not: "
+                     "open it in each process, or start them with "
+                     "multiprocessing.get_context(\"spawn\")",
+                     h->process, (long)getpid());
+        return NULL;
+    }
+    return h;
+}
+
+int handle_take(handle *h)
+{
+    if (!PyThread_acquire_lock(h->lock, NOWAIT_LOCK)) {
+        if (h->owner == PyThread_get_thread_ident()) {
+            PyErr_SetString(PyExc_RuntimeError,
+                            "at work in this very thread: a signal handler or callback cannot use "
+                            "what it interrupts");
+            return -1;
+        }
+        Py_BEGIN_ALLOW_THREADS;
+        PyThread_acquire_lock(h->lock, WAIT_LOCK);
+        Py_END_ALLOW_THREADS;
+    }
+    h->owner = PyThread_get_thread_ident();
+    return 0;
+}
+
+void handle_give(handle *h)
+{
+    h->owner = 0;
+    PyThread_release_lock(h->lock);
+}
+
+/* ---- long work --------------------------------------------------------- */
+
+static double seconds(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+void watch_begin(watch *w, PyObject *callback)
+{
+    *w = (watch){.callback = is_given(callback) ? callback : NULL, .next = seconds() + 0.05};
+    w->state = PyEval_SaveThread();
+}
+
+int watch_tell(void *context, size_t done)
+{
+    watch *w = context;
+
+    if (w->failed)
+        return 0;
+    if (seconds() < w->next)
+        return 1;
+    PyEval_RestoreThread(w->state);
+    if (PyErr_CheckSignals())
+        w->failed = 1;
+    else if (w->callback) {
+        PyObject *answer = PyObject_CallFunction(w->callback, "n", (Py_ssize_t)done);
+
+        w->failed = !answer;
+        Py_XDECREF(answer);
+    }
+    w->state = PyEval_SaveThread();
+    w->next = seconds() + 0.05;
+    return !w->failed;
+}
+
+int watch_end(watch *w, caface_status status, const caface_error *err)
+{
+    PyEval_RestoreThread(w->state);
+    if (w->failed)
+        return -1;
+    if (status) {
+        fail_with(err);
+        return -1;
+    }
+    return 0;
+}
+
+int dict_put(PyObject *dict, const char *key, PyObject *value)
+{
+    int status = value ? PyDict_SetItemString(dict, key, value) : -1;
+
+    Py_XDECREF(value);
+    return status;
+}

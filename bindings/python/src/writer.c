@@ -1,0 +1,222 @@
+/* caface/features.h: writing. */
+#include <stdlib.h>
+
+#include "caface/features.h"
+#include "names.h"
+
+static void release(void *it)
+{
+    caface_features_abort(it);
+}
+
+/* UTF-8 of a bytes object, NULL of None; -1 with an exception. */
+static int text_of(PyObject *object, const char **out)
+{
+    char *text = NULL;
+
+    if (is_given(object) && PyBytes_AsStringAndSize(object, &text, NULL))
+        return -1;
+    *out = text;
+    return 0;
+}
+
+static PyObject *wrap(caface_features_writer *w, size_t C, size_t S, size_t compact)
+{
+    handle *h = NULL;
+    PyObject *capsule = handle_new(WRITER, w, release, NULL, HANDLE_EXCLUSIVE, &h);
+
+    if (capsule) {
+        h->C = C;
+        h->S = S;
+        h->compact = compact;
+    }
+    return capsule;
+}
+
+static PyObject *writer_create(PyObject *self, PyObject *args)
+{
+    PyObject *path = NULL, *columns, *texts[4], *capsule = NULL;
+    Py_ssize_t C, S, compact, count;
+    const char **names = NULL;
+    caface_features_layout layout;
+    caface_features_writer *w = NULL;
+    caface_error err;
+    int bad = 0;
+
+    (void)self;
+    caface_features_layout_init(&layout);
+    if (!PyArg_ParseTuple(args, "O&nnnpO!OOOO", PyUnicode_FSConverter, &path, &C, &S, &compact,
+                          &layout.is_half, &PyTuple_Type, &columns, &texts[0], &texts[1], &texts[2],
+                          &texts[3])) {
+        Py_XDECREF(path);
+        return NULL;
+    }
+    count = PyTuple_Size(columns);
+    names = calloc((size_t)count + 1, sizeof *names);
+    for (Py_ssize_t i = 0; names && i < count && !bad; i++)
+        bad = text_of(PyTuple_GetItem(columns, i), &names[i]);
+    bad = bad || text_of(texts[0], &layout.backbone) || text_of(texts[1], &layout.fusion) ||
+          text_of(texts[2], &layout.input) || text_of(texts[3], &layout.command);
+    layout.C = (size_t)C;
+    layout.S = (size_t)S;
+    layout.compact = (size_t)compact;
+    layout.columns = names;
+    layout.column_count = (size_t)count;
+    if (!names)
+        PyErr_NoMemory();
+    else if (!bad && caface_features_create(&w, PyBytes_AsString(path), &layout, &err))
+        fail_with(&err);
+    else if (!bad)
+        capsule = wrap(w, layout.C, layout.S, layout.compact);
+    free(names);
+    Py_DECREF(path);
+    return capsule;
+}
+
+static PyObject *writer_extend(PyObject *self, PyObject *args)
+{
+    PyObject *path = NULL;
+    Py_ssize_t C, S, compact;
+    caface_features_writer *w = NULL;
+    caface_error err;
+    caface_status st;
+
+    (void)self;
+    if (!PyArg_ParseTuple(args, "O&nnn", PyUnicode_FSConverter, &path, &C, &S, &compact)) {
+        Py_XDECREF(path);
+        return NULL;
+    }
+    Py_BEGIN_ALLOW_THREADS;
+    st = caface_features_extend(&w, PyBytes_AsString(path), &err);
+    Py_END_ALLOW_THREADS;
+    Py_DECREF(path);
+    return st ? fail_with(&err) : wrap(w, (size_t)C, (size_t)S, (size_t)compact);
+}
+
+/* The writer of a capsule, for this thread; NULL when it is done with. */
+static handle *take(PyObject *capsule)
+{
+    handle *h = handle_get(capsule, WRITER);
+
+    if (!h || handle_take(h))
+        return NULL;
+    if (h->it)
+        return h;
+    handle_give(h);
+    refuse("this writer was committed or closed");
+    return NULL;
+}
+
+/* Row by row, the fields of all columns. */
+static const char **fields_of(PyObject *fields, size_t n)
+{
+    Py_ssize_t count = PyTuple_Size(fields);
+    const char **out = calloc(n * (size_t)count + 1, sizeof *out);
+
+    if (!out)
+        PyErr_NoMemory();
+    for (Py_ssize_t c = 0; out && c < count; c++) {
+        PyObject *column = PyTuple_GetItem(fields, c);
+
+        if (!PyList_Check(column) || (size_t)PyList_Size(column) != n) {
+            refuse("columns: column %zd has not %zu rows", c, n);
+            free(out);
+            return NULL;
+        }
+        for (size_t i = 0; i < n; i++)
+            if (text_of(PyList_GetItem(column, (Py_ssize_t)i),
+                        &out[i * (size_t)count + (size_t)c])) {
+                free(out);
+                return NULL;
+            }
+    }
+    return out;
+}
+
+static PyObject *writer_append(PyObject *self, PyObject *args)
+{
+    PyObject *capsule, *features, *styles, *compact, *fields;
+    const char **texts = NULL;
+    handle *h;
+    array extra = {.held = 0};
+    faces f;
+    caface_error err;
+    caface_status st = CAFACE_EINVAL;
+    int failed = 1;
+
+    (void)self;
+    if (!PyArg_ParseTuple(args, "OOOOO!", &capsule, &features, &styles, &compact, &PyTuple_Type,
+                          &fields) ||
+        !(h = take(capsule)))
+        return NULL;
+    if (faces_take(&f, features, styles, h->C, h->S, h->compact))
+        goto give;
+    if (is_given(compact) && array_take(&extra, compact, 'f', 2, 2, "compact"))
+        goto done;
+    if (extra.held && (extra.shape[0] != f.n || extra.shape[1] != h->compact)) {
+        refuse("compact: shape (%zu, %zu), expected (%zu, %zu)", extra.shape[0], extra.shape[1],
+               f.n, h->compact);
+        goto done;
+    }
+    if (!(texts = fields_of(fields, f.n)))
+        goto done;
+    Py_BEGIN_ALLOW_THREADS;
+    st = caface_features_append(h->it, f.n, f.features, f.raw, extra.held ? extra.data : f.compact,
+                                PyTuple_Size(fields) ? texts : NULL, &err);
+    Py_END_ALLOW_THREADS;
+    failed = st != CAFACE_OK;
+    if (st)
+        fail_with(&err);
+done:
+    free(texts);
+    array_drop(&extra);
+    faces_drop(&f);
+give:
+    handle_give(h);
+    if (failed)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyObject *writer_commit(PyObject *self, PyObject *capsule)
+{
+    handle *h = take(capsule);
+    caface_error err;
+    caface_status st;
+
+    (void)self;
+    if (!h)
+        return NULL;
+    Py_BEGIN_ALLOW_THREADS;
+    st = caface_features_commit(h->it, &err);
+    Py_END_ALLOW_THREADS;
+    h->it = NULL; /* gone in every case */
+    handle_give(h);
+    if (st)
+        return fail_with(&err);
+    Py_RETURN_NONE;
+}
+
+static PyObject *writer_abort(PyObject *self, PyObject *capsule)
+{
+    handle *h = handle_get(capsule, WRITER);
+
+    (void)self;
+    if (!h || handle_take(h))
+        return NULL;
+    caface_features_abort(h->it);
+    h->it = NULL;
+    handle_give(h);
+    Py_RETURN_NONE;
+}
+
+PyMethodDef writer_methods[] = {
+    {"writer_create", writer_create, METH_VARARGS,
+     "writer_create(path, C, S, compact, half, columns, backbone, fusion, input, command)"},
+    {"writer_extend", writer_extend, METH_VARARGS, "writer_extend(path, C, S, compact)"},
+    {"writer_append", writer_append, METH_VARARGS,
+     "writer_append(writer, features, styles, compact, fields)"},
+    {"writer_commit", writer_commit, METH_O, "writer_commit(writer)"},
+    {"writer_abort", writer_abort, METH_O, "writer_abort(writer)"},
+    {NULL, NULL, 0, NULL},
+};
