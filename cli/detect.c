@@ -1,4 +1,5 @@
 /* caface detect: faces in pictures. */
+#include <math.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +9,8 @@
 #include "base/threads.h"
 #include "cli/command.h"
 #include "cli/detection.h"
+#include "cli/quality.h"
+#include "faces/align.h"
 #include "faces/crop_folder.h"
 #include "faces/detector.h"
 #include "faces/draw.h"
@@ -23,6 +26,7 @@
 typedef struct detect_options {
     cli_common common;
     cli_detection detection;
+    cli_quality quality;
     const char *draw;
     const char *crops;
     bool allow_damaged;
@@ -41,6 +45,7 @@ static const cli_option options[] = {
     {"allow-damaged", 0, CLI_FLAG, MEMBER(allow_damaged), NULL,
      "take pictures that are cut short or damaged, with what is there", 0, 0},
     CLI_DETECTION_OPTIONS(detect_options, detection),
+    CLI_QUALITY_OPTIONS(detect_options, quality),
     {"draw", 0, CLI_STRING, MEMBER(draw), "DIR",
      "write every picture as PNG with its faces drawn, numbered as printed", 0, 0},
     {"crops", 0, CLI_STRING, MEMBER(crops), "DIR",
@@ -55,6 +60,8 @@ static const cli_option options[] = {
 typedef struct outcome {
     bool done;
     cafi_faces faces;
+    cafi_quality *quality; /* [faces.count] */
+    size_t refused;
     size_t width, height;
     char *failure; /* or NULL */
 } outcome;
@@ -65,6 +72,7 @@ typedef struct job {
     cafi_sources *sources;
     cafi_pool *pool;
     cafi_detector *detector;
+    cafi_encoder *quality;   /* or NULL */
     cafi_crop_folder *crops; /* or NULL */
     size_t search_threads;   /* of one search */
     pthread_mutex_t lock;
@@ -77,30 +85,26 @@ typedef struct job {
     cafi_json json;
     cafi_buf failed; /* JSON objects of the failures, without commas */
     cafi_json failed_json;
-    size_t done, failures;
+    size_t done, failures, refused;
 } job;
 
-static void print_faces(const char *path, const cafi_faces *faces)
+static void print_faces(const char *path, const outcome *result)
 {
+    const cafi_faces *faces = &result->faces;
+
     cli_say(stdout, "%s: %zu face%s\n", path, faces->count, faces->count == 1 ? "" : "s");
     for (size_t i = 0; i < faces->count; i++) {
         const cafi_face *f = &faces->items[i];
+        const cafi_quality *q = &result->quality[i];
 
-        cli_say(stdout, "  %zu  score %.4f  box %.1f %.1f %.1f %.1f\n", i + 1, (double)f->score,
+        cli_say(stdout, "  %zu  score %.4f  box %.1f %.1f %.1f %.1f", i + 1, (double)f->score,
                 (double)f->box.x1, (double)f->box.y1, (double)f->box.x2, (double)f->box.y2);
+        cli_say(stdout, "  yaw %.0f pitch %.0f roll %.0f sharpness %.3f", (double)q->yaw,
+                (double)q->pitch, (double)q->roll, (double)q->sharpness);
+        if (!isnan(q->network))
+            cli_say(stdout, " quality %.4f", (double)q->network);
+        cli_say(stdout, "\n");
     }
-}
-
-static void add_pose(cafi_json *json, const cafi_face *face)
-{
-    cafi_pose pose;
-
-    cafi_json_bool(json, "plausible", cafi_landmarks_are_plausible(face->landmark));
-    if (!cafi_pose_of(&pose, face->landmark))
-        return;
-    cafi_json_real(json, "yaw", pose.yaw);
-    cafi_json_real(json, "pitch", pose.pitch);
-    cafi_json_real(json, "roll", pose.roll);
 }
 
 static void add_json(cafi_json *json, const char *path, const outcome *result)
@@ -132,7 +136,8 @@ static void add_json(cafi_json *json, const char *path, const outcome *result)
             cafi_json_end_array(json);
         }
         cafi_json_end_array(json);
-        add_pose(json, f);
+        cafi_json_bool(json, "plausible", cafi_landmarks_are_plausible(f->landmark));
+        cafi_quality_json(&result->quality[i], json);
         cafi_json_end_object(json);
     }
     cafi_json_end_array(json);
@@ -186,10 +191,12 @@ static void report(job *j)
         } else if (j->o->common.json) {
             add_json(&j->json, path, result);
         } else if (!j->o->common.quiet) {
-            print_faces(path, &result->faces);
+            print_faces(path, result);
         }
         *(result->failure ? &j->failures : &j->done) += 1;
+        j->refused += result->refused;
         cafi_faces_free(&result->faces);
+        free(result->quality);
         free(result->failure);
         *result = (outcome){0};
     }
@@ -219,6 +226,36 @@ static void end_pixels(job *j, size_t pixels)
     pthread_mutex_unlock(&j->lock);
 }
 
+/* How good each face is; those that do not pass the gate leave the list. One whose
+ * landmarks are in one place has no crop, and is told by its box alone. */
+static caface_status judge(const job *j, const cafi_view *picture, outcome *result,
+                           caface_error *err)
+{
+    cafi_faces *faces = &result->faces;
+    uint8_t crop[CAFI_CROP_BYTES];
+    size_t kept = 0;
+    caface_status st = CAFI_NEW(&result->quality, faces->count, err);
+
+    for (size_t i = 0; !st && i < faces->count; i++) {
+        cafi_quality q;
+        bool cut = !cafi_align_face(crop, picture, faces->items[i].landmark, NULL);
+
+        if (!cut)
+            memset(crop, 0, sizeof crop);
+        cafi_quality_of_face(&q, &faces->items[i], crop);
+        if (cut && j->quality)
+            st = cafi_encoder_run(j->quality, crop, 1, &q.network, NULL, err);
+        if (st || !cafi_quality_passes(&j->o->quality.gate, &q, NULL)) {
+            result->refused++;
+            continue;
+        }
+        result->quality[kept] = q;
+        faces->items[kept++] = faces->items[i];
+    }
+    faces->count = kept;
+    return st;
+}
+
 /* A picture that can't be read becomes result->failure; anything else that goes
  * wrong ends the run. */
 static caface_status find(job *j, size_t index, outcome *result, caface_error *err)
@@ -244,10 +281,12 @@ static caface_status find(job *j, size_t index, outcome *result, caface_error *e
         result->width = image.width;
         result->height = image.height;
         st = cafi_detector_run(j->detector, &view, j->search_threads, &result->faces, err);
+        if (!st)
+            st = judge(j, &view, result, err);
         if (st)
             cafi_prefix(err, st, path);
         else if (j->crops) /* before the picture is drawn on */
-            st = cafi_crop_folder_add(j->crops, index, &view, &result->faces, err);
+            st = cafi_crop_folder_add(j->crops, index, &view, &result->faces, result->quality, err);
         if (!st && j->o->draw)
             st = draw(j, index, &image, &result->faces, err);
     }
@@ -285,7 +324,8 @@ static caface_status open_detector(job *j, caface_error *err)
     caface_status st = CAFACE_OK;
 
     j->search_threads = workers > 1 ? 1 : o->common.threads;
-    st = cli_detection_open(&j->detector, &o->detection, j->search_threads, err);
+    (void)((st = cli_detection_open(&j->detector, &o->detection, j->search_threads, err)) ||
+           (st = cli_quality_open(&j->quality, &o->quality, j->search_threads, err)));
     return st ? st : cafi_pool_new(&j->pool, workers, err);
 }
 
@@ -339,8 +379,10 @@ static void clear(job *j)
     cafi_crop_folder_close(j->crops);
     cafi_pool_free(j->pool);
     cafi_detector_free(j->detector);
+    cafi_encoder_free(j->quality);
     for (size_t i = 0; j->outcomes && i < j->count; i++) {
         cafi_faces_free(&j->outcomes[i].faces);
+        free(j->outcomes[i].quality);
         free(j->outcomes[i].failure);
     }
     free(j->outcomes);
@@ -378,13 +420,17 @@ static int run(void *arg)
         return cli_usage("detect", "--detector FILE|FOLDER is needed");
     if (cli_detection_check("detect", &j.o->detection))
         return CLI_USAGE;
+    if (j.o->quality.gate.min_quality != 0.0 && !j.o->quality.network)
+        return cli_usage("detect", "--min-quality needs --quality: no feature is made here");
     cli_interrupt_begin();
     st = work(&j, &err);
     if (!st && j.o->common.json)
         st = print_json(&j, &err);
     if (st)
         status = cli_fail(&err);
-    else if (j.failures)
+    else
+        cli_quality_report(j.refused);
+    if (!st && j.failures)
         status = j.done ? CLI_SKIPPED : CLI_FAILED;
     clear(&j);
     cli_interrupt_end();
@@ -407,6 +453,9 @@ const cli_command cli_detect = {
             "--crops DIR makes a set of crops of photographs: `encode` and `prepare` take\n"
             "DIR, whose folders are those of the photographs. --max-faces 1 keeps the best\n"
             "face of each.\n"
+            "\n"
+            "Of every face yaw, pitch and roll in degrees and the sharpness of its crop are\n"
+            "told, and with --quality what the network says of it.\n"
             "\n"
             "Pictures that can't be read are named and passed over (exit status 3).",
     .example = "  caface detect --detector mtcnn/ party.jpg\n"

@@ -12,6 +12,7 @@
 #include "cli/detection.h"
 #include "cli/encoder.h"
 #include "cli/fusion_model.h"
+#include "cli/quality.h"
 #include "fusion/method.h"
 #include "cli/interrupt.h"
 #include "cli/progress.h"
@@ -24,6 +25,7 @@ typedef struct compare_options {
     cli_common common;
     cli_list models;
     cli_detection detection;
+    cli_quality quality;
     const char *probe;
     cli_list gallery;
     const char *face;
@@ -58,6 +60,7 @@ static const cli_option options[] = {
     {"model", 'm', CLI_LIST, MEMBER(models), "M",
      "the backbone; given again, the fusion models too, for caface and restore", 0, 0},
     CLI_DETECTION_OPTIONS(compare_options, detection),
+    CLI_QUALITY_OPTIONS(compare_options, quality),
     {"probe", 'p', CLI_STRING, MEMBER(probe), "VIDEO|FOLDER",
      "a video file, a folder of pictures in order, an address, a device under /dev/, or - for "
      "stdin",
@@ -104,6 +107,7 @@ typedef struct job {
     cafi_encoder *encoder;
     cli_fusions fusions;
     cafi_detector *detector;
+    cafi_encoder *quality; /* the network, or NULL */
     cafi_probe_options probing;
     cafi_probe probe;
     cafi_gallery gallery;
@@ -186,7 +190,10 @@ static caface_status choose_methods(job *j, caface_error *err)
  * whatever max_faces is. */
 static caface_status open_detector(job *j, caface_error *err)
 {
-    return cli_detection_open(&j->detector, &j->o->detection, j->o->common.threads, err);
+    caface_status st =
+        cli_detection_open(&j->detector, &j->o->detection, j->o->common.threads, err);
+
+    return st ? st : cli_quality_open(&j->quality, &j->o->quality, j->o->common.threads, err);
 }
 
 static caface_status make_folder(job *j, caface_error *err)
@@ -218,6 +225,8 @@ static void describe_probe(job *j)
                                                 .stop = {cli_interrupt_wish, NULL}},
                                       .gallery = &j->gallery,
                                       .crops = o->output,
+                                      .quality = j->quality,
+                                      .gate = o->quality.gate,
                                       .draw = o->draw,
                                       .threshold = o->threshold,
                                       .threads = o->common.threads,
@@ -239,13 +248,15 @@ static caface_status work(job *j, caface_error *err)
     const compare_options *o = j->o;
     cafi_probe_options *p = &j->probing;
     cafi_comparison *c = &j->comparison;
-    cafi_gallery_options of_gallery = {.centre = o->centre, .notice = say};
+    cafi_gallery_options of_gallery = {.centre = o->centre, .gate = o->quality.gate, .notice = say};
     caface_status st;
 
     (void)cafi_face_rule_parse(o->face, &of_gallery.face); /* checked before */
     (void)((st = open_models(j, err)) || (st = check_fit(j, j->fusions.caface, err)) ||
            (st = check_fit(j, j->fusions.restore, err)) || (st = choose_methods(j, err)) ||
-           (st = open_detector(j, err)) ||
+           (st = open_detector(j, err)));
+    of_gallery.quality = j->quality;
+    (void)(st ||
            (st = cafi_gallery_open(&j->gallery, o->gallery.items, o->gallery.count, j->detector,
                                    j->encoder, &of_gallery, err)) ||
            (st = make_folder(j, err)));
@@ -261,6 +272,10 @@ static caface_status work(job *j, caface_error *err)
         cli_progress_end(&j->progress);
     if (st)
         return st;
+    if (j->probe.count == 0 && j->probe.result.refused)
+        return cafi_fail(err, CAFACE_EINVAL,
+                         "%s: none of its %zu faces passes --min-quality and --max-yaw", o->probe,
+                         j->probe.result.refused);
     if (j->probe.count == 0)
         return cafi_fail(err, CAFACE_EINVAL,
                          "%s: no face is followed: none is found in %zu frames; --single --center "
@@ -321,6 +336,7 @@ static int report(const job *j)
     if (bad)
         cli_warn("%s: %s", j->o->probe,
                  cafi_counts_text(&j->probe.counts, sentence, sizeof sentence));
+    cli_quality_report(j->probe.result.refused);
     if (j->gallery.failed)
         cli_warn("%zu gallery picture%s passed over", j->gallery.failed,
                  j->gallery.failed == 1 ? " was" : "s were");
@@ -365,6 +381,7 @@ static int run(void *arg)
     cafi_encoder_free(j.encoder);
     cli_fusions_close(&j.fusions);
     cafi_detector_free(j.detector);
+    cafi_encoder_free(j.quality);
     cli_interrupt_end();
     return status;
 }

@@ -6,6 +6,7 @@
 #include "cli/command.h"
 #include "cli/detection.h"
 #include "cli/encoder.h"
+#include "cli/quality.h"
 #include "faces/crop_input.h"
 #include "faces/encode_found.h"
 #include "files/json.h"
@@ -24,6 +25,7 @@ typedef struct encode_options {
     cli_input input;
     size_t batch;
     cli_detection detection;
+    cli_quality quality;
     bool centre;
     const char *face;
     size_t every;
@@ -66,6 +68,7 @@ static const cli_option options[] = {
     {"allow-damaged", 0, CLI_FLAG, MEMBER(allow_damaged), NULL,
      "take pictures that are cut short or damaged, with what is there", 0, 0},
     CLI_DETECTION_OPTIONS(encode_options, detection),
+    CLI_QUALITY_OPTIONS(encode_options, quality),
     {"face", 0, CLI_STRING, MEMBER(face), "WHOSE",
      "of a photograph with several faces: all (default; they share its template), largest (and "
      "near "
@@ -94,6 +97,7 @@ typedef struct job {
     caface_precision precision;
     cafi_chroma chroma;
     cafi_encoder *encoder;
+    cafi_encoder *quality; /* the network, or NULL */
     caface_model *fusion;
     cafi_detector *detector;
     cafi_sources *sources;
@@ -170,6 +174,8 @@ static void describe(job *j)
         cafi_buf_printf(c, " --model %s", o->models.items[i]);
     if (o->detection.detector)
         cafi_buf_printf(c, " --detector %s", o->detection.detector);
+    if (o->quality.network)
+        cafi_buf_printf(c, " --quality %s", o->quality.network);
     cafi_buf_printf(c, " --precision %s%s%s%s", o->precision, o->low_memory ? " --low-memory" : "",
                     o->flip ? " --flip" : "", o->compact ? " --compact" : "");
     for (size_t i = 0; i < o->input.taps.count; i++)
@@ -206,6 +212,7 @@ static caface_status work_faces(job *j, caface_error *err)
                             .allow_damaged = o->allow_damaged,
                             .centre = o->centre,
                             .face = face,
+                            .gate = o->quality.gate,
                             .output = o->output,
                             .resume = o->resume,
                             .draw = o->draw,
@@ -214,7 +221,8 @@ static caface_status work_faces(job *j, caface_error *err)
                             .ctx = j};
     caface_status st = make_encoder(j, err);
 
-    if (st || (st = cli_detection_open(&j->detector, &o->detection, o->common.threads, err)))
+    if (st || (st = cli_detection_open(&j->detector, &o->detection, o->common.threads, err)) ||
+        (st = cli_quality_open(&j->quality, &o->quality, o->common.threads, err)))
         return st;
     describe(j);
     if (j->command.failed)
@@ -222,6 +230,7 @@ static caface_status work_faces(job *j, caface_error *err)
     f.detector = j->detector;
     f.command = j->command.data;
     f.encoder = j->encoder;
+    f.quality = j->quality;
     f.fusion = j->fusion;
     cli_progress_begin(&j->progress, "frames", 0, o->common.quiet);
     j->started = cli_seconds();
@@ -293,6 +302,7 @@ static int print_json(const job *j, double seconds)
         cafi_json_end_object(&json);
     }
     cafi_json_end_array(&json);
+    cafi_json_int(&json, "refused", (int64_t)r->refused);
     cafi_json_bool(&json, "complete", !r->stopped);
     if (r->passed_count)
         cafi_json_begin_object(&json, "passed_over");
@@ -329,6 +339,7 @@ static int report(const job *j)
         cli_say(stdout, "%s: %zu faces of %zu pictures, %zu failed, in %.1f s (%.0f/s)\n",
                 j->o->output, r->faces, r->images, r->failure_count, seconds,
                 seconds > 0 ? (double)encoded_now(r) / seconds : 0.0);
+    cli_quality_report(r->refused);
     if (r->crowded)
         cli_warn(
             "%zu photograph%s of several people, who share a template; --face largest takes one "
@@ -348,6 +359,7 @@ static void release(job *j)
 {
     cafi_encode_result_clear(&j->result);
     cafi_encoder_free(j->encoder);
+    cafi_encoder_free(j->quality);
     caface_model_free(j->fusion);
     cafi_detector_free(j->detector);
     cafi_sources_free(j->sources);
@@ -371,8 +383,9 @@ static int check(const encode_options *o, caface_precision *precision, cafi_chro
     if (!cafi_face_rule_parse(o->face, &rule))
         return cli_usage("encode", "--face %s: all, largest or best", o->face);
     if (!o->detection.detector &&
-        (*chroma || cli_detection_given(&o->detection) || rule != CAFI_FACE_ALL || o->centre ||
-         o->every > 1 || o->start > 0 || o->duration > 0 || o->draw))
+        (*chroma || cli_detection_given(&o->detection) || cli_quality_given(&o->quality) ||
+         rule != CAFI_FACE_ALL || o->centre || o->every > 1 || o->start > 0 || o->duration > 0 ||
+         o->draw))
         return cli_usage("encode", "options about faces and videos need --detector");
     if (!cafi_precision_parse(o->precision, precision))
         return cli_usage("encode", "--precision %s: must be fp32, bf16 or int8", o->precision);
@@ -426,7 +439,8 @@ const cli_command cli_encode = {
             "found and aligned, and every person in a video followed as a track of their\n"
             "own, whose number is the template in index.tsv. tracks.json in SET has boxes,\n"
             "landmarks and frames of each track, and each face's weight when --model is\n"
-            "given a second time, with the fusion model. docs/faces.md says more.\n"
+            "given a second time, with the fusion model. Every face's yaw, pitch, roll, size,\n"
+            "sharpness and feature length are columns of index.tsv. docs/faces.md says more.\n"
             "\n"
             "Features are not normalised. --flip takes the mean of the features of a crop and\n"
             "of its mirror image, and the mean of their styles. Taps and the way a picture\n"

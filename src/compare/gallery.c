@@ -22,7 +22,8 @@ typedef struct opening {
     const cafi_gallery_options *options;
     cafi_faces faces;
     cafi_image image;
-    caface_error first; /* what the first bad picture failed with */
+    cafi_quality quality; /* of the picture under way */
+    caface_error first;   /* what the first bad picture failed with */
     bool told_first;
 } opening;
 
@@ -83,23 +84,43 @@ static caface_status cut_picture(opening *o, const char *path, uint8_t *crop, ca
 
     if (view.width == CAFI_CROP_SIDE && view.height == CAFI_CROP_SIDE) {
         memcpy(crop, view.rgb, CAFI_CROP_BYTES);
+        cafi_quality_of_crop(&o->quality, crop);
         return CAFACE_OK;
     }
     if ((st = cafi_detector_run(o->detector, &view, CAFI_OWN_THREADS, &o->faces, err)))
         return st;
     face = cafi_choose_face(&o->faces, view.width, view.height, o->options->face, &close);
-    if (face == SIZE_MAX)
-        return o->options->centre ? cafi_align_centre(crop, &view, err)
-                                  : cafi_fail(err, CAFACE_EINVAL,
-                                              "no face is found in this gallery picture; --center "
-                                              "takes its middle");
+    if (face == SIZE_MAX && !o->options->centre)
+        return cafi_fail(err, CAFACE_EINVAL,
+                         "no face is found in this gallery picture; --center takes its middle");
+    if (face == SIZE_MAX) {
+        if (!(st = cafi_align_centre(crop, &view, err)))
+            cafi_quality_of_crop(&o->quality, crop);
+        return st;
+    }
     if (close) {
         const cafi_box *b = &o->faces.items[face].box;
 
         tell(o, "%s: shows %zu faces that are much alike in size; taken is the one at %.0f, %.0f",
              path, o->faces.count, 0.5 * (double)(b->x1 + b->x2), 0.5 * (double)(b->y1 + b->y2));
     }
-    return cafi_align_face(crop, &view, o->faces.items[face].landmark, err);
+    if (!(st = cafi_align_face(crop, &view, o->faces.items[face].landmark, err)))
+        cafi_quality_of_face(&o->quality, &o->faces.items[face], crop);
+    return st;
+}
+
+/* What is known once the crop is encoded; EINVAL: it does not pass the gate. */
+static caface_status judge(opening *o, const uint8_t *crop, caface_error *err)
+{
+    char why[CAFI_QUALITY_WHY];
+    caface_status st = CAFACE_OK;
+
+    o->quality.length = (float)cafi_feature_length(o->feature, o->C);
+    if (o->options->quality)
+        st = cafi_encoder_run(o->options->quality, crop, 1, &o->quality.network, NULL, err);
+    if (!st && !cafi_quality_passes(&o->options->gate, &o->quality, why))
+        st = cafi_fail(err, CAFACE_EINVAL, "%s", why);
+    return st;
 }
 
 static caface_status encode_picture(opening *o, const char *path, uint8_t *crop, caface_error *err)
@@ -109,12 +130,14 @@ static caface_status encode_picture(opening *o, const char *path, uint8_t *crop,
     if (st)
         return st; /* it names the path */
     (void)((st = cut_picture(o, path, crop, err)) ||
-           (st = cafi_encoder_run(o->encoder, crop, 1, o->feature, o->style, err)));
+           (st = cafi_encoder_run(o->encoder, crop, 1, o->feature, o->style, err)) ||
+           (st = judge(o, crop, err)));
     return st ? cafi_prefix(err, st, path) : CAFACE_OK;
 }
 
 /* Adds what encode_picture made to the identity of that name, which takes it. */
-static caface_status add_feature(opening *o, char *name, const uint8_t *crop, caface_error *err)
+static caface_status add_feature(opening *o, char *name, const char *path, const uint8_t *crop,
+                                 caface_error *err)
 {
     const cafi_view view = {crop, CAFI_CROP_SIDE, CAFI_CROP_SIDE};
     cafi_identity *to = find_identity(o->gallery, name);
@@ -132,6 +155,10 @@ static caface_status add_feature(opening *o, char *name, const uint8_t *crop, ca
             return st;
         memset(to->template, 0, o->C * sizeof(float));
     }
+    if ((st = CAFI_GROW(&to->pictures, &to->room, to->images + 1, err)) ||
+        (st = cafi_strdup(&to->pictures[to->images].path, path, err)))
+        return st;
+    to->pictures[to->images].quality = o->quality;
     for (size_t i = 0; i < o->C; i++)
         norm += (double)o->feature[i] * o->feature[i];
     for (size_t i = 0; i < o->C; i++)
@@ -167,7 +194,7 @@ static caface_status add_entry(opening *o, const char *entry, caface_error *err)
     }
     st = encode_picture(o, path, crop, &why);
     if (!st)
-        return add_feature(o, name, crop, err);
+        return add_feature(o, name, path, crop, err);
     free(name);
     if (!is_skipped(st)) {
         if (err)
@@ -268,6 +295,9 @@ void cafi_gallery_clear(cafi_gallery *g)
     for (size_t i = 0; i < g->count; i++) {
         free(g->items[i].name);
         free(g->items[i].template);
+        for (size_t k = 0; k < g->items[i].images; k++)
+            free(g->items[i].pictures[k].path);
+        free(g->items[i].pictures);
         cafi_buf_free(&g->items[i].picture);
     }
     free(g->items);

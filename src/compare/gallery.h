@@ -5,13 +5,21 @@
 #include "base/mem.h"
 #include "faces/choose.h"
 #include "faces/detector.h"
+#include "faces/quality.h"
 #include "models/encoder.h"
+
+/* A picture that an identity is made of. */
+typedef struct cafi_enrolled {
+    char *path;
+    cafi_quality quality;
+} cafi_enrolled;
 
 /* A gallery identity: the mean of its pictures' normalised features. */
 typedef struct cafi_identity {
     char *name;
-    float *template; /* f32 [C], of length 1 */
-    size_t images;
+    float *template;         /* f32 [C], of length 1 */
+    cafi_enrolled *pictures; /* [images] */
+    size_t images, room;
     cafi_buf picture; /* the first picture's crop as JPEG */
 } cafi_identity;
 
@@ -25,8 +33,10 @@ typedef struct cafi_gallery {
 #define CAFI_CROP_QUALITY 88
 
 typedef struct cafi_gallery_options {
-    cafi_face_rule face; /* whose face a picture with several is for */
-    bool centre;         /* a picture without a face gives its middle */
+    cafi_face_rule face;    /* whose face a picture with several is for */
+    cafi_encoder *quality;  /* a quality network, or NULL */
+    cafi_quality_gate gate; /* what pictures need to pass */
+    bool centre;            /* a picture without a face gives its middle */
     /* Called with a sentence for every picture that is passed over, and where the
      * choice among several faces was close; or NULL. */
     void (*notice)(void *ctx, const char *sentence);
@@ -35,9 +45,9 @@ typedef struct cafi_gallery_options {
 
 /* entries [count]: [NAME=]IMAGE; without a name the file's, less its suffix; a name
  * given again adds a picture to the identity. A picture of 112x112 in which no
- * face is found is taken as a crop. A picture that can't be read, or shows no
- * face, is passed over and counted in gallery->failed; an identity is lost when
- * all of its pictures are. EIO, EFORMAT, EINVAL ...: nobody is left; what the
+ * face is found is taken as a crop. A picture that can't be read, shows no
+ * face, or one that does not pass the gate, is passed over and counted in gallery->failed; an
+ * identity is lost when all of its pictures are. EIO, EFORMAT, EINVAL ...: nobody is left; what the
  * first picture failed with. */
 caface_status cafi_gallery_open(cafi_gallery *gallery, const char *const *entries, size_t count,
                                 cafi_detector *detector, cafi_encoder *encoder,

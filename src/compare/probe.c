@@ -159,7 +159,8 @@ static caface_status add_face(follow *f, const cafi_frame *frame, const cafi_sig
                               .seconds = frame->seconds,
                               .score = face->face.score,
                               .weight = (float)norm,
-                              .norm = (float)norm};
+                              .norm = (float)norm,
+                              .quality = face->quality};
     caface_status st = t ? CAFACE_OK : new_track(p, face->track, &t, err);
 
     (void)(st || (st = reserve(p, t, err)) || (st = keep_crop(f, face->crop, &point, err)));
@@ -303,7 +304,7 @@ static caface_status annotate(follow *f, cafi_frame *frame, const cafi_sighting 
     p->notes = notes;
     for (size_t i = 0; !st && i < count; i++) {
         p->marks[i] = (cafi_mark){.face = &faces[i].face, .track = faces[i].track, .share = -1.0};
-        if (faces[i].track)
+        if (faces[i].track && faces[i].passes)
             st = describe(f, &faces[i], &p->marks[i], p->notes[i], sizeof p->notes[i], err);
     }
     return st ? st : cafi_annotator_add(p->annotator, frame, p->marks, count, err);
@@ -318,7 +319,15 @@ static caface_status take_frame(void *ctx, const cafi_done_frame *done, caface_e
     cafi_sighting best;
     caface_status st = CAFACE_OK;
 
-    if (options->single && count) { /* the best comes first */
+    if (options->single) { /* the best comes first */
+        size_t first = 0;
+
+        while (first < count && !faces[first].passes)
+            first++;
+        faces += first;
+        count -= first;
+    }
+    if (options->single && count) {
         best = faces[0];
         best.track = 1;
         faces = &best;
@@ -326,7 +335,7 @@ static caface_status take_frame(void *ctx, const cafi_done_frame *done, caface_e
         f->probe->centred += best.centre;
     }
     for (size_t i = 0; !st && i < count; i++)
-        if (faces[i].track)
+        if (faces[i].track && faces[i].passes)
             st = add_face(f, done->frame, &faces[i], err);
     if (!st && f->probe->annotator)
         st = annotate(f, done->frame, faces, count, err);
@@ -350,6 +359,8 @@ static caface_status run_probe(follow *f, cafi_video *video, cafi_encoder *encod
                                .encoder = encoder,
                                .track = options->single ? NULL : &options->track,
                                .centre = options->single && options->centre,
+                               .quality = options->quality,
+                               .gate = options->gate,
                                .keep_pixels = options->draw != NULL,
                                .threads = options->threads};
     caface_status st = CAFACE_OK;

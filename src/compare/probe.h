@@ -18,9 +18,10 @@ typedef struct cafi_probe_point {
     size_t frame;
     double seconds;
     float score;
-    float weight;  /* in the track's template; they add up to 1. Without a network: the
-                      face's share of the summed feature lengths */
-    float norm;    /* length of its feature: what it weighs in the method average */
+    float weight; /* in the track's template; they add up to 1. Without a network: the
+                     face's share of the summed feature lengths */
+    float norm;   /* length of its feature: what it weighs in the method average */
+    cafi_quality quality;
     off_t picture; /* its crop as JPEG, in the probe's file of crops */
     size_t picture_size;
 } cafi_probe_point;
@@ -46,11 +47,13 @@ typedef struct cafi_probe_options {
     caface_method methods[CAFI_COMPARE_MAX_METHODS];
     const caface_model *models[CAFI_COMPARE_MAX_METHODS]; /* of each method, or NULL */
     size_t method_count;
-    const char *crops; /* a folder for the file of crops, or NULL: none are kept */
-    const char *draw;  /* the video with the tracks drawn in, or NULL */
-    double threshold;  /* from which a drawn track gets a name */
-    bool single;       /* the best face of every frame is one person: one track of all */
-    bool centre;       /* with single: of a frame without a face its middle */
+    const char *crops;      /* a folder for the file of crops, or NULL: none are kept */
+    const char *draw;       /* the video with the tracks drawn in, or NULL */
+    double threshold;       /* from which a drawn track gets a name */
+    cafi_encoder *quality;  /* a quality network, or NULL */
+    cafi_quality_gate gate; /* faces that do not pass are followed, and in no template */
+    bool single;            /* the best face of every frame is one person: one track of all */
+    bool centre;            /* with single: of a frame without a face its middle */
     size_t threads;
     /* Called after every frame; total: frames the source announces, 0 when it does
      * not. false ends the probe there, which is no error. */
@@ -78,7 +81,7 @@ typedef struct cafi_probe {
 /* Follows everybody through the probe. Tracks with fewer faces than
  * options->track.confirm are left out, unless there are no others: then they stay and are
  * brief. Tracks are in order of appearance. single: there is one, whatever its faces.
- * Templates are those of a stream: chunks of 512 faces, in order. Memory: 48 +
+ * Templates are those of a stream: chunks of 512 faces, in order. Memory: 80 +
  * 4 gallery bytes a face, and the sets of tracks that have not ended. options
  * are borrowed. Freed by cafi_probe_clear in every case. */
 caface_status cafi_probe_follow(cafi_probe *probe, const cafi_probe_options *options,

@@ -107,8 +107,10 @@ static void put_time(cafi_buf *to, const char *path)
 }
 
 static void put_row(cafi_buf *to, const char *crop, cafi_source source, size_t number,
-                    const cafi_face *f)
+                    const cafi_face *f, const cafi_quality *quality)
 {
+    char text[CAFI_QUALITY_COLUMNS][CAFI_QUALITY_TEXT];
+
     cafi_index_escape(to, crop);
     cafi_buf_text(to, "\t");
     cafi_index_escape(to, source.path);
@@ -118,13 +120,17 @@ static void put_row(cafi_buf *to, const char *crop, cafi_source source, size_t n
                     (double)f->box.x1, (double)f->box.y1, (double)f->box.x2, (double)f->box.y2);
     for (int k = 0; k < CAFI_LANDMARKS; k++)
         cafi_buf_printf(to, "\t%.2f\t%.2f", (double)f->landmark[k].x, (double)f->landmark[k].y);
+    cafi_quality_fields(quality, text);
+    for (int k = 0; k < CAFI_QUALITY_COLUMNS; k++)
+        cafi_buf_printf(to, "\t%s", text[k]);
     cafi_buf_text(to, "\t");
     put_time(to, source.path);
     cafi_buf_text(to, "\n");
 }
 
 caface_status cafi_crop_folder_add(cafi_crop_folder *crops, size_t index, const cafi_view *picture,
-                                   const cafi_faces *faces, caface_error *err)
+                                   const cafi_faces *faces, const cafi_quality *quality,
+                                   caface_error *err)
 {
     cafi_source source = cafi_sources_at(crops->sources, index);
     uint8_t crop[CAFI_CROP_BYTES];
@@ -145,7 +151,7 @@ caface_status cafi_crop_folder_add(cafi_crop_folder *crops, size_t index, const 
                  !(st = cafi_png_encode(&png, &view, err)))
             st = cafi_tree_save(crops->folder, name.data, png.data, png.size, err);
         if (!st)
-            put_row(&crops->rows[index], name.data, source, i + 1, &faces->items[i]);
+            put_row(&crops->rows[index], name.data, source, i + 1, &faces->items[i], &quality[i]);
     }
     cafi_buf_free(&name);
     cafi_buf_free(&png);
@@ -160,6 +166,8 @@ caface_status cafi_crop_folder_commit(cafi_crop_folder *crops, caface_error *err
     cafi_buf_text(&text, "crop\tsource\tlabel\tface\tscore\tx1\ty1\tx2\ty2");
     for (int k = 1; k <= CAFI_LANDMARKS; k++)
         cafi_buf_printf(&text, "\tlandmark_x%d\tlandmark_y%d", k, k);
+    for (int k = 0; k < CAFI_QUALITY_COLUMNS; k++)
+        cafi_buf_printf(&text, "\t%s", cafi_quality_columns[k]);
     cafi_buf_text(&text, "\tmodified\n");
     for (size_t i = 0; i < cafi_sources_count(crops->sources); i++) {
         text.failed = text.failed || crops->rows[i].failed;

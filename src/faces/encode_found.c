@@ -14,7 +14,10 @@
 #include "files/output.h"
 #include "media/image.h"
 
-enum { SOURCE, FRAME, TRACK, TEMPLATE, LABEL, SCORE, CENTRE, COLUMNS };
+/* The columns of every set; then those of the quality, the network's only with a
+ * network, and CENTRE only with --center. */
+enum { SOURCE, FRAME, TRACK, TEMPLATE, LABEL, SCORE, COLUMNS };
+enum { MOST_COLUMNS = COLUMNS + CAFI_QUALITY_COLUMNS + 1 };
 
 /* The photographs of one input. */
 typedef struct photo_input {
@@ -122,8 +125,9 @@ static caface_status copy_photos(job *j, size_t until, caface_error *err)
 static caface_status append_row(job *j, const cafi_frame *frame, const cafi_sighting *s,
                                 caface_error *err)
 {
-    char numbers[COLUMNS][32];
-    const char *fields[COLUMNS] = {NULL};
+    char numbers[COLUMNS][32], quality[CAFI_QUALITY_COLUMNS][CAFI_QUALITY_TEXT];
+    const char *fields[MOST_COLUMNS] = {NULL};
+    size_t known = CAFI_QUALITY_COLUMNS - !j->o->quality;
     int64_t template = s->track;
 
     if (j->photos) {
@@ -144,7 +148,10 @@ static caface_status append_row(job *j, const cafi_frame *frame, const cafi_sigh
     fields[TEMPLATE] = numbers[TEMPLATE];
     snprintf(numbers[SCORE], sizeof numbers[0], "%.6f", (double)s->face.score);
     fields[SCORE] = numbers[SCORE];
-    fields[CENTRE] = s->centre ? "1" : "0";
+    cafi_quality_fields(&s->quality, quality);
+    for (size_t i = 0; i < known; i++)
+        fields[COLUMNS + i] = quality[i];
+    fields[COLUMNS + known] = s->centre ? "1" : "0"; /* beyond the columns without --center */
     return cafi_encoded_set_add(j->set, s->feature, s->style, fields, err);
 }
 
@@ -156,7 +163,7 @@ static caface_status annotate(job *j, cafi_frame *frame, const cafi_sighting *fa
 
     for (size_t i = 0; !st && i < count; i++) {
         j->marks[i] = (cafi_mark){.face = &faces[i].face, .track = faces[i].track, .share = -1.0};
-        if (faces[i].track)
+        if (faces[i].track && faces[i].passes)
             st = cafi_track_log_share(j->log, faces[i].track, &j->marks[i].share, err);
     }
     return st ? st : cafi_annotator_add(j->annotator, frame, j->marks, count, err);
@@ -174,8 +181,8 @@ static caface_status take_frame(void *ctx, const cafi_done_frame *done, caface_e
     if (j->photos && done->count > 1)
         j->result->crowded++;
     for (size_t i = 0; !st && i < done->count; i++) {
-        if (!j->photos && faces[i].track == 0)
-            continue; /* too faint to belong to anybody */
+        if ((!j->photos && faces[i].track == 0) || !faces[i].passes)
+            continue; /* too faint to belong to anybody, or not good enough */
         st = append_row(j, frame, &faces[i], err);
         if (!st && !j->photos)
             st = cafi_track_log_add(j->log, j->path, frame, &faces[i], err);
@@ -219,11 +226,14 @@ static caface_status run_pipeline(job *j, cafi_pipeline_options *o, caface_error
 
     o->detector = j->o->detector;
     o->encoder = j->o->encoder;
+    o->quality = j->o->quality;
+    o->gate = j->o->gate;
     o->threads = j->o->threads;
     o->first_track = j->last_template;
     o->stop = j->o->video.stop;
     st = cafi_pipeline_run(&result, o, take_frame, j, err);
     j->result->images += result.frames;
+    j->result->refused += result.refused;
     j->result->stopped = j->result->stopped || result.stopped || cafi_wished(j->o->video.stop);
     if (o->track)
         j->last_template += result.tracks;
@@ -358,6 +368,12 @@ static void describe(job *j)
     cafi_buf_printf(&j->detection, ", every %zu start %.9g duration %.9g%s%s, weights %s", v->every,
                     v->start, v->duration, j->o->centre ? ", centre" : "", faces[j->o->face],
                     j->o->fusion ? model.hash : "none");
+    if (j->o->gate.min_quality != 0.0)
+        cafi_buf_printf(&j->detection, ", least quality %.9g", j->o->gate.min_quality);
+    if (j->o->gate.max_yaw != 0.0)
+        cafi_buf_printf(&j->detection, ", yaw up to %.9g", j->o->gate.max_yaw);
+    if (j->o->quality)
+        cafi_buf_printf(&j->detection, ", quality network %s", cafi_encoder_hash(j->o->quality));
     if (v->chroma != CAFI_CHROMA_FULL)
         cafi_buf_printf(&j->detection, ", chroma %s", cafi_chroma_name(v->chroma));
 }
@@ -410,6 +426,11 @@ static caface_status commit(job *j, caface_error *err)
     caface_status st = CAFACE_OK;
 
     j->result->faces = cafi_encoded_set_rows(j->set);
+    if (j->result->faces == 0 && j->result->refused)
+        return cafi_fail(err, CAFACE_EFORMAT,
+                         "none of the %zu faces in %zu pictures and frames passes --min-quality "
+                         "and --max-yaw",
+                         j->result->refused, j->result->images);
     if (j->result->faces == 0)
         return cafi_fail(err, CAFACE_EFORMAT, "no face is found in %zu pictures and frames",
                          j->result->images);
@@ -431,18 +452,23 @@ static void tear_down(job *j)
 caface_status cafi_encode_found(cafi_encode_result *result, const cafi_found_options *options,
                                 caface_error *err)
 {
-    static const char *const columns[COLUMNS] = {"source", "frame", "track", "template",
-                                                 "label",  "score", "centre"};
+    static const char *const names[COLUMNS] = {"source",   "frame", "track",
+                                               "template", "label", "score"};
+    const char *columns[MOST_COLUMNS];
+    size_t known = COLUMNS + CAFI_QUALITY_COLUMNS - !options->quality;
     cafi_encoded_options set = {.output = options->output,
                                 .resume = options->resume,
                                 .model = options->compact ? options->fusion : NULL,
                                 .command = options->command,
                                 .columns = columns,
-                                .column_count = options->centre ? COLUMNS : COLUMNS - 1};
+                                .column_count = known + options->centre};
     job j = {.result = result, .o = options};
     caface_status st = CAFACE_OK;
 
     *result = (cafi_encode_result){0};
+    for (size_t i = 0; i < known; i++)
+        columns[i] = i < COLUMNS ? names[i] : cafi_quality_columns[i - COLUMNS];
+    columns[known] = "centre";
     if (options->draw &&
         (options->resume || options->input_count != 1 || is_photos(options->inputs[0])))
         return cafi_fail(err, CAFACE_EINVAL,

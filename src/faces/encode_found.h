@@ -15,8 +15,10 @@ typedef struct cafi_found_options {
     const caface_model *fusion; /* weights of tracks, and compact styles; or NULL */
     bool compact;
     cafi_video_options video;
-    bool allow_damaged;  /* photographs that are cut short or damaged are taken */
-    bool centre;         /* a photograph without a face gives its middle */
+    cafi_encoder *quality;  /* a quality network, or NULL */
+    cafi_quality_gate gate; /* faces that do not pass get no row */
+    bool allow_damaged;     /* photographs that are cut short or damaged are taken */
+    bool centre;            /* a photograph without a face gives its middle */
     cafi_face_rule face; /* of a photograph with several, whose; with ALL they share its template */
     const char *output;  /* folder of the set */
     bool resume;         /* go on where a set at output stopped */
@@ -31,8 +33,8 @@ typedef struct cafi_found_options {
 
 /* Finds, aligns, encodes, and follows through videos; writes the set, and, when
  * there is a video, its tracks.json. Rows have the columns source, frame, track,
- * template, label and score; the template of a video's face is its track, that of
- * a photograph's its label. Tracks are numbered through all videos, templates of
+ * template, label, score and those of faces/quality.h; the template of a video's face is its track,
+ * that of a photograph's its label. Tracks are numbered through all videos, templates of
  * photographs after those before them. With centre, a column "centre" is 1 where
  * no face was found.
  *

@@ -27,8 +27,9 @@ typedef struct slot {
     cafi_frame frame;
     cafi_cut_histogram histogram;
     cafi_faces faces;
-    uint8_t *crops; /* [faces.count][112][112][3] */
-    size_t crop_room;
+    uint8_t *crops;        /* [faces.count][112][112][3] */
+    cafi_quality *quality; /* [faces.count] */
+    size_t crop_room;      /* of both */
     bool centre;
 } slot;
 
@@ -53,7 +54,7 @@ struct cafi_pipeline {
     bool is_over;
     size_t C, S;
     uint8_t *crops;
-    float *features, *styles;
+    float *features, *styles, *scores; /* scores: of the quality network */
     cafi_sighting *sightings;
     int64_t *ids;
     size_t room;
@@ -151,7 +152,11 @@ static caface_status reserve_crops(slot *s, size_t count, caface_error *err)
 {
     caface_status st = CAFACE_OK;
 
-    if (count > s->crop_room && !(st = cafi_resize(&s->crops, count, CAFI_CROP_BYTES, err)))
+    if (count <= s->crop_room)
+        return CAFACE_OK;
+    (void)((st = cafi_resize(&s->crops, count, CAFI_CROP_BYTES, err)) ||
+           (st = CAFI_RESIZE(&s->quality, count, err)));
+    if (!st)
         s->crop_room = count;
     return st;
 }
@@ -165,8 +170,11 @@ static caface_status align_all(slot *s, const cafi_view *view, caface_error *err
     for (size_t i = 0; !st && i < s->faces.count; i++)
         if (cafi_landmarks_are_plausible(s->faces.items[i].landmark) &&
             !cafi_align_face(s->crops + kept * CAFI_CROP_BYTES, view, s->faces.items[i].landmark,
-                             NULL))
+                             NULL)) {
+            cafi_quality_of_face(&s->quality[kept], &s->faces.items[i],
+                                 s->crops + kept * CAFI_CROP_BYTES);
             s->faces.items[kept++] = s->faces.items[i];
+        }
     s->faces.count = st ? 0 : kept;
     return st;
 }
@@ -178,6 +186,8 @@ static caface_status add_centre(slot *s, const cafi_view *view, caface_error *er
 
     s->centre = true;
     (void)(st || (st = reserve_crops(s, 1, err)) || (st = cafi_align_centre(s->crops, view, err)));
+    if (!st)
+        cafi_quality_of_crop(s->quality, s->crops);
     return st;
 }
 
@@ -310,15 +320,17 @@ static caface_status reserve_faces(pipeline *p, size_t count, caface_error *err)
     free(p->crops);
     free(p->features);
     free(p->styles);
+    free(p->scores);
     free(p->sightings);
     free(p->ids);
-    p->features = p->styles = NULL;
+    p->features = p->styles = p->scores = NULL;
     p->room = 0;
     (void)((st = cafi_alloc(&crops, room, CAFI_CROP_BYTES, err)) ||
            (st = cafi_alloc(&sightings, room, sizeof *p->sightings, err)) ||
            (st = cafi_alloc(&ids, room, sizeof *p->ids, err)) ||
            (st = cafi_alloc_f32(&p->features, room, p->C, err)) ||
-           (st = cafi_alloc_f32(&p->styles, room, 2 * p->S, err)));
+           (st = cafi_alloc_f32(&p->styles, room, 2 * p->S, err)) ||
+           (st = cafi_alloc_f32(&p->scores, room, 1, err)));
     p->crops = crops;
     p->sightings = sightings;
     p->ids = ids;
@@ -333,7 +345,7 @@ static caface_status encode(pipeline *p, size_t first, size_t frames, size_t fac
     size_t at = 0;
     caface_status st = reserve_faces(p, faces, err);
 
-    if (st || !p->options.encoder || faces == 0)
+    if (st || !(p->options.encoder || p->options.quality) || faces == 0)
         return st;
     for (size_t i = first; i < first + frames; i++) {
         const slot *s = &p->slots[i % p->slot_count];
@@ -342,10 +354,26 @@ static caface_status encode(pipeline *p, size_t first, size_t frames, size_t fac
             memcpy(p->crops + at * CAFI_CROP_BYTES, s->crops, s->faces.count * CAFI_CROP_BYTES);
         at += s->faces.count;
     }
-    st = cafi_encoder_run(p->options.encoder, p->crops, faces, p->features, p->S ? p->styles : NULL,
-                          err);
+    if (p->options.encoder)
+        st = cafi_encoder_run(p->options.encoder, p->crops, faces, p->features,
+                              p->S ? p->styles : NULL, err);
+    if (!st && p->options.quality)
+        st = cafi_encoder_run(p->options.quality, p->crops, faces, p->scores, NULL, err);
     p->result.encode_seconds += wall_seconds() - started;
     return st;
+}
+
+/* The quality of a face, now that it is encoded; true when it passes the gate. A
+ * frame's middle that stands in for a face was asked for and passes. */
+static bool judge(pipeline *p, cafi_sighting *s, size_t row)
+{
+    cafi_quality *q = &s->quality;
+
+    if (s->feature)
+        q->length = (float)cafi_feature_length(s->feature, p->C);
+    if (p->options.quality)
+        q->network = p->scores[row];
+    return s->centre || cafi_quality_passes(&p->options.gate, q, NULL);
 }
 
 /* Tracks one frame's faces, whose rows begin at p->row. */
@@ -374,7 +402,10 @@ static caface_status track_frame(pipeline *p, slot *s, bool *cut, caface_error *
                                           .centre = s->centre,
                                           .crop = s->crops + i * CAFI_CROP_BYTES,
                                           .feature = coded ? features + i * p->C : NULL,
-                                          .style = styles ? styles + i * 2 * p->S : NULL};
+                                          .style = styles ? styles + i * 2 * p->S : NULL,
+                                          .quality = s->quality[i]};
+        p->sightings[i].passes = judge(p, &p->sightings[i], p->row + i);
+        p->result.refused += !p->sightings[i].passes;
     }
     return st;
 }
@@ -495,8 +526,11 @@ cafi_pipeline_result cafi_pipeline_so_far(const cafi_pipeline *p)
 {
     const cafi_pipeline_result *r = &p->result; /* its seconds are other threads' until the end */
 
-    return (cafi_pipeline_result){
-        .frames = r->frames, .faces = r->faces, .cuts = r->cuts, .tracks = r->tracks};
+    return (cafi_pipeline_result){.frames = r->frames,
+                                  .faces = r->faces,
+                                  .cuts = r->cuts,
+                                  .refused = r->refused,
+                                  .tracks = r->tracks};
 }
 
 bool cafi_pipeline_follows(const cafi_pipeline *p, int64_t track)
@@ -557,6 +591,7 @@ void cafi_pipeline_free(cafi_pipeline *p)
         cafi_frame_free(&p->slots[i].frame);
         cafi_faces_free(&p->slots[i].faces);
         free(p->slots[i].crops);
+        free(p->slots[i].quality);
     }
     while (p->spares)
         cafi_frame_free(&p->spare[--p->spares]);
@@ -564,6 +599,7 @@ void cafi_pipeline_free(cafi_pipeline *p)
     free(p->crops);
     free(p->features);
     free(p->styles);
+    free(p->scores);
     free(p->sightings);
     free(p->ids);
     pthread_mutex_destroy(&p->lock);

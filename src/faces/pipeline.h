@@ -10,6 +10,7 @@
 
 #include "faces/choose.h"
 #include "faces/detector.h"
+#include "faces/quality.h"
 #include "faces/track.h"
 #include "media/frame.h"
 #include "media/wish.h"
@@ -28,6 +29,8 @@ typedef struct cafi_sighting {
     const uint8_t *crop;  /* u8 [112][112][3], aligned */
     const float *feature; /* f32 [C]; NULL without an encoder */
     const float *style;   /* f32 [S][2]; NULL without an encoder, or without taps */
+    cafi_quality quality;
+    bool passes; /* the gate: else it is followed, but belongs to nobody's template */
 } cafi_sighting;
 
 typedef struct cafi_pipeline_options {
@@ -37,6 +40,8 @@ typedef struct cafi_pipeline_options {
     cafi_encoder *encoder;           /* for crops of 112x112, or NULL: faces without features */
     const cafi_track_options *track; /* NULL: no tracking, as for photographs */
     bool centre;                     /* a frame without a face gives its middle */
+    cafi_encoder *quality;           /* a quality network (faces/quality_net.h), or NULL */
+    cafi_quality_gate gate;          /* what faces need to pass */
     cafi_face_rule face;             /* of a photograph (no tracking) with several faces, whose */
     bool keep_pixels;
     size_t threads;      /* that search side by side; 0: one for every core */
@@ -49,6 +54,7 @@ typedef struct cafi_pipeline_options {
  * searchers' threads, and the time that the encoder and the caller took. */
 typedef struct cafi_pipeline_result {
     size_t frames, faces, cuts;
+    size_t refused; /* faces that do not pass the gate */
     int64_t tracks; /* numbers given */
     bool stopped;   /* by the taker */
     double read_seconds, detect_seconds, encode_seconds, take_seconds;

@@ -77,15 +77,6 @@ static caface_status find_track(cafi_track_log *log, const char *source, int64_t
     return CAFACE_OK;
 }
 
-double cafi_feature_length(const float *feature, size_t C)
-{
-    double sum = 0.0;
-
-    for (size_t i = 0; i < C; i++)
-        sum += (double)feature[i] * feature[i];
-    return sqrt(sum);
-}
-
 caface_status cafi_track_log_add(cafi_track_log *log, const char *source, const cafi_frame *frame,
                                  const cafi_sighting *face, caface_error *err)
 {
@@ -105,10 +96,13 @@ caface_status cafi_track_log_add(cafi_track_log *log, const char *source, const 
         st = caface_set_push(t->set, face->feature, face->style, 1, err);
     if (st)
         return st;
-    t->norm = cafi_feature_length(face->feature, log->C);
+    t->norm = face->feature ? cafi_feature_length(face->feature, log->C) : 0.0;
     t->norms += t->norm;
     t->last_seen = log->frames;
-    t->faces[t->count++] = (cafi_logged_face){frame->index, frame->seconds, face->face, 0.0f};
+    t->faces[t->count++] = (cafi_logged_face){.frame = frame->index,
+                                              .seconds = frame->seconds,
+                                              .face = face->face,
+                                              .quality = face->quality};
     return CAFACE_OK;
 }
 
@@ -207,6 +201,7 @@ static void write_face(cafi_json *json, const cafi_logged_face *f, bool weight)
     cafi_json_end_array(json);
     if (weight)
         cafi_json_real32(json, "weight", f->weight);
+    cafi_quality_json(&f->quality, json);
     cafi_json_end_object(json);
 }
 

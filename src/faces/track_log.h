@@ -1,7 +1,7 @@
 /* What is known of every track: its faces, in order, and their weights.
  *
  * Each track owns a fusion set while it lasts, so that its template is ready at
- * any frame. Memory: 88 bytes a face, and a set for each track that has not
+ * any frame. Memory: 120 bytes a face, and a set for each track that has not
  * ended. */
 #ifndef CAFI_FACES_TRACK_LOG_H
 #define CAFI_FACES_TRACK_LOG_H
@@ -14,6 +14,7 @@ typedef struct cafi_logged_face {
     size_t frame;
     double seconds;
     cafi_face face;
+    cafi_quality quality;
     float weight; /* in the track's template; once the track has ended, else 0 */
 } cafi_logged_face;
 
@@ -29,10 +30,6 @@ typedef struct cafi_logged_track {
 } cafi_logged_track;
 
 typedef struct cafi_track_log cafi_track_log;
-
-/* The Euclidean length of a feature, f32 [C]: what a face weighs where there is
- * no fusion model. */
-double cafi_feature_length(const float *feature, size_t C);
 
 /* model may be NULL: no sets, no weights. It must outlive the log. C: length of a feature. */
 caface_status cafi_track_log_new(cafi_track_log **out, const caface_model *model, size_t C,

@@ -107,6 +107,36 @@ static caface_status find_feature(cafi_network *net, const cafi_onnx_graph *g, c
     return cafi_graph_add(g->graph, &flat, &net->feature, err);
 }
 
+/* The only output, or the only one of a single number a row: a quality. */
+static caface_status find_score(cafi_network *net, const cafi_onnx_graph *g, caface_error *err)
+{
+    cafi_node flat = {.op = CAFI_OP_RESHAPE, .input_count = 1, .name = "score"};
+    size_t found = 0;
+    char text[128];
+
+    for (size_t i = 0; i < g->output_count; i++) {
+        size_t count = 0;
+
+        if (!cafi_shape_count(&cafi_graph_node(g->graph, g->outputs[i])->shape, 1, &count) ||
+            count != 1)
+            continue;
+        net->feature = g->outputs[i];
+        found++;
+    }
+    if (found != 1)
+        return cafi_fail(
+            err, CAFACE_EMODEL,
+            "%zu of its %zu outputs are one number a picture, a quality network has "
+            "one; output %s has shape %s",
+            found, g->output_count, g->names[0],
+            cafi_shape_write(text, sizeof text, &cafi_graph_node(g->graph, g->outputs[0])->shape));
+    if (cafi_graph_node(g->graph, net->feature)->shape.ndim == 2)
+        return CAFACE_OK;
+    flat.inputs[0] = net->feature;
+    flat.shape = (cafi_shape){2, {CAFI_BATCH, 1}};
+    return cafi_graph_add(g->graph, &flat, &net->feature, err);
+}
+
 /* ---- taps -------------------------------------------------------------- */
 
 /* The last residual sums at a quarter and an eighth of the picture: 28x28 and
@@ -138,7 +168,7 @@ static void close_file(void *file)
     cafi_onnx_close(file);
 }
 
-static caface_status fill(cafi_network *net, cafi_onnx_file *file, caface_error *err)
+static caface_status fill(cafi_network *net, cafi_onnx_file *file, bool score, caface_error *err)
 {
     cafi_onnx_graph g;
     caface_status st = cafi_onnx_build_graph(&g, file, 0, 0, err);
@@ -149,8 +179,9 @@ static caface_status fill(cafi_network *net, cafi_onnx_file *file, caface_error 
     if (g.channels != 3)
         st = cafi_fail(err, CAFACE_EMODEL, "its input has %zu channels, a picture has 3",
                        g.channels);
-    else if (!(st = find_feature(net, &g, err))) {
-        find_taps(net, g.height, g.width);
+    else if (!(st = score ? find_score(net, &g, err) : find_feature(net, &g, err))) {
+        if (!score)
+            find_taps(net, g.height, g.width);
         st = cafi_onnx_find_input(net, file, &g, err);
         if (!st)
             st = cafi_graph_file_hash(net->graph, net->hash, err);
@@ -158,10 +189,11 @@ static caface_status fill(cafi_network *net, cafi_onnx_file *file, caface_error 
     return st ? cafi_prefix(err, st, file->path) : CAFACE_OK;
 }
 
-caface_status cafi_onnx_file_network(cafi_network *out, cafi_onnx_file *file, caface_error *err)
+static caface_status file_network(cafi_network *out, cafi_onnx_file *file, bool score,
+                                  caface_error *err)
 {
     cafi_network net = {.source = file, .free_source = close_file};
-    caface_status st = fill(&net, file, err);
+    caface_status st = fill(&net, file, score, err);
 
     if (st) {
         cafi_graph_free(net.graph);
@@ -172,10 +204,23 @@ caface_status cafi_onnx_file_network(cafi_network *out, cafi_onnx_file *file, ca
     return CAFACE_OK;
 }
 
+caface_status cafi_onnx_file_network(cafi_network *out, cafi_onnx_file *file, caface_error *err)
+{
+    return file_network(out, file, false, err);
+}
+
 caface_status cafi_onnx_network(cafi_network *out, const char *path, caface_error *err)
 {
     cafi_onnx_file *file = NULL;
     caface_status st = cafi_onnx_open(&file, path, err);
 
     return st ? st : cafi_onnx_file_network(out, file, err);
+}
+
+caface_status cafi_onnx_score_network(cafi_network *out, const char *path, caface_error *err)
+{
+    cafi_onnx_file *file = NULL;
+    caface_status st = cafi_onnx_open(&file, path, err);
+
+    return st ? st : file_network(out, file, true, err);
 }

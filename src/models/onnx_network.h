@@ -13,4 +13,9 @@ caface_status cafi_onnx_network(cafi_network *out, const char *path, caface_erro
  * an error too. */
 caface_status cafi_onnx_file_network(cafi_network *out, cafi_onnx_file *file, caface_error *err);
 
+/* A network that gives one number a picture (a face quality network: eDifFIQA,
+ * CR-FIQA): the feature is that number, C = 1, and there are no taps. EMODEL: none
+ * of its outputs is one number, or several are. Else as cafi_onnx_network. */
+caface_status cafi_onnx_score_network(cafi_network *out, const char *path, caface_error *err);
+
 #endif
