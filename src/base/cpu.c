@@ -14,15 +14,28 @@
 #include <sys/utsname.h>
 #endif
 
+#if defined(__x86_64__)
+/* Compilers ask for it by different names, and asking a virtual processor takes long. */
+static bool has_f16c(void)
+{
+    static _Atomic int known = -1;
+    unsigned a = 0, b = 0, c = 0, d = 0;
+
+    if (known < 0)
+        known = __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
+    return known > 0;
+}
+#endif
+
 static cafi_isa detect(void)
 {
 #if defined(__x86_64__)
     __builtin_cpu_init();
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-        __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+        __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c())
         return CAFI_ISA_AVX512;
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c())
         return CAFI_ISA_AVX2;
 #endif
     return CAFI_ISA_PLAIN;
@@ -34,15 +47,33 @@ const char *cafi_isa_name(cafi_isa isa)
     return (unsigned)isa < CAFI_ISA_COUNT ? names[isa] : "unknown";
 }
 
+/* The set that the environment names; CAFI_ISA_COUNT: none. */
+static cafi_isa named_isa(void)
+{
+    const char *wish = getenv("CAFACE_ISA");
+
+    for (int isa = 0; wish && isa < CAFI_ISA_COUNT; isa++)
+        if (strcmp(wish, cafi_isa_name((cafi_isa)isa)) == 0)
+            return (cafi_isa)isa;
+    return CAFI_ISA_COUNT;
+}
+
 cafi_isa cafi_cpu_isa(void)
 {
     cafi_isa best = detect();
-    const char *wish = getenv("CAFACE_ISA");
+    cafi_isa named = named_isa();
 
-    for (int isa = 0; wish && isa < (int)best; isa++)
-        if (strcmp(wish, cafi_isa_name((cafi_isa)isa)) == 0)
-            return (cafi_isa)isa;
-    return best;
+    return named < best ? named : best;
+}
+
+bool cafi_cpu_has_vnni(void)
+{
+#if defined(__x86_64__)
+    return detect() == CAFI_ISA_AVX512 && named_isa() == CAFI_ISA_COUNT &&
+           __builtin_cpu_supports("avx512vnni");
+#else
+    return false;
+#endif
 }
 
 static int detect_sha(void)

@@ -3,12 +3,13 @@
 #define CAFI_BASE_CPU_H
 
 #include <stdbool.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Instruction sets a kernel may be written for, in ascending order. */
 typedef enum cafi_isa { CAFI_ISA_PLAIN, CAFI_ISA_AVX2, CAFI_ISA_AVX512, CAFI_ISA_COUNT } cafi_isa;
 
-/* The best set this processor and its system support. AVX2 means AVX2 and FMA;
+/* The best set this processor and its system support. AVX2 means AVX2, FMA and F16C;
  * AVX512 means F, BW, DQ and VL. The environment variable CAFACE_ISA (plain,
  * avx2, avx512) lowers it, for tests and for finding a fault; it never raises
  * it. Any thread. */
@@ -17,6 +18,9 @@ const char *cafi_isa_name(cafi_isa isa);
 
 /* Does it have the SHA-256 instructions of x86? Not with CAFACE_ISA=plain. Any thread. */
 bool cafi_cpu_has_sha(void);
+
+/* Has it, beside CAFI_ISA_AVX512, VNNI? Not when CAFACE_ISA names a set, avx512 included. */
+bool cafi_cpu_has_vnni(void);
 
 /* The processor's name as it gives it, or its architecture; cut to fit. */
 void cafi_cpu_name(char *out, size_t size);

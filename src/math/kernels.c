@@ -48,9 +48,19 @@ const cafi_kernels *cafi_kernels_for(cafi_isa isa)
     return NULL;
 }
 
+const cafi_kernels *cafi_kernels_with_vnni(void)
+{
+#if defined(__x86_64__)
+    if (cafi_cpu_has_vnni())
+        return &cafi_kernels_vnni;
+#endif
+    return NULL;
+}
+
 const cafi_kernels *cafi_kernels_get(void)
 {
-    const cafi_kernels *best = cafi_kernels_for(cafi_cpu_isa());
+    const cafi_kernels *vnni = cafi_kernels_with_vnni();
+    const cafi_kernels *best = vnni ? vnni : cafi_kernels_for(cafi_cpu_isa());
 
     return best ? best : &plain;
 }

@@ -58,7 +58,11 @@ typedef struct cafi_kernels {
  * Calling one that the processor lacks is the caller's fault. Static. */
 const cafi_kernels *cafi_kernels_for(cafi_isa isa);
 
-/* The best for cafi_cpu_isa(). Any thread. */
+/* Those for AVX-512 where the processor has VNNI as well, for products of int8 codes; NULL
+ * when cafi_cpu_has_vnni() says no. Static. */
+const cafi_kernels *cafi_kernels_with_vnni(void);
+
+/* The best for cafi_cpu_isa() and VNNI. Any thread. */
 const cafi_kernels *cafi_kernels_get(void);
 
 #endif

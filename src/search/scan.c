@@ -10,11 +10,14 @@
  * for all queries. */
 #define BLOCK 48
 
+/* Rows that few queries meet at once as floats: widened ones stay in the nearest cache. */
+#define SMALL_BLOCK 8
+
 /* Rows of a task, between which workers are free to share. */
 #define MOST_TASK (BLOCK * 128)
 
-/* From so many queries on they are packed into panels, of which a tile has 16 columns. */
-#define PACKED_FROM 9
+/* From so many queries on they are packed into panels, of which the narrowest has 16 columns. */
+#define PACKED_FROM 13
 
 /* What rounding costs. A score of float codes is a chain of C sums and products; one of int8
  * codes is exact until it is scaled; and either is scaled, widened by its error, and
@@ -225,9 +228,11 @@ static void scan_few(const cafi_scan *s, cafi_scan_worker *w, size_t first, size
     if (q->codes)
         s->kernels->scan_codes(w->scores, BLOCK, (const uint8_t *)index->codes + first * index->K,
                                R, index->K, q->codes, q->bias, q->Q);
-    else
-        s->kernels->scan_rows(w->scores, BLOCK, block_floats(s, w, first, R), R, index->C, q->x,
-                              q->Q);
+    for (size_t r = 0, rows = 0; !q->codes && r < R; r += rows) {
+        rows = R - r < SMALL_BLOCK ? R - r : SMALL_BLOCK;
+        s->kernels->scan_rows(w->scores + r, BLOCK, block_floats(s, w, first + r, rows), rows,
+                              index->C, q->x, q->Q);
+    }
     for (size_t j = 0; j < q->Q; j++) {
         const cafi_sieve sieve = {.scale = index->scale + first,
                                   .a = index->error + first,
@@ -241,6 +246,19 @@ static void scan_few(const cafi_scan *s, cafi_scan_worker *w, size_t first, size
     }
 }
 
+/* Asks for the codes of the next block: a kernel that reads several rows side by side would
+ * wait for each. */
+static void ask_ahead(const caface_index *index, size_t first)
+{
+    size_t bytes = index->K * cafi_index_type_size(index->codes_type);
+    size_t end = index->n - first < BLOCK ? index->n : first + BLOCK;
+
+    for (const char *at = (const char *)index->codes + first * bytes,
+                    *stop = (const char *)index->codes + end * bytes;
+         at < stop; at += 64)
+        __builtin_prefetch(at, 0, 2);
+}
+
 /* Many queries, in panels: scores are [R][queries]. */
 static void scan_many(const cafi_scan *s, cafi_scan_worker *w, size_t first, size_t R)
 {
@@ -248,6 +266,8 @@ static void scan_many(const cafi_scan *s, cafi_scan_worker *w, size_t first, siz
     const cafi_queries *q = s->queries;
     size_t width = padded_queries(q);
 
+    if (first + R < index->n)
+        ask_ahead(index, first + R);
     if (q->codes)
         s->kernels->linear_codes(w->scores, width, (const uint8_t *)index->codes + first * index->K,
                                  R, &q->packed_codes);

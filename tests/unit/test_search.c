@@ -4,6 +4,7 @@
 #include "check.h"
 
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -436,11 +437,101 @@ static void test_refused(void **state)
     assert_null(caface_index_type_name((caface_index_type)3));
 }
 
+/* The k-th allocation fails, for every k: ENOMEM, and the next search is as good as any. */
+static void test_no_memory(void **state)
+{
+    test_rng rng = {test_seed()};
+    scene t = scene_new(&rng, rng.state, (shape){300, 24, 20, 4, SPREAD, -INFINITY});
+    answer want = expected(&t, t.rows), got = answer_new(&t);
+    caface_error err;
+
+    (void)state;
+    for (int codes = CAFACE_INDEX_F32; codes <= CAFACE_INDEX_INT8; codes++) {
+        caface_index *index = NULL;
+        caface_index_options o;
+        caface_status st = CAFACE_ENOMEM;
+
+        caface_index_options_init(&o);
+        o.codes = (caface_index_type)codes;
+        o.threads = 3;
+        for (uint64_t k = 1; st; k++) {
+            cafi_mem_fail(k, 1);
+            st = caface_index_new(&index, t.rows, t.s.n, t.s.C, &o, &err);
+            assert_int_equal(st ? 1 : 0, cafi_mem_failures());
+            cafi_mem_fail(0, 0);
+            assert_int_equal(st, st ? CAFACE_ENOMEM : CAFACE_OK);
+            assert_int_equal(index == NULL, st != CAFACE_OK);
+        }
+        st = CAFACE_ENOMEM;
+        for (uint64_t k = 1; st; k++) {
+            cafi_mem_fail(k, 1);
+            st = caface_index_search(index, t.queries, t.s.Q, t.s.k, NULL, got.row, got.score,
+                                     got.found, &err);
+            assert_int_equal(st ? 1 : 0, cafi_mem_failures());
+            cafi_mem_fail(0, 0);
+            assert_int_equal(st, st ? CAFACE_ENOMEM : CAFACE_OK);
+        }
+        compare(&t, &got, &want, "after memory was short");
+        caface_index_free(index);
+    }
+    answer_free(&want);
+    answer_free(&got);
+    scene_free(&t);
+}
+
+/* Many threads search one index at the same time. */
+typedef struct caller {
+    const scene *t;
+    caface_index *index;
+    answer got;
+    caface_status status;
+} caller;
+
+static void *call(void *arg)
+{
+    caller *c = arg;
+
+    for (int i = 0; i < 20 && !c->status; i++)
+        c->status = caface_index_search(c->index, c->t->queries, c->t->s.Q, c->t->s.k, NULL,
+                                        c->got.row, c->got.score, c->got.found, NULL);
+    return NULL;
+}
+
+static void test_at_the_same_time(void **state)
+{
+    enum { CALLERS = 4 };
+    test_rng rng = {test_seed()};
+    scene t = scene_new(&rng, rng.state, (shape){900, 64, 14, 4, SPOILT, -INFINITY});
+    caface_index *index = index_of(&t, CAFACE_INDEX_F32, CAFACE_INDEX_INT8, 2);
+    answer want = expected(&t, t.rows);
+    caller callers[CALLERS];
+    pthread_t threads[CALLERS];
+
+    (void)state;
+    for (int i = 0; i < CALLERS; i++) {
+        callers[i] = (caller){&t, index, answer_new(&t), CAFACE_OK};
+        assert_int_equal(pthread_create(&threads[i], NULL, call, &callers[i]), 0);
+    }
+    for (int i = 0; i < CALLERS; i++) {
+        pthread_join(threads[i], NULL);
+        assert_int_equal(callers[i].status, CAFACE_OK);
+        compare(&t, &callers[i].got, &want, "at the same time");
+        answer_free(&callers[i].got);
+    }
+    answer_free(&want);
+    caface_index_free(index);
+    scene_free(&t);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_shapes), cmocka_unit_test(test_crowds),
-                                       cmocka_unit_test(test_ties), cmocka_unit_test(test_row),
-                                       cmocka_unit_test(test_refused)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_shapes),
+                                       cmocka_unit_test(test_crowds),
+                                       cmocka_unit_test(test_ties),
+                                       cmocka_unit_test(test_row),
+                                       cmocka_unit_test(test_refused),
+                                       cmocka_unit_test(test_no_memory),
+                                       cmocka_unit_test(test_at_the_same_time)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,6 +9,13 @@
 #define CAFI_PASTE(name, isa) CAFI_PASTE_(name, isa)
 #define CAFI_SIMD_NAME(name) CAFI_PASTE(name, CAFI_SIMD)
 
+/* Kernels of int8 codes, and the table, are compiled once more for sets that differ in
+ * nothing else. */
+#ifndef CAFI_SIMD_CODES
+#define CAFI_SIMD_CODES CAFI_SIMD
+#endif
+#define CAFI_CODES_NAME(name) CAFI_PASTE(name, CAFI_SIMD_CODES)
+
 #define cafi_simd_linear CAFI_SIMD_NAME(cafi_linear)
 #define cafi_simd_attention CAFI_SIMD_NAME(cafi_attention)
 #define cafi_simd_layernorm CAFI_SIMD_NAME(cafi_layernorm)
@@ -26,6 +33,13 @@
 #define cafi_simd_exact_floats CAFI_SIMD_NAME(cafi_exact_floats)
 #define cafi_simd_exact_sum CAFI_SIMD_NAME(cafi_exact_sum)
 #define cafi_simd_finite_rows CAFI_SIMD_NAME(cafi_finite_rows)
+#define cafi_simd_scan_rows CAFI_SIMD_NAME(cafi_scan_rows)
+#define cafi_simd_sift CAFI_SIMD_NAME(cafi_sift)
+#define cafi_simd_widen CAFI_SIMD_NAME(cafi_widen)
+#define cafi_simd_narrow CAFI_SIMD_NAME(cafi_narrow)
+#define cafi_simd_ordered_dot CAFI_SIMD_NAME(cafi_ordered_dot)
+#define cafi_simd_scan_codes CAFI_CODES_NAME(cafi_scan_codes)
+#define cafi_simd_linear_codes CAFI_CODES_NAME(cafi_linear_codes)
 
 void cafi_simd_linear(float *y, size_t ldy, const float *x, size_t ldx, size_t R,
                       const cafi_packed *w, cafi_epilogue epilogue);
@@ -52,5 +66,15 @@ void cafi_simd_exact_floats(float *out, const int64_t *hi, const int64_t *lo, do
 void cafi_simd_exact_sum(int64_t *hi, int64_t *lo, const double *w, const float *x, size_t ldx,
                          size_t R, size_t M, size_t K);
 size_t cafi_simd_finite_rows(const float *x, size_t R, size_t K);
+void cafi_simd_scan_rows(float *out, size_t ldo, const float *rows, size_t R, size_t K,
+                         const float *queries, size_t Q);
+size_t cafi_simd_sift(uint32_t *place, const float *score, size_t n, const cafi_sieve *sieve);
+void cafi_simd_widen(float *out, const uint16_t *in, size_t n);
+void cafi_simd_narrow(uint16_t *out, const float *in, size_t n);
+double cafi_simd_ordered_dot(const float *a, const float *b, size_t n);
+void cafi_simd_scan_codes(float *out, size_t ldo, const uint8_t *rows, size_t R, size_t K,
+                          const int8_t *queries, const int32_t *bias, size_t Q);
+void cafi_simd_linear_codes(float *out, size_t ldo, const uint8_t *rows, size_t R,
+                            const cafi_packed_codes *w);
 
 #endif

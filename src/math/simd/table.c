@@ -2,7 +2,7 @@
 
 #include "math/simd/names.h"
 
-const cafi_kernels CAFI_SIMD_NAME(cafi_kernels) = {
+const cafi_kernels CAFI_CODES_NAME(cafi_kernels) = {
 #if defined(__AVX512F__)
     .isa = CAFI_ISA_AVX512,
 #else
@@ -25,11 +25,11 @@ const cafi_kernels CAFI_SIMD_NAME(cafi_kernels) = {
     .exact_floats = cafi_simd_exact_floats,
     .exact_sum = cafi_simd_exact_sum,
     .finite_rows = cafi_simd_finite_rows,
-    .scan_rows = cafi_scan_rows_plain,
-    .scan_codes = cafi_scan_codes_plain,
-    .linear_codes = cafi_linear_codes_plain,
-    .sift = cafi_sift_plain,
-    .widen = cafi_widen_plain,
-    .narrow = cafi_narrow_plain,
-    .ordered_dot = cafi_ordered_dot_plain,
+    .scan_rows = cafi_simd_scan_rows,
+    .scan_codes = cafi_simd_scan_codes,
+    .linear_codes = cafi_simd_linear_codes,
+    .sift = cafi_simd_sift,
+    .widen = cafi_simd_widen,
+    .narrow = cafi_simd_narrow,
+    .ordered_dot = cafi_simd_ordered_dot,
 };

@@ -6,5 +6,7 @@
 
 extern const cafi_kernels cafi_kernels_avx2;
 extern const cafi_kernels cafi_kernels_avx512;
+/* AVX-512 with VNNI for the products of int8 codes. */
+extern const cafi_kernels cafi_kernels_vnni;
 
 #endif

@@ -114,6 +114,20 @@ CAFI_INLINE vf vf_positive_or(vf v, vf other)
 {
     return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(v, vf_zero(), _CMP_GT_OQ), other, v);
 }
+/* Bit i: is a >= b in lane i, of the first n; never where one is NaN. */
+CAFI_INLINE unsigned vf_at_least(vf a, vf b, size_t n)
+{
+    return _mm512_mask_cmp_ps_mask(vf_mask(n), a, b, _CMP_GE_OQ);
+}
+/* VF half precision numbers, and back, rounded to nearest even. */
+CAFI_INLINE vf vf_from_halves(const uint16_t *p)
+{
+    return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)p));
+}
+CAFI_INLINE void vf_to_halves(uint16_t *p, vf v)
+{
+    _mm256_storeu_si256((__m256i *)(void *)p, _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT));
+}
 /* Even and odd lanes of 2*VF consecutive floats. */
 CAFI_INLINE void vf_load_pairs(const float *p, vf *even, vf *odd)
 {
@@ -298,6 +312,20 @@ CAFI_INLINE vf vf_scale(vf v, vf n)
 CAFI_INLINE vf vf_positive_or(vf v, vf other)
 {
     return _mm256_blendv_ps(other, v, _mm256_cmp_ps(v, vf_zero(), _CMP_GT_OQ));
+}
+CAFI_INLINE unsigned vf_at_least(vf a, vf b, size_t n)
+{
+    unsigned lanes = n >= 8 ? 0xffu : (1u << n) - 1u;
+
+    return (unsigned)_mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_GE_OQ)) & lanes;
+}
+CAFI_INLINE vf vf_from_halves(const uint16_t *p)
+{
+    return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)p));
+}
+CAFI_INLINE void vf_to_halves(uint16_t *p, vf v)
+{
+    _mm_storeu_si128((__m128i *)(void *)p, _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT));
 }
 CAFI_INLINE void vf_load_pairs(const float *p, vf *even, vf *odd)
 {
