@@ -27,6 +27,7 @@ static const cafi_kernels plain = {
     .exact_sum = cafi_exact_sum_plain,
     .finite_rows = cafi_finite_rows_plain,
     .scan_rows = cafi_scan_rows_plain,
+    .scan_halves = cafi_scan_halves_plain,
     .scan_codes = cafi_scan_codes_plain,
     .linear_codes = cafi_linear_codes_plain,
     .sift = cafi_sift_plain,

@@ -44,6 +44,8 @@ typedef struct cafi_kernels {
     /* math/scan.h, by the same names */
     void (*scan_rows)(float *out, size_t ldo, const float *rows, size_t R, size_t K,
                       const float *queries, size_t Q);
+    void (*scan_halves)(float *out, size_t ldo, const uint16_t *rows, size_t R, size_t K,
+                        const float *queries, size_t Q);
     void (*scan_codes)(float *out, size_t ldo, const uint8_t *rows, size_t R, size_t K,
                        const int8_t *queries, const int32_t *bias, size_t Q);
     void (*linear_codes)(float *out, size_t ldo, const uint8_t *rows, size_t R,

@@ -19,6 +19,19 @@ void cafi_scan_rows_plain(float *out, size_t ldo, const float *rows, size_t R, s
         }
 }
 
+void cafi_scan_halves_plain(float *out, size_t ldo, const uint16_t *rows, size_t R, size_t K,
+                            const float *queries, size_t Q)
+{
+    for (size_t j = 0; j < Q; j++)
+        for (size_t r = 0; r < R; r++) {
+            float sum = 0.0f;
+
+            for (size_t k = 0; k < K; k++)
+                sum += cafi_f16_to_f32(rows[r * K + k]) * queries[j * K + k];
+            out[j * ldo + r] = sum;
+        }
+}
+
 void cafi_scan_codes_plain(float *out, size_t ldo, const uint8_t *rows, size_t R, size_t K,
                            const int8_t *queries, const int32_t *bias, size_t Q)
 {

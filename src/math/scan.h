@@ -20,6 +20,10 @@
 void cafi_scan_rows_plain(float *out, size_t ldo, const float *rows, size_t R, size_t K,
                           const float *queries, size_t Q);
 
+/* The same over rows of half precision. */
+void cafi_scan_halves_plain(float *out, size_t ldo, const uint16_t *rows, size_t R, size_t K,
+                            const float *queries, size_t Q);
+
 /* out[j * ldo + r] = (float)(bias[j] + the sum over k of rows[r][k] * queries[j][k]); the sum
  * is exact. K a multiple of CAFI_CODE_BLOCK and at most 65536. */
 void cafi_scan_codes_plain(float *out, size_t ldo, const uint8_t *rows, size_t R, size_t K,

@@ -10,9 +10,6 @@
  * for all queries. */
 #define BLOCK 48
 
-/* Rows that few queries meet at once as floats: widened ones stay in the nearest cache. */
-#define SMALL_BLOCK 8
-
 /* Rows of a task, between which workers are free to share. */
 #define MOST_TASK (BLOCK * 128)
 
@@ -156,7 +153,7 @@ static caface_status make_worker(const cafi_scan *scan, cafi_scan_worker *w, flo
         (st = cafi_alloc_f32(&w->scorer.row, 1, index->C, err)) ||
         (st = cafi_alloc_f32(&w->scorer.ends, scan->room, 1, err)))
         return st;
-    if (index->codes_type == CAFACE_INDEX_F16)
+    if (index->codes_type == CAFACE_INDEX_F16 && scan->queries->is_packed)
         st = cafi_alloc_f32(&w->floats, BLOCK, index->C, err);
     for (size_t j = 0; j < Q; j++) {
         w->best[j].items = w->memory + j * scan->room;
@@ -228,11 +225,12 @@ static void scan_few(const cafi_scan *s, cafi_scan_worker *w, size_t first, size
     if (q->codes)
         s->kernels->scan_codes(w->scores, BLOCK, (const uint8_t *)index->codes + first * index->K,
                                R, index->K, q->codes, q->bias, q->Q);
-    for (size_t r = 0, rows = 0; !q->codes && r < R; r += rows) {
-        rows = R - r < SMALL_BLOCK ? R - r : SMALL_BLOCK;
-        s->kernels->scan_rows(w->scores + r, BLOCK, block_floats(s, w, first + r, rows), rows,
+    else if (index->codes_type == CAFACE_INDEX_F16)
+        s->kernels->scan_halves(w->scores, BLOCK, (const uint16_t *)index->codes + first * index->K,
+                                R, index->C, q->x, q->Q);
+    else
+        s->kernels->scan_rows(w->scores, BLOCK, (const float *)index->codes + first * index->K, R,
                               index->C, q->x, q->Q);
-    }
     for (size_t j = 0; j < q->Q; j++) {
         const cafi_sieve sieve = {.scale = index->scale + first,
                                   .a = index->error + first,

@@ -36,6 +36,30 @@ static void check_guard(const float *p, size_t n)
         assert_true(p[n + i] == MARK);
 }
 
+/* The same for rows that lose what half precision has not. */
+static void check_scan_halves(fixture *f, size_t ldo, float *rows, size_t R, size_t K,
+                              const float *queries, size_t Q)
+{
+    uint16_t *halves = malloc((R * K + 1) * sizeof *halves);
+    float *want = floats(f, Q * ldo, 0.0f), *plain = floats(f, Q * ldo, 0.0f);
+    float *got = floats(f, Q * ldo, 0.0f);
+    double most = 2e-7 * (16.0 + (double)K);
+
+    assert_non_null(halves);
+    cafi_narrow_plain(halves, rows, R * K);
+    cafi_widen_plain(rows, halves, R * K);
+    cafi_scan_rows_plain(want, ldo, rows, R, K, queries, Q);
+    cafi_scan_halves_plain(plain, ldo, halves, R, K, queries, Q);
+    f->fast->scan_halves(got, ldo, halves, R, K, queries, Q);
+    EXPECT_NEAR_F32(plain, want, Q * ldo, most, "plain scan_halves R=%zu K=%zu Q=%zu", R, K, Q);
+    EXPECT_NEAR_F32(got, want, Q * ldo, most, "%s scan_halves R=%zu K=%zu Q=%zu", f->name, R, K, Q);
+    check_guard(got, Q * ldo);
+    free(halves);
+    free(want);
+    free(plain);
+    free(got);
+}
+
 static void check_scan_rows(fixture *f, size_t R, size_t K, size_t Q)
 {
     size_t ldo = R + test_below(&f->rng, 3);
@@ -48,6 +72,7 @@ static void check_scan_rows(fixture *f, size_t R, size_t K, size_t Q)
     EXPECT_NEAR_F32(got, want, Q * ldo, 2e-7 * (16.0 + (double)K), "%s scan_rows R=%zu K=%zu Q=%zu",
                     f->name, R, K, Q);
     check_guard(got, Q * ldo);
+    check_scan_halves(f, ldo, rows, R, K, queries, Q);
     free(rows);
     free(queries);
     free(want);

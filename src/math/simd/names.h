@@ -34,6 +34,7 @@
 #define cafi_simd_exact_sum CAFI_SIMD_NAME(cafi_exact_sum)
 #define cafi_simd_finite_rows CAFI_SIMD_NAME(cafi_finite_rows)
 #define cafi_simd_scan_rows CAFI_SIMD_NAME(cafi_scan_rows)
+#define cafi_simd_scan_halves CAFI_SIMD_NAME(cafi_scan_halves)
 #define cafi_simd_sift CAFI_SIMD_NAME(cafi_sift)
 #define cafi_simd_widen CAFI_SIMD_NAME(cafi_widen)
 #define cafi_simd_narrow CAFI_SIMD_NAME(cafi_narrow)
@@ -68,6 +69,8 @@ void cafi_simd_exact_sum(int64_t *hi, int64_t *lo, const double *w, const float 
 size_t cafi_simd_finite_rows(const float *x, size_t R, size_t K);
 void cafi_simd_scan_rows(float *out, size_t ldo, const float *rows, size_t R, size_t K,
                          const float *queries, size_t Q);
+void cafi_simd_scan_halves(float *out, size_t ldo, const uint16_t *rows, size_t R, size_t K,
+                           const float *queries, size_t Q);
 size_t cafi_simd_sift(uint32_t *place, const float *score, size_t n, const cafi_sieve *sieve);
 void cafi_simd_widen(float *out, const uint16_t *in, size_t n);
 void cafi_simd_narrow(uint16_t *out, const float *in, size_t n);

@@ -8,8 +8,24 @@
 #define QUERIES 4
 #define VECTORS 4
 
-CAFI_INLINE void one_row(float *out, size_t ldo, const float *row, const float *queries, size_t K,
-                         const size_t NQ, const size_t NV)
+CAFI_INLINE vf load_row(const void *row, size_t k, const int is_half)
+{
+    return is_half ? vf_from_halves((const uint16_t *)row + k) : vf_load((const float *)row + k);
+}
+
+/* The last n numbers, fewer than a vector holds; zeros behind them. */
+CAFI_INLINE vf load_rest(const void *row, size_t k, size_t n, const int is_half)
+{
+    float rest[VF] = {0};
+
+    if (!is_half)
+        return vf_load_n((const float *)row + k, n);
+    cafi_widen_plain(rest, (const uint16_t *)row + k, n);
+    return vf_load(rest);
+}
+
+CAFI_INLINE void one_row(float *out, size_t ldo, const void *row, const float *queries, size_t K,
+                         const size_t NQ, const size_t NV, const int is_half)
 {
     vf acc[QUERIES][VECTORS];
     size_t k = 0;
@@ -22,14 +38,21 @@ CAFI_INLINE void one_row(float *out, size_t ldo, const float *row, const float *
     for (; k + NV * VF <= K; k += NV * VF)
         CAFI_UNROLL
     for (size_t v = 0; v < NV; v++) {
-        vf x = vf_load(row + k + v * VF);
+        vf x = load_row(row, k + v * VF, is_half);
 
         CAFI_UNROLL
         for (size_t j = 0; j < NQ; j++)
             acc[j][v] = vf_fma(x, vf_load(queries + j * K + k + v * VF), acc[j][v]);
     }
-    for (; k < K; k += VF) {
-        vf x = vf_load_n(row + k, K - k);
+    for (; k + VF <= K; k += VF) {
+        vf x = load_row(row, k, is_half);
+
+        CAFI_UNROLL
+        for (size_t j = 0; j < NQ; j++)
+            acc[j][0] = vf_fma(x, vf_load(queries + j * K + k), acc[j][0]);
+    }
+    if (k < K) {
+        vf x = load_rest(row, k, K - k, is_half);
 
         CAFI_UNROLL
         for (size_t j = 0; j < NQ; j++)
@@ -44,17 +67,31 @@ CAFI_INLINE void one_row(float *out, size_t ldo, const float *row, const float *
     }
 }
 
-void cafi_simd_scan_rows(float *out, size_t ldo, const float *rows, size_t R, size_t K,
-                         const float *queries, size_t Q)
+CAFI_INLINE void all_rows(float *out, size_t ldo, const char *rows, size_t R, size_t K,
+                          const float *queries, size_t Q, const int is_half)
 {
-    for (size_t r = 0; r < R; r++, rows += K) {
+    size_t bytes = K * (is_half ? sizeof(uint16_t) : sizeof(float));
+
+    for (size_t r = 0; r < R; r++, rows += bytes) {
         size_t j = 0;
 
         for (; j + QUERIES <= Q; j += QUERIES)
-            one_row(out + j * ldo + r, ldo, rows, queries + j * K, K, QUERIES, 1);
+            one_row(out + j * ldo + r, ldo, rows, queries + j * K, K, QUERIES, 1, is_half);
         for (; j < Q; j++)
-            one_row(out + j * ldo + r, ldo, rows, queries + j * K, K, 1, VECTORS);
+            one_row(out + j * ldo + r, ldo, rows, queries + j * K, K, 1, VECTORS, is_half);
     }
+}
+
+void cafi_simd_scan_rows(float *out, size_t ldo, const float *rows, size_t R, size_t K,
+                         const float *queries, size_t Q)
+{
+    all_rows(out, ldo, (const char *)rows, R, K, queries, Q, 0);
+}
+
+void cafi_simd_scan_halves(float *out, size_t ldo, const uint16_t *rows, size_t R, size_t K,
+                           const float *queries, size_t Q)
+{
+    all_rows(out, ldo, (const char *)rows, R, K, queries, Q, 1);
 }
 
 CAFI_INLINE size_t sift(uint32_t *place, const float *score, size_t n, const cafi_sieve *s,

@@ -26,6 +26,7 @@ const cafi_kernels CAFI_CODES_NAME(cafi_kernels) = {
     .exact_sum = cafi_simd_exact_sum,
     .finite_rows = cafi_simd_finite_rows,
     .scan_rows = cafi_simd_scan_rows,
+    .scan_halves = cafi_simd_scan_halves,
     .scan_codes = cafi_simd_scan_codes,
     .linear_codes = cafi_simd_linear_codes,
     .sift = cafi_simd_sift,
