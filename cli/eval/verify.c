@@ -1,6 +1,7 @@
 /* caface eval verify: templates compared in pairs. */
 #include "cli/eval/verify.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -103,11 +104,30 @@ static caface_status column_interval(const double *tar, const double *less, size
     return CAFACE_OK;
 }
 
+/* The intervals of AUC and EER. */
+static caface_status resample_curve(verify_job *j, verify_result *r, caface_error *err)
+{
+    size_t count = j->o->in.bootstrap;
+    double *auc = NULL;
+    caface_status st = cafi_alloc(&auc, count, 2 * sizeof *auc, err);
+
+    if (st)
+        return st;
+    st = cafi_bootstrap_curve(&j->bootstrap, j->score, auc, auc + count, err);
+    if (!st) {
+        cafi_interval95(auc, count, &r->auc[0], &r->auc[1]);
+        cafi_interval95(auc + count, count, &r->eer[0], &r->eer[1]);
+    }
+    free(auc);
+    return st;
+}
+
 static caface_status resample(verify_job *j, verify_result *r, caface_error *err)
 {
     size_t count = j->o->in.bootstrap;
     caface_status st = CAFACE_OK;
 
+    r->auc[0] = r->auc[1] = r->eer[0] = r->eer[1] = NAN;
     if (!count)
         return CAFACE_OK;
     st = cafi_alloc(&r->tar, count, CAFI_FARS * sizeof *r->tar, err);
@@ -115,7 +135,7 @@ static caface_status resample(verify_job *j, verify_result *r, caface_error *err
         st = cafi_bootstrap_run(&j->bootstrap, j->score, r->tar, err);
     for (int f = 0; !st && f < CAFI_FARS; f++)
         st = column_interval(r->tar, NULL, count, f, &r->low[f], &r->high[f], err);
-    return st;
+    return st ? st : resample_curve(j, r, err);
 }
 
 /* Cosines of templates, or of each pair's second template with the pictures of its first. */

@@ -19,6 +19,7 @@ typedef struct verify_result {
     cafi_roc roc;
     double *tar; /* [resamples][CAFI_FARS], NULL without bootstrap */
     double low[CAFI_FARS], high[CAFI_FARS];
+    double auc[2], eer[2]; /* low and high; NaN beyond CAFI_CURVE_PAIRS pairs */
 } verify_result;
 
 typedef struct verify_job {

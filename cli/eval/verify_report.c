@@ -37,6 +37,10 @@ static void write_result(const verify_job *j, size_t which, cafi_json *json)
     for (int f = 0; r->tar && f < CAFI_FARS; f++)
         write_pair_of_numbers(json, cafi_far_names[f], r->low[f], r->high[f]);
     cafi_json_end_object(json);
+    if (r->tar) {
+        write_pair_of_numbers(json, "auc_interval", r->auc[0], r->auc[1]);
+        write_pair_of_numbers(json, "eer_interval", r->eer[0], r->eer[1]);
+    }
     cafi_json_begin_array(json, "unsupported");
     for (int f = 0; f < CAFI_FARS; f++)
         if (!r->roc.supported[f])
@@ -123,7 +127,7 @@ static void fill_table(const verify_job *j, eval_table *t)
 /* Numbers as they are, one column each. */
 static void fill_csv(const verify_job *j, eval_table *t)
 {
-    t->columns = 3 + 4 * CAFI_FARS;
+    t->columns = 7 + 4 * CAFI_FARS;
     eval_table_cell(t, "method");
     for (int f = 0; f < CAFI_FARS; f++) {
         eval_table_cell(t, "tar@%s", cafi_far_names[f]);
@@ -133,6 +137,10 @@ static void fill_csv(const verify_job *j, eval_table *t)
     }
     eval_table_cell(t, "auc");
     eval_table_cell(t, "eer");
+    eval_table_cell(t, "auc_low");
+    eval_table_cell(t, "auc_high");
+    eval_table_cell(t, "eer_low");
+    eval_table_cell(t, "eer_high");
     for (size_t i = 0; i < j->in.recipe_count; i++) {
         const verify_result *r = &j->results[i];
 
@@ -145,6 +153,10 @@ static void fill_csv(const verify_job *j, eval_table *t)
         }
         eval_table_number(t, r->roc.auc);
         eval_table_number(t, r->roc.eer);
+        eval_table_number(t, r->auc[0]);
+        eval_table_number(t, r->auc[1]);
+        eval_table_number(t, r->eer[0]);
+        eval_table_number(t, r->eer[1]);
     }
     if (!j->o->in.compare.count)
         return;
@@ -156,8 +168,8 @@ static void fill_csv(const verify_job *j, eval_table *t)
         eval_table_number(t, j->high[f]);
         eval_table_cell(t, "%d", j->results[0].roc.supported[f]);
     }
-    eval_table_number(t, NAN);
-    eval_table_number(t, NAN);
+    for (int empty = 0; empty < 6; empty++)
+        eval_table_number(t, NAN);
 }
 
 static void write_counts(const verify_job *j, cafi_buf *out)

@@ -80,6 +80,8 @@ typedef struct caface_verification_info {
     double auc;               /* area under the curve */
     double eer;               /* where FAR = FRR, on the line between two points */
     size_t points;            /* of the curve */
+    double auc_low, auc_high; /* intervals; NaN also beyond 2^22 pairs, where they would */
+    double eer_low, eer_high; /* take longer than all the rest */
 } caface_verification_info;
 static inline void caface_verification_get_info(const caface_verification *verification,
                                                 caface_verification_info *info);

@@ -5,54 +5,17 @@
 
 #include "base/mem.h"
 #include "eval/radix.h"
+#include "eval/ranking.h"
 
 /* Impostors that a resample walks at first, of all of them: FAR 0.1 needs a
  * tenth, and resamples scatter around it. */
 #define WALK_SHARE 5
 /* Below this number all are sorted. */
 #define WALK_ALL ((size_t)1 << 20)
-/* Sorted pairs that are summed together. */
-#define SEGMENT 512
 /* Sums of products of two bytes that fit in 32 bits. */
 #define SUM_RUN 4096
 
-/* A pair in sorted order. */
-typedef struct entry {
-    uint32_t key;  /* cafi_score_key: ascending */
-    uint32_t s, t; /* subjects */
-} entry;
-
-/* Sorted pairs, cut into segments that never cut a run of equal scores: each is
- * either of at most SEGMENT pairs, or one run of equal scores. */
-typedef struct ranking {
-    entry *entries;
-    size_t count;
-    size_t *segment; /* [segments + 1] */
-    size_t segments;
-} ranking;
-
-static void ranking_free(ranking *r)
-{
-    free(r->entries);
-    free(r->segment);
-    *r = (ranking){0};
-}
-
-/* weight[lane] of one pair: m(s) m(t), or m(s) within a subject. */
-static void pair_weight(const uint8_t *group, uint32_t s, uint32_t t, uint16_t *weight)
-{
-    const uint8_t *a = group + (size_t)s * CAFI_LANES;
-    const uint8_t *b = group + (size_t)t * CAFI_LANES;
-
-    if (s == t)
-        for (int l = 0; l < CAFI_LANES; l++)
-            weight[l] = a[l];
-    else
-        for (int l = 0; l < CAFI_LANES; l++)
-            weight[l] = (uint16_t)(a[l] * b[l]);
-}
-
-static uint32_t lane_weight(const uint8_t *group, const entry *e, size_t lane)
+static uint32_t lane_weight(const uint8_t *group, const cafi_ranked *e, size_t lane)
 {
     uint32_t a = group[(size_t)e->s * CAFI_LANES + lane];
 
@@ -78,7 +41,7 @@ static caface_status total_task(void *ctx, size_t g, size_t worker, caface_error
 
             if (cafi_pair_is_genuine(b->pairs[i]))
                 continue;
-            pair_weight(group, b->subject[b->pairs[i].a], b->subject[b->pairs[i].b], weight);
+            cafi_pair_weight(group, b->subject[b->pairs[i].a], b->subject[b->pairs[i].b], weight);
             for (int l = 0; l < CAFI_LANES; l++)
                 sum[l] += weight[l];
         }
@@ -137,91 +100,18 @@ static uint32_t choose_cut(const cafi_bootstrap *b, const float *score, size_t i
     return sample[n / WALK_SHARE];
 }
 
-static bool wanted(const cafi_bootstrap *b, const float *score, size_t i, bool genuine,
-                   uint32_t cut)
-{
-    return cafi_pair_is_genuine(b->pairs[i]) == genuine && cafi_score_key(score[i]) <= cut;
-}
-
-static caface_status cut_segments(ranking *r, caface_error *err)
-{
-    caface_status st = CAFI_NEW(&r->segment, r->count / (SEGMENT / 2) + 2, err);
-
-    for (size_t start = 0; !st && start < r->count;) {
-        size_t end = start;
-
-        /* whole runs, as many as fit; a longer run stands alone. Two
-         * neighbours together hold more than SEGMENT, which bounds their number. */
-        while (end < r->count) {
-            size_t run = end + 1;
-
-            while (run < r->count && r->entries[run].key == r->entries[end].key)
-                run++;
-            if (run - start > SEGMENT && end > start)
-                break;
-            end = run;
-            if (end - start >= SEGMENT)
-                break;
-        }
-        r->segment[r->segments++] = start;
-        r->segment[r->segments] = end;
-        start = end;
-    }
-    return st;
-}
-
-/* The pairs of one kind with a key of at most cut, best first. */
-static caface_status rank(ranking *out, const cafi_bootstrap *b, const float *score, bool genuine,
-                          uint32_t cut, caface_error *err)
-{
-    ranking r = {0};
-    uint64_t *keys = NULL;
-    uint64_t *scratch = NULL;
-    size_t k = 0;
-    caface_status st = CAFACE_OK;
-
-    *out = r;
-    for (size_t i = 0; i < b->n; i++)
-        r.count += wanted(b, score, i, genuine, cut);
-    if ((st = CAFI_NEW(&keys, r.count, err)) || (st = CAFI_NEW(&scratch, r.count, err)))
-        goto done;
-    for (size_t i = 0; i < b->n; i++)
-        if (wanted(b, score, i, genuine, cut))
-            keys[k++] = (uint64_t)cafi_score_key(score[i]) << 32 | i;
-    cafi_radix_u64(keys, scratch, r.count);
-    free(scratch);
-    scratch = NULL;
-    if ((st = CAFI_NEW(&r.entries, r.count, err)))
-        goto done;
-    for (k = 0; k < r.count; k++) {
-        cafi_pair pair = b->pairs[keys[k] & UINT32_MAX];
-
-        r.entries[k] =
-            (entry){(uint32_t)(keys[k] >> 32), b->subject[cafi_pair_a(pair)], b->subject[pair.b]};
-    }
-    st = cut_segments(&r, err);
-done:
-    free(keys);
-    free(scratch);
-    if (st)
-        ranking_free(&r);
-    else
-        *out = r;
-    return st;
-}
-
 /* --- one resample ------------------------------------------------------------ */
 
 typedef struct job {
     const cafi_bootstrap *b;
-    ranking genuine, impostor;
+    cafi_ranking genuine, impostor;
     bool whole;      /* impostor holds every impostor pair */
     double *tar;     /* [count][CAFI_FARS] */
     uint64_t **sums; /* per worker: [segments of impostor][CAFI_LANES] */
     bool *short_of;  /* [groups]: the walk ended before FAR 0.1 was reached */
 } job;
 
-static void sum_segments(const ranking *r, const uint8_t *group, uint64_t *sums)
+static void sum_segments(const cafi_ranking *r, const uint8_t *group, uint64_t *sums)
 {
     for (size_t g = 0; g < r->segments; g++) {
         uint64_t *sum = sums + g * CAFI_LANES;
@@ -235,7 +125,7 @@ static void sum_segments(const ranking *r, const uint8_t *group, uint64_t *sums)
             for (size_t i = from; i < to; i++) {
                 uint16_t weight[CAFI_LANES];
 
-                pair_weight(group, r->entries[i].s, r->entries[i].t, weight);
+                cafi_pair_weight(group, r->entries[i].s, r->entries[i].t, weight);
                 for (int l = 0; l < CAFI_LANES; l++)
                     part[l] += weight[l];
             }
@@ -247,7 +137,7 @@ static void sum_segments(const ranking *r, const uint8_t *group, uint64_t *sums)
 
 /* A place between runs of equal scores, in one lane. */
 typedef struct cursor {
-    const ranking *r;
+    const cafi_ranking *r;
     const uint8_t *group;
     const uint64_t *sums;
     size_t lane;
@@ -266,7 +156,7 @@ static uint64_t segment_sum(const cursor *c)
  * Segments whose weight is no more than `skip` are stepped over whole. */
 static bool next_run(cursor *c, uint64_t skip, size_t *end)
 {
-    const ranking *r = c->r;
+    const cafi_ranking *r = c->r;
 
     while (c->segment < r->segments) {
         bool fresh = c->at == r->segment[c->segment];
@@ -277,7 +167,7 @@ static bool next_run(cursor *c, uint64_t skip, size_t *end)
             c->at = r->segment[++c->segment];
             continue;
         }
-        if (r->segment[c->segment + 1] - r->segment[c->segment] > SEGMENT) {
+        if (r->segment[c->segment + 1] - r->segment[c->segment] > CAFI_SEGMENT) {
             /* one run of equal scores */
             *end = r->segment[c->segment + 1];
             c->key = r->entries[c->at].key;
@@ -343,7 +233,7 @@ static bool find_keys(const job *j, cursor c, double total, uint64_t *key)
 static void lane_tar(const job *j, const uint8_t *group, size_t lane, const uint64_t *key,
                      double *tar)
 {
-    const ranking *g = &j->genuine;
+    const cafi_ranking *g = &j->genuine;
     uint64_t sum = 0;
     uint64_t accepted[CAFI_FARS];
     int f = 0;
@@ -419,11 +309,11 @@ caface_status cafi_bootstrap_run(const cafi_bootstrap *b, const float *score, do
     for (size_t i = 0; i < b->n; i++)
         impostors += !cafi_pair_is_genuine(b->pairs[i]);
     cut = choose_cut(b, score, impostors);
-    st = rank(&j.genuine, b, score, true, UINT32_MAX, err);
+    st = cafi_ranking_new(&j.genuine, b->pairs, score, b->n, b->subject, true, UINT32_MAX, err);
     do {
         again = false;
         if (!st)
-            st = rank(&j.impostor, b, score, false, cut, err);
+            st = cafi_ranking_new(&j.impostor, b->pairs, score, b->n, b->subject, false, cut, err);
         j.whole = j.impostor.count == impostors;
         if (!st)
             st = run_groups(&j, err);
@@ -432,8 +322,8 @@ caface_status cafi_bootstrap_run(const cafi_bootstrap *b, const float *score, do
         cut = UINT32_MAX; /* a few subjects own the best impostors: all of them, then */
         free(j.short_of);
         j.short_of = NULL;
-        ranking_free(&j.impostor);
+        cafi_ranking_free(&j.impostor);
     } while (again);
-    ranking_free(&j.genuine);
+    cafi_ranking_free(&j.genuine);
     return st;
 }

@@ -1,4 +1,4 @@
-/* Intervals of TAR at FAR by the bootstrap over subjects, in bounded time: the
+/* Intervals of TAR at FAR, and of AUC and EER, by the bootstrap over subjects, in bounded time: the
  * impostors are sorted once, and every resample walks only the best of them. */
 #ifndef CAFI_EVAL_BOOTSTRAP_H
 #define CAFI_EVAL_BOOTSTRAP_H
@@ -29,5 +29,13 @@ void cafi_bootstrap_free(cafi_bootstrap *bootstrap);
  * are of integers: the same for any number of threads. */
 caface_status cafi_bootstrap_run(const cafi_bootstrap *bootstrap, const float *score, double *tar,
                                  caface_error *err);
+
+/* AUC and EER of every resample, [count] each, by the rules of cafi_roc_compute;
+ * NaN where a resample has no genuine or no impostor pair. Every impostor is
+ * sorted and walked, so beyond CAFI_CURVE_PAIRS pairs, where that would take
+ * longer than all the rest, they stay NaN. The same for any number of threads. */
+#define CAFI_CURVE_PAIRS ((size_t)1 << 22)
+caface_status cafi_bootstrap_curve(const cafi_bootstrap *bootstrap, const float *score, double *auc,
+                                   double *eer, caface_error *err);
 
 #endif

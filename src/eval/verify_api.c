@@ -96,7 +96,7 @@ caface_status caface_scores(float *score, const float *templates, size_t count, 
 
 struct caface_verification {
     cafi_roc roc;
-    caface_figure tar[CAFI_FARS];
+    caface_figure tar[CAFI_FARS], auc, eer;
 };
 
 double caface_far(size_t which)
@@ -136,27 +136,34 @@ static caface_status bootstrap(caface_verification *v, const float *score, const
     cafi_bootstrap b = {0};
     cafi_pool *pool = NULL;
     uint32_t *subject = NULL;
-    double *tar = NULL;
+    double *tar = NULL, *curve = NULL;
     caface_status st = CAFACE_OK;
 
     if ((st = cafi_pool_new(&pool, o->threads, err)))
         goto done;
     cafi_pool_watch(pool, o->progress, o->progress_context);
     if ((st = CAFI_NEW(&subject, people, err)) ||
-        (st = cafi_alloc(&tar, o->resamples, CAFI_FARS * sizeof *tar, err)))
+        (st = cafi_alloc(&tar, o->resamples, CAFI_FARS * sizeof *tar, err)) ||
+        (st = cafi_alloc(&curve, o->resamples, 2 * sizeof *curve, err)))
         goto done;
     for (size_t i = 0; i < people; i++)
         subject[i] = (uint32_t)i;
     if ((st =
              cafi_bootstrap_new(&b, pairs, n, subject, people, o->resamples, o->seed, pool, err)) ||
-        (st = cafi_bootstrap_run(&b, score, tar, err)))
+        (st = cafi_bootstrap_run(&b, score, tar, err)) ||
+        (st = cafi_bootstrap_curve(&b, score, curve, curve + o->resamples, err)))
         goto done;
     for (size_t f = 0; !st && f < CAFI_FARS; f++)
         st = cafi_figure_make(&v->tar[f], v->roc.tar[f], tar + f, o->resamples, CAFI_FARS, err);
+    if (!st)
+        st = cafi_figure_make(&v->auc, v->roc.auc, curve, o->resamples, 1, err);
+    if (!st)
+        st = cafi_figure_make(&v->eer, v->roc.eer, curve + o->resamples, o->resamples, 1, err);
 done:
     cafi_bootstrap_free(&b);
     cafi_pool_free(pool);
     free(subject);
+    free(curve);
     free(tar);
     return st;
 }
@@ -190,6 +197,8 @@ caface_status caface_verify(caface_verification **out, const float *score,
         goto done;
     for (size_t f = 0; f < CAFI_FARS; f++)
         v->tar[f] = (caface_figure){v->roc.tar[f], NAN, NAN};
+    v->auc = (caface_figure){v->roc.auc, NAN, NAN};
+    v->eer = (caface_figure){v->roc.eer, NAN, NAN};
     if (o.resamples && !(st = number_people(pairs, &o, n, &people, err)))
         st = bootstrap(v, score, pairs, n, people, &o, err);
 done:
@@ -211,8 +220,9 @@ void caface_verification_free(caface_verification *v)
 void caface_verification_get_info_sized(const caface_verification *v,
                                         caface_verification_info *info, size_t size)
 {
-    caface_verification_info own = {v->roc.genuine, v->roc.impostor, v->roc.auc, v->roc.eer,
-                                    v->roc.points};
+    caface_verification_info own = {v->roc.genuine, v->roc.impostor, v->roc.auc,
+                                    v->roc.eer,     v->roc.points,   v->auc.low,
+                                    v->auc.high,    v->eer.low,      v->eer.high};
 
     cafi_sized_out(info, size, &own, sizeof own);
 }

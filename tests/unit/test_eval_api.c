@@ -81,6 +81,7 @@ static void verification_counts_right(void **state)
     assert_int_equal(info.genuine + info.impostor, PAIRS);
     assert_true(fabs(info.auc - naive_auc(&p)) < 1e-12);
     assert_true(info.eer > 0 && info.eer < 0.5 && info.points > 10);
+    assert_true(isnan(info.auc_low) && isnan(info.eer_high));
     for (size_t f = 0; f < CAFACE_FARS; f++) {
         caface_verification_tar(v, f, &tar);
         assert_true(tar.far_wanted == caface_far(f));
@@ -102,6 +103,9 @@ static void verification_counts_right(void **state)
     caface_verification_tar(v, 5, &tar);
     assert_true(tar.tar.low <= tar.tar.value && tar.tar.value <= tar.tar.high);
     assert_true(tar.tar.low < tar.tar.high);
+    caface_verification_get_info(v, &info);
+    assert_true(info.auc_low < info.auc && info.auc < info.auc_high);
+    assert_true(info.eer_low < info.eer && info.eer < info.eer_high);
     caface_verification_free(v);
     o.progress = stop;
     EXPECT_FAIL(caface_verify(&v, p.score, p.same, PAIRS, &o, &err), CAFACE_ECANCELLED, err,

@@ -265,6 +265,46 @@ static void naive_tar(const sample *s, const uint8_t *lane, double *tar)
     free(cut);
 }
 
+/* AUC of one resample from its definition: how often a genuine pair scores higher, a tie being
+ * half; EER from the curve, threshold by threshold. */
+static void naive_curve(const sample *s, const uint8_t *lane, double *auc, double *eer)
+{
+    float *cut = malloc(s->n * sizeof *cut);
+    double genuine = 0, impostor = 0, won = 0, far = 0, frr = 1;
+
+    memcpy(cut, s->score, s->n * sizeof *cut);
+    qsort(cut, s->n, sizeof *cut, falling);
+    for (size_t i = 0; i < s->n; i++)
+        *(cafi_pair_is_genuine(s->pairs[i]) ? &genuine : &impostor) +=
+            (double)naive_weight(s, lane, i);
+    for (size_t i = 0; i < s->n; i++)
+        for (size_t k = 0; cafi_pair_is_genuine(s->pairs[i]) && k < s->n; k++)
+            if (!cafi_pair_is_genuine(s->pairs[k]))
+                won += (double)naive_weight(s, lane, i) * (double)naive_weight(s, lane, k) *
+                       (s->score[i] > s->score[k]    ? 1
+                        : s->score[i] == s->score[k] ? 0.5
+                                                     : 0);
+    *auc = won / genuine / impostor;
+    *eer = NAN;
+    for (size_t k = 0; k < s->n && isnan(*eer); k++) {
+        double fp = 0, tp = 0, far_next, frr_next;
+
+        if (k && cut[k] == cut[k - 1])
+            continue;
+        for (size_t i = 0; i < s->n; i++)
+            if (s->score[i] >= cut[k])
+                *(cafi_pair_is_genuine(s->pairs[i]) ? &tp : &fp) +=
+                    (double)naive_weight(s, lane, i);
+        far_next = fp / impostor;
+        frr_next = 1 - tp / genuine;
+        if (far_next >= frr_next)
+            *eer = far + (far_next - far) * ((frr - far) / (frr - far - frr_next + far_next));
+        far = far_next;
+        frr = frr_next;
+    }
+    free(cut);
+}
+
 static void bootstrap_equals_the_definition(void **state)
 {
     enum { COUNT = 40 };
@@ -280,16 +320,30 @@ static void bootstrap_equals_the_definition(void **state)
         static const int levels[] = {0, 50, 1, 3};
         sample s = make_sample(&rng, round == 3 ? 3 : 20, round == 3 ? 30 : 1500, levels[round]);
         double tar[COUNT * CAFI_FARS], again[COUNT * CAFI_FARS], want[CAFI_FARS];
+        double auc[COUNT], eer[COUNT], auc_again[COUNT], eer_again[COUNT];
         cafi_bootstrap b;
 
         EXPECT_OK(cafi_bootstrap_new(&b, s.pairs, s.n, s.subject, s.subjects, COUNT, 7, pool, &err),
                   err);
         EXPECT_OK(cafi_bootstrap_run(&b, s.score, tar, &err), err);
+        EXPECT_OK(cafi_bootstrap_curve(&b, s.score, auc, eer, &err), err);
         for (size_t r = 0; r < COUNT; r++) {
             const uint8_t *lane =
                 cafi_resampling_group(&b.resample, r / CAFI_LANES) + r % CAFI_LANES;
+            double want_auc, want_eer;
 
             naive_tar(&s, lane, want);
+            if (r % 4 == 0) { /* the definition takes long */
+                naive_curve(&s, lane, &want_auc, &want_eer);
+                if ((!(fabs(auc[r] - want_auc) <= 1e-11) && !isnan(want_auc)) ||
+                    isnan(auc[r]) != isnan(want_auc) ||
+                    (!(fabs(eer[r] - want_eer) <= 1e-11) && !isnan(want_eer)) ||
+                    (!isnan(want_auc) && isnan(eer[r])))
+                    fail_msg("round %d resample %zu: AUC %.9f, by definition %.9f; EER %.9f, %.9f "
+                             "(seed %llu)",
+                             round, r, auc[r], want_auc, eer[r], want_eer,
+                             (unsigned long long)seed);
+            }
             for (int f = 0; f < CAFI_FARS; f++) {
                 double got = tar[r * CAFI_FARS + (size_t)f];
 
@@ -306,6 +360,9 @@ static void bootstrap_equals_the_definition(void **state)
                   err);
         EXPECT_OK(cafi_bootstrap_run(&b, s.score, again, &err), err);
         assert_memory_equal(tar, again, sizeof tar);
+        EXPECT_OK(cafi_bootstrap_curve(&b, s.score, auc_again, eer_again, &err), err);
+        assert_memory_equal(auc, auc_again, sizeof auc);
+        assert_memory_equal(eer, eer_again, sizeof eer);
         cafi_bootstrap_free(&b);
         free_sample(&s);
     }
