@@ -80,7 +80,8 @@ CAFACE_API caface_status caface_set_options_parse(caface_set_options *options, c
  * defaults. model may be NULL for every method but caface and
  * restore.
  * EINVAL: no model, or a width the model does not have, or an option out of its
- * range. EUNSUPPORTED: an option of a later version than the library's. ENOMEM. */
+ * range. ELIMIT: a width of more than 2^20. EUNSUPPORTED: an option of a later version than
+ * the library's. ENOMEM. */
 CAFACE_API caface_status caface_set_new(caface_set **out, const caface_model *model,
                                         const caface_set_options *options, caface_error *err);
 

@@ -242,9 +242,11 @@ static bool understand(const cafi_field *f, size_t n, pair_line *out)
 {
     int64_t label = 0;
 
+    if (n > CAFI_MAX_FIELDS) /* more are counted than kept */
+        return false;
     while (n && f[n - 1].size == 0) /* a comma at the end */
         n--;
-    if (n < 2 || n > CAFI_MAX_FIELDS)
+    if (n < 2)
         return false;
     if (n == 2) { /* CALFW, CPLFW: a pair is two such lines */
         out->kind = HALF;

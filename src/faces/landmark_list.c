@@ -107,11 +107,10 @@ static void join_names(reader *r)
             numbers++;
         cafi_lines_join(&r->lines, numbers);
     }
-    if (!memchr(name->text, ' ', name->size) || t->text_size <= name->size ||
-        memcmp(t->text, name->text, name->size) != 0)
+    if (t->count > CAFI_MAX_FIELDS || !memchr(name->text, ' ', name->size) ||
+        t->text_size <= name->size || memcmp(t->text, name->text, name->size) != 0)
         return;
-    while (behind < t->count && behind < CAFI_MAX_FIELDS &&
-           t->fields[t->count - 1 - behind].text > t->text + name->size)
+    while (behind < t->count && t->fields[t->count - 1 - behind].text > t->text + name->size)
         behind++;
     cafi_lines_join(t, behind);
 }

@@ -110,6 +110,9 @@ static caface_status check_options(const caface_model *model, const caface_set_o
     if (!o->width && !(model && model->info.C))
         return cafi_fail(err, CAFACE_EINVAL, "set_new: the width of the features must be given%s",
                          model ? ": this model takes any" : "");
+    if (o->width > CAFI_MAX_WIDTH)
+        return cafi_fail(err, CAFACE_ELIMIT, "set_new: features have C = %zu, at most %zu",
+                         o->width, CAFI_MAX_WIDTH);
     if (has_chunks && o->chunk > CAFACE_MAX_CHUNK)
         return cafi_fail(err, CAFACE_ELIMIT,
                          "set_new: chunks of %zu faces, at most %d are possible", o->chunk,

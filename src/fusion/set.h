@@ -21,6 +21,9 @@ void cafi_rows_free(cafi_rows *rows);
 /* Room for `more` rows beyond count. ENOMEM: as before. */
 caface_status cafi_rows_reserve(cafi_rows *rows, size_t more, caface_error *err);
 
+/* Numbers of a feature at most: a saved set without a face has nothing else to bound it. */
+#define CAFI_MAX_WIDTH ((size_t)1 << 20)
+
 struct caface_set {
     const caface_model *model; /* NULL for the simple methods */
     caface_set_options options;

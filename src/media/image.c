@@ -83,22 +83,25 @@ static caface_status decode(cafi_image *out, const void *bytes, size_t size, boo
 {
     const unsigned char *b = bytes;
     cafi_image made = {0};
-    int orientation = 1;
+    cafi_image_about about = {.orientation = 1};
     caface_status st = CAFACE_OK;
 
     if (size == 0)
         return cafi_fail(err, CAFACE_EFORMAT, "an empty file");
     if (is_jpeg(b, size))
-        st = cafi_jpeg_decode(&made, b, size, allow_damaged, &orientation, err);
+        st = cafi_jpeg_decode(&made, b, size, allow_damaged, &about, err);
     else if (is_png(b, size))
-        st = cafi_png_decode(&made, b, size, allow_damaged, &orientation, err);
+        st = cafi_png_decode(&made, b, size, allow_damaged, &about, err);
     else if (cafi_still_kind(b, size))
-        st = cafi_still_decode(&made, b, size, &orientation, err);
+        st = cafi_still_decode(&made, b, size, &about, err);
     else
         return cafi_fail(err, CAFACE_EFORMAT,
                          "no picture (JPEG, PNG, WebP, BMP, GIF, TIFF, AVIF and HEIC are known)");
+    if (!st && about.profile)
+        (void)cafi_profile_to_srgb(about.profile, about.profile_size, &made);
     if (!st)
-        st = cafi_image_orient(&made, orientation, err);
+        st = cafi_image_orient(&made, about.orientation, err);
+    cafi_image_about_clear(&about);
     if (st) {
         cafi_image_clear(&made);
         return st;

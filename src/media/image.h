@@ -5,6 +5,9 @@
  * type, interlaced too; 16 bits are scaled to 8, transparency is composited on
  * black, an eXIf orientation is obeyed.
  *
+ * Colours of an embedded profile of a matrix and curves (Display P3, Adobe RGB) are brought
+ * to sRGB (media/profile.h); those of other profiles are taken as they are.
+ *
  * Other kinds (WebP, BMP, GIF, TIFF, AVIF, HEIC) come through FFmpeg, where the
  * build has it (media/still.h).
  *

@@ -2,12 +2,14 @@
  * this file. */
 #include <setjmp.h>
 #include <stdio.h> /* jpeglib.h needs FILE and size_t */
+#include <stdlib.h>
 #include <string.h>
 
 #include <jpeglib.h>
 
 #include <jerror.h>
 
+#include "base/mem.h"
 #include "media/decoders.h"
 #include "media/still.h"
 
@@ -23,7 +25,7 @@ typedef struct decoder {
     caface_error *err;
     caface_status status;
     cafi_image *out;
-    int *orientation;
+    cafi_image_about *about;
     bool allow_damaged;
     bool started;   /* rows may be in out */
     bool early_end; /* the file ended before its end marker */
@@ -106,7 +108,44 @@ static void find_orientation(decoder *d)
 {
     for (jpeg_saved_marker_ptr m = d->info.marker_list; m; m = m->next)
         if (m->marker == JPEG_APP0 + 1 && m->data_length > 6 && memcmp(m->data, "Exif\0\0", 6) == 0)
-            *d->orientation = cafi_exif_orientation(m->data + 6, m->data_length - 6);
+            d->about->orientation = cafi_exif_orientation(m->data + 6, m->data_length - 6);
+}
+
+/* A profile lies in APP2 segments, numbered from 1, each with their number in all. */
+#define ICC_MARK "ICC_PROFILE"
+#define ICC_HEAD (sizeof ICC_MARK + 2)
+
+static const struct jpeg_marker_struct *profile_part(const decoder *d, unsigned number)
+{
+    for (jpeg_saved_marker_ptr m = d->info.marker_list; m; m = m->next)
+        if (m->marker == JPEG_APP0 + 2 && m->data_length > ICC_HEAD &&
+            memcmp(m->data, ICC_MARK, sizeof ICC_MARK) == 0 && m->data[ICC_HEAD - 2] == number)
+            return m;
+    return NULL;
+}
+
+static void find_profile(decoder *d)
+{
+    const struct jpeg_marker_struct *first = profile_part(d, 1), *part = NULL;
+    unsigned count = first ? first->data[ICC_HEAD - 1] : 0;
+    size_t size = 0;
+    unsigned char *all = NULL;
+    caface_error err;
+
+    for (unsigned i = 1; i <= count; i++) {
+        if (!(part = profile_part(d, i)))
+            return; /* incomplete: none */
+        size += part->data_length - ICC_HEAD;
+    }
+    if (!count || cafi_alloc_bytes(&all, size, &err))
+        return;
+    size = 0;
+    for (unsigned i = 1; i <= count && (part = profile_part(d, i)); i++) {
+        memcpy(all + size, part->data + ICC_HEAD, part->data_length - ICC_HEAD);
+        size += part->data_length - ICC_HEAD;
+    }
+    cafi_image_about_keep(d->about, all, size);
+    free(all);
 }
 
 /* One row of C M Y K to R G B in place. Adobe writes the inks inverted. */
@@ -154,8 +193,10 @@ static void decode(decoder *d, const unsigned char *bytes, size_t size)
     info->progress = &d->progress;
     jpeg_mem_src(info, bytes, (unsigned long)size);
     jpeg_save_markers(info, JPEG_APP0 + 1, 0xffff);
+    jpeg_save_markers(info, JPEG_APP0 + 2, 0xffff);
     jpeg_read_header(info, TRUE);
     find_orientation(d);
+    find_profile(d);
     if ((d->status = cafi_image_check(info->image_width, info->image_height, d->err)))
         return;
     info->mem->max_memory_to_use = MAX_MEMORY;
@@ -179,10 +220,9 @@ static void decode(decoder *d, const unsigned char *bytes, size_t size)
 }
 
 caface_status cafi_jpeg_decode(cafi_image *out, const unsigned char *bytes, size_t size,
-                               bool allow_damaged, int *orientation, caface_error *err)
+                               bool allow_damaged, cafi_image_about *about, caface_error *err)
 {
-    decoder d = {
-        .err = err, .out = out, .orientation = orientation, .allow_damaged = allow_damaged};
+    decoder d = {.err = err, .out = out, .about = about, .allow_damaged = allow_damaged};
 
     d.info.err = jpeg_std_error(&d.errors);
     d.errors.error_exit = on_error;
@@ -192,7 +232,7 @@ caface_status cafi_jpeg_decode(cafi_image *out, const unsigned char *bytes, size
     jpeg_destroy_decompress(&d.info);
     if (d.status || d.narrow)
         cafi_image_clear(out);
-    return d.narrow ? cafi_still_decode(out, bytes, size, orientation, err) : d.status;
+    return d.narrow ? cafi_still_decode(out, bytes, size, about, err) : d.status;
 }
 
 #define TEXT_OF(x) #x

@@ -18,7 +18,7 @@ typedef struct decoder {
     caface_status status;
     cafi_image *out;
     png_bytep *rows;
-    int *orientation;
+    cafi_image_about *about;
     bool allow_damaged;
     bool short_file; /* a read went beyond the end */
     bool whole;      /* every row was read */
@@ -81,10 +81,21 @@ static void find_orientation(decoder *d)
     png_bytep exif = NULL;
 
     if (png_get_eXIf_1(d->png, d->info, &n, &exif) && exif)
-        *d->orientation = cafi_exif_orientation(exif, n);
+        d->about->orientation = cafi_exif_orientation(exif, n);
 #else
     (void)d;
 #endif
+}
+
+static void find_profile(decoder *d)
+{
+    png_charp name = NULL;
+    png_bytep profile = NULL;
+    png_uint_32 size = 0;
+    int method = 0;
+
+    if (png_get_iCCP(d->png, d->info, &name, &method, &profile, &size) && profile)
+        cafi_image_about_keep(d->about, profile, size);
 }
 
 /* Black shows through: c a / 255, rounded; four bytes a pixel become three. */
@@ -115,6 +126,7 @@ static void decode(decoder *d)
     png_set_chunk_cache_max(d->png, 128);
     png_read_info(d->png, d->info);
     find_orientation(d);
+    find_profile(d);
     width = png_get_image_width(d->png, d->info);
     height = png_get_image_height(d->png, d->info);
     if ((d->status = cafi_image_check(width, height, d->err)))
@@ -139,13 +151,13 @@ static void decode(decoder *d)
 }
 
 caface_status cafi_png_decode(cafi_image *out, const unsigned char *bytes, size_t size,
-                              bool allow_damaged, int *orientation, caface_error *err)
+                              bool allow_damaged, cafi_image_about *about, caface_error *err)
 {
     decoder d = {.bytes = bytes,
                  .size = size,
                  .err = err,
                  .out = out,
-                 .orientation = orientation,
+                 .about = about,
                  .allow_damaged = allow_damaged};
 
     d.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &d, on_error, on_warning);

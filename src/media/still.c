@@ -1,12 +1,14 @@
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
 #include <libavutil/display.h>
+#include <libavutil/pixdesc.h>
 #include <libswscale/swscale.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "media/still.h"
+#include "media/tiff.h"
 
 /* FFmpeg's own buffer between the picture's bytes and its reader. */
 #define IO_BYTES 65536
@@ -25,6 +27,7 @@ typedef struct decoder {
     AVCodecContext *codec;
     AVPacket *packet;
     AVFrame *frame;
+    const unsigned char *whole; /* the file as it was given */
     const char *kind;
     caface_error *err;
 } decoder;
@@ -175,6 +178,21 @@ static void composite(const uint8_t *rgba, uint8_t *rgb, size_t width)
             rgb[3 * x + c] = (uint8_t)((rgba[4 * x + c] * rgba[4 * x + 3] + 127) / 255);
 }
 
+/* The frame's own matrix and range: swscale takes BT.601 and studio range otherwise. It
+ * refuses the call for formats that are R G B already, which are right without it, as grey is. */
+static void obey_range(struct SwsContext *sws, const AVFrame *f)
+{
+    const int *matrix = sws_getCoefficients(
+        f->colorspace == AVCOL_SPC_UNSPECIFIED ? SWS_CS_DEFAULT : (int)f->colorspace);
+
+    const AVPixFmtDescriptor *format = av_pix_fmt_desc_get(f->format);
+
+    if (!format || format->nb_components < 3)
+        return;
+    (void)sws_setColorspaceDetails(sws, matrix, f->color_range == AVCOL_RANGE_JPEG,
+                                   sws_getCoefficients(SWS_CS_DEFAULT), 1, 0, 1 << 16, 1 << 16);
+}
+
 /* To R G B A, then onto black. swscale may write a little beyond a row. */
 static caface_status convert(decoder *d, cafi_image *out)
 {
@@ -193,6 +211,8 @@ static caface_status convert(decoder *d, cafi_image *out)
 
         sws = sws_getContext(f->width, f->height, f->format, f->width, f->height, AV_PIX_FMT_RGBA,
                              SWS_BICUBIC | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT, NULL, NULL, NULL);
+        if (sws)
+            obey_range(sws, f);
         if (!sws || sws_scale(sws, (const uint8_t *const *)f->data, f->linesize, 0, f->height, to,
                               stride) != f->height)
             st = cafi_fail(d->err, CAFACE_EUNSUPPORTED, "a %s picture of an unusual pixel format",
@@ -209,7 +229,7 @@ static caface_status convert(decoder *d, cafi_image *out)
  * WebP it is a chunk of the RIFF. 1: upright, or nothing is said. */
 static int exif_of(const decoder *d)
 {
-    const unsigned char *b = d->from.bytes;
+    const unsigned char *b = d->whole;
     size_t size = d->from.size;
 
     if (strcmp(d->kind, "TIFF") == 0)
@@ -245,19 +265,52 @@ static int turn_of(const decoder *d)
     return numbers[((int)(-degrees / 90 + (degrees > 0 ? -0.5 : 0.5)) % 4 + 4) % 4];
 }
 
-caface_status cafi_still_decode(cafi_image *out, const unsigned char *bytes, size_t size,
-                                int *orientation, caface_error *err)
+/* The decoder gets a copy of the file without what it would refuse (media/tiff.h). */
+static caface_status strip_tiff(decoder *d, unsigned char **copy)
 {
-    decoder d = {.from = {bytes, size, 0}, .err = err, .kind = cafi_still_kind(bytes, size)};
+    caface_status st = cafi_alloc_bytes(copy, d->from.size, d->err);
+
+    if (st)
+        return st;
+    memcpy(*copy, d->whole, d->from.size);
+    if (!cafi_tiff_strip(*copy, d->from.size)) {
+        free(*copy);
+        *copy = NULL;
+        return cafi_fail(d->err, CAFACE_EUNSUPPORTED,
+                         "a TIFF picture whose samples are floating point or have a sign; 8 or 16 "
+                         "bits without one are read");
+    }
+    d->from.bytes = *copy;
+    return CAFACE_OK;
+}
+
+static void keep_profile(const decoder *d, cafi_image_about *about)
+{
+    const AVFrameSideData *side = av_frame_get_side_data(d->frame, AV_FRAME_DATA_ICC_PROFILE);
+
+    if (side)
+        cafi_image_about_keep(about, side->data, side->size);
+}
+
+caface_status cafi_still_decode(cafi_image *out, const unsigned char *bytes, size_t size,
+                                cafi_image_about *about, caface_error *err)
+{
+    decoder d = {
+        .from = {bytes, size, 0}, .whole = bytes, .err = err, .kind = cafi_still_kind(bytes, size)};
+    unsigned char *copy = NULL;
     int stream = -1;
     caface_status st = CAFACE_OK;
 
     if (!d.kind)
         d.kind = "JPEG"; /* of 12 bits */
+    if (strcmp(d.kind, "TIFF") == 0 && (st = strip_tiff(&d, &copy)))
+        return st;
     av_log_set_level(AV_LOG_QUIET);
     if (!(st = open_container(&d)) && !(st = open_codec(&d, &stream)) &&
-        !(st = first_frame(&d, stream)) && !(st = convert(&d, out)))
-        *orientation = turn_of(&d);
+        !(st = first_frame(&d, stream)) && !(st = convert(&d, out))) {
+        about->orientation = turn_of(&d);
+        keep_profile(&d, about);
+    }
     av_frame_free(&d.frame);
     av_packet_free(&d.packet);
     avcodec_free_context(&d.codec);
@@ -265,6 +318,7 @@ caface_status cafi_still_decode(cafi_image *out, const unsigned char *bytes, siz
     if (d.io)
         av_freep(&d.io->buffer);
     avio_context_free(&d.io);
+    free(copy);
     if (st)
         cafi_image_clear(out);
     return st;

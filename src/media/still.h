@@ -3,17 +3,17 @@
 #ifndef CAFI_MEDIA_STILL_H
 #define CAFI_MEDIA_STILL_H
 
-#include "media/raster.h"
+#include "media/profile.h"
 
 /* The kind of a picture that is not JPEG or PNG, by its first bytes: "WebP" and
  * so on; NULL: none that is known. Any thread. */
 const char *cafi_still_kind(const unsigned char *bytes, size_t size);
 
 /* Decodes the first frame; transparency is put on black, and a rotation that the
- * container states is in *orientation, as EXIF numbers it. EFORMAT: damaged.
+ * container states, and a colour profile, are in about. EFORMAT: damaged.
  * EUNSUPPORTED: no FFmpeg in this build, or none that decodes this kind.
  * ELIMIT: as for any picture. Any thread. */
 caface_status cafi_still_decode(cafi_image *out, const unsigned char *bytes, size_t size,
-                                int *orientation, caface_error *err);
+                                cafi_image_about *about, caface_error *err);
 
 #endif

@@ -2,6 +2,7 @@
  * damaged ones are refused. */
 #include "check.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include <zlib.h>
 
 #include "media/image.h"
+#include "media/profile.h"
 #include "picture.h"
 
 enum { W = 21, H = 13 };
@@ -226,8 +228,10 @@ static void other_kinds_decode(void **state)
     static const struct {
         const char *name, *kind;
         int alpha;
-    } files[] = {{"a.webp", "WebP", 255}, {"a.bmp", "BMP", 255},    {"a.gif", "GIF", 255},
-                 {"a.tiff", "TIFF", 255}, {"lzw.tif", "TIFF", 255}, {"alpha.webp", "WebP", 128}};
+    } files[] = {{"a.webp", "WebP", 255},      {"a.bmp", "BMP", 255},
+                 {"a.gif", "GIF", 255},        {"a.tiff", "TIFF", 255},
+                 {"lzw.tif", "TIFF", 255},     {"tagged.tiff", "TIFF", 255},
+                 {"opencv.tiff", "TIFF", 255}, {"alpha.webp", "WebP", 128}};
 
     (void)state;
     for (size_t k = 0; k < sizeof files / sizeof *files; k++) {
@@ -260,7 +264,156 @@ static void other_kinds_decode(void **state)
         free(bytes);
     }
 }
+
+/* Samples that are no whole numbers without a sign are not read as if they were. */
+static void a_tiff_of_floats_is_refused(void **state)
+{
+    cafi_image image = {0};
+    caface_error err = {0};
+
+    (void)state;
+    EXPECT_FAIL(cafi_image_read(&image, test_fixture("media/float.tiff"), &err),
+                CAFACE_EUNSUPPORTED, err, "float.tiff", "floating point");
+}
+
+/* EXIF's 6: the picture's rows are what is seen as columns, from the right. */
+static void other_kinds_are_turned(void **state)
+{
+    static const char *const names[] = {"turned.webp", "turned.tiff"};
+
+    (void)state;
+    for (size_t k = 0; k < 2; k++) {
+        cafi_image image = {0};
+        caface_error err = {0};
+
+        EXPECT_OK(cafi_image_read(&image, test_fixture("media/%s", names[k]), &err), err);
+        assert_true(image.width == 5 && image.height == 7);
+        for (int y = 0; y < 5; y++)
+            for (int x = 0; x < 7; x++) {
+                const uint8_t *p = image.rgb + (size_t)(x * 5 + 4 - y) * 3;
+
+                assert_true(p[0] == 36 * x && p[1] == 50 * y && p[2] == (x + y) % 2 * 200);
+            }
+        cafi_image_clear(&image);
+    }
+}
+
+/* 12 bits a sample, blocks of one level each: grey, and Y beside Cb and Cr that stay. Two
+ * levels are swscale's rounding. */
+static void jpegs_of_12_bits_decode(void **state)
+{
+    cafi_image image = {0};
+    caface_error err = {0};
+
+    (void)state;
+    EXPECT_OK(cafi_image_read(&image, test_fixture("media/grey12.jpg"), &err), err);
+    assert_true(image.width == 56 && image.height == 40);
+    for (int i = 0; i < 35; i++) {
+        const uint8_t *p = image.rgb + (size_t)((i / 7 * 8 + 3) * 56 + i % 7 * 8 + 3) * 3;
+        double want = (double)(i * 4095 / 34) * 255.0 / 4095.0;
+
+        for (int c = 0; c < 3; c++)
+            if (fabs(p[c] - want) > 2.0)
+                fail_msg("block %d channel %d: %d, want %.1f", i, c, p[c], want);
+    }
+    EXPECT_OK(cafi_image_read(&image, test_fixture("media/colour12.jpg"), &err), err);
+    for (int i = 0; i < 35; i++) {
+        const uint8_t *p = image.rgb + (size_t)((i / 7 * 8 + 3) * 56 + i % 7 * 8 + 3) * 3;
+        double y = i * 4095 / 34, cb = 1000 - 2048, cr = 3000 - 2048; /* JFIF's equations */
+        const double want[3] = {y + 1.402 * cr, y - 0.344136 * cb - 0.714136 * cr, y + 1.772 * cb};
+
+        for (int c = 0; c < 3; c++) {
+            double v = want[c] < 0 ? 0 : want[c] > 4095 ? 4095 : want[c];
+
+            if (fabs(p[c] - v * 255 / 4095) > 2.0)
+                fail_msg("block %d channel %d: %d, want %.1f", i, c, p[c], v * 255 / 4095);
+        }
+    }
+    cafi_image_clear(&image);
+}
 #endif
+
+/* Pixels of blocks of `step`, within `tolerance` of a file of R G B. */
+static void expect_colours(const char *name, const char *want_name, size_t step, int tolerance)
+{
+    cafi_image image = {0};
+    caface_error err = {0};
+    size_t size = 0;
+    unsigned char *want = test_read(test_fixture("media/%s", want_name), &size);
+
+    assert_int_equal(size, 105);
+    EXPECT_OK(cafi_image_read(&image, test_fixture("media/%s", name), &err), err);
+    assert_true(image.width == 7 * step && image.height == 5 * step);
+    for (size_t i = 0; i < 35; i++) {
+        const uint8_t *p =
+            image.rgb + ((i / 7 * step + step / 2) * image.width + i % 7 * step + step / 2) * 3;
+
+        for (int c = 0; c < 3; c++)
+            if (abs(p[c] - want[3 * i + (size_t)c]) > tolerance)
+                fail_msg("%s: pixel %zu channel %d is %d, want %d", name, i, c, p[c],
+                         want[3 * i + (size_t)c]);
+    }
+    free(want);
+    cafi_image_clear(&image);
+}
+
+/* Display P3 and Adobe RGB become sRGB as Little CMS has it, relative colorimetric: one
+ * level of rounding aside. sRGB's own profile changes nothing. */
+static void colour_profiles_are_obeyed(void **state)
+{
+    cafi_image image = {0};
+    caface_error err = {0};
+
+    (void)state;
+    expect_colours("p3.png", "p3.rgb", 1, 1);
+    expect_colours("adobe.jpg", "adobe_jpg.rgb", 8, 2); /* decoders differ by one, too */
+#ifdef CAFACE_HAVE_VIDEO
+    expect_colours("p3.tiff", "p3.rgb", 1, 1);
+    expect_colours("adobe.webp", "adobe.rgb", 1, 1);
+#endif
+    EXPECT_OK(cafi_image_read(&image, test_fixture("media/srgb.png"), &err), err);
+    for (int y = 0; y < 5; y++)
+        for (int x = 0; x < 7; x++) {
+            const uint8_t *p = image.rgb + (size_t)(y * 7 + x) * 3;
+
+            assert_true(p[0] == 36 * x && p[1] == 50 * y && p[2] == (x + y) % 2 * 200);
+        }
+    cafi_image_clear(&image);
+}
+
+/* A profile that lies is none: every length, and every byte at some other value. */
+static void damaged_profiles_change_nothing(void **state)
+{
+    test_rng rng = {test_seed()};
+    uint8_t pixels[12] = {10, 20, 30, 200, 100, 50, 255, 255, 255, 0, 0, 0}, work[12];
+    cafi_image image = {.rgb = work, .width = 2, .height = 2};
+    size_t size = 0;
+    unsigned char *profile = test_read(test_fixture("media/p3.icc"), &size);
+
+    (void)state;
+    memcpy(work, pixels, sizeof work);
+    assert_true(cafi_profile_to_srgb(profile, size, &image));
+    assert_true(memcmp(work, pixels, sizeof work) != 0);
+    for (size_t n = 0; n < size; n++) {
+        unsigned char *cut = malloc(n ? n : 1);
+
+        memcpy(cut, profile, n);
+        memcpy(work, pixels, sizeof work);
+        if (!cafi_profile_to_srgb(cut, n, &image))
+            assert_memory_equal(work, pixels, sizeof work);
+        free(cut);
+    }
+    for (size_t i = 0; i < size; i++) {
+        unsigned char was = profile[i];
+
+        profile[i] = (unsigned char)test_below(&rng, 256);
+        memcpy(work, pixels, sizeof work);
+        if (!cafi_profile_to_srgb(profile, size, &image))
+            assert_memory_equal(work, pixels, sizeof work);
+        profile[i] = was;
+    }
+    free(profile);
+}
 
 /* Names with a suffix decide; a name without one leaves it to the first bytes. */
 static void pictures_are_known_by_name_or_bytes(void **state)
@@ -388,7 +541,12 @@ int main(void)
         cmocka_unit_test(pictures_are_known_by_name_or_bytes),
 #ifdef CAFACE_HAVE_VIDEO
         cmocka_unit_test(other_kinds_decode),
+        cmocka_unit_test(other_kinds_are_turned),
+        cmocka_unit_test(a_tiff_of_floats_is_refused),
+        cmocka_unit_test(jpegs_of_12_bits_decode),
 #endif
+        cmocka_unit_test(colour_profiles_are_obeyed),
+        cmocka_unit_test(damaged_profiles_change_nothing),
         cmocka_unit_test(png_keeps_every_pixel),
         cmocka_unit_test(jpeg_kinds_decode),
         cmocka_unit_test(exif_turns_pictures),

@@ -144,6 +144,10 @@ static void bad_lists_are_named_by_line(void **state)
         {"Joe_0001 1\nJoe_0002 1\nAnn_0012 0\n", {"line 3", "half a pair", NULL}},
         {"Joe_0001 1\nJoe 1 2\n", {"line 2", "neither", NULL}},
         {"Joe_0001 Ann_0012 2\n", {"line 1", "neither", NULL}},
+        {"Joe 1 2\na b c d e f g h i j k l m n o p q r s t u v w x y z a b c d e f g h i j k l\n",
+         {"line 2", "neither", NULL}},
+        {"Joe,1,2\n,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,\n",
+         {"line 2", "neither", NULL}},
         {"Joe_0001 twice 1\n", {"line 1", "twice", "more than one row", NULL}},
     };
     cafi_index *index = index_of(rows);

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/sha256.h"
+
 /* One row at a time, seven, all: the same bits; so do threads. */
 static void pushes_may_be_cut_anywhere(void **state)
 {
@@ -381,6 +383,32 @@ static void wrong_options_are_refused(void **state)
     o.size = 3;
     EXPECT_FAIL(caface_set_new(&set, f->model, &o, &err), CAFACE_EINVAL, err, "init");
     assert_null(set);
+    o = fixture_options_of(CAFACE_METHOD_AVERAGE, 1, 0);
+    o.width = ((size_t)1 << 20) + 1;
+    EXPECT_FAIL(caface_set_new(&set, NULL, &o, &err), CAFACE_ELIMIT, err, "1048577", "1048576");
+    assert_null(set);
+}
+
+/* An empty set of a simple method holds nothing that bounds its width. */
+static void a_saved_width_is_bounded(void **state)
+{
+    fixture *f = *state;
+    caface_set_options o = fixture_options_of(CAFACE_METHOD_NORM, 1, 0);
+    caface_set *set = fixture_new_set(f, &o), *loaded = NULL;
+    unsigned char *bytes = NULL;
+    void *saved = NULL;
+    size_t size = 0;
+    caface_error err;
+
+    EXPECT_OK(caface_set_save_memory(set, &saved, &size, &err), err);
+    bytes = saved;
+    bytes[48 + 7] = 1; /* C, docs/fusion.md */
+    cafi_sha256_of(bytes, size - CAFI_SHA256_SIZE, bytes + size - CAFI_SHA256_SIZE);
+    EXPECT_FAIL(caface_set_load_memory(&loaded, NULL, bytes, size, &err), CAFACE_EFORMAT, err,
+                "counts");
+    assert_null(loaded);
+    free(saved);
+    caface_set_free(set);
 }
 
 static void options_can_be_read_back(void **state)
@@ -416,6 +444,7 @@ int main(void)
         cmocka_unit_test(compact_styles_give_the_same_bits),
         cmocka_unit_test(refusals_change_nothing),
         cmocka_unit_test(wrong_options_are_refused),
+        cmocka_unit_test(a_saved_width_is_bounded),
         cmocka_unit_test(options_can_be_read_back),
     };
 

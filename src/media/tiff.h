@@ -1,0 +1,15 @@
+/* TIFF files as FFmpeg's decoder takes them. */
+#ifndef CAFI_MEDIA_TIFF_H
+#define CAFI_MEDIA_TIFF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Takes out of the first directory, in place, every entry that has no part in the pixels:
+ * the decoder refuses a file for an entry that it does not know, if damage is to be refused
+ * at all, and nearly every program writes one. The data stays where it is. False: the
+ * samples are no whole numbers without a sign, and would be read as if they were. What is no
+ * TIFF, or damaged, stays as it is. */
+bool cafi_tiff_strip(unsigned char *bytes, size_t size);
+
+#endif
