@@ -62,6 +62,8 @@ caface_status cli_backbone_open(cli_backbone *out, const char *path, const cli_i
     apply(input, &net.input);
     if (input->taps.count)
         st = cafi_network_set_taps(&net, input->taps.items, input->taps.count, err);
+    else if (input->styles)
+        st = cafi_network_set_styles(&net, input->styles, err);
     if (!st && !(st = take_apart(out, &net, err)))
         st = cafi_network_describe(&out->about, &net, err);
     cafi_network_clear(&net);

@@ -14,6 +14,7 @@
  * where nothing was said. The same options in encode, convert and calibrate. */
 typedef struct cli_input {
     cli_list taps;
+    const char *styles;
     const char *order, *mean, *scale;
     const char *weights_key;
 } cli_input;
@@ -29,10 +30,23 @@ typedef struct cli_input {
 
 #define CLI_INPUT_OPTIONS(type, member)                                                            \
     CLI_WEIGHTS_KEY(type, member.weights_key),                                                     \
-        {"tap",    0,                                                                              \
-         CLI_LIST, offsetof(type, member.taps),                                                    \
-         "NODE",   "take styles at this node; give it twice (default: the family's)",              \
-         0,        0},                                                                             \
+        {"tap",                                                                                    \
+         0,                                                                                        \
+         CLI_LIST,                                                                                 \
+         offsetof(type, member.taps),                                                              \
+         "NODE",                                                                                   \
+         "take styles at this node, NODE:spatial by place; up to 8 times (default: the family's)", \
+         0,                                                                                        \
+         0},                                                                                       \
+        {"styles",                                                                                 \
+         0,                                                                                        \
+         CLI_STRING,                                                                               \
+         offsetof(type, member.styles),                                                            \
+         "3,5",                                                                                    \
+         "styles by the release's indices: 1,3,5,7 the channels of stages 1 to 4, 2,4,6,8 their "  \
+         "places (default: 3,5, or what a checkpoint's fusion was trained with)",                  \
+         0,                                                                                        \
+         0},                                                                                       \
         {"input-order",                                                                            \
          0,                                                                                        \
          CLI_STRING,                                                                               \

@@ -25,6 +25,7 @@ void cli_encoder_input(const cli_input *input, float *mean, float *scale,
 {
     options->taps = input->taps.items;
     options->tap_count = input->taps.count;
+    options->styles = input->styles;
     options->weights_key = input->weights_key;
     options->input_order = input->order;
     if (input->mean && cli_input_numbers(input->mean, mean))

@@ -29,15 +29,17 @@ bool cli_input_numbers(const char *text, float *out)
 
 bool cli_input_given(const cli_input *input)
 {
-    return input->taps.count || input->order || input->mean || input->scale || input->weights_key;
+    return input->taps.count || input->styles || input->order || input->mean || input->scale || input->weights_key;
 }
 
 int cli_input_check(const char *command, const cli_input *input)
 {
     float three[3];
 
-    if (input->taps.count > 2)
-        return cli_usage(command, "--tap is given %zu times, at most 2", input->taps.count);
+    if (input->taps.count > 8)
+        return cli_usage(command, "--tap is given %zu times, at most 8", input->taps.count);
+    if (input->taps.count && input->styles)
+        return cli_usage(command, "--tap and --styles both choose styles: give one");
     if (input->order && strcmp(input->order, "rgb") != 0 && strcmp(input->order, "bgr") != 0)
         return cli_usage(command, "--input-order %s: must be rgb or bgr", input->order);
     if ((input->mean && !cli_input_numbers(input->mean, three)) ||

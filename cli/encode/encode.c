@@ -180,6 +180,8 @@ static void describe(job *j)
                     o->flip ? " --flip" : "", o->compact ? " --compact" : "");
     for (size_t i = 0; i < o->input.taps.count; i++)
         cafi_buf_printf(c, " --tap %s", o->input.taps.items[i]);
+    if (o->input.styles)
+        cafi_buf_printf(c, " --styles %s", o->input.styles);
     if (o->input.weights_key)
         cafi_buf_printf(c, " --weights-key %s", o->input.weights_key);
     if (o->input.order)

@@ -54,8 +54,9 @@ static caface_status from_faces(const centers_options *o, cafi_center_mean mean,
     cafi_build_options build = {0};
     float *centres = NULL;
     size_t C;
-    caface_status st = prepare_begin(work, &o->common, o->common.args.items[0], o->model,
-                                     o->weights_key, o->precision, o->swap_colors, err);
+    const prepare_backbone backbone = {o->model, o->weights_key, NULL, o->precision,
+                                       o->swap_colors};
+    caface_status st = prepare_begin(work, &o->common, o->common.args.items[0], &backbone, err);
 
     if (st)
         return st;

@@ -14,7 +14,7 @@ typedef struct features_options {
     const char *model, *output, *format, *precision, *kinds;
     size_t variants, seed;
     bool resume, clean, swap_colors;
-    const char *weights_key;
+    const char *weights_key, *styles;
 } features_options;
 
 static void defaults(void *arg)
@@ -41,6 +41,7 @@ static const cli_option options[] = {
     {"seed", 0, CLI_SIZE, MEMBER(seed), "S", "seed of the augmentation (42)", 0, 1e15},
     {"format", 0, CLI_STRING, MEMBER(format), "F", "npy (default) or rec: MXNet records", 0, 0},
     CLI_WEIGHTS_KEY(features_options, weights_key),
+    PREPARE_STYLES_OPTION(MEMBER(styles)),
     {"precision", 0, CLI_STRING, MEMBER(precision), "P", "fp32 (default), bf16 or int8", 0, 0},
     PREPARE_SWAP_OPTION(MEMBER(swap_colors)),
     {"resume", 0, CLI_FLAG, MEMBER(resume), NULL, "go on where a run was stopped", 0, 0},
@@ -51,6 +52,7 @@ static const cli_option options[] = {
 static int run(void *arg)
 {
     const features_options *o = arg;
+    prepare_backbone backbone;
     prepare_work work = {0};
     cafi_build_result result = {0};
     cafi_build_options build = {.output = o->output,
@@ -83,8 +85,9 @@ static int run(void *arg)
     build.kinds = kinds;
     build.clean = o->clean;
     cli_interrupt_begin();
-    st = prepare_begin(&work, &o->common, o->common.args.items[0], o->model, o->weights_key,
-                       o->precision, o->swap_colors, &err);
+    backbone =
+        (prepare_backbone){o->model, o->weights_key, o->styles, o->precision, o->swap_colors};
+    st = prepare_begin(&work, &o->common, o->common.args.items[0], &backbone, &err);
     if (!st) {
         prepare_options(&work, &build);
         classes = cafi_face_list_classes(work.faces);

@@ -13,7 +13,7 @@ typedef struct probes_options {
     const char *model, *output, *precision, *kinds;
     size_t frames, sets, gallery, seed;
     bool swap_colors;
-    const char *weights_key;
+    const char *weights_key, *styles;
 } probes_options;
 
 static void defaults(void *arg)
@@ -40,6 +40,7 @@ static const cli_option options[] = {
      "of the frames, in turn, with a strength or without, as in `prepare features` (camera)", 0, 0},
     {"seed", 0, CLI_SIZE, MEMBER(seed), "S", "seed of choice and degradation (42)", 0, 1e15},
     CLI_WEIGHTS_KEY(probes_options, weights_key),
+    PREPARE_STYLES_OPTION(MEMBER(styles)),
     {"precision", 0, CLI_STRING, MEMBER(precision), "P", "fp32 (default), bf16 or int8", 0, 0},
     PREPARE_SWAP_OPTION(MEMBER(swap_colors)),
     CLI_SELF_CHECK_OPTION,
@@ -84,6 +85,7 @@ static int report(const prepare_work *work, const cafi_probe_result *r, const ch
 static int run(void *arg)
 {
     const probes_options *o = arg;
+    prepare_backbone backbone;
     prepare_work work = {0};
     cafi_probe_result result = {0};
     cafi_probe_options build = {.output = o->output,
@@ -111,8 +113,9 @@ static int run(void *arg)
         }
     build.kinds = kinds;
     cli_interrupt_begin();
-    st = prepare_begin(&work, &o->common, o->common.args.items[0], o->model, o->weights_key,
-                       o->precision, o->swap_colors, &err);
+    backbone =
+        (prepare_backbone){o->model, o->weights_key, o->styles, o->precision, o->swap_colors};
+    st = prepare_begin(&work, &o->common, o->common.args.items[0], &backbone, &err);
     build.pool = work.pool;
     if (!st)
         st = cafi_probes_build(&result, work.faces, work.encoder, &build, &err);

@@ -7,22 +7,23 @@
 #include "cli/interrupt.h"
 
 caface_status prepare_begin(prepare_work *work, const cli_common *common, const char *faces,
-                            const char *model, const char *weights_key, const char *precision,
-                            bool swap_colors, caface_error *err)
+                            const prepare_backbone *backbone, caface_error *err)
 {
-    cafi_encoder_options options = {.threads = common->threads, .weights_key = weights_key};
+    cafi_encoder_options options = {.threads = common->threads,
+                                    .weights_key = backbone->weights_key,
+                                    .styles = backbone->styles};
     caface_status st;
 
     work->common = common;
     work->started = cli_seconds();
-    if (!cafi_precision_parse(precision, &options.precision))
+    if (!cafi_precision_parse(backbone->precision, &options.precision))
         return cafi_fail(err, CAFACE_EINVAL, "--precision %s: must be fp32, bf16 or int8",
-                         precision);
+                         backbone->precision);
     if ((st = cafi_face_list_open(&work->faces, faces, err)) ||
-        (st = cafi_encoder_open(&work->encoder, model, &options, err)) ||
+        (st = cafi_encoder_open(&work->encoder, backbone->model, &options, err)) ||
         (st = cafi_pool_new(&work->pool, common->threads, err)))
         return st;
-    if (swap_colors)
+    if (backbone->swap_colors)
         cafi_face_list_swap_colors(work->faces);
     cli_progress_begin(&work->progress, "pictures", cafi_face_list_count(work->faces),
                        common->quiet);

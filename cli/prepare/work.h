@@ -22,11 +22,22 @@ typedef struct prepare_work {
             "exchange red and blue: for sets that were written so", 0, 0                           \
     }
 
-/* Opens pictures, with red and blue exchanged on demand, and backbone, and starts the
- * progress bar. */
+#define PREPARE_STYLES_OPTION(member)                                                              \
+    {                                                                                              \
+        "styles", 0, CLI_STRING, member, "3,5",                                                    \
+            "styles by the release's indices, as in `caface encode`", 0, 0                         \
+    }
+
+/* What makes features of pictures. */
+typedef struct prepare_backbone {
+    const char *model, *weights_key, *styles; /* styles: NULL for the model's */
+    const char *precision;
+    bool swap_colors; /* red and blue of the pictures */
+} prepare_backbone;
+
+/* Opens pictures and backbone, and starts the progress bar. */
 caface_status prepare_begin(prepare_work *work, const cli_common *common, const char *faces,
-                            const char *model, const char *weights_key, const char *precision,
-                            bool swap_colors, caface_error *err);
+                            const prepare_backbone *backbone, caface_error *err);
 /* Sets pool, progress, failed and ctx. */
 void prepare_options(prepare_work *work, cafi_build_options *options);
 void prepare_end(prepare_work *work);

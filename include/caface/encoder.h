@@ -56,9 +56,10 @@ typedef struct caface_encoder_options {
                      * face is encoded by two threads side by side */
     size_t threads; /* of one call; 0: one for every core. Default 0 */
     const char *const *taps;  /* [tap_count] nodes whose statistics are the style, in place of the
-                               * family's; `caface info` lists candidates. Default none: the
+                               * family's; `caface info` lists candidates. NODE:spatial takes the
+                               * statistics of every place over the channels. Default none: the
                                * family's */
-    size_t tap_count;         /* at most 2 */
+    size_t tap_count;         /* at most 8 */
     const char *input_order;  /* "rgb" or "bgr": channels as the network takes them. NULL: the
                                * family's */
     const float *input_mean;  /* [3] subtracted from bytes 0..255, by the network's channel. NULL:
@@ -67,6 +68,9 @@ typedef struct caface_encoder_options {
     const char *weights_key;  /* of a file with several backbones, such as a mean teacher's: the
                                * beginning of the names of the one that is meant. NULL: there is
                                * one */
+    const char
+        *styles; /* taps as the release numbers them, "3,5": 1, 3, 5, 7 the channels of
+                  * stages 1 to 4, and 2, 4, 6, 8 their places. NULL: taps, or the family's */
 } caface_encoder_options;
 
 /* The defaults. */

@@ -245,12 +245,12 @@ static caface_status mark_outputs(cafi_network *network, cafi_encoder *e, caface
     caface_status st = cafi_graph_output(g, network->feature, err);
 
     for (size_t t = 0; !st && t < network->tap_count; t++) {
-        const cafi_node *tap = cafi_graph_node(g, network->taps[t]);
+        char name[CAFI_TAP_NAME];
         size_t style = 0;
 
-        e->tap_sizes[t] = cafi_network_tap_channels(network, t);
+        e->tap_sizes[t] = cafi_network_tap_size(network, t);
         e->style_size += e->tap_sizes[t];
-        st = cafi_strdup(&e->taps[t], tap->name, err);
+        st = cafi_strdup(&e->taps[t], cafi_network_tap_name(network, t, name), err);
         if (!st)
             st = cafi_network_add_style(network, t, &style, err);
         if (!st)
@@ -283,6 +283,8 @@ static caface_status build(cafi_encoder *e, cafi_network *network, const cafi_en
 
     if (o->taps && o->tap_count)
         st = cafi_network_set_taps(network, o->taps, o->tap_count, err);
+    else if (o->styles)
+        st = cafi_network_set_styles(network, o->styles, err);
     if (!st)
         st = check_network(network, err);
     if (!st)

@@ -14,6 +14,7 @@ typedef struct cafi_encoder_options {
     size_t threads;          /* 0: one for every core */
     const char *const *taps; /* node names in place of the family's */
     size_t tap_count;
+    const char *styles; /* the same as the release's indices, "3,5": cafi_network_set_styles */
     const cafi_input_convention *input; /* NULL: the family's */
     const char *weights_key;            /* of cafi_encoder_open: cafi_network_open_at; or NULL */
 } cafi_encoder_options;

@@ -63,6 +63,8 @@ static caface_status check_options(const caface_encoder_options *o, caface_error
     if (o->tap_count > CAFI_MAX_TAPS || (o->tap_count && !o->taps))
         return cafi_fail(err, CAFACE_EINVAL, "encoder_open: %zu taps%s, at most %d", o->tap_count,
                          o->taps ? "" : " without names", CAFI_MAX_TAPS);
+    if (o->tap_count && o->styles)
+        return cafi_fail(err, CAFACE_EINVAL, "encoder_open: both taps and styles are chosen");
     for (size_t t = 0; t < o->tap_count; t++)
         if (!o->taps[t])
             return cafi_fail(err, CAFACE_EINVAL, "encoder_open: tap %zu has no name", t);
@@ -100,6 +102,7 @@ static caface_status open_with(caface_encoder **out, cafi_network *network, cons
                                       .threads = o->threads,
                                       .taps = o->taps,
                                       .tap_count = o->tap_count,
+                                      .styles = o->styles,
                                       .input = &input};
 
     if (o->input_order)

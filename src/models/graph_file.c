@@ -162,6 +162,11 @@ static caface_status write_graph(cafi_graph_parts *out, const cafi_network *net,
     for (size_t i = 0; i < net->tap_count; i++)
         cafi_json_int(&j, NULL, (int64_t)net->taps[i]);
     cafi_json_end_array(&j);
+    cafi_json_begin_array(&j, "spatial"); /* the taps, by their places above, that are by place */
+    for (size_t i = 0; i < net->tap_count; i++)
+        if (net->spatial[i])
+            cafi_json_int(&j, NULL, (int64_t)i);
+    cafi_json_end_array(&j);
     st = write_nodes(out, &j, net->graph, err);
     cafi_json_end_object(&j);
     if (!st && text->failed)

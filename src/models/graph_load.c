@@ -158,8 +158,30 @@ static caface_status check_network(const cafi_network *net, caface_error *err)
     if (!f || f->shape.ndim != 2)
         return cafi_fail(err, CAFACE_EMODEL, CAFI_GRAPH_KEY ": bad feature");
     for (size_t i = 0; i < net->tap_count; i++) {
-        if (net->taps[i] >= cafi_graph_count(net->graph) || !cafi_network_tap_channels(net, i))
+        if (net->taps[i] >= cafi_graph_count(net->graph) || !cafi_network_tap_size(net, i))
             return cafi_fail(err, CAFACE_EMODEL, CAFI_GRAPH_KEY ": bad taps");
+    }
+    return CAFACE_OK;
+}
+
+/* Which taps are by place: a list of their numbers; files of before have none. */
+static caface_status read_spatial(cafi_network *net, const cafi_value *dict, caface_error *err)
+{
+    const cafi_value *list = cafi_value_get(dict, "spatial");
+    double numbers[CAFI_MAX_TAPS] = {0};
+    size_t count = 0;
+
+    if (!list)
+        return CAFACE_OK;
+    if (list->kind != CAFI_LIST ||
+        !read_list(list, CAFI_MEMBER_UNSIGNED, CAFI_MAX_TAPS, &count, numbers))
+        return cafi_fail(err, CAFACE_EMODEL, CAFI_GRAPH_KEY ": bad list of spatial taps");
+    for (size_t i = 0; i < count; i++) {
+        if (!(numbers[i] < (double)net->tap_count))
+            return cafi_fail(err, CAFACE_EMODEL,
+                             CAFI_GRAPH_KEY ": tap %.0f is spatial, there are %zu taps", numbers[i],
+                             net->tap_count);
+        net->spatial[(size_t)numbers[i]] = true;
     }
     return CAFACE_OK;
 }
@@ -186,7 +208,8 @@ static caface_status load(cafi_network *net, const cafi_bundle *bundle, const ca
     net->feature = (size_t)feature;
     for (size_t i = 0; i < net->tap_count; i++)
         net->taps[i] = (size_t)numbers[i];
-    if ((st = cafi_input_read(&net->input, cafi_value_get(dict, "input"), CAFI_GRAPH_KEY, err)))
+    if ((st = read_spatial(net, dict, err)) ||
+        (st = cafi_input_read(&net->input, cafi_value_get(dict, "input"), CAFI_GRAPH_KEY, err)))
         return st;
     snprintf(net->input_from, sizeof net->input_from, "the converted file");
     for (size_t i = 0; i < nodes->u.list.count; i++)

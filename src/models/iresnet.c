@@ -8,6 +8,7 @@
 typedef struct plan_of_blocks {
     const char *ir, *se, *iresnet; /* family names; NULL: none */
     size_t blocks[4];
+    bool narrow; /* AdaFace's network of this depth has bottlenecks */
 } plan_of_blocks;
 
 static const plan_of_blocks depths[] = {
@@ -15,21 +16,40 @@ static const plan_of_blocks depths[] = {
     {"ir_34", NULL, "iresnet34", {3, 4, 6, 3}},
     {"ir_50", "ir_se_50", "iresnet50", {3, 4, 14, 3}},
     {"ir_101", "ir_se_101", "iresnet100", {3, 13, 30, 3}},
-    {"ir_152", "ir_se_152", NULL, {3, 8, 36, 3}}, /* face.evoLVe's; AdaFace's has other blocks */
+    {"ir_152", "ir_se_152", NULL, {3, 8, 36, 3}, true},
+    {"ir_200", "ir_se_200", NULL, {3, 24, 36, 3}, true},
     {NULL, NULL, "iresnet200", {6, 26, 60, 6}},
 };
 static const size_t widths[4] = {64, 128, 256, 512};
+/* Between its 1x1 convolutions a bottleneck has a quarter of its channels. */
+#define WIDER 4
 
 /* Names of the parts of a block, below its own. */
 typedef struct spelling {
     const char *bn1, *conv1, *bn2, *prelu, *conv2, *bn3, *shortcut_conv, *shortcut_bn;
     const char *se; /* the squeeze, or NULL */
     bool flat;      /* blocks are numbered through all stages */
+    /* of a bottleneck alone: its last convolution; bn3 belongs to it, and these to conv2 */
+    const char *conv3, *bn_of_2, *prelu_of_2;
 } spelling;
 
 static const spelling ir_names = {
     "res_layer.0", "res_layer.1",      "res_layer.2",      "res_layer.3",        "res_layer.4",
     "res_layer.5", "shortcut_layer.0", "shortcut_layer.1", "res_layer.se_block", true};
+/* 1x1, 3x3, 1x1: AdaFace's networks of 152 and 200 layers. */
+static const spelling bottleneck_names = {.bn1 = "res_layer.0",
+                                          .conv1 = "res_layer.1",
+                                          .bn2 = "res_layer.2",
+                                          .prelu = "res_layer.3",
+                                          .conv2 = "res_layer.4",
+                                          .bn3 = "res_layer.8",
+                                          .shortcut_conv = "shortcut_layer.0",
+                                          .shortcut_bn = "shortcut_layer.1",
+                                          .se = "res_layer.se_block",
+                                          .flat = true,
+                                          .conv3 = "res_layer.7",
+                                          .bn_of_2 = "res_layer.5",
+                                          .prelu_of_2 = "res_layer.6"};
 /* face.evoLVe, InsightFace_Pytorch, CurricularFace: no BatchNorm between the
  * first convolution and its PReLU. */
 static const spelling evolve_names = {"res_layer.0",
@@ -137,22 +157,48 @@ static caface_status shortcut(cafi_dict *d, const block *b, size_t x, size_t *ou
     return b->stride > 1 ? cafi_graph_add(d->graph, &pick, out, err) : CAFACE_OK;
 }
 
-static caface_status add_block(cafi_dict *d, const block *b, size_t x, size_t *out,
-                               caface_error *err)
+static caface_status prelu(cafi_dict *d, const block *b, const char *part, size_t x, size_t *out,
+                           caface_error *err)
 {
-    char prelu[128];
+    char name[128];
+
+    return cafi_dict_prelu(d, join(name, sizeof name, b->name, part), x, out, err);
+}
+
+/* What stands in front of the last convolution. */
+static caface_status first_half(cafi_dict *d, const block *b, size_t x, size_t *out,
+                                caface_error *err)
+{
+    block inner = *b;
     size_t y = x;
-    size_t s = 0;
     caface_status st = batchnorm(d, b, b->names->bn1, y, &y, err);
 
+    inner.channels = b->names->conv3 ? b->channels / WIDER : b->channels;
     if (!st)
-        st = conv(d, b, b->names->conv1, y, 3, 1, &y, err);
+        st = conv(d, &inner, b->names->conv1, y, b->names->conv3 ? 1 : 3, 1, &y, err);
     if (!st && b->names->bn2)
         st = batchnorm(d, b, b->names->bn2, y, &y, err);
     if (!st)
-        st = cafi_dict_prelu(d, join(prelu, sizeof prelu, b->name, b->names->prelu), y, &y, err);
+        st = prelu(d, b, b->names->prelu, y, &y, err);
+    if (!st && b->names->conv3)
+        (void)((st = conv(d, &inner, b->names->conv2, y, 3, 1, &y, err)) ||
+               (st = batchnorm(d, b, b->names->bn_of_2, y, &y, err)) ||
+               (st = prelu(d, b, b->names->prelu_of_2, y, &y, err)));
+    *out = y;
+    return st;
+}
+
+static caface_status add_block(cafi_dict *d, const block *b, size_t x, size_t *out,
+                               caface_error *err)
+{
+    bool narrow = b->names->conv3;
+    size_t y = x;
+    size_t s = 0;
+    caface_status st = first_half(d, b, x, &y, err);
+
     if (!st)
-        st = conv(d, b, b->names->conv2, y, 3, b->stride, &y, err);
+        st = conv(d, b, narrow ? b->names->conv3 : b->names->conv2, y, narrow ? 1 : 3, b->stride,
+                  &y, err);
     if (!st)
         st = batchnorm(d, b, b->names->bn3, y, &y, err);
     if (!st && b->se)
@@ -189,8 +235,8 @@ static caface_status unknown_depth(const char *kind, caface_error *err)
 {
     return cafi_fail(
         err, CAFACE_EMODEL,
-        "%s with an unknown number of blocks: known are those of 18, 34, 50, 101 and 152 "
-        "layers and iresnet200 (2,2,2,2; 3,4,6,3; 3,4,14,3; 3,13,30,3; 3,8,36,3; "
+        "%s with an unknown number of blocks: known are those of 18, 34, 50, 101, 152 and 200 "
+        "layers and iresnet200 (2,2,2,2; 3,4,6,3; 3,4,14,3; 3,13,30,3; 3,8,36,3; 3,24,36,3; "
         "6,26,60,6)",
         kind);
 }
@@ -237,9 +283,9 @@ static caface_status add_body(cafi_dict *d, const plan_of_blocks *depth, const s
         for (size_t k = 0; !st && k < depth->blocks[stage]; k++, number++) {
             block b = {.name = name,
                        .names = names,
-                       .channels = widths[stage],
+                       .channels = widths[stage] * (names->conv3 ? WIDER : 1),
                        .stride = k == 0 ? 2 : 1,
-                       .convolved = k == 0 && (stage > 0 || !flat),
+                       .convolved = k == 0 && (stage > 0 || !flat || names->conv3),
                        .se = se};
 
             if (flat)
@@ -268,13 +314,15 @@ caface_status cafi_build_ir(cafi_dict *d, cafi_network *out, caface_error *err)
 {
     const plan_of_blocks *depth = find_depth(d, "body.", true);
     bool evolve = !cafi_dict_has(d, "body.0.res_layer.2.running_mean");
-    const spelling *names = evolve ? &evolve_names : &ir_names;
+    bool narrow = cafi_dict_has(d, "body.0.res_layer.7.weight");
+    const spelling *names = narrow ? &bottleneck_names : evolve ? &evolve_names : &ir_names;
     bool se = cafi_dict_has(d, evolve ? "body.0.res_layer.5.fc1.weight"
                                       : "body.0.res_layer.se_block.fc1.weight");
     size_t x = 0;
     caface_status st = CAFACE_OK;
 
-    if (!depth || !(se ? depth->se : depth->ir))
+    if (!depth || !(se ? depth->se : depth->ir) || (depth->narrow && !evolve && !narrow) ||
+        (narrow && !depth->narrow))
         return unknown_depth(se ? "ir_se" : "ir", err);
     snprintf(out->family, sizeof out->family, "%s%s", evolve ? "evolve_" : "",
              se ? depth->se : depth->ir);

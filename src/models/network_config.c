@@ -70,9 +70,11 @@ caface_status cafi_input_read(cafi_input_convention *out, const cafi_value *dict
 
 static void write_taps(cafi_json *json, const cafi_network *network)
 {
+    char name[CAFI_TAP_NAME];
+
     cafi_json_begin_array(json, "taps");
     for (size_t i = 0; i < network->tap_count; i++)
-        cafi_json_string(json, NULL, cafi_graph_node(network->graph, network->taps[i])->name);
+        cafi_json_string(json, NULL, cafi_network_tap_name(network, i, name));
     cafi_json_end_array(json);
 }
 
@@ -155,7 +157,7 @@ caface_status cafi_network_describe(cafi_value *out, const cafi_network *network
     int64_t style = 0;
 
     for (size_t i = 0; i < network->tap_count; i++)
-        style += (int64_t)cafi_network_tap_channels(network, i);
+        style += (int64_t)cafi_network_tap_size(network, i);
     cafi_json_begin_object(&json, NULL);
     cafi_json_string(&json, "family", network->family);
     cafi_json_string(&json, "hash", network->hash);

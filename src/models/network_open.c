@@ -22,6 +22,28 @@ static bool has_config(const cafi_network *network)
            cafi_value_get(cafi_bundle_config(network->bundle), CAFI_NETWORK_KEY);
 }
 
+/* The styles that the fusion of the same checkpoint was trained with: style_index of its
+ * hyperparameters, a list or "3,5". One that this network cannot give leaves the family's,
+ * and a fusion that takes others is refused by its width. */
+static void take_style_index(cafi_network *net)
+{
+    const cafi_value *hyper = cafi_bundle_config(net->bundle);
+    const cafi_value *list = cafi_value_get(hyper, "style_index");
+    const char *text = cafi_value_text(hyper, "style_index");
+    char indices[2 * 8] = "";
+
+    for (size_t i = 0; list && list->kind == CAFI_LIST && i < list->u.list.count && i < 8; i++) {
+        const cafi_value *v = &list->u.list.items[i];
+
+        if (v->kind != CAFI_INT || v->u.integer < 1 || v->u.integer > 8)
+            return;
+        indices[2 * i] = (char)('0' + v->u.integer);
+        indices[2 * i + 1] = i + 1 < list->u.list.count ? ',' : '\0';
+    }
+    if (text || *indices)
+        (void)cafi_network_set_styles(net, text ? text : indices, NULL);
+}
+
 /* out->bundle is there. */
 static caface_status from_bundle(cafi_network *out, const char *path, const char *key,
                                  caface_error *err)
@@ -47,6 +69,8 @@ static caface_status from_bundle(cafi_network *out, const char *path, const char
     free((void *)tensors);
     if (!st && config)
         st = cafi_network_configure(out, config, err);
+    else if (!st)
+        take_style_index(out);
     return st ? cafi_prefix(err, cafi_bundle_blame(out->bundle, st, err), path) : CAFACE_OK;
 }
 

@@ -139,26 +139,17 @@ static caface_status find_score(cafi_network *net, const cafi_onnx_graph *g, caf
 
 /* ---- taps -------------------------------------------------------------- */
 
-/* The last residual sums at a quarter and an eighth of the picture: 28x28 and
- * 14x14 of 112, where spec'd families have their second and third stage end. */
-static void find_taps(cafi_network *net, size_t height, size_t width)
+/* The ends of the second and third stage, where families that are known have theirs. */
+static void find_taps(cafi_network *net)
 {
-    for (size_t t = 0; t < CAFI_MAX_TAPS; t++) {
-        int64_t H = (int64_t)(height >> (2 + t));
-        int64_t W = (int64_t)(width >> (2 + t));
+    size_t second = cafi_network_stage_end(net, 2);
+    size_t third = cafi_network_stage_end(net, 3);
 
-        for (size_t i = net->feature; i-- > 0;) {
-            const cafi_node *n = cafi_graph_node(net->graph, i);
-
-            if (!cafi_network_is_residual(net->graph, i) || n->shape.ndim != 4 ||
-                n->shape.dim[2] != H || n->shape.dim[3] != W)
-                continue;
-            net->taps[net->tap_count++] = i;
-            break;
-        }
-    }
-    if (net->tap_count < CAFI_MAX_TAPS)
-        net->tap_count = 0; /* half a style would pass for a whole one */
+    if (second == CAFI_NO_NODE || third == CAFI_NO_NODE)
+        return; /* half a style would pass for a whole one */
+    net->taps[0] = second;
+    net->taps[1] = third;
+    net->tap_count = 2;
 }
 
 /* ---- together ---------------------------------------------------------- */
@@ -179,12 +170,11 @@ static caface_status fill(cafi_network *net, cafi_onnx_file *file, bool score, c
     if (g.channels != 3)
         st = cafi_fail(err, CAFACE_EMODEL, "its input has %zu channels, a picture has 3",
                        g.channels);
-    else if (!(st = score ? find_score(net, &g, err) : find_feature(net, &g, err))) {
+    else if (!(st = score ? find_score(net, &g, err) : find_feature(net, &g, err)) &&
+             !(st = cafi_onnx_find_input(net, file, &g, err))) {
         if (!score)
-            find_taps(net, g.height, g.width);
-        st = cafi_onnx_find_input(net, file, &g, err);
-        if (!st)
-            st = cafi_graph_file_hash(net->graph, net->hash, err);
+            find_taps(net);
+        st = cafi_graph_file_hash(net->graph, net->hash, err);
     }
     return st ? cafi_prefix(err, st, file->path) : CAFACE_OK;
 }

@@ -54,6 +54,11 @@ check "  changes features" mean_differs
 check "  is written down" grep -q '"flip":true' "$work/flip/set.json"
 check "--tap takes other nodes" quiet --tap /stage1/stage1.0/Add --tap /stage4/stage4.0/Add -o "$work/tap" "$faces"
 check "  with their channels" shape "$work/tap" '"shape":[11,18,2]'
+check "--styles takes stages by number, channels and places" quiet --styles 6,3,5 -o "$work/styles" "$faces"
+check "  channels first" grep -q '"taps":\["[^":]*","[^":]*","[^"]*:spatial"\]' "$work/styles/set.json"
+check "  they go with a converted model" eval '"$caface" convert "$model" --styles 3,5,6 -o "$work/s.safetensors" -q && "$caface" encode -q --model "$work/s.safetensors" -o "$work/convs" "$faces" && cmp "$work/styles/styles.npy" "$work/convs/styles.npy"'
+check "  not beside --tap" fails 2 "give one" "$caface" encode --model "$model" --styles 3 --tap x -o "$work/x" "$faces"
+check "  a list that is none" fails 1 "each once" "$caface" encode --model "$model" --styles 3,3 -o "$work/x" "$faces"
 check "--input-order changes features" quiet --input-order bgr -o "$work/bgr" "$faces"
 check "  indeed" eval "! cmp -s $work/set/features.npy $work/bgr/features.npy"
 check "--json" grep -q '"images":11,"faces":11,"resumed":0,"failed":\[\],"complete":true' <(encode --json -o "$work/json" "$faces")

@@ -71,6 +71,7 @@ static void expect_no_reference_code(const cafi_plan *plan)
 static void compare(const char *folder, const float *feature, float *const *styles,
                     const size_t *tap_sizes)
 {
+    size_t S = tap_sizes[0] + tap_sizes[1];
     char path[512];
     size_t count = 0;
     float *want[3];
@@ -84,7 +85,7 @@ static void compare(const char *folder, const float *feature, float *const *styl
         const float *f = feature + n * 512;
         double norm = 0;
         float norm32 = 0;
-        const float *style = want[2] + n * 384 * 2;
+        const float *style = want[2] + n * S * 2;
 
         assert_true(cosine(f, want[0] + n * 512, 512) > 0.99999);
         for (size_t i = 0; i < 512; i++)
@@ -99,26 +100,26 @@ static void compare(const char *folder, const float *feature, float *const *styl
         free(want[i]);
 }
 
-static void run_family(const char *folder, const char *family, const char *prefix, bool low_memory)
+/* The list of tensors in `keys`, the numbers in folder. */
+static void run_list(const char *folder, const char *keys, const char *family, const char *prefix,
+                     bool low_memory)
 {
-    char path[512];
     formula_dict dict;
     cafi_network net = {0};
     cafi_plan *plan = NULL;
     caface_error err = {0};
     cafi_plan_options options = {.batch = IMAGES, .threads = 2, .low_memory = low_memory};
-    const size_t tap_sizes[] = {128, 256};
+    size_t tap_sizes[2];
     float *out[3] = {NULL};
     size_t node = 0;
 
-    snprintf(path, sizeof path, "%s/state_dict_keys.txt", folder);
-    formula_read(&dict, path, prefix, 0);
+    formula_read(&dict, keys, prefix, 0);
     EXPECT_OK(cafi_state_dict_network(&net, dict.pointers, dict.count, &err), err);
     assert_string_equal(net.family, family);
     EXPECT_OK(cafi_graph_output(net.graph, net.feature, &err), err);
-    for (int t = 0; t < 2; t++) {
-        EXPECT_OK(cafi_graph_unary(net.graph, NULL, CAFI_OP_STYLE, net.taps[t], 0, 0, &node, &err),
-                  err);
+    for (size_t t = 0; t < 2; t++) {
+        tap_sizes[t] = cafi_network_tap_size(&net, t);
+        EXPECT_OK(cafi_network_add_style(&net, t, &node, &err), err);
         EXPECT_OK(cafi_graph_output(net.graph, node, &err), err);
     }
     EXPECT_OK(cafi_plan_new(&plan, net.graph, &options, &err), err);
@@ -128,7 +129,7 @@ static void run_family(const char *folder, const char *family, const char *prefi
     float *input = make_input(strncmp(family, "iresnet", 7) == 0);
     const float *inputs[] = {input};
     for (int i = 0; i < 3; i++)
-        out[i] = malloc(IMAGES * 512 * sizeof(float));
+        out[i] = malloc(IMAGES * 2048 * sizeof(float));
     EXPECT_OK(cafi_plan_run(plan, inputs, out, &err), err);
     compare(folder, out[0], out + 1, tap_sizes);
     for (int i = 0; i < 3; i++)
@@ -136,6 +137,102 @@ static void run_family(const char *folder, const char *family, const char *prefi
     free(input);
     cafi_plan_free(plan);
 }
+
+static void run_family(const char *folder, const char *family, const char *prefix, bool low_memory)
+{
+    char keys[512];
+
+    snprintf(keys, sizeof keys, "%s/state_dict_keys.txt", folder);
+    run_list(folder, keys, family, prefix, low_memory);
+}
+
+/* ---- bottlenecks ----------------------------------------------------------- */
+
+static void put_batchnorm(FILE *f, const char *name, size_t channels)
+{
+    static const char *const parts[] = {"weight", "bias", "running_mean", "running_var"};
+
+    for (int i = 0; i < 4; i++)
+        fprintf(f, "%s.%s float32 [%zu]\n", name, parts[i], channels);
+}
+
+static void put_layer(FILE *f, size_t block, const char *layer, size_t out, size_t in, int kernel)
+{
+    char name[64];
+
+    snprintf(name, sizeof name, "body.%zu.%s", block, layer);
+    if (in)
+        fprintf(f, "%s.weight float32 [%zu, %zu, %d, %d]\n", name, out, in, kernel, kernel);
+    else if (kernel)
+        put_batchnorm(f, name, out);
+    else
+        fprintf(f, "%s.weight float32 [%zu]\n", name, out); /* PReLU */
+}
+
+/* The names and shapes of AdaFace's networks of 152 and 200 layers: blocks of 1x1, 3x3 and
+ * 1x1, the inner channels a quarter of the outer 256, 512, 1024 and 2048. */
+static void write_bottlenecks(const char *path, const size_t blocks[4], bool se)
+{
+    FILE *f = fopen(path, "w");
+    size_t in = 64, number = 0;
+
+    assert_non_null(f);
+    fputs("input_layer.0.weight float32 [64, 3, 3, 3]\n", f);
+    put_batchnorm(f, "input_layer.1", 64);
+    fputs("input_layer.2.weight float32 [64]\n", f);
+    for (size_t stage = 0; stage < 4; stage++)
+        for (size_t k = 0; k < blocks[stage]; k++, number++) {
+            size_t wide = (size_t)256 << stage;
+
+            if (k == 0) {
+                put_layer(f, number, "shortcut_layer.0", wide, in, 1);
+                put_layer(f, number, "shortcut_layer.1", wide, 0, 1);
+            }
+            put_layer(f, number, "res_layer.0", in, 0, 1);
+            put_layer(f, number, "res_layer.1", wide / 4, in, 1);
+            put_layer(f, number, "res_layer.2", wide / 4, 0, 1);
+            put_layer(f, number, "res_layer.3", wide / 4, 0, 0);
+            put_layer(f, number, "res_layer.4", wide / 4, wide / 4, 3);
+            put_layer(f, number, "res_layer.5", wide / 4, 0, 1);
+            put_layer(f, number, "res_layer.6", wide / 4, 0, 0);
+            put_layer(f, number, "res_layer.7", wide, wide / 4, 1);
+            put_layer(f, number, "res_layer.8", wide, 0, 1);
+            if (se) {
+                put_layer(f, number, "res_layer.se_block.fc1", wide / 16, wide, 1);
+                put_layer(f, number, "res_layer.se_block.fc2", wide, wide / 16, 1);
+            }
+            in = wide;
+        }
+    put_batchnorm(f, "output_layer.0", 2048);
+    fputs("output_layer.3.weight float32 [512, 100352]\noutput_layer.3.bias float32 [512]\n"
+          "output_layer.4.running_mean float32 [512]\noutput_layer.4.running_var float32 [512]\n",
+          f);
+    fclose(f);
+}
+
+static void test_ir_152(void **state)
+{
+    static const size_t blocks[4] = {3, 8, 36, 3};
+    char keys[512];
+
+    (void)state;
+    snprintf(keys, sizeof keys, "%s", test_temp("ir_152.txt"));
+    write_bottlenecks(keys, blocks, false);
+    run_list(test_fixture("backbone/ir_152"), keys, "ir_152", "", false);
+}
+
+static void test_ir_se_200(void **state)
+{
+    static const size_t blocks[4] = {3, 24, 36, 3};
+    char keys[512];
+
+    (void)state;
+    snprintf(keys, sizeof keys, "%s", test_temp("ir_se_200.txt"));
+    write_bottlenecks(keys, blocks, true);
+    run_list(test_fixture("backbone/ir_se_200"), keys, "ir_se_200", "module.", true);
+}
+
+/* ---- others ---------------------------------------------------------------- */
 
 static void test_ir_18(void **state)
 {
@@ -195,7 +292,8 @@ int main(void)
         cmocka_unit_test(test_ir_18),      cmocka_unit_test(test_iresnet18),
         cmocka_unit_test(test_ir_34),      cmocka_unit_test(test_ir_50),
         cmocka_unit_test(test_ir_101),     cmocka_unit_test(test_ir_se_50),
-        cmocka_unit_test(test_iresnet100),
+        cmocka_unit_test(test_iresnet100), cmocka_unit_test(test_ir_152),
+        cmocka_unit_test(test_ir_se_200),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

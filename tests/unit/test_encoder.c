@@ -288,6 +288,119 @@ static void test_hash(void **state)
     dict.values[3][0] -= 1;
 }
 
+/* ---- styles ---------------------------------------------------------------- */
+
+/* Mean and unbiased deviation of n numbers, in double. */
+static void statistics(const float *x, size_t n, size_t step, float out[2])
+{
+    double mean = 0, square = 0;
+
+    for (size_t i = 0; i < n; i++)
+        mean += (double)x[i * step] / (double)n;
+    for (size_t i = 0; i < n; i++)
+        square += pow((double)x[i * step] - mean, 2);
+    out[0] = (float)mean;
+    out[1] = (float)sqrt(square / (double)(n - 1));
+}
+
+enum { ALL_STYLES = 64 + 128 + 256 + 512 + 56 * 56 + 28 * 28 + 14 * 14 + 7 * 7 };
+
+/* All eight of the release's styles of one crop, of the maps at the stages' ends, which a plan
+ * of its own gives as outputs: channels of stages 1 to 4, then their places. */
+static void expected_styles(float out[ALL_STYLES][2])
+{
+    static float maps[4][64 * 56 * 56], input[PIXELS];
+    const char *const ends[] = {"body.1", "body.3", "body.5", "body.7"};
+    const float *in[] = {input};
+    float *to[] = {maps[0], maps[1], maps[2], maps[3]};
+    caface_error err = {0};
+    cafi_network net = {0};
+    cafi_plan *plan = NULL;
+    cafi_plan_options o = {.batch = 1, .threads = 1};
+    float table[3][256];
+
+    EXPECT_OK(cafi_state_dict_network(&net, dict.pointers, dict.count, &err), err);
+    for (int s = 0; s < 4; s++)
+        EXPECT_OK(cafi_graph_output(net.graph, cafi_graph_find(net.graph, ends[s]), &err), err);
+    cafi_input_table(&net.input, table);
+    cafi_input_load(&net.input, table, crops, false, input);
+    EXPECT_OK(cafi_plan_new(&plan, net.graph, &o, &err), err);
+    EXPECT_OK(cafi_plan_run(plan, in, to, &err), err);
+    for (size_t s = 0; s < 4; s++)
+        for (size_t c = 0, n = (size_t)(56 >> s) * (size_t)(56 >> s); c < (size_t)64 << s; c++)
+            statistics(maps[s] + c * n, n, 1, *out++);
+    for (size_t s = 0; s < 4; s++)
+        for (size_t p = 0, n = (size_t)(56 >> s) * (size_t)(56 >> s); p < n; p++)
+            statistics(maps[s] + p, (size_t)64 << s, n, *out++);
+    cafi_plan_free(plan);
+    cafi_network_clear(&net);
+}
+
+static float wanted[ALL_STYLES][2], have[3][ALL_STYLES][2];
+
+/* Whatever order they are named in, one by one, by node and by the release's number, and in
+ * every way to compute. Rounding: 2e-5 of the largest number, bf16 by the cosine. */
+static void test_styles_of_all_stages(void **state)
+{
+    static const cafi_encoder_options all[] = {
+        {.batch = 8, .threads = 2, .styles = "8,1,6,3,4,5,2,7"},
+        {.batch = 1, .low_memory = true, .styles = "1,2,3,4,5,6,7,8"},
+        {.precision = CAFACE_BF16, .styles = "7,8,5,6,3,4,1,2"}};
+    float *features = calloc(512 * 3, sizeof *features);
+    double most = 0;
+
+    (void)state;
+    expected_styles(wanted);
+    for (size_t i = 0; i < ALL_STYLES; i++)
+        most = fmax(most, fmax(fabs((double)wanted[i][0]), fabs((double)wanted[i][1])));
+    for (size_t k = 0; k < sizeof all / sizeof *all; k++) {
+        caface_error err = {0};
+        cafi_network net = {0};
+        cafi_encoder *e = NULL;
+
+        if (cafi_precision_check(all[k].precision, NULL))
+            continue;
+        EXPECT_OK(cafi_state_dict_network(&net, dict.pointers, dict.count, &err), err);
+        EXPECT_OK(cafi_encoder_new(&e, &net, &all[k], NULL, &err), err);
+        cafi_network_clear(&net);
+        assert_int_equal(cafi_encoder_style_size(e), ALL_STYLES);
+        assert_string_equal(cafi_encoder_tap(e, 3), "body.7");
+        assert_string_equal(cafi_encoder_tap(e, 4), "body.1:spatial");
+        assert_null(cafi_encoder_tap(e, 8));
+        EXPECT_OK(cafi_encoder_run(e, crops, 3, features, have[0][0], &err), err);
+        for (size_t i = 0; i < ALL_STYLES && all[k].precision == CAFACE_FP32; i++)
+            for (int m = 0; m < 2; m++)
+                if (!(fabs((double)have[0][i][m] - wanted[i][m]) <= 2e-5 * most))
+                    fail_msg("style %zu, %d of way %zu: %g, expected %g", i, m, k,
+                             (double)have[0][i][m], (double)wanted[i][m]);
+        assert_true(cosine(have[0][0], wanted[0], (size_t)2 * ALL_STYLES) > 0.999);
+        cafi_encoder_free(e);
+    }
+    free(features);
+}
+
+static void test_styles_that_are_none(void **state)
+{
+    static const char *const bad[] = {"", "0", "9", "3,3", "3;5", "3,", "35", "3,5,"};
+    const char *const taps[] = {"body.7:spatial", "body.0"};
+    const char *const none[] = {"output_layer.3:spatial"};
+    caface_error err = {0};
+    cafi_network net = {0};
+
+    (void)state;
+    EXPECT_OK(cafi_state_dict_network(&net, dict.pointers, dict.count, &err), err);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        EXPECT_FAIL(cafi_network_set_styles(&net, bad[i], &err), CAFACE_EINVAL, err, "styles");
+    EXPECT_FAIL(cafi_network_set_taps(&net, none, 1, &err), CAFACE_EINVAL, err, "spatial");
+    assert_int_equal(net.tap_count, 2); /* the family's, as before */
+    EXPECT_OK(cafi_network_set_taps(&net, taps, 2, &err), err);
+    assert_int_equal(cafi_network_tap_size(&net, 0), 49);
+    assert_int_equal(cafi_network_tap_size(&net, 1), 64);
+    net.input.height = net.input.width = 128; /* no stage ends in 8x8 */
+    EXPECT_FAIL(cafi_network_set_styles(&net, "7", &err), CAFACE_EINVAL, err, "no stage 4");
+    cafi_network_clear(&net);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -298,6 +411,8 @@ int main(void)
         cmocka_unit_test(test_denormals),
         cmocka_unit_test(test_hash),
         cmocka_unit_test(test_bad_state_dicts),
+        cmocka_unit_test(test_styles_of_all_stages),
+        cmocka_unit_test(test_styles_that_are_none),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -319,7 +319,9 @@ static void refused(void **state)
     REFUSE(CAFACE_EINVAL, o.batch = 1025, "1025", "1024");
     REFUSE(CAFACE_EINVAL, o.threads = 99999, "99999");
     REFUSE(CAFACE_EINVAL, o.tap_count = 1, "names");
-    REFUSE(CAFACE_EINVAL, (o.taps = taps, o.tap_count = 3), "3 taps");
+    REFUSE(CAFACE_EINVAL, (o.taps = taps, o.tap_count = 9), "9 taps");
+    REFUSE(CAFACE_EINVAL, (o.taps = taps, o.tap_count = 2, o.styles = "3"), "both");
+    REFUSE(CAFACE_EINVAL, o.styles = "3,3", "styles 3,3");
     REFUSE(CAFACE_EINVAL, (o.taps = unknown, o.tap_count = 1), "nothing");
     REFUSE(CAFACE_EINVAL, (o.taps = unknown, o.tap_count = 2), "tap 1");
     REFUSE(CAFACE_EINVAL, o.input_order = "grb", "grb");

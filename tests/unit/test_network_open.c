@@ -10,6 +10,8 @@
 #include <string.h>
 
 #include "files/bundle.h"
+#include "files/json.h"
+#include "files/safetensors.h"
 #include "graph/reference.h"
 #include "models/side_file.h"
 #include "models/state_dict.h"
@@ -449,7 +451,7 @@ static void test_styles_of_tokens(void **state)
     EXPECT_OK(cafi_network_open(&net, test_fixture("onnx/vit_17.onnx"), &err), err);
     EXPECT_FAIL(cafi_network_set_taps(&net, bad, 1, &err), CAFACE_EINVAL, err, "tap out0");
     EXPECT_OK(cafi_network_set_taps(&net, taps, 1, &err), err);
-    assert_int_equal(cafi_network_tap_channels(&net, 0), C);
+    assert_int_equal(cafi_network_tap_size(&net, 0), C);
     EXPECT_OK(cafi_graph_output(net.graph, net.taps[0], &err), err);
     EXPECT_OK(cafi_network_add_style(&net, 0, &node, &err), err);
     EXPECT_OK(cafi_graph_output(net.graph, node, &err), err);
@@ -476,6 +478,42 @@ static int tear_down(void **state)
     return 0;
 }
 
+/* ---- the styles of a checkpoint's fusion ----------------------------------- */
+
+/* style_index beside the tensors chooses the taps; a list that is none, or with stages that the
+ * network has not, leaves the family's. */
+static void test_style_index(void **state)
+{
+    static const struct {
+        const char *config, *tap;
+        size_t count;
+    } all[] = {{"{\"style_index\": [5, 2, 1]}", "layer1.1", 3},
+               {"{\"style_index\": \"4\"}", "layer2.1:spatial", 1},
+               {"{\"style_index\": [0, 3]}", "layer2.1", 2},
+               {"{\"style_index\": \"3,3\"}", "layer2.1", 2},
+               {"{\"style_index\": {}}", "layer2.1", 2}};
+    formula_dict dict;
+    char path[512], name[CAFI_TAP_NAME];
+
+    (void)state;
+    read_iresnet(&dict, "model.");
+    snprintf(path, sizeof path, "%s", test_temp("styles.safetensors"));
+    for (size_t i = 0; i < N(all); i++) {
+        cafi_value config = {.kind = CAFI_NULL};
+        caface_error err = {0};
+        cafi_network net = {0};
+
+        EXPECT_OK(cafi_json_parse(&config, all[i].config, strlen(all[i].config), &err), err);
+        EXPECT_OK(cafi_safetensors_save(path, dict.pointers, dict.count, &config, &err), err);
+        EXPECT_OK(cafi_network_open(&net, path, &err), err);
+        assert_int_equal(net.tap_count, all[i].count);
+        assert_string_equal(cafi_network_tap_name(&net, 0, name), all[i].tap);
+        cafi_network_clear(&net);
+        cafi_value_clear(&config);
+    }
+    formula_free(&dict);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -488,6 +526,7 @@ int main(void)
         cmocka_unit_test(test_side_file),
         cmocka_unit_test(test_scaled_in_the_graph),
         cmocka_unit_test(test_styles_of_tokens),
+        cmocka_unit_test(test_style_index),
     };
 
     return cmocka_run_group_tests(tests, NULL, tear_down);
