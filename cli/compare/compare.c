@@ -35,7 +35,7 @@ typedef struct compare_options {
     double threshold;
     const char *precision, *chroma;
     bool low_memory;
-    bool single, centre;
+    bool single, centre, even_chunks;
     size_t every;
     double start;
     double duration;
@@ -89,6 +89,10 @@ static const cli_option options[] = {
      "one template of the whole probe: of the best face of every frame, followed or not", 0, 0},
     {"center", 0, CLI_FLAG, MEMBER(centre), NULL,
      "take the middle of gallery pictures, and with --single of frames, without a face", 0, 0},
+    {"even-chunks", 0, CLI_FLAG, MEMBER(even_chunks), NULL,
+     "cut a track of N faces when it has ended, into ceil(N/512) nearly equal chunks, as the "
+     "authors' demo does (default: into chunks of 512 while it lasts)",
+     0, 0},
     {"every", 0, CLI_SIZE, MEMBER(every), "N", "look at every N-th frame (default: 1)", 1, 1e9},
     {"chroma", 0, CLI_STRING, MEMBER(chroma), "HOW",
      "a video's colours: full (default), fast, or opencv, as the authors' demo has them", 0, 0},
@@ -232,6 +236,7 @@ static void describe_probe(job *j)
                                       .threads = o->common.threads,
                                       .single = o->single,
                                       .centre = o->centre,
+                                      .even_chunks = o->even_chunks,
                                       .progress = on_frame,
                                       .ctx = j};
     cafi_track_defaults(&j->probing.track);

@@ -105,9 +105,25 @@ static void track_clear(cafi_probe_track *t)
     for (size_t m = 0; m < CAFI_COMPARE_MAX_METHODS; m++)
         caface_set_free(t->sets[m]);
     free(t->points);
+    free(t->features);
+    free(t->styles);
     free(t->similarity);
     free(t->fused);
     *t = (cafi_probe_track){0};
+}
+
+/* expected_n: faces that will come, or 0. */
+static caface_status new_set(const cafi_probe *p, size_t method, size_t expected_n,
+                             caface_set **out, caface_error *err)
+{
+    caface_set_options o;
+
+    caface_set_options_init(&o);
+    o.method = p->options->methods[method];
+    o.width = p->C;
+    o.expected_n = expected_n;
+    o.keep_weights = p->options->models[method] != NULL;
+    return caface_set_new(out, p->options->models[method], &o, err);
 }
 
 static caface_status new_track(cafi_probe *p, int64_t id, cafi_probe_track **out, caface_error *err)
@@ -117,15 +133,8 @@ static caface_status new_track(cafi_probe *p, int64_t id, cafi_probe_track **out
     caface_status st = cafi_grow(&tracks, &p->room, p->count + 1, sizeof *p->tracks, err);
 
     p->tracks = tracks;
-    for (size_t m = 0; !st && m < p->options->method_count; m++) {
-        caface_set_options o;
-
-        caface_set_options_init(&o);
-        o.method = p->options->methods[m];
-        o.width = p->C;
-        o.keep_weights = p->options->models[m] != NULL;
-        st = caface_set_new(&t.sets[m], p->options->models[m], &o, err);
-    }
+    for (size_t m = 0; !st && m < p->options->method_count; m++)
+        st = new_set(p, m, 0, &t.sets[m], err);
     if (st) {
         track_clear(&t);
         return st;
@@ -148,6 +157,49 @@ static caface_status reserve(const cafi_probe *p, cafi_probe_track *t, caface_er
     return st;
 }
 
+/* For even chunks: the face's feature and style. The track has room for its points. */
+static caface_status keep_face(const cafi_probe *p, cafi_probe_track *t, const cafi_sighting *face,
+                               caface_error *err)
+{
+    void *features = t->features, *styles = t->styles;
+    size_t style = 2 * p->S * sizeof(float);
+    caface_status st = CAFACE_OK;
+
+    if (!p->options->even_chunks)
+        return CAFACE_OK;
+    st = cafi_grow(&features, &t->feature_room, t->count + 1, p->C * sizeof(float), err);
+    if (!st && p->S)
+        st = cafi_grow(&styles, &t->style_room, t->count + 1, style, err);
+    t->features = features;
+    t->styles = styles;
+    if (st)
+        return st;
+    memcpy(t->features + t->count * p->C, face->feature, p->C * sizeof(float));
+    if (p->S)
+        memcpy(t->styles + t->count * 2 * p->S, face->style, style);
+    return CAFACE_OK;
+}
+
+/* The track's sets once more, of as many faces as it came to. */
+static caface_status cut_evenly(const cafi_probe *p, cafi_probe_track *t, caface_error *err)
+{
+    caface_status st = CAFACE_OK;
+
+    for (size_t m = 0; !st && p->options->even_chunks && m < p->options->method_count; m++) {
+        caface_set *set = NULL;
+
+        if (!(st = new_set(p, m, t->count, &set, err)))
+            st = caface_set_push(set, t->features, t->styles, t->count, err);
+        caface_set_free(t->sets[m]);
+        t->sets[m] = set;
+    }
+    free(t->features);
+    free(t->styles);
+    t->features = t->styles = NULL;
+    t->feature_room = t->style_room = 0;
+    return st;
+}
+
 static caface_status add_face(follow *f, const cafi_frame *frame, const cafi_sighting *face,
                               caface_error *err)
 {
@@ -163,7 +215,8 @@ static caface_status add_face(follow *f, const cafi_frame *frame, const cafi_sig
                               .quality = face->quality};
     caface_status st = t ? CAFACE_OK : new_track(p, face->track, &t, err);
 
-    (void)(st || (st = reserve(p, t, err)) || (st = keep_crop(f, face->crop, &point, err)));
+    (void)(st || (st = reserve(p, t, err)) || (st = keep_crop(f, face->crop, &point, err)) ||
+           (st = keep_face(p, t, face, err)));
     for (size_t m = 0; !st && m < p->options->method_count; m++)
         st = caface_set_push(t->sets[m], face->feature, face->style, 1, err);
     if (st)
@@ -202,7 +255,8 @@ static caface_status end_track(follow *f, cafi_probe_track *t, caface_error *err
     caface_status st;
 
     (void)((st = cafi_alloc(&fused, g->count * M, sizeof(double), err)) ||
-           (st = cafi_alloc_f32(&weight, t->count, 1, err)) || (st = weigh(p, t, weight, err)));
+           (st = cafi_alloc_f32(&weight, t->count, 1, err)) || (st = cut_evenly(p, t, err)) ||
+           (st = weigh(p, t, weight, err)));
     t->fused = fused;
     for (size_t i = 0; !st && i < t->count; i++)
         t->points[i].weight = weight[i];
@@ -389,7 +443,9 @@ caface_status cafi_probe_follow(cafi_probe *probe, const cafi_probe_options *opt
     cafi_video *video = NULL;
     caface_status st = cafi_video_open(&video, options->path, &options->video, err);
 
-    *probe = (cafi_probe){.options = options, .C = cafi_encoder_feature_size(encoder)};
+    *probe = (cafi_probe){.options = options,
+                          .C = cafi_encoder_feature_size(encoder),
+                          .S = cafi_encoder_style_size(encoder)};
     if (st)
         return st;
     f.total = options->video.duration > 0.0 ? 0 : cafi_video_info(video).frames;

@@ -33,9 +33,11 @@ typedef struct cafi_probe_track {
     float *similarity;                          /* [count][gallery] */
     double *fused;                              /* [gallery][methods]; once the track has ended */
     caface_set *sets[CAFI_COMPARE_MAX_METHODS]; /* until then */
-    double norms;                               /* sum of the features' lengths */
-    size_t last_seen;                           /* in frames of the probe */
-    bool brief;                                 /* fewer faces than a track needs */
+    float *features, *styles;                   /* [count][C], [count][S][2], of even_chunks */
+    size_t feature_room, style_room;
+    double norms;     /* sum of the features' lengths */
+    size_t last_seen; /* in frames of the probe */
+    bool brief;       /* fewer faces than a track needs */
 } cafi_probe_track;
 
 typedef struct cafi_probe_options {
@@ -54,6 +56,7 @@ typedef struct cafi_probe_options {
     cafi_quality_gate gate; /* faces that do not pass are followed, and in no template */
     bool single;            /* the best face of every frame is one person: one track of all */
     bool centre;            /* with single: of a frame without a face its middle */
+    bool even_chunks;       /* a track is cut when it has ended, into nearly equal chunks */
     size_t threads;
     /* Called after every frame; total: frames the source announces, 0 when it does
      * not. false ends the probe there, which is no error. */
@@ -63,7 +66,7 @@ typedef struct cafi_probe_options {
 
 typedef struct cafi_probe {
     const cafi_probe_options *options;
-    size_t C;
+    size_t C, S;
     cafi_probe_track *tracks;
     size_t count, room;
     size_t frames;
@@ -81,9 +84,11 @@ typedef struct cafi_probe {
 /* Follows everybody through the probe. Tracks with fewer faces than
  * options->track.confirm are left out, unless there are no others: then they stay and are
  * brief. Tracks are in order of appearance. single: there is one, whatever its faces.
- * Templates are those of a stream: chunks of 512 faces, in order. Memory: 80 +
- * 4 gallery bytes a face, and the sets of tracks that have not ended. options
- * are borrowed. Freed by cafi_probe_clear in every case. */
+ * Templates are those of a stream: chunks of 512 faces, in order; with even_chunks of
+ * a track of N faces ceil(N/512) nearly equal ones, as `caface fuse` and the authors' demo
+ * cut. Memory: 80 + 4 gallery bytes a face, and the sets of tracks that have not ended, with
+ * even_chunks their features and styles too. options are borrowed. Freed by cafi_probe_clear in
+ * every case. */
 caface_status cafi_probe_follow(cafi_probe *probe, const cafi_probe_options *options,
                                 cafi_encoder *encoder, caface_error *err);
 void cafi_probe_clear(cafi_probe *probe);
