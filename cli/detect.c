@@ -8,6 +8,7 @@
 #include "base/cpu.h"
 #include "base/threads.h"
 #include "cli/command.h"
+#include "cli/detect_video.h"
 #include "cli/detection.h"
 #include "cli/quality.h"
 #include "faces/align.h"
@@ -30,6 +31,9 @@ typedef struct detect_options {
     const char *draw;
     const char *crops;
     bool allow_damaged;
+    size_t every;
+    double start, duration;
+    const char *chroma;
 } detect_options;
 
 #define MEMBER(m) offsetof(detect_options, m)
@@ -39,6 +43,8 @@ static void defaults(void *options)
     detect_options *o = options;
 
     cli_detection_defaults(&o->detection);
+    o->every = 1;
+    o->chroma = "full";
 }
 
 static const cli_option options[] = {
@@ -49,9 +55,16 @@ static const cli_option options[] = {
     {"draw", 0, CLI_STRING, MEMBER(draw), "DIR",
      "write every picture as PNG with its faces drawn, numbered as printed", 0, 0},
     {"crops", 0, CLI_STRING, MEMBER(crops), "DIR",
-     "write every face aligned as 112x112 PNG, a folder a label, and index.tsv with where it is "
-     "from",
+     "write every face aligned as 112x112 PNG, a folder a label and one a track of a video, and "
+     "index.tsv with where it is from",
      0, 0},
+    {"every", 0, CLI_SIZE, MEMBER(every), "N", "look at every N-th frame of a video (default: 1)",
+     1, 1e9},
+    {"start", 0, CLI_REAL, MEMBER(start), "SECONDS", "leave out a video's beginning", 0, 1e9},
+    {"duration", 0, CLI_REAL, MEMBER(duration), "SECONDS", "of a video (default: to the end)", 1e-6,
+     1e9},
+    {"chroma", 0, CLI_STRING, MEMBER(chroma), "HOW",
+     "a video's colours: full (default), fast, or opencv, as the authors' demo has them", 0, 0},
     CLI_SELF_CHECK_OPTION,
     {0},
 };
@@ -72,9 +85,11 @@ typedef struct job {
     cafi_sources *sources;
     cafi_pool *pool;
     cafi_detector *detector;
-    cafi_encoder *quality;   /* or NULL */
-    cafi_crop_folder *crops; /* or NULL */
-    size_t search_threads;   /* of one search */
+    cafi_encoder *quality;           /* or NULL */
+    cafi_crop_folder *crops;         /* or NULL */
+    const char **pictures, **videos; /* the arguments; videos only with --crops */
+    size_t picture_count, video_count;
+    size_t search_threads; /* of one search */
     pthread_mutex_t lock;
     pthread_cond_t freed;
     size_t pixels; /* of the pictures that are decoded now */
@@ -174,6 +189,15 @@ static caface_status draw(const job *j, size_t index, const cafi_image *image,
     return st;
 }
 
+static void add_failure(job *j, const char *path, const char *failure)
+{
+    cli_warn("%s", failure);
+    cafi_json_begin_object(&j->failed_json, NULL);
+    cafi_json_string(&j->failed_json, "path", path);
+    cafi_json_string(&j->failed_json, "error", failure);
+    cafi_json_end_object(&j->failed_json);
+}
+
 /* The lock is held: reports what is next in the order of the pictures, as far
  * as it is there. */
 static void report(job *j)
@@ -183,11 +207,7 @@ static void report(job *j)
         outcome *result = &j->outcomes[j->reported];
 
         if (result->failure) {
-            cli_warn("%s", result->failure);
-            cafi_json_begin_object(&j->failed_json, NULL);
-            cafi_json_string(&j->failed_json, "path", path);
-            cafi_json_string(&j->failed_json, "error", result->failure);
-            cafi_json_end_object(&j->failed_json);
+            add_failure(j, path, result->failure);
         } else if (j->o->common.json) {
             add_json(&j->json, path, result);
         } else if (!j->o->common.quiet) {
@@ -329,6 +349,25 @@ static caface_status open_detector(job *j, caface_error *err)
     return st ? st : cafi_pool_new(&j->pool, workers, err);
 }
 
+/* With --crops what is no picture is a video. */
+static caface_status sort_arguments(job *j, caface_error *err)
+{
+    const cli_list *args = &j->o->common.args;
+    caface_status st = CAFI_NEW(&j->pictures, args->count, err);
+
+    if (st || (st = CAFI_NEW(&j->videos, args->count, err)))
+        return st;
+    for (size_t i = 0; i < args->count; i++) {
+        bool video = j->o->crops && detect_is_video(args->items[i]);
+
+        if (video)
+            j->videos[j->video_count++] = args->items[i];
+        else
+            j->pictures[j->picture_count++] = args->items[i];
+    }
+    return CAFACE_OK;
+}
+
 static caface_status prepare(job *j, caface_error *err)
 {
     const detect_options *o = j->o;
@@ -337,7 +376,9 @@ static caface_status prepare(job *j, caface_error *err)
     caface_status st = cafi_sources_new(&j->sources, err);
 
     if (!st)
-        st = cafi_sources_add_all(j->sources, o->common.args.items, o->common.args.count, err);
+        st = sort_arguments(j, err);
+    if (!st && j->picture_count)
+        st = cafi_sources_add_all(j->sources, j->pictures, j->picture_count, err);
     if (st)
         return st;
     if (o->allow_damaged)
@@ -348,7 +389,42 @@ static caface_status prepare(job *j, caface_error *err)
     j->outcomes = memory;
     if (!st && o->draw)
         st = cafi_output_folder(o->draw, &made, err);
-    return st || !o->crops ? st : cafi_crop_folder_open(&j->crops, o->crops, j->sources, err);
+    return st || !o->crops ? st
+                           : cafi_crop_folder_open(&j->crops, o->crops, j->sources, j->videos,
+                                                   j->video_count, err);
+}
+
+/* The videos, one after the other: each has all threads. */
+static caface_status follow(job *j, caface_error *err)
+{
+    const detect_options *o = j->o;
+    detect_videos how = {.common = &o->common,
+                         .detector = j->detector,
+                         .crops = j->crops,
+                         .quality = j->quality,
+                         .gate = o->quality.gate,
+                         .reading = {.every = o->every,
+                                     .start = o->start,
+                                     .duration = o->duration,
+                                     .threads = o->common.threads,
+                                     .stop = {cli_interrupt_wish, NULL}}};
+    caface_status st = CAFACE_OK;
+
+    if (!j->video_count)
+        return CAFACE_OK;
+    (void)cafi_chroma_parse(&how.reading.chroma, o->chroma); /* checked before */
+    cafi_json_begin_array(&j->json, "videos");
+    for (size_t v = 0; !st && v < j->video_count && !cli_interrupted(); v++) {
+        char *failure = NULL;
+
+        st = detect_video(&how, j->videos[v], &j->json, &failure, err);
+        if (failure)
+            add_failure(j, j->videos[v], failure);
+        *(failure ? &j->failures : &j->done) += 1;
+        free(failure);
+    }
+    cafi_json_end_array(&j->json);
+    return st;
 }
 
 static caface_status work(job *j, caface_error *err)
@@ -368,6 +444,8 @@ static caface_status work(job *j, caface_error *err)
     st = cafi_pool_run(j->pool, j->count, one, j, err);
     cli_progress_end(&j->progress);
     cafi_json_end_array(&j->json);
+    if (!st)
+        st = follow(j, err);
     cafi_json_end_array(&j->failed_json);
     if (!st && (j->text.failed || j->failed.failed))
         return cafi_fail(err, CAFACE_ENOMEM, "out of memory for the report");
@@ -386,6 +464,8 @@ static void clear(job *j)
         free(j->outcomes[i].failure);
     }
     free(j->outcomes);
+    free((void *)j->pictures);
+    free((void *)j->videos);
     cafi_sources_free(j->sources);
     cafi_buf_free(&j->text);
     cafi_buf_free(&j->failed);
@@ -409,6 +489,25 @@ static caface_status print_json(job *j, caface_error *err)
     return CAFACE_OK;
 }
 
+/* Options about videos need one, and a place for its crops. */
+static int check_videos(const detect_options *o)
+{
+    cafi_chroma chroma;
+    bool any = false;
+
+    if (!cafi_chroma_parse(&chroma, o->chroma))
+        return cli_usage("detect", "--chroma %s: full, fast or opencv", o->chroma);
+    for (size_t i = 0; o->crops && i < o->common.args.count; i++)
+        any = any || detect_is_video(o->common.args.items[i]);
+    if (any && o->draw)
+        return cli_usage("detect", "--draw is for pictures; `caface encode --draw` draws a video");
+    if (!any && (o->every != 1 || o->start > 0 || o->duration > 0 || chroma != CAFI_CHROMA_FULL))
+        return cli_usage("detect",
+                         "--every, --start, --duration and --chroma are for videos, whose "
+                         "faces --crops writes");
+    return CLI_OK;
+}
+
 static int run(void *arg)
 {
     job j = {.o = arg, .lock = PTHREAD_MUTEX_INITIALIZER, .freed = PTHREAD_COND_INITIALIZER};
@@ -418,7 +517,7 @@ static int run(void *arg)
 
     if (!j.o->detection.detector)
         return cli_usage("detect", "--detector FILE|FOLDER is needed");
-    if (cli_detection_check("detect", &j.o->detection))
+    if (cli_detection_check("detect", &j.o->detection) || check_videos(j.o))
         return CLI_USAGE;
     if (j.o->quality.gate.min_quality != 0.0 && !j.o->quality.network)
         return cli_usage("detect", "--min-quality needs --quality: no feature is made here");
@@ -440,7 +539,7 @@ static int run(void *arg)
 const cli_command cli_detect = {
     .name = "detect",
     .summary = "faces in pictures: boxes, landmarks, scores",
-    .synopsis = "--detector FILE|FOLDER [options] (IMAGE | FOLDER | LIST.txt)...",
+    .synopsis = "--detector FILE|FOLDER [options] (IMAGE | FOLDER | LIST.txt | VIDEO)...",
     .text = "Finds faces with MTCNN, YuNet, SCRFD or RetinaFace. Boxes and landmarks are\n"
             "in pixels of the picture, upright; the landmarks are the eyes, the nose and\n"
             "the corners of the mouth, left before right as the picture shows them.\n"
@@ -452,7 +551,8 @@ const cli_command cli_detect = {
             "\n"
             "--crops DIR makes a set of crops of photographs: `encode` and `prepare` take\n"
             "DIR, whose folders are those of the photographs. --max-faces 1 keeps the best\n"
-            "face of each.\n"
+            "face of each. A video's people are followed, by place, and written as a\n"
+            "folder a track, those of three faces and more.\n"
             "\n"
             "Of every face yaw, pitch and roll in degrees and the sharpness of its crop are\n"
             "told, and with --quality what the network says of it.\n"
@@ -460,7 +560,8 @@ const cli_command cli_detect = {
             "Pictures that can't be read are named and passed over (exit status 3).",
     .example = "  caface detect --detector mtcnn/ party.jpg\n"
                "  caface detect --detector yunet.onnx --json --draw out/ photos/\n"
-               "  caface detect --detector yunet.onnx --max-faces 1 --crops crops/ photos/",
+               "  caface detect --detector yunet.onnx --max-faces 1 --crops crops/ photos/\n"
+               "  caface detect --detector yunet.onnx --crops people/ clip.mp4",
     .options = options,
     .options_size = sizeof(detect_options),
     .defaults = defaults,

@@ -1,5 +1,6 @@
 #include "faces/crop_folder.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -16,20 +17,75 @@
 struct cafi_crop_folder {
     char *folder;
     const cafi_sources *sources;
-    cafi_buf *rows; /* of index.tsv, one buffer a photograph */
+    const char *const *videos;
+    size_t video_count;
+    cafi_buf *rows;     /* of index.tsv, one buffer a photograph */
+    cafi_buf of_videos; /* the rows behind them */
 };
+
+/* A file's name without its suffix, within its path. */
+static const char *stem_of(const char *path, size_t *size)
+{
+    const char *slash = strrchr(path, '/');
+    const char *file = slash ? slash + 1 : path;
+    const char *dot = strrchr(file, '.');
+
+    *size = dot && dot > file ? (size_t)(dot - file) : strlen(file);
+    return file;
+}
 
 /* "LABEL/STEM" of a photograph. */
 static void put_stem(cafi_buf *to, cafi_source source)
 {
-    const char *slash = strrchr(source.path, '/');
-    const char *file = slash ? slash + 1 : source.path;
-    const char *dot = strrchr(file, '.');
-    size_t size = dot && dot > file ? (size_t)(dot - file) : strlen(file);
+    size_t size = 0;
+    const char *stem = stem_of(source.path, &size);
 
     if (*source.label)
         cafi_buf_printf(to, "%s/", source.label);
-    cafi_buf_append(to, file, size);
+    cafi_buf_append(to, stem, size);
+}
+
+const char *cafi_crop_folder_track(const char *video, int64_t track, char *out, size_t size)
+{
+    size_t n = 0;
+    const char *stem = strcmp(video, "-") == 0 ? "stdin" : stem_of(video, &n);
+
+    snprintf(out, size, "%.*s-%lld", (int)(n ? n : strlen(stem)), stem, (long long)track);
+    return out;
+}
+
+/* Is a label what a track of that video may be called? */
+static bool is_track_of(const char *label, const char *video)
+{
+    size_t n = 0;
+    const char *stem = stem_of(video, &n);
+
+    return strncmp(label, stem, n) == 0 && label[n] == '-' && label[n + 1] &&
+           strspn(label + n + 1, "0123456789") == strlen(label + n + 1);
+}
+
+/* Every video has folders of its own. */
+static caface_status check_videos(const cafi_crop_folder *c, caface_error *err)
+{
+    for (size_t v = 0; v < c->video_count; v++) {
+        char name[256], other[256];
+
+        if (!cafi_tree_is_safe(cafi_crop_folder_track(c->videos[v], 1, name, sizeof name)) ||
+            strlen(name) + 1 == sizeof name)
+            return cafi_fail(err, CAFACE_EINVAL, "%s: no folder of %s can have its name",
+                             c->videos[v], c->folder);
+        for (size_t k = 0; k < v; k++)
+            if (strcmp(cafi_crop_folder_track(c->videos[k], 1, other, sizeof other), name) == 0)
+                return cafi_fail(err, CAFACE_EINVAL, "%s and %s: both would become %s/%s",
+                                 c->videos[k], c->videos[v], c->folder, name);
+        for (size_t i = 0; i < cafi_sources_count(c->sources); i++)
+            if (is_track_of(cafi_sources_at(c->sources, i).label, c->videos[v]))
+                return cafi_fail(err, CAFACE_EINVAL,
+                                 "%s: its label %s may be that of a track of %s",
+                                 cafi_sources_at(c->sources, i).path,
+                                 cafi_sources_at(c->sources, i).label, c->videos[v]);
+    }
+    return CAFACE_OK;
 }
 
 /* Every photograph has crops of its own. */
@@ -63,7 +119,8 @@ static caface_status check_names(const cafi_crop_folder *c, caface_error *err)
 }
 
 caface_status cafi_crop_folder_open(cafi_crop_folder **out, const char *folder,
-                                    const cafi_sources *sources, caface_error *err)
+                                    const cafi_sources *sources, const char *const *videos,
+                                    size_t video_count, caface_error *err)
 {
     cafi_crop_folder *c = NULL;
     bool made = false;
@@ -73,9 +130,11 @@ caface_status cafi_crop_folder_open(cafi_crop_folder **out, const char *folder,
     if (st)
         return st;
     c->sources = sources;
+    c->videos = videos;
+    c->video_count = video_count;
     if ((st = cafi_strdup(&c->folder, folder, err)) ||
         (st = CAFI_NEW(&c->rows, cafi_sources_count(sources), err)) || (st = check_names(c, err)) ||
-        (st = cafi_output_folder(folder, &made, err))) {
+        (st = check_videos(c, err)) || (st = cafi_output_folder(folder, &made, err))) {
         cafi_crop_folder_close(c);
         return st;
     }
@@ -90,6 +149,7 @@ void cafi_crop_folder_close(cafi_crop_folder *crops)
     for (size_t i = 0; crops->rows && i < cafi_sources_count(crops->sources); i++)
         cafi_buf_free(&crops->rows[i]);
     free(crops->rows);
+    cafi_buf_free(&crops->of_videos);
     free(crops->folder);
     free(crops);
 }
@@ -106,8 +166,9 @@ static void put_time(cafi_buf *to, const char *path)
     cafi_buf_text(to, text);
 }
 
+/* number: of a photograph's face; m: of a video's. */
 static void put_row(cafi_buf *to, const char *crop, cafi_source source, size_t number,
-                    const cafi_face *f, const cafi_quality *quality)
+                    const cafi_crop_moment *m, const cafi_face *f, const cafi_quality *quality)
 {
     char text[CAFI_QUALITY_COLUMNS][CAFI_QUALITY_TEXT];
 
@@ -116,8 +177,11 @@ static void put_row(cafi_buf *to, const char *crop, cafi_source source, size_t n
     cafi_index_escape(to, source.path);
     cafi_buf_text(to, "\t");
     cafi_index_escape(to, source.label);
-    cafi_buf_printf(to, "\t%zu\t%.6g\t%.2f\t%.2f\t%.2f\t%.2f", number, (double)f->score,
-                    (double)f->box.x1, (double)f->box.y1, (double)f->box.x2, (double)f->box.y2);
+    cafi_buf_text(to, "\t");
+    if (!m)
+        cafi_buf_printf(to, "%zu", number);
+    cafi_buf_printf(to, "\t%.6g\t%.2f\t%.2f\t%.2f\t%.2f", (double)f->score, (double)f->box.x1,
+                    (double)f->box.y1, (double)f->box.x2, (double)f->box.y2);
     for (int k = 0; k < CAFI_LANDMARKS; k++)
         cafi_buf_printf(to, "\t%.2f\t%.2f", (double)f->landmark[k].x, (double)f->landmark[k].y);
     cafi_quality_fields(quality, text);
@@ -125,7 +189,10 @@ static void put_row(cafi_buf *to, const char *crop, cafi_source source, size_t n
         cafi_buf_printf(to, "\t%s", text[k]);
     cafi_buf_text(to, "\t");
     put_time(to, source.path);
-    cafi_buf_text(to, "\n");
+    if (m)
+        cafi_buf_printf(to, "\t%lld\t%zu\t%.6f\n", (long long)m->track, m->frame, m->seconds);
+    else
+        cafi_buf_text(to, "\t\t\t\n");
 }
 
 caface_status cafi_crop_folder_add(cafi_crop_folder *crops, size_t index, const cafi_view *picture,
@@ -151,11 +218,32 @@ caface_status cafi_crop_folder_add(cafi_crop_folder *crops, size_t index, const 
                  !(st = cafi_png_encode(&png, &view, err)))
             st = cafi_tree_save(crops->folder, name.data, png.data, png.size, err);
         if (!st)
-            put_row(&crops->rows[index], name.data, source, i + 1, &faces->items[i], &quality[i]);
+            put_row(&crops->rows[index], name.data, source, i + 1, NULL, &faces->items[i],
+                    &quality[i]);
     }
     cafi_buf_free(&name);
     cafi_buf_free(&png);
     return st ? cafi_prefix(err, st, source.path) : CAFACE_OK;
+}
+
+caface_status cafi_crop_folder_put(cafi_crop_folder *crops, const char *video,
+                                   const cafi_crop_moment *moment, const uint8_t *crop,
+                                   const cafi_face *face, const cafi_quality *quality,
+                                   caface_error *err)
+{
+    const cafi_view view = {crop, CAFI_CROP_SIDE, CAFI_CROP_SIDE};
+    char label[256], name[288];
+    cafi_buf png = {0};
+    caface_status st = cafi_png_encode(&png, &view, err);
+
+    cafi_crop_folder_track(video, moment->track, label, sizeof label);
+    snprintf(name, sizeof name, "%s/%06zu.png", label, moment->frame);
+    if (!st)
+        st = cafi_tree_save(crops->folder, name, png.data, png.size, err);
+    if (!st)
+        put_row(&crops->of_videos, name, (cafi_source){video, label, 0}, 0, moment, face, quality);
+    cafi_buf_free(&png);
+    return st ? cafi_prefix(err, st, video) : CAFACE_OK;
 }
 
 caface_status cafi_crop_folder_commit(cafi_crop_folder *crops, caface_error *err)
@@ -168,11 +256,13 @@ caface_status cafi_crop_folder_commit(cafi_crop_folder *crops, caface_error *err
         cafi_buf_printf(&text, "\tlandmark_x%d\tlandmark_y%d", k, k);
     for (int k = 0; k < CAFI_QUALITY_COLUMNS; k++)
         cafi_buf_printf(&text, "\t%s", cafi_quality_columns[k]);
-    cafi_buf_text(&text, "\tmodified\n");
+    cafi_buf_text(&text, "\tmodified\ttrack\tframe\tseconds\n");
     for (size_t i = 0; i < cafi_sources_count(crops->sources); i++) {
         text.failed = text.failed || crops->rows[i].failed;
         cafi_buf_append(&text, crops->rows[i].data, crops->rows[i].size);
     }
+    text.failed = text.failed || crops->of_videos.failed;
+    cafi_buf_append(&text, crops->of_videos.data, crops->of_videos.size);
     st = text.failed ? cafi_fail_memory(err, text.size)
                      : cafi_tree_save(crops->folder, "index.tsv", text.data, text.size, err);
     if (!st)

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/mem.h"
 #include "faces/annotate.h"
@@ -199,26 +198,6 @@ static caface_status take_frame(void *ctx, const cafi_done_frame *done, caface_e
 
 /* ---- inputs -------------------------------------------------------------------- */
 
-/* Pictures, folders and lists of them; everything else is for FFmpeg. */
-static bool is_photos(const char *path)
-{
-    unsigned char head[32] = {0};
-    const char *dot = strrchr(path, '.');
-    struct stat info;
-    FILE *file = NULL;
-    size_t n = 0;
-
-    if (stat(path, &info) != 0 || !(S_ISREG(info.st_mode) || S_ISDIR(info.st_mode)))
-        return false;
-    if (S_ISDIR(info.st_mode) || cafi_image_is_name(path) || (dot && strcmp(dot, ".txt") == 0))
-        return true;
-    file = fopen(path, "rb");
-    n = file ? fread(head, 1, sizeof head, file) : 0;
-    if (file)
-        fclose(file);
-    return n && cafi_image_kind(head, n) != NULL;
-}
-
 static caface_status run_pipeline(job *j, cafi_pipeline_options *o, caface_error *err)
 {
     cafi_pipeline_result result;
@@ -346,7 +325,7 @@ static caface_status take_inputs(job *j, caface_error *err)
 
         if (j->result->stopped && !j->old.set)
             break;
-        st = is_photos(path) ? take_photos(j, path, err) : take_video(j, path, err);
+        st = cafi_sources_is_pictures(path) ? take_photos(j, path, err) : take_video(j, path, err);
     }
     return st ? st : cafi_found_rows_end(&j->old, err);
 }
@@ -469,8 +448,8 @@ caface_status cafi_encode_found(cafi_encode_result *result, const cafi_found_opt
     for (size_t i = 0; i < known; i++)
         columns[i] = i < COLUMNS ? names[i] : cafi_quality_columns[i - COLUMNS];
     columns[known] = "centre";
-    if (options->draw &&
-        (options->resume || options->input_count != 1 || is_photos(options->inputs[0])))
+    if (options->draw && (options->resume || options->input_count != 1 ||
+                          cafi_sources_is_pictures(options->inputs[0])))
         return cafi_fail(err, CAFACE_EINVAL,
                          "%s: one video is drawn, from its beginning, and "
                          "nothing else encoded",

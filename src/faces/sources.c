@@ -363,6 +363,25 @@ caface_status cafi_sources_add(cafi_sources *s, const char *path, caface_error *
     return add_picture(s, path, "", err);
 }
 
+bool cafi_sources_is_pictures(const char *path)
+{
+    unsigned char head[32] = {0};
+    const char *dot = strrchr(path, '.');
+    struct stat info;
+    FILE *file = NULL;
+    size_t n = 0;
+
+    if (stat(path, &info) != 0 || !(S_ISREG(info.st_mode) || S_ISDIR(info.st_mode)))
+        return false;
+    if (S_ISDIR(info.st_mode) || cafi_image_is_name(path) || (dot && strcmp(dot, ".txt") == 0))
+        return true;
+    file = fopen(path, "rb");
+    n = file ? fread(head, 1, sizeof head, file) : 0;
+    if (file)
+        fclose(file);
+    return n && cafi_image_kind(head, n) != NULL;
+}
+
 caface_status cafi_sources_add_all(cafi_sources *s, const char *const *paths, size_t count,
                                    caface_error *err)
 {

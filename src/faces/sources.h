@@ -32,6 +32,10 @@ typedef struct cafi_source {
 caface_status cafi_sources_new(cafi_sources **out, caface_error *err);
 void cafi_sources_free(cafi_sources *sources);
 
+/* Does path name pictures, a folder or a list of them? Everything else is for FFmpeg: a file of
+ * another kind, a device, an address, "-". What is not there is no picture either. */
+bool cafi_sources_is_pictures(const char *path);
+
 /* Adds what path names. EIO: it does not exist, or a folder below can't be
  * read; EFORMAT: a folder or list without pictures, a
  * list that is no text; ELIMIT: folders nested deeper than CAFI_SOURCES_MAX_DEPTH, a path longer

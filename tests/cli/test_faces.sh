@@ -31,7 +31,7 @@ cp "$fixtures/detect/white.png" "$work/people/ann/1.png" && cp "$fixtures/detect
 touch -d 2021-02-03T04:05:06Z "$work/people/ann/1.png"
 check "crops" detect --quiet --crops "$work/crops" "$work/people"
 check "  a folder a person" test -s "$work/crops/ann/1-1.png" -a -s "$work/crops/bob/2.x-1.png"
-check "  where they are from, and when" grep -q "^ann/1-1.png	$work/people/ann/1.png	ann	1	.*	2021-02-03T04:05:06Z\$" "$work/crops/index.tsv"
+check "  where they are from, and when" grep -q "^ann/1-1.png	$work/people/ann/1.png	ann	1	.*	2021-02-03T04:05:06Z			\$" "$work/crops/index.tsv"
 check "  a row a crop" test "$(wc -l <"$work/crops/index.tsv")" = "$(($(find "$work/crops" -name '*.png' | wc -l) + 1))"
 check "  the same features as the photographs'" eval 'encode -o "$work/by_photo" "$work/people" && "$caface" encode --quiet --model "$model" -o "$work/by_crop" "$work/crops" && cmp "$work/by_photo/features.npy" "$work/by_crop/features.npy"'
 cp "$fixtures/detect/white.png" "$work/people/ann/1.jpg"
@@ -117,6 +117,20 @@ if [ "${3:-}" = video ]; then
     check "  with --flip" fails 1 "flip is false" encode --flip --resume -o "$work/part" "${all[@]}"
     check "  and --draw" fails 2 "--resume" encode --draw "$work/x.mp4" --resume -o "$work/part" "$work/a.mp4"
     check "  with another person of a picture" fails 1 "the largest face" encode --face largest --resume -o "$work/part" "${all[@]}"
+    # A video's people on disk: a folder a track, its features those of the video.
+    check "crops of a video" detect --quiet --crops "$work/tracks" "$clip"
+    check "  a folder a track" test "$(find "$work/tracks/squares-1" "$work/tracks/squares-2" -name '*.png' | wc -l)" = 80
+    check "  when and where" grep -q "^squares-2/000039.png	$clip	squares-2		.*	2	39	[0-9.]*\$" "$work/tracks/index.tsv"
+    by_track() { # SET: its features, a line a face, track by track
+        paste <(tail -n +2 "$1/index.tsv" | cut -f"$2") <(tail -c +129 "$1/features.npy" | xxd -p -c 64) | sort -s -k1,1 | cut -f2
+    }
+    check "  the same features as the video's" eval '"$caface" encode --quiet --model "$model" -o "$work/by_track" "$work/tracks" && encode -o "$work/by_clip" "$clip" && cmp <(by_track "$work/by_track" 3) <(by_track "$work/by_clip" 3)'
+    check "  JSON" grep -q '"videos":\[{"path":"[^"]*","frames":40,"brief_tracks":0,"tracks":\[{"id":1,"folder":"squares-1","faces":40,"first_frame":0,"last_frame":39}' <(detect --json --crops "$work/tracks2" "$clip" "$picture")
+    check "  two of one name are refused" fails 1 "both would become" detect --crops "$work/tracks3" "$clip" "$clip"
+    check "  a video that is none: status 3" grep -q "^status 3" <(status detect --quiet --crops "$work/tracks4" "$work/text.mp4" "$picture")
+    check "  --every" grep -q '"frames":10,.*"faces":10' <(detect --json --every 4 --crops "$work/tracks5" "$clip")
+    check "  brief tracks are left out" grep -q '"frames":1,"brief_tracks":2,"tracks":\[\]' <(detect --json --duration 0.06 --crops "$work/tracks6" "$clip")
+    check "  --every without a video" fails 2 "for videos" detect --every 4 "$picture"
     check "--face of no kind" fails 2 "--face middle: all, largest or best" encode --face middle -o "$work/none" "${all[@]}"
     check "--flip of found faces" encode --flip -o "$work/flip" "${all[@]}"
     check "  is written down" grep -q '"flip":true' "$work/flip/set.json"
