@@ -8,6 +8,7 @@
 #include "faces/quality.h"
 #include "files/json.h"
 #include "media/video.h"
+#include "models/encoder.h"
 
 typedef struct detect_videos {
     const cli_common *common;

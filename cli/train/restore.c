@@ -51,6 +51,9 @@ static int configure(job *j)
         return cli_usage("train", "--data SET and -o DIR are needed");
     if (!cafi_restore_form_parse(&form, o->form))
         return cli_usage("train", "--form %s: plain, heads or exchange", o->form);
+    if (form != CAFI_RESTORE_EXCHANGE && cli_given(c, "chunk"))
+        return cli_usage("train", "--chunk has no meaning with --form %s, which knows no chunks",
+                         o->form);
     *to = cafi_restore_defaults(form);
     if (!cafi_optimiser_parse(&to->optimiser.kind, o->optimizer))
         return cli_usage("train", "--optimizer %s: adamw, adam or sgd", o->optimizer);

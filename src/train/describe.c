@@ -1,5 +1,6 @@
 #include "train/describe.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/sha256.h"
@@ -103,4 +104,31 @@ caface_status cafi_train_describe(char **out, const cafi_train_config *c, const 
     st = cafi_describe_validation(&t, job->validate, comm, validation, err);
     *out = t.data;
     return st ? st : t.failed ? cafi_fail_memory(err, 512) : CAFACE_OK;
+}
+
+bool cafi_log_last(const cafi_buf *log, size_t first, size_t count, double *out)
+{
+    const char *at = log->data;
+    size_t n = log->size;
+
+    while (n && at[n - 1] == '\n')
+        n--;
+    while (n && at[n - 1] != '\n')
+        n--;
+    if (!n) /* the first line is the head */
+        return false;
+    at += n;
+    for (size_t i = 0; i < first + count; i++) {
+        char *end = NULL;
+        double value = strtod(at, &end);
+
+        if (i >= first && end == at)
+            return false;
+        if (i >= first)
+            out[i - first] = value;
+        at = end;
+        if (i + 1 < first + count && *at++ != ',')
+            return false;
+    }
+    return true;
 }

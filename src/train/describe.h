@@ -19,4 +19,8 @@ caface_status cafi_describe_validation(cafi_buf *to, const cafi_validation_sourc
                                        cafi_comm *comm, const cafi_validation *validation,
                                        caface_error *err);
 
+/* Numbers of the last row of a log.csv, those of `count` columns from `first` on. False: it has no
+ * row, or no number there. */
+bool cafi_log_last(const cafi_buf *log, size_t first, size_t count, double *out);
+
 #endif

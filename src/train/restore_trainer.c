@@ -320,6 +320,9 @@ static double rate(const run *r)
            (c->floor + (1 - c->floor) * 0.5 * (1 + cos(3.141592653589793 * part)));
 }
 
+/* The column of the loss, which its parts follow. */
+#define LOG_LOSS 2
+
 /* Forward and backward of this process's part of the step; r->progress has the losses
  * of all. */
 static caface_status gradients(run *r, caface_error *err)
@@ -504,7 +507,13 @@ caface_status cafi_restore_train(const cafi_restore_config *config, const cafi_r
     if (!(st = check_config(&r, err)) && !(st = allocate(&r, err))) {
         r.centres = job->centres ? job->centres : cafi_set_sampler_facts(r.sampler).centres;
         if (!(st = describe(&r, err)) && !(st = sweep(&r, err)) && !(st = begin(&r, err))) {
+            double row[1 + CAFI_RESTORE_LOSSES];
+
             r.started = r.done;
+            if (cafi_log_last(&r.log, LOG_LOSS, 1 + CAFI_RESTORE_LOSSES, row)) {
+                r.progress.loss = row[0]; /* what a run that was over already has to tell */
+                memcpy(r.progress.losses, row + 1, sizeof r.progress.losses);
+            }
             st = run_steps(&r, err);
         }
         if (!st && r.done < config->steps)

@@ -265,6 +265,9 @@ static caface_status write_events(const run *r, double lr, const double *means,
     return st;
 }
 
+/* The column of the loss, which the centre and the memory loss follow. */
+#define LOG_LOSS 3
+
 /* Adds a row with the means since the last one, and writes the log. */
 static caface_status write_log(run *r, double lr, const double *validation, caface_error *err)
 {
@@ -523,6 +526,15 @@ static caface_status run_epoch(run *r, caface_error *err)
     return end_epoch(r, lr, err);
 }
 
+/* A run that was over already has its last row to tell. */
+static void recall_last(run *r)
+{
+    double row[3];
+
+    if (cafi_log_last(&r->state.log, LOG_LOSS, 3, row))
+        r->progress.last = (cafi_step_result){.loss = row[0], .centre = row[1], .memory = row[2]};
+}
+
 caface_status cafi_train_run(const cafi_train_config *config, const cafi_train_job *job,
                              cafi_train_progress *out, caface_error *err)
 {
@@ -536,6 +548,7 @@ caface_status cafi_train_run(const cafi_train_config *config, const cafi_train_j
         !(st = cafi_train_describe(&r.config_text, config, job, r.comm, r.validation, err)) &&
         !(st = sweep(&r, err)) && !(st = begin(&r, err))) {
         r.started = r.state.optimiser.updates;
+        recall_last(&r);
         while (!st && !r.stopping && r.state.epoch < config->epochs)
             st = run_epoch(&r, err);
         if (!st && r.stopping && r.state.epoch < config->epochs)

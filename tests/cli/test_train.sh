@@ -14,6 +14,12 @@ resumed() {
         cmp "$work/cut/last.safetensors" "$work/run/last.safetensors" &&
         cmp "$work/cut/log.csv" "$work/run/log.csv"
 }
+# A run that is over does nothing and tells what its last row has.
+over() { # COLUMN of the loss
+    local said
+    said=$(train -o "$work/run" --resume --json | grep -o '"loss":[-0-9.e]*' | cut -d: -f2)
+    [ "$(printf %.9g "$said")" = "$(tail -n 1 "$work/run/log.csv" | cut -d, -f"$1")" ]
+}
 model_works() { "$caface" info --json "$1" | grep -q 'aggregator.fusion_net.conf_mlp.2.fc2.bias'; }
 says() {
     local word=$1
@@ -143,6 +149,7 @@ check "a run" train -o "$work/run"
 check "its model is one" model_works "$work/run/last.safetensors"
 check "best.safetensors too" model_works "$work/run/best.safetensors"
 check "stopped and resumed: the same bytes" resumed
+check "resumed when it is over: the loss of the last row" over 4
 check "one thread: the same bytes" one_thread
 check "--json" says '"epochs":2' train -o "$work/json" --json --optimizer sgd --schedule cosine --clip 1
 check "memory loss over half the batch, by number" half_divisor

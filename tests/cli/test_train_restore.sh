@@ -13,6 +13,12 @@ resumed() {
     train -o "$work/cut" --stop-after 5 && train -o "$work/cut" --resume &&
         cmp "$work/cut/last.safetensors" "$work/run/last.safetensors" && cmp "$work/cut/log.csv" "$work/run/log.csv"
 }
+# A run that is over does nothing and tells what its last row has.
+over() { # COLUMN of the loss
+    local said
+    said=$(train -o "$work/run" --resume --json | grep -o '"loss":[-0-9.e]*' | cut -d: -f2)
+    [ "$(printf %.9g "$said")" = "$(tail -n 1 "$work/run/log.csv" | cut -d, -f"$1")" ]
+}
 one_thread() {
     train -o "$work/one" --threads 1 && cmp "$work/one/last.safetensors" "$work/run/last.safetensors"
 }
@@ -81,6 +87,7 @@ processes() {
 
 check "a run" train -o "$work/run"
 check "stopped and resumed: the same bytes" resumed
+check "resumed when it is over: the loss of the last row" over 3
 check "one thread: the same bytes" one_thread
 check "three forms, recognised" forms
 check "the model fuses" fused
@@ -90,6 +97,7 @@ check "started from a model" started_from
 check "options matter" options_matter
 check "options of the other fusion are refused" refused '--epochs has no meaning' train -o "$work/x" --epochs 3
 check "and there" refused '--steps goes with' "$caface" train --data x --centers x -o "$work/x" --steps 3
+check "chunks of a form that knows none" refused '--chunk has no meaning with --form heads' train -o "$work/x" --form heads --validate "$work/store" --chunk 4
 check "another form at resume" refused 'exchange' train -o "$work/run" --resume --form heads
 check "a run is not overwritten" refused 'holds a run already' train -o "$work/run"
 check "no clean features" bare
