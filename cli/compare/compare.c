@@ -9,6 +9,7 @@
 #include "cli/backbone.h"
 #include "cli/command.h"
 #include "cli/compare/report.h"
+#include "cli/compare/thresholds.h"
 #include "cli/detection.h"
 #include "cli/encoder.h"
 #include "cli/fusion_model.h"
@@ -17,9 +18,6 @@
 #include "cli/interrupt.h"
 #include "cli/progress.h"
 #include "files/output.h"
-
-/* See docs/faces.md for how it was chosen. */
-#define DEFAULT_THRESHOLD 0.35
 
 typedef struct compare_options {
     cli_common common;
@@ -32,7 +30,9 @@ typedef struct compare_options {
     const char *output;
     const char *draw;
     const char *methods;
-    double threshold;
+    double threshold, far;
+    const char *thresholds;
+    bool no_plots;
     const char *precision, *chroma;
     bool low_memory;
     bool single, centre, even_chunks;
@@ -48,7 +48,7 @@ static void defaults(void *options)
 {
     compare_options *o = options;
 
-    o->threshold = DEFAULT_THRESHOLD;
+    o->far = CLI_DEFAULT_FAR;
     o->precision = "fp32";
     o->chroma = "full";
     cli_detection_defaults(&o->detection);
@@ -80,7 +80,15 @@ static const cli_option options[] = {
     {"method", 0, CLI_STRING, MEMBER(methods), "M[,M]",
      "restore, caface, average, norm, unit (default: all that the models allow)", 0, 0},
     {"threshold", 't', CLI_REAL, MEMBER(threshold), "T",
-     "similarity from which two are called the same (default: 0.35)", -1, 1},
+     "similarity from which two are called the same (default: of each method, where one in a "
+     "thousand impostors was accepted; docs/faces.md)",
+     -1, 1},
+    {"thresholds", 0, CLI_STRING, MEMBER(thresholds), "FILE",
+     "take them from what `eval verify --json` wrote, at --far", 0, 0},
+    {"far", 0, CLI_REAL, MEMBER(far), "F",
+     "the false accept rate that is meant: 1e-1, 1e-2, ... 1e-6 (default: 1e-3)", 1e-6, 0.1},
+    {"no-plots", 0, CLI_FLAG, MEMBER(no_plots), NULL, "with -o, report.html and compare.json alone",
+     0, 0},
     CLI_WEIGHTS_KEY(compare_options, weights_key),
     {"precision", 0, CLI_STRING, MEMBER(precision), "P", "fp32 (default) or bf16", 0, 0},
     {"low-memory", 0, CLI_FLAG, MEMBER(low_memory), NULL,
@@ -190,6 +198,20 @@ static caface_status choose_methods(job *j, caface_error *err)
     return st;
 }
 
+static caface_status choose_thresholds(job *j, caface_error *err)
+{
+    cafi_comparison *c = &j->comparison;
+
+    if (cli_given(&j->o->common, "threshold")) {
+        for (size_t m = 0; m < c->method_count; m++)
+            c->thresholds[m] = j->o->threshold;
+        return CAFACE_OK;
+    }
+    c->far = j->o->far;
+    return j->o->thresholds ? cli_thresholds_read(c, j->o->thresholds, err)
+                            : cli_thresholds_default(c, err);
+}
+
 /* One for the gallery and the probe; of a gallery picture one face is taken
  * whatever max_faces is. */
 static caface_status open_detector(job *j, caface_error *err)
@@ -232,7 +254,7 @@ static void describe_probe(job *j)
                                       .quality = j->quality,
                                       .gate = o->quality.gate,
                                       .draw = o->draw,
-                                      .threshold = o->threshold,
+                                      .threshold = j->comparison.thresholds[0],
                                       .threads = o->common.threads,
                                       .single = o->single,
                                       .centre = o->centre,
@@ -259,7 +281,7 @@ static caface_status work(job *j, caface_error *err)
     (void)cafi_face_rule_parse(o->face, &of_gallery.face); /* checked before */
     (void)((st = open_models(j, err)) || (st = check_fit(j, j->fusions.caface, err)) ||
            (st = check_fit(j, j->fusions.restore, err)) || (st = choose_methods(j, err)) ||
-           (st = open_detector(j, err)));
+           (st = choose_thresholds(j, err)) || (st = open_detector(j, err)));
     of_gallery.quality = j->quality;
     (void)(st ||
            (st = cafi_gallery_open(&j->gallery, o->gallery.items, o->gallery.count, j->detector,
@@ -289,30 +311,76 @@ static caface_status work(job *j, caface_error *err)
     c->probe_path = o->probe;
     c->probe = &j->probe;
     c->gallery = &j->gallery;
-    c->threshold = o->threshold;
-    return o->output ? cli_comparison_save(c, o->output, err) : CAFACE_OK;
+    return o->output ? cli_comparison_save(c, o->output, !o->no_plots, err) : CAFACE_OK;
 }
 
-static void print_table(const job *j)
+/* One line a track: who it is. */
+static void print_names(const cafi_comparison *c)
+{
+    for (size_t i = 0; i < c->probe->count; i++) {
+        size_t who = 0;
+        long long id = (long long)c->probe->tracks[i].id;
+
+        switch (cafi_comparison_name(c, i, &who)) {
+        case CAFI_SAME:
+            cli_say(stdout, "track %lld is %s\n", id, c->gallery->items[who].name);
+            break;
+        case CAFI_CANNOT_TELL:
+            cli_say(stdout, "track %lld: cannot tell, too blurred\n", id);
+            break;
+        case CAFI_OTHER:
+            cli_say(stdout, "track %lld: unknown\n", id);
+            break;
+        }
+    }
+}
+
+/* A row, with what is said of each similarity behind it. */
+static void print_row(const cafi_comparison *c, size_t track, size_t g)
+{
+    static const char marks[] = {[CAFI_OTHER] = ' ', [CAFI_SAME] = '*', [CAFI_CANNOT_TELL] = '?'};
+
+    cli_say(stdout, "%-6lld %6zu  %-20s", (long long)c->probe->tracks[track].id,
+            c->probe->tracks[track].count, c->gallery->items[g].name);
+    for (size_t m = 0; m < c->method_count; m++)
+        cli_say(stdout, " %9.4f %c", c->probe->tracks[track].fused[g * c->method_count + m],
+                marks[cafi_comparison_verdict(c, track, g, m)]);
+    cli_say(stdout, "\n");
+}
+
+static void print_thresholds(const cafi_comparison *c)
+{
+    cli_say(stdout, "* at or above the threshold:");
+    for (size_t m = 0; m < c->method_count; m++)
+        cli_say(stdout, " %s %.2f%s", caface_method_name(c->methods[m]), c->thresholds[m],
+                m + 1 < c->method_count ? "," : "");
+    if (c->far > 0.0)
+        cli_say(stdout, " (a false accept rate of %g%s)", c->far,
+                c->measured_elsewhere ? ", as measured with MobileFaceNet" : "");
+    cli_say(stdout, "\n? cannot tell: so blurred that strangers are as alike\n");
+}
+
+static caface_status print_table(const job *j, caface_error *err)
 {
     const cafi_comparison *c = &j->comparison;
+    size_t *order = NULL;
+    caface_status st = CAFI_NEW(&order, c->gallery->count, err);
+
+    if (st)
+        return st;
 
     cli_say(stdout, "%-6s %6s  %-20s", "track", "faces", "gallery");
     for (size_t m = 0; m < c->method_count; m++)
         cli_say(stdout, " %9s  ", caface_method_name(c->methods[m]));
     cli_say(stdout, "\n");
-    for (size_t i = 0; i < j->probe.count; i++)
-        for (size_t g = 0; g < j->gallery.count; g++) {
-            cli_say(stdout, "%-6lld %6zu  %-20s", (long long)j->probe.tracks[i].id,
-                    j->probe.tracks[i].count, j->gallery.items[g].name);
-            for (size_t m = 0; m < c->method_count; m++) {
-                double s = j->probe.tracks[i].fused[g * c->method_count + m];
-
-                cli_say(stdout, " %9.4f %c", s, s >= c->threshold ? '*' : ' ');
-            }
-            cli_say(stdout, "\n");
-        }
-    cli_say(stdout, "* at or above the threshold %.2f\n", c->threshold);
+    for (size_t i = 0; i < j->probe.count; i++) {
+        cafi_comparison_order(c, i, order);
+        for (size_t g = 0; g < j->gallery.count; g++)
+            print_row(c, i, order[g]);
+    }
+    free(order);
+    print_names(c);
+    print_thresholds(c);
     if (j->probe.count && j->probe.tracks[0].brief)
         cli_say(stdout, "nobody is followed for %zu frames or more: these are shorter\n",
                 j->probing.track.confirm);
@@ -320,6 +388,7 @@ static void print_table(const job *j)
         cli_say(stdout, "%zu frames show no face: their middle was taken\n", j->probe.centred);
     if (j->o->output)
         cli_say(stdout, "%s/report.html\n", j->o->output);
+    return CAFACE_OK;
 }
 
 static int report(const job *j)
@@ -328,13 +397,15 @@ static int report(const job *j)
     char sentence[256];
     cafi_buf text = {0};
     cafi_json json = {.out = &text};
+    caface_error err;
 
     if (j->o->common.json) {
         cafi_comparison_json(&j->comparison, &json, false);
         if (cli_print(&text))
             return CLI_FAILED;
     } else if (!j->o->common.quiet) {
-        print_table(j);
+        if (print_table(j, &err))
+            return cli_fail(&err);
     }
     if (cli_interrupted())
         cli_warn("stopped; what was seen of %s until then is compared", j->o->probe);
@@ -362,6 +433,12 @@ static int check(const compare_options *o, caface_precision *precision, cafi_chr
         return cli_usage("compare", "--chroma %s: full, fast or opencv", o->chroma);
     if (!cafi_face_rule_parse(o->face, &rule) || rule == CAFI_FACE_ALL)
         return cli_usage("compare", "--face %s: largest or best", o->face);
+    if (o->thresholds && cli_given(&o->common, "threshold"))
+        return cli_usage("compare", "--threshold or --thresholds, not both");
+    if (cli_given(&o->common, "far") && cli_given(&o->common, "threshold"))
+        return cli_usage("compare", "--far says which threshold, --threshold is one");
+    if (cli_given(&o->common, "no-plots") && !o->output)
+        return cli_usage("compare", "--no-plots needs -o");
     if (cli_detection_check("compare", &o->detection))
         return CLI_USAGE;
     return CLI_OK;
@@ -403,6 +480,11 @@ const cli_command cli_compare = {
             "named and passed over (exit status 3). Tracks of one or two faces are told\n"
             "only when there are no longer ones. --single is the way of the authors' demo:\n"
             "the best face of every frame is one person.\n"
+            "\n"
+            "Where both sides are so blurred that strangers would be as alike, the verdict is\n"
+            "\"cannot tell\", and no name is given. Thresholds are those at which one in a\n"
+            "thousand impostors was accepted on the sample in data/; for another backbone let\n"
+            "`caface eval verify --json` measure and give its file to --thresholds.\n"
             "\n"
             "-o DIR gets report.html, a page that needs no network and no other file,\n"
             "compare.json with every face's similarity and weight, and for every track\n"

@@ -1,8 +1,11 @@
 /* The similarity plots of `caface compare`. */
 #include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "base/sha256.h"
@@ -116,11 +119,13 @@ static caface_status save_plot(const cafi_comparison *c, const pair *p, const ch
                             .thumbs = p->thumbs,
                             .thumb_count = p->thumb_count,
                             .gallery = p->gallery,
+                            .has_threshold = true,
+                            .threshold = c->thresholds[0],
                             .seed = (uint64_t)t->id};
     cafi_similarity below = plot;
 
     snprintf(title, sizeof title, "Track %lld against %s", (long long)t->id, name);
-    snprintf(subtitle, sizeof subtitle, "%zu faces; threshold %.2f", t->count, c->threshold);
+    snprintf(subtitle, sizeof subtitle, "%zu faces", t->count);
     /* The main star is the last one, the first method the most wanted. */
     for (size_t m = 0; m < c->method_count; m++)
         stars[c->method_count - 1 - m] =
@@ -132,6 +137,7 @@ static caface_status save_plot(const cafi_comparison *c, const pair *p, const ch
         below.weight = p->shares;
         below.stars = &one;
         below.star_count = 1;
+        below.threshold = c->thresholds[average];
         plot.below = &below;
     }
     return save_formats(&plot, folder, t->id, name, err);
@@ -203,6 +209,34 @@ static caface_status save_track(const cafi_comparison *c, const cafi_probe_track
         cafi_image_clear(&picture);
     }
     close_track(&w);
+    return st;
+}
+
+static bool is_plot(const char *name)
+{
+    const char *dot = strrchr(name, '.');
+    size_t prefix = strlen("similarity-");
+    size_t digits = 0;
+
+    if (strncmp(name, "similarity-", prefix) != 0 || !dot)
+        return false;
+    digits = strspn(name + prefix, "0123456789");
+    return digits && name[prefix + digits] == '-' &&
+           (strcmp(dot, ".png") == 0 || strcmp(dot, ".svg") == 0 || strcmp(dot, ".pdf") == 0);
+}
+
+caface_status cli_comparison_plots_remove(const char *folder, caface_error *err)
+{
+    DIR *open = opendir(folder);
+    caface_status st = CAFACE_OK;
+
+    if (!open)
+        return cafi_fail(err, CAFACE_EIO, "%s: cannot be read: %s", folder, strerror(errno));
+    for (struct dirent *e = readdir(open); !st && e; e = readdir(open))
+        if (is_plot(e->d_name) && unlinkat(dirfd(open), e->d_name, 0) != 0)
+            st = cafi_fail(err, CAFACE_EIO, "%s/%s: cannot be removed: %s", folder, e->d_name,
+                           strerror(errno));
+    closedir(open);
     return st;
 }
 

@@ -74,6 +74,28 @@ static caface_status page_points(const cafi_comparison *c, const cafi_probe_trac
     return st;
 }
 
+/* What is said of every identity by every method, the identities from the most alike
+ * on, and who the track is. */
+static void page_verdicts(const cafi_comparison *c, size_t track, cafi_json *json)
+{
+    size_t who = 0;
+    cafi_verdict v = cafi_comparison_name(c, track, &who);
+
+    cafi_json_begin_array(json, "told");
+    for (size_t g = 0; g < c->gallery->count; g++) {
+        cafi_json_begin_array(json, NULL);
+        for (size_t m = 0; m < c->method_count; m++)
+            cafi_json_int(json, NULL, (int64_t)cafi_comparison_verdict(c, track, g, m));
+        cafi_json_end_array(json);
+    }
+    cafi_json_end_array(json);
+    cafi_json_string(json, "name",
+                     v == CAFI_SAME          ? c->gallery->items[who].name
+                     : v == CAFI_CANNOT_TELL ? "cannot tell: too blurred"
+                                             : "unknown");
+    cafi_json_bool(json, "known", v == CAFI_SAME);
+}
+
 static caface_status page_track(const cafi_comparison *c, const cafi_probe_track *t,
                                 cafi_json *json, caface_error *err)
 {
@@ -111,6 +133,7 @@ static caface_status page_track(const cafi_comparison *c, const cafi_probe_track
         cafi_json_end_array(json);
     }
     cafi_json_end_array(json);
+    page_verdicts(c, (size_t)(t - c->probe->tracks), json);
     cafi_json_end_object(json);
     return CAFACE_OK;
 }
@@ -128,7 +151,11 @@ static caface_status save_page(const cafi_comparison *c, const char *path, cafac
     cafi_json_string(&json, "version", CAFACE_VERSION);
     cafi_json_string(&json, "probe", c->probe_path);
     cafi_json_int(&json, "frames", (int64_t)c->probe->result.frames);
-    cafi_json_real(&json, "threshold", c->threshold);
+    cafi_json_begin_array(&json, "thresholds");
+    for (size_t m = 0; m < c->method_count; m++)
+        cafi_json_real(&json, NULL, c->thresholds[m]);
+    cafi_json_end_array(&json);
+    cafi_json_real(&json, "far", c->far);
     cafi_json_bool(&json, "weighed", has_weights);
     cafi_json_begin_array(&json, "methods");
     for (size_t m = 0; m < c->method_count; m++)
@@ -155,12 +182,15 @@ static caface_status save_page(const cafi_comparison *c, const char *path, cafac
     return st;
 }
 
-caface_status cli_comparison_save(const cafi_comparison *c, const char *folder, caface_error *err)
+caface_status cli_comparison_save(const cafi_comparison *c, const char *folder, bool plots,
+                                  caface_error *err)
 {
     cafi_buf text = {0}, name = {0};
     cafi_json json = {.out = &text};
     caface_status st = CAFACE_OK;
 
+    if ((st = cli_comparison_plots_remove(folder, err)))
+        return st;
     cafi_comparison_json(c, &json, true);
     cafi_buf_printf(&name, "%s/compare.json", folder);
     st = text.failed || name.failed ? cafi_fail_memory(err, text.size)
@@ -171,9 +201,9 @@ caface_status cli_comparison_save(const cafi_comparison *c, const char *folder, 
     if (!st)
         st = name.failed ? cafi_fail_memory(err, name.size) : save_page(c, name.data, err);
     cafi_buf_free(&name);
-    if (!st && !cafi_plot_available())
+    if (!st && plots && !cafi_plot_available())
         cli_warn("%s: without similarity plots: this caface was built without cairo", folder);
-    else if (!st)
+    else if (!st && plots)
         st = cli_comparison_plots(c, folder, err);
     return st;
 }

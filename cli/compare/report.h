@@ -4,8 +4,10 @@
 
 #include "compare/comparison.h"
 
-/* Writes compare.json, report.html and, where this build can draw, the plots
- * into folder, which is there. */
-caface_status cli_comparison_save(const cafi_comparison *c, const char *folder, caface_error *err);
+/* Writes compare.json, report.html and, where this build can draw and plots is true,
+ * the plots into folder, which is there. Plots of an earlier comparison in it are
+ * removed. */
+caface_status cli_comparison_save(const cafi_comparison *c, const char *folder, bool plots,
+                                  caface_error *err);
 
 #endif

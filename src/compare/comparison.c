@@ -1,5 +1,57 @@
 #include "compare/comparison.h"
 
+#include <math.h>
+#include <stdint.h>
+
+double cafi_comparison_needed(const cafi_comparison *c, size_t track, size_t identity,
+                              size_t method)
+{
+    return cafi_blur_needed(c->thresholds[method], &c->probe->tracks[track].blur,
+                            &c->gallery->items[identity].blur);
+}
+
+cafi_verdict cafi_comparison_verdict(const cafi_comparison *c, size_t track, size_t identity,
+                                     size_t method)
+{
+    const cafi_probe_track *t = &c->probe->tracks[track];
+
+    return cafi_verdict_of(t->fused[identity * c->method_count + method], c->thresholds[method],
+                           &t->blur, &c->gallery->items[identity].blur);
+}
+
+cafi_verdict cafi_comparison_name(const cafi_comparison *c, size_t track, size_t *identity)
+{
+    const double *fused = c->probe->tracks[track].fused;
+    cafi_verdict found = CAFI_OTHER;
+
+    *identity = SIZE_MAX;
+    for (size_t g = 0; g < c->gallery->count; g++) {
+        cafi_verdict v = cafi_comparison_verdict(c, track, g, 0);
+
+        if (v == CAFI_SAME && (found != CAFI_SAME ||
+                               fused[g * c->method_count] > fused[*identity * c->method_count])) {
+            *identity = g;
+            found = CAFI_SAME;
+        } else if (v == CAFI_CANNOT_TELL && found == CAFI_OTHER) {
+            found = CAFI_CANNOT_TELL;
+        }
+    }
+    return found;
+}
+
+void cafi_comparison_order(const cafi_comparison *c, size_t track, size_t *order)
+{
+    const double *fused = c->probe->tracks[track].fused;
+
+    for (size_t g = 0; g < c->gallery->count; g++) {
+        size_t at = g;
+
+        for (; at > 0 && fused[order[at - 1] * c->method_count] < fused[g * c->method_count]; at--)
+            order[at] = order[at - 1];
+        order[at] = g;
+    }
+}
+
 static void json_gallery(const cafi_comparison *c, size_t track, cafi_json *json)
 {
     const cafi_probe_track *t = &c->probe->tracks[track];
@@ -14,7 +66,15 @@ static void json_gallery(const cafi_comparison *c, size_t track, cafi_json *json
 
             cafi_json_begin_object(json, caface_method_name(c->methods[m]));
             cafi_json_real(json, "similarity", s);
-            cafi_json_bool(json, "match", s >= c->threshold);
+            cafi_verdict v = cafi_comparison_verdict(c, track, g, m);
+            double needed = cafi_comparison_needed(c, track, g, m);
+
+            cafi_json_bool(json, "match", v == CAFI_SAME);
+            cafi_json_string(json, "verdict", cafi_verdict_name(v));
+            if (isfinite(needed))
+                cafi_json_real(json, "needed", needed);
+            else
+                cafi_json_null(json, "needed");
             cafi_json_end_object(json);
         }
         cafi_json_end_object(json);
@@ -44,6 +104,34 @@ static void json_faces(const cafi_comparison *c, size_t track, cafi_json *json)
     cafi_json_end_array(json);
 }
 
+/* Who the track is, and how blurred it is. */
+static void json_name(const cafi_comparison *c, size_t track, cafi_json *json)
+{
+    const cafi_blur *b = &c->probe->tracks[track].blur;
+    size_t who = 0;
+    cafi_verdict v = cafi_comparison_name(c, track, &who);
+
+    cafi_json_string(json, "verdict", cafi_verdict_name(v));
+    if (v == CAFI_SAME)
+        cafi_json_string(json, "name", c->gallery->items[who].name);
+    else
+        cafi_json_null(json, "name");
+    cafi_json_real(json, "sharpness", b->sharpness);
+    cafi_json_real(json, "blur", b->blur);
+}
+
+static void json_thresholds(const cafi_comparison *c, cafi_json *json)
+{
+    cafi_json_begin_object(json, "thresholds");
+    for (size_t m = 0; m < c->method_count; m++)
+        cafi_json_real(json, caface_method_name(c->methods[m]), c->thresholds[m]);
+    cafi_json_end_object(json);
+    if (c->far > 0.0)
+        cafi_json_real(json, "far", c->far);
+    else
+        cafi_json_null(json, "far");
+}
+
 /* The pictures that the gallery is made of. */
 static void json_pictures(const cafi_comparison *c, cafi_json *json)
 {
@@ -69,6 +157,7 @@ void cafi_comparison_json(const cafi_comparison *c, cafi_json *json, bool faces)
     cafi_json_int(json, "frames", (int64_t)c->probe->result.frames);
     cafi_json_int(json, "refused", (int64_t)c->probe->result.refused);
     json_pictures(c, json);
+    json_thresholds(c, json);
     cafi_json_int(json, "broken_frames",
                   (int64_t)(c->probe->counts.broken + c->probe->counts.missing));
     cafi_json_int(json, "centered_frames", (int64_t)c->probe->centred);
@@ -80,12 +169,13 @@ void cafi_comparison_json(const cafi_comparison *c, cafi_json *json, bool faces)
         cafi_json_int(json, "id", t->id);
         cafi_json_int(json, "faces", (int64_t)t->count);
         json_gallery(c, i, json);
+        json_name(c, i, json);
         cafi_json_bool(json, "brief", t->brief);
         if (faces)
             json_faces(c, i, json);
         cafi_json_end_object(json);
     }
     cafi_json_end_array(json);
-    cafi_json_real(json, "threshold", c->threshold);
+    cafi_json_real(json, "threshold", c->thresholds[0]);
     cafi_json_end_object(json);
 }

@@ -13,8 +13,23 @@ typedef struct cafi_comparison {
     const cafi_gallery *gallery;
     caface_method methods[CAFI_COMPARE_MAX_METHODS];
     size_t method_count;
-    double threshold;
+    double thresholds[CAFI_COMPARE_MAX_METHODS]; /* of each method */
+    bool measured_elsewhere;                     /* with another backbone, maybe */
+    double far; /* the false accept rate that they mean; 0: somebody's own numbers */
 } cafi_comparison;
+
+/* What is said of a track and an identity by a method. */
+cafi_verdict cafi_comparison_verdict(const cafi_comparison *c, size_t track, size_t identity,
+                                     size_t method);
+/* The similarity that they need; INFINITY: nothing can be said. */
+double cafi_comparison_needed(const cafi_comparison *c, size_t track, size_t identity,
+                              size_t method);
+/* Who the track is by the first method: SAME, and *identity is the most alike of
+ * those; else CANNOT_TELL where that is said of anybody; else OTHER, unknown. */
+cafi_verdict cafi_comparison_name(const cafi_comparison *c, size_t track, size_t *identity);
+/* The identities of a track by the first method's similarity, the most alike first,
+ * order [gallery]. */
+void cafi_comparison_order(const cafi_comparison *c, size_t track, size_t *order);
 
 /* The object of `compare --json`; faces: every face's similarity and weight
  * too, as compare.json has them. */

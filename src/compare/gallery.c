@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "base/mem.h"
+#include "caface/eval.h"
 #include "faces/align.h"
 #include "media/image.h"
 #include "media/image_write.h"
@@ -159,6 +160,8 @@ static caface_status add_feature(opening *o, char *name, const char *path, const
         (st = cafi_strdup(&to->pictures[to->images].path, path, err)))
         return st;
     to->pictures[to->images].quality = o->quality;
+    to->blur.sharpness += (double)o->quality.sharpness;
+    to->blur.blur += caface_cosine(o->feature, o->gallery->axis, o->C);
     for (size_t i = 0; i < o->C; i++)
         norm += (double)o->feature[i] * o->feature[i];
     for (size_t i = 0; i < o->C; i++)
@@ -239,13 +242,15 @@ static caface_status none_left(const opening *o, caface_error *err)
     return o->first.status;
 }
 
-/* Sums to vectors of length 1. */
+/* Sums to vectors of length 1, and to means. */
 static void normalise(cafi_gallery *g, size_t C)
 {
     for (size_t i = 0; i < g->count; i++) {
         float *t = g->items[i].template;
         double norm = 0.0;
 
+        g->items[i].blur.sharpness /= (double)g->items[i].images;
+        g->items[i].blur.blur /= (double)g->items[i].images;
         for (size_t c = 0; c < C; c++)
             norm += (double)t[c] * t[c];
         for (size_t c = 0; c < C && norm > 0.0; c++)
@@ -272,6 +277,7 @@ caface_status cafi_gallery_open(cafi_gallery *gallery, const char *const *entrie
                          "the backbone takes %zux%zu, faces are aligned to %dx%d", width, height,
                          CAFI_CROP_SIDE, CAFI_CROP_SIDE);
     (void)((st = CAFI_NEW(&gallery->items, count, err)) ||
+           (st = cafi_blur_axis(&gallery->axis, encoder, err)) ||
            (st = cafi_alloc_f32(&o.feature, o.C, 1, err)) ||
            (st = cafi_alloc_f32(&o.style, cafi_encoder_style_size(encoder), 2, err)));
     for (size_t i = 0; !st && i < count; i++)
@@ -301,5 +307,6 @@ void cafi_gallery_clear(cafi_gallery *g)
         cafi_buf_free(&g->items[i].picture);
     }
     free(g->items);
+    free(g->axis);
     *g = (cafi_gallery){0};
 }

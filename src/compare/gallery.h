@@ -3,6 +3,7 @@
 #define CAFI_COMPARE_GALLERY_H
 
 #include "base/mem.h"
+#include "compare/blur.h"
 #include "faces/choose.h"
 #include "faces/detector.h"
 #include "faces/quality.h"
@@ -20,12 +21,14 @@ typedef struct cafi_identity {
     float *template;         /* f32 [C], of length 1 */
     cafi_enrolled *pictures; /* [images] */
     size_t images, room;
+    cafi_blur blur;   /* the mean over the pictures */
     cafi_buf picture; /* the first picture's crop as JPEG */
 } cafi_identity;
 
 typedef struct cafi_gallery {
     cafi_identity *items;
     size_t count;
+    float *axis;   /* the backbone's blur axis, f32 [C] */
     size_t failed; /* pictures that were passed over */
 } cafi_gallery;
 

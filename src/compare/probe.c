@@ -212,7 +212,8 @@ static caface_status add_face(follow *f, const cafi_frame *frame, const cafi_sig
                               .score = face->face.score,
                               .weight = (float)norm,
                               .norm = (float)norm,
-                              .quality = face->quality};
+                              .quality = face->quality,
+                              .blur = (float)caface_cosine(face->feature, g->axis, p->C)};
     caface_status st = t ? CAFACE_OK : new_track(p, face->track, &t, err);
 
     (void)(st || (st = reserve(p, t, err)) || (st = keep_crop(f, face->crop, &point, err)) ||
@@ -225,6 +226,8 @@ static caface_status add_face(follow *f, const cafi_frame *frame, const cafi_sig
         t->similarity[t->count * g->count + i] =
             (float)caface_cosine(face->feature, g->items[i].template, p->C);
     t->norms += norm;
+    t->blur.sharpness += (double)point.quality.sharpness;
+    t->blur.blur += (double)point.blur;
     t->last_seen = p->frames;
     t->points[t->count++] = point;
     return CAFACE_OK;
@@ -244,6 +247,20 @@ static caface_status weigh(const cafi_probe *p, cafi_probe_track *t, float *weig
     return CAFACE_OK;
 }
 
+/* The track's blur as its faces weigh. */
+static cafi_blur weighed_blur(const cafi_probe_track *t)
+{
+    cafi_blur b = {0.0, 0.0};
+
+    for (size_t i = 0; i < t->count; i++) {
+        double w = (double)t->points[i].weight;
+
+        b.sharpness += w * (double)t->points[i].quality.sharpness;
+        b.blur += w * (double)t->points[i].blur;
+    }
+    return b;
+}
+
 /* Templates against the gallery, and weights; the sets are given up. */
 static caface_status end_track(follow *f, cafi_probe_track *t, caface_error *err)
 {
@@ -260,6 +277,8 @@ static caface_status end_track(follow *f, cafi_probe_track *t, caface_error *err
     t->fused = fused;
     for (size_t i = 0; !st && i < t->count; i++)
         t->points[i].weight = weight[i];
+    if (!st)
+        t->blur = weighed_blur(t);
     for (size_t m = 0; !st && m < M; m++) {
         st = caface_set_template(t->sets[m], f->template, err);
         for (size_t i = 0; !st && i < g->count; i++)
@@ -336,9 +355,14 @@ static caface_status describe(follow *f, const cafi_sighting *face, cafi_mark *m
         best = s > best ? s : best;
     }
     if (!st) {
+        cafi_blur so_far = {t->blur.sharpness / (double)t->count, t->blur.blur / (double)t->count};
+
         mark->share = (double)weight[t->count - 1] * (double)t->count;
         snprintf(note, size, "%.40s %.2f", g->items[who].name, best);
-        mark->note = best >= f->probe->options->threshold ? note : NULL;
+        mark->note = cafi_verdict_of(best, f->probe->options->threshold, &so_far,
+                                     &g->items[who].blur) == CAFI_SAME
+                         ? note
+                         : NULL;
     }
     free(weight);
     return st;

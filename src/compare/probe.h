@@ -22,6 +22,7 @@ typedef struct cafi_probe_point {
                      face's share of the summed feature lengths */
     float norm;   /* length of its feature: what it weighs in the method average */
     cafi_quality quality;
+    float blur;    /* cosine of its feature and the blur axis (compare/blur.h) */
     off_t picture; /* its crop as JPEG, in the probe's file of crops */
     size_t picture_size;
 } cafi_probe_point;
@@ -35,6 +36,7 @@ typedef struct cafi_probe_track {
     caface_set *sets[CAFI_COMPARE_MAX_METHODS]; /* until then */
     float *features, *styles;                   /* [count][C], [count][S][2], of even_chunks */
     size_t feature_room, style_room;
+    cafi_blur blur;   /* weighed; once the track has ended. Until then sums */
     double norms;     /* sum of the features' lengths */
     size_t last_seen; /* in frames of the probe */
     bool brief;       /* fewer faces than a track needs */
@@ -51,7 +53,7 @@ typedef struct cafi_probe_options {
     size_t method_count;
     const char *crops;      /* a folder for the file of crops, or NULL: none are kept */
     const char *draw;       /* the video with the tracks drawn in, or NULL */
-    double threshold;       /* from which a drawn track gets a name */
+    double threshold;       /* of the first method, from which a drawn track gets a name */
     cafi_encoder *quality;  /* a quality network, or NULL */
     cafi_quality_gate gate; /* faces that do not pass are followed, and in no template */
     bool single;            /* the best face of every frame is one person: one track of all */
@@ -86,7 +88,7 @@ typedef struct cafi_probe {
  * brief. Tracks are in order of appearance. single: there is one, whatever its faces.
  * Templates are those of a stream: chunks of 512 faces, in order; with even_chunks of
  * a track of N faces ceil(N/512) nearly equal ones, as `caface fuse` and the authors' demo
- * cut. Memory: 80 + 4 gallery bytes a face, and the sets of tracks that have not ended, with
+ * cut. Memory: 84 + 4 gallery bytes a face, and the sets of tracks that have not ended, with
  * even_chunks their features and styles too. options are borrowed. Freed by cafi_probe_clear in
  * every case. */
 caface_status cafi_probe_follow(cafi_probe *probe, const cafi_probe_options *options,

@@ -6,7 +6,7 @@
 #include "base/mem.h"
 
 /* Writes the page around data, a JSON object:
- *   version, probe (texts), frames, threshold, weighed (bool), methods [texts],
+ *   version, probe (texts), frames, thresholds [numbers], far, weighed (bool), methods [texts],
  *   gallery [{name, images, thumb}],
  *   tracks [{id, faces, best, points [{frame, seconds, share, thumb}],
  *            sim [gallery][points], fused [gallery][methods]}]

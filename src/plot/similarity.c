@@ -78,6 +78,8 @@ static caface_status check(const cafi_similarity *p, const char *path, caface_er
         if (!isfinite(p->stars[k].similarity))
             return cafi_fail(err, CAFACE_EINVAL, "%s: the similarity of %s is not finite", path,
                              p->stars[k].name);
+    if (p->has_threshold && !isfinite(p->threshold))
+        return cafi_fail(err, CAFACE_EINVAL, "%s: the threshold is not finite", path);
     if (p->gallery && (p->gallery->side == 0 || p->gallery->side > 1024))
         return cafi_fail(err, CAFACE_EINVAL, "%s: a gallery picture of %zu pixels on a side", path,
                          p->gallery->side);
@@ -181,6 +183,10 @@ static void place_all(layout *l)
             high = fmax(high, q->stars[k].similarity);
         }
     }
+    if (p->has_threshold) {
+        low = fmin(low, p->threshold);
+        high = fmax(high, p->threshold);
+    }
     for (size_t i = 0; i < p->count; i++)
         l->heaviest = fmax(l->heaviest, share(p, i));
     l->heaviest = fmax(l->heaviest, 1e-30);
@@ -213,6 +219,26 @@ static void draw_axis(const layout *l)
     cafi_canvas_line(l->canvas, l->left, l->bottom, l->right, l->bottom);
     cafi_canvas_text(l->canvas, &label_font, CAFI_CENTRE, (l->left + l->right) / 2, l->bottom + 36,
                      "cosine similarity to the gallery template");
+}
+
+/* The similarity from which two are called the same: a line through the dots, and its
+ * number beside its foot, on the side that has room. */
+static void draw_threshold(const layout *l)
+{
+    static const double dashes[] = {6, 3};
+    cairo_t *cr = cafi_canvas_cairo(l->canvas);
+    double t = l->plot->threshold, x = cafi_axis_place(&l->x, t);
+    bool late = x > l->right - 110;
+    char text[48];
+
+    cafi_canvas_colour(l->canvas, cafi_ink, 0.75);
+    cairo_set_line_width(cr, 1.2);
+    cairo_set_dash(cr, dashes, 2, 0);
+    cafi_canvas_line(l->canvas, x, l->top, x, l->bottom);
+    cairo_set_dash(cr, NULL, 0, 0);
+    snprintf(text, sizeof text, "threshold %s%.2f", t < 0 ? CAFI_MINUS : "", fabs(t));
+    cafi_canvas_text(l->canvas, &tick_font, late ? CAFI_RIGHT : CAFI_LEFT, x + (late ? -4 : 4),
+                     l->bottom - 5, text);
 }
 
 static void draw_texts(const layout *l)
@@ -506,6 +532,8 @@ static caface_status draw_panel(cafi_canvas *canvas, const cafi_similarity *firs
         draw_axis(l);
         draw_dots(l, dots);
         draw_thumbs(l, dots);
+        if (plot->has_threshold)
+            draw_threshold(l);
         draw_stars(l);
         draw_texts(l);
         draw_legend(l);

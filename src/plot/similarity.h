@@ -3,6 +3,7 @@
 #ifndef CAFI_PLOT_SIMILARITY_H
 #define CAFI_PLOT_SIMILARITY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -40,9 +41,11 @@ struct cafi_similarity {
     const cafi_similarity_thumb *thumbs; /* [thumb_count], the most wanted first; or NULL */
     size_t thumb_count;
     const cafi_similarity_gallery *gallery; /* drawn on the right; or NULL */
-    uint64_t seed;                          /* of the heights of the dots */
-    double width, height;                   /* in points; 0 for 760 (880 with a gallery) and 420 */
-    const cafi_similarity *below;           /* another panel under this one, as wide; or NULL */
+    bool has_threshold;                     /* a line at threshold is drawn */
+    double threshold;
+    uint64_t seed;                /* of the heights of the dots */
+    double width, height;         /* in points; 0 for 760 (880 with a gallery) and 420 */
+    const cafi_similarity *below; /* another panel under this one, as wide; or NULL */
 };
 
 #define CAFI_SIMILARITY_MAX_STARS 8

@@ -160,6 +160,20 @@ if [ "${3:-}" = video ]; then
     check "  without the network" eval "! grep -qE '(src|href)=\"(https?:)?//' '$work/out/report.html'"
     check "  numbers" grep -q '"id":1,"faces":40,"gallery":\[{"name":"A","methods":{"average":{"similarity":[-0-9.e]*,"match":' "$work/out/compare.json"
     check "--json has tracks and threshold" grep -q '^{.*"tracks":\[.*"threshold":0.9}$' <(compare --json --threshold 0.9 --probe "$clip" --gallery "$fixtures/detect/white.png")
+    check "  who a track is" grep -q '"verdict":"[a-z ]*","name":' "$work/out/compare.json"
+    check "--no-plots leaves two files, and none of the comparison before" compare --quiet --no-plots --probe "$clip" --gallery "A=$fixtures/detect/white.png" -o "$work/out"
+    check "  two" test "$(find "$work/out" -type f | wc -l)" = 2
+    check "  with -o alone" fails 2 "--no-plots needs -o" compare --no-plots --probe "$clip" --gallery "A=$fixtures/detect/white.png"
+    printf '{"results":[{"name":"average","method":"average","threshold":{"0.001":0.25,"1e-06":0.9},"unsupported":["1e-06"]}]}' >"$work/far.json"
+    file_of() { compare --json --method average --thresholds "$work/far.json" --probe "$clip" --gallery "A=$fixtures/detect/white.png" "$@"; }
+    check "thresholds of a file" grep -q '"thresholds":{"average":0.25},"far":0.001,.*"threshold":0.25}$' <(file_of)
+    check "  a FAR that it has not" fails 1 "no threshold of average at a FAR of 0.01" file_of --far 0.01
+    check "  a FAR for which it had too few pairs" fails 1 "too few for a FAR of 1e-06" file_of --far 1e-6
+    check "  a method that it has not" fails 1 "no result of method unit" file_of --method unit
+    check "  a file of something else" fails 1 "not what eval verify" compare --thresholds "$work/out/compare.json" --probe "$clip" --gallery "A=$fixtures/detect/white.png"
+    check "  without a file the FAR is known at one place" fails 1 "--far 0.01: the thresholds that are known" compare --far 0.01 --probe "$clip" --gallery "A=$fixtures/detect/white.png"
+    check "gallery pictures below --min-quality are passed over" fails 1 "is below 1e+06" compare --min-quality 1e6 --probe "$clip" --gallery "A=$fixtures/detect/white.png"
+    check "  no set of none" fails 1 "passes --min-quality" encode --min-quality 1e6 -o "$work/none" "$clip"
     check "compare drawn" compare --quiet --draw "$work/named.mkv" --threshold -1 --probe "$clip" --gallery "Ann=$fixtures/detect/white.png"
     check "  is a video, in which the squares are found again" encode -o "$work/again" "$work/named.mkv"
     check "a folder that cannot be made" fails 1 "nowhere/out: cannot be made: No such file" compare -o "$work/nowhere/out" --probe "$clip" --gallery "$fixtures/detect/white.png"
