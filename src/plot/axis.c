@@ -35,7 +35,11 @@ static void linear_text(cafi_axis *axis, size_t i, double step, bool percent)
                  digits, fabs(shown), percent ? " %" : "");
 }
 
-/* Whole numbers (epochs, ranks) begin and end with the data. */
+/* Of a step, between a first tick that is no multiple of it and the next. */
+#define LEAST_GAP 0.4
+
+/* Whole numbers (epochs, ranks) begin and end with the data, and with a tick: the
+ * first rank is the one that everybody looks for. */
 static void fit_linear(cafi_axis *axis, const cafi_chart_axis *spec, bool automatic,
                        size_t most_ticks)
 {
@@ -53,6 +57,10 @@ static void fit_linear(cafi_axis *axis, const cafi_chart_axis *spec, bool automa
         if (rounded > 0 || axis->scale == CAFI_SCALE_LINEAR)
             axis->min = rounded;
         axis->max = ceil(axis->max / step - 1e-9) * step;
+    }
+    if (spec->whole && (ceil(axis->min / step - 1e-9) - axis->min / step) >= LEAST_GAP) {
+        axis->tick[axis->tick_count++] = axis->min;
+        linear_text(axis, 0, step, spec->percent);
     }
     for (double n = ceil(axis->min / step - 1e-9); axis->tick_count < CAFI_AXIS_MAX_TICKS; n++) {
         if (n * step > axis->max + 1e-9 * step)

@@ -133,6 +133,12 @@ static void linear_ticks(void **state)
     cafi_axis_fit(&axis, &spec, 1, 10, 0, 500, 46);
     assert_int_equal(axis.tick_count, 10);
     assert_string_equal(axis.text[9], "10");
+    cafi_axis_fit(&axis, &spec, 1, 50, 0, 500, 46); /* the first rank has a tick of its own */
+    assert_string_equal(axis.text[0], "1");
+    assert_true(axis.tick[0] == 1.0 && axis.tick[1] > 1.0 && axis.text[1][0] == '5');
+    cafi_axis_fit(&axis, &spec, 0, 50, 0, 500, 46);
+    assert_string_equal(axis.text[0], "0");
+    assert_string_equal(axis.text[1], "5");
 }
 
 static void log_ticks(void **state)
