@@ -165,10 +165,10 @@ if [ "${3:-}" = video ]; then
     check "  two" test "$(find "$work/out" -type f | wc -l)" = 2
     check "  with -o alone" fails 2 "--no-plots needs -o" compare --no-plots --probe "$clip" --gallery "A=$fixtures/detect/white.png"
     printf '{"results":[{"name":"average","method":"average","threshold":{"0.001":0.25,"1e-06":0.9},"unsupported":["1e-06"]}]}' >"$work/far.json"
-    file_of() { compare --json --method average --thresholds "$work/far.json" --probe "$clip" --gallery "A=$fixtures/detect/white.png" "$@"; }
-    check "thresholds of a file" grep -q '"thresholds":{"average":0.25},"far":0.001,.*"threshold":0.25}$' <(file_of)
-    check "  a FAR that it has not" fails 1 "no threshold of average at a FAR of 0.01" file_of --far 0.01
-    check "  a FAR for which it had too few pairs" fails 1 "too few for a FAR of 1e-06" file_of --far 1e-6
+    file_of() { compare --json --thresholds "$work/far.json" --probe "$clip" --gallery "A=$fixtures/detect/white.png" "$@"; }
+    check "thresholds of a file" grep -q '"thresholds":{"average":0.25},"far":0.001,.*"threshold":0.25}$' <(file_of --method average)
+    check "  a FAR that it has not" fails 1 "no threshold of average at a FAR of 0.01" file_of --method average --far 0.01
+    check "  a FAR for which it had too few pairs" fails 1 "too few for a FAR of 1e-06" file_of --method average --far 1e-6
     check "  a method that it has not" fails 1 "no result of method unit" file_of --method unit
     check "  a file of something else" fails 1 "not what eval verify" compare --thresholds "$work/out/compare.json" --probe "$clip" --gallery "A=$fixtures/detect/white.png"
     check "  without a file the FAR is known at one place" fails 1 "--far 0.01: the thresholds that are known" compare --far 0.01 --probe "$clip" --gallery "A=$fixtures/detect/white.png"
