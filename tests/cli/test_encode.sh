@@ -61,7 +61,7 @@ check "  not beside --tap" fails 2 "give one" "$caface" encode --model "$model" 
 check "  a list that is none" fails 1 "each once" "$caface" encode --model "$model" --styles 3,3 -o "$work/x" "$faces"
 check "--input-order changes features" quiet --input-order bgr -o "$work/bgr" "$faces"
 check "  indeed" eval "! cmp -s $work/set/features.npy $work/bgr/features.npy"
-check "--json" grep -q '"images":11,"faces":11,"resumed":0,"failed":\[\],"complete":true' <(encode --json -o "$work/json" "$faces")
+check "--json" grep -q '"images":11,"faces":11,"resumed":0,"failed":\[\],"refused":0,"complete":true' <(encode --json -o "$work/json" "$faces")
 check "a converted model gives the same" eval '"$caface" convert "$model" -o "$work/m.safetensors" -q && "$caface" encode -q --model "$work/m.safetensors" -o "$work/conv" "$faces" && cmp "$work/set/features.npy" "$work/conv/features.npy"'
 check "convert keeps --input-order" eval '"$caface" convert "$model" --input-order bgr -o "$work/b.safetensors" -q && "$caface" encode -q --model "$work/b.safetensors" -o "$work/convb" "$faces" && cmp "$work/bgr/features.npy" "$work/convb/features.npy"'
 check "info lists candidates for --tap" grep -q '/stage2/stage2.1/Add' <("$caface" info "$model")

