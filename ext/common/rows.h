@@ -13,7 +13,7 @@
 #include <caface/set.h>
 
 /* Rows that wait for each other at most. */
-#define CAFX_ROWS 64
+#define CAFX_ROWS 32 /* of 64, a set of its own began with fresh memory for each group */
 
 /* Faces of a chunk in SQL at most: what a statement cannot be interrupted in. */
 #define CAFX_MOST_CHUNK 4096
