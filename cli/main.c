@@ -127,7 +127,7 @@ static void on_bus_error(int number, siginfo_t *info, void *context)
 
 int main(int argc, char **argv)
 {
-    static const char *const isas[] = {"plain", "avx2", "avx512", NULL};
+    static const char *const isas[] = {"plain", "neon", "avx2", "avx512", NULL};
     static const char *const checks[] = {"never", "once", "always", NULL};
     struct sigaction bus = {.sa_sigaction = on_bus_error, .sa_flags = SA_SIGINFO};
     const cli_command *command = NULL;

@@ -2,9 +2,7 @@
 
 #include "backward/rows.h"
 
-#if defined(__x86_64__)
 #include "backward/simd/table.h"
-#endif
 
 static const cafi_backward_kernels plain = {
     .isa = CAFI_ISA_PLAIN,
@@ -25,6 +23,9 @@ const cafi_backward_kernels *cafi_backward_for(cafi_isa isa)
         return &cafi_backward_avx2;
     if (isa == CAFI_ISA_AVX512)
         return &cafi_backward_avx512;
+#elif defined(__aarch64__)
+    if (isa == CAFI_ISA_NEON)
+        return &cafi_backward_neon;
 #endif
     return NULL;
 }

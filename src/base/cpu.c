@@ -37,13 +37,15 @@ static cafi_isa detect(void)
         return CAFI_ISA_AVX512;
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c())
         return CAFI_ISA_AVX2;
+#elif defined(__aarch64__)
+    return CAFI_ISA_NEON;
 #endif
     return CAFI_ISA_PLAIN;
 }
 
 const char *cafi_isa_name(cafi_isa isa)
 {
-    static const char *const names[CAFI_ISA_COUNT] = {"plain", "avx2", "avx512"};
+    static const char *const names[CAFI_ISA_COUNT] = {"plain", "neon", "avx2", "avx512"};
     return (unsigned)isa < CAFI_ISA_COUNT ? names[isa] : "unknown";
 }
 
@@ -63,7 +65,8 @@ cafi_isa cafi_cpu_isa(void)
     cafi_isa best = detect();
     cafi_isa named = named_isa();
 
-    return named < best ? named : best;
+    /* NEON is below AVX2 in name only. */
+    return named < best && named != CAFI_ISA_NEON ? named : best;
 }
 
 bool cafi_cpu_has_vnni(void)

@@ -7,11 +7,17 @@
 #include <stddef.h>
 
 /* Instruction sets a kernel may be written for, in ascending order. */
-typedef enum cafi_isa { CAFI_ISA_PLAIN, CAFI_ISA_AVX2, CAFI_ISA_AVX512, CAFI_ISA_COUNT } cafi_isa;
+typedef enum cafi_isa {
+    CAFI_ISA_PLAIN,
+    CAFI_ISA_NEON, /* arm64, which always has it */
+    CAFI_ISA_AVX2,
+    CAFI_ISA_AVX512,
+    CAFI_ISA_COUNT
+} cafi_isa;
 
 /* The best set this processor and its system support. AVX2 means AVX2, FMA and F16C;
  * AVX512 means F, BW, DQ and VL. The environment variable CAFACE_ISA (plain,
- * avx2, avx512) lowers it, for tests and for finding a fault; it never raises
+ * neon, avx2, avx512) lowers it, for tests and for finding a fault; it never raises
  * it. Any thread. */
 cafi_isa cafi_cpu_isa(void);
 const char *cafi_isa_name(cafi_isa isa);

@@ -74,6 +74,9 @@ static const cafi_resample_kernels *kernels_get(void)
         return &cafi_resample_kernels_avx512;
     if (cafi_cpu_isa() == CAFI_ISA_AVX2)
         return &cafi_resample_kernels_avx2;
+#elif defined(__aarch64__)
+    if (cafi_cpu_isa() == CAFI_ISA_NEON)
+        return &cafi_resample_kernels_neon;
 #endif
     return &cafi_resample_kernels_plain;
 }

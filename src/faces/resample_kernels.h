@@ -28,6 +28,8 @@ typedef struct cafi_resample_kernels {
 extern const cafi_resample_kernels cafi_resample_kernels_plain;
 #if defined(__x86_64__)
 extern const cafi_resample_kernels cafi_resample_kernels_avx2, cafi_resample_kernels_avx512;
+#elif defined(__aarch64__)
+extern const cafi_resample_kernels cafi_resample_kernels_neon;
 #endif
 
 #endif

@@ -138,11 +138,15 @@ const cafi_map_kernels *cafi_map_kernels_get(void);
 extern const cafi_map_kernels cafi_map_kernels_plain;
 #if defined(__x86_64__)
 extern const cafi_map_kernels cafi_map_kernels_avx2, cafi_map_kernels_avx512;
+#elif defined(__aarch64__)
+extern const cafi_map_kernels cafi_map_kernels_neon;
 #endif
 
 extern const cafi_graph_kernels cafi_graph_kernels_plain;
 #if defined(__x86_64__)
 extern const cafi_graph_kernels cafi_graph_kernels_avx2, cafi_graph_kernels_avx512;
+#elif defined(__aarch64__)
+extern const cafi_graph_kernels cafi_graph_kernels_neon;
 #endif
 
 #endif

@@ -13,6 +13,9 @@ const cafi_graph_kernels *cafi_graph_kernels_get(void)
         return &cafi_graph_kernels_avx512;
     if (cafi_cpu_isa() == CAFI_ISA_AVX2)
         return &cafi_graph_kernels_avx2;
+#elif defined(__aarch64__)
+    if (cafi_cpu_isa() == CAFI_ISA_NEON)
+        return &cafi_graph_kernels_neon;
 #endif
     return &cafi_graph_kernels_plain;
 }
@@ -24,6 +27,9 @@ const cafi_map_kernels *cafi_map_kernels_get(void)
         return &cafi_map_kernels_avx512;
     if (cafi_cpu_isa() == CAFI_ISA_AVX2)
         return &cafi_map_kernels_avx2;
+#elif defined(__aarch64__)
+    if (cafi_cpu_isa() == CAFI_ISA_NEON)
+        return &cafi_map_kernels_neon;
 #endif
     return &cafi_map_kernels_plain;
 }

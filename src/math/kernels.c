@@ -3,9 +3,7 @@
 #include "math/exact.h"
 #include "math/rows.h"
 
-#if defined(__x86_64__)
 #include "math/simd/table.h"
-#endif
 
 static const cafi_kernels plain = {
     .isa = CAFI_ISA_PLAIN,
@@ -45,6 +43,9 @@ const cafi_kernels *cafi_kernels_for(cafi_isa isa)
         return &cafi_kernels_avx2;
     if (isa == CAFI_ISA_AVX512)
         return &cafi_kernels_avx512;
+#elif defined(__aarch64__)
+    if (isa == CAFI_ISA_NEON)
+        return &cafi_kernels_neon;
 #endif
     return NULL;
 }

@@ -5,6 +5,8 @@
 const cafi_backward_kernels CAFI_SIMD_NAME(cafi_backward) = {
 #if defined(__AVX512F__)
     .isa = CAFI_ISA_AVX512,
+#elif defined(__ARM_NEON)
+    .isa = CAFI_ISA_NEON,
 #else
     .isa = CAFI_ISA_AVX2,
 #endif

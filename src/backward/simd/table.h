@@ -6,5 +6,6 @@
 
 extern const cafi_backward_kernels cafi_backward_avx2;
 extern const cafi_backward_kernels cafi_backward_avx512;
+extern const cafi_backward_kernels cafi_backward_neon;
 
 #endif

@@ -11,6 +11,8 @@
 #define MOST_ROWS 6
 #if VF == 16
 #define VECTORS_FOR(MR) 4
+#elif VF == 4
+#define VECTORS_FOR(MR) ((MR) < 3 ? 8 : 4)
 #else
 #define VECTORS_FOR(MR) ((MR) == 1 ? 8 : (MR) == 2 ? 4 : 2)
 #endif
