@@ -156,6 +156,18 @@ if [ "${3:-}" = video ]; then
     files=14 # the numbers, a page and twelve plots
     grep -q "built without cairo" "$work/.log" && files=2
     check "  $files files" test "$(find "$work/out" -type f | wc -l)" = "$files"
+    # Names that differ in what no file's name keeps, or behind what fits into one: a plot for each all the same.
+    alike() {
+        local long name gallery=() kinds=3
+        long=$(printf 'n%.0s' $(seq 400))
+        for name in 'a?b' 'a*b' 'a/b' 'Jürg' 'Jörg' "${long}x" "${long}y"; do gallery+=("$name=$fixtures/detect/white.png"); done
+        [ "$files" != 2 ] || kinds=0
+        compare --quiet --single --probe "$clip" --gallery "${gallery[@]}" -o "$work/alike" &&
+            [ "$(find "$work/alike" -name 'similarity-*' | wc -l)" = $((kinds * ${#gallery[@]})) ] && [ -s "$work/alike/report.html" ]
+    }
+    check "  people of nearly one name have plots of their own" alike
+    nasty=$(printf 'a\033[31m\302\233b\342\200\256c')
+    check "  and no name is obeyed by the terminal" eval '! compare --probe "$clip" --gallery "$nasty=$fixtures/detect/white.png" 2>&1 | LC_ALL=C grep -P "[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2\x80[\x8e\x8f\xa8-\xae]"'
     check "  a page" grep -q '^</html>' "$work/out/report.html"
     check "  without the network" eval "! grep -qE '(src|href)=\"(https?:)?//' '$work/out/report.html'"
     check "  numbers" grep -q '"id":1,"faces":40,"gallery":\[{"name":"A","methods":{"average":{"similarity":[-0-9.e]*,"match":' "$work/out/compare.json"

@@ -68,4 +68,11 @@ check "plot similarity" sweep "$caface" plot similarity --method average --input
 check "prepare pack" sweep "$caface" prepare pack "$work/faces" -q -o "$work/out/r"
 check "prepare features" sweep "$caface" prepare features "$work/faces" --model "$onnx/face_13.onnx" --variants 2 --threads 1 -q -o "$work/out/f"
 check "prepare centers" sweep "$caface" prepare centers "$work/faces" --model "$onnx/face_13.onnx" --threads 1 -q -o "$work/out/c.safetensors"
+find_faces=(--detector "$fixtures/detect/scrfd_any.onnx" --min-face 5 --threads 1)
+check "detect" sweep "$caface" detect "${find_faces[@]}" -q --crops "$work/out/crops" "$fixtures/detect/white.png"
+check "compare" sweep "$caface" compare "${find_faces[@]}" --model "$fixtures/detect/face_112.onnx" -q --probe "$fixtures/detect/white.png" --center --single --gallery "A=$fixtures/detect/white.png" -o "$work/out/c"
+printf '1000 1001 0\n1000 1000 1\n1001 1001 1\n' >"$work/pairs.txt"
+check "eval verify" sweep "$caface" eval verify -f "$data/probes" -m "$data/model.safetensors" --pairs "$work/pairs.txt" --bootstrap 2 --threads 1 -q --json
+"$3" make "$work/store" || exit 1
+check "train" sweep "$caface" train --data "$work/store" --centers "$work/store/centers.safetensors" --epochs 1 --limit-batches 1 --batch 9 --group 8 --clusters 3 --threads 1 -q -o "$work/out/run"
 finish

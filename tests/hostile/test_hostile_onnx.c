@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "files/bytes.h"
 #include "graph/plan.h"
 #include "models/network_config.h"
 #include "onnx/graph.h"
@@ -295,6 +296,7 @@ static void external(onnx_writer *w, const char *place)
 static void external_data_stays_in_its_folder(void **state)
 {
     static const float data[3] = {7, 8, 9};
+    unsigned char bytes[sizeof data];
     static const char *const out[] = {
         "../secret.bin", "/etc/passwd",    "a/../../secret.bin", "..", "",
         "a\\..\\b",      "./../secret.bin"};
@@ -304,7 +306,8 @@ static void external_data_stays_in_its_folder(void **state)
     float back[2] = {0};
 
     (void)state;
-    test_write(test_temp("data.bin"), data, sizeof data);
+    cafi_put_numbers(bytes, data, 3, sizeof *data);
+    test_write(test_temp("data.bin"), bytes, sizeof bytes);
     external(&w, "data.bin");
     onnx_finish(&w, 13);
     EXPECT_OK(cafi_onnx_parse(&file, test_temp("m.onnx"), w.file.data, w.file.size, &err), err);
@@ -324,6 +327,10 @@ static void external_data_stays_in_its_folder(void **state)
     w = (onnx_writer){0};
     external(&w, "missing.bin");
     expect(&w, 13, CAFACE_EIO, "missing.bin", "No such file");
+    assert_int_equal(mkfifo(test_temp("pipe.bin"), 0600), 0);
+    w = (onnx_writer){0};
+    external(&w, "pipe.bin");
+    expect(&w, 13, CAFACE_EIO, "pipe.bin", "is not a regular file");
     test_write(test_temp("data.bin"), data, 8);
     w = (onnx_writer){0};
     external(&w, "data.bin");
