@@ -184,7 +184,7 @@ static bool parse_number(const cli_option *o, const char *text, void *member)
             (limited && ((double)v < o->min || (double)v > o->max)))
             return false;
         if (o->kind == CLI_SIZE)
-            *(size_t *)member = (size_t)v;
+            return cafi_fit_size((uint64_t)v, (size_t *)member);
         else
             *(int64_t *)member = v;
     }

@@ -75,6 +75,12 @@ bool cafi_add_size(size_t a, size_t b, size_t *out)
     return !__builtin_add_overflow(a, b, out);
 }
 
+bool cafi_fit_size(uint64_t value, size_t *out)
+{
+    *out = (size_t)value;
+    return *out == value;
+}
+
 /* ---- arrays ----------------------------------------------------------------- */
 
 /* A pointer of any type, read and written as bytes: all have one representation. */

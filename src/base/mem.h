@@ -15,6 +15,12 @@
 bool cafi_mul_size(size_t a, size_t b, size_t *out);
 /* *out = a + b; false when the sum does not fit. */
 bool cafi_add_size(size_t a, size_t b, size_t *out);
+/* *out = value; false when that does not fit, as on machines of 32 bits. */
+bool cafi_fit_size(uint64_t value, size_t *out);
+
+/* A limit of n GiB, or half of what a size can say where that is less (32 bits). */
+#define CAFI_GIB(n)                                                                                \
+    (((uint64_t)(n) << 30) > SIZE_MAX / 2 ? SIZE_MAX / 2 : (size_t)((uint64_t)(n) << 30))
 
 /* CAFI_NEW(T **out, size_t count, caface_error *err): *out becomes count zeroed
  * elements of T. A count of 0 gives a valid pointer. ENOMEM: the product

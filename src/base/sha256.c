@@ -157,6 +157,33 @@ void cafi_sha256_add(cafi_sha256 *hash, const void *bytes, size_t n)
     }
 }
 
+void cafi_sha256_add_u64(cafi_sha256 *hash, uint64_t v)
+{
+    unsigned char bytes[8];
+
+    for (int i = 0; i < 8; i++)
+        bytes[i] = (unsigned char)(v >> (8 * i));
+    cafi_sha256_add(hash, bytes, sizeof bytes);
+}
+
+void cafi_sha256_add_f32(cafi_sha256 *hash, const float *v, size_t n)
+{
+    unsigned char bytes[256];
+    size_t used = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        uint32_t bits = 0;
+
+        memcpy(&bits, v + i, sizeof bits);
+        for (int b = 0; b < 4; b++)
+            bytes[used++] = (unsigned char)(bits >> (8 * b));
+        if (used == sizeof bytes || i + 1 == n) {
+            cafi_sha256_add(hash, bytes, used);
+            used = 0;
+        }
+    }
+}
+
 void cafi_sha256_end(cafi_sha256 *hash, unsigned char digest[CAFI_SHA256_SIZE])
 {
     static const unsigned char padding[64] = {0x80};

@@ -18,6 +18,9 @@ typedef struct cafi_sha256 {
 
 void cafi_sha256_begin(cafi_sha256 *hash);
 void cafi_sha256_add(cafi_sha256 *hash, const void *bytes, size_t n);
+/* Numbers as they are in a file: little-endian, whatever this machine is. */
+void cafi_sha256_add_u64(cafi_sha256 *hash, uint64_t v);
+void cafi_sha256_add_f32(cafi_sha256 *hash, const float *v, size_t n);
 void cafi_sha256_end(cafi_sha256 *hash, unsigned char digest[CAFI_SHA256_SIZE]);
 /* The definition: count blocks of 64 bytes into a state, in plain C. What is added goes
  * through the processor's SHA instructions where it has them; the digest is the same. */

@@ -48,7 +48,8 @@ static caface_status describe(build *b, caface_error *err)
 
         cafi_face_list_stamp(b->faces, i, stamp);
         cafi_sha256_add(&hash, name, strlen(name) + 1);
-        cafi_sha256_add(&hash, stamp, sizeof stamp);
+        cafi_sha256_add_u64(&hash, (uint64_t)stamp[0]);
+        cafi_sha256_add_u64(&hash, (uint64_t)stamp[1]);
     }
     cafi_sha256_end(&hash, digest);
     cafi_sha256_hex(digest, text);

@@ -99,7 +99,9 @@ static caface_status from_info(cafi_record_shape *out, const char *path, const c
         return cafi_fail(
             err, CAFACE_EFORMAT,
             "%s: needs C, S, variants (1 to 65536) and dtype (f16, f32) of the records", path);
-    numbers = (size_t)variants * (size_t)(C + 2 * S);
+    if (!cafi_mul_size((size_t)variants, (size_t)(C + 2 * S), &numbers) || numbers > SIZE_MAX / 4)
+        return cafi_fail(err, CAFACE_ELIMIT, "%s: %lld variants of %lld + 2 x %lld numbers", path,
+                         (long long)variants, (long long)C, (long long)S);
     *out = (cafi_record_shape){.bytes = bytes,
                                .half = !strcmp(dtype, "f16"),
                                .variants = (size_t)variants,

@@ -2,7 +2,9 @@
 #ifndef CAFI_FILES_BYTES_H
 #define CAFI_FILES_BYTES_H
 
+#include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 static inline uint16_t cafi_le16(const unsigned char *p)
 {
@@ -35,6 +37,26 @@ static inline void cafi_put_le64(unsigned char *p, uint64_t v)
 {
     cafi_put_le32(p, (uint32_t)v);
     cafi_put_le32(p + 4, (uint32_t)(v >> 32));
+}
+
+/* count numbers of `width` bytes each (1 to 8) from this machine's order to little-endian, for a
+ * file or a hash. to may be from; no other overlap. */
+static inline void cafi_put_numbers(unsigned char *to, const void *from, size_t count, size_t width)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    if (to != from && count)
+        memcpy(to, from, count * width);
+#else
+    const unsigned char *p = from;
+
+    for (size_t i = 0; i < count; i++, p += width, to += width) {
+        unsigned char one[8];
+
+        memcpy(one, p, width);
+        for (size_t b = 0; b < width; b++)
+            to[b] = one[width - 1 - b];
+    }
+#endif
 }
 
 #endif

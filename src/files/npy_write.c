@@ -12,9 +12,6 @@
 #include "base/mem.h"
 #include "files/bytes.h"
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
-               "arrays are written as they are in memory");
-
 /* Magic, version, length and dict, padded with spaces to a multiple of 64, so
  * that the data is aligned when the file is mapped. */
 typedef struct npy_header {
@@ -84,7 +81,8 @@ caface_status cafi_npy_save(const char *path, cafi_dtype dtype, int ndim, const 
     if ((st = cafi_output_open(&o, path, err)))
         return st;
     if ((st = cafi_output_write(o, h.text, h.size, err)) ||
-        (st = cafi_output_write(o, data, bytes, err))) {
+        (st = cafi_output_write_numbers(o, data, bytes / cafi_dtype_size(dtype),
+                                        cafi_dtype_size(dtype), err))) {
         cafi_output_abort(o);
         return st;
     }
@@ -140,7 +138,8 @@ caface_status cafi_npy_append(cafi_npy_writer *w, const void *rows, size_t count
 
     if (!cafi_mul_size(count, w->row_bytes, &bytes))
         return cafi_fail(err, CAFACE_EINVAL, "%zu rows of %zu bytes", count, w->row_bytes);
-    if (!(st = cafi_output_write(w->output, rows, bytes, err)))
+    if (!(st = cafi_output_write_numbers(w->output, rows, bytes / cafi_dtype_size(w->dtype),
+                                         cafi_dtype_size(w->dtype), err)))
         w->shape[0] += count;
     return st;
 }
@@ -196,8 +195,8 @@ static bool parse_left(left *l, const char *text, off_t size)
         (strncmp(at, "<f4", 3) != 0 && strncmp(at, "<f2", 3) != 0) || !(at = strchr(at, '(')))
         return false;
     for (at++; *at >= '0' && *at <= '9' && l->ndim < CAFI_MAX_DIMS; l->ndim++) {
-        l->shape[l->ndim] = (size_t)strtoull(at, &end, 10);
-        if (l->ndim && !cafi_mul_size(l->row_bytes, l->shape[l->ndim], &l->row_bytes))
+        if (!cafi_fit_size(strtoull(at, &end, 10), &l->shape[l->ndim]) ||
+            (l->ndim && !cafi_mul_size(l->row_bytes, l->shape[l->ndim], &l->row_bytes)))
             return false;
         at = end + strspn(end, ", ");
     }
@@ -300,11 +299,26 @@ static caface_status put_name(npz *z, const char *name)
     return st ? st : put(z, ".npy", 4);
 }
 
+/* The sum of the numbers as they are written. */
+static uint32_t crc_numbers(uint32_t crc, const unsigned char *numbers, size_t count, size_t width)
+{
+    unsigned char chunk[4096];
+    size_t most = sizeof chunk / width;
+
+    for (size_t i = 0, n = 0; i < count; i += n) {
+        n = count - i < most ? count - i : most;
+        cafi_put_numbers(chunk, numbers + i * width, n, width);
+        crc = (uint32_t)crc32_z(crc, chunk, n * width);
+    }
+    return crc;
+}
+
 static caface_status put_item(npz *z, const cafi_npz_item *item, zip_entry *e)
 {
     unsigned char local[30];
     unsigned char extra[20];
     size_t name_size = strlen(item->name) + 4;
+    size_t width = cafi_dtype_size(item->dtype);
     size_t bytes = 0;
     bool wide = false;
     npy_header h;
@@ -318,8 +332,7 @@ static caface_status put_item(npz *z, const cafi_npz_item *item, zip_entry *e)
     *e = (zip_entry){.offset = z->at, .size = (uint64_t)h.size + bytes};
     wide = e->size >= UINT32_MAX;
     e->crc = (uint32_t)crc32_z(crc32_z(0, NULL, 0), (const unsigned char *)h.text, h.size);
-    if (bytes)
-        e->crc = (uint32_t)crc32_z(e->crc, item->data, bytes);
+    e->crc = crc_numbers(e->crc, item->data, bytes / width, width);
     cafi_put_le32(local, 0x04034b50);
     common_fields(local + 4, e, name_size, wide, wide ? sizeof extra : 0);
     cafi_put_le16(extra, 1);
@@ -329,7 +342,9 @@ static caface_status put_item(npz *z, const cafi_npz_item *item, zip_entry *e)
     if ((st = put(z, local, sizeof local)) || (st = put_name(z, item->name)) ||
         (wide && (st = put(z, extra, sizeof extra))) || (st = put(z, h.text, h.size)))
         return st;
-    return bytes ? put(z, item->data, bytes) : CAFACE_OK;
+    if (!(st = cafi_output_write_numbers(z->output, item->data, bytes / width, width, z->err)))
+        z->at += bytes;
+    return st;
 }
 
 static caface_status put_central(npz *z, const cafi_npz_item *item, const zip_entry *e)

@@ -107,7 +107,9 @@ static caface_status read_shape(const cafi_pickle *p, cafi_ref ref, cafi_tensor 
 
         if (!cafi_pickle_int(p, n->u.seq.items[d], &extent) || extent < 0)
             return cafi_fail(err, CAFACE_EFORMAT, "an extent that is no whole number >= 0");
-        view->shape[d] = (size_t)extent;
+        if (!cafi_fit_size((uint64_t)extent, &view->shape[d]))
+            return cafi_fail(err, CAFACE_ELIMIT, "an extent of %lld, limit %zu", (long long)extent,
+                             SIZE_MAX);
     }
     return CAFACE_OK;
 }

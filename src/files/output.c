@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "files/bytes.h"
 #include "files/output_place.h"
 
 enum { BUFFER = 1 << 16 };
@@ -135,6 +136,26 @@ caface_status cafi_output_write(cafi_output *o, const void *bytes, size_t n, caf
     o->used += n;
     o->written += n;
     return CAFACE_OK;
+}
+
+caface_status cafi_output_write_numbers(cafi_output *o, const void *numbers, size_t count,
+                                        size_t width, caface_error *err)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    return cafi_output_write(o, numbers, count * width, err);
+#else
+    const unsigned char *from = numbers;
+    unsigned char chunk[4096];
+    size_t most = sizeof chunk / width;
+    caface_status st = CAFACE_OK;
+
+    for (size_t i = 0, n = 0; !st && i < count; i += n) {
+        n = count - i < most ? count - i : most;
+        cafi_put_numbers(chunk, from + i * width, n, width);
+        st = cafi_output_write(o, chunk, n * width, err);
+    }
+    return st;
+#endif
 }
 
 caface_status cafi_output_patch(cafi_output *o, size_t offset, const void *bytes, size_t n,

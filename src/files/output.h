@@ -17,6 +17,9 @@ caface_status cafi_output_open(cafi_output **out, const char *path, caface_error
 /* Appends; buffered. A full disk shows up here or at commit, as EIO. */
 caface_status cafi_output_write(cafi_output *output, const void *bytes, size_t n,
                                 caface_error *err);
+/* count numbers of `width` bytes each (1, 2, 4 or 8), little-endian in the file. */
+caface_status cafi_output_write_numbers(cafi_output *output, const void *numbers, size_t count,
+                                        size_t width, caface_error *err);
 /* Hands what is buffered to the system, where it survives the end of the program. */
 caface_status cafi_output_flush(cafi_output *output, caface_error *err);
 /* Overwrites n bytes at offset, which must lie within what was written. For headers whose numbers

@@ -151,6 +151,7 @@ static caface_status read_index(cafi_recordio *rec, const char *path, caface_err
     cafi_mapped map;
     caface_status st = cafi_mapped_open(&map, path, err);
     size_t capacity = 0;
+    size_t place = 0;
     size_t line = 1;
 
     if (st)
@@ -173,8 +174,11 @@ static caface_status read_index(cafi_recordio *rec, const char *path, caface_err
             offset < 0)
             st = cafi_fail(err, CAFACE_EFORMAT, "%s: line %zu is not a key, a tab and an offset",
                            path, line);
+        else if (!cafi_fit_size((uint64_t)offset, &place))
+            st = cafi_fail(err, CAFACE_ELIMIT, "%s: line %zu: an offset of %lld, limit %zu", path,
+                           line, (long long)offset, SIZE_MAX);
         else
-            st = add_entry(rec, &capacity, (uint64_t)key, (size_t)offset, err);
+            st = add_entry(rec, &capacity, (uint64_t)key, place, err);
     }
     cafi_mapped_close(&map);
     return st;

@@ -37,10 +37,7 @@ static bool read_dtype(const char *text, cafi_dtype *out)
 
 static bool size_of(const cafi_value *v, size_t *out)
 {
-    if (v->kind != CAFI_INT || v->u.integer < 0)
-        return false;
-    *out = (size_t)v->u.integer;
-    return true;
+    return v->kind == CAFI_INT && v->u.integer >= 0 && cafi_fit_size((uint64_t)v->u.integer, out);
 }
 
 static caface_status read_tensor(cafi_bundle *b, const char *name, const cafi_value *entry,

@@ -8,9 +8,6 @@
 #include "files/output.h"
 #include "files/safetensors.h"
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
-               "tensors are written as they are in memory");
-
 enum { CHUNK = 1 << 16 };
 
 /* A tensor and where its data goes. The wide types come first, so that every
@@ -146,12 +143,13 @@ static caface_status write_tensor(cafi_output *o, const cafi_tensor *t, size_t b
     caface_status st = CAFACE_OK;
 
     if (cafi_tensor_is_contiguous(t))
-        return bytes ? cafi_output_write(o, t->data, bytes, err) : CAFACE_OK;
+        return bytes ? cafi_output_write_numbers(o, t->data, count, cafi_dtype_size(t->dtype), err)
+                     : CAFACE_OK;
     for (size_t first = 0; first < count && !st; first += per_chunk) {
         size_t n = count - first < per_chunk ? count - first : per_chunk;
 
         cafi_tensor_read_raw(t, first, n, chunk);
-        st = cafi_output_write(o, chunk, n * cafi_dtype_size(t->dtype), err);
+        st = cafi_output_write_numbers(o, chunk, n, cafi_dtype_size(t->dtype), err);
     }
     return st;
 }

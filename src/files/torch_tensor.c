@@ -82,10 +82,7 @@ static bool size_at(const cafi_pickle *p, cafi_ref ref, size_t *out)
 {
     int64_t value = 0;
 
-    if (!cafi_pickle_int(p, ref, &value) || value < 0)
-        return false;
-    *out = (size_t)value;
-    return true;
+    return cafi_pickle_int(p, ref, &value) && value >= 0 && cafi_fit_size((uint64_t)value, out);
 }
 
 bool cafi_is_module_id(const cafi_pickle *p, cafi_ref id)

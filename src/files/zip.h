@@ -11,7 +11,7 @@
  * file's size beyond it, and never more than the last. */
 #define CAFI_ZIP_FREE_INFLATED ((size_t)16 << 20)
 #define CAFI_ZIP_MAX_RATIO ((size_t)100)
-#define CAFI_ZIP_MAX_INFLATED ((size_t)4 << 30)
+#define CAFI_ZIP_MAX_INFLATED CAFI_GIB(4)
 
 /* What these say for a file of this size. */
 size_t cafi_inflated_limit(size_t file_size);

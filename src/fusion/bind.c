@@ -155,33 +155,6 @@ float *cafi_binder_floats(cafi_binder *binder, size_t rows, size_t cols)
     return p;
 }
 
-static void hash_u64(cafi_sha256 *hash, uint64_t v)
-{
-    unsigned char bytes[8];
-
-    for (int i = 0; i < 8; i++)
-        bytes[i] = (unsigned char)(v >> (8 * i));
-    cafi_sha256_add(hash, bytes, sizeof bytes);
-}
-
-static void hash_floats(cafi_sha256 *hash, const float *v, size_t n)
-{
-    unsigned char bytes[256];
-    size_t used = 0;
-
-    for (size_t i = 0; i < n; i++) {
-        uint32_t bits = 0;
-
-        memcpy(&bits, v + i, sizeof bits);
-        for (int b = 0; b < 4; b++)
-            bytes[used++] = (unsigned char)(bits >> (8 * b));
-        if (used == sizeof bytes || i + 1 == n) {
-            cafi_sha256_add(hash, bytes, used);
-            used = 0;
-        }
-    }
-}
-
 static void remember(cafi_binder *binder, const char *name, int ndim, const size_t *shape,
                      const float *values, size_t n)
 {
@@ -197,10 +170,10 @@ static void remember(cafi_binder *binder, const char *name, int ndim, const size
     cafi_sha256_begin(&hash);
     name += binder->unhashed;
     cafi_sha256_add(&hash, name, strlen(name) + 1);
-    hash_u64(&hash, (uint64_t)ndim);
+    cafi_sha256_add_u64(&hash, (uint64_t)ndim);
     for (int i = 0; i < ndim; i++)
-        hash_u64(&hash, shape[i]);
-    hash_floats(&hash, values, n);
+        cafi_sha256_add_u64(&hash, shape[i]);
+    cafi_sha256_add_f32(&hash, values, n);
     cafi_sha256_end(&hash, b->digest);
 }
 

@@ -79,17 +79,13 @@ static caface_status read_power(const cafi_bundle *bundle, float *power, caface_
 static void hash_members(char out[CAFI_SHA256_TEXT], char (*hashes)[CAFI_SHA256_TEXT], size_t count,
                          float power)
 {
-    unsigned char digest[CAFI_SHA256_SIZE], bytes[4];
+    unsigned char digest[CAFI_SHA256_SIZE];
     cafi_sha256 hash;
-    uint32_t bits = 0;
 
-    memcpy(&bits, &power, sizeof bits);
-    for (int i = 0; i < 4; i++)
-        bytes[i] = (unsigned char)(bits >> (8 * i));
     cafi_sha256_begin(&hash);
     for (size_t i = 0; i < count; i++)
         cafi_sha256_add(&hash, hashes[i], CAFI_SHA256_TEXT);
-    cafi_sha256_add(&hash, bytes, sizeof bytes);
+    cafi_sha256_add_f32(&hash, &power, 1);
     cafi_sha256_end(&hash, digest);
     cafi_sha256_hex(digest, out);
 }

@@ -2,7 +2,7 @@
 #include "graph/graph_internal.h"
 
 /* Extents beyond this are taken for a damaged file. */
-#define MAX_EXTENT ((int64_t)1 << 32)
+#define MAX_EXTENT ((int64_t)(SIZE_MAX > UINT32_MAX ? (uint64_t)1 << 32 : (uint64_t)INT32_MAX))
 
 static const cafi_shape *in(const cafi_graph *g, const cafi_node *n, size_t i)
 {
@@ -477,7 +477,7 @@ caface_status cafi_infer_shape(const cafi_graph *graph, cafi_node *node, caface_
         if (extent == CAFI_BATCH ? i > 0 : extent < 1 || extent > MAX_EXTENT)
             return refuse(graph, node, "an empty or absurd result", err);
     }
-    if (!cafi_shape_count(&node->shape, 4096, &elements) || elements > (size_t)1 << 40)
+    if (!cafi_shape_count(&node->shape, 4096, &elements) || (uint64_t)elements > (uint64_t)1 << 40)
         return refuse(graph, node, "a result too large", err);
     return CAFACE_OK;
 }

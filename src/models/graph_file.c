@@ -202,18 +202,17 @@ static caface_status hash_node(cafi_sha256 *h, const cafi_graph *graph, size_t i
 
     cafi_sha256_add(h, op, strlen(op) + 1);
     for (int d = 0; d < node->shape.ndim; d++)
-        cafi_sha256_add(h, &node->shape.dim[d], sizeof node->shape.dim[d]);
+        cafi_sha256_add_u64(h, (uint64_t)node->shape.dim[d]);
     if (node->op != CAFI_OP_CONSTANT) {
-        for (size_t k = 0; k < node->input_count; k++) {
-            uint64_t input = node->inputs[k];
-
-            cafi_sha256_add(h, &input, sizeof input);
-        }
+        for (size_t k = 0; k < node->input_count; k++)
+            cafi_sha256_add_u64(h, node->inputs[k]);
         for (size_t k = 0; k < cafi_member_count; k++)
             for (size_t e = 0; e < cafi_members[k].count; e++) {
                 double v = cafi_member_get(node, &cafi_members[k], e);
+                uint64_t bits = 0;
 
-                cafi_sha256_add(h, &v, sizeof v);
+                memcpy(&bits, &v, sizeof bits);
+                cafi_sha256_add_u64(h, bits);
             }
         return CAFACE_OK;
     }
@@ -221,7 +220,7 @@ static caface_status hash_node(cafi_sha256 *h, const cafi_graph *graph, size_t i
         return cafi_fail(err, CAFACE_ELIMIT, "constant %s is too large", node->name);
     if ((st = cafi_graph_read(graph, i, &values, err)))
         return st;
-    cafi_sha256_add(h, values, n * sizeof(float));
+    cafi_sha256_add_f32(h, values, n);
     free(values);
     return CAFACE_OK;
 }

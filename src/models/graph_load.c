@@ -202,10 +202,10 @@ static caface_status load(cafi_network *net, const cafi_bundle *bundle, const ca
                          (long long)version, CAFI_GRAPH_VERSION);
     if (!nodes || nodes->kind != CAFI_LIST || !taps || taps->kind != CAFI_LIST || !family ||
         !read_list(taps, CAFI_MEMBER_UNSIGNED, CAFI_MAX_TAPS, &net->tap_count, numbers) ||
-        !cafi_value_int(dict, "feature", &feature) || feature < 0)
+        !cafi_value_int(dict, "feature", &feature) || feature < 0 ||
+        !cafi_fit_size((uint64_t)feature, &net->feature))
         return cafi_fail(err, CAFACE_EMODEL, CAFI_GRAPH_KEY ": nodes, taps, feature or family");
     snprintf(net->family, sizeof net->family, "%s", family);
-    net->feature = (size_t)feature;
     for (size_t i = 0; i < net->tap_count; i++)
         net->taps[i] = (size_t)numbers[i];
     if ((st = read_spatial(net, dict, err)) ||

@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "files/bytes.h"
 #include "models/dict_find.h"
 
 static int by_name(const void *a, const void *b)
@@ -227,8 +228,7 @@ static uint64_t mix(uint64_t h, const unsigned char *bytes, size_t n)
     uint64_t word = 0;
 
     for (; n >= 8; n -= 8, bytes += 8) {
-        memcpy(&word, bytes, 8);
-        h = (h ^ word) * 0x9E3779B97F4A7C15u;
+        h = (h ^ cafi_le64(bytes)) * 0x9E3779B97F4A7C15u;
         h ^= h >> 29;
     }
     word = n;
@@ -239,10 +239,12 @@ static uint64_t mix(uint64_t h, const unsigned char *bytes, size_t n)
 }
 
 /* The tensors' names, shapes and values, in the names' order, so that the same
- * backbone has the same hash in whatever file. */
+ * backbone has the same hash in whatever file and on whatever machine. */
 static caface_status hash(const cafi_dict *dict, const cafi_bundle *bundle, char *text, size_t size,
                           caface_error *err)
 {
+    const bool is_little_endian = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__;
+    unsigned char shape[8 * CAFI_MAX_DIMS];
     uint64_t h = 0xcbf29ce484222325u;
     caface_status st = CAFACE_OK;
 
@@ -254,16 +256,20 @@ static caface_status hash(const cafi_dict *dict, const cafi_bundle *bundle, char
         if (!e->used)
             continue;
         h = mix(h, (const unsigned char *)e->name, strlen(e->name));
-        h = mix(h, (const unsigned char *)e->tensor->shape,
-                (size_t)e->tensor->ndim * sizeof(size_t));
-        if (cafi_tensor_is_contiguous(e->tensor)) {
+        for (int d = 0; d < e->tensor->ndim; d++)
+            cafi_put_le64(shape + 8 * (size_t)d, e->tensor->shape[d]);
+        h = mix(h, shape, 8 * (size_t)e->tensor->ndim);
+        if (is_little_endian && cafi_tensor_is_contiguous(e->tensor)) {
             h = mix(h, e->tensor->data, bytes);
             cafi_bundle_forget(bundle, e->tensor->data, bytes);
             continue;
         }
         st = CAFI_NEW(&copy, bytes, err);
         if (!st) {
+            size_t width = cafi_dtype_size(e->tensor->dtype);
+
             cafi_tensor_read_raw(e->tensor, 0, cafi_tensor_count(e->tensor), copy);
+            cafi_put_numbers(copy, copy, bytes / width, width);
             h = mix(h, copy, bytes);
         }
         free(copy);

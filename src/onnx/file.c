@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include "files/mapped.h"
 
-#define MAX_FILE ((size_t)8 << 30)
+#define MAX_FILE CAFI_GIB(8)
 
 /* One piece of memory, or one file that is mapped, until all is closed. */
 struct cafi_onnx_block {

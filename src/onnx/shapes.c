@@ -270,9 +270,8 @@ static caface_status extents_in(cafi_onnx_build *b, const cafi_onnx_node *n, siz
     caface_status st = cafi_onnx_ints_in(b, n, i, list, CAFI_MAX_DIMS, &count, &given, err);
 
     for (size_t k = 0; !st && k < count; k++) {
-        if (list[k] < 0)
+        if (list[k] < 0 || !cafi_fit_size((uint64_t)list[k], &shape[k]))
             return cafi_onnx_fail(n, err, CAFACE_EMODEL, "extent %lld", (long long)list[k]);
-        shape[k] = (size_t)list[k];
     }
     *ndim = (int)count;
     return st;

@@ -80,7 +80,9 @@ static caface_status read_dims(const cafi_pb_field *f, parts *t, caface_error *e
         if (extent > INT64_MAX)
             return cafi_fail(err, CAFACE_EFORMAT, "tensor %s: extent %lld", t->name,
                              (long long)extent);
-        t->shape[t->ndim++] = (size_t)extent;
+        if (!cafi_fit_size(extent, &t->shape[t->ndim++]))
+            return cafi_fail(err, CAFACE_ELIMIT, "tensor %s: extent %lld, limit %zu", t->name,
+                             (long long)extent, SIZE_MAX);
     }
     return CAFACE_OK;
 }
@@ -364,6 +366,8 @@ static caface_status finish(cafi_onnx_file *file, cafi_pb message, const parts *
         out->data = have ? t->raw.at : nothing;
     } else
         st = fill_typed(file, message, t, out, count, err);
+    /* what is taken as it is in the file */
+    out->swapped = (t->external || t->has_raw) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__;
     if (!out->data)
         out->data = nothing;
     return st;

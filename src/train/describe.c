@@ -65,7 +65,7 @@ void cafi_describe_store(cafi_buf *t, const cafi_store *store, const float *cent
 
         cafi_sha256_add(&hash, name, strlen(name) + 1);
     }
-    cafi_sha256_add(&hash, centres, info.classes * info.C * sizeof *centres);
+    cafi_sha256_add_f32(&hash, centres, info.classes * info.C);
     cafi_sha256_end(&hash, digest);
     cafi_buf_printf(t, ", %zu images of %zu classes, %zu variants, classes and centres %.12s",
                     info.images, info.classes, info.variants, cafi_sha256_hex(digest, text));

@@ -4,6 +4,7 @@
 #include <zlib.h>
 
 #include "check.h"
+#include "files/bytes.h"
 
 void test_digest(cafi_buf *out, const cafi_tensor *t)
 {
@@ -14,6 +15,7 @@ void test_digest(cafi_buf *out, const cafi_tensor *t)
 
     assert_non_null(bytes);
     cafi_tensor_read_raw(t, 0, n, bytes);
+    cafi_put_numbers(bytes, bytes, n, size); /* the sums are of little-endian numbers */
     cafi_buf_printf(out, "%s\t%s\t%s\t%08lx", t->name, cafi_dtype_name(t->dtype),
                     cafi_shape_text(shape, sizeof shape, t->ndim, t->shape),
                     crc32_z(crc32_z(0, NULL, 0), bytes, n * size));

@@ -20,6 +20,11 @@ static void sizes_do_not_wrap(void **state)
     assert_false(cafi_add_size(SIZE_MAX, 1, &n));
     assert_true(cafi_mul_size(7, 6, &n));
     assert_int_equal(n, 42);
+    assert_true(cafi_fit_size(SIZE_MAX, &n) && n == SIZE_MAX);
+    assert_int_equal(cafi_fit_size(UINT64_MAX, &n), SIZE_MAX == UINT64_MAX);
+    assert_true(CAFI_GIB(1) == (size_t)1 << 30);
+    /* a limit is never 0, whatever a size can say */
+    assert_true(CAFI_GIB(8) >= SIZE_MAX / 2 || CAFI_GIB(8) == CAFI_GIB(1) * 8);
     EXPECT_FAIL(cafi_alloc(&p, SIZE_MAX / 2, 4, &err), CAFACE_ENOMEM, err, "4 bytes");
     assert_null(p);
     EXPECT_FAIL(cafi_alloc_f32(&f, SIZE_MAX / 4, 4, &err), CAFACE_ENOMEM, err, "4 floats");

@@ -11,6 +11,7 @@
 #include "dataset/augment.h"
 #include "dataset/sampler.h"
 #include "dataset/store.h"
+#include "files/bytes.h"
 #include "files/npy.h"
 #include "files/recordio.h"
 #include "files/tensor.h"
@@ -38,9 +39,9 @@ static void write_records(const char *folder, size_t V, size_t width, bool half,
             uint16_t h = cafi_f32_to_f16(value);
 
             if (half)
-                memcpy(body + 2 * i, &h, 2);
+                cafi_put_numbers(body + 2 * i, &h, 1, 2);
             else
-                memcpy(body + 4 * i, &value, 4);
+                cafi_put_numbers(body + 4 * i, &value, 1, 4);
         }
         /* labels in no order, folders in another */
         snprintf(path, sizeof path, "person%zu/%zu.jpg", 9 - p % 3, p);
@@ -130,10 +131,12 @@ static caface_status open_tiny(cafi_store **out, const float (*rows)[3], const f
     test_write(test_temp("tiny/set.json"), info, sizeof info - 1);
     EXPECT_OK(cafi_record_begin(&w, test_temp("tiny/train"), err), *err);
     for (size_t i = 0; i < n; i++) {
+        unsigned char body[12];
         char path[32];
 
+        cafi_put_numbers(body, rows[i], 3, 4);
         snprintf(path, sizeof path, "x/%c/%zu.jpg", "ba"[i % 2], i);
-        EXPECT_OK(cafi_record_append(w, i, labels[i], path, rows[i], 12, err), *err);
+        EXPECT_OK(cafi_record_append(w, i, labels[i], path, body, 12, err), *err);
     }
     EXPECT_OK(cafi_record_commit(w, err), *err);
     return cafi_store_open(out, test_temp("tiny"), NULL, err);

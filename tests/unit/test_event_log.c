@@ -57,6 +57,7 @@ static void read_message(event *e, const unsigned char *p, const unsigned char *
 {
     while (p < end) {
         uint64_t key = varint(&p);
+        uint32_t four;
         uint64_t n;
 
         switch (key & 7) {
@@ -69,12 +70,14 @@ static void read_message(event *e, const unsigned char *p, const unsigned char *
             break;
         case 1:
             assert_int_equal(key >> 3, 1);
-            memcpy(&e->time, p, 8);
+            n = number(p, 8);
+            memcpy(&e->time, &n, 8);
             p += 8;
             break;
         case 5:
             assert_true(depth == 2 && key >> 3 == 2);
-            memcpy(&e->value, p, 4);
+            four = (uint32_t)number(p, 4);
+            memcpy(&e->value, &four, 4);
             p += 4;
             break;
         default:

@@ -11,6 +11,8 @@
 #include "files/npy.h"
 #include "files/safetensors.h"
 
+static const bool is_big_endian = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__;
+
 /* Checks the tensors of one file against its lines of expected.txt. */
 static void check_fixture(const char *name, const char *expected)
 {
@@ -135,7 +137,7 @@ static void check_same(const cafi_tensor *t, const unsigned char *data, int dtyp
 
     assert_int_equal(t->dtype, dtype);
     assert_true(cafi_tensor_has_shape(t, ndim, shape));
-    assert_true(cafi_tensor_is_contiguous(t));
+    assert_true(cafi_tensor_is_contiguous(t) || (t->swapped && is_big_endian));
     cafi_tensor_read_raw(t, 0, n, back);
     assert_memory_equal(back, data, n * cafi_dtype_size(t->dtype));
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "archive.h"
+#include "files/bytes.h"
 #include "train/optimiser_file.h"
 
 typedef struct pickler {
@@ -75,6 +76,7 @@ static void write_checkpoint(const char *path, const cafi_params *params, size_t
     assert_non_null(storage);
     for (size_t i = 0; i < p.storage; i++)
         storage[i] = (float)(i % 8191) + 0.25f;
+    cafi_put_numbers((unsigned char *)storage, storage, p.storage, sizeof *storage);
     op(&p, "\x80\x02}(");
     text(&p, "state_dict");
     op(&p, "}");

@@ -9,6 +9,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/sha256.h"
+#include "files/bytes.h"
 #include "files/output.h"
 
 static int entries(void)
@@ -91,6 +93,46 @@ static void large_writes_pass_the_buffer(void **state)
     assert_memory_equal(got, data, SIZE);
     free(got);
     free(data);
+}
+
+/* In the file, the hash and the caller's memory, whatever this machine is. */
+static void numbers_are_little_endian(void **state)
+{
+    enum { MANY = 3000 };
+    static const unsigned char want[] = {4, 3, 2, 1, 0, 0, 128, 63};
+    const char *path = test_temp("numbers");
+    uint32_t four[2] = {0x01020304u, 0x3f800000u};
+    uint64_t eight[MANY];
+    float one = 1.0f;
+    unsigned char digest[2][CAFI_SHA256_SIZE];
+    unsigned char *got = NULL;
+    cafi_sha256 hash;
+    cafi_output *o = NULL;
+    caface_error err;
+    size_t size = 0;
+
+    (void)state;
+    for (size_t i = 0; i < MANY; i++)
+        eight[i] = i * 0x0102030405060708u;
+    EXPECT_OK(cafi_output_open(&o, path, &err), err);
+    EXPECT_OK(cafi_output_write_numbers(o, four, 2, 4, &err), err);
+    EXPECT_OK(cafi_output_write_numbers(o, eight, MANY, 8, &err), err);
+    EXPECT_OK(cafi_output_commit(o, &err), err);
+    got = test_read(path, &size);
+    assert_int_equal(size, 8 + 8 * MANY);
+    assert_memory_equal(got, want, 8);
+    for (size_t i = 0; i < MANY; i++)
+        for (unsigned b = 0; b < 8; b++)
+            assert_int_equal(got[8 + 8 * i + b], (unsigned char)(eight[i] >> (8 * b)));
+    free(got);
+    cafi_sha256_begin(&hash);
+    cafi_sha256_add_f32(&hash, &one, 1);
+    cafi_sha256_add_u64(&hash, eight[1]);
+    cafi_sha256_end(&hash, digest[0]);
+    cafi_sha256_of((const unsigned char[]){0, 0, 128, 63, 8, 7, 6, 5, 4, 3, 2, 1}, 12, digest[1]);
+    assert_memory_equal(digest[0], digest[1], CAFI_SHA256_SIZE);
+    cafi_put_numbers((unsigned char *)four, four, 2, 4);
+    assert_memory_equal(four, want, 8);
 }
 
 static void failures_name_the_path(void **state)
@@ -247,6 +289,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(commit_replaces_and_abort_does_not),
         cmocka_unit_test(large_writes_pass_the_buffer),
+        cmocka_unit_test(numbers_are_little_endian),
         cmocka_unit_test(failures_name_the_path),
         cmocka_unit_test(links_keep_pointing),
         cmocka_unit_test(planted_links_are_refused),

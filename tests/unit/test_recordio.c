@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "files/bytes.h"
 #include "files/recordio.h"
 
 static const unsigned char magic[4] = {0x0a, 0x23, 0xd7, 0xce};
@@ -120,7 +121,7 @@ static void test_header_record(void **state)
         at[4] = (unsigned char)length;
         at[8] = labels ? 2 : 0;
         if (labels)
-            memcpy(at + 32, values, 8);
+            cafi_put_numbers(at + 32, values, 2, 4);
         else
             memcpy(at + 32, "hello", 5);
         size += 8 + (length + 3) / 4 * 4;

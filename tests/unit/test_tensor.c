@@ -210,6 +210,7 @@ static void whole_numbers_are_checked(void **state)
     caface_error err;
 
     (void)state;
+    t.swapped = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__;
     EXPECT_OK(cafi_tensor_read_i64(&t, 0, 1, out, &err), err);
     assert_int_equal(out[0], 1);
     EXPECT_FAIL(cafi_tensor_read_i64(&t, 0, 2, out, &err), CAFACE_EFORMAT, err, "ids", "element 1",
