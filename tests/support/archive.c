@@ -5,6 +5,7 @@
 #include <zlib.h>
 
 #include "check.h"
+#include "files/bytes.h"
 
 static void put(cafi_buf *out, uint64_t value, size_t width)
 {
@@ -113,6 +114,7 @@ void test_checkpoint(test_zip *zip, const void *pickle, size_t size)
 
     for (int i = 0; i < 12; i++)
         storage[i] = (float)i;
+    cafi_put_numbers((unsigned char *)storage, storage, 12, sizeof *storage);
     *zip = (test_zip){0};
     test_zip_add(zip, "x/data.pkl", pickle, size, 0);
     test_zip_add(zip, "x/data/0", storage, sizeof storage, 0);
