@@ -77,15 +77,16 @@ static bool is_tuple(const cafi_pickle *p, cafi_ref ref, size_t least, size_t mo
     return n->kind == CAFI_NODE_TUPLE && n->u.seq.count >= least && n->u.seq.count <= most;
 }
 
-/* A whole number that is a size; one that does not fit is the largest, which no storage has. */
+/* A whole number that is a size or a stride; one that does not fit is the largest, which no
+ * storage has. */
 static bool size_at(const cafi_pickle *p, cafi_ref ref, size_t *out)
 {
     int64_t value = 0;
 
     if (!cafi_pickle_int(p, ref, &value) || value < 0)
         return false;
-    if (!cafi_fit_size((uint64_t)value, out))
-        *out = SIZE_MAX;
+    if (!cafi_fit_size((uint64_t)value, out) || *out > PTRDIFF_MAX)
+        *out = PTRDIFF_MAX;
     return true;
 }
 
