@@ -35,9 +35,14 @@ static bool read_dtype(const char *text, cafi_dtype *out)
     return false;
 }
 
+/* One that does not fit is the largest, which no file has. */
 static bool size_of(const cafi_value *v, size_t *out)
 {
-    return v->kind == CAFI_INT && v->u.integer >= 0 && cafi_fit_size((uint64_t)v->u.integer, out);
+    if (v->kind != CAFI_INT || v->u.integer < 0)
+        return false;
+    if (!cafi_fit_size((uint64_t)v->u.integer, out))
+        *out = SIZE_MAX;
+    return true;
 }
 
 static caface_status read_tensor(cafi_bundle *b, const char *name, const cafi_value *entry,

@@ -177,8 +177,10 @@ static caface_status read_entry(const unsigned char *p, size_t left, size_t dire
         return fail_entry(e, CAFACE_EFORMAT, "lies outside the file", err);
     if (e->method == STORED && packed != size)
         return fail_entry(e, CAFACE_EFORMAT, "stored, but its two sizes differ", err);
-    if (size > PTRDIFF_MAX)
+    if (size > INT64_MAX)
         return fail_entry(e, CAFACE_EFORMAT, "an impossible size", err);
+    if (size > PTRDIFF_MAX)
+        return fail_entry(e, CAFACE_ELIMIT, "beyond the limit of 2 GiB that this machine has", err);
     e->packed = (size_t)packed;
     e->size = (size_t)size;
     e->header = (size_t)header;

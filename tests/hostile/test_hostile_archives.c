@@ -177,6 +177,13 @@ typedef struct header_case {
     const char *word;
 } header_case;
 
+/* What is wrong with an extent of 64 bits. */
+#if SIZE_MAX > UINT32_MAX
+#define OF_64_BITS "8 bytes follow"
+#else
+#define OF_64_BITS "does not fit"
+#endif
+
 static const header_case npy_headers[] = {
     {"", CAFACE_EFORMAT, "no dict"},
     {"{}", CAFACE_EFORMAT, "missing"},
@@ -198,9 +205,9 @@ static const header_case npy_headers[] = {
     {"{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999,)}", CAFACE_EFORMAT,
      "does not fit"},
     {"{'descr': '<f4', 'fortran_order': False, 'shape': (4611686018427387904, 4)}", CAFACE_EFORMAT,
-     "8 bytes follow"},
+     OF_64_BITS},
     {"{'descr': '<f4', 'fortran_order': False, 'shape': (0, 4611686018427387904, 4)}",
-     CAFACE_EFORMAT, "8 bytes follow"},
+     CAFACE_EFORMAT, OF_64_BITS},
     {"{'descr': '<f4', 'fortran_order': False, 'shape': (1,1,1,1,1,1,1,1,2)}", CAFACE_ELIMIT,
      "8 dimensions"},
     {"{'descr': '<c8', 'fortran_order': False, 'shape': (1,)}", CAFACE_EUNSUPPORTED, "<c8"},
