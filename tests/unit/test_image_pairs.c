@@ -152,6 +152,7 @@ static void bad_lists_are_named_by_line(void **state)
     };
     cafi_index *index = index_of(rows);
     cafi_index *nameless = NULL;
+    char many[5000] = "";
     cafi_image_pairs pairs;
     caface_error err;
 
@@ -162,6 +163,12 @@ static void bad_lists_are_named_by_line(void **state)
 
         check_fail(st, CAFACE_EFORMAT, &err, __FILE__, __LINE__, cases[i].words);
     }
+    /* more fields than are kept, empty ones at the end */
+    memset(many, ',', sizeof many - 1);
+    for (size_t i = 0; i < 100; i += 2)
+        many[i] = '1';
+    EXPECT_FAIL(cafi_image_pairs_read(&pairs, list_of(many), index, "set", &err), CAFACE_EFORMAT,
+                err, "line 1");
     cafi_index_free(index);
     nameless = index_of("template\n1\n");
     EXPECT_FAIL(cafi_image_pairs_read(&pairs, list_of("a b 1\n"), nameless, "set", &err),
