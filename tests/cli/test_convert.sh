@@ -49,4 +49,48 @@ check "no output named" fails 2 "-o OUT.safetensors" "$caface" convert "$f/zip.p
 check "a folder that is not there" fails 1 "cannot be written" "$caface" convert "$f/zip.pt" -o "$work/no/x"
 [ -w /dev/full ] && check "a full disk" fails 1 "No space left" "$caface" convert "$f/zip.pt" -o /dev/full
 check "failures leave nothing behind" nothing_left
+
+# Two backbones in one file: a network of two prefixes, one with another number in it. The key
+# takes one of them, with its own hash; no key of theirs takes none.
+renamed() { # IN PREFIX OUT
+    local n header
+    n=$(od -An -tu8 -N8 "$1" | tr -d ' ')
+    header=$(head -c $((8 + n)) "$1" | tail -c +9 |
+        sed -E 's/"__metadata__":\{("([^"\\]|\\.)*":"([^"\\]|\\.)*",?)*\},?//; s/"([^"]+)":\{"dtype"/"'"$2"'\1":{"dtype"/g; s/ +$//')
+    while [ $((${#header} % 8)) -ne 0 ]; do header+=' '; done
+    {
+        # shellcheck disable=SC2059
+        printf "$(printf '\\x%02x\\x%02x\\x%02x' $((${#header} & 255)) $((${#header} >> 8 & 255)) $((${#header} >> 16)))\0\0\0\0\0"
+        printf %s "$header" && tail -c +$((9 + n)) "$1"
+    } >"$3"
+}
+names() { "$caface" info --json "$1" | grep -o '"name":"[^"]*","dtype"' | sed 's/"name":\("[^"]*"\).*/\1/'; }
+hash_of() { "$caface" info "$1" | sed -n 's/^  hash *//p'; }
+two_backbones() {
+    "$caface" convert "$mobile" -o "$work/mf" && renamed "$work/mf" student. "$work/s.safetensors" &&
+        renamed "$work/mf" ema. "$work/e.safetensors" &&
+        printf '\0\0\0\77' | dd of="$work/e.safetensors" bs=1 seek=$(($(stat -c %s "$work/e.safetensors") - 4000)) conv=notrunc 2>/dev/null &&
+        {
+            printf '{"weight_map":{'
+            for file in s e; do names "$work/$file.safetensors" | sed "s/.*/&:\"$file.safetensors\"/"; done | paste -sd,
+            printf '}}'
+        } >"$work/both.index.json"
+}
+taken() { # KEY FILE
+    "$caface" convert "$work/both.index.json" --weights-key "$1" -o "$work/taken" && [ -n "$(hash_of "$2")" ] &&
+        [ "$(hash_of "$work/taken")" = "$(hash_of "$2")" ] && [ "$(names "$work/taken")" = "$(names "$2")" ]
+}
+mobile=${CAFACE_SHARED:-}/weights/mobilefacenet/mobilefacenet.pt
+if [ -e "$mobile" ]; then
+    check "two backbones in one file" two_backbones
+    check "  the student" taken student "$work/s.safetensors"
+    check "  its average" taken ema. "$work/e.safetensors"
+    check "  they differ" test "$(hash_of "$work/s.safetensors")" != "$(hash_of "$work/e.safetensors")"
+    check "  a key of neither" fails 1 "no backbone" "$caface" convert "$work/both.index.json" --weights-key nonsense -o "$work/x"
+    check "  leaves nothing behind" nothing_left
+    check "  encode lists them" fails 1 "student." "$caface" encode --model "$work/both.index.json" -o "$work/x" "$fixtures/detect/white.png"
+    check "  and both" fails 1 "ema." "$caface" encode --model "$work/both.index.json" -o "$work/x" "$fixtures/detect/white.png"
+else
+    check "two backbones in one file: skipped, no ../shared" true
+fi
 finish

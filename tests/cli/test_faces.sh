@@ -20,6 +20,11 @@ compare() { "$caface" compare --model "$model" --detector "$detector" --min-face
 # What the program says, with its exit status as the last line.
 status() { "$@" 2>&1; echo "status $?"; }
 
+for kind in fixed any; do
+    check "a detector is no backbone ($kind)" fails 1 "scrfd_$kind.onnx: output out0 has a score for each of" \
+        "$caface" encode --model "$fixtures/detect/scrfd_$kind.onnx" -o "$work/none" "$picture"
+done
+check "  and nothing is written" test ! -e "$work/none"
 check "a picture without faces" grep -q '"faces":\[\]' <(detect --json "$picture")
 check "  has its size" grep -q '"width":[0-9]*,"height":[0-9]*' <(detect --json "$picture")
 check "the family is named" grep -q '"detector":"scrfd"' <(detect --json "$picture")
@@ -109,6 +114,18 @@ if [ "${3:-}" = video ]; then
             encode --resume -o "$work/part" "${all[@]}" && same_set "$work/whole" "$work/part"
     }
     check "  after a killed run" killed
+    # The same photograph twice: its rows are there twice, and going on gives the same.
+    same_rows() { cmp "$work/listed/features.npy" "$work/listed2/features.npy" && cmp "$work/listed/index.tsv" "$work/listed2/index.tsv"; }
+    listed_twice() {
+        local photos=("$work/w1.png" "$work/w2.png" "$work/w1.png" "$work/w1.png")
+        encode -o "$work/listed" "${photos[@]}" && cp -r "$work/listed" "$work/listed2" &&
+            encode --resume -o "$work/listed2" "${photos[@]}" && same_rows && rm -r "$work/listed2" &&
+            encode -o "$work/listed2" "${photos[@]:0:3}" && sed -i 's/"complete":true/"complete":false/' "$work/listed2/set.json" &&
+            encode --resume -o "$work/listed2" "${photos[@]}" && same_rows &&
+            [ "$(awk -F'\t' 'NR > 1 && $1 ~ /w1/' "$work/listed/index.tsv" | wc -l)" = \
+                $((3 * $(awk -F'\t' 'NR > 1 && $1 ~ /w2/' "$work/listed/index.tsv" | wc -l))) ]
+    }
+    check "  a photograph that is listed twice" listed_twice
     check "  of a finished set" encode --resume -o "$work/whole" "${all[@]}"
     check "    changes nothing" same_set "$work/whole" "$work/part"
     check "  with other inputs is refused" fails 1 "not among the inputs" encode --resume -o "$work/part" "$work/a.mp4"
