@@ -18,6 +18,7 @@ NumPy arrays. The interpreter's lock is released during work, and Ctrl-C stops i
 is a caface.Error, which is also the built-in exception that fits.
 
     fusing      FusionModel, FaceSet, fuse_many
+    pictures    Encoder, Detector, align, Image, follow (video)
     on disk     FeatureSet, FeatureWriter
     measuring   caface.evaluate: verify, identify
 
@@ -30,17 +31,26 @@ from . import _core, evaluate
 from ._errors import Error, MissingLibraryError
 from ._features import FeatureSet, FeatureWriter
 from ._fusion import FaceSet, Fused, FusionModel, fuse_many
+from ._vision_api import Detector, Encoder, Event, Face, Follower, Image, align, follow
 
 __version__: str = _core.version
 
 __all__ = [
+    "Detector",
+    "Encoder",
     "Error",
+    "Event",
+    "Face",
     "FaceSet",
     "FeatureSet",
     "FeatureWriter",
+    "Follower",
     "Fused",
     "FusionModel",
+    "Image",
     "MissingLibraryError",
+    "align",
     "evaluate",
+    "follow",
     "fuse_many",
 ]

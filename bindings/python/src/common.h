@@ -27,8 +27,8 @@ typedef struct {
     Py_ssize_t *shape, *strides, *suboffsets;
     void *internal;
 } Py_buffer;
-PyAPI_FUNC(int) PyObject_GetBuffer(PyObject *object, Py_buffer *view, int flags);
-PyAPI_FUNC(void) PyBuffer_Release(Py_buffer *view);
+int PyObject_GetBuffer(PyObject *object, Py_buffer *view, int flags);
+void PyBuffer_Release(Py_buffer *view);
 #define PyBUF_FORMAT 0x0004
 #define PyBUF_ND 0x0008
 #define PyBUF_WRITABLE 0x0001

@@ -1,0 +1,208 @@
+/* caface/encoder.h */
+#include "caface/encoder.h"
+
+#include "vision.h"
+
+static void release(void *it)
+{
+    caface_encoder_free(it);
+}
+
+static PyObject *wrap(caface_encoder *encoder)
+{
+    handle *h = NULL;
+    PyObject *capsule = handle_new(ENCODER, encoder, release, NULL, HANDLE_THREADS, &h);
+
+    if (capsule) {
+        caface_encoder_info info;
+
+        caface_encoder_get_info(encoder, &info);
+        h->C = info.C;
+        h->S = info.S;
+    }
+    return capsule;
+}
+
+/* What comes of Python's arguments, and what they borrow. */
+typedef struct opening {
+    caface_encoder_options o;
+    const char *taps[2];
+    float mean[3], scale[3];
+} opening;
+
+/* (precision, flip, low_memory, batch, threads, taps, order, mean, scale, weights_key) */
+static int read_options(opening *q, PyObject *args)
+{
+    const char *precision;
+    PyObject *taps, *mean, *scale;
+    Py_ssize_t batch, threads;
+    caface_error err;
+
+    caface_encoder_options_init(&q->o);
+    if (!PyArg_ParseTuple(args, "sppnnO!zOOz", &precision, &q->o.flip, &q->o.low_memory, &batch,
+                          &threads, &PyTuple_Type, &taps, &q->o.input_order, &mean, &scale,
+                          &q->o.weights_key) ||
+        (is_given(mean) && !PyArg_ParseTuple(mean, "fff", &q->mean[0], &q->mean[1], &q->mean[2])) ||
+        (is_given(scale) &&
+         !PyArg_ParseTuple(scale, "fff", &q->scale[0], &q->scale[1], &q->scale[2])))
+        return -1;
+    if (caface_precision_parse(&q->o.precision, precision, &err)) {
+        fail_with(&err);
+        return -1;
+    }
+    q->o.batch = (size_t)batch;
+    q->o.threads = (size_t)threads;
+    q->o.input_mean = is_given(mean) ? q->mean : NULL;
+    q->o.input_scale = is_given(scale) ? q->scale : NULL;
+    q->o.tap_count = (size_t)PyTuple_Size(taps);
+    if (q->o.tap_count > 2) {
+        refuse("taps: %zu of them, at most 2", q->o.tap_count);
+        return -1;
+    }
+    for (size_t i = 0; i < q->o.tap_count; i++) {
+        char *text = NULL;
+
+        if (PyBytes_AsStringAndSize(PyTuple_GetItem(taps, (Py_ssize_t)i), &text, NULL))
+            return -1;
+        q->taps[i] = text;
+    }
+    q->o.taps = q->o.tap_count ? q->taps : NULL;
+    return 0;
+}
+
+static PyObject *encoder_open(PyObject *self, PyObject *args)
+{
+    PyObject *path = NULL, *options;
+    opening q;
+    caface_encoder *encoder = NULL;
+    caface_error err;
+    caface_status st;
+
+    (void)self;
+    if (!PyArg_ParseTuple(args, "O&O!", PyUnicode_FSConverter, &path, &PyTuple_Type, &options) ||
+        read_options(&q, options)) {
+        Py_XDECREF(path);
+        return NULL;
+    }
+    Py_BEGIN_ALLOW_THREADS;
+    st = caface_encoder_open(&encoder, PyBytes_AsString(path), &q.o, &err);
+    Py_END_ALLOW_THREADS;
+    Py_DECREF(path);
+    return st ? fail_with(&err) : wrap(encoder);
+}
+
+static PyObject *encoder_open_memory(PyObject *self, PyObject *args)
+{
+    PyObject *options;
+    const char *bytes = NULL;
+    Py_ssize_t size = 0;
+    opening q;
+    caface_encoder *encoder = NULL;
+    caface_error err;
+    caface_status st;
+
+    (void)self;
+    if (!PyArg_ParseTuple(args, "y#O!", &bytes, &size, &PyTuple_Type, &options) ||
+        read_options(&q, options))
+        return NULL;
+    Py_BEGIN_ALLOW_THREADS;
+    st = caface_encoder_open_memory(&encoder, bytes, (size_t)size, &q.o, &err);
+    Py_END_ALLOW_THREADS;
+    return st ? fail_with(&err) : wrap(encoder);
+}
+
+static PyObject *encoder_info(PyObject *self, PyObject *object)
+{
+    handle *h = handle_get(object, ENCODER);
+    caface_encoder_info i;
+    PyObject *taps;
+
+    (void)self;
+    if (!h || !(taps = PyList_New(0)))
+        return NULL;
+    caface_encoder_get_info(h->it, &i);
+    for (size_t t = 0; caface_encoder_tap(h->it, t); t++) {
+        PyObject *name = PyUnicode_FromString(caface_encoder_tap(h->it, t));
+
+        if (!name || PyList_Append(taps, name)) {
+            Py_XDECREF(name);
+            Py_DECREF(taps);
+            return NULL;
+        }
+        Py_DECREF(name);
+    }
+    return Py_BuildValue("{snsnsnsnsnsssOsssssssN}", "C", (Py_ssize_t)i.C, "S", (Py_ssize_t)i.S,
+                         "height", (Py_ssize_t)i.height, "width", (Py_ssize_t)i.width, "batch",
+                         (Py_ssize_t)i.batch, "precision", caface_precision_name(i.precision),
+                         "flip", i.flip ? Py_True : Py_False, "family", i.family, "hash", i.hash,
+                         "input", i.input, "taps", taps);
+}
+
+static int check_crops(handle *h, const array *a)
+{
+    caface_encoder_info i;
+
+    caface_encoder_get_info(h->it, &i);
+    if (a->shape[1] == i.height && a->shape[2] == i.width && a->shape[3] == 3)
+        return 0;
+    refuse("crops: shape (%zu, %zu, %zu, %zu), expected (%zu, %zu, %zu, 3)", a->shape[0],
+           a->shape[1], a->shape[2], a->shape[3], a->shape[0], i.height, i.width);
+    return -1;
+}
+
+static PyObject *encoder_run(PyObject *self, PyObject *args)
+{
+    PyObject *object, *crops, *progress, *features = NULL, *styles = NULL, *out = NULL;
+    handle *h;
+    array a;
+    void *feature_data = NULL, *style_data = NULL;
+    caface_error err;
+    caface_status st;
+    watch w;
+
+    (void)self;
+    if (!PyArg_ParseTuple(args, "OOO", &object, &crops, &progress) ||
+        !(h = handle_get(object, ENCODER)) || array_take(&a, crops, 'B', 4, 4, "crops"))
+        return NULL;
+    if (!check_crops(h, &a))
+        features = array_make('f', 2, (size_t[]){a.shape[0], h->C}, &feature_data);
+    if (features && h->S)
+        styles = array_make('f', 3, (size_t[]){a.shape[0], h->S, 2}, &style_data);
+    if (features && (styles || !h->S)) {
+        watch_begin(&w, progress);
+        st = caface_encoder_run_watched(h->it, a.data, a.shape[0], feature_data, style_data,
+                                        watch_tell, &w, &err);
+        if (!watch_end(&w, st, &err))
+            out = PyTuple_Pack(2, features, styles ? styles : Py_None);
+    }
+    Py_XDECREF(features);
+    Py_XDECREF(styles);
+    array_drop(&a);
+    return out;
+}
+
+static PyObject *encoder_check_model(PyObject *self, PyObject *args)
+{
+    PyObject *object, *model;
+    handle *h, *m;
+    caface_error err;
+
+    (void)self;
+    if (!PyArg_ParseTuple(args, "OO", &object, &model) || !(h = handle_get(object, ENCODER)) ||
+        !(m = handle_get(model, MODEL)))
+        return NULL;
+    if (caface_encoder_check_model(h->it, m->it, &err))
+        return fail_with(&err);
+    Py_RETURN_NONE;
+}
+
+PyMethodDef encoder_methods[] = {
+    {"encoder_open", encoder_open, METH_VARARGS, "encoder_open(path, options)"},
+    {"encoder_open_memory", encoder_open_memory, METH_VARARGS,
+     "encoder_open_memory(bytes, options)"},
+    {"encoder_info", encoder_info, METH_O, "encoder_info(encoder)"},
+    {"encoder_run", encoder_run, METH_VARARGS, "encoder_run(encoder, crops, progress)"},
+    {"encoder_check_model", encoder_check_model, METH_VARARGS,
+     "encoder_check_model(encoder, model)"},
+    {NULL, NULL, 0, NULL},
+};

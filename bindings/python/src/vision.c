@@ -1,0 +1,37 @@
+/* caface._vision: pictures and video to faces, features and tracks, what libcaface-vision does. It
+ * needs oneDNN, libjpeg-turbo, libpng and FFmpeg, and is loaded when one of its classes is used. */
+#include "vision.h"
+
+int handle_or_none(PyObject *object, const char *name, handle **out)
+{
+    *out = object == Py_None ? NULL : handle_get(object, name);
+    return *out || object == Py_None ? 0 : -1;
+}
+
+static struct PyModuleDef module = {
+    PyModuleDef_HEAD_INIT,
+    "_vision",
+    "Handles of libcaface-vision. Use the caface package.",
+    -1,
+    NULL,
+    NULL,
+    NULL,
+    NULL,
+    NULL,
+};
+
+PyMODINIT_FUNC PyInit__vision(void);
+
+PyMODINIT_FUNC PyInit__vision(void)
+{
+    PyMethodDef *const methods[] = {image_methods, encoder_methods, detector_methods,
+                                    video_methods};
+    PyObject *m = PyModule_Create(&module);
+
+    for (size_t i = 0; m && i < sizeof methods / sizeof *methods; i++)
+        if (PyModule_AddFunctions(m, methods[i]))
+            Py_CLEAR(m);
+    if (m && common_begin())
+        Py_CLEAR(m);
+    return m;
+}
