@@ -62,7 +62,7 @@ class Face(NamedTuple):
 
     @classmethod
     def _of(cls, found: Sequence[Any]) -> "Face":
-        return cls(tuple(found[:4]), found[4], found[5])
+        return cls((found[0], found[1], found[2], found[3]), found[4], found[5])
 
 
 class Image:
