@@ -10,7 +10,6 @@ import numpy as np
 
 import caface
 
-ROUNDS = 25
 MODEL = "data/sample/model.safetensors"
 
 
@@ -32,11 +31,11 @@ def timed(call, count):
     return time.perf_counter() - began
 
 
-def by_turns(from_c, from_python, count):
+def by_turns(from_c, from_python, count, rounds):
     """Medians of seconds a call of both, and the median of the ratios of neighbouring rounds."""
     from_c(1), timed(from_python, 1)
     c, python = [], []
-    for i in range(ROUNDS):
+    for i in range(rounds):
         for side in ((0, 1) if i % 2 else (1, 0)):
             if side:
                 python.append(timed(from_python, count) / count)
@@ -55,18 +54,20 @@ def rows(lib, backbone):
     features = np.tile(probes.features, (2, 1))
     styles = np.tile(probes.styles, (2, 1, 1))
     size_t = ctypes.c_size_t
-    for n, count in ((1, 50), (256, 2), (512, 1)):
+    for n, count, rounds in ((1, 20, 400), (256, 1, 100), (512, 1, 50)):
         f, s = features[:n].copy(), styles[:n].copy()
         yield f"fuse {n}", by_turns(
             lambda k: lib.bench_fuse(MODEL.encode(), pointer(f), pointer(s), size_t(n), size_t(k)),
             lambda: model.fuse(f, s),
             count,
+            rounds,
         )
     one = features[:1].copy()
     yield "average of 1", by_turns(
         lambda k: lib.bench_average(pointer(one), size_t(1), size_t(128), size_t(k)),
         lambda: caface._core.fuse(None, one, None, None, "average", -1, 0, False),
-        3000,
+        200,
+        400,
     )
     encoder = caface.Encoder(backbone)
     crops = np.random.default_rng(1).integers(0, 256, (64, 112, 112, 3), dtype=np.uint8)
@@ -74,6 +75,7 @@ def rows(lib, backbone):
         lambda k: lib.bench_encode(os.fsencode(backbone), pointer(crops), size_t(64), size_t(k)),
         lambda: encoder(crops),
         1,
+        100,
     )
 
 
@@ -81,8 +83,8 @@ def main(library, backbone, out):
     lines = [
         "# What Python costs",
         "",
-        f"`./run bench python`: medians of {ROUNDS} rounds by turns in one process, {os.cpu_count()} cores, "
-        f"load {os.getloadavg()[0]:.1f}. Over C: the median over neighbouring rounds.",
+        f"`./run bench python`: medians of many short rounds by turns in one process, {os.cpu_count()} cores, "
+        f"load {os.getloadavg()[0]:.1f}. Ratio and over C: medians over neighbouring rounds.",
         "",
         "| call | C, us | Python, us | ratio | over C, us |",
         "|---|---|---|---|---|",
