@@ -10,7 +10,7 @@ static void defaults(void *options)
 {
     cli_gallery_add_options *o = options;
 
-    (void)o;
+    cli_gallery_seeing_defaults(&o->seeing);
     o->threshold = NAN;
 }
 
@@ -18,74 +18,154 @@ static void defaults(void *options)
 
 static const cli_option options[] = {
     CLI_GALLERY_MODEL(cli_gallery_add_options, models,
-                      "the fusion model of the gallery, where its method is one's"),
+                      "the fusion model of the gallery, where its method is one's; and the "
+                      "backbone of pictures"),
+    {"folders", 0, CLI_STRING, MEMBER(folders), "DIR", "pictures: a folder in DIR is a person", 0,
+     0},
     {"input", 'i', CLI_STRING, MEMBER(input), "SET", "a feature set: a folder or an .npz", 0, 0},
     {"column", 0, CLI_STRING, MEMBER(column), "NAME",
      "the column of index.tsv that says whose a face is (default: label, else template)", 0, 0},
     {"threshold", 't', CLI_REAL, MEMBER(threshold), "T",
      "cosine from which two people are said to look the same (default: 0.35)", -1, 1},
+    CLI_GALLERY_SEEING(cli_gallery_add_options, seeing),
+    CLI_SELF_CHECK_OPTION,
     {0},
 };
 
-/* ---- what is told at the end ----------------------------------------------------------- */
+/* ---- what is noted on the way ------------------------------------------------------------ */
 
-caface_status cli_gallery_note(cli_gallery_adding *a, const char *name,
-                               const caface_gallery_added *added, const char *const *pictures,
-                               size_t n, caface_error *err)
+/* Pictures from which it can be told what is poor, and how far below the mean length that is, in
+ * standard deviations. */
+enum { ENOUGH = 30 };
+#define POOR_DEVIATIONS 3.0
+/* Faces with a shorter side, in pixels, are poor. */
+#define POOR_SIDE 24.0F
+
+static caface_status note_odd(cli_gallery_adding *a, const char *name, cli_gallery_odd odd,
+                              const char *picture, caface_error *err)
 {
-    caface_status st = CAFI_GROW(&a->people, &a->people_room, a->people_count + 1, err);
+    caface_status st = CAFI_GROW(&a->odd, &a->odd_room, a->odd_count + 1, err);
 
-    if (st)
+    if (st || (st = cafi_strdup(&odd.person, name, err)))
         return st;
+    st = cafi_strdup(&odd.picture, picture, err);
+    a->odd[a->odd_count++] = odd;
+    return st;
+}
+
+static double length_of(const float *x, size_t C)
+{
+    double sum = 0.0;
+
+    for (size_t c = 0; c < C; c++)
+        sum += (double)x[c] * x[c];
+    return sqrt(sum);
+}
+
+static caface_status note(cli_gallery_adding *a, const char *name, const caface_gallery_faces *f,
+                          const caface_gallery_added *added, caface_error *err)
+{
+    caface_status st = CAFACE_OK;
+
     a->faces += added->added;
     a->known += added->known;
     a->fresh += added->is_new != 0;
-    if (added->added) {
-        char *copy = NULL;
+    for (size_t i = 0; !st && i < f->n; i++) {
+        double length = length_of(f->feat + i * f->C, f->C);
+        cli_gallery_odd odd = {
+            .likeness = NAN, .length = (float)length, .side = f->sides ? f->sides[i] : NAN};
+        const char *picture = f->names && f->names[i] ? f->names[i] : "";
 
-        if ((st = cafi_strdup(&copy, name, err)))
-            return st;
-        a->people[a->people_count++] = copy;
-    }
-    for (size_t i = 0; !st && i < n; i++) {
-        cli_gallery_odd odd = {.likeness = added->likeness[i]};
-
-        if (!((double)odd.likeness < CLI_GALLERY_UNLIKE)) /* NaN: it has no others */
+        if (!added->fresh[i])
             continue;
-        if ((st = CAFI_GROW(&a->odd, &a->odd_room, a->odd_count + 1, err)) ||
-            (st = cafi_strdup(&odd.person, name, err)))
-            return st;
-        st = cafi_strdup(&odd.picture, pictures ? pictures[i] : "", err);
-        a->odd[a->odd_count++] = odd;
+        if (length < a->least_length || odd.side < POOR_SIDE)
+            st = note_odd(a, name, odd, picture, err);
+        odd.likeness = added->likeness[i];
+        if (!st && (double)odd.likeness < CLI_GALLERY_UNLIKE) /* NaN: it has no others */
+            st = note_odd(a, name, odd, picture, err);
     }
     return st;
 }
 
-static void tell_odd(const cli_gallery_adding *a, cafi_json *json)
+caface_status cli_gallery_add_faces(cli_gallery_adding *a, const char *name,
+                                    const caface_gallery_faces *faces, caface_error *err)
 {
-    if (json)
-        cafi_json_begin_array(json, "unlike");
-    for (size_t i = 0; i < a->odd_count; i++) {
-        const cli_gallery_odd *o = &a->odd[i];
+    caface_gallery_added added = {.size = sizeof added};
+    char *copy = NULL;
+    caface_status st = CAFACE_OK;
 
-        if (json) {
-            cafi_json_begin_object(json, NULL);
-            cafi_json_string(json, "person", o->person);
-            cafi_json_string(json, "picture", o->picture);
-            cafi_json_real32(json, "likeness", o->likeness);
-            cafi_json_end_object(json);
-        } else if (i < CLI_TOLD) {
-            cli_warn("%s: this picture does not look like the others of %s (cosine %.3f)",
-                     o->picture, o->person, (double)o->likeness);
-        }
+    (void)((st = cafi_alloc_f32(&added.likeness, 1, faces->n, err)) ||
+           (st = CAFI_NEW(&added.fresh, faces->n, err)) ||
+           (st = CAFI_GROW(&a->people, &a->people_room, a->people_count + 1, err)) ||
+           (st = cafi_strdup(&copy, name, err)) ||
+           (st = caface_gallery_add(a->g.gallery, name, faces, &added, err)) ||
+           (st = note(a, name, faces, &added, err)));
+    if (!st && added.added) {
+        a->people[a->people_count++] = copy;
+        copy = NULL;
+    }
+    free(copy);
+    free(added.likeness);
+    free(added.fresh);
+    return st;
+}
+
+/* ---- what is told at the end ----------------------------------------------------------- */
+
+static bool is_unlike(const cli_gallery_odd *o)
+{
+    return !isnan(o->likeness);
+}
+
+static void say_odd(const cli_gallery_odd *o)
+{
+    if (is_unlike(o))
+        cli_warn("%s: this picture does not look like the others of %s (cosine %.3f)", o->picture,
+                 o->person, (double)o->likeness);
+    else if (o->side < POOR_SIDE)
+        cli_warn("%s: this picture is poor (the face has %.0f pixels)", o->picture,
+                 (double)o->side);
+    else
+        cli_warn("%s: this picture is poor (its feature's length is %.3g)", o->picture,
+                 (double)o->length);
+}
+
+static void json_odd(const cli_gallery_odd *o, cafi_json *json)
+{
+    cafi_json_begin_object(json, NULL);
+    cafi_json_string(json, "person", o->person);
+    cafi_json_string(json, "picture", o->picture);
+    if (is_unlike(o))
+        cafi_json_real32(json, "likeness", o->likeness);
+    cafi_json_real32(json, "length", o->length);
+    cafi_json_real32(json, "side", o->side);
+    cafi_json_end_object(json);
+}
+
+/* Those of one kind. */
+static void tell_odd(const cli_gallery_adding *a, bool unlike, cafi_json *json)
+{
+    size_t told = 0;
+
+    if (json)
+        cafi_json_begin_array(json, unlike ? "unlike" : "poor");
+    for (size_t i = 0; i < a->odd_count; i++) {
+        if (is_unlike(&a->odd[i]) != unlike)
+            continue;
+        if (json)
+            json_odd(&a->odd[i], json);
+        else if (told < CLI_TOLD)
+            say_odd(&a->odd[i]);
+        told++;
     }
     if (json)
         cafi_json_end_array(json);
-    else if (a->odd_count > CLI_TOLD)
-        cli_warn("%zu more pictures do not look like the others", a->odd_count - CLI_TOLD);
+    else if (told > CLI_TOLD)
+        cli_warn("%zu more pictures %s", told - CLI_TOLD,
+                 unlike ? "do not look like the others" : "are poor");
 }
 
-void cli_gallery_adding_clear(cli_gallery_adding *a)
+static void clear(cli_gallery_adding *a)
 {
     for (size_t i = 0; i < a->people_count; i++)
         free((void *)(uintptr_t)a->people[i]);
@@ -101,7 +181,7 @@ void cli_gallery_adding_clear(cli_gallery_adding *a)
 
 /* The rows of one person, read from the set. */
 typedef struct batch {
-    float *feat, *style, *compact, *likeness;
+    float *feat, *style, *compact;
     const char **names;
     size_t room;
 } batch;
@@ -111,7 +191,6 @@ static void free_batch(batch *b)
     free(b->feat);
     free(b->style);
     free(b->compact);
-    free(b->likeness);
     free((void *)b->names);
 }
 
@@ -126,7 +205,7 @@ static caface_status make_room(batch *b, const cafi_feature_set *set, size_t n, 
     (void)((st = cafi_alloc_f32(&b->feat, n, set->C, err)) ||
            (set->S && (st = cafi_alloc_f32(&b->style, n, 2 * set->S, err))) ||
            (set->compact && (st = cafi_alloc_f32(&b->compact, n, set->compact, err))) ||
-           (st = cafi_alloc_f32(&b->likeness, 1, n, err)) || (st = CAFI_NEW(&b->names, n, err)));
+           (st = CAFI_NEW(&b->names, n, err)));
     b->room = st ? 0 : n;
     return st;
 }
@@ -152,7 +231,6 @@ static caface_status add_group(cli_gallery_adding *a, const cli_gallery_rows *r,
     const cafi_feature_set *set = r->set;
     const char *name = r->names[caface_groups_ids(r->groups)[group]];
     caface_gallery_faces faces;
-    caface_gallery_added added = {.size = sizeof added};
     size_t n = 0;
     const size_t *rows = caface_groups_rows(r->groups, group, &n);
     caface_status st = make_room(b, set, n, err);
@@ -172,10 +250,8 @@ static caface_status add_group(cli_gallery_adding *a, const cli_gallery_rows *r,
     faces.fusion = cafi_feature_set_fusion(set);
     faces.input = cafi_feature_set_input(set);
     faces.names = b->names;
-    added.likeness = b->likeness;
-    st = caface_gallery_add(a->g.gallery, name, &faces, &added, err);
-    return st ? cafi_prefix(err, st, set->path)
-              : cli_gallery_note(a, name, &added, b->names, n, err);
+    st = cli_gallery_add_faces(a, name, &faces, err);
+    return st ? cafi_prefix(err, st, set->path) : CAFACE_OK;
 }
 
 /* All rows in one transaction: the set is in the gallery, or it is not. */
@@ -225,14 +301,16 @@ static int tell(cli_gallery_adding *a)
         cafi_json_int(&json, "faces", (int64_t)a->faces);
         cafi_json_int(&json, "known", (int64_t)a->known);
         cafi_json_int(&json, "skipped", (int64_t)skipped);
-        tell_odd(a, &json);
+        tell_odd(a, true, &json);
+        tell_odd(a, false, &json);
     } else if (!o->common.quiet) {
         cli_say(stdout, "%zu face%s of %zu %s added (%zu new)", a->faces, a->faces == 1 ? "" : "s",
                 a->people_count, a->people_count == 1 ? "person" : "people", a->fresh);
         if (a->known)
             cli_say(stdout, ", %zu %s there already", a->known, a->known == 1 ? "was" : "were");
         cli_say(stdout, "\n");
-        tell_odd(a, NULL);
+        tell_odd(a, true, NULL);
+        tell_odd(a, false, NULL);
     }
     if (cli_gallery_tell_alike(&a->g, a->people, a->people_count, threshold,
                                o->common.json ? &json : NULL, &err)) {
@@ -244,6 +322,8 @@ static int tell(cli_gallery_adding *a)
         if (cli_print(&text))
             return CLI_FAILED;
     }
+    if (a->failed)
+        cli_warn("%zu picture%s passed over", a->failed, a->failed == 1 ? " was" : "s were");
     if (a->unnamed)
         cli_warn("%s: %zu rows do not say whose face they are, and were passed over", o->input,
                  a->unnamed);
@@ -252,13 +332,34 @@ static int tell(cli_gallery_adding *a)
 
 static int check(const cli_gallery_add_options *o)
 {
-    if (!o->input)
-        return cli_usage("gallery add", "--input SET is needed");
-    if (o->common.args.count > 2)
+    size_t args = o->common.args.count;
+    bool pictures = !o->input;
+
+    if (o->input && o->folders)
+        return cli_usage("gallery add", "--input and --folders exclude each other");
+    if (!o->input && !o->folders && args < 3)
+        return cli_usage("gallery add",
+                         "nothing to add: NAME IMAGE..., --folders DIR or --input SET is needed");
+    if (o->folders && args > 1)
+        return cli_usage("gallery add", "--folders DIR: the folders in it are the people's names");
+    if (o->input && args > 2)
         return cli_usage("gallery add", "--input SET takes one NAME at most");
-    if (o->column && o->common.args.count > 1)
-        return cli_usage("gallery add", "--column: all faces are %s's", o->common.args.items[1]);
-    return CLI_OK;
+    if (o->column && (args > 1 || pictures))
+        return cli_usage("gallery add", "--column goes with --input SET, without a NAME");
+    if (o->input && (o->seeing.detection.detector || cli_input_given(&o->seeing.input)))
+        return cli_usage("gallery add", "--input SET has no pictures to look at");
+    return cli_gallery_seeing_check("gallery add", &o->seeing);
+}
+
+/* What is poor is told by the pictures that were there before. */
+static caface_status learn_lengths(cli_gallery_adding *a, caface_error *err)
+{
+    double mean = 0.0, deviation = 0.0;
+    caface_status st = caface_gallery_lengths(a->g.gallery, &mean, &deviation, err);
+
+    if (!st && a->g.info.pictures >= ENOUGH)
+        a->least_length = mean - POOR_DEVIATIONS * deviation;
+    return st;
 }
 
 static int run(void *arg)
@@ -273,10 +374,12 @@ static int run(void *arg)
         return status;
     cli_interrupt_begin();
     (void)((st = cli_gallery_open(&a.g, args->items[0], &a.o->models, true, &err)) ||
-           (st = add_set(&a, args->count > 1 ? args->items[1] : NULL, &err)));
+           (st = learn_lengths(&a, &err)) ||
+           (st = a.o->input ? add_set(&a, args->count > 1 ? args->items[1] : NULL, &err)
+                            : cli_gallery_add_pictures(&a, &err)));
     status = st ? cli_fail(&err) : tell(&a);
     cli_gallery_close(&a.g);
-    cli_gallery_adding_clear(&a);
+    clear(&a);
     cli_interrupt_end();
     return status;
 }
@@ -284,17 +387,29 @@ static int run(void *arg)
 const cli_command cli_gallery_add = {
     .name = "gallery add",
     .summary = "faces to the people of a gallery",
-    .synopsis = "DB [NAME] --input SET [--model F]",
-    .text = "Adds the faces of a feature set: to NAME, or to the people that a column of its\n"
-            "index.tsv names. Whoever is not there yet is made. Faces join what a person's\n"
-            "faces have been fused to: adding in two goes is adding in one. A face that a\n"
-            "person has already is passed over, so that a command may be repeated. The set\n"
-            "is added whole or not at all.\n"
+    .synopsis =
+        "DB (NAME IMAGE... | --folders DIR | [NAME] --input SET) [--model M] [--detector D]",
+    .text = "Adds faces to NAME, to the people whose folders of pictures DIR holds, or to those\n"
+            "whom a column of a feature set's index.tsv names. Whoever is not there yet is\n"
+            "made. Faces join what a person's faces have been fused to: adding in two goes is\n"
+            "adding in one. A face that a person has already is passed over, so that a command\n"
+            "may be repeated. A person's pictures are added whole or not at all, and so is a\n"
+            "feature set.\n"
             "\n"
-            "Told is who looks like somebody else after it, and which picture does not look\n"
-            "like the others of its person (cosine below 0.15).",
-    .example = "  caface gallery add people.gallery --input features --model fusion.safetensors\n"
-               "  caface gallery add people.gallery Ann --input ann --model fusion.safetensors",
+            "Of a picture with several faces the largest near the middle is taken; a picture of\n"
+            "112x112 is a crop and is taken as it is. One that cannot be read, or shows no\n"
+            "face, is passed over and named (exit status 3).\n"
+            "\n"
+            "Told is who looks like somebody else after it, which picture does not look like\n"
+            "the others of its person (cosine below 0.15), and which is poor: a face of less\n"
+            "than 24 pixels, or a feature three standard deviations shorter than those that\n"
+            "the gallery has, of 30 pictures and more.",
+    .example =
+        "  caface gallery add people.gallery Ann ann1.jpg ann2.jpg --model backbone.onnx \\\n"
+        "      --model fusion.safetensors --detector yunet.onnx\n"
+        "  caface gallery add people.gallery --folders crops/ --model backbone.onnx\n"
+        "  caface gallery add people.gallery --input features --model fusion.safetensors\n"
+        "  caface gallery add people.gallery Ann --input ann --model fusion.safetensors",
     .options = options,
     .options_size = sizeof(cli_gallery_add_options),
     .defaults = defaults,

@@ -75,6 +75,26 @@ void cli_probes_clear(cli_probes *p)
     *p = (cli_probes){0};
 }
 
+caface_status cli_probes_add_faces(cli_probes *p, const caface_gallery_faces *f, const char *name,
+                                   caface_error *err)
+{
+    caface_set_options options;
+    caface_set *set = NULL;
+    caface_status st = CAFACE_OK;
+
+    caface_set_options_init(&options);
+    options.method = p->way.method;
+    options.chunk = p->way.chunk;
+    options.norm_power = p->way.power;
+    options.expected_n = f->n;
+    options.width = f->C;
+    (void)((st = caface_set_new(&set, p->model, &options, err)) ||
+           (st = caface_set_push(set, f->feat, f->style, f->n, err)) ||
+           (st = cli_probes_add(p, set, name, NULL, err)));
+    caface_set_free(set);
+    return st;
+}
+
 /* ---- feature sets ------------------------------------------------------------------------ */
 
 static caface_status check_backbone(const cafi_feature_set *set, const cli_gallery *g,

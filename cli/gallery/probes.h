@@ -33,6 +33,9 @@ caface_status cli_probes_add_set(cli_probes *probes, const cli_gallery *g, const
 /* A set that is fused already to its faces; name and label (or NULL) are copied. */
 caface_status cli_probes_add(cli_probes *probes, caface_set *set, const char *name,
                              const char *label, caface_error *err);
+/* Faces that were just seen, as one probe. */
+caface_status cli_probes_add_faces(cli_probes *probes, const caface_gallery_faces *faces,
+                                   const char *name, caface_error *err);
 void cli_probes_clear(cli_probes *probes);
 
 #endif

@@ -3,12 +3,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/gallery/pictures.h"
 #include "cli/gallery/probes.h"
 
 typedef struct search_options {
     cli_common common;
     cli_list models;
     const char *input, *method;
+    cli_gallery_seeing seeing;
     bool single;
     size_t top;
     double threshold;
@@ -18,6 +20,7 @@ static void defaults(void *options)
 {
     search_options *o = options;
 
+    cli_gallery_seeing_defaults(&o->seeing);
     o->top = 1;
     o->threshold = NAN;
 }
@@ -26,7 +29,8 @@ static void defaults(void *options)
 
 static const cli_option options[] = {
     CLI_GALLERY_MODEL(search_options, models,
-                      "the fusion model that makes templates of the probes"),
+                      "the fusion model that makes templates of the probes; and the backbone of "
+                      "pictures"),
     {"input", 'i', CLI_STRING, MEMBER(input), "SET",
      "a feature set of probes, one for each number in its column template", 0, 0},
     {"single", 0, CLI_FLAG, MEMBER(single), NULL, "all faces are one probe", 0, 0},
@@ -35,6 +39,8 @@ static const cli_option options[] = {
     {"top", 'k', CLI_SIZE, MEMBER(top), "K", "people to name (default: 1)", 1, 1e6},
     {"threshold", 't', CLI_REAL, MEMBER(threshold), "T",
      "cosine from which somebody is known (default: 0.35)", -1, 1},
+    CLI_GALLERY_SEEING(search_options, seeing),
+    CLI_SELF_CHECK_OPTION,
     {0},
 };
 
@@ -49,6 +55,7 @@ typedef struct found {
     double threshold;
     size_t labelled, right; /* probes whose person the set tells; those found first */
     size_t known;           /* probes with somebody at the threshold or above */
+    size_t failed;          /* pictures that were passed over */
 } found;
 
 static const char *name_of(const found *f, size_t probe, size_t k)
@@ -72,6 +79,63 @@ static void count(found *f)
     }
 }
 
+/* A picture, which is a probe unless all are one. */
+typedef struct looking {
+    found *f;
+    cli_gallery_eyes *eyes;
+} looking;
+
+static caface_status finish_probe(looking *l, const char *name, caface_error *err)
+{
+    caface_gallery_faces faces;
+    caface_status st = cli_gallery_eyes_take(l->eyes, &faces, err);
+
+    if (!st && faces.n)
+        st = cli_probes_add_faces(&l->f->probes, &faces, name, err);
+    cli_gallery_eyes_forget(l->eyes);
+    return st;
+}
+
+static bool look(void *ctx, const char *path, const char *label, caface_status *st,
+                 caface_error *err)
+{
+    looking *l = ctx;
+    caface_error why = {CAFACE_OK, ""};
+    bool skipped = false;
+
+    (void)label;
+    if ((*st = cli_gallery_eyes_look(l->eyes, path, &skipped, &why))) {
+        *err = why;
+        return false;
+    }
+    if (skipped) {
+        cli_warn("%s", why.message);
+        l->f->failed++;
+    }
+    if (!skipped && !l->f->o->single)
+        *st = finish_probe(l, path, err);
+    return !*st;
+}
+
+static caface_status look_at_pictures(found *f, caface_error *err)
+{
+    const search_options *o = f->o;
+    const cli_list *args = &o->common.args;
+    looking l = {.f = f};
+    size_t total = 0;
+    caface_status st = cli_gallery_eyes_open(&l.eyes, &f->g, &o->models, &o->seeing,
+                                             o->common.threads, false, err);
+
+    st =
+        st ? st : cli_gallery_each_picture(args->items + 1, args->count - 1, look, &l, &total, err);
+    if (!st && o->single)
+        st = finish_probe(&l, args->items[1], err);
+    if (!st && !f->probes.count)
+        st = cafi_fail(err, CAFACE_EFORMAT, "none of %zu pictures could be used", total);
+    cli_gallery_eyes_close(l.eyes);
+    return st;
+}
+
 static caface_status search(found *f, caface_error *err)
 {
     const search_options *o = f->o;
@@ -79,7 +143,8 @@ static caface_status search(found *f, caface_error *err)
 
     if ((st = cli_gallery_open(&f->g, o->common.args.items[0], &o->models, false, err)) ||
         (st = cli_probes_begin(&f->probes, &f->g, o->method, err)) ||
-        (st = cli_probes_add_set(&f->probes, &f->g, o->input, o->single, err)))
+        (st = o->input ? cli_probes_add_set(&f->probes, &f->g, o->input, o->single, err)
+                       : look_at_pictures(f, err)))
         return st;
     if (!f->g.info.people)
         return cafi_fail(err, CAFACE_EINVAL, "%s: nobody is in it", o->common.args.items[0]);
@@ -170,20 +235,31 @@ static int print_json(const found *f)
     return cli_print(&text);
 }
 
+static int check(const search_options *o)
+{
+    if (!o->input == (o->common.args.count < 2))
+        return cli_usage("gallery search", "--input SET or IMAGE... is needed, and one of them");
+    if (o->input && (o->seeing.detection.detector || cli_input_given(&o->seeing.input)))
+        return cli_usage("gallery search", "--input SET has no pictures to look at");
+    return cli_gallery_seeing_check("gallery search", &o->seeing);
+}
+
 static int run(void *arg)
 {
     found f = {.o = arg};
     caface_error err = {CAFACE_OK, ""};
-    int status = CLI_OK;
+    int status = check(f.o);
 
-    if (!f.o->input)
-        return cli_usage("gallery search", "--input SET is needed");
+    if (status)
+        return status;
     if (search(&f, &err))
         status = cli_fail(&err);
     else if (f.o->common.json)
         status = print_json(&f);
     else if (!f.o->common.quiet)
         say(&f);
+    if (!status && f.failed)
+        status = CLI_SKIPPED;
     free(f.person);
     free(f.similarity);
     cli_probes_clear(&f.probes);
@@ -194,20 +270,22 @@ static int run(void *arg)
 const cli_command cli_gallery_search = {
     .name = "gallery search",
     .summary = "who of a gallery somebody is",
-    .synopsis = "DB --input SET [--model F] [--top K] [--threshold T]",
+    .synopsis = "DB (IMAGE... | --input SET) [--model M] [--detector D] [--top K] [--threshold T]",
     .text = "Fuses every set of probes into a template and names the people of the gallery\n"
-            "who are most like it, by cosine. Nobody need be: a probe whose best cosine is\n"
+            "who are most like it, by cosine. A picture is a probe of its own, or with --single\n"
+            "all are one person's. Nobody need be: a probe whose best cosine is\n"
             "below the threshold is of somebody who is not there.\n"
             "\n"
             "The probes may be fused by another method than the gallery: many poor faces by\n"
             "restore or caface against a gallery of clean pictures by average.",
     .example = "  caface gallery search people.gallery --input probes --model fusion.safetensors\n"
-               "  caface gallery search people.gallery --input probes --top 5 --json",
+               "  caface gallery search people.gallery --input probes --top 5 --json\n"
+               "  caface gallery search people.gallery who.jpg --model backbone.onnx \\\n"
+               "      --model fusion.safetensors --detector yunet.onnx",
     .options = options,
     .options_size = sizeof(search_options),
     .defaults = defaults,
     .min_args = 1,
-    .max_args = 1,
-    .lacks = CLI_NO_THREADS,
+    .max_args = SIZE_MAX,
     .run = run,
 };

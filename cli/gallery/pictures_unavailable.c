@@ -1,0 +1,87 @@
+/* Pictures, for `caface gallery`, in a build without the part for them. */
+#include "cli/gallery/add.h"
+
+static caface_status missing(caface_error *err)
+{
+    return cafi_fail(err, CAFACE_EUNSUPPORTED,
+                     "this build has no part for pictures; --input SET needs none");
+}
+
+void cli_gallery_seeing_defaults(cli_gallery_seeing *seeing)
+{
+    seeing->face = "largest";
+}
+
+int cli_gallery_seeing_check(const char *command, const cli_gallery_seeing *seeing)
+{
+    (void)command;
+    (void)seeing;
+    return CLI_OK;
+}
+
+bool cli_input_given(const cli_input *input)
+{
+    (void)input;
+    return false;
+}
+
+caface_status cli_gallery_eyes_open(cli_gallery_eyes **out, const cli_gallery *g,
+                                    const cli_list *models, const cli_gallery_seeing *seeing,
+                                    size_t threads, bool keep_crops, caface_error *err)
+{
+    (void)g;
+    (void)models;
+    (void)seeing;
+    (void)threads;
+    (void)keep_crops;
+    *out = NULL;
+    return missing(err);
+}
+
+void cli_gallery_eyes_close(cli_gallery_eyes *eyes)
+{
+    (void)eyes;
+}
+
+/* None of the rest is called: there are never eyes. */
+caface_status cli_gallery_eyes_look(cli_gallery_eyes *eyes, const char *path, bool *skipped,
+                                    caface_error *err)
+{
+    (void)eyes;
+    (void)path;
+    *skipped = false;
+    return missing(err);
+}
+
+caface_status cli_gallery_eyes_look_again(cli_gallery_eyes *eyes,
+                                          const caface_gallery_picture *picture, caface_error *err)
+{
+    (void)eyes;
+    (void)picture;
+    return missing(err);
+}
+
+caface_status cli_gallery_eyes_take(cli_gallery_eyes *eyes, caface_gallery_faces *out,
+                                    caface_error *err)
+{
+    (void)eyes;
+    (void)out;
+    return missing(err);
+}
+
+void cli_gallery_eyes_forget(cli_gallery_eyes *eyes)
+{
+    (void)eyes;
+}
+
+caface_status cli_gallery_each_picture(const char *const *paths, size_t count,
+                                       cli_gallery_picture each, void *ctx, size_t *total,
+                                       caface_error *err)
+{
+    (void)paths;
+    (void)count;
+    (void)each;
+    (void)ctx;
+    *total = 0;
+    return missing(err);
+}

@@ -1,0 +1,106 @@
+#!/usr/bin/env bash
+# caface gallery, from outside: the sample's features, and drawn pictures with a small random
+# network.
+# shellcheck source-path=SCRIPTDIR source=tap.sh
+. "$(dirname "$0")/tap.sh"
+draw=$2
+sample=${CAFACE_DATA:?}/sample
+restore=$sample/restore.safetensors
+model=$fixtures/detect/face_112.onnx
+detector=$fixtures/detect/scrfd_any.onnx
+db=$work/people.gallery
+
+gallery() { "$caface" gallery "$@"; }
+# What the program says, with its exit status as the last line.
+status() { "$@" 2>&1; echo "status $?"; }
+has() { # WORD COMMAND...: it succeeds and prints WORD
+    local word=$1
+    shift
+    "$@" 2>/dev/null >"$work/.has" && grep -qF -- "$word" "$work/.has" && return 0
+    cat "$work/.has"
+    return 1
+}
+
+# ---- features -----------------------------------------------------------------------------
+check "create" has "templates by restore@512" gallery create "$db" --model "$restore"
+check "  again: it is there" fails 1 "people.gallery: it is there already" gallery create "$db" --model "$restore"
+check "  a network without its model" fails 1 "a fusion model is needed" gallery create "$work/x" --method caface
+check "  in no folder" fails 1 "nowhere/x: " gallery create "$work/nowhere/x"
+check "add the sample's people" has '"people":111,"new_people":111,"faces":222,"known":0' gallery add "$db" --input "$sample/gallery" --model "$restore" --json
+check "  again: nothing is added" has '"people":0,"new_people":0,"faces":0,"known":222' gallery add "$db" --input "$sample/gallery" --model "$restore" --json
+check "  without the model" fails 1 "which is needed" gallery add "$db" --input "$sample/gallery"
+check "  another model" fails 1 "restore model" gallery add "$db" --input "$sample/gallery" --model "$sample/model.safetensors"
+check "  no such column" fails 1 "no column who" gallery add "$db" --input "$sample/gallery" --column who --model "$restore"
+check "  nothing to add" fails 2 "nothing to add" gallery add "$db"
+check "list" test "$(gallery list "$db" | tail -n 1)" = "111 people"
+check "  as JSON" has '"faces":2,' gallery list "$db" --json
+check "show" has "111 people, 222 faces, 222 pictures, 0 crops" gallery show "$db"
+check "  a person" has "dev/0008/01" gallery show "$db" 7
+check "  nobody" fails 1 "nobody is called nobody" gallery show "$db" nobody
+# The figure of `eval identify` on the same templates: both galleries are by the model.
+check "search the probes" has '"labelled":222,"found_first":221' gallery search "$db" --input "$sample/probes" --model "$restore" --json
+check "  as a table" has "221 of 222 probes that say whose they are find that person first" gallery search "$db" --input "$sample/probes" --model "$restore"
+check "  the best three" test "$(gallery search "$db" --input "$sample/long" --single --top 3 --model "$restore" --json | grep -o '"name"' | wc -l)" = 3
+check "rename" has "renamed 7 into Ann" gallery rename "$db" 7 Ann
+check "  to somebody's name" fails 1 "is called 8 already" gallery rename "$db" Ann 8
+check "merge" has "merged 8 into Ann" gallery merge "$db" Ann 8 --model "$restore"
+check "remove, all or none" fails 1 "nobody is called 8" gallery remove "$db" 9 8
+check "  all" has '"removed":["9","10"]' gallery remove "$db" 9 10 --json
+check "what is left" has '"people":108,"faces":218,"pictures":218' gallery show "$db" --json
+
+# In two goes as in one, to the template.
+halves() {
+    gallery create "$work/one" --model "$restore" && gallery create "$work/two" --model "$restore" &&
+        gallery add "$work/one" Ann --input "$sample/gallery" --model "$restore" &&
+        gallery add "$work/one" Ann --input "$sample/long" --model "$restore" &&
+        cp "$work/one" "$work/copy" && gallery add "$work/two" Ann --input "$sample/gallery" --model "$restore" &&
+        gallery add "$work/two" Ann --input "$sample/long" --model "$restore" &&
+        gallery search "$work/one" --input "$sample/probes" --model "$restore" --json >"$work/one.json" &&
+        gallery search "$work/two" --input "$sample/probes" --model "$restore" --json >"$work/two.json" &&
+        cmp "$work/one.json" "$work/two.json"
+}
+check "two galleries of the same additions answer alike" halves
+check "no gallery" fails 1 "this is no gallery" gallery list "$restore"
+check "  not there" fails 1 "No such file" gallery list "$work/nothing"
+# A file that may not grow is a full disk.
+full_disk() {
+    gallery create "$work/full" --method average --quiet && gallery add "$work/full" Ann --input "$sample/long" --quiet 2>/dev/null &&
+        gallery list "$work/full" >"$work/before" || return 1
+    (
+        trap '' XFSZ
+        ulimit -f 40
+        gallery add "$work/full" --input "$sample/probes" 2>"$work/full.err"
+    )
+    [ $? = 1 ] && [ "$(wc -l <"$work/full.err")" = 1 ] && grep -q 'full: ' "$work/full.err" &&
+        gallery list "$work/full" | cmp - "$work/before" && gallery add "$work/full" --input "$sample/probes" --quiet
+}
+check "a full disk: one sentence, and the gallery as it was" full_disk
+
+# ---- pictures --------------------------------------------------------------------------------
+if [ -n "$draw" ]; then
+    mkdir -p "$work/folders/ann" "$work/folders/bob"
+    "$draw" "$work/folders/ann" 5 1 && "$draw" "$work/folders/bob" 6 2 || exit 1
+    pics=$work/pictures.gallery
+    check "a gallery of pictures" gallery create "$pics" --method average --crops
+    check "a folder a person" has '"people":2,"new_people":2,"faces":11,"known":0,"skipped":0' gallery add "$pics" --folders "$work/folders" --model "$model" --json
+    check "  crops are kept" has "11 pictures, 11 crops" gallery show "$pics"
+    check "  once" has '"faces":0,"known":11' gallery add "$pics" --folders "$work/folders" --model "$model" --json
+    # The same features as `encode` gives: the same file, digests of crops or not.
+    same() {
+        "$caface" encode --quiet --model "$model" -o "$work/set" "$work/folders" && gallery create "$work/f" --method average &&
+            gallery add "$work/f" --input "$work/set" && gallery search "$work/f" --input "$work/set" --json >"$work/f.json" &&
+            gallery search "$pics" --input "$work/set" --json >"$work/p.json" && cmp "$work/f.json" "$work/p.json"
+    }
+    check "  the features that encode gives" same
+    : >"$work/bad.jpg"
+    check "a bad picture is passed over: status 3" grep -q "^status 3" <(status gallery add "$pics" Cleo "$work/bad.jpg" "$fixtures/detect/white.png" --model "$model" --detector "$detector" --min-face 5)
+    check "  and named" grep -q "bad.jpg: an empty file" <(status gallery add "$pics" Cleo "$work/bad.jpg" "$work/folders/ann/00.png" --model "$model")
+    check "  none is left: status 1" grep -q "^status 1" <(status gallery add "$pics" Dan "$work/bad.jpg" --model "$model")
+    check "no detector, no crop" grep -q "a crop has 112x112" <(status gallery add "$pics" Dan "$fixtures/detect/white.png" --model "$model")
+    check "  quality figures of a found face" has '"side":' gallery show "$pics" Cleo --json
+    check "who is it" has '"name":"bob","similarity":' gallery search "$pics" "$work/folders/bob/00.png" --model "$model" --json
+    check "  several pictures, one probe" test "$(gallery search "$pics" "$work/folders/bob" --single --model "$model" --json | grep -o '"probe"' | wc -l)" = 1
+    check "another backbone" fails 1 "the backbone gives 16 numbers" gallery add "$db" Ann "$work/folders/ann" --model "$model" --model "$restore"
+    check "no backbone" fails 1 "backbone" gallery add "$pics" Ann "$work/folders/ann"
+fi
+finish
