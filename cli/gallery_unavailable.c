@@ -26,4 +26,6 @@ const cli_command cli_gallery_rename = MISSING("gallery rename", "another name f
 const cli_command cli_gallery_merge = MISSING("gallery merge", "two people of a gallery are one");
 const cli_command cli_gallery_list = MISSING("gallery list", "who is in a gallery");
 const cli_command cli_gallery_show = MISSING("gallery show", "what is in a gallery");
+const cli_command cli_gallery_calibrate =
+    MISSING("gallery calibrate", "thresholds that mean a false accept rate");
 const cli_command cli_gallery_search = MISSING("gallery search", "who of a gallery somebody is");

@@ -3,17 +3,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/gallery/meaning.h"
 #include "cli/gallery/pictures.h"
-#include "cli/gallery/probes.h"
 
 typedef struct search_options {
     cli_common common;
     cli_list models;
-    const char *input, *method;
+    const char *input, *method, *kind;
     cli_gallery_seeing seeing;
     bool single;
     size_t top;
-    double threshold;
+    double threshold, far; /* NaN: not given */
 } search_options;
 
 static void defaults(void *options)
@@ -22,7 +22,7 @@ static void defaults(void *options)
 
     cli_gallery_seeing_defaults(&o->seeing);
     o->top = 1;
-    o->threshold = NAN;
+    o->threshold = o->far = NAN;
 }
 
 #define MEMBER(m) offsetof(search_options, m)
@@ -38,7 +38,13 @@ static const cli_option options[] = {
      "how probes are fused (default: as the model says, else as the gallery)", 0, 0},
     {"top", 'k', CLI_SIZE, MEMBER(top), "K", "people to name (default: 1)", 1, 1e6},
     {"threshold", 't', CLI_REAL, MEMBER(threshold), "T",
-     "cosine from which somebody is known (default: 0.35)", -1, 1},
+     "cosine from which somebody is known (default: as calibrated at --far, else 0.35)", -1, 1},
+    {"far", 0, CLI_REAL, MEMBER(far), "RATE",
+     "false accept rate of the threshold, 1e-2 to 1e-6, where the gallery is calibrated (default: "
+     "1e-3)",
+     1e-6, 1e-2},
+    {"kind", 0, CLI_STRING, MEMBER(kind), "NAME",
+     "the calibrated kind of probes (default: that whose number of faces is nearest)", 0, 0},
     CLI_GALLERY_SEEING(search_options, seeing),
     CLI_SELF_CHECK_OPTION,
     {0},
@@ -52,8 +58,9 @@ typedef struct found {
     size_t k;
     int64_t *person;   /* [probes][k] */
     float *similarity; /* [probes][k] */
-    double threshold;
+    cli_meaning meaning;
     size_t labelled, right; /* probes whose person the set tells; those found first */
+    size_t unsure;          /* probes of ruined faces */
     size_t known;           /* probes with somebody at the threshold or above */
     size_t failed;          /* pictures that were passed over */
 } found;
@@ -68,12 +75,19 @@ static double similarity_of(const found *f, size_t probe, size_t k)
     return (double)f->similarity[probe * f->k + k];
 }
 
+static bool is_match(const found *f, size_t probe, size_t k)
+{
+    return similarity_of(f, probe, k) >= f->meaning.threshold &&
+           !cli_meaning_cannot_tell(&f->meaning, &f->probes.items[probe]);
+}
+
 static void count(found *f)
 {
     for (size_t i = 0; i < f->probes.count; i++) {
         const char *label = f->probes.items[i].label, *name = name_of(f, i, 0);
 
-        f->known += similarity_of(f, i, 0) >= f->threshold;
+        f->unsure += cli_meaning_cannot_tell(&f->meaning, &f->probes.items[i]);
+        f->known += is_match(f, i, 0);
         f->labelled += label != NULL;
         f->right += label && name && strcmp(label, name) == 0;
     }
@@ -148,7 +162,8 @@ static caface_status search(found *f, caface_error *err)
         return st;
     if (!f->g.info.people)
         return cafi_fail(err, CAFACE_EINVAL, "%s: nobody is in it", o->common.args.items[0]);
-    f->threshold = isnan(o->threshold) ? CLI_GALLERY_THRESHOLD : o->threshold;
+    if ((st = cli_meaning_find(&f->meaning, &f->g, &f->probes, o->kind, o->far, o->threshold, err)))
+        return cafi_prefix(err, st, o->common.args.items[0]);
     f->k = o->top < f->g.info.people ? o->top : f->g.info.people;
     (void)((st = CAFI_NEW(&f->person, f->probes.count * f->k, err)) ||
            (st = cafi_alloc_f32(&f->similarity, f->probes.count, f->k, err)) ||
@@ -165,25 +180,70 @@ static void say_probe(const found *f, size_t i)
 {
     const cli_probe *p = &f->probes.items[i];
 
+    if (cli_meaning_cannot_tell(&f->meaning, p)) {
+        cli_say(stdout,
+                "%-20s %6zu %4s  %7s  %9s    cannot tell: its faces are ruined (evidence "
+                "%.2f)\n",
+                p->name, p->faces, "-", "-", "-", p->evidence);
+        return;
+    }
     for (size_t k = 0; k < f->k; k++) {
         const char *name = name_of(f, i, k);
         double s = similarity_of(f, i, k);
+        char far[32];
 
         if (name)
-            cli_say(stdout, "%-20s %6zu %4zu  %7.4f %c  %s\n", k ? "" : p->name, p->faces, k + 1, s,
-                    s >= f->threshold ? '*' : ' ', name);
+            cli_say(stdout, "%-20s %6zu %4zu  %7.4f  %9s %c  %s\n", k ? "" : p->name, p->faces,
+                    k + 1, s, cli_meaning_far(&f->meaning, s, far), is_match(f, i, k) ? '*' : ' ',
+                    name);
     }
 }
 
 static void say(const found *f)
 {
-    cli_say(stdout, "%-20s %6s %4s  %7s    %s\n", "probe", "faces", "rank", "cosine", "person");
+    caface_gallery_calibration_info c;
+
+    cli_say(stdout, "%-20s %6s %4s  %7s  %9s    %s\n", "probe", "faces", "rank", "cosine", "FAR",
+            "person");
     for (size_t i = 0; i < f->probes.count; i++)
         say_probe(f, i);
-    cli_say(stdout, "* at or above the threshold %.3f\n", f->threshold);
+    cli_say(stdout, "* at or above the threshold %.4f", f->meaning.threshold);
+    if (!isnan(f->meaning.far))
+        cli_say(stdout, ", at a false accept rate of %.0e", f->meaning.far);
+    cli_say(stdout, "\n");
+    if (f->meaning.calibration) {
+        caface_gallery_calibration_get_info(f->meaning.calibration, &c);
+        cli_say(stdout,
+                "FAR: of one comparison, from %zu pairs of different people (%s, %s); a search "
+                "makes %zu\n",
+                c.pairs, c.kind, c.method, f->g.info.people);
+    } else {
+        cli_say(stdout, "FAR is not known: `caface gallery calibrate` measures it\n");
+    }
+    if (f->unsure)
+        cli_say(stdout, "%zu probes of ruined faces are answered \"cannot tell\"\n", f->unsure);
     if (f->labelled)
         cli_say(stdout, "%zu of %zu probes that say whose they are find that person first\n",
                 f->right, f->labelled);
+}
+
+static void json_people(const found *f, size_t i, cafi_json *json)
+{
+    cafi_json_begin_array(json, "people");
+    for (size_t k = 0; k < f->k && !cli_meaning_cannot_tell(&f->meaning, &f->probes.items[i]);
+         k++) {
+        const char *name = name_of(f, i, k);
+
+        if (!name)
+            continue;
+        cafi_json_begin_object(json, NULL);
+        cafi_json_string(json, "name", name);
+        cafi_json_real32(json, "similarity", f->similarity[i * f->k + k]);
+        cli_meaning_json_far(&f->meaning, similarity_of(f, i, k), json);
+        cafi_json_bool(json, "match", is_match(f, i, k));
+        cafi_json_end_object(json);
+    }
+    cafi_json_end_array(json);
 }
 
 static void json_probe(const found *f, size_t i, cafi_json *json)
@@ -196,19 +256,8 @@ static void json_probe(const found *f, size_t i, cafi_json *json)
         cafi_json_string(json, "label", p->label);
     cafi_json_int(json, "faces", (int64_t)p->faces);
     cafi_json_real(json, "evidence", p->evidence);
-    cafi_json_begin_array(json, "people");
-    for (size_t k = 0; k < f->k; k++) {
-        const char *name = name_of(f, i, k);
-
-        if (!name)
-            continue;
-        cafi_json_begin_object(json, NULL);
-        cafi_json_string(json, "name", name);
-        cafi_json_real32(json, "similarity", f->similarity[i * f->k + k]);
-        cafi_json_bool(json, "match", similarity_of(f, i, k) >= f->threshold);
-        cafi_json_end_object(json);
-    }
-    cafi_json_end_array(json);
+    cafi_json_bool(json, "cannot_tell", cli_meaning_cannot_tell(&f->meaning, p));
+    json_people(f, i, json);
     cafi_json_end_object(json);
 }
 
@@ -221,7 +270,13 @@ static int print_json(const found *f)
     cafi_json_begin_object(&json, NULL);
     cafi_json_string(&json, "method", cafi_way_text(&f->probes.way, way));
     cafi_json_int(&json, "people", (int64_t)f->g.info.people);
-    cafi_json_real(&json, "threshold", f->threshold);
+    cafi_json_real(&json, "threshold", f->meaning.threshold);
+    cafi_json_real(&json, "threshold_far", f->meaning.far);
+    if (f->meaning.calibration) {
+        cafi_json_begin_object(&json, "calibration");
+        cli_meaning_json(f->meaning.calibration, &json);
+        cafi_json_end_object(&json);
+    }
     cafi_json_begin_array(&json, "probes");
     for (size_t i = 0; i < f->probes.count; i++)
         json_probe(f, i, &json);
@@ -241,6 +296,8 @@ static int check(const search_options *o)
         return cli_usage("gallery search", "--input SET or IMAGE... is needed, and one of them");
     if (o->input && (o->seeing.detection.detector || cli_input_given(&o->seeing.input)))
         return cli_usage("gallery search", "--input SET has no pictures to look at");
+    if (!isnan(o->far) && !isnan(o->threshold))
+        return cli_usage("gallery search", "--far and --threshold exclude each other");
     return cli_gallery_seeing_check("gallery search", &o->seeing);
 }
 
@@ -262,6 +319,7 @@ static int run(void *arg)
         status = CLI_SKIPPED;
     free(f.person);
     free(f.similarity);
+    cli_meaning_clear(&f.meaning);
     cli_probes_clear(&f.probes);
     cli_gallery_close(&f.g);
     return status;
@@ -274,7 +332,9 @@ const cli_command cli_gallery_search = {
     .text = "Fuses every set of probes into a template and names the people of the gallery\n"
             "who are most like it, by cosine. A picture is a probe of its own, or with --single\n"
             "all are one person's. Nobody need be: a probe whose best cosine is\n"
-            "below the threshold is of somebody who is not there.\n"
+            "below the threshold is of somebody who is not there. Where the gallery is\n"
+            "calibrated each cosine comes with the false accept rate it has, and a probe of\n"
+            "ruined faces is answered \"cannot tell\".\n"
             "\n"
             "The probes may be fused by another method than the gallery: many poor faces by\n"
             "restore or caface against a gallery of clean pictures by average.",

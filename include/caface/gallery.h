@@ -249,6 +249,105 @@ CAFACE_API caface_status caface_gallery_search(caface_gallery *gallery, const fl
  * change; NULL: not found by the last search. */
 CAFACE_API const char *caface_gallery_name(const caface_gallery *gallery, int64_t person);
 
+/* --- what a score means ------------------------------------------------------------- */
+
+/* The false accept rates for which thresholds are kept: 1e-2, 1e-3, 1e-4, 1e-5, 1e-6. */
+#define CAFACE_GALLERY_FARS 5
+CAFACE_API double caface_gallery_far(size_t which);
+
+/* Probes to calibrate with. Filled by caface_gallery_probes_init; then changed member by member.
+ * All is borrowed for the call. Grows at its end. */
+typedef struct caface_gallery_probes {
+    size_t size;
+    size_t n, C;
+    const float *templates; /* f32 [n][C], of any length */
+    const char *const
+        *person;            /* [n] whose they are: a name of the gallery or of somebody else; NULL
+                             * there: somebody of whom there is one probe. NULL: all of them */
+    const double *evidence; /* [n] caface_set_evidence, or NULL */
+    const size_t *faces;    /* [n] of each probe, or NULL */
+} caface_gallery_probes;
+
+static inline void caface_gallery_probes_init(caface_gallery_probes *probes);
+/* What it calls: size is sizeof *probes of the program; nothing is written beyond it. */
+CAFACE_API void caface_gallery_probes_init_sized(caface_gallery_probes *probes, size_t size);
+
+/* Filled by caface_gallery_calibrate_options_init. Grows at its end. */
+typedef struct caface_gallery_calibrate_options {
+    size_t size;
+    const char *kind;   /* a name for probes of this kind. Default: "probes", and of the gallery
+                         * against itself "gallery" */
+    const char *method; /* how they are fused, as a name. Default: the gallery's method */
+    const char *model;  /* hash of the fusion model they are fused by; NULL: none. Default NULL */
+    size_t resamples;   /* of the intervals, a bootstrap over people, up to 10000; 0: none.
+                         * Default 200 */
+    uint64_t seed;      /* Default 1 */
+} caface_gallery_calibrate_options;
+
+static inline void caface_gallery_calibrate_options_init(caface_gallery_calibrate_options *options);
+/* What it calls: size is sizeof *options of the program; nothing is written beyond it. */
+CAFACE_API void
+caface_gallery_calibrate_options_init_sized(caface_gallery_calibrate_options *options, size_t size);
+
+/* Compares every probe with every other person of the gallery (probes NULL: the people with each
+ * other), and keeps the thresholds and what share of these impostors reaches a score, under method
+ * and kind, in place of an older one. Of more than 20 million pairs so many are taken at
+ * random. options NULL: the defaults. EINVAL: null argument, no impostor, NaN or Inf, a kind or
+ * method that is no name. EMODEL: another width. EIO, EFORMAT, ENOMEM. */
+CAFACE_API caface_status caface_gallery_calibrate(caface_gallery *gallery,
+                                                  const caface_gallery_probes *probes,
+                                                  const caface_gallery_calibrate_options *options,
+                                                  caface_error *err);
+
+/* One calibration, in memory. Immutable: any thread. */
+typedef struct caface_gallery_calibration caface_gallery_calibration;
+
+/* The calibration that suits probes of a method and model (hash, or NULL) and so many faces each:
+ * of several kinds that whose number of faces is nearest, and the gallery's against itself
+ * where there is no other. kind: that one alone; NULL: any. *out is the caller's, to
+ * caface_gallery_calibration_free; NULL when there is none, which is no error. */
+CAFACE_API caface_status caface_gallery_calibration_find(caface_gallery_calibration **out,
+                                                         caface_gallery *gallery, const char *kind,
+                                                         const char *method, const char *model,
+                                                         double faces, caface_error *err);
+/* NULL is allowed. */
+CAFACE_API void caface_gallery_calibration_free(caface_gallery_calibration *calibration);
+
+/* Grows at its end. */
+typedef struct caface_gallery_calibration_info {
+    const char *kind, *method, *model; /* the calibration's own; model "" without one */
+    int64_t made;                      /* seconds since 1970 */
+    size_t people, probes, pairs;      /* of different people */
+    double faces;                      /* the median of a probe's; NaN: nobody told */
+    size_t found;                      /* probes whose person is in the gallery and was the first */
+    double evidence; /* that 95 of 100 of these have: below it, "cannot tell"; NaN: fewer than 20 of
+                      * these, or the method gives none */
+} caface_gallery_calibration_info;
+static inline void
+caface_gallery_calibration_get_info(const caface_gallery_calibration *calibration,
+                                    caface_gallery_calibration_info *info);
+/* What it calls: size is sizeof *info of the program; nothing is written beyond it. */
+CAFACE_API void
+caface_gallery_calibration_get_info_sized(const caface_gallery_calibration *calibration,
+                                          caface_gallery_calibration_info *info, size_t size);
+
+/* The threshold at caface_gallery_far(which): the least score from which at most that share of the
+ * impostors is accepted, with its 95 % interval (NaN: none). Returns 0 where fewer than ten
+ * impostors make it, too few to rely on; else 1. */
+CAFACE_API int caface_gallery_calibration_threshold(const caface_gallery_calibration *calibration,
+                                                    size_t which, double *threshold, double *low,
+                                                    double *high);
+/* The share of impostors that reach a score; 0: none of the pairs did. */
+CAFACE_API double caface_gallery_calibration_far(const caface_gallery_calibration *calibration,
+                                                 double score);
+
+/* Every calibration, by method and kind; borrowed for the call. 0 ends it. */
+typedef int (*caface_gallery_visit_calibration)(void *ctx,
+                                                const caface_gallery_calibration *calibration);
+CAFACE_API caface_status caface_gallery_calibrations(caface_gallery *gallery,
+                                                     caface_gallery_visit_calibration visit,
+                                                     void *ctx, caface_error *err);
+
 static inline void caface_gallery_options_init(caface_gallery_options *options)
 {
     caface_gallery_options_init_sized(options, sizeof *options);
@@ -263,6 +362,23 @@ static inline caface_status caface_gallery_get_info(caface_gallery *gallery,
 static inline void caface_gallery_faces_init(caface_gallery_faces *faces)
 {
     caface_gallery_faces_init_sized(faces, sizeof *faces);
+}
+
+static inline void caface_gallery_probes_init(caface_gallery_probes *probes)
+{
+    caface_gallery_probes_init_sized(probes, sizeof *probes);
+}
+
+static inline void caface_gallery_calibrate_options_init(caface_gallery_calibrate_options *options)
+{
+    caface_gallery_calibrate_options_init_sized(options, sizeof *options);
+}
+
+static inline void
+caface_gallery_calibration_get_info(const caface_gallery_calibration *calibration,
+                                    caface_gallery_calibration_info *info)
+{
+    caface_gallery_calibration_get_info_sized(calibration, info, sizeof *info);
 }
 
 #ifdef __cplusplus

@@ -50,6 +50,9 @@ caface_status cafi_gallery_changed(caface_gallery *g, bool own, caface_status st
 caface_status cafi_gallery_load_identity(caface_gallery *g, caface_error *err);
 caface_status cafi_gallery_store_identity(caface_gallery *g, caface_error *err);
 
+/* Reads all templates, unless what is in memory is what is in the file. */
+caface_status cafi_gallery_refresh(caface_gallery *g, caface_error *err);
+
 /* EINVAL: a name that a person cannot have. */
 caface_status cafi_gallery_check_name(const char *name, caface_error *err);
 /* A template as it is kept: to floats [C]. EFORMAT names the person. */

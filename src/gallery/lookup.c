@@ -53,8 +53,7 @@ static bool take_template(void *ctx, const cafi_person_row *row)
     return true;
 }
 
-/* Reads all templates, unless what is in memory is what is in the file. */
-static caface_status refresh(caface_gallery *g, caface_error *err)
+caface_status cafi_gallery_refresh(caface_gallery *g, caface_error *err)
 {
     cafi_gallery_templates *t = &g->templates;
     filling f = {.g = g, .err = err};
@@ -155,7 +154,7 @@ caface_status caface_gallery_search(caface_gallery *g, const float *probes, size
 
     if (!g || !probes || !person || !similarity || !k)
         return cafi_fail(err, CAFACE_EINVAL, "gallery_search: an argument is null");
-    st = refresh(g, err);
+    st = cafi_gallery_refresh(g, err);
     if (!st && g->templates.count && g->identity.set.width != C)
         st = cafi_fail(err, CAFACE_EMODEL, "its templates have %zu numbers, the probes %zu",
                        g->identity.set.width, C);

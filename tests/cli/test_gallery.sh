@@ -41,6 +41,14 @@ check "  nobody" fails 1 "nobody is called nobody" gallery show "$db" nobody
 check "search the probes" has '"labelled":222,"found_first":221' gallery search "$db" --input "$sample/probes" --model "$restore" --json
 check "  as a table" has "221 of 222 probes that say whose they are find that person first" gallery search "$db" --input "$sample/probes" --model "$restore"
 check "  the best three" test "$(gallery search "$db" --input "$sample/long" --single --top 3 --model "$restore" --json | grep -o '"name"' | wc -l)" = 3
+check "no calibration yet" fails 1 "is not calibrated" gallery search "$db" --input "$sample/probes" --model "$restore" --far 1e-3
+check "calibrate the gallery against itself" has '"kind":"gallery","method":"restore@512"' gallery calibrate "$db" --json
+check "  too few pairs are said to be" has "too few pairs: 10000 are needed" gallery calibrate "$db"
+check "calibrate with probes" has '"pairs":24420,"faces":16.0,"found_first":221' gallery calibrate "$db" --input "$sample/probes" --kind poor --model "$restore" --json
+check "  the rate that a score has" has '"far_below":4.09' gallery search "$db" --input "$sample/probes" --model "$restore" --json
+check "  the threshold at a rate" has "at a false accept rate of 1e-02" gallery search "$db" --input "$sample/probes" --model "$restore" --far 1e-2
+check "  a rate that the pairs do not give" fails 1 "too few pairs" gallery search "$db" --input "$sample/probes" --model "$restore" --far 1e-5
+check "  ruined faces get no name" has '"cannot_tell":true,"people":[]' gallery search "$db" --input "$sample/probes" --model "$restore" --json
 check "rename" has "renamed 7 into Ann" gallery rename "$db" 7 Ann
 check "  to somebody's name" fails 1 "is called 8 already" gallery rename "$db" Ann 8
 check "merge" has "merged 8 into Ann" gallery merge "$db" Ann 8 --model "$restore"

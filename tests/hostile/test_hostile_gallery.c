@@ -43,6 +43,7 @@ static int set_up(void **state)
 
         EXPECT_OK(caface_gallery_add(g, names[i], &faces, NULL, &err), err);
     }
+    EXPECT_OK(caface_gallery_calibrate(g, NULL, NULL, &err), err);
     caface_gallery_close(g);
     made = path;
     return 0;
@@ -70,6 +71,7 @@ static caface_status use(const fixture *f, const char *path, caface_error *err)
     int64_t person[4];
     float similarity[4];
     double mean, deviation;
+    caface_gallery_calibration *c = NULL;
     caface_status st = caface_gallery_open(&g, path, f->model, 1, err);
 
     (void)(st || (st = caface_gallery_get_info(g, &info, err)) ||
@@ -77,11 +79,13 @@ static caface_status use(const fixture *f, const char *path, caface_error *err)
            (st = caface_gallery_pictures(g, NULL, 1, visit_picture, NULL, err)) ||
            (st = caface_gallery_lengths(g, &mean, &deviation, err)) ||
            (st = caface_gallery_search(g, f->feat, 1, C, 4, person, similarity, err)) ||
+           (st = caface_gallery_calibration_find(&c, g, NULL, "caface", NULL, 1, err)) ||
            (st = caface_gallery_set(g, "Ann", &set, err)) ||
            (st = caface_gallery_add(g, "Bob", &faces, NULL, err)) ||
            (st = caface_gallery_merge(g, "Ann", "Cleo", err)) ||
            (st = caface_gallery_remove(g, "Ann", err)));
     caface_set_free(set);
+    caface_gallery_calibration_free(c);
     caface_gallery_close(g);
     return st;
 }
@@ -192,6 +196,16 @@ static void test_lies(void **state)
         {"UPDATE person SET name = x'416e6e0042' WHERE id = 2", "(no name)"},
         {"UPDATE picture SET digest = 'short' WHERE id = 1", "digest has 5 bytes"},
         {"UPDATE picture SET name = x'00ff'", "damaged"},
+        {"UPDATE meta SET value = zeroblob(5) WHERE key LIKE 'calibration/%'", "its calibration"},
+        {"UPDATE meta SET value = value || zeroblob(16) WHERE key LIKE 'calibration/%'",
+         "its calibration"},
+        {"UPDATE meta SET value = substr(value, 1, length(value) - 16) WHERE key LIKE "
+         "'calibration/%'",
+         "its calibration"},
+        {"UPDATE meta SET value = zeroblob(length(value)) WHERE key LIKE 'calibration/%'",
+         "its calibration"},
+        {"UPDATE meta SET key = 'calibration/nothing' WHERE key LIKE 'calibration/%'",
+         "its calibration nothing"},
     };
     const fixture *f = *state;
 

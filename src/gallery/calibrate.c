@@ -1,0 +1,621 @@
+/* Thresholds of a gallery: measured, kept, and read again. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/rng.h"
+#include "base/sized.h"
+#include "caface/eval.h"
+#include "files/bytes.h"
+#include "files/names.h"
+#include "gallery/gallery.h"
+#include "gallery/impostors.h"
+
+#define PREFIX "calibration/"
+/* Of found probes so many are needed to say what evidence they have, and this share may have
+ * less. */
+#define LEAST_FOUND 20
+#define RUINED_SHARE 0.05
+
+struct caface_gallery_calibration {
+    char *kind, *method, *model;
+    int64_t made;
+    uint64_t people, probes, pairs, found;
+    double faces, evidence;
+    cafi_far_threshold thresholds[CAFACE_GALLERY_FARS];
+    cafi_far_point *curve;
+    size_t points;
+};
+
+void caface_gallery_probes_init_sized(caface_gallery_probes *probes, size_t size)
+{
+    caface_gallery_probes own = {.size = size};
+
+    cafi_sized_out(probes, size, &own, sizeof own);
+}
+
+void caface_gallery_calibrate_options_init_sized(caface_gallery_calibrate_options *options,
+                                                 size_t size)
+{
+    caface_gallery_calibrate_options own = {.size = size, .resamples = 200, .seed = 1};
+
+    cafi_sized_out(options, size, &own, sizeof own);
+}
+
+void caface_gallery_calibration_free(caface_gallery_calibration *c)
+{
+    if (!c)
+        return;
+    free(c->kind);
+    free(c->method);
+    free(c->model);
+    free(c->curve);
+    free(c);
+}
+
+/* ---- scores of different people ------------------------------------------------------------ */
+
+/* What measuring holds. */
+typedef struct measuring {
+    caface_gallery *g;
+    caface_gallery_probes probes;
+    bool against_itself;
+    uint32_t *subject; /* [probes] */
+    size_t *rows;      /* [people] of the gallery that are taken */
+    size_t row_count;
+    cafi_impostors impostors;
+    size_t room;
+    bool *found; /* [probes] */
+} measuring;
+
+static double unit_dot(const float *tmpl, const float *probe, size_t C)
+{
+    double dot = 0.0, length = 0.0;
+
+    for (size_t c = 0; c < C; c++) {
+        dot += (double)tmpl[c] * probe[c];
+        length += (double)probe[c] * probe[c];
+    }
+    return length > 0.0 ? dot / sqrt(length) : 0.0;
+}
+
+/* Subjects are the people of the gallery by their place, then the others by name, and those of
+ * whom there is one probe. */
+static caface_status number_subjects(measuring *m, caface_error *err)
+{
+    const cafi_gallery_templates *t = &m->g->templates;
+    cafi_names names = {0};
+    size_t next = t->count, old = CAFI_NO_NAME;
+    caface_status st = CAFI_NEW(&m->subject, m->probes.n, err);
+
+    for (size_t i = 0; !st && i < t->count; i++)
+        st = cafi_names_add(&names, t->names[i], strlen(t->names[i]), i, &old, err);
+    for (size_t i = 0; !st && i < m->probes.n; i++) {
+        const char *name = m->probes.person ? m->probes.person[i] : NULL;
+
+        old = CAFI_NO_NAME;
+        if (m->against_itself)
+            old = i;
+        else if (name)
+            st = cafi_names_add(&names, name, strlen(name), next, &old, err);
+        m->subject[i] = (uint32_t)(old == CAFI_NO_NAME ? next++ : old);
+    }
+    cafi_names_free(&names);
+    m->impostors.subjects = next;
+    return st;
+}
+
+/* Of too many pairs fewer people of the gallery are taken, at random. */
+static caface_status choose_rows(measuring *m, uint64_t seed, caface_error *err)
+{
+    size_t people = m->g->templates.count, most = CAFI_MAX_PAIRS / m->probes.n;
+    cafi_rng rng = cafi_rng_at(seed, UINT64_MAX, 0, 0);
+    caface_status st = CAFI_NEW(&m->rows, people, err);
+
+    if (m->against_itself)
+        most *= 2;
+    if (!most)
+        most = 1;
+    for (size_t i = 0; !st && i < people; i++)
+        m->rows[i] = i;
+    m->row_count = people < most ? people : most;
+    for (size_t i = 0; !st && m->row_count < people && i < m->row_count; i++) {
+        size_t other = i + (size_t)cafi_rng_below(&rng, people - i), kept = m->rows[i];
+
+        m->rows[i] = m->rows[other];
+        m->rows[other] = kept;
+    }
+    return st;
+}
+
+static caface_status score_probe(measuring *m, size_t i, caface_error *err)
+{
+    const cafi_gallery_templates *t = &m->g->templates;
+    const float *probe = m->probes.templates + i * m->probes.C;
+    size_t C = m->probes.C, best = SIZE_MAX;
+    double most = -INFINITY;
+    caface_status st =
+        CAFI_GROW(&m->impostors.pairs, &m->room, m->impostors.count + m->row_count, err);
+
+    for (size_t k = 0; !st && k < m->row_count; k++) {
+        size_t row = m->rows[k];
+        double s = unit_dot(t->vectors + row * C, probe, C);
+
+        if (s > most) {
+            most = s;
+            best = row;
+        }
+        if (row == m->subject[i] || (m->against_itself && row < i))
+            continue;
+        m->impostors.pairs[m->impostors.count++] =
+            (cafi_impostor){(float)s, m->subject[i], (uint32_t)row};
+    }
+    m->found[i] = !m->against_itself && best == m->subject[i];
+    return st;
+}
+
+static caface_status measure(measuring *m, uint64_t seed, caface_error *err)
+{
+    cafi_impostors *p = &m->impostors;
+    caface_status st = CAFACE_OK;
+
+    (void)((st = number_subjects(m, err)) || (st = choose_rows(m, seed, err)) ||
+           (st = CAFI_NEW(&m->found, m->probes.n, err)) ||
+           (st = CAFI_NEW(&p->probe_rows, p->subjects, err)) ||
+           (st = CAFI_NEW(&p->gallery_rows, p->subjects, err)));
+    if (st)
+        return st;
+    p->each_once = m->against_itself;
+    for (size_t k = 0; k < m->row_count; k++)
+        p->gallery_rows[m->rows[k]]++;
+    for (size_t i = 0; !st && i < m->probes.n; i++) {
+        p->probe_rows[m->subject[i]]++;
+        st = score_probe(m, i, err);
+    }
+    if (!st && !p->count)
+        st =
+            cafi_fail(err, CAFACE_EINVAL, "there is no pair of different people to calibrate with");
+    cafi_impostors_sort(p);
+    return st;
+}
+
+/* ---- what else is learnt -----------------------------------------------------------------------
+ */
+
+static int ascending(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* The median number of faces, and the evidence that most of those who were found have. */
+static caface_status learn(const measuring *m, caface_gallery_calibration *c, caface_error *err)
+{
+    double *values = NULL;
+    size_t n = m->probes.n, kept = 0;
+    caface_status st = CAFI_NEW(&values, n, err);
+
+    c->faces = c->evidence = (double)NAN;
+    if (st)
+        return st;
+    for (size_t i = 0; m->probes.faces && i < n; i++)
+        values[i] = (double)m->probes.faces[i];
+    if (m->probes.faces) {
+        qsort(values, n, sizeof *values, ascending);
+        c->faces = values[n / 2];
+    }
+    for (size_t i = 0; i < n; i++) {
+        c->found += m->found[i];
+        if (m->found[i] && m->probes.evidence && !isnan(m->probes.evidence[i]))
+            values[kept++] = m->probes.evidence[i];
+    }
+    if (kept >= LEAST_FOUND) {
+        qsort(values, kept, sizeof *values, ascending);
+        c->evidence = values[(size_t)(RUINED_SHARE * (double)kept)];
+    }
+    free(values);
+    return CAFACE_OK;
+}
+
+/* ---- kept as bytes ------------------------------------------------------------------------------
+ */
+
+static void put_int(cafi_buf *out, uint64_t v)
+{
+    unsigned char bytes[8];
+
+    cafi_put_le64(bytes, v);
+    cafi_buf_append(out, bytes, sizeof bytes);
+}
+
+static void put_real(cafi_buf *out, double v)
+{
+    uint64_t bits = 0;
+
+    memcpy(&bits, &v, 8);
+    put_int(out, bits);
+}
+
+static void write_calibration(const caface_gallery_calibration *c, cafi_buf *out)
+{
+    put_int(out, 1); /* version */
+    put_int(out, (uint64_t)c->made);
+    put_int(out, c->people);
+    put_int(out, c->probes);
+    put_int(out, c->pairs);
+    put_int(out, c->found);
+    put_real(out, c->faces);
+    put_real(out, c->evidence);
+    for (size_t f = 0; f < CAFACE_GALLERY_FARS; f++) {
+        put_real(out, c->thresholds[f].threshold);
+        put_real(out, c->thresholds[f].low);
+        put_real(out, c->thresholds[f].high);
+        put_int(out, c->thresholds[f].is_supported);
+    }
+    put_int(out, strlen(c->model));
+    put_int(out, c->points);
+    cafi_buf_text(out, c->model);
+    for (size_t i = 0; i < c->points; i++) {
+        put_int(out, c->curve[i].rank);
+        put_real(out, c->curve[i].score);
+    }
+}
+
+/* Bytes that are read from their beginning. */
+typedef struct reader {
+    const unsigned char *at;
+    size_t left;
+    bool failed;
+} reader;
+
+static uint64_t get_int(reader *r)
+{
+    uint64_t v = 0;
+
+    if (r->left < 8) {
+        r->failed = true;
+        return 0;
+    }
+    v = cafi_le64(r->at);
+    r->at += 8;
+    r->left -= 8;
+    return v;
+}
+
+static double get_real(reader *r)
+{
+    uint64_t bits = get_int(r);
+    double v = 0.0;
+
+    memcpy(&v, &bits, 8);
+    return v;
+}
+
+static caface_status read_curve(reader *r, caface_gallery_calibration *c, caface_error *err)
+{
+    uint64_t last = 0;
+    caface_status st = CAFI_NEW(&c->curve, c->points, err);
+
+    for (size_t i = 0; !st && i < c->points; i++) {
+        c->curve[i].rank = get_int(r);
+        c->curve[i].score = get_real(r);
+        if (c->curve[i].rank <= last || c->curve[i].rank > c->pairs ||
+            !(fabs(c->curve[i].score) <= 1.1) || (i && c->curve[i].score > c->curve[i - 1].score))
+            r->failed = true;
+        last = c->curve[i].rank;
+    }
+    return st;
+}
+
+static caface_status read_fields(caface_gallery_calibration *c, reader *r, caface_error *err)
+{
+    uint64_t version = get_int(r), text = 0, points = 0;
+    caface_status st = CAFACE_OK;
+
+    c->made = (int64_t)get_int(r);
+    c->people = get_int(r);
+    c->probes = get_int(r);
+    c->pairs = get_int(r);
+    c->found = get_int(r);
+    c->faces = get_real(r);
+    c->evidence = get_real(r);
+    for (size_t f = 0; f < CAFACE_GALLERY_FARS; f++) {
+        c->thresholds[f].threshold = get_real(r);
+        c->thresholds[f].low = get_real(r);
+        c->thresholds[f].high = get_real(r);
+        c->thresholds[f].is_supported = get_int(r) != 0;
+        r->failed = r->failed || isnan(c->thresholds[f].threshold);
+    }
+    text = get_int(r);
+    points = get_int(r);
+    if (r->failed || version != 1 || !c->pairs || text > r->left ||
+        points != (r->left - text) / 16 || (r->left - text) % 16 || !points ||
+        memchr(r->at, 0, (size_t)text)) {
+        r->failed = true;
+        return CAFACE_OK;
+    }
+    if ((st = CAFI_NEW(&c->model, (size_t)text + 1, err)))
+        return st;
+    memcpy(c->model, r->at, (size_t)text);
+    r->at += text;
+    r->left -= (size_t)text;
+    c->points = (size_t)points;
+    return read_curve(r, c, err);
+}
+
+/* key: what stands behind the prefix, "METHOD/KIND". */
+static caface_status read_calibration(caface_gallery_calibration **out, const char *key,
+                                      cafi_span value, caface_error *err)
+{
+    const char *slash = strchr(key, '/');
+    reader r = {value.data, value.size, false};
+    caface_gallery_calibration *c = NULL;
+    caface_status st = CAFI_NEW(&c, 1, err);
+
+    *out = NULL;
+    if (st)
+        return st;
+    st = read_fields(c, &r, err);
+    if (!st && (r.failed || !slash))
+        st = cafi_fail(err, CAFACE_EFORMAT, "the gallery is damaged: its calibration %s", key);
+    (void)(st || (st = cafi_strdup(&c->method, key, err)) ||
+           (st = cafi_strdup(&c->kind, slash + 1, err)));
+    if (st) {
+        caface_gallery_calibration_free(c);
+        return st;
+    }
+    c->method[slash - key] = '\0';
+    *out = c;
+    return CAFACE_OK;
+}
+
+/* ---- calibrating
+ * --------------------------------------------------------------------------------- */
+
+static caface_status check_word(const char *what, const char *word, caface_error *err)
+{
+    caface_status st = cafi_gallery_check_name(word, err);
+
+    if (!st && (strchr(word, '/') || strlen(word) > 100))
+        st = cafi_fail(err, CAFACE_EINVAL, "%s: a %s is a name of up to 100 bytes without /", word,
+                       what);
+    return st;
+}
+
+static caface_status check_probes(const measuring *m, caface_error *err)
+{
+    const caface_gallery *g = m->g;
+
+    if (!m->probes.n || !m->probes.templates || !g->templates.count)
+        return cafi_fail(err, CAFACE_EINVAL,
+                         "there is no pair of different people to calibrate "
+                         "with");
+    if (m->probes.C != g->identity.set.width)
+        return cafi_fail(err, CAFACE_EMODEL, "its templates have %zu numbers, the probes %zu",
+                         g->identity.set.width, m->probes.C);
+    if (m->probes.n > CAFI_MAX_PAIRS || g->templates.count > UINT32_MAX / 2)
+        return cafi_fail(err, CAFACE_ELIMIT, "%zu probes, at most %d are compared", m->probes.n,
+                         CAFI_MAX_PAIRS);
+    for (size_t i = 0; i < m->probes.n; i++)
+        if (!isfinite(
+                unit_dot(g->templates.vectors, m->probes.templates + i * m->probes.C, m->probes.C)))
+            return cafi_fail(err, CAFACE_EINVAL, "probe %zu holds NaN or Inf", i);
+    return CAFACE_OK;
+}
+
+static caface_status store(caface_gallery *g, const caface_gallery_calibration *c,
+                           caface_error *err)
+{
+    cafi_buf key = {0}, value = {0};
+    bool own = false;
+    caface_status st = CAFACE_OK;
+
+    cafi_buf_printf(&key, PREFIX "%s/%s", c->method, c->kind);
+    write_calibration(c, &value);
+    if (key.failed || value.failed)
+        st = cafi_fail_memory(err, value.size);
+    if (!st && !(st = cafi_gallery_change(g, &own, err))) {
+        st = g->storage->ops->meta_set(g->storage, key.data, (cafi_span){value.data, value.size},
+                                       err);
+        if (!st && own)
+            st = g->storage->ops->commit(g->storage, err);
+        else if (st)
+            g->storage->ops->rollback(g->storage);
+    }
+    cafi_buf_free(&key);
+    cafi_buf_free(&value);
+    return st;
+}
+
+static caface_status calibrate(measuring *m, const caface_gallery_calibrate_options *o,
+                               caface_error *err)
+{
+    caface_gallery *g = m->g;
+    const char *kind = o->kind ? o->kind : m->against_itself ? "gallery" : "probes";
+    const char *method = o->method ? o->method : caface_method_name(g->identity.set.method);
+    caface_gallery_calibration *c = NULL;
+    caface_status st = CAFI_NEW(&c, 1, err);
+
+    (void)(st || (st = check_word("kind", kind, err)) || (st = check_word("method", method, err)) ||
+           (st = check_probes(m, err)) || (st = measure(m, o->seed, err)) ||
+           (st = learn(m, c, err)) ||
+           (st = cafi_impostors_thresholds(&m->impostors, o->resamples, o->seed, c->thresholds,
+                                           err)) ||
+           (st = cafi_impostors_curve(&m->impostors, &c->curve, &c->points, err)) ||
+           (st = cafi_strdup(&c->kind, kind, err)) || (st = cafi_strdup(&c->method, method, err)) ||
+           (st = cafi_strdup(&c->model, o->model ? o->model : "", err)));
+    if (!st) {
+        c->made = (int64_t)time(NULL);
+        c->people = m->row_count;
+        c->probes = m->probes.n;
+        c->pairs = m->impostors.count;
+        st = store(g, c, err);
+    }
+    caface_gallery_calibration_free(c);
+    return st;
+}
+
+static void tear_down(measuring *m)
+{
+    free(m->subject);
+    free(m->rows);
+    free(m->found);
+    free(m->impostors.pairs);
+    free(m->impostors.probe_rows);
+    free(m->impostors.gallery_rows);
+}
+
+caface_status caface_gallery_calibrate(caface_gallery *g, const caface_gallery_probes *probes,
+                                       const caface_gallery_calibrate_options *options,
+                                       caface_error *err)
+{
+    caface_gallery_calibrate_options o;
+    measuring m = {.g = g, .against_itself = !probes};
+    caface_status st = CAFACE_OK;
+
+    caface_gallery_calibrate_options_init(&o);
+    caface_gallery_probes_init(&m.probes);
+    if (!g)
+        return cafi_fail(err, CAFACE_EINVAL, "gallery_calibrate: an argument is null");
+    if ((options && (st = cafi_sized_in(&o, sizeof o, options, options->size,
+                                        offsetof(caface_gallery_calibrate_options, resamples),
+                                        "gallery_calibrate", err))) ||
+        (probes &&
+         (st = cafi_sized_in(&m.probes, sizeof m.probes, probes, probes->size,
+                             offsetof(caface_gallery_probes, person), "gallery_calibrate", err))) ||
+        (st = cafi_gallery_refresh(g, err)))
+        return cafi_gallery_result(g, st, err);
+    if (o.resamples > 10000)
+        return cafi_fail(err, CAFACE_EINVAL, "gallery_calibrate: %zu resamples, at most 10000",
+                         o.resamples);
+    if (!probes) {
+        m.probes.n = g->templates.count;
+        m.probes.C = g->identity.set.width;
+        m.probes.templates = g->templates.vectors;
+    }
+    st = calibrate(&m, &o, err);
+    tear_down(&m);
+    return cafi_gallery_result(g, st, err);
+}
+
+/* ---- reading
+ * ---------------------------------------------------------------------------------------- */
+
+typedef struct looking {
+    caface_gallery_visit_calibration visit;
+    void *ctx;
+    const char *kind, *method, *model; /* of those that are wanted, or NULL */
+    double faces;
+    caface_gallery_calibration *best;
+    caface_status st;
+    caface_error *err;
+} looking;
+
+static bool show(void *ctx, const char *key, cafi_span value)
+{
+    looking *l = ctx;
+    caface_gallery_calibration *c = NULL;
+    bool more = false;
+
+    l->st = read_calibration(&c, key + strlen(PREFIX), value, l->err);
+    more = !l->st && l->visit(l->ctx, c) != 0;
+    caface_gallery_calibration_free(c);
+    return more;
+}
+
+caface_status caface_gallery_calibrations(caface_gallery *g, caface_gallery_visit_calibration visit,
+                                          void *ctx, caface_error *err)
+{
+    looking l = {.visit = visit, .ctx = ctx, .err = err};
+    caface_status st = CAFACE_OK;
+
+    if (!g || !visit)
+        return cafi_fail(err, CAFACE_EINVAL, "gallery_calibrations: an argument is null");
+    st = g->storage->ops->meta_each(g->storage, PREFIX, show, &l, err);
+    return cafi_gallery_result(g, st ? st : l.st, err);
+}
+
+/* How far a calibration's probes are from those at hand; the gallery's own is the last resort. */
+static double distance(const caface_gallery_calibration *c, double faces)
+{
+    if (strcmp(c->kind, "gallery") == 0)
+        return INFINITY;
+    return isnan(c->faces) || isnan(faces) || faces <= 0.0 ? 1e9 : fabs(log(c->faces) - log(faces));
+}
+
+static bool compare(void *ctx, const char *key, cafi_span value)
+{
+    looking *l = ctx;
+    caface_gallery_calibration *c = NULL;
+
+    if ((l->st = read_calibration(&c, key + strlen(PREFIX), value, l->err)))
+        return false;
+    if (strcmp(c->method, l->method) != 0 || strcmp(c->model, l->model) != 0 ||
+        (l->kind && strcmp(c->kind, l->kind) != 0) ||
+        (l->best && distance(l->best, l->faces) <= distance(c, l->faces))) {
+        caface_gallery_calibration_free(c);
+        return true;
+    }
+    caface_gallery_calibration_free(l->best);
+    l->best = c;
+    return true;
+}
+
+caface_status caface_gallery_calibration_find(caface_gallery_calibration **out, caface_gallery *g,
+                                              const char *kind, const char *method,
+                                              const char *model, double faces, caface_error *err)
+{
+    looking l = {.kind = kind, .method = method, .model = model ? model : "", .faces = faces};
+    caface_status st = CAFACE_OK;
+
+    if (!out || !g || !method)
+        return cafi_fail(err, CAFACE_EINVAL, "gallery_calibration_find: an argument is null");
+    l.err = err;
+    st = g->storage->ops->meta_each(g->storage, PREFIX, compare, &l, err);
+    st = st ? st : l.st;
+    if (st) {
+        caface_gallery_calibration_free(l.best);
+        l.best = NULL;
+    }
+    *out = l.best;
+    return cafi_gallery_result(g, st, err);
+}
+
+void caface_gallery_calibration_get_info_sized(const caface_gallery_calibration *c,
+                                               caface_gallery_calibration_info *info, size_t size)
+{
+    caface_gallery_calibration_info own = {0};
+
+    if (c)
+        own = (caface_gallery_calibration_info){.kind = c->kind,
+                                                .method = c->method,
+                                                .model = c->model,
+                                                .made = c->made,
+                                                .people = (size_t)c->people,
+                                                .probes = (size_t)c->probes,
+                                                .pairs = (size_t)c->pairs,
+                                                .faces = c->faces,
+                                                .found = (size_t)c->found,
+                                                .evidence = c->evidence};
+    cafi_sized_out(info, size, &own, sizeof own);
+}
+
+int caface_gallery_calibration_threshold(const caface_gallery_calibration *c, size_t which,
+                                         double *threshold, double *low, double *high)
+{
+    bool is_there = c && which < CAFACE_GALLERY_FARS;
+    const cafi_far_threshold *t = is_there ? &c->thresholds[which] : NULL;
+
+    *threshold = t ? t->threshold : (double)NAN;
+    *low = t ? t->low : (double)NAN;
+    *high = t ? t->high : (double)NAN;
+    return t && t->is_supported;
+}
+
+double caface_gallery_calibration_far(const caface_gallery_calibration *c, double score)
+{
+    return c ? cafi_far_of(c->curve, c->points, (size_t)c->pairs, score) : (double)NAN;
+}
