@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
+# shellcheck disable=SC2154 # variables of tap.sh
 # caface gallery, from outside: the sample's features, and drawn pictures with a small random
 # network.
-# shellcheck source-path=SCRIPTDIR source=tap.sh
+# shellcheck source-path=SCRIPTDIR source=tap.sh disable=SC1091,SC2154
 . "$(dirname "$0")/tap.sh"
 draw=$2
 sample=${CAFACE_DATA:?}/sample
