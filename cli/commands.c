@@ -23,6 +23,7 @@ extern const cli_command cli_gallery_list;
 extern const cli_command cli_gallery_show;
 extern const cli_command cli_gallery_search;
 extern const cli_command cli_gallery_calibrate;
+extern const cli_command cli_gallery_rebuild;
 extern const cli_command cli_info;
 extern const cli_command cli_plot_similarity;
 extern const cli_command cli_prepare_centers;
@@ -48,6 +49,7 @@ const cli_command *const cli_commands[] = {
     &cli_gallery_show,
     &cli_gallery_search,
     &cli_gallery_calibrate,
+    &cli_gallery_rebuild,
     &cli_convert,
     &cli_check,
     &cli_calibrate,

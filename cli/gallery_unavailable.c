@@ -28,4 +28,6 @@ const cli_command cli_gallery_list = MISSING("gallery list", "who is in a galler
 const cli_command cli_gallery_show = MISSING("gallery show", "what is in a gallery");
 const cli_command cli_gallery_calibrate =
     MISSING("gallery calibrate", "thresholds that mean a false accept rate");
+const cli_command cli_gallery_rebuild =
+    MISSING("gallery rebuild", "kept crops through another backbone or fusion model");
 const cli_command cli_gallery_search = MISSING("gallery search", "who of a gallery somebody is");

@@ -107,8 +107,7 @@ static caface_status choose_set(rebuilding *r, caface_set_options *set, const ca
         caface_model_get_info(only, &about);
         way.method = about.method;
     }
-    if (r->o->method &&
-        (st = cafi_way_parse(&way, NULL, r->o->method, strlen(r->o->method), err)))
+    if (r->o->method && (st = cafi_way_parse(&way, NULL, r->o->method, strlen(r->o->method), err)))
         return st;
     *model = cli_fusion_for(f, way.method);
     if (!*model && cafi_method_is_network(way.method))
@@ -221,7 +220,8 @@ const cli_command cli_gallery_rebuild = {
             "one transaction: until it is done everybody sees the old gallery. Names, pictures\n"
             "and crops stay; calibrations go, for their thresholds mean nothing any more. A\n"
             "gallery that has faces without crops is refused.",
-    .example = "  caface gallery rebuild people.gallery --model new.onnx --model new-fusion.safetensors",
+    .example =
+        "  caface gallery rebuild people.gallery --model new.onnx --model new-fusion.safetensors",
     .options = options,
     .options_size = sizeof(rebuild_options),
     .defaults = defaults,

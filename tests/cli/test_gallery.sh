@@ -109,6 +109,16 @@ if [ -n "$draw" ]; then
     check "  quality figures of a found face" has '"side":' gallery show "$pics" Cleo --json
     check "who is it" has '"name":"bob","similarity":' gallery search "$pics" "$work/folders/bob/00.png" --model "$model" --json
     check "  several pictures, one probe" test "$(gallery search "$pics" "$work/folders/bob" --single --model "$model" --json | grep -o '"probe"' | wc -l)" = 1
+    # The same networks give the same answers; another backbone, templates of its own.
+    rebuilt() {
+        gallery search "$pics" --input "$work/set" --json >"$work/before.json" && gallery rebuild "$pics" --model "$model" &&
+            gallery search "$pics" --input "$work/set" --json | cmp - "$work/before.json"
+    }
+    check "rebuild by the same backbone" rebuilt
+    check "  by another" has '"people":3,"faces":' gallery rebuild "$pics" --model "$fixtures/onnx/face_13.onnx" --json
+    check "  which is the gallery's from then on" fails 1 "backbone" gallery add "$pics" Ann "$work/folders/ann" --model "$model"
+    check "  without crops" fails 1 "have no crop" gallery rebuild "$db" --model "$model"
+    check "  back again" has "templates by average" gallery rebuild "$pics" --model "$model"
     check "another backbone" fails 1 "the backbone gives 16 numbers" gallery add "$db" Ann "$work/folders/ann" --model "$model" --model "$restore"
     check "no backbone" fails 1 "backbone" gallery add "$pics" Ann "$work/folders/ann"
 fi
