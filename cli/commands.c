@@ -24,6 +24,8 @@ extern const cli_command cli_gallery_show;
 extern const cli_command cli_gallery_search;
 extern const cli_command cli_gallery_calibrate;
 extern const cli_command cli_gallery_rebuild;
+extern const cli_command cli_gallery_export;
+extern const cli_command cli_gallery_import;
 extern const cli_command cli_info;
 extern const cli_command cli_plot_similarity;
 extern const cli_command cli_prepare_centers;
@@ -50,6 +52,8 @@ const cli_command *const cli_commands[] = {
     &cli_gallery_search,
     &cli_gallery_calibrate,
     &cli_gallery_rebuild,
+    &cli_gallery_export,
+    &cli_gallery_import,
     &cli_convert,
     &cli_check,
     &cli_calibrate,

@@ -30,4 +30,8 @@ const cli_command cli_gallery_calibrate =
     MISSING("gallery calibrate", "thresholds that mean a false accept rate");
 const cli_command cli_gallery_rebuild =
     MISSING("gallery rebuild", "kept crops through another backbone or fusion model");
+const cli_command cli_gallery_export =
+    MISSING("gallery export", "a gallery as a folder of plain files");
+const cli_command cli_gallery_import =
+    MISSING("gallery import", "an exported gallery into a new one");
 const cli_command cli_gallery_search = MISSING("gallery search", "who of a gallery somebody is");

@@ -108,8 +108,9 @@ CAFACE_API caface_status caface_gallery_get_info_sized(caface_gallery *gallery,
 
 /* Every call that changes something is whole or not at all by itself. Between begin and
  * commit many are: what they do is seen by this gallery at once, by others after commit.
- * An error ends the transaction, and all of it is undone. EIO: opened to read, the disk is
- * full, another program writes for longer than ten seconds. EINVAL: begun twice, not begun. */
+ * An error of a change ends the transaction, and all of it is undone. Of a gallery that was opened
+ * to read, the calls in between see one state of things. EIO: the disk is full, another
+ * program writes for longer than ten seconds. EINVAL: begun twice, not begun. */
 CAFACE_API caface_status caface_gallery_begin(caface_gallery *gallery, caface_error *err);
 CAFACE_API caface_status caface_gallery_commit(caface_gallery *gallery, caface_error *err);
 /* Undoes all since begin; does nothing where nothing was begun. */
@@ -165,7 +166,7 @@ CAFACE_API caface_status caface_gallery_add(caface_gallery *gallery, const char 
                                             const caface_gallery_faces *faces,
                                             caface_gallery_added *added, caface_error *err);
 /* Adds a set that was fused elsewhere with the gallery's model and method, such as another
- * gallery's or `caface fuse --save-state`'s: the states merge. EMODEL, EINVAL as above. */
+ * gallery's or `caface fuse --save-state`'s: the states merge; who is new has it as it is. EMODEL, EINVAL as above. */
 CAFACE_API caface_status caface_gallery_add_set(caface_gallery *gallery, const char *name,
                                                 const caface_set *set, caface_error *err);
 /* EINVAL: nobody has the name. */
@@ -221,6 +222,17 @@ typedef int (*caface_gallery_visit_picture)(void *ctx, const caface_gallery_pict
 CAFACE_API caface_status caface_gallery_pictures(caface_gallery *gallery, const char *name,
                                                  int with_crops, caface_gallery_visit_picture visit,
                                                  void *ctx, caface_error *err);
+/* Lists a picture with a person who is there, without its face: for faces that came as a set
+ * (caface_gallery_add_set). picture->person says whose it is; a crop is kept where the gallery
+ * keeps them. EINVAL: nobody has the name, no digest, or the person has the picture already.
+ * EUNSUPPORTED: a member of a later version is set. */
+static inline caface_status caface_gallery_list_picture(caface_gallery *gallery,
+                                                        const caface_gallery_picture *picture,
+                                                        caface_error *err);
+/* What it calls: size is sizeof *picture of the program. */
+CAFACE_API caface_status caface_gallery_list_picture_sized(caface_gallery *gallery,
+                                                           const caface_gallery_picture *picture,
+                                                           size_t size, caface_error *err);
 /* The mean length of the features of all pictures, and its standard deviation: what a poor
  * picture is compared with; NaN with fewer than two. */
 CAFACE_API caface_status caface_gallery_lengths(caface_gallery *gallery, double *mean,
@@ -362,6 +374,13 @@ static inline caface_status caface_gallery_get_info(caface_gallery *gallery,
 static inline void caface_gallery_faces_init(caface_gallery_faces *faces)
 {
     caface_gallery_faces_init_sized(faces, sizeof *faces);
+}
+
+static inline caface_status caface_gallery_list_picture(caface_gallery *gallery,
+                                                        const caface_gallery_picture *picture,
+                                                        caface_error *err)
+{
+    return caface_gallery_list_picture_sized(gallery, picture, sizeof *picture, err);
 }
 
 static inline void caface_gallery_probes_init(caface_gallery_probes *probes)

@@ -401,13 +401,11 @@ caface_status caface_gallery_reset(caface_gallery *g, const caface_model *model,
 
 /* ---- transactions ---------------------------------------------------------------------- */
 
-static caface_status begin_write(caface_gallery *g, caface_error *err)
+static caface_status begin(caface_gallery *g, caface_error *err)
 {
-    caface_status st = CAFACE_OK;
+    caface_status st = g->storage->ops->begin(g->storage, g->writable, err);
 
-    if (!g->writable)
-        return cafi_fail(err, CAFACE_EIO, "opened to read");
-    if ((st = g->storage->ops->begin(g->storage, true, err)))
+    if (st)
         return st;
     if ((st = cafi_gallery_load_identity(g, err)) || (st = check_model(g, err)))
         g->storage->ops->rollback(g->storage);
@@ -417,7 +415,9 @@ static caface_status begin_write(caface_gallery *g, caface_error *err)
 caface_status cafi_gallery_change(caface_gallery *g, bool *own, caface_error *err)
 {
     *own = !g->begun;
-    return g->begun ? CAFACE_OK : begin_write(g, err);
+    if (!g->writable)
+        return cafi_fail(err, CAFACE_EIO, "opened to read");
+    return g->begun ? CAFACE_OK : begin(g, err);
 }
 
 /* Forgets what is undone. */
@@ -457,8 +457,8 @@ caface_status caface_gallery_begin(caface_gallery *g, caface_error *err)
 
     if (!g)
         return cafi_fail(err, CAFACE_EINVAL, "gallery_begin: an argument is null");
-    st = g->begun ? cafi_fail(err, CAFACE_EINVAL, "a transaction has begun already")
-                  : begin_write(g, err);
+    st =
+        g->begun ? cafi_fail(err, CAFACE_EINVAL, "a transaction has begun already") : begin(g, err);
     if (!st)
         g->begun = true;
     return cafi_gallery_result(g, st, err);

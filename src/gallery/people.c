@@ -443,6 +443,24 @@ caface_status caface_gallery_add(caface_gallery *g, const char *name,
     return st;
 }
 
+/* A set of its own with the state of another, its unfinished chunk included. */
+static caface_status copy_set(caface_set **out, const caface_model *model, const caface_set *set,
+                              caface_error *err)
+{
+    caface_set *copy = NULL;
+    void *bytes = NULL;
+    size_t size = 0;
+    caface_status st = caface_set_save_memory(set, &bytes, &size, err);
+
+    st = st ? st : caface_set_load_memory(&copy, model, bytes, size, err);
+    free(bytes);
+    if (st)
+        return st;
+    caface_set_free(*out);
+    *out = copy;
+    return CAFACE_OK;
+}
+
 caface_status caface_gallery_add_set(caface_gallery *g, const char *name, const caface_set *set,
                                      caface_error *err)
 {
@@ -463,7 +481,9 @@ caface_status caface_gallery_add_set(caface_gallery *g, const char *name, const 
     (void)(st || (st = check_set(g, set, "this", CAFACE_EMODEL, err)) ||
            (st = check_identity_text(g, "backbone", &g->identity.backbone, o.backbone, err)) ||
            (st = check_identity_text(g, "input", &g->identity.input, o.input, err)) ||
-           (st = open_person(&c, g, name, err)) || (st = caface_set_merge(c.set, set, err)) ||
+           (st = open_person(&c, g, name, err)) ||
+           (st = c.id ? caface_set_merge(c.set, set, err)
+                      : copy_set(&c.set, *g->identity.model ? g->model : NULL, set, err)) ||
            (st = write_person(&c, name, err)));
     close_person(&c);
     return cafi_gallery_changed(g, own, st, err);
@@ -478,6 +498,41 @@ static caface_status find_somebody(caface_gallery *g, const char *name, int64_t 
 
     st = st ? st : g->storage->ops->person_find(g->storage, name, id, err);
     return st || *id ? st : cafi_fail(err, CAFACE_EINVAL, "nobody is called %s", name);
+}
+
+caface_status caface_gallery_list_picture_sized(caface_gallery *g,
+                                                const caface_gallery_picture *picture, size_t size,
+                                                caface_error *err)
+{
+    caface_gallery_picture p = {.length = (double)NAN};
+    cafi_picture_row row;
+    int64_t id = 0;
+    bool own = false, added = false;
+    caface_status st = CAFACE_OK;
+
+    if (!g || !picture)
+        return cafi_fail(err, CAFACE_EINVAL, "gallery_list_picture: an argument is null");
+    if ((st = cafi_sized_in(&p, sizeof p, picture, size,
+                            offsetof(caface_gallery_picture, crop_size) + sizeof p.crop_size,
+                            "gallery_list_picture", err)) ||
+        (st = cafi_gallery_change(g, &own, err)))
+        return cafi_gallery_changed(g, false, st, err);
+    if (!p.digest || !p.name || !cafi_is_utf8(p.name, strlen(p.name)))
+        st = cafi_fail(err, CAFACE_EINVAL, "a picture has a name, in UTF-8, and a digest");
+    st = st ? st : find_somebody(g, p.person, &id, err);
+    row = (cafi_picture_row){.name = p.name,
+                             .digest = {p.digest, CAFACE_GALLERY_DIGEST},
+                             .length = p.length,
+                             .likeness = p.likeness,
+                             .side = p.side,
+                             .score = p.score,
+                             .added = p.added};
+    if (g->identity.keep_crops && p.crop)
+        row.crop = (cafi_span){p.crop, p.crop_size};
+    st = st ? st : g->storage->ops->picture_add(g->storage, id, &row, &added, err);
+    if (!st && !added)
+        st = cafi_fail(err, CAFACE_EINVAL, "%s has the picture %s already", p.person, p.name);
+    return cafi_gallery_changed(g, own, st, err);
 }
 
 caface_status caface_gallery_remove(caface_gallery *g, const char *name, caface_error *err)

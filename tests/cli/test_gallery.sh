@@ -69,6 +69,27 @@ halves() {
         cmp "$work/one.json" "$work/two.json"
 }
 check "two galleries of the same additions answer alike" halves
+# A folder of plain files, and back: what is answered stays the same, and adding goes on.
+exchanged() {
+    gallery export "$work/one" "$work/out" --model "$restore" --quiet && gallery import "$work/back" "$work/out" --model "$restore" &&
+        gallery search "$work/back" --input "$sample/probes" --model "$restore" --json | cmp - "$work/one.json" &&
+        gallery show "$work/back" Ann --json | grep -o '"pictures".*' >"$work/b" && gallery show "$work/one" Ann --json | grep -o '"pictures".*' | cmp - "$work/b" &&
+        gallery add "$work/back" Ann --input "$sample/probes" --model "$restore" --quiet && gallery add "$work/one" Ann --input "$sample/probes" --model "$restore" --quiet &&
+        gallery search "$work/one" --input "$sample/long" --single --model "$restore" --json >"$work/c.json" &&
+        gallery search "$work/back" --input "$sample/long" --single --model "$restore" --json | cmp - "$work/c.json"
+}
+check "export and import" exchanged
+check "  states that fuse takes" "$caface" fuse --model "$restore" --merge "$work/out/states/1.state" -o "$work/t.npy"
+check "  into a folder that is there" fails 1 "File exists" gallery export "$work/one" "$work/out" --model "$restore"
+check "  the same pictures twice" fails 1 "already" gallery import "$work/back" "$work/out" --model "$restore"
+gallery create "$work/plain" --method average --quiet
+check "  by another method" fails 1 "are by restore@512, those of the gallery by average" gallery import "$work/plain" "$work/out" --model "$restore"
+mv "$work/out/gallery.json" "$work/kept.json"
+check "  a folder that is not whole" fails 1 "gallery.json" gallery import "$work/back2" "$work/out" --model "$restore"
+mv "$work/kept.json" "$work/out/gallery.json"
+sed -i 's|states/1.state|../states/1.state|' "$work/out/people.tsv"
+check "  a path that leads away" fails 1 "leads out" gallery import "$work/back2" "$work/out" --model "$restore"
+check "  leaves no gallery" test ! -e "$work/back2"
 check "no gallery" fails 1 "this is no gallery" gallery list "$restore"
 check "  not there" fails 1 "No such file" gallery list "$work/nothing"
 # A file that may not grow is a full disk.
@@ -119,6 +140,16 @@ if [ -n "$draw" ]; then
     check "  which is the gallery's from then on" fails 1 "backbone" gallery add "$pics" Ann "$work/folders/ann" --model "$model"
     check "  without crops" fails 1 "have no crop" gallery rebuild "$db" --model "$model"
     check "  back again" has "templates by average" gallery rebuild "$pics" --model "$model"
+    mkdir "$work/frames"
+    for i in 1 2 3 4; do cp "$fixtures/detect/white.png" "$work/frames/$i.png"; done
+    against() { "$caface" compare --model "$model" --detector "$detector" --min-face 5 --probe "$work/frames" --method average "$@"; }
+    check "compare with a gallery file" has '"name":"Cleo"' against --gallery "$pics" --json
+    check "  whom it finds as search does" grep -q "Cleo .*\*" <(against --gallery "$pics")
+    check "  beside pictures, in a page" against --gallery "Dan=$work/folders/ann/00.png" "$pics" -o "$work/page" --quiet
+    check "  with everybody in it" grep -q '"name":"Dan".*"name":"Cleo"\|"name":"Dan".*"name":"bob"' "$work/page/compare.json"
+    rates() { gallery calibrate "$pics" --input "$work/set" --quiet && against --gallery "$pics" --json | grep -q '"far":'; }
+    check "  calibrated, with the rate of each score" rates
+    check "  another backbone" fails 1 "128" against --gallery "$db"
     check "another backbone" fails 1 "the backbone gives 16 numbers" gallery add "$db" Ann "$work/folders/ann" --model "$model" --model "$restore"
     check "no backbone" fails 1 "backbone" gallery add "$pics" Ann "$work/folders/ann"
 fi

@@ -1,0 +1,501 @@
+/* caface gallery export and import: a gallery as a folder of plain files.
+ *
+ *   gallery.json    what the gallery is for; written last, so that a folder without it is none
+ *   people.tsv      name, faces, created, changed, state; a line a person, by name
+ *   templates.npy   f32 [people][C], in the order of people.tsv
+ *   states/N.state  saved sets, which `caface fuse --merge` takes too
+ *   pictures.tsv    person, name, digest, length, likeness, side, score, added, crop
+ *   crops/N.png     where they are kept */
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/gallery/gallery.h"
+#include "files/index.h"
+#include "files/mapped.h"
+#include "files/npy.h"
+#include "files/output.h"
+
+typedef struct exchange_options {
+    cli_common common;
+    cli_list models;
+} exchange_options;
+
+/* ---- export --------------------------------------------------------------------------- */
+
+typedef struct exporting {
+    const char *folder;
+    cli_gallery g;
+    cafi_buf people, pictures;
+    cafi_npy_writer *templates;
+    char **names;
+    size_t count, room, crops;
+    caface_status st;
+    caface_error *err;
+} exporting;
+
+__attribute__((format(printf, 3, 4))) static caface_status path_of(cafi_buf *out, caface_error *err,
+                                                                   const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    out->size = 0;
+    cafi_buf_vprintf(out, format, args);
+    va_end(args);
+    return out->failed ? cafi_fail_memory(err, out->size) : CAFACE_OK;
+}
+
+static caface_status save(const exporting *e, const char *name, const void *bytes, size_t size,
+                          caface_error *err)
+{
+    cafi_buf path = {0};
+    caface_status st = path_of(&path, err, "%s/%s", e->folder, name);
+
+    st = st ? st : cafi_output_save_of_many(path.data, bytes, size, err);
+    cafi_buf_free(&path);
+    return st;
+}
+
+static int export_person(void *ctx, const caface_gallery_person *p)
+{
+    exporting *e = ctx;
+
+    cafi_index_escape(&e->people, p->name);
+    cafi_buf_printf(&e->people, "\t%zu\t%" PRId64 "\t%" PRId64 "\tstates/%zu.state\n", p->faces,
+                    p->created, p->changed, e->count + 1);
+    (void)((e->st = CAFI_GROW(&e->names, &e->room, e->count + 1, e->err)) ||
+           (e->st = cafi_strdup(&e->names[e->count], p->name, e->err)) ||
+           (e->st = cafi_npy_append(e->templates, p->tmpl, 1, e->err)));
+    e->count += !e->st;
+    return !e->st;
+}
+
+static void add_number(cafi_buf *out, double value)
+{
+    if (isnan(value))
+        cafi_buf_text(out, "\t");
+    else
+        cafi_buf_printf(out, "\t%.17g", value);
+}
+
+static int export_picture(void *ctx, const caface_gallery_picture *p)
+{
+    exporting *e = ctx;
+    char name[64] = "";
+
+    cafi_index_escape(&e->pictures, p->person);
+    cafi_buf_text(&e->pictures, "\t");
+    cafi_index_escape(&e->pictures, p->name);
+    cafi_buf_text(&e->pictures, "\t");
+    for (int i = 0; i < CAFACE_GALLERY_DIGEST; i++)
+        cafi_buf_printf(&e->pictures, "%02x", p->digest[i]);
+    add_number(&e->pictures, p->length);
+    add_number(&e->pictures, p->likeness);
+    add_number(&e->pictures, p->side);
+    add_number(&e->pictures, p->score);
+    if (p->crop) {
+        snprintf(name, sizeof name, "crops/%zu.png", ++e->crops);
+        e->st = save(e, name, p->crop, p->crop_size, e->err);
+    }
+    cafi_buf_printf(&e->pictures, "\t%" PRId64 "\t%s\n", p->added, name);
+    return !e->st;
+}
+
+static caface_status export_states(exporting *e, caface_error *err)
+{
+    caface_status st = CAFACE_OK;
+
+    for (size_t i = 0; !st && i < e->count; i++) {
+        caface_set *set = NULL;
+        cafi_buf path = {0};
+
+        (void)((st = path_of(&path, err, "%s/states/%zu.state", e->folder, i + 1)) ||
+               (st = caface_gallery_set(e->g.gallery, e->names[i], &set, err)) ||
+               (st = caface_set_save(set, path.data, err)));
+        caface_set_free(set);
+        cafi_buf_free(&path);
+    }
+    return st;
+}
+
+static caface_status export_identity(const exporting *e, caface_error *err)
+{
+    cafi_buf text = {0};
+    cafi_json json = {.out = &text};
+    caface_status st = CAFACE_OK;
+
+    cafi_json_begin_object(&json, NULL);
+    cafi_json_int(&json, "version", 1);
+    cafi_json_int(&json, "people", (int64_t)e->count);
+    cli_gallery_json_identity(&json, &e->g.info);
+    cafi_json_end_object(&json);
+    cafi_buf_text(&text, "\n");
+    st = text.failed ? cafi_fail_memory(err, text.size)
+                     : save(e, "gallery.json", text.data, text.size, err);
+    cafi_buf_free(&text);
+    return st ? st : cafi_output_sync(e->folder, err);
+}
+
+static caface_status make_folders(const exporting *e, caface_error *err)
+{
+    static const char *const inside[] = {"states", "crops"};
+    cafi_buf path = {0};
+    bool made = false;
+    caface_status st = CAFACE_OK;
+
+    if (mkdir(e->folder, 0777) != 0)
+        return cafi_fail(err, CAFACE_EIO, "%s: %s", e->folder, strerror(errno));
+    for (int i = 0; !st && i < 2; i++) {
+        st = path_of(&path, err, "%s/%s", e->folder, inside[i]);
+        st = st ? st : cafi_output_folder(path.data, &made, err);
+    }
+    cafi_buf_free(&path);
+    return st;
+}
+
+static caface_status export_all(exporting *e, caface_error *err)
+{
+    const size_t C = e->g.info.C;
+    cafi_buf path = {0};
+    caface_status st = CAFACE_OK;
+
+    e->err = err;
+    cafi_buf_text(&e->people, "name\tfaces\tcreated\tchanged\tstate\n");
+    cafi_buf_text(&e->pictures,
+                  "person\tname\tdigest\tlength\tlikeness\tside\tscore\tadded\tcrop\n");
+    (void)((st = make_folders(e, err)) ||
+           (st = path_of(&path, err, "%s/templates.npy", e->folder)) ||
+           (st = cafi_npy_begin(&e->templates, path.data, CAFI_F32, 1, &C, err)) ||
+           (st = caface_gallery_begin(e->g.gallery, err)) || /* one state of things */
+           (st = caface_gallery_people(e->g.gallery, export_person, e, err)) || (st = e->st) ||
+           (st = caface_gallery_pictures(e->g.gallery, NULL, 1, export_picture, e, err)) ||
+           (st = e->st) || (st = export_states(e, err)));
+    cafi_buf_free(&path);
+    if (!st && (e->people.failed || e->pictures.failed))
+        st = cafi_fail_memory(err, e->pictures.size);
+    if (!st) {
+        st = cafi_npy_commit(e->templates, err);
+        e->templates = NULL;
+    }
+    (void)(st || (st = save(e, "people.tsv", e->people.data, e->people.size, err)) ||
+           (st = save(e, "pictures.tsv", e->pictures.data, e->pictures.size, err)) ||
+           (st = export_identity(e, err)));
+    return st;
+}
+
+static int run_export(void *arg)
+{
+    const exchange_options *o = arg;
+    const cli_list *args = &o->common.args;
+    exporting e = {.folder = args->items[1]};
+    caface_error err = {CAFACE_OK, ""};
+    cafi_buf text = {0};
+    cafi_json json = {.out = &text};
+    int status = CLI_OK;
+    caface_status st = cli_gallery_open(&e.g, args->items[0], &o->models, false, &err);
+
+    if (!st && !e.g.info.people)
+        st = cafi_fail(&err, CAFACE_EINVAL, "%s: nobody is in it", args->items[0]);
+    st = st ? st : export_all(&e, &err);
+    if (st) {
+        status = cli_fail(&err);
+    } else if (o->common.json) {
+        cafi_json_begin_object(&json, NULL);
+        cafi_json_int(&json, "people", (int64_t)e.count);
+        cafi_json_int(&json, "crops", (int64_t)e.crops);
+        cafi_json_end_object(&json);
+        status = cli_print(&text);
+    } else if (!o->common.quiet) {
+        cli_say(stdout, "%zu people, %zu crops in %s\n", e.count, e.crops, e.folder);
+    }
+    cafi_npy_abort(e.templates);
+    cli_gallery_close(&e.g);
+    for (size_t i = 0; i < e.count; i++)
+        free(e.names[i]);
+    free(e.names);
+    cafi_buf_free(&e.people);
+    cafi_buf_free(&e.pictures);
+    return status;
+}
+
+static const cli_option options[] = {
+    CLI_GALLERY_MODEL(exchange_options, models,
+                      "the fusion model of the gallery, where its method is one's"),
+    {0},
+};
+
+const cli_command cli_gallery_export = {
+    .name = "gallery export",
+    .summary = "a gallery as a folder of plain files",
+    .synopsis = "DB DIR [--model F]",
+    .text = "Writes people.tsv, pictures.tsv, templates.npy (a row a person), the saved sets in\n"
+            "states/, which `caface fuse --merge` takes too, and kept crops in crops/. DIR must\n"
+            "not be there. gallery.json comes last: a folder without it is not whole.\n"
+            "Calibrations are not exported: `gallery calibrate` measures them again.",
+    .example = "  caface gallery export people.gallery people/ --model fusion.safetensors",
+    .options = options,
+    .options_size = sizeof(exchange_options),
+    .min_args = 2,
+    .max_args = 2,
+    .lacks = CLI_NO_THREADS,
+    .run = run_export,
+};
+
+/* ---- import --------------------------------------------------------------------------------- */
+
+typedef struct importing {
+    const char *folder;
+    cli_gallery g;
+    bool created;     /* the gallery was not there */
+    cafi_value about; /* gallery.json */
+    cafi_index *people, *pictures;
+    cafi_buf path;
+} importing;
+
+static caface_status open_index(importing *m, const char *name, const char *const *columns,
+                                cafi_index **out, caface_error *err)
+{
+    caface_status st = path_of(&m->path, err, "%s/%s", m->folder, name);
+
+    st = st ? st : cafi_index_open(out, m->path.data, err);
+    for (int i = 0; !st && columns[i]; i++)
+        if (cafi_index_column(*out, columns[i]) < 0)
+            st = cafi_fail(err, CAFACE_EFORMAT, "%s: there is no column %s", m->path.data,
+                           columns[i]);
+    return st;
+}
+
+static const char *field(const cafi_index *index, const char *column, size_t row)
+{
+    return cafi_index_text(index, (size_t)cafi_index_column(index, column), row);
+}
+
+static caface_status open_folder(importing *m, caface_error *err)
+{
+    static const char *const of_people[] = {"name", "state", NULL};
+    static const char *const of_pictures[] = {"person", "name",  "digest", "length", "likeness",
+                                              "side",   "score", "added",  "crop",   NULL};
+    cafi_mapped map = {0};
+    int64_t version = 0;
+    caface_status st = path_of(&m->path, err, "%s/gallery.json", m->folder);
+
+    if (st)
+        return st;
+    if ((st = cafi_mapped_open(&map, m->path.data, err)))
+        return cafi_prefix(err, st, m->path.data);
+    st = cafi_json_parse(&m->about, (const char *)map.data, map.size, err);
+    cafi_mapped_close(&map);
+    if (st)
+        return cafi_prefix(err, st, m->path.data);
+    if (!cafi_value_int(&m->about, "version", &version) || version != 1 ||
+        !cafi_value_text(&m->about, "method"))
+        return cafi_fail(err, CAFACE_EFORMAT, "%s: no exported gallery of version 1", m->path.data);
+    (void)((st = open_index(m, "people.tsv", of_people, &m->people, err)) ||
+           (st = open_index(m, "pictures.tsv", of_pictures, &m->pictures, err)));
+    return st;
+}
+
+/* A gallery that is not there yet is made as the exported one was. */
+static caface_status create_as(const importing *m, const char *path, const cli_fusions *fusions,
+                               caface_error *err)
+{
+    const char *method = cafi_value_text(&m->about, "method");
+    const cafi_value *keep = cafi_value_get(&m->about, "keep_crops");
+    cafi_way way = {CAFACE_METHOD_AVERAGE, 1, CAFI_DEFAULT_CHUNK};
+    caface_set_options set;
+    caface_gallery_options how;
+    caface_gallery *gallery = NULL;
+    const caface_model *model = NULL;
+    caface_status st = cafi_way_parse(&way, NULL, method, strlen(method), err);
+
+    if (st)
+        return cafi_prefix(err, st, m->folder);
+    model = cli_fusion_for(fusions, way.method);
+    if (!model && cafi_method_is_network(way.method))
+        return cafi_fail(err, CAFACE_EINVAL,
+                         "%s: its templates are by %s, whose model is needed "
+                         "(--model)",
+                         m->folder, method);
+    caface_set_options_init(&set);
+    caface_gallery_options_init(&how);
+    set.method = way.method;
+    set.chunk = way.chunk;
+    set.norm_power = way.power;
+    how.set = &set;
+    how.keep_crops = keep && keep->kind == CAFI_BOOL && keep->u.boolean;
+    how.backbone = cafi_value_text(&m->about, "backbone");
+    how.input = cafi_value_text(&m->about, "input");
+    st = caface_gallery_create(&gallery, path, model, &how, err);
+    caface_gallery_close(gallery);
+    return st;
+}
+
+/* A path inside the folder: no other can be named. */
+static caface_status inner_path(importing *m, const char *name, const char *folder,
+                                caface_error *err)
+{
+    size_t n = strlen(folder);
+
+    if (strncmp(name, folder, n) != 0 || strchr(name + n, '/') || name[n] == '.')
+        return cafi_fail(err, CAFACE_EFORMAT, "%s: %s leads out of the folder", m->folder, name);
+    return path_of(&m->path, err, "%s/%s", m->folder, name);
+}
+
+static caface_status import_person(importing *m, size_t row, caface_error *err)
+{
+    const caface_model *model = cli_fusion_for(&m->g.fusions, m->g.info.method);
+    caface_set *set = NULL;
+    caface_status st = CAFACE_OK;
+
+    (void)((st = inner_path(m, field(m->people, "state", row), "states/", err)) ||
+           (st = caface_set_load(&set, model, m->path.data, err)) ||
+           (st = caface_gallery_add_set(m->g.gallery, field(m->people, "name", row), set, err)));
+    caface_set_free(set);
+    return st;
+}
+
+static bool read_digest(const char *text, unsigned char *out)
+{
+    if (strlen(text) != 2 * CAFACE_GALLERY_DIGEST ||
+        strspn(text, "0123456789abcdef") != 2 * CAFACE_GALLERY_DIGEST)
+        return false;
+    for (int i = 0; i < CAFACE_GALLERY_DIGEST; i++) {
+        unsigned value = 0;
+
+        if (sscanf(text + 2 * i, "%2x", &value) != 1)
+            return false;
+        out[i] = (unsigned char)value;
+    }
+    return true;
+}
+
+static double number(const char *text)
+{
+    char *end = NULL;
+    double value = strtod(text, &end);
+
+    return *text && !*end ? value : (double)NAN;
+}
+
+static caface_status import_picture(importing *m, size_t row, caface_error *err)
+{
+    const cafi_index *t = m->pictures;
+    const char *crop = field(t, "crop", row), *added = field(t, "added", row);
+    unsigned char digest[CAFACE_GALLERY_DIGEST];
+    caface_gallery_picture p = {.person = field(t, "person", row),
+                                .name = field(t, "name", row),
+                                .digest = digest,
+                                .length = number(field(t, "length", row)),
+                                .likeness = number(field(t, "likeness", row)),
+                                .side = number(field(t, "side", row)),
+                                .score = number(field(t, "score", row))};
+    cafi_mapped map = {0};
+    caface_status st = CAFACE_OK;
+
+    if (!read_digest(field(t, "digest", row), digest) ||
+        !cafi_parse_int64(added, strlen(added), &p.added))
+        return cafi_fail(err, CAFACE_EFORMAT, "%s/pictures.tsv: line %zu: no digest, or no time",
+                         m->folder, row + 2);
+    if (*crop) {
+        if ((st = inner_path(m, crop, "crops/", err)))
+            return st;
+        if ((st = cafi_mapped_open(&map, m->path.data, err)))
+            return cafi_prefix(err, st, m->path.data);
+        p.crop = map.data;
+        p.crop_size = map.size;
+    }
+    st = caface_gallery_list_picture(m->g.gallery, &p, err);
+    if (*crop)
+        cafi_mapped_close(&map);
+    return st;
+}
+
+static caface_status check_method(const importing *m, caface_error *err)
+{
+    const char *theirs = cafi_value_text(&m->about, "method");
+    char mine[CAFI_WAY_TEXT];
+
+    cli_gallery_way(&m->g.info, mine);
+    if (strcmp(mine, theirs) == 0)
+        return CAFACE_OK;
+    return cafi_fail(err, CAFACE_EMODEL, "%s: its templates are by %s, those of the gallery by %s",
+                     m->folder, theirs, mine);
+}
+
+static caface_status import_all(importing *m, const exchange_options *o, caface_error *err)
+{
+    const char *path = o->common.args.items[0];
+    cli_fusions fusions = {0};
+    struct stat info;
+    caface_status st = CAFACE_OK;
+
+    if ((st = open_folder(m, err)))
+        return st;
+    if (stat(path, &info) != 0) {
+        st = cli_fusions_open(&fusions, &o->models, CLI_ANY_BACKBONE, err);
+        st = st ? st : create_as(m, path, &fusions, err);
+        m->created = !st;
+        cli_fusions_close(&fusions);
+    }
+    (void)(st || (st = cli_gallery_open(&m->g, path, &o->models, true, err)) ||
+           (st = check_method(m, err)) || (st = caface_gallery_begin(m->g.gallery, err)));
+    for (size_t i = 0; !st && i < cafi_index_rows(m->people); i++)
+        st = import_person(m, i, err);
+    for (size_t i = 0; !st && i < cafi_index_rows(m->pictures); i++)
+        st = import_picture(m, i, err);
+    return st ? st : caface_gallery_commit(m->g.gallery, err);
+}
+
+static int run_import(void *arg)
+{
+    const exchange_options *o = arg;
+    importing m = {.folder = o->common.args.items[1]};
+    caface_error err = {CAFACE_OK, ""};
+    cafi_buf text = {0};
+    cafi_json json = {.out = &text};
+    int status = CLI_OK;
+
+    if (import_all(&m, o, &err)) {
+        status = cli_fail(&err);
+    } else if (o->common.json) {
+        cafi_json_begin_object(&json, NULL);
+        cafi_json_int(&json, "people", (int64_t)cafi_index_rows(m.people));
+        cafi_json_int(&json, "pictures", (int64_t)cafi_index_rows(m.pictures));
+        cafi_json_end_object(&json);
+        status = cli_print(&text);
+    } else if (!o->common.quiet) {
+        cli_say(stdout, "%zu people, %zu pictures from %s\n", cafi_index_rows(m.people),
+                cafi_index_rows(m.pictures), m.folder);
+    }
+    cli_gallery_close(&m.g);
+    if (m.created && status)
+        unlink(o->common.args.items[0]); /* nothing is in it */
+    cafi_value_clear(&m.about);
+    cafi_index_free(m.people);
+    cafi_index_free(m.pictures);
+    cafi_buf_free(&m.path);
+    return status;
+}
+
+const cli_command cli_gallery_import = {
+    .name = "gallery import",
+    .summary = "an exported gallery into a new one, or into one that is there",
+    .synopsis = "DB DIR [--model F]",
+    .text = "Adds the people of an exported folder, in one transaction. A gallery that is not\n"
+            "there is made as the exported one was. States merge with those of people who have\n"
+            "the same name; a picture that such a person has already is refused, for its face\n"
+            "would count twice.",
+    .example = "  caface gallery import copy.gallery people/ --model fusion.safetensors",
+    .options = options,
+    .options_size = sizeof(exchange_options),
+    .min_args = 2,
+    .max_args = 2,
+    .lacks = CLI_NO_THREADS,
+    .run = run_import,
+};
