@@ -378,6 +378,10 @@ static int descending(const void *a, const void *b)
 
 enum { PROBES = 200 };
 
+/* Templates are of length 1 to a few units of the last place: so far may a score of the library be
+ * from caface_cosine's, which divides by both lengths. */
+#define NEAR 1e-6
+
 /* Thresholds, rates and evidence against a plain count of the scores. */
 static void check_calibration(caface_gallery *g, const float *scores, size_t n, const char *kind)
 {
@@ -395,16 +399,16 @@ static void check_calibration(caface_gallery *g, const float *scores, size_t n, 
         int supported = caface_gallery_calibration_threshold(c, f, &threshold, &low, &high);
 
         for (size_t i = 0; i < n; i++)
-            accepted += (double)scores[i] >= threshold;
-        assert_true(accepted <= most && (double)scores[most] < threshold);
-        assert_true(threshold - (double)scores[most] < 1e-6);
+            accepted += (double)scores[i] >= threshold + NEAR;
+        assert_true(accepted <= most && (double)scores[most] < threshold + NEAR);
+        assert_true(threshold - (double)scores[most] < NEAR);
         assert_int_equal(supported, most >= 10);
         assert_true(supported ? low <= threshold + 1e-9 && threshold <= high + 1e-9 : isnan(low));
     }
     for (size_t i = 0; i < n; i += 1 + n / 50) { /* of the score itself: i + 1 pairs and equals */
         double far = caface_gallery_calibration_far(c, (double)scores[i]);
 
-        assert_true(fabs(far * (double)n - (double)(i + 1)) <= 1.0 + 0.02 * (double)(i + 1));
+        assert_true(fabs(far * (double)n - (double)(i + 1)) <= 2.0 + 0.02 * (double)(i + 1));
     }
     assert_true(caface_gallery_calibration_far(c, 1.01) == 0.0);
     assert_true(caface_gallery_calibration_far(c, -1.01) == 1.0);
