@@ -166,7 +166,8 @@ CAFACE_API caface_status caface_gallery_add(caface_gallery *gallery, const char 
                                             const caface_gallery_faces *faces,
                                             caface_gallery_added *added, caface_error *err);
 /* Adds a set that was fused elsewhere with the gallery's model and method, such as another
- * gallery's or `caface fuse --save-state`'s: the states merge; who is new has it as it is. EMODEL, EINVAL as above. */
+ * gallery's or `caface fuse --save-state`'s: the states merge; who is new has it as it is. EMODEL,
+ * EINVAL as above. */
 CAFACE_API caface_status caface_gallery_add_set(caface_gallery *gallery, const char *name,
                                                 const caface_set *set, caface_error *err);
 /* EINVAL: nobody has the name. */
