@@ -140,16 +140,6 @@ if [ -n "$draw" ]; then
     check "  which is the gallery's from then on" fails 1 "backbone" gallery add "$pics" Ann "$work/folders/ann" --model "$model"
     check "  without crops" fails 1 "have no crop" gallery rebuild "$db" --model "$model"
     check "  back again" has "templates by average" gallery rebuild "$pics" --model "$model"
-    mkdir "$work/frames"
-    for i in 1 2 3 4; do cp "$fixtures/detect/white.png" "$work/frames/$i.png"; done
-    against() { "$caface" compare --model "$model" --detector "$detector" --min-face 5 --probe "$work/frames" --method average "$@"; }
-    check "compare with a gallery file" has '"name":"Cleo"' against --gallery "$pics" --json
-    check "  whom it finds as search does" grep -q "Cleo .*\*" <(against --gallery "$pics")
-    check "  beside pictures, in a page" against --gallery "Dan=$work/folders/ann/00.png" "$pics" -o "$work/page" --quiet
-    check "  with everybody in it" grep -q '"name":"Dan".*"name":"Cleo"\|"name":"Dan".*"name":"bob"' "$work/page/compare.json"
-    rates() { gallery calibrate "$pics" --input "$work/set" --quiet && against --gallery "$pics" --json | grep -q '"far":'; }
-    check "  calibrated, with the rate of each score" rates
-    check "  another backbone" fails 1 "128" against --gallery "$db"
     check "another backbone" fails 1 "the backbone gives 16 numbers" gallery add "$db" Ann "$work/folders/ann" --model "$model" --model "$restore"
     check "no backbone" fails 1 "backbone" gallery add "$pics" Ann "$work/folders/ann"
 fi
