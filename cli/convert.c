@@ -366,9 +366,10 @@ static caface_status check_backbones(const merge *m, const cli_input *input, caf
             first = m->paths[i];
     }
     if (!first && cli_input_given(input))
-        return cafi_fail(err, CAFACE_EMODEL,
-                         "%s: no backbone for --tap, --styles, --input-* and --weights-key to apply to",
-                         m->paths[0]);
+        return cafi_fail(
+            err, CAFACE_EMODEL,
+            "%s: no backbone for --tap, --styles, --input-* and --weights-key to apply to",
+            m->paths[0]);
     return CAFACE_OK;
 }
 
