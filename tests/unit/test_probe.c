@@ -93,9 +93,9 @@ static int tear_down(void **state)
 static double likeness(bool even, const size_t *chunks, double *off)
 {
     double want[C], *weight = calloc(FRAMES, sizeof *weight);
-    float template[C];
+    float template[C], axis[C] = {1.0f};
     cafi_identity who = {.name = (char[]){"x"}, .template = template};
-    cafi_gallery gallery = {.items = &who, .count = 1};
+    cafi_gallery gallery = {.items = &who, .count = 1, .axis = axis};
     cafi_probe probe;
     caface_error err = {0};
     const cafi_probe_options o = {.path = folder,
