@@ -29,7 +29,8 @@ bool cli_input_numbers(const char *text, float *out)
 
 bool cli_input_given(const cli_input *input)
 {
-    return input->taps.count || input->styles || input->order || input->mean || input->scale || input->weights_key;
+    return input->taps.count || input->styles || input->order || input->mean || input->scale ||
+           input->weights_key;
 }
 
 int cli_input_check(const char *command, const cli_input *input)

@@ -198,7 +198,7 @@ static caface_status check_counts(const header *h, const reader *r, size_t log_w
     size_t width = 0; /* bytes of a number of M's */
     size_t bytes = 0;
     bool ok = h->C > 0 && h->C <= CAFI_MAX_WIDTH && h->D <= SIZE_MAX / 64 &&
-               h->compact <= SIZE_MAX / 64 && h->count <= SIZE_MAX && h->pending <= h->count &&
+              h->compact <= SIZE_MAX / 64 && h->count <= SIZE_MAX && h->pending <= h->count &&
               h->pending <= CAFACE_MAX_CHUNK && h->logged <= h->count &&
               h->logged + h->pending <= h->count && h->chunk_index <= h->count &&
               (is_network || (!h->pending && !h->logged)) && (!is_network || !h->media) &&

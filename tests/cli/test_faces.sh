@@ -183,6 +183,7 @@ if [ "${3:-}" = video ]; then
             [ "$(find "$work/alike" -name 'similarity-*' | wc -l)" = $((kinds * ${#gallery[@]})) ] && [ -s "$work/alike/report.html" ]
     }
     check "  people of nearly one name have plots of their own" alike
+    # shellcheck disable=SC2034 # eval reads it
     nasty=$(printf 'a\033[31m\302\233b\342\200\256c')
     check "  and no name is obeyed by the terminal" eval '! compare --probe "$clip" --gallery "$nasty=$fixtures/detect/white.png" 2>&1 | LC_ALL=C grep -P "[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2\x80[\x8e\x8f\xa8-\xae]"'
     check "  a page" grep -q '^</html>' "$work/out/report.html"
