@@ -50,7 +50,7 @@ void cli_gallery_time(int64_t seconds, char text[32])
     struct tm parts;
 
     if (!gmtime_r(&when, &parts) || !strftime(text, 32, "%Y-%m-%d %H:%M:%S", &parts))
-        strcpy(text, "?");
+        snprintf(text, 32, "?");
 }
 
 void cli_gallery_json_identity(cafi_json *json, const caface_gallery_info *info)
