@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include "faces/align.h"
 #include "faces/cut.h"
-#include "faces/pose.h"
+#include "faces/frame_faces.h"
 
 enum { SLOTS = 48, SLOTS_WITH_PIXELS = 16, MAX_WORKERS = 32, AHEAD = 3 };
 /* Frames of more bytes than this together wait to be read, unless their pixels
@@ -26,11 +26,7 @@ typedef struct slot {
     slot_state state;
     cafi_frame frame;
     cafi_cut_histogram histogram;
-    cafi_faces faces;
-    uint8_t *crops;        /* [faces.count][112][112][3] */
-    cafi_quality *quality; /* [faces.count] */
-    size_t crop_room;      /* of both */
-    bool centre;
+    cafi_frame_faces found;
 } slot;
 
 struct cafi_pipeline {
@@ -148,77 +144,11 @@ static void *read_frames(void *arg)
 
 /* ---- the detectors' threads ---------------------------------------------- */
 
-static caface_status reserve_crops(slot *s, size_t count, caface_error *err)
-{
-    caface_status st = CAFACE_OK;
-
-    if (count <= s->crop_room)
-        return CAFACE_OK;
-    (void)((st = cafi_resize(&s->crops, count, CAFI_CROP_BYTES, err)) ||
-           (st = CAFI_RESIZE(&s->quality, count, err)));
-    if (!st)
-        s->crop_room = count;
-    return st;
-}
-
-/* Aligned crops; what has not the landmarks of a face is no face. */
-static caface_status align_all(slot *s, const cafi_view *view, caface_error *err)
-{
-    size_t kept = 0;
-    caface_status st = reserve_crops(s, s->faces.count, err);
-
-    for (size_t i = 0; !st && i < s->faces.count; i++)
-        if (cafi_landmarks_are_plausible(s->faces.items[i].landmark) &&
-            !cafi_align_face(s->crops + kept * CAFI_CROP_BYTES, view, s->faces.items[i].landmark,
-                             NULL)) {
-            cafi_quality_of_face(&s->quality[kept], &s->faces.items[i],
-                                 s->crops + kept * CAFI_CROP_BYTES);
-            s->faces.items[kept++] = s->faces.items[i];
-        }
-    s->faces.count = st ? 0 : kept;
-    return st;
-}
-
-static caface_status add_centre(slot *s, const cafi_view *view, caface_error *err)
-{
-    cafi_face whole = {.box = {0.0f, 0.0f, (float)view->width, (float)view->height}};
-    caface_status st = cafi_faces_add(&s->faces, &whole, err);
-
-    s->centre = true;
-    (void)(st || (st = reserve_crops(s, 1, err)) || (st = cafi_align_centre(s->crops, view, err)));
-    if (!st)
-        cafi_quality_of_crop(s->quality, s->crops);
-    return st;
-}
-
-/* Of a photograph's faces the one that is asked for. */
-static void choose(const pipeline *p, slot *s, const cafi_view *view)
-{
-    size_t face = 0;
-
-    if (p->options.track || p->options.face == CAFI_FACE_ALL || s->faces.count < 2)
-        return;
-    face = cafi_choose_face(&s->faces, view->width, view->height, p->options.face, NULL);
-    if (face != SIZE_MAX) {
-        s->faces.items[0] = s->faces.items[face];
-        s->faces.count = 1;
-    }
-}
-
-static caface_status find_faces(pipeline *p, slot *s, caface_error *err)
+static caface_status search(pipeline *p, slot *s, caface_error *err)
 {
     cafi_view view = cafi_frame_view(&s->frame);
-    caface_status st =
-        p->options.track ? cafi_detector_run_upright(p->options.detector, &view, 1, &s->faces, err)
-                         : cafi_detector_run(p->options.detector, &view, 1, &s->faces, err);
+    caface_status st = cafi_frame_faces_find(&s->found, &view, &p->options, err);
 
-    s->centre = false;
-    if (!st) {
-        choose(p, s, &view);
-        st = align_all(s, &view, err);
-    }
-    if (!st && p->options.centre && s->faces.count == 0)
-        st = add_centre(s, &view, err);
     if (!st && p->options.track)
         cafi_cut_measure(&s->histogram, &view);
     return st;
@@ -258,7 +188,7 @@ static void *detect_frames(void *arg)
         s->state = BUSY;
         pthread_cond_broadcast(&p->changed);
         pthread_mutex_unlock(&p->lock);
-        st = find_faces(p, s, &err);
+        st = search(p, s, &err);
         pthread_mutex_lock(&p->lock);
         recycle(p, s);
         s->state = READY;
@@ -350,9 +280,10 @@ static caface_status encode(pipeline *p, size_t first, size_t frames, size_t fac
     for (size_t i = first; i < first + frames; i++) {
         const slot *s = &p->slots[i % p->slot_count];
 
-        if (s->faces.count)
-            memcpy(p->crops + at * CAFI_CROP_BYTES, s->crops, s->faces.count * CAFI_CROP_BYTES);
-        at += s->faces.count;
+        if (s->found.faces.count)
+            memcpy(p->crops + at * CAFI_CROP_BYTES, s->found.crops,
+                   s->found.faces.count * CAFI_CROP_BYTES);
+        at += s->found.faces.count;
     }
     if (p->options.encoder)
         st = cafi_encoder_run(p->options.encoder, p->crops, faces, p->features,
@@ -380,7 +311,7 @@ static bool judge(pipeline *p, cafi_sighting *s, size_t row)
 static caface_status track_frame(pipeline *p, slot *s, bool *cut, caface_error *err)
 {
     const cafi_track_options *track = p->options.track;
-    bool coded = p->options.encoder && s->faces.count;
+    bool coded = p->options.encoder && s->found.faces.count;
     const float *features = coded ? p->features + p->row * p->C : NULL;
     const float *styles = coded && p->S ? p->styles + p->row * 2 * p->S : NULL;
     cafi_shot shot = CAFI_SHOT_GOES_ON;
@@ -391,19 +322,19 @@ static caface_status track_frame(pipeline *p, slot *s, bool *cut, caface_error *
     *cut = shot == CAFI_SHOT_BEGINS || shot == CAFI_SHOT_BEGAN;
     p->result.cuts += *cut;
     if (track)
-        st = cafi_tracker_step(p->tracker, &s->faces, features, shot, p->ids, err);
-    for (size_t i = 0; !st && i < s->faces.count; i++) {
+        st = cafi_tracker_step(p->tracker, &s->found.faces, features, shot, p->ids, err);
+    for (size_t i = 0; !st && i < s->found.faces.count; i++) {
         int64_t id = track ? p->ids[i] : 0;
 
         if (id > p->result.tracks)
             p->result.tracks = id;
-        p->sightings[i] = (cafi_sighting){.face = s->faces.items[i],
+        p->sightings[i] = (cafi_sighting){.face = s->found.faces.items[i],
                                           .track = id ? id + p->options.first_track : 0,
-                                          .centre = s->centre,
-                                          .crop = s->crops + i * CAFI_CROP_BYTES,
+                                          .centre = s->found.centre,
+                                          .crop = s->found.crops + i * CAFI_CROP_BYTES,
                                           .feature = coded ? features + i * p->C : NULL,
                                           .style = styles ? styles + i * 2 * p->S : NULL,
-                                          .quality = s->quality[i]};
+                                          .quality = s->found.quality[i]};
         p->sightings[i].passes = judge(p, &p->sightings[i], p->row + i);
         p->result.refused += !p->sightings[i].passes;
     }
@@ -434,7 +365,7 @@ static caface_status collect(pipeline *p, caface_error *err)
         p->is_over = !wait_for_frame(p, index);
         if (p->is_over)
             break;
-        faces += p->slots[index % p->slot_count].faces.count;
+        faces += p->slots[index % p->slot_count].found.faces.count;
         p->batch++;
     }
     return encode(p, p->released, p->batch, faces, err);
@@ -498,13 +429,13 @@ static caface_status next_frame(pipeline *p, cafi_done_frame *out, caface_error 
     if ((st = track_frame(p, s, &out->cut, err)))
         return st;
     p->next++;
-    p->row += s->faces.count;
+    p->row += s->found.faces.count;
     p->result.frames++;
-    p->result.faces += s->faces.count;
+    p->result.faces += s->found.faces.count;
     out->frame = &s->frame;
     out->faces = p->sightings;
-    out->count = s->faces.count;
-    out->list = &s->faces;
+    out->count = s->found.faces.count;
+    out->list = &s->found.faces;
     return CAFACE_OK;
 }
 
@@ -589,9 +520,7 @@ void cafi_pipeline_free(cafi_pipeline *p)
     stop_threads(p);
     for (size_t i = 0; i < SLOTS; i++) {
         cafi_frame_free(&p->slots[i].frame);
-        cafi_faces_free(&p->slots[i].faces);
-        free(p->slots[i].crops);
-        free(p->slots[i].quality);
+        cafi_frame_faces_clear(&p->slots[i].found);
     }
     while (p->spares)
         cafi_frame_free(&p->spare[--p->spares]);
