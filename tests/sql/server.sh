@@ -16,7 +16,7 @@ server_user() {
 
 as_user() {
     if [ "$(id -u)" = 0 ]; then
-        setpriv --reuid "$server_name" --regid "$(id -g "$server_name")" --clear-groups env HOME="$server" "$@"
+        setpriv --reuid "$server_name" --regid "$(id -g "$server_name")" --clear-groups env HOME="$server" LD_LIBRARY_PATH="$server/lib" "$@"
     else
         "$@"
     fi
@@ -36,6 +36,10 @@ server_install() {
         cat "$server/install.log" >&2
         return 1
     }
+    # of the folder that it was built in the server's user may see nothing
+    mkdir -p "$server/lib"
+    ldd "$server/root$lib/caface.so" | awk '$1 ~ /^libcaface/ && $3 ~ /^\// { print $3 }' | xargs -r cp -L -t "$server/lib"
+    chmod -R a+rX "$server/lib"
 }
 
 server_start() {
