@@ -1,5 +1,5 @@
 /* What the commands of `caface gallery` are in a build without SQLite: they exist, and say so. */
-#include "cli/command.h"
+#include "cli/missing.h"
 
 static int say_so(void *arg)
 {
@@ -8,15 +8,6 @@ static int say_so(void *arg)
              "says what is missing");
     return CLI_FAILED;
 }
-
-static const cli_option none[] = {{0}};
-
-#define MISSING(command, summarised)                                                               \
-    {                                                                                              \
-        .name = command, .summary = summarised " (not in this build)", .synopsis = "...",          \
-        .text = "Not in this build.", .options = none, .options_size = sizeof(cli_common),         \
-        .max_args = SIZE_MAX, .missing = true, .run = say_so                                       \
-    }
 
 const cli_command cli_gallery_create =
     MISSING("gallery create", "an empty gallery of people, in one file");

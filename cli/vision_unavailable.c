@@ -2,9 +2,9 @@
  * libjpeg-turbo and libpng: they exist, and say so. */
 #include "cli/backbone.h"
 #include "base/status.h"
-#include "cli/command.h"
 #include "cli/eval/images.h"
 #include "cli/eval/pictures.h"
+#include "cli/missing.h"
 #include "models/dict_find.h"
 
 static int say_so(void *arg)
@@ -14,15 +14,6 @@ static int say_so(void *arg)
              "there); meson setup -Dvision=enabled says what is missing");
     return CLI_FAILED;
 }
-
-static const cli_option none[] = {{0}};
-
-#define MISSING(command, summarised)                                                               \
-    {                                                                                              \
-        .name = command, .summary = summarised " (not in this build)", .synopsis = "...",          \
-        .text = "Not in this build.", .options = none, .options_size = sizeof(cli_common),         \
-        .max_args = SIZE_MAX, .missing = true, .run = say_so                                       \
-    }
 
 const cli_command cli_check = MISSING("check", "whether this machine computes a network rightly");
 const cli_command cli_compare = MISSING("compare", "who in a video is who in a gallery");
