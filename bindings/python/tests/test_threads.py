@@ -85,6 +85,7 @@ def test_the_lock_of_the_interpreter_is_released(model, probes):
 INTERRUPTED = """
 import os, signal, sys, threading, time
 import numpy as np, caface
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell in the background ignores it
 model = caface.FusionModel(sys.argv[1])
 rng = np.random.default_rng(1)
 f = rng.normal(size=(60000, 128)).astype('f')
