@@ -293,7 +293,8 @@ def test_a_video_is_left_at_any_time(detector, encoder):
 
 
 INTERRUPTED = """
-import sys, time, numpy as np, caface
+import signal, sys, time, numpy as np, caface
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell in the background ignores it
 detector = caface.Detector(sys.argv[1])
 def slow():
     yield np.zeros((32, 32, 3), np.uint8)
