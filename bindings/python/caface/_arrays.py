@@ -9,7 +9,7 @@ from ._errors import MissingLibraryError
 if TYPE_CHECKING:
     import numpy
 
-_NAMES = {"f": "float32", "d": "float64", "q": "int64", "B": "uint8", "I": "uint32"}
+_NAMES = {"e": "float16", "f": "float32", "d": "float64", "q": "int64", "B": "uint8", "I": "uint32"}
 _numpy: Any = None
 
 
@@ -73,7 +73,7 @@ def take(value: Any, code: str, name: str) -> "numpy.ndarray[Any, Any]":
     the very numbers where they are so already, else a copy."""
     np = load_numpy()
     array = _as_array(value, name)
-    if code in "fd":
+    if code in "fde":
         if array.dtype.kind not in "fiu":
             raise TypeError(f"{name}: {array.dtype}, expected {_NAMES[code]} or numbers like it")
     else:

@@ -4,14 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
+
+#define HELD "caface.array"
 
 static PyObject *make_error; /* caface._errors.make */
 static PyObject *to_array;   /* caface._arrays.take */
 static PyObject *tools;      /* caface._arrays.tools */
 static PyObject *new_array;  /* numpy.empty, from the first array on */
-static PyObject *dtypes[5];  /* of the types of type_codes */
-static const char type_codes[] = "fdqBI";
+static PyObject *dtypes[6];  /* of the types of type_codes */
+static const char type_codes[] = "fdqBIe";
 
 static PyObject *import_from(const char *module, const char *name)
 {
@@ -38,14 +39,14 @@ static int load_tools(void)
 {
     PyObject *found = PyObject_CallFunction(tools, "s", type_codes);
 
-    for (Py_ssize_t i = 0; found && i < 5; i++) {
+    for (Py_ssize_t i = 0; found && i < (Py_ssize_t)sizeof type_codes - 1; i++) {
         dtypes[i] = PyTuple_GetItem(found, 1 + i);
         Py_XINCREF(dtypes[i]);
     }
     new_array = found ? PyTuple_GetItem(found, 0) : NULL;
     Py_XINCREF(new_array);
     Py_XDECREF(found);
-    return new_array && dtypes[4] ? 0 : -1;
+    return new_array && dtypes[5] ? 0 : -1;
 }
 
 /* ---- errors ------------------------------------------------------------ */
@@ -83,11 +84,26 @@ PyObject *fail_with(const caface_error *err)
     return fail_plain(err->status, err->message);
 }
 
+PyObject *done(caface_status status, const caface_error *err)
+{
+    if (status)
+        return fail_with(err);
+    Py_RETURN_NONE;
+}
+
+PyObject *done_with(PyObject *made, caface_status status, const caface_error *err)
+{
+    if (!status)
+        return made;
+    Py_XDECREF(made);
+    return fail_with(err);
+}
+
 /* ---- arrays ------------------------------------------------------------ */
 
 static size_t item_size(char type)
 {
-    return type == 'B' ? 1 : type == 'q' || type == 'd' ? 8 : 4;
+    return type == 'B' ? 1 : type == 'e' ? 2 : type == 'q' || type == 'd' ? 8 : 4;
 }
 
 /* Is the format of a buffer this type, in this machine's byte order? */
@@ -166,6 +182,34 @@ void array_drop(array *a)
     a->held = 0;
 }
 
+static void drop_held(PyObject *capsule)
+{
+    array *a = PyCapsule_GetPointer(capsule, HELD);
+
+    array_drop(a);
+    free(a);
+}
+
+PyObject *array_hold(array **out, PyObject *object, char type, int least, int most,
+                     const char *name)
+{
+    array *a = calloc(1, sizeof *a);
+    PyObject *capsule = NULL;
+
+    if (!a)
+        return PyErr_NoMemory();
+    if (array_take(a, object, type, least, most, name)) {
+        free(a);
+        return NULL;
+    }
+    if (!(capsule = PyCapsule_New(a, HELD, drop_held))) {
+        array_drop(a);
+        free(a);
+    }
+    *out = a;
+    return capsule;
+}
+
 PyObject *array_make(char type, int ndim, const size_t *shape, void **data)
 {
     PyObject *sizes = NULL;
@@ -194,93 +238,6 @@ PyObject *array_make(char type, int ndim, const size_t *shape, void **data)
     *data = view.buf;
     PyBuffer_Release(&view); /* NumPy's numbers stay where they are */
     return made;
-}
-
-/* ---- handles ----------------------------------------------------------- */
-
-static void handle_free(handle *h)
-{
-    /* What is left of a fork has no threads to wait for: it is given up, not joined. */
-    if (h->it && (!h->process || h->process == (long)getpid()))
-        h->release(h->it);
-    if (h->lock)
-        PyThread_free_lock(h->lock);
-    Py_XDECREF(h->keep);
-    free(h);
-}
-
-static void capsule_free(PyObject *capsule)
-{
-    handle *h = PyCapsule_GetPointer(capsule, PyCapsule_GetName(capsule));
-
-    if (h)
-        handle_free(h);
-}
-
-PyObject *handle_new(const char *name, void *it, void (*release)(void *), PyObject *keep, int kind,
-                     handle **out)
-{
-    handle *h = calloc(1, sizeof *h);
-    PyObject *capsule = NULL;
-
-    if (!h) {
-        release(it);
-        return PyErr_NoMemory();
-    }
-    h->it = it;
-    h->release = release;
-    h->keep = keep;
-    Py_XINCREF(keep);
-    h->process = kind & HANDLE_THREADS ? (long)getpid() : 0;
-    if (kind & HANDLE_EXCLUSIVE)
-        h->lock = PyThread_allocate_lock();
-    if ((kind & HANDLE_EXCLUSIVE) && !h->lock)
-        PyErr_NoMemory();
-    else
-        capsule = PyCapsule_New(h, name, capsule_free);
-    if (!capsule)
-        handle_free(h);
-    else if (out)
-        *out = h;
-    return capsule;
-}
-
-handle *handle_get(PyObject *capsule, const char *name)
-{
-    handle *h = PyCapsule_GetPointer(capsule, name);
-
-    if (h && h->process && h->process != (long)getpid()) {
-        PyErr_Format(PyExc_RuntimeError,
-                     "opened in process %ld and used in process %ld, where its threads are not: "
-                     "open it in each process, or start them with "
-                     "multiprocessing.get_context(\"spawn\")",
-                     h->process, (long)getpid());
-        return NULL;
-    }
-    return h;
-}
-
-int handle_take(handle *h)
-{
-    if (!PyThread_acquire_lock(h->lock, NOWAIT_LOCK)) {
-        if (h->owner == PyThread_get_thread_ident()) {
-            PyErr_SetString(PyExc_RuntimeError,
-                            "at work in this very thread: a signal handler or callback cannot use "
-                            "what it interrupts");
-            return -1;
-        }
-        Py_BEGIN_ALLOW_THREADS;
-        PyThread_acquire_lock(h->lock, WAIT_LOCK);
-        Py_END_ALLOW_THREADS;
-    }
-    h->owner = PyThread_get_thread_ident();
-    return 0;
-}
-
-void handle_give(handle *h)
-{
-    h->owner = 0;
-    PyThread_release_lock(h->lock);
 }
 
 /* ---- long work --------------------------------------------------------- */

@@ -1,4 +1,5 @@
-/* What the extension modules share: errors as exceptions, arrays in and out, handles.
+/* What the extension modules share: errors as exceptions, arrays in and out, long
+ * work.
  *
  * The limited API of Python 3.9: one binary serves that version and every later one. */
 #ifndef CAFACE_PYTHON_COMMON_H
@@ -47,6 +48,11 @@ PyObject *fail_plain(caface_status status, const char *message);
 /* Raises EINVAL with a sentence, formatted as PyErr_Format does. */
 void refuse(const char *format, ...);
 
+/* What a call returns that gives nothing: None, or NULL with the exception of err. */
+PyObject *done(caface_status status, const caface_error *err);
+/* One that has filled what it made: made, or NULL with the exception, and made is dropped. */
+PyObject *done_with(PyObject *made, caface_status status, const caface_error *err);
+
 /* --- arrays in ------------------------------------------------------------------- */
 
 #define MAX_DIMS 4
@@ -61,11 +67,14 @@ typedef struct array {
     const void *data;
 } array;
 
-/* type is 'f' (f32), 'd' (f64), 'q' (i64), 'B' (u8) or 'I' (u32). What is named is the argument, in
- * messages. -1 with an exception: TypeError of what is no array of numbers, ValueError of
- * numbers of dimensions outside of least .. most. */
+/* type is 'f' (f32), 'd' (f64), 'q' (i64), 'B' (u8), 'I' (u32) or 'e' (f16). What is named is the
+ * argument, in messages. -1 with an exception: TypeError of what is no array of numbers, ValueError
+ * of numbers of dimensions outside of least .. most. */
 int array_take(array *out, PyObject *object, char type, int least, int most, const char *name);
 void array_drop(array *a);
+/* The same, held by a capsule: for what borrows the numbers for longer than a call. */
+PyObject *array_hold(array **out, PyObject *object, char type, int least, int most,
+                     const char *name);
 /* None and NULL are no array. */
 static inline int is_given(PyObject *object)
 {
@@ -76,35 +85,6 @@ static inline int is_given(PyObject *object)
 
 /* A new NumPy array, whose numbers are at *data as long as it lives; NULL with an exception. */
 PyObject *array_make(char type, int ndim, const size_t *shape, void **data);
-
-/* --- handles --------------------------------------------------------------------- */
-
-/* What a capsule holds: an object of the library and what must outlive it. */
-typedef struct handle {
-    void *it;
-    void (*release)(void *it);
-    PyObject *keep;          /* or NULL */
-    PyThread_type_lock lock; /* of what one thread at a time may use; else NULL */
-    unsigned long owner;     /* the thread that has it, when taken */
-    long process;            /* that opened it; 0: any may use it */
-    size_t C, S, compact;    /* widths, where they have any */
-} handle;
-
-enum {
-    HANDLE_SHARED = 0,
-    HANDLE_EXCLUSIVE = 1, /* one thread at a time: handle_take waits */
-    HANDLE_THREADS = 2    /* has threads of its own, which a fork leaves behind */
-};
-
-/* A capsule of the name that owns it; on failure it is released. */
-PyObject *handle_new(const char *name, void *it, void (*release)(void *), PyObject *keep, int kind,
-                     handle **out);
-/* NULL with an exception: no capsule of the name, or of another process. */
-handle *handle_get(PyObject *capsule, const char *name);
-/* For one thread until handle_give. -1 with an exception: this thread has it already (a signal
- * handler or callback that uses what is at work). */
-int handle_take(handle *h);
-void handle_give(handle *h);
 
 /* --- long work ------------------------------------------------------------------- */
 

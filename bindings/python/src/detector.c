@@ -6,31 +6,32 @@ static void release(void *it)
     caface_detector_free(it);
 }
 
+static caface_status open_detector(void **out, const origin *from, caface_error *err)
+{
+    caface_detector *detector = NULL;
+    caface_status st = caface_detector_open(&detector, from->path, from->how, err);
+
+    *out = detector;
+    return st;
+}
+
+static const handle_kind kind = {DETECTOR, HANDLE_PROCESS, release, open_detector, NULL};
+
 static PyObject *detector_open(PyObject *self, PyObject *args)
 {
-    PyObject *path = NULL;
+    PyObject *path;
     Py_ssize_t max_faces, max_side, threads;
     caface_detector_options o;
-    caface_detector *detector = NULL;
-    caface_error err;
-    caface_status st;
 
     (void)self;
     caface_detector_options_init(&o);
-    if (!PyArg_ParseTuple(args, "O&ffpnnnp", PyUnicode_FSConverter, &path, &o.min_face, &o.score,
-                          &o.low_thresholds, &max_faces, &max_side, &threads, &o.rotate)) {
-        Py_XDECREF(path);
+    if (!PyArg_ParseTuple(args, "Offpnnnp", &path, &o.min_face, &o.score, &o.low_thresholds,
+                          &max_faces, &max_side, &threads, &o.rotate))
         return NULL;
-    }
     o.max_faces = (size_t)max_faces;
     o.max_side = (size_t)max_side;
     o.threads = (size_t)threads;
-    Py_BEGIN_ALLOW_THREADS;
-    st = caface_detector_open(&detector, PyBytes_AsString(path), &o, &err);
-    Py_END_ALLOW_THREADS;
-    Py_DECREF(path);
-    return st ? fail_with(&err)
-              : handle_new(DETECTOR, detector, release, NULL, HANDLE_THREADS, NULL);
+    return handle_open(&kind, path, &o, NULL);
 }
 
 static PyObject *detector_family(PyObject *self, PyObject *object)
@@ -113,10 +114,7 @@ static PyObject *align(PyObject *self, PyObject *args)
         st = a.held ? caface_align(image->it, points, data, &err)
                     : caface_align_center(image->it, data, &err);
         Py_END_ALLOW_THREADS;
-        if (st) {
-            Py_CLEAR(out);
-            fail_with(&err);
-        }
+        out = done_with(out, st, &err);
     }
     array_drop(&a);
     return out;

@@ -8,21 +8,6 @@ static void release(void *it)
     caface_encoder_free(it);
 }
 
-static PyObject *wrap(caface_encoder *encoder)
-{
-    handle *h = NULL;
-    PyObject *capsule = handle_new(ENCODER, encoder, release, NULL, HANDLE_THREADS, &h);
-
-    if (capsule) {
-        caface_encoder_info info;
-
-        caface_encoder_get_info(encoder, &info);
-        h->C = info.C;
-        h->S = info.S;
-    }
-    return capsule;
-}
-
 /* What comes of Python's arguments, and what they borrow. */
 typedef struct opening {
     caface_encoder_options o;
@@ -70,45 +55,49 @@ static int read_options(opening *q, PyObject *args)
     return 0;
 }
 
+static caface_status open_encoder(void **out, const origin *from, caface_error *err)
+{
+    caface_encoder *encoder = NULL;
+    caface_status st =
+        from->path ? caface_encoder_open(&encoder, from->path, from->how, err)
+                   : caface_encoder_open_memory(&encoder, from->bytes, from->size, from->how, err);
+
+    *out = encoder;
+    return st;
+}
+
+static void measure(handle *h)
+{
+    caface_encoder_info info;
+
+    caface_encoder_get_info(h->it, &info);
+    h->C = info.C;
+    h->S = info.S;
+}
+
+static const handle_kind kind = {ENCODER, HANDLE_PROCESS, release, open_encoder, measure};
+
+static PyObject *open_either(PyObject *args,
+                             PyObject *(*open)(const handle_kind *, PyObject *, void *, PyObject *))
+{
+    PyObject *from, *options;
+    opening q;
+
+    if (!PyArg_ParseTuple(args, "OO!", &from, &PyTuple_Type, &options) || read_options(&q, options))
+        return NULL;
+    return open(&kind, from, &q.o, NULL);
+}
+
 static PyObject *encoder_open(PyObject *self, PyObject *args)
 {
-    PyObject *path = NULL, *options;
-    opening q;
-    caface_encoder *encoder = NULL;
-    caface_error err;
-    caface_status st;
-
     (void)self;
-    if (!PyArg_ParseTuple(args, "O&O!", PyUnicode_FSConverter, &path, &PyTuple_Type, &options) ||
-        read_options(&q, options)) {
-        Py_XDECREF(path);
-        return NULL;
-    }
-    Py_BEGIN_ALLOW_THREADS;
-    st = caface_encoder_open(&encoder, PyBytes_AsString(path), &q.o, &err);
-    Py_END_ALLOW_THREADS;
-    Py_DECREF(path);
-    return st ? fail_with(&err) : wrap(encoder);
+    return open_either(args, handle_open);
 }
 
 static PyObject *encoder_open_memory(PyObject *self, PyObject *args)
 {
-    PyObject *options;
-    const char *bytes = NULL;
-    Py_ssize_t size = 0;
-    opening q;
-    caface_encoder *encoder = NULL;
-    caface_error err;
-    caface_status st;
-
     (void)self;
-    if (!PyArg_ParseTuple(args, "y#O!", &bytes, &size, &PyTuple_Type, &options) ||
-        read_options(&q, options))
-        return NULL;
-    Py_BEGIN_ALLOW_THREADS;
-    st = caface_encoder_open_memory(&encoder, bytes, (size_t)size, &q.o, &err);
-    Py_END_ALLOW_THREADS;
-    return st ? fail_with(&err) : wrap(encoder);
+    return open_either(args, handle_decode);
 }
 
 static PyObject *encoder_info(PyObject *self, PyObject *object)
@@ -191,9 +180,7 @@ static PyObject *encoder_check_model(PyObject *self, PyObject *args)
     if (!PyArg_ParseTuple(args, "OO", &object, &model) || !(h = handle_get(object, ENCODER)) ||
         !(m = handle_get(model, MODEL)))
         return NULL;
-    if (caface_encoder_check_model(h->it, m->it, &err))
-        return fail_with(&err);
-    Py_RETURN_NONE;
+    return done(caface_encoder_check_model(h->it, m->it, &err), &err);
 }
 
 PyMethodDef encoder_methods[] = {

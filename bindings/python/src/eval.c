@@ -29,10 +29,7 @@ static PyObject *eval_scores(PyObject *self, PyObject *args)
     st = caface_scores(data, t.data, t.shape[0], t.shape[1], left.data, right.data, left.shape[0],
                        (size_t)threads, &err);
     Py_END_ALLOW_THREADS;
-    if (st) {
-        Py_CLEAR(out);
-        fail_with(&err);
-    }
+    out = done_with(out, st, &err);
 done:
     array_drop(&t);
     array_drop(&left);

@@ -11,62 +11,54 @@ static void release(void *it)
     caface_features_close(it);
 }
 
-static PyObject *wrap(caface_features *set, PyObject *keep)
+static caface_status open_features(void **out, const origin *from, caface_error *err)
 {
-    handle *h = NULL;
-    PyObject *capsule = handle_new(FEATURES, set, release, keep, HANDLE_SHARED, &h);
+    caface_features *set = NULL;
+    caface_status st = caface_features_open(&set, from->path, err);
 
-    if (capsule) {
-        caface_features_info info;
-
-        caface_features_get_info(set, &info);
-        h->C = info.C;
-        h->S = info.S;
-        h->compact = info.compact;
-    }
-    return capsule;
+    *out = set;
+    return st;
 }
 
-static PyObject *features_open(PyObject *self, PyObject *args)
+static caface_status open_arrays(void **out, const origin *from, caface_error *err)
 {
-    PyObject *path = NULL;
     caface_features *set = NULL;
-    caface_error err;
-    caface_status st;
+    caface_status st = caface_features_open_arrays(&set, from->path, from->how, err);
 
+    *out = set;
+    return st;
+}
+
+static void measure(handle *h)
+{
+    caface_features_info info;
+
+    caface_features_get_info(h->it, &info);
+    h->C = info.C;
+    h->S = info.S;
+    h->compact = info.compact;
+}
+
+static const handle_kind kind = {FEATURES, HANDLE_SHARED, release, open_features, measure};
+static const handle_kind kind_of_arrays = {FEATURES, HANDLE_SHARED, release, open_arrays, measure};
+
+static PyObject *features_open(PyObject *self, PyObject *path)
+{
     (void)self;
-    if (!PyArg_ParseTuple(args, "O&", PyUnicode_FSConverter, &path))
-        return NULL;
-    Py_BEGIN_ALLOW_THREADS;
-    st = caface_features_open(&set, PyBytes_AsString(path), &err);
-    Py_END_ALLOW_THREADS;
-    Py_DECREF(path);
-    return st ? fail_with(&err) : wrap(set, NULL);
+    return handle_open(&kind, path, NULL, NULL);
 }
 
 static PyObject *features_open_arrays(PyObject *self, PyObject *args)
 {
-    PyObject *features = NULL, *styles = NULL;
-    caface_features *set = NULL;
-    caface_error err;
-    caface_status st;
+    PyObject *features, *styles, *path = NULL, *capsule;
 
     (void)self;
-    if (!PyArg_ParseTuple(args, "O&O", PyUnicode_FSConverter, &features, &styles))
+    if (!PyArg_ParseTuple(args, "OO", &features, &styles) ||
+        (is_given(styles) && !PyUnicode_FSConverter(styles, &path)))
         return NULL;
-    if (!is_given(styles))
-        styles = NULL;
-    else if (!PyUnicode_FSConverter(styles, &styles)) {
-        Py_DECREF(features);
-        return NULL;
-    }
-    Py_BEGIN_ALLOW_THREADS;
-    st = caface_features_open_arrays(&set, PyBytes_AsString(features),
-                                     styles ? PyBytes_AsString(styles) : NULL, &err);
-    Py_END_ALLOW_THREADS;
-    Py_DECREF(features);
-    Py_XDECREF(styles);
-    return st ? fail_with(&err) : wrap(set, NULL);
+    capsule = handle_open(&kind_of_arrays, features, path ? PyBytes_AsString(path) : NULL, NULL);
+    Py_XDECREF(path);
+    return capsule;
 }
 
 /* What a wrapped set borrows: its arrays, released with the set. */
@@ -101,7 +93,7 @@ static PyObject *features_wrap(PyObject *self, PyObject *args)
     if (caface_features_wrap(&set, f->n, f->features, f->C, f->raw, f->S, f->compact, f->E, &err))
         fail_with(&err);
     else
-        capsule = wrap(set, keep);
+        capsule = handle_new(&kind, set, keep, NULL);
     Py_DECREF(keep);
     return capsule;
 }
@@ -185,11 +177,7 @@ static PyObject *features_read(PyObject *self, PyObject *args)
     st = caface_features_read(h->it, (size_t)first, (size_t)n, *kind == 'f' ? data : NULL,
                               is_style ? data : NULL, *kind == 'c' ? data : NULL, &err);
     Py_END_ALLOW_THREADS;
-    if (st) {
-        Py_DECREF(out);
-        return fail_with(&err);
-    }
-    return out;
+    return done_with(out, st, &err);
 }
 
 static PyObject *features_valid(PyObject *self, PyObject *args)
@@ -213,11 +201,7 @@ static PyObject *features_valid(PyObject *self, PyObject *args)
     Py_BEGIN_ALLOW_THREADS;
     st = caface_features_valid(h->it, with_styles, (size_t)threads, data, &err);
     Py_END_ALLOW_THREADS;
-    if (st) {
-        Py_DECREF(out);
-        return fail_with(&err);
-    }
-    return out;
+    return done_with(out, st, &err);
 }
 
 /* ---- the index --------------------------------------------------------- */
@@ -276,15 +260,11 @@ static PyObject *features_integers(PyObject *self, PyObject *args)
     Py_BEGIN_ALLOW_THREADS;
     st = caface_features_integers(h->it, column, data, &err);
     Py_END_ALLOW_THREADS;
-    if (st) {
-        Py_DECREF(out);
-        return fail_with(&err);
-    }
-    return out;
+    return done_with(out, st, &err);
 }
 
 PyMethodDef features_methods[] = {
-    {"features_open", features_open, METH_VARARGS, "features_open(path)"},
+    {"features_open", features_open, METH_O, "features_open(path)"},
     {"features_open_arrays", features_open_arrays, METH_VARARGS,
      "features_open_arrays(features, styles)"},
     {"features_wrap", features_wrap, METH_VARARGS, "features_wrap(features, styles)"},

@@ -150,7 +150,7 @@ static PyObject *fuse(PyObject *self, PyObject *args)
     (void)self;
     if (!PyArg_ParseTuple(args, "OOOOsnnp", &model, &features, &styles, &media, &method, &chunk,
                           &threads, &j.wants_weights) ||
-        model_of(model, &j.model) || read_method(&j.set, method, chunk) ||
+        handle_or_none(model, MODEL, &j.model) || read_method(&j.set, method, chunk) ||
         faces_take(&j.f, features, styles, j.model ? j.model->C : 0, j.model ? j.model->S : 0,
                    j.model ? j.model->compact : 0))
         return NULL;
@@ -215,7 +215,7 @@ static PyObject *fuse_many(PyObject *self, PyObject *args)
     (void)self;
     if (!PyArg_ParseTuple(args, "OOOOsnnppO", &model, &features, &ids, &media, &method, &chunk,
                           &threads, &drop_invalid, &wants_weights, &progress) ||
-        model_of(model, &m) || !(h = handle_get(features, FEATURES)) ||
+        handle_or_none(model, MODEL, &m) || !(h = handle_get(features, FEATURES)) ||
         read_method(&way, method, chunk))
         return NULL;
     caface_features_get_info(h->it, &set);

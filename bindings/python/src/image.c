@@ -1,7 +1,6 @@
 /* caface/image.h */
 #include "caface/image.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "vision.h"
@@ -11,47 +10,28 @@ static void release(void *it)
     caface_image_free(it);
 }
 
-static PyObject *image_open(PyObject *self, PyObject *args)
+static caface_status open_image(void **out, const origin *from, caface_error *err)
 {
-    PyObject *path = NULL;
     caface_image *image = NULL;
-    caface_error err;
-    caface_status st;
+    caface_status st = from->path ? caface_image_open(&image, from->path, err)
+                                  : caface_image_decode(&image, from->bytes, from->size, err);
 
-    (void)self;
-    if (!PyArg_ParseTuple(args, "O&", PyUnicode_FSConverter, &path))
-        return NULL;
-    Py_BEGIN_ALLOW_THREADS;
-    st = caface_image_open(&image, PyBytes_AsString(path), &err);
-    Py_END_ALLOW_THREADS;
-    Py_DECREF(path);
-    return st ? fail_with(&err) : handle_new(IMAGE, image, release, NULL, HANDLE_SHARED, NULL);
+    *out = image;
+    return st;
 }
 
-static PyObject *image_decode(PyObject *self, PyObject *args)
-{
-    const char *bytes = NULL;
-    Py_ssize_t size = 0;
-    caface_image *image = NULL;
-    caface_error err;
-    caface_status st;
+static const handle_kind kind = {IMAGE, HANDLE_SHARED, release, open_image, NULL};
 
+static PyObject *image_open(PyObject *self, PyObject *path)
+{
     (void)self;
-    if (!PyArg_ParseTuple(args, "y#", &bytes, &size))
-        return NULL;
-    Py_BEGIN_ALLOW_THREADS;
-    st = caface_image_decode(&image, bytes, (size_t)size, &err);
-    Py_END_ALLOW_THREADS;
-    return st ? fail_with(&err) : handle_new(IMAGE, image, release, NULL, HANDLE_SHARED, NULL);
+    return handle_open(&kind, path, NULL, NULL);
 }
 
-/* What a wrapped image borrows. */
-static void drop_array(PyObject *capsule)
+static PyObject *image_decode(PyObject *self, PyObject *bytes)
 {
-    array *a = PyCapsule_GetPointer(capsule, "caface.array");
-
-    array_drop(a);
-    free(a);
+    (void)self;
+    return handle_decode(&kind, bytes, NULL, NULL);
 }
 
 static int format_of(const array *a, int is_bgr, caface_pixel_format *out)
@@ -72,26 +52,17 @@ static int format_of(const array *a, int is_bgr, caface_pixel_format *out)
 
 static PyObject *image_wrap(PyObject *self, PyObject *args)
 {
-    PyObject *object, *keep = NULL, *capsule = NULL;
+    PyObject *object, *keep, *capsule = NULL;
     int is_bgr;
-    array *a = calloc(1, sizeof *a);
+    array *a;
     caface_pixels pixels;
     caface_image *image = NULL;
     caface_error err;
 
     (void)self;
-    if (!a)
-        return PyErr_NoMemory();
     if (!PyArg_ParseTuple(args, "Op", &object, &is_bgr) ||
-        array_take(a, object, 'B', 2, 3, "image")) {
-        free(a);
+        !(keep = array_hold(&a, object, 'B', 2, 3, "image")))
         return NULL;
-    }
-    if (!(keep = PyCapsule_New(a, "caface.array", drop_array))) {
-        array_drop(a);
-        free(a);
-        return NULL;
-    }
     caface_pixels_init(&pixels);
     if (!format_of(a, is_bgr, &pixels.format)) {
         pixels.height = a->shape[0];
@@ -100,7 +71,7 @@ static PyObject *image_wrap(PyObject *self, PyObject *args)
         if (caface_image_wrap(&image, &pixels, &err))
             fail_with(&err);
         else
-            capsule = handle_new(IMAGE, image, release, keep, HANDLE_SHARED, NULL);
+            capsule = handle_new(&kind, image, keep, NULL);
     }
     Py_DECREF(keep);
     return capsule;
@@ -139,16 +110,12 @@ static PyObject *image_rgb(PyObject *self, PyObject *object)
     if (!st)
         memcpy(data, rgb, shape[0] * shape[1] * 3);
     Py_END_ALLOW_THREADS;
-    if (st) {
-        Py_DECREF(out);
-        return fail_with(&err);
-    }
-    return out;
+    return done_with(out, st, &err);
 }
 
 PyMethodDef image_methods[] = {
-    {"image_open", image_open, METH_VARARGS, "image_open(path)"},
-    {"image_decode", image_decode, METH_VARARGS, "image_decode(bytes)"},
+    {"image_open", image_open, METH_O, "image_open(path)"},
+    {"image_decode", image_decode, METH_O, "image_decode(bytes)"},
     {"image_wrap", image_wrap, METH_VARARGS, "image_wrap(array, is_bgr)"},
     {"image_size", image_size, METH_O, "image_size(image): (height, width)"},
     {"image_rgb", image_rgb, METH_O, "image_rgb(image)"},

@@ -9,63 +9,38 @@ static void release(void *it)
     caface_model_free(it);
 }
 
-int model_of(PyObject *object, handle **out)
+static caface_status open_model(void **out, const origin *from, caface_error *err)
 {
-    *out = NULL;
-    if (object == Py_None)
-        return 0;
-    *out = handle_get(object, MODEL);
-    return *out ? 0 : -1;
-}
-
-static PyObject *wrap(caface_model *model)
-{
-    handle *h = NULL;
-    PyObject *capsule = handle_new(MODEL, model, release, NULL, HANDLE_SHARED, &h);
-
-    if (capsule) {
-        caface_model_info info;
-
-        caface_model_get_info(model, &info);
-        h->C = info.C;
-        h->S = info.S;
-        h->compact = info.compact;
-    }
-    return capsule;
-}
-
-static PyObject *model_open(PyObject *self, PyObject *args)
-{
-    PyObject *path = NULL;
     caface_model *model = NULL;
-    caface_error err;
-    caface_status st;
+    caface_status st = from->path ? caface_model_open(&model, from->path, err)
+                                  : caface_model_open_memory(&model, from->bytes, from->size, err);
 
-    (void)self;
-    if (!PyArg_ParseTuple(args, "O&", PyUnicode_FSConverter, &path))
-        return NULL;
-    Py_BEGIN_ALLOW_THREADS;
-    st = caface_model_open(&model, PyBytes_AsString(path), &err);
-    Py_END_ALLOW_THREADS;
-    Py_DECREF(path);
-    return st ? fail_with(&err) : wrap(model);
+    *out = model;
+    return st;
 }
 
-static PyObject *model_open_memory(PyObject *self, PyObject *args)
+static void measure(handle *h)
 {
-    const char *bytes = NULL;
-    Py_ssize_t size = 0;
-    caface_model *model = NULL;
-    caface_error err;
-    caface_status st;
+    caface_model_info info;
 
+    caface_model_get_info(h->it, &info);
+    h->C = info.C;
+    h->S = info.S;
+    h->compact = info.compact;
+}
+
+static const handle_kind kind = {MODEL, HANDLE_SHARED, release, open_model, measure};
+
+static PyObject *model_open(PyObject *self, PyObject *path)
+{
     (void)self;
-    if (!PyArg_ParseTuple(args, "y#", &bytes, &size))
-        return NULL;
-    Py_BEGIN_ALLOW_THREADS;
-    st = caface_model_open_memory(&model, bytes, (size_t)size, &err);
-    Py_END_ALLOW_THREADS;
-    return st ? fail_with(&err) : wrap(model);
+    return handle_open(&kind, path, NULL, NULL);
+}
+
+static PyObject *model_open_memory(PyObject *self, PyObject *bytes)
+{
+    (void)self;
+    return handle_decode(&kind, bytes, NULL, NULL);
 }
 
 static PyObject *model_info(PyObject *self, PyObject *object)
@@ -108,18 +83,15 @@ static PyObject *model_compact(PyObject *self, PyObject *args)
         Py_BEGIN_ALLOW_THREADS;
         st = caface_model_compact(h->it, a.data, a.shape[0], compact, &err);
         Py_END_ALLOW_THREADS;
-        if (st) {
-            Py_CLEAR(out);
-            fail_with(&err);
-        }
+        out = done_with(out, st, &err);
     }
     array_drop(&a);
     return out;
 }
 
 PyMethodDef model_methods[] = {
-    {"model_open", model_open, METH_VARARGS, "model_open(path): a model's capsule"},
-    {"model_open_memory", model_open_memory, METH_VARARGS, "model_open_memory(bytes)"},
+    {"model_open", model_open, METH_O, "model_open(path): a model's capsule"},
+    {"model_open_memory", model_open_memory, METH_O, "model_open_memory(bytes)"},
     {"model_info", model_info, METH_O, "model_info(model): its sizes"},
     {"model_compact", model_compact, METH_VARARGS, "model_compact(model, styles)"},
     {NULL, NULL, 0, NULL},

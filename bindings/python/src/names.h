@@ -2,7 +2,7 @@
 #ifndef CAFACE_PYTHON_NAMES_H
 #define CAFACE_PYTHON_NAMES_H
 
-#include "common.h"
+#include "handle.h"
 
 #define MODEL "caface.model"
 #define SET "caface.set"
@@ -11,10 +11,6 @@
 
 extern PyMethodDef model_methods[], set_methods[], fuse_methods[], features_methods[],
     writer_methods[], eval_methods[];
-
-/* A model of a capsule, or NULL of None. -1 with an exception. */
-struct caface_model;
-int model_of(PyObject *object, handle **out);
 
 /* Features and styles of faces as the library takes them. */
 typedef struct faces {

@@ -14,32 +14,43 @@ static void release(void *it)
     caface_set_free(it);
 }
 
-static PyObject *wrap(caface_set *set, PyObject *model, size_t threads)
+/* A set is loaded with its model's handle, or NULL. */
+static caface_status load(void **out, const origin *from, caface_error *err)
 {
-    handle *h = NULL;
-    handle *m = NULL;
-    PyObject *capsule = NULL;
+    const handle *m = from->how;
+    const caface_model *model = m ? m->it : NULL;
+    caface_set *set = NULL;
+    caface_status st = from->path
+                           ? caface_set_load(&set, model, from->path, err)
+                           : caface_set_load_memory(&set, model, from->bytes, from->size, err);
 
-    if (model_of(model, &m)) {
-        caface_set_free(set);
-        return NULL;
-    }
-    capsule = handle_new(SET, set, release, model,
-                         HANDLE_EXCLUSIVE | (threads != 1 ? HANDLE_THREADS : 0), &h);
-    if (capsule) {
-        h->C = caface_set_width(set);
-        h->S = m ? m->S : 0;
-        h->compact = m ? m->compact : 0;
-    }
-    return capsule;
+    *out = set;
+    return st;
 }
+
+/* A set keeps its model's capsule, or None. */
+static handle *model_in(const handle *h)
+{
+    return h->keep == Py_None ? NULL : PyCapsule_GetPointer(h->keep, MODEL);
+}
+
+static void measure(handle *h)
+{
+    const handle *m = model_in(h);
+
+    h->C = caface_set_width(h->it);
+    h->S = m ? m->S : 0;
+    h->compact = m ? m->compact : 0;
+}
+
+static const handle_kind kind = {SET, HANDLE_EXCLUSIVE, release, load, measure};
+static const handle_kind kind_with_threads = {SET, HANDLE_EXCLUSIVE | HANDLE_PROCESS, release, NULL,
+                                              measure};
 
 /* The set of a capsule, for this thread alone until handle_give. */
 static handle *take(PyObject *capsule)
 {
-    handle *h = handle_get(capsule, SET);
-
-    return h && !handle_take(h) ? h : NULL;
+    return handle_use(capsule, SET, "this set is closed");
 }
 
 static PyObject *set_new(PyObject *self, PyObject *args)
@@ -57,7 +68,7 @@ static PyObject *set_new(PyObject *self, PyObject *args)
     caface_set_options_init(&o);
     if (!PyArg_ParseTuple(args, "Osnnpnn", &model, &method, &chunk, &expected, &keep_weights,
                           &width, &threads) ||
-        model_of(model, &m))
+        handle_or_none(model, MODEL, &m))
         return NULL;
     if (caface_set_options_parse(&o, method, &err))
         return fail_with(&err);
@@ -69,7 +80,7 @@ static PyObject *set_new(PyObject *self, PyObject *args)
     o.threads = (size_t)threads;
     if (caface_set_new(&set, m ? m->it : NULL, &o, &err))
         return fail_with(&err);
-    return wrap(set, model, o.threads);
+    return handle_new(o.threads == 1 ? &kind : &kind_with_threads, set, model, NULL);
 }
 
 /* ---- pushing ----------------------------------------------------------- */
@@ -89,7 +100,7 @@ static caface_status push_some(caface_set *set, const faces *f, const int64_t *m
 /* A set as it was before a push that did not end well. */
 static void put_back(handle *h, const void *bytes, size_t size)
 {
-    handle *m = h->keep && h->keep != Py_None ? PyCapsule_GetPointer(h->keep, MODEL) : NULL;
+    handle *m = model_in(h);
     caface_set_options o;
     caface_set *old = NULL;
 
@@ -190,10 +201,7 @@ static PyObject *set_template(PyObject *self, PyObject *capsule)
         Py_BEGIN_ALLOW_THREADS;
         st = caface_set_template(h->it, out, &err);
         Py_END_ALLOW_THREADS;
-        if (st) {
-            Py_CLEAR(made);
-            fail_with(&err);
-        }
+        made = done_with(made, st, &err);
     }
     handle_give(h);
     return made;
@@ -216,10 +224,7 @@ static PyObject *set_weights(PyObject *self, PyObject *capsule)
         Py_BEGIN_ALLOW_THREADS;
         st = caface_set_weights(h->it, out, n, &err);
         Py_END_ALLOW_THREADS;
-        if (st) {
-            Py_CLEAR(made);
-            fail_with(&err);
-        }
+        made = done_with(made, st, &err);
     }
     handle_give(h);
     return made;
@@ -299,9 +304,7 @@ static PyObject *set_merge(PyObject *self, PyObject *args)
     if (second != first)
         handle_give(second);
     handle_give(first);
-    if (st)
-        return fail_with(&err);
-    Py_RETURN_NONE;
+    return done(st, &err);
 }
 
 static PyObject *set_save(PyObject *self, PyObject *args)
@@ -323,9 +326,7 @@ static PyObject *set_save(PyObject *self, PyObject *args)
     Py_END_ALLOW_THREADS;
     handle_give(h);
     Py_DECREF(path);
-    if (st)
-        return fail_with(&err);
-    Py_RETURN_NONE;
+    return done(st, &err);
 }
 
 static PyObject *set_save_memory(PyObject *self, PyObject *capsule)
@@ -351,45 +352,27 @@ static PyObject *set_save_memory(PyObject *self, PyObject *capsule)
     return out;
 }
 
+static PyObject *load_either(PyObject *args,
+                             PyObject *(*open)(const handle_kind *, PyObject *, void *, PyObject *))
+{
+    PyObject *model, *from;
+    handle *m;
+
+    if (!PyArg_ParseTuple(args, "OO", &model, &from) || handle_or_none(model, MODEL, &m))
+        return NULL;
+    return open(&kind, from, m, model);
+}
+
 static PyObject *set_load(PyObject *self, PyObject *args)
 {
-    PyObject *model, *path = NULL;
-    handle *m;
-    caface_set *set = NULL;
-    caface_error err;
-    caface_status st;
-
     (void)self;
-    if (!PyArg_ParseTuple(args, "OO&", &model, PyUnicode_FSConverter, &path))
-        return NULL;
-    if (model_of(model, &m)) {
-        Py_DECREF(path);
-        return NULL;
-    }
-    Py_BEGIN_ALLOW_THREADS;
-    st = caface_set_load(&set, m ? m->it : NULL, PyBytes_AsString(path), &err);
-    Py_END_ALLOW_THREADS;
-    Py_DECREF(path);
-    return st ? fail_with(&err) : wrap(set, model, 1);
+    return load_either(args, handle_open);
 }
 
 static PyObject *set_load_memory(PyObject *self, PyObject *args)
 {
-    PyObject *model;
-    handle *m;
-    const char *bytes = NULL;
-    Py_ssize_t size = 0;
-    caface_set *set = NULL;
-    caface_error err;
-    caface_status st;
-
     (void)self;
-    if (!PyArg_ParseTuple(args, "Oy#", &model, &bytes, &size) || model_of(model, &m))
-        return NULL;
-    Py_BEGIN_ALLOW_THREADS;
-    st = caface_set_load_memory(&set, m ? m->it : NULL, bytes, (size_t)size, &err);
-    Py_END_ALLOW_THREADS;
-    return st ? fail_with(&err) : wrap(set, model, 1);
+    return load_either(args, handle_decode);
 }
 
 PyMethodDef set_methods[] = {

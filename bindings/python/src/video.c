@@ -90,6 +90,8 @@ static void release(void *it)
     free(f);
 }
 
+static const handle_kind kind = {VIDEO, HANDLE_EXCLUSIVE | HANDLE_PROCESS, release, NULL, NULL};
+
 typedef struct opening {
     caface_video_options video;
     caface_tracker_options tracker;
@@ -187,7 +189,7 @@ static PyObject *video_open(PyObject *self, PyObject *args)
     if (keep && open_video(f, path ? PyBytes_AsString(path) : NULL, d, e, m, &q.video, &err))
         fail_with(&err);
     if (keep && f->video)
-        capsule = handle_new(VIDEO, f, release, keep, HANDLE_EXCLUSIVE | HANDLE_THREADS, NULL);
+        capsule = handle_new(&kind, f, keep, NULL);
     else
         release(f);
     Py_XDECREF(keep);
@@ -379,9 +381,7 @@ static PyObject *event_dict(const follower *f)
 
 static handle *take(PyObject *capsule)
 {
-    handle *h = handle_get(capsule, VIDEO);
-
-    return h && !handle_take(h) ? h : NULL;
+    return handle_use(capsule, VIDEO, "this video is closed");
 }
 
 static PyObject *video_next(PyObject *self, PyObject *capsule)

@@ -2,12 +2,6 @@
  * needs oneDNN, libjpeg-turbo, libpng and FFmpeg, and is loaded when one of its classes is used. */
 #include "vision.h"
 
-int handle_or_none(PyObject *object, const char *name, handle **out)
-{
-    *out = object == Py_None ? NULL : handle_get(object, name);
-    return *out || object == Py_None ? 0 : -1;
-}
-
 static struct PyModuleDef module = {
     PyModuleDef_HEAD_INIT,
     "_vision",

@@ -3,7 +3,7 @@
 #define CAFACE_PYTHON_VISION_H
 
 #include "caface/detector.h"
-#include "common.h"
+#include "handle.h"
 
 #define MODEL "caface.model" /* of caface._core: the same build of the same library */
 #define IMAGE "caface.image"
@@ -15,7 +15,5 @@ extern PyMethodDef image_methods[], encoder_methods[], detector_methods[], video
 
 /* (x1, y1, x2, y2, score, ((x, y), ...)) of a face; NULL with an exception. */
 PyObject *face_tuple(const caface_face *face);
-/* A handle of a capsule, or NULL of None. -1 with an exception. */
-int handle_or_none(PyObject *object, const char *name, handle **out);
 
 #endif

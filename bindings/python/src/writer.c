@@ -20,15 +20,25 @@ static int text_of(PyObject *object, const char **out)
     return 0;
 }
 
-static PyObject *wrap(caface_features_writer *w, size_t C, size_t S, size_t compact)
+static caface_status extend(void **out, const origin *from, caface_error *err)
 {
-    handle *h = NULL;
-    PyObject *capsule = handle_new(WRITER, w, release, NULL, HANDLE_EXCLUSIVE, &h);
+    caface_features_writer *w = NULL;
+    caface_status st = caface_features_extend(&w, from->path, err);
 
-    if (capsule) {
-        h->C = C;
-        h->S = S;
-        h->compact = compact;
+    *out = w;
+    return st;
+}
+
+static const handle_kind kind = {WRITER, HANDLE_EXCLUSIVE, release, extend, NULL};
+
+static PyObject *with_widths(PyObject *capsule, Py_ssize_t C, Py_ssize_t S, Py_ssize_t compact)
+{
+    handle *h = capsule ? handle_get(capsule, WRITER) : NULL;
+
+    if (h) {
+        h->C = (size_t)C;
+        h->S = (size_t)S;
+        h->compact = (size_t)compact;
     }
     return capsule;
 }
@@ -67,7 +77,7 @@ static PyObject *writer_create(PyObject *self, PyObject *args)
     else if (!bad && caface_features_create(&w, PyBytes_AsString(path), &layout, &err))
         fail_with(&err);
     else if (!bad)
-        capsule = wrap(w, layout.C, layout.S, layout.compact);
+        capsule = with_widths(handle_new(&kind, w, NULL, NULL), C, S, compact);
     free(names);
     Py_DECREF(path);
     return capsule;
@@ -75,36 +85,19 @@ static PyObject *writer_create(PyObject *self, PyObject *args)
 
 static PyObject *writer_extend(PyObject *self, PyObject *args)
 {
-    PyObject *path = NULL;
+    PyObject *path;
     Py_ssize_t C, S, compact;
-    caface_features_writer *w = NULL;
-    caface_error err;
-    caface_status st;
 
     (void)self;
-    if (!PyArg_ParseTuple(args, "O&nnn", PyUnicode_FSConverter, &path, &C, &S, &compact)) {
-        Py_XDECREF(path);
+    if (!PyArg_ParseTuple(args, "Onnn", &path, &C, &S, &compact))
         return NULL;
-    }
-    Py_BEGIN_ALLOW_THREADS;
-    st = caface_features_extend(&w, PyBytes_AsString(path), &err);
-    Py_END_ALLOW_THREADS;
-    Py_DECREF(path);
-    return st ? fail_with(&err) : wrap(w, (size_t)C, (size_t)S, (size_t)compact);
+    return with_widths(handle_open(&kind, path, NULL, NULL), C, S, compact);
 }
 
 /* The writer of a capsule, for this thread; NULL when it is done with. */
 static handle *take(PyObject *capsule)
 {
-    handle *h = handle_get(capsule, WRITER);
-
-    if (!h || handle_take(h))
-        return NULL;
-    if (h->it)
-        return h;
-    handle_give(h);
-    refuse("this writer was committed or closed");
-    return NULL;
+    return handle_use(capsule, WRITER, "this writer was committed or closed");
 }
 
 /* Row by row, the fields of all columns. */
@@ -192,9 +185,7 @@ static PyObject *writer_commit(PyObject *self, PyObject *capsule)
     Py_END_ALLOW_THREADS;
     h->it = NULL; /* gone in every case */
     handle_give(h);
-    if (st)
-        return fail_with(&err);
-    Py_RETURN_NONE;
+    return done(st, &err);
 }
 
 static PyObject *writer_abort(PyObject *self, PyObject *capsule)
