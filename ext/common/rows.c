@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <caface/features.h>
 #include <caface/model.h>
 
 static caface_status fail(caface_error *err, caface_status status, const char *what, size_t has,
@@ -32,60 +33,45 @@ static caface_status fail_blob(caface_error *err, const char *what, size_t size,
     return err->status;
 }
 
-/* All bits of the exponent: NaN or Inf. */
-static bool read_f32(float *out, const unsigned char *bytes, size_t n, bool is_little)
+/* Not all bits of an exponent set, as NaN and Inf have them. */
+static bool is_all_finite(const float *values, size_t n)
 {
     uint32_t bad = 0;
 
     for (size_t i = 0; i < n; i++) {
         uint32_t bits;
 
-        memcpy(&bits, bytes + 4 * i, sizeof bits);
-        bits = is_little ? le32toh(bits) : bits;
+        memcpy(&bits, values + i, sizeof bits);
         bad |= (bits & 0x7f800000u) == 0x7f800000u;
-        memcpy(out + i, &bits, sizeof bits);
     }
     return !bad;
 }
 
-/* A half's exponent and fraction in a float's places, the exponent 112 higher; a subnormal half
- * as what its fraction adds to 2^-14, so that no subnormal float is met. */
-static bool read_f16(float *out, const unsigned char *bytes, size_t n)
+/* Little-endian numbers to the machine's own order, and back. */
+static void swap_little(float *out, const unsigned char *bytes, size_t n)
 {
-    const uint32_t least = 113u << 23; /* 2^-14 */
-    uint32_t bad = 0;
-
     for (size_t i = 0; i < n; i++) {
-        uint16_t half;
-        uint32_t bits, fraction;
-        float small, base;
+        uint32_t bits;
 
-        memcpy(&half, bytes + 2 * i, sizeof half);
-        half = le16toh(half);
-        bad |= (half & 0x7c00u) == 0x7c00u;
-        bits = ((uint32_t)(half & 0x7fffu) << 13) + (112u << 23);
-        fraction = least | (uint32_t)(half & 0x03ffu) << 13;
-        memcpy(&small, &fraction, sizeof small);
-        memcpy(&base, &least, sizeof base);
-        small -= base;
-        memcpy(&fraction, &small, sizeof fraction);
-        bits = half & 0x7c00u ? bits : fraction;
-        bits |= (uint32_t)(half & 0x8000u) << 16;
+        memcpy(&bits, bytes + 4 * i, sizeof bits);
+        bits = le32toh(bits);
         memcpy(out + i, &bits, sizeof bits);
     }
-    return !bad;
 }
 
 static caface_status read_numbers(float *out, bool *finite, size_t width,
                                   const cafx_numbers *numbers, const char *what, caface_error *err)
 {
     if (numbers->is_blob && numbers->size == 2 * width)
-        *finite = read_f16(out, numbers->bytes, width);
+        caface_halves_to_floats(out, numbers->bytes, width);
+    else if (numbers->is_blob && numbers->size == 4 * width)
+        swap_little(out, numbers->bytes, width);
     else if (numbers->size == 4 * width)
-        *finite = read_f32(out, numbers->bytes, width, numbers->is_blob);
+        memcpy(out, numbers->bytes, numbers->size);
     else
         return numbers->is_blob ? fail_blob(err, what, numbers->size, width)
                                 : fail(err, CAFACE_EINVAL, what, numbers->size / 4, width);
+    *finite = is_all_finite(out, width);
     return CAFACE_OK;
 }
 
@@ -150,13 +136,7 @@ bool cafx_to_half(unsigned char *out, const float *in, size_t n)
 
 void cafx_to_little(float *values, size_t n)
 {
-    for (size_t i = 0; i < n; i++) {
-        uint32_t bits;
-
-        memcpy(&bits, values + i, sizeof bits);
-        bits = htole32(bits);
-        memcpy(values + i, &bits, sizeof bits);
-    }
+    swap_little(values, (const unsigned char *)values, n);
 }
 
 caface_status cafx_begin(cafx_group *group, const caface_model *model,

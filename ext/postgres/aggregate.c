@@ -325,15 +325,41 @@ static bytea *save(caface_set *set, bool is_own)
     return bytes;
 }
 
+/* What a worker sends has no unfinished chunk, which the leader, alone, would have to fuse. The
+ * worker's own state stays as it is: a copy by a merge, which ends the chunk. */
+static caface_set *ended(const transition *t, caface_set *set, bool *is_own)
+{
+    caface_set *copy = NULL;
+    caface_error err;
+    caface_status st = CAFACE_OK;
+
+    if (!t->model || t->model->info.is_sum)
+        return set;
+    st = caface_set_new(&copy, t->model->model, &t->group.options, &err);
+    if (!st)
+        st = caface_set_merge(copy, set, &err);
+    if (*is_own)
+        caface_set_free(set);
+    if (st) {
+        caface_set_free(copy);
+        cafpg_raise(st, &err);
+    }
+    *is_own = true;
+    return copy;
+}
+
 PG_FUNCTION_INFO_V1(cafpg_serialise);
 Datum cafpg_serialise(PG_FUNCTION_ARGS)
 {
     int kind = 0;
     bool is_own = false;
+    transition *t = NULL;
     caface_set *set = NULL;
 
     context_of(fcinfo, &kind);
-    set = set_of(argument(fcinfo, 0), &is_own);
+    t = argument(fcinfo, 0);
+    set = set_of(t, &is_own);
+    set = ended(t, set, &is_own);
     PG_RETURN_BYTEA_P(save(set, is_own));
 }
 

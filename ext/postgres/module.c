@@ -12,6 +12,15 @@ int cafpg_chunk = 512;
 int cafpg_width = 0;
 bool cafpg_require_order = false;
 
+/* A parallel worker that is the first to need the extension, by way of a function of SQL, loads it
+ * when it already works in parallel, and must be let take what the leader's settings say. Servers
+ * from before November 2024 lack the flag: there the library must be preloaded for that. */
+#ifdef GUC_ALLOW_IN_PARALLEL
+#define IN_WORKERS GUC_ALLOW_IN_PARALLEL
+#else
+#define IN_WORKERS 0
+#endif
+
 void _PG_init(void);
 
 static int sqlstate_of(caface_status status)
@@ -65,16 +74,18 @@ void _PG_init(void)
     /* A file that the server's user reads for whoever asks: who may set it decides which. */
     DefineCustomStringVariable("caface.model", "File with the fusion model.",
                                "A converted file or a checkpoint; opened once a session.",
-                               &cafpg_model_path, "", PGC_SUSET, 0, check_model, NULL, NULL);
+                               &cafpg_model_path, "", PGC_SUSET, IN_WORKERS, check_model, NULL,
+                               NULL);
     DefineCustomIntVariable("caface.chunk", "Faces that see each other at most.",
                             "Of models that are no sum: part of a result.", &cafpg_chunk, 512, 1,
-                            CAFX_MOST_CHUNK, PGC_USERSET, 0, NULL, NULL, NULL);
+                            CAFX_MOST_CHUNK, PGC_USERSET, IN_WORKERS, NULL, NULL, NULL);
     DefineCustomIntVariable("caface.width", "Numbers of a feature in bytea without a model.",
-                            "0: the model's.", &cafpg_width, 0, 0, 65536, PGC_USERSET, 0, NULL,
-                            NULL, NULL);
+                            "0: the model's.", &cafpg_width, 0, 0, 65536, PGC_USERSET, IN_WORKERS,
+                            NULL, NULL, NULL);
     DefineCustomBoolVariable("caface.require_order",
                              "Refuse to fuse without ORDER BY where the order is part of a result.",
-                             NULL, &cafpg_require_order, false, PGC_USERSET, 0, NULL, NULL, NULL);
+                             NULL, &cafpg_require_order, false, PGC_USERSET, IN_WORKERS, NULL, NULL,
+                             NULL);
     EmitWarningsOnPlaceholders("caface");
     if (process_shared_preload_libraries_in_progress)
         cafpg_model_preload();

@@ -119,6 +119,12 @@ CAFACE_API size_t caface_groups_count(const caface_groups *groups);
 CAFACE_API const int64_t *caface_groups_ids(const caface_groups *groups);
 CAFACE_API const size_t *caface_groups_rows(const caface_groups *groups, size_t group, size_t *n);
 
+/* --- numbers of 16 bits ---------------------------------------------------------- */
+
+/* out [n] from n IEEE 754 halves, little-endian and of any alignment, as databases keep features;
+ * each is exact, NaN and Inf included. Any thread. */
+CAFACE_API void caface_halves_to_floats(float *out, const void *halves, size_t n);
+
 /* --- writing ------------------------------------------------------------------- */
 
 /* A set in the making; one thread at a time. */

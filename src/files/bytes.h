@@ -40,7 +40,7 @@ static inline void cafi_put_le64(unsigned char *p, uint64_t v)
 }
 
 /* count numbers of `width` bytes each (1 to 8) from this machine's order to little-endian, for a
- * file or a hash. to may be from; no other overlap. */
+ * file or a hash, or back. to may be from; no other overlap. */
 static inline void cafi_put_numbers(unsigned char *to, const void *from, size_t count, size_t width)
 {
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__

@@ -5,8 +5,10 @@
 #include <string.h>
 
 #include "base/sized.h"
+#include "files/bytes.h"
 #include "files/feature_set.h"
 #include "files/feature_set_write.h"
+#include "math/kernels.h"
 
 caface_status caface_features_open(caface_features **out, const char *path, caface_error *err)
 {
@@ -321,4 +323,16 @@ void caface_features_abort(caface_features_writer *w)
         return;
     cafi_set_abort(w->writer);
     writer_free(w);
+}
+
+void caface_halves_to_floats(float *out, const void *halves, size_t n)
+{
+    const unsigned char *from = halves;
+    uint16_t block[256];
+
+    for (size_t i = 0, part = 0; i < n; i += part) {
+        part = n - i < 256 ? n - i : 256;
+        cafi_put_numbers((unsigned char *)block, from + 2 * i, part, sizeof *block);
+        cafi_kernels_get()->widen(out + i, block, part);
+    }
 }

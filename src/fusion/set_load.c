@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "base/sha256.h"
+#include "files/bytes.h"
 #include "files/mapped.h"
 #include "fusion/method.h"
 #include "fusion/set.h"
@@ -55,13 +56,20 @@ static double take_double(reader *r)
     return v;
 }
 
-static void take_floats(reader *r, float *v, size_t n)
+/* count numbers of `width` bytes, zeros when they are not there. */
+static void take_numbers(reader *r, void *numbers, size_t count, size_t width)
 {
-    for (size_t i = 0; i < n; i++) {
-        uint32_t bits = (uint32_t)take(r, 4);
+    size_t size = 0;
+    const unsigned char *p = NULL;
 
-        memcpy(v + i, &bits, sizeof bits);
-    }
+    if (cafi_mul_size(count, width, &size))
+        p = take_bytes(r, size);
+    else
+        r->is_short = true;
+    if (p)
+        cafi_put_numbers(numbers, p, count, width);
+    else if (count)
+        memset(numbers, 0, count * width);
 }
 
 typedef struct header {
@@ -224,7 +232,7 @@ static caface_status take_rows(reader *r, cafi_rows *rows, size_t n, caface_erro
 
     if (st)
         return st;
-    take_floats(r, rows->data, n * rows->width);
+    take_numbers(r, rows->data, n * rows->width, sizeof(float));
     rows->count = n;
     if (cafi_kernels_get()->finite_rows(rows->data, n, rows->width) < n)
         return cafi_fail(err, CAFACE_EFORMAT, "a saved set that holds NaN or Inf");
@@ -236,21 +244,22 @@ static bool take_sums(reader *r, caface_set *s)
 {
     cafi_state *state = &s->state;
 
-    for (size_t i = 0; i < state->sums; i++) {
-        state->hi[i] = (int64_t)take(r, 8);
-        state->lo[i] = (int64_t)take(r, 8);
-        if (state->lo[i] < 0 || state->lo[i] >> 40)
-            return false;
+    const unsigned char *p = take_bytes(r, 16 * state->sums); /* check_counts saw that they fit */
+    int64_t beyond = 0;
+
+    for (size_t i = 0; p && i < state->sums; i++, p += 16) {
+        state->hi[i] = (int64_t)cafi_le64(p);
+        state->lo[i] = (int64_t)cafi_le64(p + 8);
+        beyond |= state->lo[i] >> 40;
     }
-    return cafi_network_is_sane(s->model, state);
+    return p && !beyond && cafi_network_is_sane(s->model, state);
 }
 
 static bool take_masses(reader *r, caface_set *s)
 {
     bool ok = true;
 
-    for (size_t i = 0; i < cafi_state_size(&s->state); i++)
-        s->state.mass[i] = take_double(r);
+    take_numbers(r, s->state.mass, cafi_state_size(&s->state), sizeof(double));
     for (size_t m = 0; m < s->state.M; m++)
         ok = ok && s->state.mass[m] >= 0.0;
     return ok && cafi_state_is_finite(&s->state);
@@ -282,10 +291,10 @@ static caface_status take_media(reader *r, cafi_baseline *baseline, uint64_t n, 
         if (!st && baseline->count == before)
             st = cafi_fail(err, CAFACE_EFORMAT, "a saved set with the media %lld twice",
                            (long long)id);
-        for (size_t c = 0; !st && c < baseline->C; c++)
-            m->sum[c] = take_double(r);
-        if (!st)
+        if (!st) {
+            take_numbers(r, m->sum, baseline->C, sizeof(double));
             m->count = count;
+        }
     }
     return st;
 }

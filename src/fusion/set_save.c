@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "base/sha256.h"
+#include "files/bytes.h"
 #include "files/output.h"
 #include "fusion/set.h"
 #include "fusion/set_format.h"
@@ -26,13 +27,17 @@ static void put_double(cafi_buf *buf, double v)
     put(buf, bits, 8);
 }
 
-static void put_floats(cafi_buf *buf, const float *v, size_t n)
+/* count numbers of `width` bytes. */
+static void put_numbers(cafi_buf *buf, const void *numbers, size_t count, size_t width)
 {
-    for (size_t i = 0; i < n; i++) {
-        uint32_t bits = 0;
+    const unsigned char *from = numbers;
+    unsigned char block[2048];
+    size_t most = sizeof block / width;
 
-        memcpy(&bits, v + i, sizeof bits);
-        put(buf, bits, 4);
+    for (size_t i = 0, n = 0; i < count; i += n) {
+        n = count - i < most ? count - i : most;
+        cafi_put_numbers(block, from + i * width, n, width);
+        cafi_buf_append(buf, block, n * width);
     }
 }
 
@@ -78,12 +83,18 @@ static void put_header(cafi_buf *buf, const caface_set *s)
 /* Carried: the same bytes for the same faces, whatever their order was. */
 static void put_sums(cafi_buf *buf, const cafi_state *state)
 {
-    for (size_t i = 0; i < state->sums; i++) {
-        int64_t hi = state->hi[i], lo = state->lo[i];
+    unsigned char block[128][16];
 
-        cafi_exact_carry(&hi, &lo, 1);
-        put(buf, (uint64_t)hi, 8);
-        put(buf, (uint64_t)lo, 8);
+    for (size_t i = 0, n = 0; i < state->sums; i += n) {
+        n = state->sums - i < 128 ? state->sums - i : 128;
+        for (size_t j = 0; j < n; j++) {
+            int64_t hi = state->hi[i + j], lo = state->lo[i + j];
+
+            cafi_exact_carry(&hi, &lo, 1);
+            cafi_put_le64(block[j], (uint64_t)hi);
+            cafi_put_le64(block[j] + 8, (uint64_t)lo);
+        }
+        cafi_buf_append(buf, block, n * sizeof block[0]);
     }
 }
 
@@ -92,19 +103,17 @@ static void put_all(cafi_buf *buf, const caface_set *s)
     put_header(buf, s);
     if (s->state.sums)
         put_sums(buf, &s->state);
-    else
-        for (size_t i = 0; s->model && i < cafi_state_size(&s->state); i++)
-            put_double(buf, s->state.mass[i]);
-    put_floats(buf, s->features.data, s->features.count * s->features.width);
-    put_floats(buf, s->compact.data, s->compact.count * s->compact.width);
-    put_floats(buf, s->log.data, s->log.count * s->log.width);
+    else if (s->model)
+        put_numbers(buf, s->state.mass, cafi_state_size(&s->state), sizeof(double));
+    put_numbers(buf, s->features.data, s->features.count * s->features.width, sizeof(float));
+    put_numbers(buf, s->compact.data, s->compact.count * s->compact.width, sizeof(float));
+    put_numbers(buf, s->log.data, s->log.count * s->log.width, sizeof(float));
     for (size_t i = 0; i < s->baseline.count; i++) {
         const cafi_media *m = &s->baseline.media[i];
 
         put(buf, (uint64_t)m->id, 8);
         put(buf, m->count, 8);
-        for (size_t c = 0; c < s->C; c++)
-            put_double(buf, m->sum[c]);
+        put_numbers(buf, m->sum, s->C, sizeof(double));
     }
     cafi_buf_append(buf, s->source.backbone, length_of(s->source.backbone));
     cafi_buf_append(buf, s->source.input, length_of(s->source.input));

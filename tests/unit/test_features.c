@@ -376,11 +376,38 @@ static void rows_are_pushed_into_a_set(void **state)
     caface_features_close(faces);
 }
 
+/* Every half against its definition, at an odd address, in more than one portion. */
+static void halves_become_floats(void **state)
+{
+    unsigned char *bytes = malloc(2 * 65536 + 1);
+    float *got = malloc(65536 * sizeof *got);
+
+    (void)state;
+    for (size_t h = 0; h < 65536; h++) {
+        bytes[1 + 2 * h] = (unsigned char)h;
+        bytes[2 + 2 * h] = (unsigned char)(h >> 8);
+    }
+    caface_halves_to_floats(got, bytes + 1, 65536);
+    for (size_t h = 0; h < 65536; h++) {
+        int exponent = (int)(h >> 10 & 31), fraction = (int)(h & 1023);
+        double want = exponent ? ldexp(1024 + fraction, exponent - 25) : ldexp(fraction, -24);
+
+        if (exponent == 31 && fraction)
+            assert_true(isnan(got[h]));
+        else
+            assert_true(got[h] == (exponent == 31 ? (double)INFINITY : want) * (h >> 15 ? -1 : 1));
+        assert_int_equal(!!signbit(got[h]), h >> 15);
+    }
+    free(got);
+    free(bytes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sets_are_written_and_read),
         cmocka_unit_test(halves_stay_halves),
+        cmocka_unit_test(halves_become_floats),
         cmocka_unit_test(rows_are_seen_where_they_lie),
         cmocka_unit_test(wrong_calls_are_refused),
         cmocka_unit_test(a_batch_is_a_set_a_group),
