@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/backbone.h"
+#include "cli/input.h"
 #include "cli/command.h"
 #include "faces/sources.h"
 #include "files/json.h"

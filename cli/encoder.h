@@ -3,7 +3,7 @@
 #define CAFACE_CLI_ENCODER_H
 
 #include "caface/encoder.h"
-#include "cli/backbone.h"
+#include "cli/input.h"
 
 /* Opens the first file that has a backbone; *which is its place. The error is that
  * of the first file, or of the first that holds a backbone which cannot be used.

@@ -40,7 +40,7 @@ caface_status cli_fusions_open(cli_fusions *out, const cli_list *models, size_t 
             continue; /* an ONNX file */
         if (st)
             return st;
-        if (needed || cafi_model_is_in(bundle)) {
+        if (needed || cafi_fusion_is_in(bundle)) {
             any = true;
             st = cafi_model_bind(&model, bundle, err);
             st = st ? cafi_prefix(err, st, models->items[i])

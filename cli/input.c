@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/backbone.h"
+#include "cli/input.h"
 
 bool cli_input_numbers(const char *text, float *out)
 {

@@ -1,11 +1,9 @@
 /* What the commands that need pictures are in a build without oneDNN,
  * libjpeg-turbo and libpng: they exist, and say so. */
-#include "cli/backbone.h"
 #include "base/status.h"
 #include "cli/eval/images.h"
 #include "cli/eval/pictures.h"
 #include "cli/missing.h"
-#include "models/dict_find.h"
 
 static int say_so(void *arg)
 {
@@ -114,36 +112,4 @@ void eval_images_json(const eval_images *images, cafi_json *json)
 {
     (void)images;
     (void)json;
-}
-
-caface_status cli_backbone_open(cli_backbone *out, const char *path, const cli_input *input,
-                                caface_error *err)
-{
-    (void)out;
-    (void)path;
-    (void)input;
-    (void)err;
-    return CAFACE_OK;
-}
-
-caface_status cli_backbone_list(cli_backbone *out, const char *path, caface_error *err)
-{
-    (void)path;
-    (void)err;
-    *out = (cli_backbone){0};
-    return CAFACE_OK;
-}
-
-void cli_backbone_clear(cli_backbone *backbone)
-{
-    *backbone = (cli_backbone){0};
-}
-
-/* No backbone is known here, and so none is found. */
-size_t cafi_dict_places(const cafi_tensor *const *tensors, size_t count, cafi_place *out)
-{
-    (void)tensors;
-    (void)count;
-    (void)out;
-    return 0;
 }

@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cli/backbone.h"
+#include "cli/input.h"
 #include "cli/command.h"
 #include "cli/compare/report.h"
 #include "cli/compare/thresholds.h"

@@ -3,7 +3,7 @@
 #ifndef CAFACE_CLI_GALLERY_PICTURES_H
 #define CAFACE_CLI_GALLERY_PICTURES_H
 
-#include "cli/backbone.h"
+#include "cli/input.h"
 #include "cli/detection.h"
 #include "cli/gallery/gallery.h"
 

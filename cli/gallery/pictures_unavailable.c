@@ -19,12 +19,6 @@ int cli_gallery_seeing_check(const char *command, const cli_gallery_seeing *seei
     return CLI_OK;
 }
 
-bool cli_input_given(const cli_input *input)
-{
-    (void)input;
-    return false;
-}
-
 caface_status cli_gallery_eyes_open(cli_gallery_eyes **out, const cli_gallery *g,
                                     const cli_list *models, const cli_gallery_seeing *seeing,
                                     size_t threads, bool keep_crops, caface_error *err)

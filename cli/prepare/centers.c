@@ -6,7 +6,7 @@
 #include "base/status.h"
 #include "dataset/centres.h"
 #include "files/feature_set.h"
-#include "cli/backbone.h"
+#include "cli/input.h"
 #include "cli/feature_set.h"
 #include "cli/interrupt.h"
 #include "cli/prepare/work.h"

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/backbone.h"
+#include "cli/input.h"
 #include "cli/interrupt.h"
 #include "cli/prepare/work.h"
 

@@ -4,7 +4,7 @@
 
 #include "dataset/probes.h"
 #include "files/json.h"
-#include "cli/backbone.h"
+#include "cli/input.h"
 #include "cli/interrupt.h"
 #include "cli/prepare/work.h"
 

@@ -4,10 +4,12 @@
 #define CAFACE_CAFACE_H
 
 #include "caface/batch.h"
+#include "caface/convert.h"
 #include "caface/detector.h"
 #include "caface/encoder.h"
 #include "caface/eval.h"
 #include "caface/features.h"
+#include "caface/file.h"
 #include "caface/gallery.h"
 #include "caface/image.h"
 #include "caface/model.h"

@@ -7,22 +7,10 @@
 #include "base/mem.h"
 #include "base/sized.h"
 
-#define PREFIX "aggregator."
 #define CLUSTER "fusion_net.clustering_layer."
 #define ASSIGN CLUSTER "cluster_block."
 #define BATCHNORM_EPS 1e-5
 #define DEFAULT_HEADS 8
-
-static bool clusters(const cafi_bundle *bundle)
-{
-    return cafi_bundle_find(bundle, PREFIX CLUSTER "group_token") != NULL ||
-           cafi_bundle_find(bundle, PREFIX "style_maker.cfc") != NULL;
-}
-
-bool cafi_model_is_in(const cafi_bundle *bundle)
-{
-    return clusters(bundle) || cafi_model_restores(bundle);
-}
 
 /* Heads cannot be read from a shape: a converted file carries them in its
  * metadata, as "fusion": {"H": 8}; a checkpoint of the release says nothing, and
@@ -87,15 +75,16 @@ static void read_sizes(cafi_binder *binder, const cafi_bundle *bundle, caface_mo
     if (info->D != info->compact + width)
         cafi_binder_fail(binder, CAFACE_EMODEL,
                          "%s: tokens have %zu numbers, style and norm embedding together %zu",
-                         PREFIX CLUSTER "group_token", info->D, info->compact + width);
+                         CAFI_CLUSTER_PREFIX CLUSTER "group_token", info->D, info->compact + width);
     info->L = count_blocks(binder);
     info->A = count_mixers(binder);
     if (!info->L)
         cafi_binder_fail(binder, CAFACE_EMODEL,
-                         PREFIX CLUSTER "blocks.0.norm1.weight: not in the file");
+                         CAFI_CLUSTER_PREFIX CLUSTER "blocks.0.norm1.weight: not in the file");
     if (info->L > CAFI_MAX_L || info->A > CAFI_MAX_L)
         cafi_binder_fail(binder, CAFACE_ELIMIT,
-                         PREFIX "fusion_net: more than %d blocks are not supported", CAFI_MAX_L);
+                         CAFI_CLUSTER_PREFIX "fusion_net: more than %d blocks are not supported",
+                         CAFI_MAX_L);
     info->K =
         cafi_binder_extent(binder, 2, 0, CAFI_MAX_K, "fusion_net.conf_mlp.%zu.fc2.weight", info->A);
     info->C = read_width(binder, bundle, info->K);
@@ -106,8 +95,8 @@ static void check_variance(cafi_binder *binder, const char *name, const float *v
 {
     for (size_t i = 0; i < n; i++)
         if (var[i] < 0.0f)
-            cafi_binder_fail(binder, CAFACE_EMODEL, PREFIX "%s: a variance of %g", name,
-                             (double)var[i]);
+            cafi_binder_fail(binder, CAFACE_EMODEL, CAFI_CLUSTER_PREFIX "%s: a variance of %g",
+                             name, (double)var[i]);
 }
 
 /* Style input maker: the BatchNorm behind its linear layer becomes part of it. */
@@ -363,7 +352,7 @@ static void bind_aggregation(cafi_binder *binder, caface_model *m)
 static caface_status bind_all(caface_model *m, const cafi_bundle *bundle, caface_error *err)
 {
     cafi_binder *binder = NULL;
-    caface_status st = cafi_binder_new(&binder, bundle, PREFIX, &m->arena, err);
+    caface_status st = cafi_binder_new(&binder, bundle, CAFI_CLUSTER_PREFIX, &m->arena, err);
 
     if (st)
         return st;
@@ -395,21 +384,22 @@ caface_status cafi_model_bind(caface_model **out, const cafi_bundle *bundle, caf
     caface_status st = CAFACE_OK;
 
     *out = NULL;
-    if (!cafi_model_is_in(bundle))
+    if (!cafi_fusion_is_in(bundle))
         return cafi_fail(err, CAFACE_EMODEL,
-                         "no fusion network in this file (no tensors named " PREFIX
+                         "no fusion network in this file (no tensors named " CAFI_CLUSTER_PREFIX
                          "* or " CAFI_RESTORE_PREFIX "*)");
-    if (clusters(bundle) && cafi_model_restores(bundle))
+    if (cafi_fusion_clusters(bundle) && cafi_fusion_restores(bundle))
         return cafi_fail(err, CAFACE_EMODEL,
-                         "two fusion networks in one file: " PREFIX "* and " CAFI_RESTORE_PREFIX
-                         "*");
+                         "two fusion networks in one file: " CAFI_CLUSTER_PREFIX
+                         "* and " CAFI_RESTORE_PREFIX "*");
     st = CAFI_NEW(&m, 1, err);
     if (st)
         return st;
     m->kernels = cafi_kernels_get();
     m->info.form = "";
     mode = cafi_fp_flush_denormals();
-    st = clusters(bundle) ? bind_all(m, bundle, err) : cafi_model_bind_restore(m, bundle, err);
+    st = cafi_fusion_clusters(bundle) ? bind_all(m, bundle, err)
+                                      : cafi_model_bind_restore(m, bundle, err);
     cafi_fp_restore(mode);
     if (st) {
         caface_model_free(m);

@@ -87,11 +87,6 @@ struct caface_model {
  * caface_model_open, without the name of the file in the sentence. */
 caface_status cafi_model_bind(caface_model **out, const cafi_bundle *bundle, caface_error *err);
 
-/* Does the bundle hold a fusion network? */
-bool cafi_model_is_in(const cafi_bundle *bundle);
-/* Does it hold a restoring one? */
-bool cafi_model_restores(const cafi_bundle *bundle);
-
 /* For cafi_model_bind: the restoring fusion of a bundle into a model that is all zero but
  * for its kernels. */
 caface_status cafi_model_bind_restore(caface_model *model, const cafi_bundle *bundle,

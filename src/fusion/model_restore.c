@@ -32,11 +32,6 @@ static size_t count_members(const cafi_bundle *bundle)
     return n;
 }
 
-bool cafi_model_restores(const cafi_bundle *bundle)
-{
-    return only_prefix(bundle) || count_members(bundle);
-}
-
 /* Every tensor of an ensemble belongs to a member, which looks at its own, or is the
  * power. */
 static caface_status check_names(const cafi_bundle *bundle, size_t count, caface_error *err)

@@ -14,20 +14,6 @@ const char *cafi_restore_form_name(cafi_restore_form form)
     return names[form];
 }
 
-static bool has(const cafi_bundle *bundle, const char *prefix, const char *name)
-{
-    char full[128];
-    int n = snprintf(full, sizeof full, "%s%s", prefix, name);
-
-    return n > 0 && (size_t)n < sizeof full && cafi_bundle_find(bundle, full) != NULL;
-}
-
-bool cafi_restore_is_under(const cafi_bundle *bundle, const char *prefix)
-{
-    return has(bundle, prefix, "pw") && has(bundle, prefix, "sm") &&
-           has(bundle, prefix, "hg.weight");
-}
-
 size_t cafi_restore_state_size(const cafi_restore *r)
 {
     size_t masses = r->form == CAFI_RESTORE_PLAIN ? 0 : r->K;

@@ -17,11 +17,9 @@
 #ifndef CAFI_FUSION_RESTORE_MODEL_H
 #define CAFI_FUSION_RESTORE_MODEL_H
 
-#include "files/bundle.h"
+#include "files/fusion_names.h"
 #include "fusion/bind.h"
 #include "math/kernels.h"
-
-#define CAFI_RESTORE_PREFIX "restore."
 
 /* Largest sizes; docs/restore.md lists them. */
 #define CAFI_RESTORE_MAX_C 65536
@@ -66,9 +64,6 @@ typedef struct cafi_restore {
     cafi_packed c1, cg, c2;
     const cafi_kernels *kernels;
 } cafi_restore;
-
-/* Is there a restoring fusion under this prefix ("restore.", "restore.0." or "")? */
-bool cafi_restore_is_under(const cafi_bundle *bundle, const char *prefix);
 
 /* Binds the network under prefix; memory is the arena's. hash: of the names without
  * the prefix, the shapes and the values. EMODEL, ELIMIT, ENOMEM. */

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/threads.h"
 #include "models/calibration.h"
+#include "models/network_config.h"
 
 /* Rows a plan works on at once when there are many: enough for Winograd's tiles
  * to fill the vectors, few enough that a batch of 8 keeps two cores busy. */
@@ -43,7 +44,7 @@ struct caface_encoder {
     size_t tap_sizes[CAFI_MAX_TAPS];
     size_t tap_count;
     char *taps[CAFI_MAX_TAPS];
-    char family[32], hash[17], input_text[192];
+    char family[32], hash[17], input_text[CAFI_INPUT_TEXT];
     cafi_input_convention input;
     float table[3][256]; /* what a byte becomes, by the network's channel */
 };
@@ -299,10 +300,7 @@ static caface_status build(cafi_encoder *e, cafi_network *network, const cafi_en
     e->input.height = network->input.height;
     e->input.width = network->input.width;
     cafi_input_table(&e->input, e->table);
-    snprintf(e->input_text, sizeof e->input_text, "%s mean %.9g %.9g %.9g scale %.9g %.9g %.9g",
-             e->input.bgr ? "bgr" : "rgb", (double)e->input.mean[0], (double)e->input.mean[1],
-             (double)e->input.mean[2], (double)e->input.scale[0], (double)e->input.scale[1],
-             (double)e->input.scale[2]);
+    cafi_input_text(&e->input, e->input_text);
     snprintf(e->family, sizeof e->family, "%s", network->family);
     snprintf(e->hash, sizeof e->hash, "%s", network->hash);
     if ((st = new_lane(&e->idle, e, true, err)))

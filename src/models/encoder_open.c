@@ -1,11 +1,10 @@
 /* Encoders from files and memory, and the public side (caface/encoder.h). */
-#include <math.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "base/sized.h"
 #include "base/threads.h"
 #include "models/calibration.h"
+#include "models/choice.h"
 #include "models/encoder.h"
 
 #define MAX_BATCH 1024
@@ -46,13 +45,21 @@ void caface_encoder_options_init_sized(caface_encoder_options *options, size_t s
     cafi_sized_out(options, size, &defaults, sizeof defaults);
 }
 
-static bool three_finite(const float *x)
+static cafi_choice choice_of(const caface_encoder_options *o)
 {
-    return isfinite(x[0]) && isfinite(x[1]) && isfinite(x[2]);
+    return (cafi_choice){.taps = o->taps,
+                         .tap_count = o->tap_count,
+                         .styles = o->styles,
+                         .input_order = o->input_order,
+                         .input_mean = o->input_mean,
+                         .input_scale = o->input_scale,
+                         .weights_key = o->weights_key};
 }
 
 static caface_status check_options(const caface_encoder_options *o, caface_error *err)
 {
+    const cafi_choice choice = choice_of(o);
+
     if ((unsigned)o->precision > CAFACE_INT8)
         return cafi_fail(err, CAFACE_EINVAL, "encoder_open: precision %d is not known",
                          (int)o->precision);
@@ -60,22 +67,7 @@ static caface_status check_options(const caface_encoder_options *o, caface_error
         return cafi_fail(err, CAFACE_EINVAL,
                          "encoder_open: a batch of %zu, %zu threads; at most %d and %d", o->batch,
                          o->threads, MAX_BATCH, CAFI_MAX_THREADS);
-    if (o->tap_count > CAFI_MAX_TAPS || (o->tap_count && !o->taps))
-        return cafi_fail(err, CAFACE_EINVAL, "encoder_open: %zu taps%s, at most %d", o->tap_count,
-                         o->taps ? "" : " without names", CAFI_MAX_TAPS);
-    if (o->tap_count && o->styles)
-        return cafi_fail(err, CAFACE_EINVAL, "encoder_open: both taps and styles are chosen");
-    for (size_t t = 0; t < o->tap_count; t++)
-        if (!o->taps[t])
-            return cafi_fail(err, CAFACE_EINVAL, "encoder_open: tap %zu has no name", t);
-    if (o->input_order && strcmp(o->input_order, "rgb") != 0 && strcmp(o->input_order, "bgr") != 0)
-        return cafi_fail(err, CAFACE_EINVAL, "encoder_open: input order %s, it is rgb or bgr",
-                         o->input_order);
-    if ((o->input_mean && !three_finite(o->input_mean)) ||
-        (o->input_scale && !three_finite(o->input_scale)))
-        return cafi_fail(err, CAFACE_EINVAL,
-                         "encoder_open: input mean or scale is not three finite numbers");
-    return CAFACE_OK;
+    return cafi_choice_check(&choice, "encoder_open", err);
 }
 
 /* The caller's options, checked, in *out. */
@@ -94,6 +86,7 @@ static caface_status take_options(caface_encoder_options *out, const caface_enco
 static caface_status open_with(caface_encoder **out, cafi_network *network, const char *name,
                                const caface_encoder_options *o, caface_error *err)
 {
+    const cafi_choice choice = choice_of(o);
     cafi_input_convention input = network->input;
     const cafi_encoder_options own = {.precision = o->precision,
                                       .low_memory = o->low_memory != 0,
@@ -105,12 +98,7 @@ static caface_status open_with(caface_encoder **out, cafi_network *network, cons
                                       .styles = o->styles,
                                       .input = &input};
 
-    if (o->input_order)
-        input.bgr = strcmp(o->input_order, "bgr") == 0;
-    if (o->input_mean)
-        memcpy(input.mean, o->input_mean, sizeof input.mean);
-    if (o->input_scale)
-        memcpy(input.scale, o->input_scale, sizeof input.scale);
+    cafi_choice_input(&choice, &input);
     return from_network(out, network, name, &own, err);
 }
 

@@ -25,6 +25,16 @@ void cafi_input_write(cafi_json *json, const char *key, const cafi_input_convent
     cafi_json_end_object(json);
 }
 
+const char *cafi_input_text(const cafi_input_convention *input, char out[CAFI_INPUT_TEXT])
+{
+    const float *m = input->mean, *s = input->scale;
+
+    snprintf(out, CAFI_INPUT_TEXT, "%s mean %.9g %.9g %.9g scale %.9g %.9g %.9g",
+             input->bgr ? "bgr" : "rgb", (double)m[0], (double)m[1], (double)m[2], (double)s[0],
+             (double)s[1], (double)s[2]);
+    return out;
+}
+
 /* A list of exactly n finite numbers. */
 static bool read_numbers(const cafi_value *dict, const char *key, size_t n, double *out)
 {

@@ -12,6 +12,10 @@
 
 /* Writes {"size": [112, 112], "order": "rgb", "mean": [...], "scale": [...]}. */
 void cafi_input_write(cafi_json *json, const char *key, const cafi_input_convention *input);
+/* Bytes of the same in words: "rgb mean 127.5 127.5 127.5 scale ..." */
+#define CAFI_INPUT_TEXT 192
+/* Returns out. */
+const char *cafi_input_text(const cafi_input_convention *input, char out[CAFI_INPUT_TEXT]);
 /* Reads the same. `where` begins the sentence of an EMODEL. */
 caface_status cafi_input_read(cafi_input_convention *out, const cafi_value *dict, const char *where,
                               caface_error *err);

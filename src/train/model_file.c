@@ -6,10 +6,9 @@
 
 #include "base/status.h"
 #include "caface/version.h"
-#include "files/bundle.h"
+#include "files/fusion_names.h"
 #include "files/safetensors.h"
 
-#define PREFIX "aggregator."
 #define EXTRA 8
 
 /* Tensors to write, with names of their own. */
@@ -25,7 +24,7 @@ static void add(tensor_list *l, const char *name, cafi_dtype dtype, const void *
 {
     cafi_tensor *t = &l->tensors[l->count];
 
-    snprintf(l->names[l->count], sizeof *l->names, PREFIX "%s", name);
+    snprintf(l->names[l->count], sizeof *l->names, CAFI_CLUSTER_PREFIX "%s", name);
     *t = (cafi_tensor){
         .name = l->names[l->count], .data = data, .dtype = dtype, .ndim = ndim, .shape = {a, b, c}};
     for (size_t i = (size_t)ndim, step = 1; i-- > 0;) {
@@ -100,7 +99,7 @@ static const cafi_tensor *find(const cafi_bundle *b, const char *name)
 {
     char text[192];
 
-    snprintf(text, sizeof text, PREFIX "%s", name);
+    snprintf(text, sizeof text, CAFI_CLUSTER_PREFIX "%s", name);
     return cafi_bundle_find(b, text);
 }
 
@@ -110,7 +109,7 @@ static caface_status extent(const cafi_bundle *b, const char *name, int ndim, in
     const cafi_tensor *t = find(b, name);
 
     if (!t || t->ndim != ndim)
-        return cafi_fail(err, CAFACE_EMODEL, "%s: no " PREFIX "%s of %d dimensions",
+        return cafi_fail(err, CAFACE_EMODEL, "%s: no " CAFI_CLUSTER_PREFIX "%s of %d dimensions",
                          cafi_bundle_path(b), name, ndim);
     *out = t->shape[axis];
     return CAFACE_OK;
@@ -160,14 +159,14 @@ static caface_status load(const cafi_bundle *b, const char *name, int ndim, cons
     char want[96];
 
     if (!t)
-        return cafi_fail(err, CAFACE_EMODEL, "%s: no " PREFIX "%s in it", cafi_bundle_path(b),
-                         name);
+        return cafi_fail(err, CAFACE_EMODEL, "%s: no " CAFI_CLUSTER_PREFIX "%s in it",
+                         cafi_bundle_path(b), name);
     /* a scalar may be stored as [1] */
     if (!cafi_tensor_has_shape(t, ndim, shape) && !(ndim == 0 && cafi_tensor_count(t) == 1))
-        return cafi_fail(err, CAFACE_EMODEL, "%s: " PREFIX "%s: file has %s, training needs %s",
-                         cafi_bundle_path(b), name,
-                         cafi_shape_text(have, sizeof have, t->ndim, t->shape),
-                         cafi_shape_text(want, sizeof want, ndim, shape));
+        return cafi_fail(
+            err, CAFACE_EMODEL, "%s: " CAFI_CLUSTER_PREFIX "%s: file has %s, training needs %s",
+            cafi_bundle_path(b), name, cafi_shape_text(have, sizeof have, t->ndim, t->shape),
+            cafi_shape_text(want, sizeof want, ndim, shape));
     cafi_tensor_read_f32(t, 0, cafi_tensor_count(t), to);
     return CAFACE_OK;
 }

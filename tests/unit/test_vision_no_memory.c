@@ -384,6 +384,63 @@ static caface_status follow(caface_error *err)
     return st;
 }
 
+static caface_status look_into(const char *path, caface_error *err)
+{
+    caface_file *file = NULL;
+    caface_status st;
+
+    arm();
+    st = caface_file_open(&file, path, err);
+    disarm();
+    assert_int_equal(file != NULL, st == CAFACE_OK);
+    caface_file_close(file);
+    return st;
+}
+
+static caface_status open_onnx_file(caface_error *err)
+{
+    return look_into(test_fixture("detect/face_112.onnx"), err);
+}
+
+static caface_status open_model_file(caface_error *err)
+{
+    return look_into(test_temp("m.safetensors"), err);
+}
+
+static caface_status open_checkpoint_file(caface_error *err)
+{
+    return look_into(test_fixture("files/lightning_omegaconf.ckpt"), err);
+}
+
+static caface_status open_set_folder(caface_error *err)
+{
+    return look_into(test_data("sample/probes"), err);
+}
+
+/* What was there is there, and nothing beside it. */
+static caface_status convert(caface_error *err)
+{
+    const char *inputs[] = {test_fixture("detect/face_112.onnx"), test_temp("m.safetensors")};
+    caface_convert_options o;
+    caface_convert_info info = {7, 7};
+    unsigned char *bytes = NULL;
+    size_t size = 0;
+    caface_status st;
+
+    test_write(test_temp("converted"), "before", 6);
+    caface_convert_options_init(&o);
+    o.taps = taps;
+    o.tap_count = 2;
+    arm();
+    st = caface_convert(inputs, 2, test_temp("converted"), &o, &info, err);
+    disarm();
+    assert_int_equal(info.tensors == 7, st != CAFACE_OK);
+    bytes = test_read(test_temp("converted"), &size);
+    assert_int_equal(size == 6 && memcmp(bytes, "before", 6) == 0, st != CAFACE_OK);
+    free(bytes);
+    return st;
+}
+
 /* plans: the call may make a plan, in which graph/onednn.c asks oneDNN what it can do: no
  * memory for the question is taken as a no: another kernel is chosen and the call succeeds, or
  * there is no other. */
@@ -407,6 +464,11 @@ static const struct {
     {"tracker_step", step, false},
     {"video_from_source", open_video, false},
     {"video_next", follow, true},
+    {"file_open, ONNX", open_onnx_file, false},
+    {"file_open, fusion", open_model_file, false},
+    {"file_open, checkpoint", open_checkpoint_file, false},
+    {"file_open, feature set", open_set_folder, false},
+    {"convert", convert, false},
 };
 
 /* Allocations of one call that are tried; no call of these makes as many. */

@@ -1,14 +1,12 @@
-/* Backbones, for the commands that only look at models: info and convert. A
- * build without the part for pictures has the same functions; they find none. */
-#ifndef CAFACE_CLI_BACKBONE_H
-#define CAFACE_CLI_BACKBONE_H
+/* What a user says of a backbone in place of what its file says: the same options in encode,
+ * convert, compare and calibrate. */
+#ifndef CAFACE_CLI_INPUT_H
+#define CAFACE_CLI_INPUT_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
 #include "cli/command.h"
-#include "files/tensor.h"
-#include "files/value.h"
 
 /* How a user changes what a network takes and gives; members are NULL or empty
  * where nothing was said. The same options in encode, convert and calibrate. */
@@ -73,25 +71,5 @@ int cli_input_check(const char *command, const cli_input *input);
 bool cli_input_given(const cli_input *input);
 /* "127.5" or "123,116,103" to three finite numbers. */
 bool cli_input_numbers(const char *text, float *out);
-
-/* A backbone, taken apart for a model file or described. Zero-initialise. */
-typedef struct cli_backbone {
-    bool found;           /* the file has a backbone */
-    bool onnx;            /* and is an ONNX file, which no bundle can open */
-    cafi_tensor *tensors; /* of an ONNX file */
-    size_t count;
-    const char *key;    /* of the metadata member that goes with it */
-    cafi_value value;   /* that member */
-    cafi_value about;   /* models/network_config.h: cafi_network_describe */
-    void *parts, *file; /* what the tensors belong to */
-} cli_backbone;
-
-/* Looks into a file. No backbone in it is no error: found is false then, unless
- * the file is an ONNX one. EINVAL: a tap that the network has not. */
-caface_status cli_backbone_open(cli_backbone *out, const char *path, const cli_input *input,
-                                caface_error *err);
-/* The initializers of any ONNX file, also of one that is no backbone. */
-caface_status cli_backbone_list(cli_backbone *out, const char *path, caface_error *err);
-void cli_backbone_clear(cli_backbone *backbone);
 
 #endif
