@@ -25,21 +25,25 @@ test_program test_run(const char *path, const char *input, const char *const *ar
     const char *out = test_temp("stdout");
     const char *err = test_temp("stderr");
     posix_spawn_file_actions_t actions;
-    size_t count = 1;
+    const char *emulator =
+        getenv("MESON_EXE_WRAPPER"); /* set where another processor is built for */
+    size_t count = 0;
     size_t size = 0;
     int status = 0;
     pid_t pid = 0;
 
-    argv[0] = strdup(path);
-    for (; arguments[count - 1]; count++) {
+    if (emulator)
+        argv[count++] = strdup(emulator);
+    argv[count++] = strdup(path);
+    for (size_t i = 0; arguments[i]; i++) {
         assert_true(count + 1 < sizeof argv / sizeof *argv);
-        argv[count] = strdup(arguments[count - 1]);
+        argv[count++] = strdup(arguments[i]);
     }
     assert_int_equal(posix_spawn_file_actions_init(&actions), 0);
     posix_spawn_file_actions_addopen(&actions, 0, input ? input : "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_addopen(&actions, 1, out, O_WRONLY | O_CREAT | O_TRUNC, 0600);
     posix_spawn_file_actions_addopen(&actions, 2, err, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    assert_int_equal(posix_spawn(&pid, path, &actions, NULL, argv, environ), 0);
+    assert_int_equal(posix_spawnp(&pid, argv[0], &actions, NULL, argv, environ), 0);
     posix_spawn_file_actions_destroy(&actions);
     assert_int_equal(waitpid(pid, &status, 0), pid);
     for (size_t i = 0; i < count; i++)

@@ -377,7 +377,7 @@ static void open_graph(const char *const *ops, const float *constants, size_t co
             onnx_node(&w, ops[i], inputs, names[(i + 1) % 2]);
         }
     }
-    char conv[32];
+    char conv[64];
     snprintf(conv, sizeof conv, "%s,w", names[count % 2]);
     onnx_floats(&w, "w", 4, (int64_t[]){2, 3, 4, 4}, weight);
     onnx_node(&w, "Conv", conv, "plane");
