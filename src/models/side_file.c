@@ -22,7 +22,8 @@ typedef struct side {
     bool bad;                                 /* a list with something that is no number */
 } side;
 
-/* ---- model.yaml: "key: value" lines; a list as [a, b, c] or as "- a" lines -- */
+/* ---- model.yaml: "key: value" lines; a list as [a, b, c],
+ * which may go over several lines, or as "- a" lines ------------------------- */
 
 static void add_number(side *s, double *list, size_t *count, const char *text)
 {
@@ -57,7 +58,24 @@ static void take_word(char *out, size_t size, const char *text)
     out[n] = '\0';
 }
 
-static void read_yaml_line(side *s, char *line, double **open_list, size_t **open_count)
+/* A list that later lines go on with: "- a" lines, or up to a bracket. */
+typedef struct open_list {
+    double *list;
+    size_t *count;
+    bool brackets;
+} open_list;
+
+/* The numbers of "a, b" up to a bracket, a comment or the line's end. */
+static void read_items(side *s, open_list *open, char *text)
+{
+    text[strcspn(text, "#")] = '\0';
+    open->brackets = !strchr(text, ']');
+    for (char *item = strtok(text, ",]"); item; item = strtok(NULL, ",]"))
+        if (item[strspn(item, " \t")])
+            add_number(s, open->list, open->count, item);
+}
+
+static void read_yaml_line(side *s, char *line, open_list *open)
 {
     char *text = line + strspn(line, " \t");
     char *colon = strchr(text, ':');
@@ -66,11 +84,15 @@ static void read_yaml_line(side *s, char *line, double **open_list, size_t **ope
 
     if (*text == '#')
         return;
-    if (*text == '-' && *open_list) {
-        add_number(s, *open_list, *open_count, text + 1);
+    if (open->brackets) {
+        read_items(s, open, text);
         return;
     }
-    *open_list = NULL;
+    if (*text == '-' && open->list) {
+        add_number(s, open->list, open->count, text + 1);
+        return;
+    }
+    open->list = NULL;
     if (!colon)
         return;
     *colon++ = '\0';
@@ -80,21 +102,18 @@ static void read_yaml_line(side *s, char *line, double **open_list, size_t **ope
     if (!(list = list_of(s, text, &count)))
         return;
     *count = 0;
-    if (*colon == '\0' || *colon == '#') {
-        *open_list = list;
-        *open_count = count;
-    } else if (*colon == '[') {
-        for (char *item = strtok(colon + 1, ",]"); item; item = strtok(NULL, ",]"))
-            if (item[strspn(item, " \t")] && item[strspn(item, " \t")] != '#')
-                add_number(s, list, count, item);
-    } else
+    *open = (open_list){list, count, false};
+    if (*colon == '[')
+        read_items(s, open, colon + 1);
+    else if (*colon && *colon != '#') {
         s->bad = true;
+        open->list = NULL;
+    }
 }
 
 static void read_yaml(side *s, const char *data, size_t size)
 {
-    double *list = NULL;
-    size_t *count = NULL;
+    open_list open = {0};
     char line[512];
 
     for (size_t at = 0; at < size;) {
@@ -105,7 +124,7 @@ static void read_yaml(side *s, const char *data, size_t size)
         memcpy(line, data + at, kept);
         line[kept] = '\0';
         line[strcspn(line, "\r")] = '\0';
-        read_yaml_line(s, line, &list, &count);
+        read_yaml_line(s, line, &open);
         at += n + 1;
     }
 }

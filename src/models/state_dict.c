@@ -49,16 +49,16 @@ caface_status cafi_dict_take(cafi_dict *dict, const cafi_tensor **out, caface_er
     return CAFACE_OK;
 }
 
-static caface_status expect_shape(const cafi_tensor *t, int ndim, const size_t *shape,
-                                  caface_error *err)
+static caface_status expect_shape(const cafi_dict *dict, const cafi_tensor *t, int ndim,
+                                  const size_t *shape, caface_error *err)
 {
     char have[128];
     char want[128];
 
     if (cafi_tensor_has_shape(t, ndim, shape))
         return CAFACE_OK;
-    return cafi_fail(err, CAFACE_EMODEL, "%s: file has %s, model needs %s", t->name,
-                     cafi_shape_text(have, sizeof have, t->ndim, t->shape),
+    return cafi_fail(err, CAFACE_EMODEL, "%s: tensor %s: file has %s, model needs %s", dict->family,
+                     t->name, cafi_shape_text(have, sizeof have, t->ndim, t->shape),
                      cafi_shape_text(want, sizeof want, ndim, shape));
 }
 
@@ -83,14 +83,14 @@ caface_status cafi_dict_conv(cafi_dict *dict, const cafi_layer *l, size_t *out, 
     caface_status st = cafi_dict_take(dict, &weight, err, "%s.weight", l->name);
 
     if (!st)
-        st = expect_shape(weight, 4, shape, err);
+        st = expect_shape(dict, weight, 4, shape, err);
     if (!st)
         st = cafi_graph_constant(dict->graph, weight, &w, err);
     snprintf(bias_name, sizeof bias_name, "%s.bias", l->name);
     if (!st && cafi_dict_has(dict, bias_name)) {
         st = cafi_dict_take(dict, &bias, err, "%s", bias_name);
         if (!st)
-            st = expect_shape(bias, 1, shape, err);
+            st = expect_shape(dict, bias, 1, shape, err);
         if (!st)
             st = cafi_graph_constant(dict->graph, bias, &b, err);
     }
@@ -125,7 +125,7 @@ caface_status cafi_dict_prelu(cafi_dict *dict, const char *name, size_t x, size_
     caface_status st = cafi_dict_take(dict, &slope, err, "%s.weight", name);
 
     if (!st)
-        st = expect_shape(slope, 1, shape, err);
+        st = expect_shape(dict, slope, 1, shape, err);
     if (!st)
         st = cafi_graph_constant(dict->graph, slope, &node.inputs[1], err);
     return st ? st : cafi_graph_add(dict->graph, &node, out, err);
@@ -149,9 +149,9 @@ caface_status cafi_dict_linear(cafi_dict *dict, const char *name, size_t x, size
         return st;
     shape[0] = weight->ndim == 2 ? weight->shape[0] : 0;
     cafi_shape_count(&row, 1, &shape[1]);
-    st = expect_shape(weight, 2, shape, err);
+    st = expect_shape(dict, weight, 2, shape, err);
     if (!st)
-        st = expect_shape(bias, 1, shape, err);
+        st = expect_shape(dict, bias, 1, shape, err);
     if (!st)
         st = cafi_graph_constant(dict->graph, weight, &w, err);
     if (!st)
@@ -307,53 +307,73 @@ static caface_status build_at(cafi_network *out, const cafi_tensor *const *tenso
     return st;
 }
 
+/* A network that fits, and where it lies. */
+typedef struct fit {
+    const cafi_place *place;
+    char family[sizeof((cafi_network *)NULL)->family];
+    char hash[sizeof((cafi_network *)NULL)->hash];
+} fit;
+
 /* Gives the choice between different networks back to the user. */
-static caface_status refuse_two(const cafi_place *places, const cafi_network *first, size_t a,
-                                const cafi_network *second, size_t b, caface_error *err)
+static caface_status refuse_several(const fit *fits, size_t count, caface_error *err)
 {
-    return cafi_fail(
-        err, CAFACE_EMODEL,
-        "holds more than one backbone: \"%.*s\" (%s) and \"%.*s\" (%s), whose "
-        "weights differ; choose one with --weights-key, or write it into a file of its "
-        "own once with caface convert --weights-key",
-        (int)places[a].size, places[a].name, first->family, (int)places[b].size, places[b].name,
-        second->family);
+    char list[300] = "";
+    size_t n = 0, shown = 0;
+
+    for (; shown < count && n < sizeof list - 90; shown++)
+        n += (size_t)snprintf(list + n, sizeof list - n, "%s\"%.*s\" (%s)", shown ? ", " : "",
+                              (int)(fits[shown].place->size < 60 ? fits[shown].place->size : 60),
+                              fits[shown].place->name, fits[shown].family);
+    return cafi_fail(err, CAFACE_EMODEL,
+                     "holds %zu backbones whose weights differ: %s%s; choose one with "
+                     "--weights-key, or write it into a file of its own once with caface convert "
+                     "--weights-key",
+                     count, list, shown < count ? ", ..." : "");
 }
 
-/* The places in turn. The first that fits is taken; another that fits must be
+static bool is_new(const fit *fits, size_t count, const char *hash)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(fits[i].hash, hash) == 0)
+            return false;
+    return true;
+}
+
+/* The places in turn. The first that fits is taken; others that fit must be
  * the same network (a copy under a second name). */
 static caface_status build_any(cafi_network *out, const cafi_tensor *const *tensors, size_t count,
                                const cafi_place *places, size_t place_count, caface_error *err)
 {
+    fit fits[CAFI_MAX_PLACES];
+    size_t fitting = 0;
     caface_error why = {0};
-    caface_status st = CAFACE_EMODEL;
-    size_t taken = 0;
+    caface_status st = CAFACE_OK;
 
-    for (size_t i = 0; i < place_count; i++) {
+    for (size_t i = 0; !st && i < place_count; i++) {
         cafi_network net = {.bundle = out->bundle};
-        caface_error *sentence = i ? &why : err;
-        caface_status this = build_at(&net, tensors, count, &places[i], sentence);
+        caface_status this = build_at(&net, tensors, count, &places[i], i ? &why : err);
 
-        if (this && this != CAFACE_EMODEL) {
-            if (sentence != err)
-                cafi_fail(err, this, "%s", why.message);
-            st = this;
+        if (this == CAFACE_EMODEL)
+            continue;
+        if ((st = this)) {
+            if (i)
+                *err = why;
             break;
         }
-        if (this)
-            continue;
-        if (out->graph && strcmp(net.hash, out->hash) != 0)
-            st = refuse_two(places, out, taken, &net, i, err);
-        if (out->graph) {
-            cafi_graph_free(net.graph);
-            if (st)
-                break;
-        } else {
-            *out = net;
-            taken = i;
-            st = CAFACE_OK;
+        if (is_new(fits, fitting, net.hash)) {
+            fits[fitting].place = &places[i];
+            memcpy(fits[fitting].family, net.family, sizeof net.family);
+            memcpy(fits[fitting++].hash, net.hash, sizeof net.hash);
         }
+        if (out->graph)
+            cafi_graph_free(net.graph);
+        else
+            *out = net;
     }
+    if (!st && fitting > 1)
+        st = refuse_several(fits, fitting, err);
+    else if (!st && !fitting)
+        st = CAFACE_EMODEL; /* err says what the first lacks */
     if (st) {
         cafi_graph_free(out->graph);
         out->graph = NULL;

@@ -33,6 +33,14 @@ static void join(const formula_dict *a, const formula_dict *b)
         memcpy((void *)(joined + a->count), b->pointers, b->count * sizeof *joined);
 }
 
+static void join_more(const formula_dict *c)
+{
+    joined = realloc((void *)joined, (joined_count + c->count + 8) * sizeof *joined);
+    assert_non_null(joined);
+    memcpy((void *)(joined + joined_count), c->pointers, c->count * sizeof *joined);
+    joined_count += c->count;
+}
+
 static void add(const cafi_tensor *t)
 {
     joined[joined_count++] = t;
@@ -146,6 +154,7 @@ static void test_two(void **state)
     formula_dict a;
     formula_dict b;
     formula_dict copy;
+    formula_dict third;
     char one[17];
     char two[17];
 
@@ -167,6 +176,14 @@ static void test_two(void **state)
     open_joined(NULL, one, "ir_18");
     open_joined("teacher", two, "ir_18");
     assert_string_equal(one, two);
+    /* all of them are named, and copies of one count once */
+    read_ir(&third, "swa.", 3);
+    join(&a, &copy);
+    join_more(&b);
+    join_more(&third);
+    refuse_joined(NULL, "3 backbones");
+    refuse_joined(NULL, "\"student.\" (ir_18), \"ema.module.\" (ir_18), \"swa.\" (ir_18);");
+    formula_free(&third);
     formula_free(&a);
     formula_free(&b);
     formula_free(&copy);
@@ -188,6 +205,12 @@ static void test_nearest(void **state)
         if (strcmp(joined[i]->name, "net.layer1.0.conv1.weight") == 0)
             joined[i] = joined[--joined_count];
     refuse_joined(NULL, "nearest is iresnet");
+    /* a shape: family, tensor, both shapes */
+    join(&dict, NULL);
+    formula_find(&dict, "net.layer2.0.conv1.weight")->shape[0] = 64;
+    refuse_joined(NULL, "iresnet18: tensor net.layer2.0.conv1.weight: file has [64,64,3,3], "
+                        "model needs [128,64,3,3]");
+    formula_find(&dict, "net.layer2.0.conv1.weight")->shape[0] = 128;
     /* of the two names that tell a family the one that is not there is named */
     join(&dict, NULL);
     for (size_t i = 0; i < joined_count; i++)
@@ -318,6 +341,15 @@ static void test_side_file(void **state)
     assert_true(net.input.bgr); /* model.yaml first */
     assert_float_equal(net.input.mean[1], 63.75f, 1e-4);
     assert_float_equal(net.input.scale[2], 1 / 510.0f, 1e-8);
+    /* brackets over several lines */
+    write_side("model.yaml", "color_space: RGB\r\nmean: [\r\n  0.5, # red\r\n  0.25,\r\n 0\r\n]\r\n"
+                             "std: [0.5,\r\n  1, 2]\r\nname: x\r\n");
+    EXPECT_OK(side(&net, &err), err);
+    assert_false(net.input.bgr);
+    assert_float_equal(net.input.mean[1], 63.75f, 1e-4);
+    assert_float_equal(net.input.scale[2], 1 / 510.0f, 1e-8);
+    write_side("model.yaml", "color_space: RGB\nmean: [0.5, 0.5,\n 0.5\n");
+    EXPECT_FAIL(side(&net, &err), CAFACE_EMODEL, err, "three numbers");
     write_side("model.yaml", "color_space: GRAY\n");
     EXPECT_FAIL(side(&net, &err), CAFACE_EMODEL, err, "GRAY");
     write_side("model.yaml", "color_space: RGB\ninput_size: [3, 160, 160]\n");
