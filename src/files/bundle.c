@@ -2,10 +2,10 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <zlib.h>
 
 #include "files/readers.h"
+#include "files/stranger.h"
 
 const char *cafi_bundle_kind_name(cafi_bundle_kind kind)
 {
@@ -74,42 +74,15 @@ static caface_status read_zip(cafi_bundle *b, caface_error *err)
     return st;
 }
 
-static bool begins(const cafi_bundle *b, const char *text)
-{
-    size_t n = strlen(text);
-
-    return b->file.size >= n && memcmp(b->file.data, text, n) == 0;
-}
-
-/* What people have in place of a model when a download went wrong. */
+/* What people have in place of a model, by its name. */
 static caface_status name_it(const cafi_bundle *b, caface_error *err)
 {
-    const unsigned char *p = b->file.data;
-    size_t blank = 0;
+    caface_status st = cafi_name_stranger(b->file.data, b->file.size, err);
 
-    if (begins(b, "version https://git-lfs.github.com/"))
-        return cafi_fail(err, CAFACE_EFORMAT,
-                         "a Git LFS pointer of %zu bytes, not the file itself: run git lfs pull in "
-                         "its repository",
-                         b->file.size);
-    while (blank < b->file.size && blank < 1024 && strchr(" \t\r\n", p[blank]) && p[blank])
-        blank++;
-    if (b->file.size - blank >= 5 && p[blank] == '<' &&
-        (strncasecmp((const char *)p + blank, "<!doc", 5) == 0 ||
-         strncasecmp((const char *)p + blank, "<html", 5) == 0 ||
-         strncasecmp((const char *)p + blank, "<?xml", 5) == 0))
-        return cafi_fail(
-            err, CAFACE_EFORMAT,
-            "a web page of %zu bytes, not a model: the address gave a page (a login, a "
-            "warning, an error) in place of the file; open it in a browser to see",
-            b->file.size);
-    if (begins(b, "7z\xbc\xaf\x27\x1c") || begins(b, "Rar!") || begins(b, "\x1f\x8b") ||
-        begins(b, "BZh") ||
-        begins(b, "\xfd"
-                  "7zXZ"))
-        return cafi_fail(err, CAFACE_EFORMAT, "a compressed archive: unpack it first");
-    return cafi_fail(err, CAFACE_EFORMAT,
-                     "%zu bytes that are no checkpoint, safetensors, .npy or .npz", b->file.size);
+    return st ? st
+              : cafi_fail(err, CAFACE_EFORMAT,
+                          "%zu bytes that are no checkpoint, safetensors, .npy or .npz",
+                          b->file.size);
 }
 
 static caface_status read_any(cafi_bundle *b, caface_error *err)
@@ -117,9 +90,6 @@ static caface_status read_any(cafi_bundle *b, caface_error *err)
     const unsigned char *p = b->file.data;
     size_t size = b->file.size;
 
-    if (size == 0)
-        return cafi_fail(err, CAFACE_EFORMAT,
-                         "the file is empty (0 bytes): a download that failed leaves such a file");
     if (size >= 6 && memcmp(p, "\x93NUMPY", 6) == 0)
         return read_npy_file(b, err);
     if (size >= 4 && memcmp(p, "PK", 2) == 0 && (p[2] == 3 || p[2] == 5))
@@ -237,6 +207,12 @@ caface_status cafi_bundle_verify(const cafi_bundle *b, caface_error *err)
             return cafi_fail(err, CAFACE_EFORMAT, "%s: the data of %s does not match its checksum",
                              b->path,
                              r->tensor < b->count ? b->tensors[r->tensor].name : "an entry");
+    }
+    for (size_t i = 0; i < b->shard_count; i++) {
+        caface_status st = cafi_bundle_verify(b->shards[i], err);
+
+        if (st)
+            return st;
     }
     return CAFACE_OK;
 }

@@ -37,7 +37,7 @@ struct cafi_bundle {
     size_t range_count, range_capacity;
     cafi_passed *passed;
     size_t passed_count, passed_capacity;
-    cafi_bundle **shards; /* the files of a safetensors index, owned */
+    cafi_bundle **shards; /* the files of an index, owned */
     size_t shard_count;
 };
 

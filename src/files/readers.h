@@ -24,7 +24,7 @@ caface_status cafi_read_safetensors(cafi_bundle *bundle, caface_error *err);
 /* Could this be one? The header must fit in the file and be an object. */
 bool cafi_is_safetensors(const unsigned char *bytes, size_t size);
 
-/* A safetensors index and the files it names, which must lie beside it. */
+/* An index and the files it names, safetensors or torch's, which must lie beside it. */
 bool cafi_is_shard_index(const unsigned char *bytes, size_t size);
 caface_status cafi_read_shard_index(cafi_bundle *bundle, caface_error *err);
 

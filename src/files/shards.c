@@ -1,11 +1,13 @@
 #define _GNU_SOURCE
-/* A safetensors model in several files: an index, NAME.safetensors.index.json,
- * with {"weight_map": {tensor: file}}. The files lie beside it. */
+/* A model in several files: an index, NAME.safetensors.index.json or
+ * pytorch_model.bin.index.json, with {"weight_map": {tensor: file}}. The files,
+ * safetensors or torch's, lie beside it. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "files/json.h"
 #include "files/readers.h"
+#include "files/stranger.h"
 
 /* Files of one model at most, and bytes of an index. */
 #define MAX_SHARDS 1024
@@ -26,11 +28,16 @@ static caface_status check_shard(const char *path, caface_error *err)
 {
     cafi_mapped map;
     caface_status st = cafi_mapped_open(&map, path, err);
+    bool known = false;
 
     if (st)
         return cafi_prefix(err, st, path);
-    if (!cafi_is_safetensors(map.data, map.size))
-        st = cafi_fail(err, CAFACE_EFORMAT, "%.300s: no safetensors file", path);
+    known = cafi_is_safetensors(map.data, map.size) || cafi_is_torch_legacy(map.data, map.size) ||
+            (map.size > 4 && memcmp(map.data, "PK\3\4", 4) == 0);
+    if (!known && (st = cafi_name_stranger(map.data, map.size, err)))
+        cafi_prefix(err, st, path);
+    else if (!known)
+        st = cafi_fail(err, CAFACE_EFORMAT, "%.300s: no safetensors or torch file", path);
     cafi_mapped_close(&map);
     return st;
 }
@@ -75,7 +82,7 @@ static caface_status add_tensor(cafi_bundle *b, const char *name, const cafi_val
     if ((st = shard_of(b, file->u.text.data, &shard, err)))
         return st;
     if ((t = cafi_bundle_find(shard, name)))
-        return cafi_bundle_add(b, name, strlen(name), t, shard->file.data, shard->file.size, err);
+        return cafi_bundle_add(b, name, strlen(name), t, t->data, SIZE_MAX / 2, err); /* checked */
     for (size_t i = 0; i < shard->passed_count; i++)
         if (strcmp(shard->passed[i].name, name) == 0) {
             caface_error why = {CAFACE_EUNSUPPORTED, ""};
@@ -95,7 +102,6 @@ caface_status cafi_read_shard_index(cafi_bundle *b, caface_error *err)
 
     if (st)
         return cafi_prefix(err, st, "index");
-    b->kind = CAFI_BUNDLE_SAFETENSORS;
     if (!b->file.owned) {
         cafi_value_clear(&index);
         return cafi_fail(
@@ -109,6 +115,9 @@ caface_status cafi_read_shard_index(cafi_bundle *b, caface_error *err)
         st = CAFI_NEW(&b->shards, MAX_SHARDS, err);
     for (size_t i = 0; !st && i < map->u.list.count; i++)
         st = add_tensor(b, map->u.list.keys[i], &map->u.list.items[i], err);
+    b->kind = b->shard_count && b->shards[0]->kind != CAFI_BUNDLE_SAFETENSORS
+                  ? CAFI_BUNDLE_TORCH
+                  : CAFI_BUNDLE_SAFETENSORS;
     cafi_value_clear(&index);
     return st;
 }

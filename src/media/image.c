@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "files/mapped.h"
+#include "files/stranger.h"
 #include "media/decoders.h"
 #include "media/still.h"
 
@@ -94,6 +95,8 @@ static caface_status decode(cafi_image *out, const void *bytes, size_t size, boo
         st = cafi_png_decode(&made, b, size, allow_damaged, &about, err);
     else if (cafi_still_kind(b, size))
         st = cafi_still_decode(&made, b, size, &about, err);
+    else if ((st = cafi_name_stranger(bytes, size, err)))
+        return cafi_prefix(err, st, "no picture");
     else
         return cafi_fail(err, CAFACE_EFORMAT,
                          "no picture (JPEG, PNG, WebP, BMP, GIF, TIFF, AVIF and HEIC are known)");

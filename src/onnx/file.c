@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "files/mapped.h"
+#include "files/stranger.h"
 
 #define MAX_FILE CAFI_GIB(8)
 
@@ -336,7 +337,7 @@ static caface_status check_opset(const cafi_onnx_file *file, caface_error *err)
     return CAFACE_OK;
 }
 
-static caface_status read_model(cafi_onnx_file *file, cafi_pb message, caface_error *err)
+static caface_status read_graph_and_opset(cafi_onnx_file *file, cafi_pb message, caface_error *err)
 {
     cafi_pb graph = {0};
     cafi_pb_field f;
@@ -368,6 +369,17 @@ static caface_status read_model(cafi_onnx_file *file, cafi_pb message, caface_er
     return read_graph(file, graph, err);
 }
 
+static caface_status read_model(cafi_onnx_file *file, const void *bytes, size_t size,
+                                caface_error *err)
+{
+    caface_status st = read_graph_and_opset(file, cafi_pb_begin(bytes, size), err);
+
+    /* what a failed download left is called by its name */
+    if (st == CAFACE_EFORMAT)
+        (void)cafi_name_stranger(bytes, size, err);
+    return st;
+}
+
 static caface_status new_file(cafi_onnx_file **out, const char *path, caface_error *err)
 {
     void *p = NULL;
@@ -391,7 +403,7 @@ caface_status cafi_onnx_parse(cafi_onnx_file **out, const char *path, const void
     if (st)
         return st;
     file->read = size;
-    if ((st = read_model(file, cafi_pb_begin(bytes, size), err))) {
+    if ((st = read_model(file, bytes, size, err))) {
         cafi_onnx_close(file);
         cafi_prefix(err, st, path);
         return st;
@@ -414,7 +426,7 @@ caface_status cafi_onnx_open(cafi_onnx_file **out, const char *path, caface_erro
         cafi_onnx_close(file);
         return st;
     }
-    if ((st = read_model(file, cafi_pb_begin(bytes, size), err))) {
+    if ((st = read_model(file, bytes, size, err))) {
         cafi_onnx_close(file);
         cafi_prefix(err, st, path);
         return st;

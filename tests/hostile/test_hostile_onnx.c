@@ -94,6 +94,23 @@ static void every_cut_is_refused(void **state)
     onnx_free(&w);
 }
 
+/* What a failed download leaves is called by its name, not by what protobuf makes of it. */
+static void what_is_no_model_is_named(void **state)
+{
+    static const struct {
+        const char *bytes, *says;
+    } all[] = {{"<!DOCTYPE html><html></html>", "a web page of 28 bytes"},
+               {"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"},
+               {"Not Found", "9 bytes of text, not the file itself"},
+               {"", "the file is empty"}};
+    caface_error err = {CAFACE_OK, ""};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        EXPECT_FAIL(import(all[i].bytes, strlen(all[i].bytes), &err), CAFACE_EFORMAT, err,
+                    all[i].says);
+}
+
 static void every_flipped_byte_ends_well(void **state)
 {
     onnx_writer w = {0};
@@ -455,6 +472,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_cut_is_refused),
+        cmocka_unit_test(what_is_no_model_is_named),
         cmocka_unit_test(every_flipped_byte_ends_well),
         cmocka_unit_test(wiring_is_checked),
         cmocka_unit_test(operators_are_named),

@@ -344,6 +344,20 @@ static void save(const char *path, const char *name, const float *values, size_t
     EXPECT_OK(cafi_safetensors_save(path, list, 1, NULL, &err), err);
 }
 
+static void copy_fixture(const char *name)
+{
+    char bytes[4096];
+    FILE *from = fopen(test_fixture("files/%s", name), "rb");
+    FILE *to = fopen(test_temp("%s", name), "wb");
+
+    assert_non_null(from);
+    assert_non_null(to);
+    for (size_t n = 0; (n = fread(bytes, 1, sizeof bytes, from)) > 0;)
+        assert_int_equal(fwrite(bytes, 1, n, to), n);
+    fclose(from);
+    fclose(to);
+}
+
 /* A model in two files, and indices that are wrong. */
 static void an_index_opens_its_files(void **state)
 {
@@ -353,11 +367,12 @@ static void an_index_opens_its_files(void **state)
         {"{\"weight_map\": {\"x\": \"gone.safetensors\"}}", "gone.safetensors"},
         {"{\"weight_map\": {\"z\": \"s1.safetensors\"}}", "z is not in s1.safetensors"},
         {"{\"weight_map\": {\"x\": \"../s1.safetensors\"}}", "no file beside it"},
-        {"{\"weight_map\": {\"x\": \"bad.index.json\"}}", "no safetensors file"},
+        {"{\"weight_map\": {\"x\": \"bad.index.json\"}}", "bytes of text"},
         {"{\"weight_map\": [1]}", "no object"},
         {"{\"weight_map\": {\"x\": 3}}", "no text"},
         {"{\"weight_map\": ", "index"},
     };
+    static const char *const shards[] = {"zip.pt", "zip_deflated.pt", "legacy.pt"};
     const float x[] = {1, 2, 3};
     const float y[] = {4, 5};
     float back[3];
@@ -376,6 +391,39 @@ static void an_index_opens_its_files(void **state)
     cafi_tensor_read_f32(cafi_bundle_find(b, "y"), 0, 2, back);
     assert_memory_equal(back, y, sizeof y);
     cafi_bundle_close(b);
+    /* torch's, in files with and without compression, one from before 1.6 */
+    for (size_t i = 0; i < sizeof shards / sizeof *shards; i++)
+        copy_fixture(shards[i]);
+    for (size_t i = 0; i < sizeof shards / sizeof *shards; i++) {
+        cafi_bundle *alone = NULL;
+        cafi_buf text = {0};
+
+        EXPECT_OK(cafi_bundle_open(&alone, test_fixture("files/%s", shards[i]), &err), err);
+        cafi_buf_printf(&text, "{\"weight_map\": {\"x\": \"s1.safetensors\"");
+        for (size_t k = 0; k < cafi_bundle_count(alone); k++)
+            cafi_buf_printf(&text, ", \"%s\": \"%s\"", cafi_bundle_at(alone, k)->name, shards[i]);
+        cafi_buf_printf(&text, "}}");
+        write_text("t.index.json", text.data);
+        EXPECT_OK(cafi_bundle_open(&b, test_temp("t.index.json"), &err), err);
+        EXPECT_OK(cafi_bundle_verify(b, &err), err);
+        assert_int_equal(cafi_bundle_count(b), cafi_bundle_count(alone) + 1);
+        for (size_t k = 0; k < cafi_bundle_count(alone); k++) {
+            const cafi_tensor *t = cafi_bundle_at(alone, k);
+            const cafi_tensor *u = cafi_bundle_find(b, t->name);
+            size_t n = cafi_tensor_count(t) * cafi_dtype_size(t->dtype);
+            unsigned char *both = malloc(2 * n + 1);
+
+            assert_non_null(u);
+            assert_non_null(both);
+            cafi_tensor_read_raw(t, 0, cafi_tensor_count(t), both);
+            cafi_tensor_read_raw(u, 0, cafi_tensor_count(t), both + n);
+            assert_memory_equal(both, both + n, n);
+            free(both);
+        }
+        cafi_bundle_close(b);
+        cafi_bundle_close(alone);
+        cafi_buf_free(&text);
+    }
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         write_text("bad.index.json", bad[i].text);
         b = NULL;
@@ -397,7 +445,13 @@ static void what_is_no_model_is_named(void **state)
         {"\n <!DOCTYPE html><html>", "web page"},
         {"<html lang=en>", "web page"},
         {"", "the file is empty"},
-        {"\x1f\x8b\x08", "unpack it first"}};
+        {"\x1f\x8b\x08", "unpack it first"},
+        {"Entry not found\n", "16 bytes of text, not the file itself: \"Entry not found\""},
+        {"{\"error\": \"Repository \xc3\xa9\"}", "\"{\"error\": \"Repository \xc3\xa9\"}\""},
+        {"\x89HDF\r\n\x1a\n", "export the network to ONNX"},
+        {"12345678901234567890123456789012345678901234567890123456789\xc3\xa9\xc3\xa9",
+         "6789...\""},
+        {"\x02 no text", "9 bytes that are no checkpoint"}};
     cafi_bundle *b = NULL;
     caface_error err;
 
