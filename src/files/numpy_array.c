@@ -294,6 +294,6 @@ caface_status cafi_pickle_bytes(cafi_bundle *bundle, const cafi_pickle *p, cafi_
         return read_data(bundle, p, ref, out, err);
     st = cafi_numpy_array(bundle, p, ref, &view, out, found, &objects, err);
     *found = !st && *found && cafi_dtype_size(view.dtype) == 1 && view.dtype != CAFI_BOOL_T &&
-             view.ndim == 1 && cafi_tensor_is_contiguous(&view);
+             view.ndim >= 1 && cafi_tensor_is_contiguous(&view); /* a row or a column, too */
     return st;
 }

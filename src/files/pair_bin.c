@@ -32,9 +32,9 @@ static const cafi_pickled *sequence(cafi_pair_bin *bin, cafi_ref ref)
 
 static caface_status set_label(cafi_pair_bin *bin, size_t i, double value, caface_error *err)
 {
-    if (value != 0 && value != 1)
-        return cafi_fail(err, CAFACE_EFORMAT, "label %zu is %g, neither 0 nor 1", i, value);
-    bin->same[i] = value != 0;
+    if (value != 0 && value != 1 && value != -1)
+        return cafi_fail(err, CAFACE_EFORMAT, "label %zu is %g, neither 1 nor 0 (or -1)", i, value);
+    bin->same[i] = value == 1;
     return CAFACE_OK;
 }
 

@@ -79,6 +79,19 @@ const char *cafi_image_kind(const void *bytes, size_t size)
                                  : cafi_still_kind(bytes, size);
 }
 
+/* A file of pictures, and the command that takes it; NULL: none that is known. */
+static const char *many_pictures(const unsigned char *b, size_t size)
+{
+    if (size >= 4 && memcmp(b, "\x0a\x23\xd7\xce", 4) == 0)
+        return "a record set of pictures: `caface prepare features` takes it, and `caface prepare "
+               "extract` makes a folder of it";
+    if (size >= 4 && b[0] == 0x80 && b[1] >= 2 && b[1] <= 5)
+        return "a pickle: `caface eval pairs --bin` takes InsightFace's verification sets";
+    if (size >= 4 && memcmp(b, "PK\3\4", 4) == 0)
+        return "a zip archive: unpack it first";
+    return NULL;
+}
+
 static caface_status decode(cafi_image *out, const void *bytes, size_t size, bool allow_damaged,
                             caface_error *err)
 {
@@ -97,6 +110,8 @@ static caface_status decode(cafi_image *out, const void *bytes, size_t size, boo
         st = cafi_still_decode(&made, b, size, &about, err);
     else if ((st = cafi_name_stranger(bytes, size, err)))
         return cafi_prefix(err, st, "no picture");
+    else if (many_pictures(b, size))
+        return cafi_fail(err, CAFACE_EFORMAT, "no picture: %s", many_pictures(b, size));
     else
         return cafi_fail(err, CAFACE_EFORMAT,
                          "no picture (JPEG, PNG, WebP, BMP, GIF, TIFF, AVIF and HEIC are known)");

@@ -181,6 +181,7 @@ static void bin_sets_are_read(void **state)
     static const char *const names[] = {
         "pairs_0",        "pairs_2",       "pairs_4",       "pairs_arrays_0", "pairs_arrays_2",
         "pairs_arrays_5", "pairs_mixed_2", "pairs_mixed_4", "pairs_mixed_5",  "pairs_objects_4",
+        "pairs_columns_2",
     };
     caface_error err;
 
@@ -216,7 +217,7 @@ static void bad_bin_sets_are_refused(void **state)
         {"((lI01\na(lt.", "0 labels"},
         {"((lS'a'\naS'b'\na(lI01\naI00\nat.", "2 pictures and 2 labels"},
         {"((lS'a'\naI5\na(lI01\nat.", "picture 1 is no bytes"},
-        {"((lS'a'\naS'b'\na(lI7\nat.", "label 0 is 7, neither 0 nor 1"},
+        {"((lS'a'\naS'b'\na(lI7\nat.", "label 0 is 7, neither 1 nor 0"},
         {"((lS'a'\naS'b'\na(lS'x'\nat.", "label 0 is no boolean"},
         {"cos\nsystem\n(S'true'\ntR.", "no pair of a list"},
         {"((lS'a'\n", "pairs.bin"},
