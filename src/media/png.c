@@ -29,8 +29,8 @@ static void on_error(png_structp png, png_const_charp text)
 {
     decoder *d = png_get_error_ptr(png);
 
-    /* A file without its last chunk lacks nothing that is seen. */
-    if (d->whole && d->short_file)
+    /* A file without its last chunk, or with a damaged one, lacks nothing that is seen. */
+    if (d->whole && strncmp(text, "IDAT", 4) != 0)
         png_longjmp(png, 1);
     if (d->allow_damaged && d->channels)
         png_longjmp(png, 1);

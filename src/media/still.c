@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "media/still.h"
 #include "media/tiff.h"
+#include "media/tiff_jpeg.h"
 
 /* FFmpeg's own buffer between the picture's bytes and its reader. */
 #define IO_BYTES 65536
@@ -61,6 +62,17 @@ static int64_t seek_bytes(void *ctx, int64_t offset, int whence)
     return offset;
 }
 
+/* None, CCITT's, LZW, Deflate and PackBits. */
+static bool is_known_compression(const decoder *d)
+{
+    static const unsigned known[] = {1, 2, 3, 4, 5, 8, 32773, 32946};
+
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (cafi_tiff_compression(d->whole, d->from.size) == known[i])
+            return true;
+    return false;
+}
+
 static caface_status fail(decoder *d, int code)
 {
     char text[AV_ERROR_MAX_STRING_SIZE] = "";
@@ -72,6 +84,16 @@ static caface_status fail(decoder *d, int code)
         code == AVERROR_DEMUXER_NOT_FOUND)
         return cafi_fail(d->err, CAFACE_EUNSUPPORTED,
                          "a %s picture, which this FFmpeg does not decode", d->kind);
+    if (strcmp(d->kind, "TIFF") == 0 && !is_known_compression(d))
+        return cafi_fail(d->err, CAFACE_EUNSUPPORTED,
+                         "a TIFF picture of compression %u, which is not read: save it as PNG",
+                         cafi_tiff_compression(d->whole, d->from.size));
+    /* before its version 7 FFmpeg finds no picture in a HEIC file */
+    if (strcmp(d->kind, "HEIC") == 0 && !d->codec)
+        return cafi_fail(d->err, CAFACE_EUNSUPPORTED,
+                         "a HEIC picture that FFmpeg %s does not read, or a damaged one (%s): save "
+                         "it as JPEG or PNG",
+                         av_version_info(), text);
     return cafi_fail(d->err, CAFACE_EFORMAT, "damaged %s: %s", d->kind, text);
 }
 
@@ -303,6 +325,8 @@ caface_status cafi_still_decode(cafi_image *out, const unsigned char *bytes, siz
 
     if (!d.kind)
         d.kind = "JPEG"; /* of 12 bits */
+    if (strcmp(d.kind, "TIFF") == 0 && cafi_tiff_compression(bytes, size) == 7)
+        return cafi_tiff_jpeg_decode(out, bytes, size, about, err);
     if (strcmp(d.kind, "TIFF") == 0 && (st = strip_tiff(&d, &copy)))
         return st;
     av_log_set_level(AV_LOG_QUIET);

@@ -34,6 +34,70 @@ static caface_status mean_of(const cafi_graph *g, size_t node, double *out, bool
     return CAFACE_OK;
 }
 
+/* Channels that are taken apart and joined again: a CONCAT of slices of `at` alone. */
+static bool joins_slices(const cafi_graph *g, const cafi_node *n, size_t at)
+{
+    if (n->op != CAFI_OP_CONCAT)
+        return false;
+    for (size_t k = 0; k < n->input_count; k++) {
+        const cafi_node *part = cafi_graph_node(g, n->inputs[k]);
+
+        if (part->op != CAFI_OP_SLICE || part->inputs[0] != at)
+            return false;
+    }
+    return true;
+}
+
+/* Does the node give all the values of `at`, in other places? A resize mixes neighbours,
+ * which is as good. */
+static bool only_moves(const cafi_graph *g, const cafi_node *n, size_t at)
+{
+    size_t before = 0, after = 0;
+
+    if (n->op == CAFI_OP_IDENTITY || n->op == CAFI_OP_TRANSPOSE || n->op == CAFI_OP_RESHAPE ||
+        n->op == CAFI_OP_RESIZE)
+        return true;
+    if (n->op != CAFI_OP_SLICE)
+        return joins_slices(g, n, at);
+    return cafi_shape_count(&cafi_graph_node(g, at)->shape, 1, &before) &&
+           cafi_shape_count(&n->shape, 1, &after) && before == after;
+}
+
+/* A convolution of 1 x 1 that scales each channel by itself, or swaps channels: one weight
+ * of each row and column that is not 0, *scale and *shift their means. */
+static caface_status pointwise(const cafi_graph *g, const cafi_node *n, double *scale,
+                               double *shift, bool *taken, caface_error *err)
+{
+    const cafi_shape *w = &cafi_graph_node(g, n->inputs[1])->shape;
+    float *values = NULL;
+    size_t in = w->ndim == 4 ? (size_t)w->dim[1] : 0;
+    caface_status st = CAFACE_OK;
+
+    *scale = *shift = 0;
+    *taken = cafi_graph_node(g, n->inputs[1])->op == CAFI_OP_CONSTANT && w->ndim == 4 &&
+             w->dim[0] == 3 && w->dim[2] == 1 && w->dim[3] == 1 && n->window.stride[0] == 1 &&
+             n->window.stride[1] == 1 && (in == 1 || in == 3);
+    for (int i = 0; i < 4; i++)
+        *taken = *taken && n->window.pad[i] == 0;
+    if (!*taken || (st = cafi_graph_read(g, n->inputs[1], &values, err)))
+        return st;
+    for (size_t row = 0; row < 3; row++) {
+        size_t in_row = 0, in_column = 0;
+
+        for (size_t k = 0; k < in; k++) {
+            in_row += values[row * in + k] != 0;
+            *scale += (double)values[row * in + k] / 3;
+        }
+        for (size_t k = 0; in == 3 && k < 3; k++)
+            in_column += values[k * 3 + row] != 0;
+        *taken = *taken && in_row == 1 && (in == 1 || in_column == 1);
+    }
+    free(values);
+    if (*taken && n->input_count > 2)
+        st = mean_of(g, n->inputs[2], shift, taken, err);
+    return st;
+}
+
 /* Takes node into the steps; *taken is false when it is no such step. */
 static caface_status step(const cafi_graph *g, const cafi_node *n, size_t at, steps *s, bool *taken,
                           caface_error *err)
@@ -44,8 +108,14 @@ static caface_status step(const cafi_graph *g, const cafi_node *n, size_t at, st
     caface_status st = CAFACE_OK;
 
     *taken = true;
-    if (n->op == CAFI_OP_IDENTITY || n->op == CAFI_OP_TRANSPOSE)
+    if (only_moves(g, n, at))
         return CAFACE_OK;
+    if (n->op == CAFI_OP_CONV) {
+        st = pointwise(g, n, &a, &b, taken, err);
+        if (!st && *taken)
+            *s = (steps){a * s->scale, a * s->shift + b, s->count + 1};
+        return st;
+    }
     if (n->op == CAFI_OP_AFFINE) {
         bool known = false;
 
@@ -86,13 +156,13 @@ static caface_status follow(const cafi_graph *g, size_t input, steps *out, cafac
     *out = (steps){1, 0, 0};
     for (size_t i = input + 1; i < cafi_graph_count(g); i++) {
         const cafi_node *n = cafi_graph_node(g, i);
-        bool reads = false;
+        bool reads = joins_slices(g, n, at);
         bool taken = false;
         caface_status st = CAFACE_OK;
 
         for (size_t k = 0; k < n->input_count; k++)
             reads |= n->inputs[k] == at;
-        if (!reads)
+        if (!reads || (n->op == CAFI_OP_SLICE && !only_moves(g, n, at)))
             continue;
         st = step(g, n, at, out, &taken, err);
         if (st || !taken)

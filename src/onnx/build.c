@@ -166,7 +166,7 @@ static caface_status check_inputs(cafi_onnx_build *b, const cafi_onnx_node *n,
 /* QuantizeLinear, DequantizeLinear, QLinearConv, ConvInteger and their like. */
 static bool is_quantised(const char *op)
 {
-    return strstr(op, "QuantizeLinear") || strncmp(op, "QLinear", 7) == 0 ||
+    return strstr(op, "uantizeLinear") || strncmp(op, "QLinear", 7) == 0 ||
            strcmp(op, "ConvInteger") == 0 || strcmp(op, "MatMulInteger") == 0;
 }
 

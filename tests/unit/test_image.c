@@ -265,6 +265,107 @@ static void other_kinds_decode(void **state)
     }
 }
 
+/* A ramp in each colour; the largest difference from it, and the mean over all channels. */
+static void expect_ramp(const char *name, int most, double mean, bool grey)
+{
+    cafi_image image = {0};
+    caface_error err = {0};
+    double sum[3] = {0};
+
+    EXPECT_OK(cafi_image_read(&image, test_fixture("media/%s", name), &err), err);
+    assert_true(image.width == 40 && image.height == 24);
+    for (int y = 0; y < 24; y++)
+        for (int x = 0; x < 40; x++) {
+            const int want[3] = {6 * x, grey ? 6 * x : 10 * y, grey ? 6 * x : 3 * (x + y)};
+
+            for (int c = 0; c < 3; c++) {
+                int off = image.rgb[(y * 40 + x) * 3 + c] - want[c];
+
+                sum[c] += off / (40.0 * 24);
+                if (abs(off) > most)
+                    fail_msg("%s: %d,%d channel %d off by %d", name, x, y, c, off);
+            }
+        }
+    for (int c = 0; c < 3; c++)
+        if (fabs(sum[c]) > mean)
+            fail_msg("%s: channel %d off by %.2f in the mean", name, c, sum[c]);
+    cafi_image_clear(&image);
+}
+
+/* Strips and tiles that are JPEGs, of Y Cb Cr, R G B and grey, as libtiff writes them. */
+static void a_tiff_of_jpegs_decodes(void **state)
+{
+    static const char *const names[] = {"jpeg_rgb.tiff", "jpeg_ycc.tiff", "jpeg_tiles.tiff",
+                                        "jpeg_grey.tiff"};
+
+    (void)state;
+    for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
+        size_t size = 0;
+        unsigned char *bytes = test_read(test_fixture("media/%s", names[k]), &size);
+
+        expect_ramp(names[k], 10, 1.0, k == 3);
+        for (size_t n = 0; n < 2 * size; n++) { /* cuts, then damage: any answer, no crash */
+            size_t kept = n < size ? n : size;
+            unsigned char *other = malloc(kept ? kept : 1);
+            cafi_image image = {0};
+
+            memcpy(other, bytes, kept);
+            if (n >= size)
+                other[n - size] ^= 0x5a;
+            if (cafi_image_decode(&image, other, kept, &(caface_error){0}))
+                assert_null(image.rgb);
+            cafi_image_clear(&image);
+            free(other);
+        }
+        free(bytes);
+    }
+}
+
+/* Matrix and range are the file's: BT.601 of a video's range, BT.709 of the full one in 10
+ * bits. Taken for each other they are off by ten levels and more. */
+static void colours_of_avif_are_the_pictures(void **state)
+{
+    cafi_image image = {0};
+    caface_error err = {0};
+
+    (void)state;
+    if (cafi_image_read(&image, test_fixture("media/bt601.avif"), &err) == CAFACE_EUNSUPPORTED) {
+        print_message("# skipped: %s\n", err.message);
+        return;
+    }
+    cafi_image_clear(&image);
+    expect_ramp("bt601.avif", 12, 1.0, false);
+    expect_ramp("bt709.avif", 8, 1.0, false);
+}
+
+/* The last chunk of a PNG may be damaged, its pixels not. */
+static void a_damaged_end_of_a_png_is_passed_over(void **state)
+{
+    uint8_t *p = picture_draw(W, H, 3, 3);
+    const char *path = test_temp("end.png");
+    unsigned char *bytes = NULL;
+    cafi_image whole = {0}, image = {0};
+    caface_error err = {0};
+    size_t size = 0;
+
+    (void)state;
+    assert_int_equal(picture_save_png(path, p, W, H, 3, 0), 0);
+    bytes = test_read(path, &size);
+    EXPECT_OK(cafi_image_decode(&whole, bytes, size, &err), err);
+    for (size_t back = 1; back <= 8; back++) { /* checksum and name of IEND */
+        bytes[size - back] ^= 0x11;
+        EXPECT_OK(cafi_image_decode(&image, bytes, size, &err), err);
+        assert_memory_equal(image.rgb, whole.rgb, W * H * 3);
+        bytes[size - back] ^= 0x11;
+    }
+    bytes[size - 14] ^= 0x11; /* checksum of the pixels */
+    EXPECT_FAIL(cafi_image_decode(&image, bytes, size, &err), CAFACE_EFORMAT, err, "damaged PNG");
+    cafi_image_clear(&image);
+    cafi_image_clear(&whole);
+    free(bytes);
+    free(p);
+}
+
 /* Samples that are no whole numbers without a sign are not read as if they were. */
 static void a_tiff_of_floats_is_refused(void **state)
 {
@@ -543,11 +644,14 @@ int main(void)
         cmocka_unit_test(other_kinds_decode),
         cmocka_unit_test(other_kinds_are_turned),
         cmocka_unit_test(a_tiff_of_floats_is_refused),
+        cmocka_unit_test(a_tiff_of_jpegs_decodes),
+        cmocka_unit_test(colours_of_avif_are_the_pictures),
         cmocka_unit_test(jpegs_of_12_bits_decode),
 #endif
         cmocka_unit_test(colour_profiles_are_obeyed),
         cmocka_unit_test(damaged_profiles_change_nothing),
         cmocka_unit_test(png_keeps_every_pixel),
+        cmocka_unit_test(a_damaged_end_of_a_png_is_passed_over),
         cmocka_unit_test(jpeg_kinds_decode),
         cmocka_unit_test(exif_turns_pictures),
         cmocka_unit_test(exif_blocks_are_not_trusted),

@@ -388,7 +388,27 @@ static void open_graph(const char *const *ops, const float *constants, size_t co
         snprintf(constant, sizeof constant, "c%zu", i);
         snprintf(names[(i + 1) % 2], sizeof names[0], "y%zu", i);
         snprintf(inputs, sizeof inputs, "%s,%s", names[i % 2], constant);
-        if (strcmp(ops[i], "Cast") == 0) {
+        if (strcmp(ops[i], "Gather") == 0) { /* blue and red change places */
+            onnx_ints(&w, constant, 3, (int64_t[]){2, 1, 0});
+            onnx_begin(&w, "Gather", inputs, names[(i + 1) % 2]);
+            onnx_attr_int(&w, "axis", 1);
+            onnx_end(&w);
+        } else if (strcmp(ops[i], "Split") == 0) { /* likewise, by parts */
+            onnx_begin(&w, "Split", names[i % 2], "blue,green,red");
+            onnx_attr_int(&w, "axis", 1);
+            onnx_end(&w);
+            onnx_begin(&w, "Concat", "red,green,blue", names[(i + 1) % 2]);
+            onnx_attr_int(&w, "axis", 1);
+            onnx_end(&w);
+        } else if (strcmp(ops[i], "Conv") == 0) { /* a scale for each channel, less 1 */
+            const float c = constants[i];
+
+            onnx_floats(&w, constant, 4, (int64_t[]){3, 3, 1, 1},
+                        (float[]){0, 0, c, 0, c, 0, c, 0, 0});
+            onnx_floats(&w, "less", 1, (int64_t[]){3}, (float[]){-1, -1, -1});
+            snprintf(inputs, sizeof inputs, "%s,%s,less", names[i % 2], constant);
+            onnx_node(&w, "Conv", inputs, names[(i + 1) % 2]);
+        } else if (strcmp(ops[i], "Cast") == 0) {
             onnx_begin(&w, "Cast", names[i % 2], names[(i + 1) % 2]);
             onnx_attr_int(&w, "to", 1);
             onnx_end(&w);
@@ -448,6 +468,11 @@ static void test_scaled_in_the_graph(void **state)
     const char *const norm[] = {"BatchNormalization"};
     const char *const only_sub[] = {"Sub"};
     const char *const sub_div[] = {"Sub", "Div"};
+    const char *const swap_sub_mul[] = {"Gather", "Sub", "Mul"};
+    const char *const split_sub_mul[] = {"Split", "Sub", "Mul"};
+    const char *const sub_split_mul[] = {"Sub", "Split", "Mul"};
+    const char *const pointwise[] = {"Conv"};
+    const char *const only_swap[] = {"Gather"};
     const float half = 127.5f;
 
     (void)state;
@@ -459,6 +484,11 @@ static void test_scaled_in_the_graph(void **state)
     EXPECT_INPUT(0, 1, add_mul, -half, 0.0078125f);
     EXPECT_INPUT(0, 1, norm, half);
     EXPECT_INPUT(0, 1, only_sub, half);
+    EXPECT_INPUT(0, 1, swap_sub_mul, 0, half, 1 / half);
+    EXPECT_INPUT(0, 1, split_sub_mul, 0, half, 1 / half);
+    EXPECT_INPUT(0, 1, sub_split_mul, half, 0, 1 / half);
+    EXPECT_INPUT(0, 1, pointwise, 1 / half);
+    EXPECT_INPUT(half, 1 / half, only_swap, 0);
     /* pictures of 0..1 in: ImageNet's numbers, and halves */
     EXPECT_INPUT(0, 1 / 255.0f, sub_div, 0.485f, 0.229f);
     EXPECT_INPUT(0, 1 / 255.0f, sub_div, 0.5f, 0.5f);
