@@ -179,9 +179,9 @@ static void bad_lists_are_named_by_line(void **state)
 static void bin_sets_are_read(void **state)
 {
     static const char *const names[] = {
-        "pairs_0",        "pairs_2",       "pairs_4",       "pairs_arrays_0", "pairs_arrays_2",
-        "pairs_arrays_5", "pairs_mixed_2", "pairs_mixed_4", "pairs_mixed_5",  "pairs_objects_4",
-        "pairs_columns_2",
+        "pairs_0",        "pairs_2",         "pairs_4",         "pairs_arrays_0",
+        "pairs_arrays_2", "pairs_arrays_5",  "pairs_mixed_2",   "pairs_mixed_4",
+        "pairs_mixed_5",  "pairs_objects_4", "pairs_columns_2",
     };
     caface_error err;
 
