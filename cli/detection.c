@@ -21,7 +21,7 @@ int cli_detection_check(const char *command, const cli_detection *d)
 bool cli_detection_given(const cli_detection *d)
 {
     return d->max_faces || d->score > 0 || d->low_thresholds || d->min_face != DEFAULT_MIN_FACE ||
-           d->max_side != CAFI_DETECT_MAX_SIDE || strcmp(d->rotate, "auto") != 0;
+           d->landmarks || d->max_side != CAFI_DETECT_MAX_SIDE || strcmp(d->rotate, "auto") != 0;
 }
 
 caface_status cli_detection_open(cafi_detector **out, const cli_detection *d, size_t threads,
@@ -33,7 +33,8 @@ caface_status cli_detection_open(cafi_detector **out, const cli_detection *d, si
                                            .low_thresholds = d->low_thresholds,
                                            .max_side = d->max_side,
                                            .rotate = strcmp(d->rotate, "auto") == 0,
-                                           .threads = threads};
+                                           .threads = threads,
+                                           .landmarks = d->landmarks};
 
     return cafi_detector_open(out, d->detector, &options, err);
 }

@@ -6,7 +6,8 @@
 #include "faces/detector.h"
 
 typedef struct cli_detection {
-    const char *detector; /* path, or NULL */
+    const char *detector;  /* path, or NULL */
+    const char *landmarks; /* the same */
     double min_face, score;
     size_t max_faces, max_side;
     bool low_thresholds;
@@ -20,9 +21,19 @@ typedef struct cli_detection {
      offsetof(type, member.detector),                                                              \
      "FILE|FOLDER",                                                                                \
      "find and align faces with this: a folder with MTCNN's pnet.npy, rnet.npy and onet.npy, a "   \
-     "RetinaFace .pth, or YuNet or SCRFD as .onnx; the family is recognised",                      \
+     "RetinaFace .pth, YuNet, SCRFD or UltraFace as .onnx, or what `caface convert` made of "      \
+     "such; the family is recognised",                                                             \
      0,                                                                                            \
      0},                                                                                           \
+        {"landmarks",                                                                              \
+         0,                                                                                        \
+         CLI_STRING,                                                                               \
+         offsetof(type, member.landmarks),                                                         \
+         "FILE.onnx",                                                                              \
+         "a landmark network (5, 68 or 106 points) for detectors that find boxes alone, or in "    \
+         "place of another's landmarks",                                                           \
+         0,                                                                                        \
+         0},                                                                                       \
         {"min-face",                                                                               \
          0,                                                                                        \
          CLI_REAL,                                                                                 \
@@ -36,10 +47,15 @@ typedef struct cli_detection {
          CLI_SIZE,    offsetof(type, member.max_faces),                                            \
          "N",         "the best N of each picture or frame (default: all)",                        \
          1,           1e9},                                                                        \
-        {"score",  0,                                                                              \
-         CLI_REAL, offsetof(type, member.score),                                                   \
-         "S",      "least score (default: MTCNN 0.9, YuNet 0.6, SCRFD 0.5, RetinaFace 0.4)",       \
-         1e-6,     0.999999},                                                                      \
+        {"score",                                                                                  \
+         0,                                                                                        \
+         CLI_REAL,                                                                                 \
+         offsetof(type, member.score),                                                             \
+         "S",                                                                                      \
+         "least score (default: MTCNN 0.9, YuNet 0.6, SCRFD 0.5, RetinaFace 0.4, "                 \
+         "UltraFace 0.7)",                                                                         \
+         1e-6,                                                                                     \
+         0.999999},                                                                                \
         {"low-thresholds",                                                                         \
          0,                                                                                        \
          CLI_FLAG,                                                                                 \

@@ -174,6 +174,8 @@ static void describe(job *j)
         cafi_buf_printf(c, " --model %s", o->models.items[i]);
     if (o->detection.detector)
         cafi_buf_printf(c, " --detector %s", o->detection.detector);
+    if (o->detection.landmarks)
+        cafi_buf_printf(c, " --landmarks %s", o->detection.landmarks);
     if (o->quality.network)
         cafi_buf_printf(c, " --quality %s", o->quality.network);
     cafi_buf_printf(c, " --precision %s%s%s%s", o->precision, o->low_memory ? " --low-memory" : "",

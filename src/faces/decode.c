@@ -44,6 +44,14 @@ caface_status cafi_decode_yunet(cafi_faces *faces, const cafi_level *level, cons
 static const cafi_point usual[CAFI_LANDMARKS] = {
     {0.31f, 0.46f}, {0.69f, 0.46f}, {0.50f, 0.64f}, {0.35f, 0.82f}, {0.65f, 0.82f}};
 
+static void put_usual(cafi_face *face)
+{
+    for (size_t k = 0; k < CAFI_LANDMARKS; k++) {
+        face->landmark[k].x = face->box.x1 + usual[k].x * (face->box.x2 - face->box.x1);
+        face->landmark[k].y = face->box.y1 + usual[k].y * (face->box.y2 - face->box.y1);
+    }
+}
+
 caface_status cafi_decode_scrfd(cafi_faces *faces, const cafi_level *level, const float *score,
                                 const float *box, const float *kps, float threshold,
                                 caface_error *err)
@@ -62,14 +70,11 @@ caface_status cafi_decode_scrfd(cafi_faces *faces, const cafi_level *level, cons
             continue;
         face.box =
             (cafi_box){x - b[0] * stride, y - b[1] * stride, x + b[2] * stride, y + b[3] * stride};
-        for (size_t k = 0; k < CAFI_LANDMARKS; k++)
-            if (kps) {
-                face.landmark[k].x = x + kps[i * 10 + 2 * k] * stride;
-                face.landmark[k].y = y + kps[i * 10 + 2 * k + 1] * stride;
-            } else {
-                face.landmark[k].x = face.box.x1 + usual[k].x * (face.box.x2 - face.box.x1);
-                face.landmark[k].y = face.box.y1 + usual[k].y * (face.box.y2 - face.box.y1);
-            }
+        put_usual(&face);
+        for (size_t k = 0; kps && k < CAFI_LANDMARKS; k++) {
+            face.landmark[k].x = x + kps[i * 10 + 2 * k] * stride;
+            face.landmark[k].y = y + kps[i * 10 + 2 * k + 1] * stride;
+        }
         st = keep_sound(faces, &face, err);
     }
     return st;
@@ -102,6 +107,34 @@ caface_status cafi_decode_retinaface(cafi_faces *faces, const cafi_level *level,
             face.landmark[l].x = cx + 0.1f * sides[a] * k[2 * l * plane];
             face.landmark[l].y = cy + 0.1f * sides[a] * k[(2 * l + 1) * plane];
         }
+        st = keep_sound(faces, &face, err);
+    }
+    return st;
+}
+
+/* The two shares of a candidate come to one. */
+#define SUM_TOLERANCE 1e-3f
+
+caface_status cafi_decode_boxes(cafi_faces *faces, size_t count, const float *score,
+                                const float *box, size_t width, size_t height, float threshold,
+                                caface_error *err)
+{
+    caface_status st = CAFACE_OK;
+
+    for (size_t i = 0; !st && i < count; i++) {
+        const float *s = score + 2 * i, *b = box + 4 * i;
+        cafi_face face = {.score = s[1]};
+
+        if (!(fabsf(s[0] + s[1] - 1.0f) <= SUM_TOLERANCE))
+            return cafi_fail(err, CAFACE_EMODEL,
+                             "the scores of candidate %zu are %g and %g, two shares of 1 are "
+                             "expected: its last steps (softmax, boxes) are not in the file",
+                             i, (double)s[0], (double)s[1]);
+        if (!(face.score > threshold))
+            continue;
+        face.box = (cafi_box){b[0] * (float)width, b[1] * (float)height, b[2] * (float)width,
+                              b[3] * (float)height};
+        put_usual(&face);
         st = keep_sound(faces, &face, err);
     }
     return st;

@@ -41,4 +41,13 @@ caface_status cafi_decode_retinaface(cafi_faces *faces, const cafi_level *level,
                                      const float *score, const float *box, const float *kps,
                                      float threshold, caface_error *err);
 
+/* Detectors that decode for themselves and give boxes alone (UltraFace); N candidates.
+ *   score  f32 [N][2]  no face, face; after the softmax
+ *   box    f32 [N][4]  corners, in parts of the input of width x height
+ * The landmarks are put where a frontal face has them. EMODEL: scores that are no shares, as of a
+ * file without its last steps. */
+caface_status cafi_decode_boxes(cafi_faces *faces, size_t count, const float *score,
+                                const float *box, size_t width, size_t height, float threshold,
+                                caface_error *err);
+
 #endif

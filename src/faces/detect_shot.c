@@ -32,6 +32,7 @@ static const cafi_pixel_map pixels[] = {
     [CAFI_YUNET] = {true, {0.0f, 0.0f, 0.0f}, 1.0f, 0.0f},
     [CAFI_SCRFD] = {false, {127.5f, 127.5f, 127.5f}, 1.0f / 128.0f, -127.5f / 128.0f},
     [CAFI_RETINAFACE] = {true, {104.0f, 117.0f, 123.0f}, 1.0f, 0.0f},
+    [CAFI_ULTRAFACE] = {false, {127.0f, 127.0f, 127.0f}, 1.0f / 128.0f, 0.0f},
 };
 
 /* Measured on portraits of every size (docs/faces.md). */
@@ -39,6 +40,7 @@ static const cafi_face_range ranges[] = {
     [CAFI_YUNET] = {24.0, 320.0, 640.0, 640.0, 0.8f},
     [CAFI_SCRFD] = {24.0, 320.0, 640.0, 640.0, 0.8f},
     [CAFI_RETINAFACE] = {20.0, 200.0, 320.0, 400.0, 0.95f},
+    [CAFI_ULTRAFACE] = {20.0, 200.0, 320.0, 320.0, 0.95f},
 };
 /* What a smaller pass shows with this part of the least score is enough to
  * confirm a face of a larger one. */
@@ -64,10 +66,20 @@ struct cafi_shot_detector {
 
 cafi_shot_options cafi_shot_defaults(cafi_shot_family family)
 {
-    static const cafi_shot_options options[] = {
-        [CAFI_YUNET] = {0.6f, 0.3f}, [CAFI_SCRFD] = {0.5f, 0.4f}, [CAFI_RETINAFACE] = {0.4f, 0.4f}};
+    static const cafi_shot_options options[] = {[CAFI_YUNET] = {0.6f, 0.3f},
+                                                [CAFI_SCRFD] = {0.5f, 0.4f},
+                                                [CAFI_RETINAFACE] = {0.4f, 0.4f},
+                                                [CAFI_ULTRAFACE] = {0.7f, 0.3f}};
 
     return options[family];
+}
+
+static size_t find_named(const cafi_onnx_file *file, const char *name)
+{
+    for (size_t i = 0; i < file->output_count; i++)
+        if (strcmp(file->outputs[i].name, name) == 0)
+            return i;
+    return file->output_count;
 }
 
 static size_t find_output(const cafi_onnx_file *file, const char *kind, size_t stride)
@@ -75,10 +87,7 @@ static size_t find_output(const cafi_onnx_file *file, const char *kind, size_t s
     char name[32];
 
     snprintf(name, sizeof name, "%s_%zu", kind, stride);
-    for (size_t i = 0; i < file->output_count; i++)
-        if (strcmp(file->outputs[i].name, name) == 0)
-            return i;
-    return file->output_count;
+    return find_named(file, name);
 }
 
 static bool yunet_places(const cafi_onnx_file *file, places *p)
@@ -119,10 +128,29 @@ static bool scrfd_places(const cafi_onnx_file *file, places *p)
     return true;
 }
 
+/* UltraFace (Linzaier's RFB and slim): shares and corners of all candidates. */
+static bool ultraface_places(const cafi_onnx_file *file, places *p)
+{
+    const cafi_onnx_value *score = NULL, *box = NULL;
+
+    *p = (places){.anchors = 1};
+    p->score[0] = find_named(file, "scores");
+    p->box[0] = find_named(file, "boxes");
+    if (file->output_count != 2 || p->score[0] == 2 || p->box[0] == 2)
+        return false;
+    score = &file->outputs[p->score[0]];
+    box = &file->outputs[p->box[0]];
+    return score->ndim == 3 && box->ndim == 3 && score->dim[2] == 2 && box->dim[2] == 4;
+}
+
 bool cafi_shot_recognise(const cafi_onnx_file *file, cafi_shot_family *family)
 {
     places p;
 
+    if (ultraface_places(file, &p)) {
+        *family = CAFI_ULTRAFACE;
+        return true;
+    }
     if (yunet_places(file, &p)) {
         *family = CAFI_YUNET;
         return true;
@@ -155,6 +183,8 @@ static caface_status build(void *ctx, size_t height, size_t width, cafi_graph **
 static caface_status read_size(cafi_shot_detector *d, caface_error *err)
 {
     const cafi_onnx_value *input = &d->file->inputs[0];
+    /* the levels of the others' outputs are read by their strides */
+    size_t multiple = d->family == CAFI_ULTRAFACE ? 1 : MAX_STRIDE;
 
     if (d->file->input_count != 1 || input->ndim != 4)
         return cafi_fail(err, CAFACE_EMODEL, "%s: a detector has one input of four extents",
@@ -163,11 +193,15 @@ static caface_status read_size(cafi_shot_detector *d, caface_error *err)
         d->fixed_height = (size_t)input->dim[2];
         d->fixed_width = (size_t)input->dim[3];
     }
-    if (d->fixed_height % MAX_STRIDE || d->fixed_width % MAX_STRIDE || d->fixed_height > 8192 ||
+    if (d->family == CAFI_ULTRAFACE && !d->fixed_width)
+        return cafi_fail(err, CAFACE_EMODEL,
+                         "%s: its input has no fixed size, for which its boxes are decoded",
+                         d->file->path);
+    if (d->fixed_height % multiple || d->fixed_width % multiple || d->fixed_height > 8192 ||
         d->fixed_width > 8192)
         return cafi_fail(err, CAFACE_EMODEL,
-                         "%s: input of %zux%zu, a multiple of %d up to 8192 is expected",
-                         d->file->path, d->fixed_width, d->fixed_height, MAX_STRIDE);
+                         "%s: input of %zux%zu, a multiple of %zu up to 8192 is expected",
+                         d->file->path, d->fixed_width, d->fixed_height, multiple);
     return CAFACE_OK;
 }
 
@@ -189,8 +223,9 @@ caface_status cafi_shot_detector_new(cafi_shot_detector **out, cafi_shot_family 
     d->bundle = bundle;
     d->options = *options;
     if (family != CAFI_RETINAFACE) {
-        if (!(family == CAFI_YUNET ? yunet_places(file, &d->places)
-                                   : scrfd_places(file, &d->places)))
+        if (!(family == CAFI_YUNET       ? yunet_places(file, &d->places)
+              : family == CAFI_ULTRAFACE ? ultraface_places(file, &d->places)
+                                         : scrfd_places(file, &d->places)))
             st = cafi_fail(err, CAFACE_EMODEL, "%s: its outputs are not this detector's",
                            file->path);
         if (!st)
@@ -261,9 +296,26 @@ static caface_status decode_level(const cafi_shot_detector *d, const cafi_flexne
     case CAFI_SCRFD:
         return cafi_decode_scrfd(faces, &level, score, box, kps, threshold, err);
     case CAFI_RETINAFACE:
+    case CAFI_ULTRAFACE: /* decode_all */
         break;
     }
     return cafi_decode_retinaface(faces, &level, retina_sides[l], score, box, kps, threshold, err);
+}
+
+/* UltraFace's candidates of all levels. */
+static caface_status decode_all(const cafi_shot_detector *d, const cafi_flexnet_slot *slot,
+                                float threshold, cafi_faces *faces, caface_error *err)
+{
+    const cafi_shape *shape = &slot->shape[d->places.score[0]];
+    const float *score = NULL, *box = NULL;
+    size_t n = shape->ndim == 3 && shape->dim[1] > 0 ? (size_t)shape->dim[1] : 0;
+    caface_status st = CAFACE_OK;
+
+    (void)((st = output_of(slot, d->places.score[0], 2 * n, &score, err)) ||
+           (st = output_of(slot, d->places.box[0], 4 * n, &box, err)));
+    if (!st)
+        st = cafi_decode_boxes(faces, n, score, box, slot->width, slot->height, threshold, err);
+    return st ? cafi_prefix(err, st, d->file->path) : CAFACE_OK;
 }
 
 /* Back from the input's pixels to the picture's. */
@@ -290,7 +342,9 @@ static caface_status run(cafi_shot_detector *d, const cafi_view *view, size_t he
         return st;
     cafi_flexnet_fill(slot->input, height, width, view, &pixels[d->family]);
     st = cafi_flexnet_run(slot, err);
-    for (size_t l = 0; !st && l < LEVELS; l++)
+    if (!st && d->family == CAFI_ULTRAFACE)
+        st = decode_all(d, slot, threshold, faces, err);
+    for (size_t l = 0; !st && d->family != CAFI_ULTRAFACE && l < LEVELS; l++)
         st = decode_level(d, slot, l, threshold, faces, err);
     return st;
 }

@@ -4,16 +4,15 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/mem.h"
 #include "base/sized.h"
 #include "faces/detect_mtcnn.h"
-#include "faces/detect_shot.h"
+#include "faces/detector_files.h"
+#include "faces/landmark_net.h"
 #include "faces/pose.h"
 #include "faces/resample.h"
 #include "faces/turn.h"
-#include "files/mapped.h"
 #include "media/shared_image.h"
 
 #define DEFAULT_MIN_FACE 20.0f
@@ -24,8 +23,10 @@
 #define UPRIGHT_PRIOR 1.25
 /* Scores that faces seen from a wrong side do not reach (docs/faces.md). */
 #define SURE_CASCADE 0.999f
-static const float sure_scores[] = {
-    [CAFI_YUNET] = 0.915f, [CAFI_SCRFD] = 0.85f, [CAFI_RETINAFACE] = 0.998f};
+static const float sure_scores[] = {[CAFI_YUNET] = 0.915f,
+                                    [CAFI_SCRFD] = 0.85f,
+                                    [CAFI_RETINAFACE] = 0.998f,
+                                    [CAFI_ULTRAFACE] = 0.999f};
 
 /* What one search works with: networks made ready, and their buffers. */
 typedef struct searcher {
@@ -34,18 +35,13 @@ typedef struct searcher {
     cafi_mtcnn_detector *cascade;
     cafi_onnx_file *file; /* building a graph for another size writes into it */
     cafi_shot_detector *shot;
+    cafi_landmark_net *landmarks; /* or NULL */
 } searcher;
 
 struct caface_detector {
     cafi_detector_options options;
-    char *path;
-    bool is_cascade;
-    cafi_shot_family family; /* of any other */
-    /* what searchers borrow; the one that the family needs */
-    cafi_mtcnn mtcnn;
-    cafi_bundle *bundle;
-    cafi_mapped onnx;
-    pthread_mutex_t lock; /* of idle */
+    cafi_detector_files files; /* what searchers borrow */
+    pthread_mutex_t lock;      /* of idle */
     searcher *idle;
 };
 
@@ -72,6 +68,7 @@ static void free_searcher(searcher *s)
 {
     cafi_mtcnn_detector_free(s->cascade);
     cafi_shot_detector_free(s->shot);
+    cafi_landmark_net_free(s->landmarks);
     cafi_onnx_close(s->file);
     free(s);
 }
@@ -84,23 +81,38 @@ static caface_status open_cascade(const caface_detector *d, searcher *s, caface_
         o.threshold[i] = 0.5f;
     if (d->options.score > 0.0f)
         o.threshold[CAFI_ONET] = d->options.score;
-    return cafi_mtcnn_detector_new(&s->cascade, &d->mtcnn, &o, s->threads, err);
+    return cafi_mtcnn_detector_new(&s->cascade, &d->files.mtcnn, &o, s->threads, err);
 }
 
 static caface_status open_shot(const caface_detector *d, searcher *s, caface_error *err)
 {
-    cafi_shot_options o = cafi_shot_defaults(d->family);
+    cafi_shot_options o = cafi_shot_defaults(d->files.family);
     caface_status st = CAFACE_OK;
 
     if (d->options.low_thresholds)
         return cafi_fail(err, CAFACE_EINVAL, "low thresholds are MTCNN's; give a least score");
     if (d->options.score > 0.0f)
         o.threshold = d->options.score;
-    if (!d->bundle)
-        st = cafi_onnx_parse(&s->file, d->path, d->onnx.data, d->onnx.size, err);
+    if (d->files.onnx.data)
+        st = cafi_onnx_parse(&s->file, d->files.path, d->files.onnx.data, d->files.onnx.size, err);
     return st ? st
-              : cafi_shot_detector_new(&s->shot, d->family, s->file, d->bundle, &o, s->threads,
-                                       err);
+              : cafi_shot_detector_new(&s->shot, d->files.family, s->file,
+                                       s->file ? NULL : d->files.bundle, &o, s->threads, err);
+}
+
+static caface_status open_landmarks(const caface_detector *d, searcher *s, caface_error *err)
+{
+    const cafi_detector_files *f = &d->files;
+    cafi_onnx_file *file = NULL;
+    caface_status st = CAFACE_OK;
+
+    if (!f->landmarks.data)
+        return CAFACE_OK;
+    st = cafi_onnx_parse(&file, f->landmark_path, f->landmarks.data, f->landmarks.size, err);
+    if (!st)
+        st = cafi_landmark_net_new(&s->landmarks, file, s->threads, err);
+    cafi_onnx_close(file);
+    return st;
 }
 
 static caface_status new_searcher(searcher **out, const caface_detector *d, size_t threads,
@@ -113,7 +125,9 @@ static caface_status new_searcher(searcher **out, const caface_detector *d, size
     if (st)
         return st;
     s->threads = threads;
-    st = d->is_cascade ? open_cascade(d, s, err) : open_shot(d, s, err);
+    st = d->files.is_cascade ? open_cascade(d, s, err) : open_shot(d, s, err);
+    if (!st)
+        st = open_landmarks(d, s, err);
     if (st) {
         free_searcher(s);
         return st;
@@ -148,53 +162,6 @@ static void give_back(caface_detector *d, searcher *s)
 
 /* ---- opening --------------------------------------------------------------- */
 
-static caface_status open_onnx(caface_detector *d, caface_error *err)
-{
-    cafi_onnx_file *file = NULL;
-    caface_status st = cafi_mapped_open(&d->onnx, d->path, err);
-
-    if (st)
-        return cafi_prefix(err, st, d->path);
-    if ((st = cafi_onnx_parse(&file, d->path, d->onnx.data, d->onnx.size, err)))
-        return st;
-    if (!cafi_shot_recognise(file, &d->family))
-        st = cafi_fail(err, CAFACE_EMODEL,
-                       "%s: its %zu outputs are those of neither YuNet nor SCRFD", d->path,
-                       file->output_count);
-    cafi_onnx_close(file);
-    return st;
-}
-
-static caface_status open_tensors(caface_detector *d, caface_error *err)
-{
-    caface_status st = cafi_bundle_open(&d->bundle, d->path, err);
-
-    if (st)
-        return st;
-    if (cafi_mtcnn_is(d->bundle)) {
-        cafi_bundle_close(d->bundle);
-        d->bundle = NULL;
-        d->is_cascade = true;
-        return cafi_mtcnn_open(&d->mtcnn, d->path, err);
-    }
-    d->family = CAFI_RETINAFACE;
-    return cafi_retinaface_is(d->bundle)
-               ? CAFACE_OK
-               : cafi_fail(err, CAFACE_EMODEL,
-                           "%s: its tensors are those of no detector (MTCNN, RetinaFace)", d->path);
-}
-
-static caface_status open_path(caface_detector *d, caface_error *err)
-{
-    struct stat info;
-
-    if (stat(d->path, &info) == 0 && S_ISDIR(info.st_mode)) {
-        d->is_cascade = true;
-        return cafi_mtcnn_open(&d->mtcnn, d->path, err);
-    }
-    return cafi_onnx_is(d->path) ? open_onnx(d, err) : open_tensors(d, err);
-}
-
 caface_status cafi_detector_open(cafi_detector **out, const char *path,
                                  const cafi_detector_options *options, caface_error *err)
 {
@@ -207,11 +174,12 @@ caface_status cafi_detector_open(cafi_detector **out, const char *path,
         return st;
     if (options)
         d->options = *options;
-    d->onnx.fd = -1;
     pthread_mutex_init(&d->lock, NULL);
     /* The first searcher is made now, so that a bad file is known at once. */
-    (void)((st = check_options(&d->options, err)) || (st = cafi_strdup(&d->path, path, err)) ||
-           (st = open_path(d, err)) || (st = new_searcher(&first, d, d->options.threads, err)));
+    (void)((st = check_options(&d->options, err)) ||
+           (st = cafi_detector_files_open(&d->files, path, d->options.landmarks, err)) ||
+           (st = new_searcher(&first, d, d->options.threads, err)));
+    d->options.landmarks = NULL; /* the caller's */
     if (st) {
         cafi_detector_free(d);
         return st;
@@ -229,20 +197,19 @@ void cafi_detector_free(cafi_detector *d)
         next = s->next;
         free_searcher(s);
     }
-    cafi_mtcnn_clear(&d->mtcnn);
-    cafi_bundle_close(d->bundle);
-    cafi_mapped_close(&d->onnx);
+    cafi_detector_files_clear(&d->files);
     pthread_mutex_destroy(&d->lock);
-    free(d->path);
     free(d);
 }
 
 const char *cafi_detector_family(const cafi_detector *d)
 {
-    static const char *const names[] = {
-        [CAFI_YUNET] = "yunet", [CAFI_SCRFD] = "scrfd", [CAFI_RETINAFACE] = "retinaface"};
+    static const char *const names[] = {[CAFI_YUNET] = "yunet",
+                                        [CAFI_SCRFD] = "scrfd",
+                                        [CAFI_RETINAFACE] = "retinaface",
+                                        [CAFI_ULTRAFACE] = "ultraface"};
 
-    return d->is_cascade ? "mtcnn" : names[d->family];
+    return d->files.is_cascade ? "mtcnn" : names[d->files.family];
 }
 
 void cafi_detector_describe(const cafi_detector *d, cafi_buf *out)
@@ -253,6 +220,8 @@ void cafi_detector_describe(const cafi_detector *d, cafi_buf *out)
                     cafi_detector_family(d), (double)o->min_face, (double)o->score, o->max_faces,
                     o->max_side, o->low_thresholds ? " low_thresholds" : "",
                     o->rotate ? " rotate" : "");
+    if (d->files.landmarks.data)
+        cafi_buf_printf(out, " landmarks %s", d->files.landmark_digest);
 }
 
 /* ---- its plans ------------------------------------------------------------- */
@@ -290,6 +259,8 @@ caface_status cafi_detector_plans(cafi_detector *d, cafi_detector_visit visit, v
         st = visit_net(net, cafi_detector_family(d), height ? height : 160, width ? width : 160,
                        visit, ctx, err);
     }
+    if (!st && s->landmarks)
+        visit(ctx, "landmarks", cafi_landmark_net_plan(s->landmarks));
     give_back(d, s);
     return st;
 }
@@ -299,8 +270,10 @@ caface_status cafi_detector_plans(cafi_detector *d, cafi_detector_visit visit, v
 static caface_status run_family(searcher *s, const cafi_view *picture, cafi_faces *faces,
                                 caface_error *err)
 {
-    return s->cascade ? cafi_mtcnn_detect(s->cascade, picture, faces, err)
-                      : cafi_shot_detect(s->shot, picture, faces, err);
+    caface_status st = s->cascade ? cafi_mtcnn_detect(s->cascade, picture, faces, err)
+                                  : cafi_shot_detect(s->shot, picture, faces, err);
+
+    return st || !s->landmarks ? st : cafi_landmark_net_run(s->landmarks, picture, faces, err);
 }
 
 static caface_status run_reduced(searcher *s, const cafi_view *picture, double scale,
@@ -349,7 +322,7 @@ static caface_status run_once(const caface_detector *d, searcher *s, const cafi_
  * several doubtful ones; and whether one of them is beyond doubt. */
 static double upright_score(const caface_detector *d, const cafi_faces *faces, bool *sure)
 {
-    float least = d->is_cascade ? SURE_CASCADE : sure_scores[d->family];
+    float least = d->files.is_cascade ? SURE_CASCADE : sure_scores[d->files.family];
     double sum = 0.0;
 
     *sure = false;
@@ -430,7 +403,8 @@ static caface_status search(cafi_detector *d, const cafi_view *picture, size_t t
     for (size_t i = 0; i < faces->count; i++) {
         const cafi_box *b = &faces->items[i].box;
 
-        if (d->is_cascade || 2.0f * fmaxf(b->x2 - b->x1, b->y2 - b->y1) >= d->options.min_face)
+        if (d->files.is_cascade ||
+            2.0f * fmaxf(b->x2 - b->x1, b->y2 - b->y1) >= d->options.min_face)
             faces->items[kept++] = faces->items[i];
     }
     faces->count =

@@ -16,15 +16,14 @@
 typedef caface_detector_options cafi_detector_options;
 typedef caface_detector cafi_detector;
 
-/* Opens a folder of MTCNN weights, a file with all three of its networks, a
- * RetinaFace state dict, or YuNet or SCRFD as ONNX. options may be NULL.
- * EMODEL: a file of none of these. EINVAL: options out of range. */
+/* Opens what cafi_detector_files_open (faces/detector_files.h) knows, with options.landmarks.
+ * options may be NULL. EINVAL: options out of range. */
 caface_status cafi_detector_open(cafi_detector **out, const char *path,
                                  const cafi_detector_options *options, caface_error *err);
 void cafi_detector_free(cafi_detector *detector);
 /* Appends the family and every option that bears on what is found, in words. */
 void cafi_detector_describe(const cafi_detector *detector, cafi_buf *out);
-/* "mtcnn", "retinaface", "yunet", "scrfd". */
+/* "mtcnn", "retinaface", "yunet", "scrfd", "ultraface". */
 const char *cafi_detector_family(const cafi_detector *detector);
 
 /* Calls visit for a plan of every network of the detector, ready for some picture

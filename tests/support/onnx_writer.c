@@ -74,6 +74,11 @@ void onnx_output(onnx_writer *w, const char *name)
     put_value(w, 12, name, -1, NULL);
 }
 
+void onnx_shaped_output(onnx_writer *w, const char *name, int ndim, const int64_t *dim)
+{
+    put_value(w, 12, name, ndim, dim);
+}
+
 void onnx_tensor(onnx_writer *w, const char *name, int data_type, int ndim, const int64_t *dim,
                  const void *bytes, size_t size)
 {
