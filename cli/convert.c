@@ -2,6 +2,7 @@
 #include "caface/convert.h"
 #include "cli/input.h"
 #include "cli/command.h"
+#include "cli/detector_pair.h"
 #include "files/json.h"
 
 typedef struct convert_options {
@@ -69,6 +70,8 @@ static int run(void *arg)
         return cli_usage("convert", "-o OUT.safetensors is needed");
     if ((status = cli_input_check("convert", &o->input)))
         return status;
+    if (cli_detector_pair(&o->common.args))
+        return cli_detector_pair_save(o->output, &o->common.args, &o->common);
     caface_convert_options_init(&c);
     choose(&o->input, mean, scale, &c);
     c.ensemble = o->ensemble;
@@ -94,9 +97,13 @@ const cli_command cli_convert = {
             "\n"
             "A backbone's taps and the way a picture becomes its input go with it, as they\n"
             "are known or as --tap and --input-* say. An ONNX file becomes its graph, as JSON\n"
-            "under caface.graph, and the graph's constants as tensors (docs/onnx.md).",
+            "under caface.graph, and the graph's constants as tensors (docs/onnx.md).\n"
+            "\n"
+            "A detector as ONNX and a landmark network behind it (docs/faces.md), in this order,\n"
+            "become one file for --detector, which holds both as they are.",
     .example = "  caface convert model.ckpt -o model.safetensors\n"
                "  caface convert backbone.ckpt fusion.ckpt -o model.safetensors\n"
+               "  caface convert ultraface.onnx landmarks.onnx -o detector.safetensors\n"
                "  caface convert a.safetensors b.safetensors --ensemble 0.85 -o both.safetensors",
     .options = options,
     .options_size = sizeof(convert_options),

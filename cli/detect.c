@@ -14,6 +14,7 @@
 #include "faces/align.h"
 #include "faces/crop_folder.h"
 #include "faces/detector.h"
+#include "cli/default_models.h"
 #include "faces/draw.h"
 #include "faces/pose.h"
 #include "faces/sources.h"
@@ -508,19 +509,31 @@ static int check_videos(const detect_options *o)
     return CLI_OK;
 }
 
+static int check(const detect_options *o)
+{
+    if (!o->detection.detector)
+        return cli_usage("detect", "--detector FILE|FOLDER is needed; " CLI_MODELS_HINT);
+    if (cli_detection_check("detect", &o->detection) || check_videos(o))
+        return CLI_USAGE;
+    if (o->quality.gate.min_quality != 0.0 && !o->quality.network)
+        return cli_usage("detect", "--min-quality needs --quality: no feature is made here");
+    return CLI_OK;
+}
+
 static int run(void *arg)
 {
+    detect_options *o = arg;
+    cli_default_models defaults = {0};
     job j = {.o = arg, .lock = PTHREAD_MUTEX_INITIALIZER, .freed = PTHREAD_COND_INITIALIZER};
     caface_error err = {CAFACE_OK, ""};
     int status = CLI_OK;
-    caface_status st;
+    caface_status st =
+        cli_default_models_take(&defaults, NULL, false, &o->detection, o->common.quiet, &err);
 
-    if (!j.o->detection.detector)
-        return cli_usage("detect", "--detector FILE|FOLDER is needed");
-    if (cli_detection_check("detect", &j.o->detection) || check_videos(j.o))
-        return CLI_USAGE;
-    if (j.o->quality.gate.min_quality != 0.0 && !j.o->quality.network)
-        return cli_usage("detect", "--min-quality needs --quality: no feature is made here");
+    if (st || (status = check(o))) {
+        cli_default_models_clear(&defaults);
+        return st ? cli_fail(&err) : status;
+    }
     cli_interrupt_begin();
     st = work(&j, &err);
     if (!st && j.o->common.json)
@@ -532,6 +545,7 @@ static int run(void *arg)
     if (!st && j.failures)
         status = j.done ? CLI_SKIPPED : CLI_FAILED;
     clear(&j);
+    cli_default_models_clear(&defaults);
     cli_interrupt_end();
     return status;
 }
@@ -539,25 +553,26 @@ static int run(void *arg)
 const cli_command cli_detect = {
     .name = "detect",
     .summary = "faces in pictures: boxes, landmarks, scores",
-    .synopsis = "--detector FILE|FOLDER [options] (IMAGE | FOLDER | LIST.txt | VIDEO)...",
-    .text = "Finds faces with MTCNN, YuNet, SCRFD or RetinaFace. Boxes and landmarks are\n"
-            "in pixels of the picture, upright; the landmarks are the eyes, the nose and\n"
-            "the corners of the mouth, left before right as the picture shows them.\n"
-            "\n"
-            "A picture is searched at several scales, so that small faces and those that\n"
-            "fill a large picture are found: as it is, up to --max-side, and in smaller\n"
-            "copies; by a network of one input size scaled to fit, and in overlapping tiles\n"
-            "where that would shrink small faces away.\n"
-            "\n"
-            "--crops DIR makes a set of crops of photographs: `encode` and `prepare` take\n"
-            "DIR, whose folders are those of the photographs. --max-faces 1 keeps the best\n"
-            "face of each. A video's people are followed, by place, and written as a\n"
-            "folder a track, those of three faces and more.\n"
-            "\n"
-            "Of every face yaw, pitch and roll in degrees and the sharpness of its crop are\n"
-            "told, and with --quality what the network says of it.\n"
-            "\n"
-            "Pictures that can't be read are named and passed over (exit status 3).",
+    .synopsis = "[--detector FILE|FOLDER] [options] (IMAGE | FOLDER | LIST.txt | VIDEO)...",
+    .text =
+        "Finds faces with MTCNN, YuNet, SCRFD, RetinaFace or UltraFace. Boxes and landmarks are\n"
+        "in pixels of the picture, upright; the landmarks are the eyes, the nose and\n"
+        "the corners of the mouth, left before right as the picture shows them.\n"
+        "\n"
+        "A picture is searched at several scales, so that small faces and those that\n"
+        "fill a large picture are found: as it is, up to --max-side, and in smaller\n"
+        "copies; by a network of one input size scaled to fit, and in overlapping tiles\n"
+        "where that would shrink small faces away.\n"
+        "\n"
+        "--crops DIR makes a set of crops of photographs: `encode` and `prepare` take\n"
+        "DIR, whose folders are those of the photographs. --max-faces 1 keeps the best\n"
+        "face of each. A video's people are followed, by place, and written as a\n"
+        "folder a track, those of three faces and more.\n"
+        "\n"
+        "Of every face yaw, pitch and roll in degrees and the sharpness of its crop are\n"
+        "told, and with --quality what the network says of it.\n"
+        "\n"
+        "Pictures that can't be read are named and passed over (exit status 3).",
     .example = "  caface detect --detector mtcnn/ party.jpg\n"
                "  caface detect --detector yunet.onnx --json --draw out/ photos/\n"
                "  caface detect --detector yunet.onnx --max-faces 1 --crops crops/ photos/\n"

@@ -10,7 +10,7 @@
 #include "cli/command.h"
 #include "cli/compare/report.h"
 #include "cli/compare/thresholds.h"
-#include "cli/detection.h"
+#include "cli/default_models.h"
 #include "cli/encoder.h"
 #include "cli/fusion_model.h"
 #include "cli/quality.h"
@@ -114,6 +114,7 @@ static const cli_option options[] = {
 /* Everything one run holds. */
 typedef struct job {
     const compare_options *o;
+    cli_default_models defaults;
     caface_precision precision;
     cafi_chroma chroma;
     cafi_encoder *encoder;
@@ -424,9 +425,11 @@ static int check(const compare_options *o, caface_precision *precision, cafi_chr
     cafi_face_rule rule;
 
     if (!o->models.count || o->models.count > 3)
-        return cli_usage("compare", "--model is needed, once or twice");
-    if (!o->detection.detector || !o->probe || !o->gallery.count)
-        return cli_usage("compare", "--detector, --probe and --gallery are needed");
+        return cli_usage("compare", "--model is needed, once or twice; " CLI_MODELS_HINT);
+    if (!o->detection.detector)
+        return cli_usage("compare", "--detector is needed; " CLI_MODELS_HINT);
+    if (!o->probe || !o->gallery.count)
+        return cli_usage("compare", "--probe and --gallery are needed");
     if (!cafi_precision_parse(o->precision, precision) || *precision == CAFACE_INT8)
         return cli_usage("compare", "--precision %s: must be fp32 or bf16", o->precision);
     if (!cafi_chroma_parse(chroma, o->chroma))
@@ -446,13 +449,17 @@ static int check(const compare_options *o, caface_precision *precision, cafi_chr
 
 static int run(void *arg)
 {
-    job j = {.o = arg};
+    compare_options *o = arg;
+    job j = {.o = o};
     caface_error err = {CAFACE_OK, ""};
-    int status = check(j.o, &j.precision, &j.chroma);
-    caface_status st;
+    caface_status st = cli_default_models_take(&j.defaults, &o->models, true, &o->detection,
+                                               o->common.quiet, &err);
+    int status = st ? cli_fail(&err) : check(o, &j.precision, &j.chroma);
 
-    if (status)
+    if (status) {
+        cli_default_models_clear(&j.defaults);
         return status;
+    }
     cli_interrupt_begin();
     st = work(&j, &err);
     status = st ? cli_fail(&err) : report(&j);
@@ -464,6 +471,7 @@ static int run(void *arg)
     cli_fusions_close(&j.fusions);
     cafi_detector_free(j.detector);
     cafi_encoder_free(j.quality);
+    cli_default_models_clear(&j.defaults);
     cli_interrupt_end();
     return status;
 }
@@ -472,7 +480,7 @@ const cli_command cli_compare = {
     .name = "compare",
     .summary = "who in a video is who in a gallery: similarities, weights, a web page",
     .synopsis =
-        "--model M [--model F] --detector D --probe VIDEO --gallery [NAME=]IMAGE... [-o DIR]",
+        "[--model M [--model F]] [--detector D] --probe VIDEO --gallery [NAME=]IMAGE... [-o DIR]",
     .text = "Follows every face of a probe, fuses each track by several methods, and\n"
             "compares the templates with the faces of a gallery. Of a gallery picture\n"
             "the largest face is taken (--face), and one of 112x112 as it is; pictures of\n"
@@ -489,6 +497,9 @@ const cli_command cli_compare = {
             "-o DIR gets report.html, a page that needs no network and no other file,\n"
             "compare.json with every face's similarity and weight, and for every track\n"
             "and identity a similarity plot as PNG, SVG and PDF.\n"
+            "\n"
+            "Files that are not named are those that `./run models` fetches, where they are\n"
+            "there (docs/faces.md); which are taken is said.\n"
             "\n"
             "Ctrl-C ends a live source; what was seen until then is compared. Frames that\n"
             "can't be decoded are counted and passed over (exit status 3).",

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "cli/command.h"
-#include "cli/detection.h"
+#include "cli/default_models.h"
 #include "cli/encoder.h"
 #include "cli/quality.h"
 #include "faces/crop_input.h"
@@ -94,6 +94,7 @@ static const cli_option options[] = {
 /* Everything one run holds. */
 typedef struct job {
     const encode_options *o;
+    cli_default_models defaults;
     caface_precision precision;
     cafi_chroma chroma;
     cafi_encoder *encoder;
@@ -368,14 +369,17 @@ static void release(job *j)
     cafi_detector_free(j->detector);
     cafi_sources_free(j->sources);
     cafi_buf_free(&j->command);
+    cli_default_models_clear(&j->defaults);
 }
 
 static int check(const encode_options *o, caface_precision *precision, cafi_chroma *chroma)
 {
     cafi_face_rule rule = CAFI_FACE_ALL;
 
-    if (!o->models.count || !o->output)
-        return cli_usage("encode", "--model M and -o SET are needed");
+    if (!o->models.count)
+        return cli_usage("encode", "--model M is needed; " CLI_MODELS_HINT);
+    if (!o->output)
+        return cli_usage("encode", "-o SET is needed");
     if (o->models.count > 2)
         return cli_usage("encode", "--model is given %zu times, at most twice", o->models.count);
     if (o->models.count == 2 && !o->compact && !o->detection.detector)
@@ -400,13 +404,19 @@ static int check(const encode_options *o, caface_precision *precision, cafi_chro
 
 static int run(void *arg)
 {
+    encode_options *o = arg;
     job j = {.o = arg};
     caface_error err = {CAFACE_OK, ""};
-    int status = check(j.o, &j.precision, &j.chroma);
-    caface_status st = CAFACE_OK;
+    /* with a backbone of the user's own, pictures are crops unless a detector is named */
+    caface_status st =
+        cli_default_models_take(&j.defaults, &o->models, false,
+                                o->models.count ? NULL : &o->detection, o->common.quiet, &err);
+    int status = st ? cli_fail(&err) : check(o, &j.precision, &j.chroma);
 
-    if (status)
+    if (status) {
+        cli_default_models_clear(&j.defaults);
         return status;
+    }
     cli_interrupt_begin();
     st = j.o->detection.detector ? work_faces(&j, &err) : work(&j, &err);
     if (!st)
@@ -425,7 +435,7 @@ static int run(void *arg)
 const cli_command cli_encode = {
     .name = "encode",
     .summary = "face crops, photographs and videos into features and styles",
-    .synopsis = "--model M [--detector D] -o SET (IMAGE | FOLDER | LIST.txt | VIDEO)...",
+    .synopsis = "[--model M] [--detector D] -o SET (IMAGE | FOLDER | LIST.txt | VIDEO)...",
     .text = "Runs aligned face crops through a backbone and writes a feature set: the\n"
             "folder SET with features.npy, styles.npy, index.tsv and set.json. Pictures are\n"
             "JPEG, PNG, and, where FFmpeg reads them, WebP, BMP, GIF, TIFF and AVIF, of the size\n"
@@ -445,6 +455,9 @@ const cli_command cli_encode = {
             "landmarks and frames of each track, and each face's weight when --model is\n"
             "given a second time, with the fusion model. Every face's yaw, pitch, roll, size,\n"
             "sharpness and feature length are columns of index.tsv. docs/faces.md says more.\n"
+            "\n"
+            "Without --model, the backbone and the detector are those that `./run models`\n"
+            "fetches, where they are there (docs/faces.md).\n"
             "\n"
             "Features are not normalised. --flip takes the mean of the features of a crop and\n"
             "of its mirror image, and the mean of their styles. Taps and the way a picture\n"

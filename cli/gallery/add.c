@@ -364,14 +364,20 @@ static caface_status learn_lengths(cli_gallery_adding *a, caface_error *err)
 
 static int run(void *arg)
 {
+    cli_gallery_add_options *o = arg;
     cli_gallery_adding a = {.o = arg};
+    cli_default_models defaults = {0};
     const cli_list *args = &a.o->common.args;
     caface_error err = {CAFACE_OK, ""};
-    int status = check(a.o);
-    caface_status st = CAFACE_OK;
+    caface_status st = o->input ? CAFACE_OK
+                                : cli_gallery_seeing_complete(&defaults, &o->models, &o->seeing,
+                                                              o->common.quiet, &err);
+    int status = st ? cli_fail(&err) : check(o);
 
-    if (status)
+    if (status) {
+        cli_default_models_clear(&defaults);
         return status;
+    }
     cli_interrupt_begin();
     (void)((st = cli_gallery_open(&a.g, args->items[0], &a.o->models, true, &err)) ||
            (st = learn_lengths(&a, &err)) ||
@@ -380,6 +386,7 @@ static int run(void *arg)
     status = st ? cli_fail(&err) : tell(&a);
     cli_gallery_close(&a.g);
     clear(&a);
+    cli_default_models_clear(&defaults);
     cli_interrupt_end();
     return status;
 }

@@ -31,6 +31,13 @@ void cli_gallery_seeing_defaults(cli_gallery_seeing *seeing)
     seeing->face = "largest";
 }
 
+caface_status cli_gallery_seeing_complete(cli_default_models *found, cli_list *models,
+                                          cli_gallery_seeing *seeing, bool quiet, caface_error *err)
+{
+    return cli_default_models_take(found, models, true, models->count ? NULL : &seeing->detection,
+                                   quiet, err);
+}
+
 int cli_gallery_seeing_check(const char *command, const cli_gallery_seeing *seeing)
 {
     cafi_face_rule rule;
@@ -90,7 +97,8 @@ caface_status cli_gallery_eyes_open(cli_gallery_eyes **out, const cli_gallery *g
     options.threads = threads;
     cli_encoder_input(&seeing->input, e->mean, e->scale, &options);
     if (!models->count)
-        return cafi_fail(err, CAFACE_EINVAL, "pictures need a backbone (--model)");
+        return cafi_fail(err, CAFACE_EINVAL,
+                         "pictures need a backbone (--model); " CLI_MODELS_HINT);
     if ((st = cli_encoder_open(&e->encoder, &which, models, &options, err)))
         return st;
     caface_encoder_get_info(e->encoder, &e->info);

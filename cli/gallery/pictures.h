@@ -4,7 +4,7 @@
 #define CAFACE_CLI_GALLERY_PICTURES_H
 
 #include "cli/input.h"
-#include "cli/detection.h"
+#include "cli/default_models.h"
 #include "cli/gallery/gallery.h"
 
 /* What a user said of pictures. */
@@ -32,6 +32,11 @@ typedef struct cli_gallery_seeing {
     }
 
 void cli_gallery_seeing_defaults(cli_gallery_seeing *seeing);
+/* For pictures: the default models where none is named, and the default detector where that
+ * is not either. found outlives what is opened of them. */
+caface_status cli_gallery_seeing_complete(cli_default_models *found, cli_list *models,
+                                          cli_gallery_seeing *seeing, bool quiet,
+                                          caface_error *err);
 /* CLI_OK, or CLI_USAGE with the sentence printed. */
 int cli_gallery_seeing_check(const char *command, const cli_gallery_seeing *seeing);
 

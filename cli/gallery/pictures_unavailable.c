@@ -19,6 +19,17 @@ int cli_gallery_seeing_check(const char *command, const cli_gallery_seeing *seei
     return CLI_OK;
 }
 
+caface_status cli_gallery_seeing_complete(cli_default_models *found, cli_list *models,
+                                          cli_gallery_seeing *seeing, bool quiet, caface_error *err)
+{
+    (void)found;
+    (void)models;
+    (void)seeing;
+    (void)quiet;
+    (void)err;
+    return CAFACE_OK;
+}
+
 caface_status cli_gallery_eyes_open(cli_gallery_eyes **out, const cli_gallery *g,
                                     const cli_list *models, const cli_gallery_seeing *seeing,
                                     size_t threads, bool keep_crops, caface_error *err)

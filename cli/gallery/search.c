@@ -303,12 +303,19 @@ static int check(const search_options *o)
 
 static int run(void *arg)
 {
+    search_options *o = arg;
     found f = {.o = arg};
+    cli_default_models defaults = {0};
     caface_error err = {CAFACE_OK, ""};
-    int status = check(f.o);
+    caface_status st = o->input ? CAFACE_OK
+                                : cli_gallery_seeing_complete(&defaults, &o->models, &o->seeing,
+                                                              o->common.quiet, &err);
+    int status = st ? cli_fail(&err) : check(o);
 
-    if (status)
+    if (status) {
+        cli_default_models_clear(&defaults);
         return status;
+    }
     if (search(&f, &err))
         status = cli_fail(&err);
     else if (f.o->common.json)
@@ -322,6 +329,7 @@ static int run(void *arg)
     cli_meaning_clear(&f.meaning);
     cli_probes_clear(&f.probes);
     cli_gallery_close(&f.g);
+    cli_default_models_clear(&defaults);
     return status;
 }
 

@@ -113,7 +113,7 @@ all_sick() {
 check "nothing but bad pictures" all_sick
 rm -r "$faces/sick"
 
-check "no model" fails 2 "--model M and -o SET are needed" "$caface" encode "$faces"
+check "no model" fails 2 "--model M is needed" "$caface" encode "$faces"
 check "a model that is not there" fails 1 "none.onnx: No such file" "$caface" encode --model "$work/none.onnx" -o "$work/x" "$faces"
 check "a model that is none" fails 1 "$faces/ann/01.jpg: " "$caface" encode --model "$faces/ann/01.jpg" -o "$work/x" "$faces"
 check "an empty folder" fails 1 "none: no pictures" "$caface" encode --model "$model" -o "$work/x" "$faces/none"

@@ -30,6 +30,7 @@ def detector_open(
     max_side: int,
     threads: int,
     rotate: bool,
+    landmarks: Optional[_Path],
     /,
 ) -> _Handle: ...
 def detector_family(detector: _Handle, /) -> str: ...

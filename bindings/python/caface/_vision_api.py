@@ -112,7 +112,10 @@ class Detector:
         for face in detector.find("group.jpg"):
             print(face.box, face.score, face.landmarks)
 
-    path            a folder of MTCNN weights, a RetinaFace state dict, YuNet or SCRFD as ONNX
+    path            a folder of MTCNN weights, a RetinaFace state dict, YuNet, SCRFD or UltraFace as
+                    ONNX, or a detector and its landmark network as `caface convert` joins them
+    landmarks       a landmark network as ONNX (5, 68 or 106 points), needed by UltraFace, which
+                    finds boxes alone; None: the detector's own landmarks
     min_face        pixels of the smallest face
     score           least score; 0: the family's own
     max_faces       the best so many; 0: all
@@ -136,17 +139,18 @@ class Detector:
         rotate: bool = False,
         low_thresholds: bool = False,
         threads: int = 0,
+        landmarks: Optional[Path] = None,
     ) -> None:
         if max_faces < 0 or max_side < 0 or threads < 0:
             raise InvalidError("max_faces, max_side and threads cannot be negative")
         self._path = os.fspath(path)
         self._handle = _load().detector_open(
-            path, min_face, score, low_thresholds, max_faces, max_side, threads, rotate
+            path, min_face, score, low_thresholds, max_faces, max_side, threads, rotate, landmarks
         )
 
     @property
     def family(self) -> str:
-        """ "mtcnn", "retinaface", "yunet" or "scrfd"."""
+        """ "mtcnn", "retinaface", "yunet", "scrfd" or "ultraface"."""
         return str(_vision.detector_family(self._handle))
 
     def find(self, image: Any, *, order: str = "rgb") -> List[Face]:

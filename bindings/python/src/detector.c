@@ -19,19 +19,24 @@ static const handle_kind kind = {DETECTOR, HANDLE_PROCESS, release, open_detecto
 
 static PyObject *detector_open(PyObject *self, PyObject *args)
 {
-    PyObject *path;
+    PyObject *path, *landmarks, *bytes = NULL, *out;
     Py_ssize_t max_faces, max_side, threads;
     caface_detector_options o;
 
     (void)self;
     caface_detector_options_init(&o);
-    if (!PyArg_ParseTuple(args, "Offpnnnp", &path, &o.min_face, &o.score, &o.low_thresholds,
-                          &max_faces, &max_side, &threads, &o.rotate))
+    if (!PyArg_ParseTuple(args, "OffpnnnpO", &path, &o.min_face, &o.score, &o.low_thresholds,
+                          &max_faces, &max_side, &threads, &o.rotate, &landmarks) ||
+        (is_given(landmarks) && !PyUnicode_FSConverter(landmarks, &bytes)))
         return NULL;
+    if (bytes)
+        o.landmarks = PyBytes_AsString(bytes);
     o.max_faces = (size_t)max_faces;
     o.max_side = (size_t)max_side;
     o.threads = (size_t)threads;
-    return handle_open(&kind, path, &o, NULL);
+    out = handle_open(&kind, path, &o, NULL);
+    Py_XDECREF(bytes);
+    return out;
 }
 
 static PyObject *detector_family(PyObject *self, PyObject *object)
@@ -122,7 +127,8 @@ static PyObject *align(PyObject *self, PyObject *args)
 
 PyMethodDef detector_methods[] = {
     {"detector_open", detector_open, METH_VARARGS,
-     "detector_open(path, min_face, score, low_thresholds, max_faces, max_side, threads, rotate)"},
+     "detector_open(path, min_face, score, low_thresholds, max_faces, max_side, threads, rotate, "
+     "landmarks)"},
     {"detector_family", detector_family, METH_O, "detector_family(detector)"},
     {"detector_find", detector_find, METH_VARARGS, "detector_find(detector, image)"},
     {"align", align, METH_VARARGS, "align(image, landmarks)"},
