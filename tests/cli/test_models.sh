@@ -33,7 +33,7 @@ check "nothing named, nothing found" fails 2 "./run models" "$caface" detect "$f
 check "  encode" fails 2 "./run models" "$caface" encode -o "$work/x" "$face"
 check "  compare" fails 2 "./run models" "$caface" compare --probe "$face" --gallery "$face"
 # made SAYS: what a run says on stderr
-says() { "$caface" "$@" 2>&1 >/dev/null; }
+says() { { "$caface" "$@" >/dev/null; } 2>&1; }
 mkdir -p "$work/here/models" "$work/home/.local/share/caface/models" "$work/data/caface/models"
 cp "$work/one.safetensors" "$work/here/models/detector.safetensors"
 "$caface" convert --quiet "$model" -o "$work/here/models/backbone.safetensors" || exit 1
