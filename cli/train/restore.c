@@ -38,7 +38,8 @@ static int configure(job *j)
         "gamma",          "decay-all",      "clip-value",    "clusters",       "blocks",
         "scalar",         "scheme",         "group",         "drop",           "memory-weight",
         "memory-divisor", "memory-mean",    "limit-batches", "keep-all",       "first-epoch",
-        "fast-dev-run",   "init-optimizer", "tensorboard",   "sync-batchnorm", "styles"};
+        "fast-dev-run",   "init-optimizer", "tensorboard",   "sync-batchnorm", "styles",
+        "leave-out"};
     const train_options *o = j->o;
     const cli_common *c = &o->common;
     cafi_restore_config *to = &j->config;
@@ -64,6 +65,7 @@ static int configure(job *j)
     to->net.weights.restore = o->restore_weight;
     to->net.weights.others = o->others_weight;
     to->intruders = to->intruders && !o->no_intruders;
+    to->freeze = o->freeze;
     to->steps = o->steps;
     to->rows = o->faces;
     to->warm_up = o->warm_up;

@@ -119,12 +119,20 @@ static const cli_option options[] = {
            0, 0.99),
     OPTION("average", CLI_REAL, average, "X",
            "restore: what an update keeps of the average (0.995)", 0, 0.999999),
+    OPTION("leave-out", CLI_FLAG, leave_out, NULL,
+           "targets without a sample's own pictures (restore: always), from a set with clean "
+           "features",
+           0, 0),
     OPTION("entropy-weight", CLI_REAL, entropy_weight, "X",
-           "restore: weight of the cross entropy over class centres (0.3)", 0, 1e6),
+           "weight of the cross entropy over class centres (0; of restore 0.3)", 0, 1e6),
     OPTION("restore-weight", CLI_REAL, restore_weight, "X",
            "restore: weight of every face's distance to its clean feature (0.5)", 0, 1e6),
     OPTION("others-weight", CLI_REAL, others_weight, "X",
            "restore: weight of the share that other people's faces have (0.3)", 0, 1e6),
+    OPTION("freeze", CLI_STRING, freeze, "PART,PART",
+           "restore: leave these as they begin, such as b2 (no restoration), c2 (no read-out), hg "
+           "(weights by length alone); docs/restore.md names all",
+           0, 0),
     OPTION("no-intruders", CLI_FLAG, no_intruders, NULL,
            "restore: no other people's faces in the sets (as plain, which cannot use them)", 0, 0),
     OPTION("plot", CLI_STRING, plot, "FILE", "draw loss and validation: .png, .svg or .pdf", 0, 0),
@@ -216,8 +224,8 @@ static bool parse_milestones(job *j, const char *text)
 static int configure(job *j)
 {
     static const char *const others[] = {
-        "form",    "steps",          "faces",          "warm-up",       "dropout",
-        "average", "entropy-weight", "restore-weight", "others-weight", "no-intruders"};
+        "form",    "steps",          "faces",         "warm-up",      "dropout",
+        "average", "restore-weight", "others-weight", "no-intruders", "freeze"};
     const train_options *o = j->o;
     cafi_train_config *c = &j->config;
 
@@ -278,6 +286,8 @@ static int configure(job *j)
     c->net.lambda_centre = o->centre_weight;
     if (c->net.single || !isnan(o->memory_weight))
         c->net.lambda_memory = c->net.single ? 0.0 : o->memory_weight;
+    c->net.lambda_entropy = cli_given(&o->common, "entropy-weight") ? o->entropy_weight : 0.0;
+    c->leave_out = o->leave_out;
     c->net.memory_divisor = o->memory_mean ? 1.0 : o->memory_divisor;
     return train_check_validation(o);
 }
@@ -399,6 +409,8 @@ static int print_result(const job *j, const cafi_train_progress *p)
     cafi_json_real(&json, "loss", p->last.loss);
     cafi_json_real(&json, "center_loss", p->last.centre);
     cafi_json_real(&json, "memory_loss", p->last.memory);
+    if (j->config.net.lambda_entropy > 0.0)
+        cafi_json_real(&json, "entropy_loss", p->last.entropy);
     cafi_json_real(&json, "validation", p->validation);
     cafi_json_real(&json, "best", j->o->validate ? p->best : NAN);
     cafi_json_real(&json, "seconds", cli_seconds() - j->started);
@@ -498,6 +510,8 @@ const cli_command cli_train = {
             "TAR at FAR 0.01 (or --far) over the pairs of SET, as `caface eval verify` has\n"
             "it: a set of `prepare probes` brings its pairs along, --meta and --dataset name\n"
             "IJB's. Without it, the best is the one with the lowest loss of an epoch.\n"
+            "\n"
+            "--leave-out and --entropy-weight give it two losses of the restoring fusion.\n"
             "\n"
             "--fusion restore trains this project's own fusion (docs/restore.md) on features\n"
             "of `prepare features --clean`, in a minute or so. Its class centres are those\n"

@@ -22,13 +22,13 @@ typedef struct train_options {
     double drop, centre_weight;
     double memory_weight; /* NaN: not given */
     double memory_divisor;
-    bool memory_mean, decay_all;
+    bool memory_mean, decay_all, leave_out;
     size_t seed, save_every, log_every, stop_after;
     double limit_batches;
     size_t validate_every, first_epoch;
     bool resume, sync, keep_all, fast_dev_run, init_optimizer, tensorboard;
     /* of the restoring fusion */
-    const char *fusion, *form;
+    const char *fusion, *form, *freeze;
     size_t steps, faces, warm_up;
     double dropout, average, entropy_weight, restore_weight, others_weight;
     bool no_intruders;

@@ -5,6 +5,7 @@
 
 #include "base/rng.h"
 #include "base/status.h"
+#include "dataset/class_rest.h"
 
 /* Streams of one seed. */
 enum { STREAM_ORDER = 1, STREAM_SAMPLE = 2 };
@@ -23,6 +24,9 @@ struct cafi_sampler {
     /* of the fill at hand */
     size_t first;
     float *features, *styles;
+    const double *sums;
+    const float *centres;
+    float *targets;
 };
 
 caface_status cafi_sampler_new(cafi_sampler **out, const cafi_store *store, size_t T, size_t groups,
@@ -153,4 +157,68 @@ caface_status cafi_sampler_fill(cafi_sampler *sampler, size_t first, size_t n, f
     sampler->features = features;
     sampler->styles = styles;
     return cafi_pool_run(sampler->pool, n, fill_task, sampler, err);
+}
+
+/* The different images among rows; returns how many. */
+static size_t different_images(size_t (*rows)[2], size_t R, size_t *images)
+{
+    size_t n = 0;
+
+    for (size_t r = 0; r < R; r++) {
+        size_t i = 0;
+
+        while (i < n && images[i] != rows[r][0])
+            i++;
+        if (i == n)
+            images[n++] = rows[r][0];
+    }
+    return n;
+}
+
+static caface_status rest_task(void *ctx, size_t index, size_t worker, caface_error *err)
+{
+    cafi_sampler *s = ctx;
+    size_t C = s->info.C;
+    size_t own = cafi_sampler_class(s, s->first + index);
+    size_t rows[2 * MAX_T][2];
+    size_t images[2 * MAX_T];
+    const float *shown[2 * MAX_T];
+    size_t count = 0;
+    size_t n;
+    float *clean = NULL;
+    double *rest = NULL;
+    float *style;
+    float *target = s->targets + index * C;
+    caface_status st;
+
+    (void)worker;
+    cafi_sampler_rows(s, s->first + index, rows);
+    n = different_images(rows, s->groups * s->T, images);
+    (void)cafi_store_class_images(s->store, own, &count);
+    if ((st = cafi_alloc_f32(&clean, 1, n * C + 2 * s->info.S, err)) ||
+        (st = CAFI_NEW(&rest, C, err))) {
+        free(clean);
+        return st;
+    }
+    style = clean + n * C;
+    for (size_t i = 0; i < n && !st; i++) {
+        shown[i] = clean + i * C;
+        st = cafi_store_clean(s->store, images[i], clean + i * C, style, err);
+        cafi_direction(clean + i * C, C);
+    }
+    if (!st && !cafi_class_rest(target, s->sums + own * C, count, shown, n, C, rest))
+        memcpy(target, s->centres + own * C, C * sizeof *target);
+    free(clean);
+    free(rest);
+    return st;
+}
+
+caface_status cafi_sampler_rest(cafi_sampler *sampler, size_t first, size_t n, const double *sums,
+                                const float *centres, float *targets, caface_error *err)
+{
+    sampler->first = first;
+    sampler->sums = sums;
+    sampler->centres = centres;
+    sampler->targets = targets;
+    return cafi_pool_run(sampler->pool, n, rest_task, sampler, err);
 }

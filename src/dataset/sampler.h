@@ -33,4 +33,10 @@ void cafi_sampler_rows(const cafi_sampler *sampler, size_t place, size_t (*rows)
 caface_status cafi_sampler_fill(cafi_sampler *sampler, size_t first, size_t n, float *features,
                                 float *styles, caface_error *err);
 
+/* Targets of the samples [first, first + n): the class's centre without the pictures that are
+ * among a sample's rows, at length 1, or where none is left, centres' [classes][C]. sums as
+ * cafi_class_sums has them. targets [n][C]. EFORMAT: a row that is not finite. */
+caface_status cafi_sampler_rest(cafi_sampler *sampler, size_t first, size_t n, const double *sums,
+                                const float *centres, float *targets, caface_error *err);
+
 #endif

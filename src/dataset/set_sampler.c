@@ -7,6 +7,7 @@
 #include "base/rng.h"
 #include "base/status.h"
 #include "dataset/centres.h"
+#include "dataset/class_rest.h"
 
 /* Streams of one seed. */
 enum { STREAM_STEP = 11, STREAM_SET = 12 };
@@ -34,32 +35,16 @@ struct cafi_set_sampler {
     const cafi_set_batch *batch;
 };
 
-static void normalise(float *x, size_t C)
-{
-    double square = 0;
-    double scale = 0;
-
-    for (size_t i = 0; i < C; i++)
-        square += (double)x[i] * (double)x[i];
-    scale = square > 0 ? 1 / sqrt(square) : 0;
-    for (size_t i = 0; i < C; i++)
-        x[i] = (float)((double)x[i] * scale);
-}
-
 /* --- facts -------------------------------------------------------------------------- */
 
 /* Every class's sum of unit clean features, and its centre. */
-static caface_status measure_classes(cafi_set_sampler *s, float *feature, float *style,
-                                     caface_error *err)
+static caface_status measure_classes(cafi_set_sampler *s, caface_error *err)
 {
     size_t C = s->info.C;
-    caface_status st;
+    caface_status st = cafi_class_sums(s->sums, s->store, err);
 
-    for (size_t i = 0; i < s->info.images; i++) {
-        if ((st = cafi_store_clean(s->store, i, feature, style, err)))
-            return st;
-        cafi_center_add(s->sums + cafi_store_class(s->store, i) * C, feature, C, CAFI_CENTER_UNIT);
-    }
+    if (st)
+        return st;
     for (size_t k = 0; k < s->info.classes; k++)
         if (!cafi_center_finish(s->centres + k * C, s->sums + k * C, C))
             return cafi_fail(err, CAFACE_EFORMAT, "class %.100s: its clean features have no mean",
@@ -145,7 +130,7 @@ static caface_status measure(cafi_set_sampler *s, caface_error *err)
     float *row = NULL;
     caface_status st = cafi_alloc_f32(&row, 1, s->info.C + 2 * s->info.S, err);
 
-    if (!st && !(st = measure_classes(s, row, row + s->info.C, err)) &&
+    if (!st && !(st = measure_classes(s, err)) &&
         !(st = measure_rows(s, row, row + s->info.C, err)) && s->intruders)
         st = cafi_pool_run(s->pool, s->info.images, longest_task, s, err);
     free(row);
@@ -161,11 +146,6 @@ caface_status cafi_set_sampler_new(cafi_set_sampler **out, const cafi_store *sto
     caface_status st;
 
     *out = NULL;
-    if (!info.clean)
-        return cafi_fail(err, CAFACE_EMODEL,
-                         "%s: no clean.npy and clean_styles.npy, which `prepare features --clean` "
-                         "keeps",
-                         cafi_store_path(store));
     if (info.classes < 2 || rows < CAFI_SET_MOST)
         return cafi_fail(err, CAFACE_EINVAL,
                          "%zu classes and %zu faces a step: at least 2 and %d are needed",
@@ -310,15 +290,14 @@ static caface_status target_of(const cafi_set_sampler *s, size_t own, const cafi
     size_t C = s->info.C;
     size_t count = 0;
     size_t seen[CAFI_SET_MOST];
+    const float *used[CAFI_SET_MOST];
     size_t n = 0;
     double *rest = NULL;
-    double square = 0;
     caface_status st = CAFI_NEW(&rest, C, err);
 
     if (st)
         return st;
     (void)cafi_store_class_images(s->store, own, &count);
-    memcpy(rest, s->sums + own * C, C * sizeof *rest);
     for (size_t i = 0; i < s->size; i++) {
         size_t k = 0;
 
@@ -326,14 +305,10 @@ static caface_status target_of(const cafi_set_sampler *s, size_t own, const cafi
             k++;
         if (faces[i].other || k < n)
             continue;
+        used[n] = shown + i * C;
         seen[n++] = faces[i].image;
-        for (size_t c = 0; c < C; c++)
-            rest[c] -= (double)shown[i * C + c];
     }
-    for (size_t c = 0; c < C; c++)
-        square += rest[c] * rest[c];
-    /* What is shown is rounded to floats: of nothing that is left some 1e-7 stays. */
-    if (n >= count || square < 1e-8 || !cafi_center_finish(target, rest, C))
+    if (!cafi_class_rest(target, s->sums + own * C, count, used, n, C, rest))
         memcpy(target, s->centres + own * C, C * sizeof *target);
     free(rest);
     return CAFACE_OK;
@@ -359,7 +334,7 @@ static caface_status fill_task(void *ctx, size_t index, size_t worker, caface_er
         if ((st = cafi_store_clean(s->store, faces[i].image, feature, style, err)))
             break;
         memcpy(shown, feature, C * sizeof *shown);
-        normalise(shown, C);
+        cafi_direction(shown, C);
         if (faces[i].variant < s->info.variants)
             st = cafi_store_row(s->store, faces[i].image, faces[i].variant, &s->bufs[worker],
                                 feature, style, err);

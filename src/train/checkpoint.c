@@ -8,7 +8,7 @@ enum { REALS = 7, COUNTS = 6 };
 
 /* The arrays of fixed size; reals and counts are the scalars, gathered. */
 static size_t fields_of(const cafi_params *params, const cafi_run_state *s, double *reals,
-                        int64_t *counts, cafi_buffers *b, cafi_snapshot_field *out)
+                        int64_t *counts, double *entropy, cafi_buffers *b, cafi_snapshot_field *out)
 {
     const cafi_train_dims *d = &params->dims;
     const cafi_snapshot_field fields[] = {
@@ -22,10 +22,11 @@ static size_t fields_of(const cafi_params *params, const cafi_run_state *s, doub
         {"buffers.pe", CAFI_F32, b->pe, CAFI_PE_ROWS * d->P},
         {"reals", CAFI_F64, reals, REALS},
         {"counts", CAFI_I64, counts, COUNTS},
+        {"entropy", CAFI_F64, entropy, 1},
     };
 
     memcpy(out, fields, sizeof fields);
-    return sizeof fields / sizeof *fields;
+    return sizeof fields / sizeof *fields - !s->with_entropy;
 }
 
 static void pack(const cafi_run_state *s, double *reals, int64_t *counts)
@@ -64,7 +65,8 @@ caface_status cafi_checkpoint_save(const char *path, const cafi_params *params,
     int64_t counts[COUNTS];
     cafi_snapshot_field fields[CAFI_SNAPSHOT_MOST];
     cafi_buffers buffers = state->buffers;
-    size_t n = fields_of(params, state, reals, counts, &buffers, fields);
+    double entropy = state->entropy;
+    size_t n = fields_of(params, state, reals, counts, &entropy, &buffers, fields);
 
     pack(state, reals, counts);
     return cafi_snapshot_save(path, fields, n, &state->log, config, err);
@@ -76,7 +78,7 @@ caface_status cafi_checkpoint_load(const char *path, const cafi_params *params,
     double reals[REALS] = {0};
     int64_t counts[COUNTS] = {0};
     cafi_snapshot_field fields[CAFI_SNAPSHOT_MOST];
-    size_t n = fields_of(params, state, reals, counts, &state->buffers, fields);
+    size_t n = fields_of(params, state, reals, counts, &state->entropy, &state->buffers, fields);
     caface_status st = cafi_snapshot_load(path, fields, n, &state->log, config, err);
 
     if (!st)

@@ -13,6 +13,8 @@ typedef struct cafi_run_state {
     uint64_t epoch, batch; /* the next batch */
     uint64_t logged;       /* updates since the last row of the log */
     double sums[4];        /* since then: loss, centre, memory, gradient norm */
+    double entropy;        /* and cross entropy, where it is taken */
+    bool with_entropy;     /* is it? Not part of the file */
     double epoch_loss;     /* sum over this epoch's batches */
     double validation, best;
     cafi_buf log; /* log.csv so far */

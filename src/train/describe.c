@@ -92,6 +92,10 @@ caface_status cafi_train_describe(char **out, const cafi_train_config *c, const 
         cafi_buf_printf(&t, ", memory loss over %.9g", n->memory_divisor);
     else
         cafi_buf_text(&t, ", memory loss over half the batch");
+    if (n->lambda_entropy > 0.0)
+        cafi_buf_printf(&t, ", cross entropy %.9g", n->lambda_entropy);
+    if (c->leave_out)
+        cafi_buf_text(&t, ", targets without a sample's own pictures");
     if (c->limit_batches)
         cafi_buf_printf(&t, ", %zu batches an epoch", c->limit_batches);
     if (c->first_epoch)

@@ -2,8 +2,20 @@
 
 #include <string.h>
 
+#include "backward/linear.h"
 #include "train/loss.h"
 #include "train/net_parts.h"
+#include "train/restore_parts.h"
+
+/* Template number i of a sample: its place among all, and the weight that its losses have. */
+static size_t template_of(const cafi_net *t, size_t sample, size_t i, double *part)
+{
+    double parts = t->config.single ? 1.0 : cafi_net_has_memory(&t->config) ? 4.0 : 2.0;
+
+    /* each group's prefixes are averaged first */
+    *part = i < t->prefixes ? 2.0 / (double)t->prefixes / parts : 1.0 / parts;
+    return i < t->plain_each ? sample * t->plain_each + i : t->plain + sample;
+}
 
 /* Losses of one sample, and daggregate of its templates. */
 static void sample_losses(cafi_net *t, const cafi_net_batch *batch, size_t sample)
@@ -13,13 +25,11 @@ static void sample_losses(cafi_net *t, const cafi_net_batch *batch, size_t sampl
     size_t first = sample * t->plain_each;
     size_t memory = t->plain + sample;
     size_t single = first + t->prefixes;
-    double parts = t->config.single ? 1.0 : cafi_net_has_memory(&t->config) ? 4.0 : 2.0;
     double sum = 0.0;
 
     for (size_t i = 0; i < t->plain_each + (t->others > 0); i++) {
-        size_t s = i < t->plain_each ? first + i : memory;
-        /* each group's prefixes are averaged first */
-        double part = i < t->prefixes ? 2.0 / (double)t->prefixes / parts : 1.0 / parts;
+        double part;
+        size_t s = template_of(t, sample, i, &part);
 
         sum += part * cafi_cosine_loss(t->aggregate + s * C, batch->targets[sample],
                                        t->daggregate + s * C, NULL,
@@ -39,6 +49,34 @@ static void sample_losses(cafi_net *t, const cafi_net_batch *batch, size_t sampl
         memcpy(batch->memory_out + sample * C, t->aggregate + memory * C, C * sizeof(float));
     if (batch->single_out)
         memcpy(batch->single_out + sample * C, t->aggregate + single * C, C * sizeof(float));
+}
+
+/* Cross entropy of all templates over the class centres, and what it adds to daggregate. */
+static void entropy_losses(cafi_net *t, const cafi_net_batch *batch)
+{
+    const cafi_net_config *f = &t->config;
+    size_t C = f->dims.C;
+    size_t each = t->plain_each + (t->others > 0);
+
+    for (size_t s = 0; s < t->templates; s++)
+        t->unit_length[s] = (float)cafi_unit_fwd(t->unit + s * C, t->aggregate + s * C, C);
+    cafi_linear_fwd(t->cosines, t->unit, batch->centres, NULL, t->templates, C, f->classes);
+    for (size_t sample = 0; sample < batch->n; sample++)
+        for (size_t i = 0; i < each; i++) {
+            double part;
+            size_t s = template_of(t, sample, i, &part);
+
+            batch->entropy_loss[sample] +=
+                part * cafi_centre_entropy(t->cosines + s * f->classes, f->classes,
+                                           batch->own[sample], CAFI_NET_SCALE, CAFI_NET_MARGIN,
+                                           f->lambda_entropy * part / (double)batch->batch);
+        }
+    memset(t->dunit, 0, t->templates * C * sizeof(float));
+    cafi_linear_bwd(t->dunit, NULL, NULL, t->cosines, t->unit, batch->centres, t->templates, C,
+                    f->classes);
+    for (size_t s = 0; s < t->templates; s++)
+        cafi_unit_bwd(t->daggregate + s * C, t->dunit + s * C, t->aggregate + s * C,
+                      (double)t->unit_length[s], C);
 }
 
 static void unit_values(cafi_net *t, const cafi_net_batch *batch)
@@ -64,6 +102,9 @@ void cafi_net_run(cafi_net *net, const cafi_weights *w, const cafi_weights *grad
     memset(net->daggregate, 0, net->templates * net->config.dims.C * sizeof(float));
     for (size_t s = 0; s < batch->n; s++)
         sample_losses(net, batch, s);
+    memset(batch->entropy_loss, 0, batch->n * sizeof *batch->entropy_loss);
+    if (net->config.lambda_entropy > 0.0)
+        entropy_losses(net, batch);
     if (!batch->dcompact)
         return;
     net_agn_bwd(net, w, grad);

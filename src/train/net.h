@@ -32,7 +32,15 @@ typedef struct cafi_net_config {
     double lambda_memory; /* weight of the memory loss; 0: no memory and no single passes */
     /* what the mean of 1 - cos is divided by once more; 0: half the samples of the batch */
     double memory_divisor;
+    /* weight of the cross entropy of every template over the class centres, as restore_parts.h
+     * has it, each with the share that it has in the centre loss; 0: none */
+    double lambda_entropy;
+    size_t classes; /* of it */
 } cafi_net_config;
+
+/* The scale of the cosines in the cross entropy, and what the own one is less. */
+#define CAFI_NET_SCALE 24.0
+#define CAFI_NET_MARGIN 0.1
 
 /* Is the memory loss taken? */
 bool cafi_net_has_memory(const cafi_net_config *config);
@@ -61,11 +69,14 @@ typedef struct cafi_net_batch {
     const float *norms;           /* [n][rows] */
     const float *compact;         /* [n][rows][E] */
     const float *const *targets;  /* [n] class centres, [C] each */
+    const float *centres;         /* with the cross entropy: [classes][C], length 1 */
+    const size_t *own;            /* [n] the samples' classes */
     const cafi_norm_stats *stats; /* [calls] */
     const float *pe;              /* [61][P] */
     float *dcompact;              /* [n][rows][E], written; NULL: forward only */
     double *centre_loss;          /* [n], written: mean over the batch is the step's */
     double *memory_loss;          /* [n] */
+    double *entropy_loss;         /* [n] */
     float *memory_out;            /* [n][C] or NULL: the two aggregates, if made, for tests */
     float *single_out;
 } cafi_net_batch;
@@ -77,8 +88,8 @@ caface_status cafi_net_new(cafi_net **out, const cafi_net_config *config, size_t
 void cafi_net_free(cafi_net *net);
 
 /* Runs the samples. grad += the gradient of
- * lambda_centre * centre + lambda_memory * memory. All of w, grad and batch
- * were checked by the caller; norms are finite. One thread per net. */
+ * lambda_centre * centre + lambda_memory * memory + lambda_entropy * entropy. All of w, grad and
+ * batch were checked by the caller; norms are finite. One thread per net. */
 void cafi_net_run(cafi_net *net, const cafi_weights *w, const cafi_weights *grad,
                   const cafi_net_batch *batch);
 

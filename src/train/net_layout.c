@@ -165,6 +165,12 @@ static void take_agn(arena *a, cafi_net *t, size_t templates)
     take(a, &t->dmu, rows, d->C);
     take(a, &t->aggregate, templates, d->C);
     take(a, &t->daggregate, templates, d->C);
+    if (t->config.lambda_entropy > 0.0) {
+        take(a, &t->unit, templates, d->C);
+        take(a, &t->dunit, templates, d->C);
+        take(a, &t->unit_length, templates, 1);
+        take(a, &t->cosines, templates, t->config.classes);
+    }
 }
 
 static void take_all(arena *a, cafi_net *t)

@@ -72,6 +72,9 @@ struct cafi_net {
     float *weight;              /* [M][templates*K] */
     float *mu;                  /* [M][templates][C] */
     float *aggregate;           /* [templates][C] */
+    float *unit, *dunit;        /* with the cross entropy: [templates][C], at length 1 */
+    float *unit_length;         /* [templates] before */
+    float *cosines;             /* [templates][classes], and their gradients */
 
     /* gradients */
     float *dx, *dact, *dnorm, *dqkv;   /* [rows][D], [rows][4D], [rows][D], [rows][3D] */

@@ -154,6 +154,58 @@ static bool begins(const char *name, const char *with)
     return !strncmp(name, with, n) && name[n] == '.';
 }
 
+/* "pw, hb, sp, ...": the parts, each once. */
+static void list_parts(const cafi_restore_params *params, char *to, size_t size)
+{
+    size_t used = 0;
+
+    to[0] = '\0';
+    for (size_t i = 0; i < params->count; i++) {
+        int n = (int)strcspn(params->items[i].name, ".");
+        bool known = false;
+
+        for (size_t k = 0; k < i; k++)
+            known |= !strncmp(params->items[k].name, params->items[i].name, (size_t)n) &&
+                     (int)strcspn(params->items[k].name, ".") == n;
+        if (!known && used + (size_t)n + 3 < size)
+            used += (size_t)snprintf(to + used, size - used, "%s%.*s", used ? ", " : "", n,
+                                     params->items[i].name);
+    }
+}
+
+caface_status cafi_restore_params_parts(const cafi_restore_params *params, const char *names,
+                                        caface_status (*each)(void *ctx, const cafi_param *item,
+                                                              caface_error *err),
+                                        void *ctx, caface_error *err)
+{
+    caface_status st = CAFACE_OK;
+
+    for (const char *at = names; !st;) {
+        size_t n = strcspn(at, ",");
+        size_t found = 0;
+
+        for (size_t i = 0; i < params->count && !st; i++) {
+            const char *name = params->items[i].name;
+
+            if (strcspn(name, ".") == n && !strncmp(name, at, n)) {
+                found++;
+                st = each(ctx, &params->items[i], err);
+            }
+        }
+        if (!st && !found) {
+            char parts[256];
+
+            list_parts(params, parts, sizeof parts);
+            return cafi_fail(err, CAFACE_EINVAL, "no part \"%.*s\" in this form: there are %s",
+                             (int)(n < 40 ? n : 40), at, parts);
+        }
+        if (!at[n])
+            break;
+        at += n + 1;
+    }
+    return st;
+}
+
 /* The inputs of the linear layer that an item belongs to. */
 static size_t inputs_of(const cafi_restore_params *params, const cafi_param *item)
 {

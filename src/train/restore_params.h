@@ -56,6 +56,13 @@ void cafi_restore_params_free(cafi_restore_params *params);
 /* Pointers into base, which holds params->total floats. */
 void cafi_restore_params_bind(const cafi_restore_params *params, float *base,
                               cafi_restore_weights *out);
+/* Calls each(ctx, item) for the tensors of the parts that names lists ("b2,hg"), a part being
+ * what a tensor's name has before its dot. EINVAL: a part that there is none of, with those that
+ * there are. An error of each ends it. */
+caface_status cafi_restore_params_parts(const cafi_restore_params *params, const char *names,
+                                        caface_status (*each)(void *ctx, const cafi_param *item,
+                                                              caface_error *err),
+                                        void *ctx, caface_error *err);
 /* Initial values from the seed: linears uniform in +-1/sqrt(inputs), weights and
  * biases; b2, c2 and the weights' own terms (hg, hh, e2) zero, so that training
  * begins with the features as they are, weighed by powers of their length: pw 4,

@@ -99,6 +99,19 @@ static caface_status check_config(const run *r, caface_error *err)
     return CAFACE_OK;
 }
 
+/* A frozen tensor does not decay; its gradient is cleared every step. */
+static caface_status spare(void *ctx, const cafi_param *item, caface_error *err)
+{
+    return cafi_optimiser_spare(ctx, item->offset, item->count, err);
+}
+
+static caface_status clear(void *ctx, const cafi_param *item, caface_error *err)
+{
+    (void)err;
+    memset((float *)ctx + item->offset, 0, item->count * sizeof(float));
+    return CAFACE_OK;
+}
+
 static caface_status allocate(run *r, caface_error *err)
 {
     const cafi_restore_dims *d = &r->c->net.dims;
@@ -126,6 +139,9 @@ static caface_status allocate(run *r, caface_error *err)
         (st = CAFI_NEW(&r->batch.other, rows, err)) ||
         (st = cafi_alloc_f32(&r->batch.targets, sets, d->C, err)) ||
         (st = CAFI_NEW(&r->batch.own, sets, err)) || (st = CAFI_NEW(&r->first, sets + 1, err)))
+        return st;
+    if (r->c->freeze &&
+        (st = cafi_restore_params_parts(&r->params, r->c->freeze, spare, &r->optimiser, err)))
         return st;
     memset(r->grad, 0, r->params.total * sizeof *r->grad);
     /* the first process writes, and so it validates */
@@ -181,6 +197,8 @@ static caface_status describe(run *r, caface_error *err)
                     c->intruders ? ", intruders" : "");
     cafi_buf_printf(&t, ", a row of the log every %zu, validations every %zu", c->log_every,
                     c->validate_every);
+    if (c->freeze)
+        cafi_buf_printf(&t, ", without %s", c->freeze);
     if (r->comm->size > 1)
         cafi_buf_printf(&t, ", %zu processes", r->comm->size);
     st = cafi_describe_validation(&t, r->job->validate, r->comm, r->validation, err);
@@ -375,6 +393,8 @@ static caface_status one_step(run *r, double lr, caface_error *err)
     double keep = fmin(r->c->average, (1.0 + (double)r->done) / (10.0 + (double)r->done));
     caface_status st = gradients(r, err);
 
+    if (!st && r->c->freeze)
+        st = cafi_restore_params_parts(&r->params, r->c->freeze, clear, r->grad, err);
     if (st)
         return st;
     p->gradient_norm = cafi_gradient_clip(r->grad, r->params.total, r->c->clip);

@@ -18,10 +18,11 @@ typedef struct cafi_restore_config {
     double floor;   /* part of it that the cosine ends with */
     size_t warm_up; /* steps */
     size_t steps;
-    size_t rows;    /* faces of a step */
-    double clip;    /* largest gradient norm; 0: any */
-    double average; /* of the weights: what is kept of it each step; less in the first ones */
-    bool intruders; /* sets may hold another person's faces */
+    size_t rows;        /* faces of a step */
+    double clip;        /* largest gradient norm; 0: any */
+    double average;     /* of the weights: what is kept of it each step; less in the first ones */
+    bool intruders;     /* sets may hold another person's faces */
+    const char *freeze; /* parts that stay as they begin ("b2,hg"), or NULL */
     uint64_t seed;
     size_t save_every;     /* steps between checkpoints; 0: at the end only */
     size_t log_every;      /* steps a row of the log */

@@ -36,7 +36,7 @@ struct cafi_step {
     float *compact;         /* [B][R][E] after BatchNorm */
     float *dcompact;        /* [B][R][E] */
     float *dactive;         /* [workers][PIECE*R][S] */
-    double *losses;         /* [2][B] */
+    double *losses;         /* [3][B] */
     double *sums;           /* [LANES][2 groups][2][E] */
     cafi_norm_stats *stats; /* [calls] */
 
@@ -65,7 +65,7 @@ static caface_status step_alloc(cafi_step *t, caface_error *err)
         (st = cafi_alloc_f32(&t->compact, rows, d->E, err)) ||
         (st = cafi_alloc_f32(&t->dcompact, rows, d->E, err)) ||
         (st = cafi_alloc_f32(&t->dactive, t->workers * PIECE * t->rows, d->S, err)) ||
-        (st = CAFI_NEW(&t->losses, 2 * t->capacity, err)) ||
+        (st = CAFI_NEW(&t->losses, 3 * t->capacity, err)) ||
         (st = CAFI_NEW(&t->sums, LANES * 4 * d->E, err)) ||
         (st = CAFI_NEW(&t->mean, 8 * d->E, err)) ||
         (st = CAFI_NEW(&t->stats, cafi_net_calls(&t->config), err)))
@@ -342,11 +342,14 @@ static caface_status net_task(void *ctx, size_t lane, size_t worker, caface_erro
                                 .norms = t->norms + row,
                                 .compact = t->compact + row * d->E,
                                 .targets = b->targets + first,
+                                .centres = b->centres,
+                                .own = b->own ? b->own + first : NULL,
                                 .stats = t->stats,
                                 .pe = t->buffers->pe,
                                 .dcompact = t->dcompact + row * d->E,
                                 .centre_loss = t->losses + first,
                                 .memory_loss = t->losses + t->capacity + first,
+                                .entropy_loss = t->losses + 2 * t->capacity + first,
                                 .memory_out = b->memory_out ? b->memory_out + first * d->C : NULL,
                                 .single_out = b->single_out ? b->single_out + first * d->C : NULL};
 
@@ -460,8 +463,10 @@ caface_status cafi_step_run(cafi_step *step, float *weights, float *grad, cafi_b
     for (size_t s = 0; s < batch->B; s++) {
         result->centre += step->losses[s] / (double)batch->total;
         result->memory += step->losses[step->capacity + s] / (double)batch->total;
+        result->entropy += step->losses[2 * step->capacity + s] / (double)batch->total;
     }
-    result->loss =
-        step->config.lambda_centre * result->centre + step->config.lambda_memory * result->memory;
+    result->loss = step->config.lambda_centre * result->centre +
+                   step->config.lambda_memory * result->memory +
+                   step->config.lambda_entropy * result->entropy;
     return CAFACE_OK;
 }

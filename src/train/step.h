@@ -29,13 +29,15 @@ typedef struct cafi_step_batch {
     const float *features;       /* [B][R][C], not normalised */
     const float *styles;         /* [B][R][S][2] */
     const float *const *targets; /* [B] class centres, [C] each */
+    const float *centres;        /* with the cross entropy: of all classes, as net.h has it */
+    const size_t *own;           /* [B] the samples' classes */
     float *memory_out;           /* [B][C] or NULL: the aggregates, if made, for tests */
     float *single_out;
 } cafi_step_batch;
 
 typedef struct cafi_step_result {
-    double centre, memory; /* the two losses, before their weights */
-    double loss;           /* lambda_centre * centre + lambda_memory * memory */
+    double centre, memory, entropy; /* the losses, before their weights */
+    double loss;                    /* the weighted sum of them */
 } cafi_step_result;
 
 /* Adds up n doubles or floats over all processes of a run, in place. NULL

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "base/status.h"
+#include "dataset/class_rest.h"
 #include "dataset/sampler.h"
 #include "files/event_log.h"
 #include "files/output.h"
@@ -14,6 +15,7 @@
 #include "train/describe.h"
 #include "train/model_file.h"
 #include "train/optimiser_file.h"
+#include "train/restore_parts.h"
 
 /* Without processes: one. */
 static cafi_comm alone = {.rank = 0, .size = 1};
@@ -30,6 +32,10 @@ typedef struct run {
     cafi_event_log *events; /* or NULL */
     float *grad, *features, *styles;
     const float **targets;
+    double *sums;        /* with leave_out: of the classes' clean features */
+    float *rest;         /* and the targets of a batch */
+    float *unit_centres; /* with the cross entropy: centres at length 1 */
+    size_t *own;         /* classes of a batch */
     size_t images, batches;
     char *config_text;
     cafi_train_progress progress;
@@ -85,6 +91,9 @@ static caface_status check_config(const run *r, caface_error *err)
     if (c->clip > 0.0 && c->clip_value > 0.0)
         return cafi_fail(err, CAFACE_EINVAL,
                          "the gradient is clipped by norm or by value, not by both");
+    if (!(c->net.lambda_entropy >= 0.0) || !isfinite(c->net.lambda_entropy))
+        return cafi_fail(err, CAFACE_EINVAL, "weight of the cross entropy %g: must be 0 or more",
+                         c->net.lambda_entropy);
     if (!(c->schedule.lr >= 0.0) || !isfinite(c->schedule.lr))
         return cafi_fail(err, CAFACE_EINVAL, "learning rate %g: must be 0 or more", c->schedule.lr);
     return CAFACE_OK;
@@ -107,15 +116,36 @@ static caface_status spare_vectors(run *r, caface_error *err)
     return st;
 }
 
+/* What the targets and the cross entropy are made of, where they are asked for. */
+static caface_status allocate_classes(run *r, size_t B, caface_error *err)
+{
+    cafi_store_info info = cafi_store_get_info(r->job->store);
+    size_t C = info.C;
+    caface_status st = CAFI_NEW(&r->own, B, err);
+
+    if (!st && r->c->leave_out && !(st = CAFI_NEW(&r->sums, info.classes * C, err)) &&
+        !(st = cafi_alloc_f32(&r->rest, B, C, err)))
+        st = cafi_class_sums(r->sums, r->job->store, err);
+    if (st || r->c->net.lambda_entropy <= 0.0)
+        return st;
+    st = cafi_alloc_f32(&r->unit_centres, info.classes, C, err);
+    for (size_t i = 0; i < info.classes && !st; i++)
+        (void)cafi_unit_fwd(r->unit_centres + i * C, r->job->centres + i * C, C);
+    return st;
+}
+
 static caface_status allocate(run *r, caface_error *err)
 {
     const cafi_train_dims *d = &r->c->net.dims;
     cafi_store_info info = cafi_store_get_info(r->job->store);
+    cafi_net_config net = r->c->net;
     size_t whole = r->c->batch < info.images ? r->c->batch : info.images;
     size_t B = (whole + r->comm->size - 1) / r->comm->size;
     size_t rows = B * cafi_net_rows(&r->c->net);
     caface_status st;
 
+    net.classes = info.classes;
+    r->state.with_entropy = net.lambda_entropy > 0.0;
     r->images = info.images;
     r->batches = (info.images + r->c->batch - 1) / r->c->batch;
     if (r->c->limit_batches && r->c->limit_batches < r->batches)
@@ -125,12 +155,12 @@ static caface_status allocate(run *r, caface_error *err)
         (st = cafi_alloc_f32(&r->grad, 1, r->params.total, err)) ||
         (st = cafi_optimiser_new(&r->state.optimiser, &r->c->optimiser, r->params.total, err)) ||
         (st = spare_vectors(r, err)) || (st = cafi_buffers_new(&r->state.buffers, d, err)) ||
-        (st = cafi_step_new(&r->step, &r->params, &r->c->net, B, r->job->pool, err)) ||
+        (st = cafi_step_new(&r->step, &r->params, &net, B, r->job->pool, err)) ||
         (st = cafi_sampler_new(&r->sampler, r->job->store, r->c->net.T, cafi_net_groups(&r->c->net),
                                r->c->seed, r->job->pool, err)) ||
         (st = cafi_alloc_f32(&r->features, rows, d->C, err)) ||
         (st = cafi_alloc_f32(&r->styles, rows, 2 * d->S, err)) ||
-        (st = CAFI_NEW(&r->targets, B, err)))
+        (st = CAFI_NEW(&r->targets, B, err)) || (st = allocate_classes(r, B, err)))
         return st;
     memset(r->grad, 0, r->params.total * sizeof *r->grad);
     if (r->c->synchronise && r->comm->size > 1)
@@ -155,6 +185,10 @@ static void release(run *r)
     free(r->styles);
     free(r->targets);
     free(r->config_text);
+    free(r->sums);
+    free(r->rest);
+    free(r->unit_centres);
+    free(r->own);
     cafi_step_free(r->step);
     cafi_sampler_free(r->sampler);
     cafi_validation_close(r->validation);
@@ -190,8 +224,9 @@ static caface_status begin(run *r, caface_error *err)
         return st;
     r->state.validation = NAN;
     r->state.best = NAN;
-    cafi_buf_text(&r->state.log,
-                  "epoch,step,lr,loss,center_loss,memory_loss,gradient_norm,validation\n");
+    cafi_buf_printf(&r->state.log,
+                    "epoch,step,lr,loss,center_loss,memory_loss,%sgradient_norm,validation\n",
+                    r->state.with_entropy ? "entropy_loss," : "");
     resumed = r->job->resume && stat(path, &info) == 0;
     if (resumed)
         st = cafi_checkpoint_load(path, &r->params, &r->state, r->config_text, err);
@@ -251,14 +286,15 @@ static caface_status write_events(const run *r, double lr, const double *means,
                                   const double *validation, caface_error *err)
 {
     static const char *const tags[] = {"train/loss", "train/center_loss", "train/memory_loss",
-                                       "train/gradient_norm"};
+                                       "train/gradient_norm", "train/entropy_loss"};
+    size_t curves = r->state.with_entropy ? 5 : 4;
     uint64_t step = r->state.optimiser.updates;
     caface_status st;
 
     if (!r->events)
         return CAFACE_OK;
     st = cafi_event_log_scalar(r->events, step, "lr", lr, err);
-    for (size_t i = 0; i < 4 && r->state.logged && !st; i++)
+    for (size_t i = 0; i < curves && r->state.logged && !st; i++)
         st = cafi_event_log_scalar(r->events, step, tags[i], means[i], err);
     if (!st && validation)
         st = cafi_event_log_scalar(r->events, step, "validation/tar", *validation, err);
@@ -274,19 +310,23 @@ static caface_status write_log(run *r, double lr, const double *validation, cafa
     cafi_run_state *s = &r->state;
     char *path = NULL;
     double n = s->logged ? (double)s->logged : 1.0;
-    const double means[] = {s->sums[0] / n, s->sums[1] / n, s->sums[2] / n, s->sums[3] / n};
+    const double means[] = {s->sums[0] / n, s->sums[1] / n, s->sums[2] / n, s->sums[3] / n,
+                            s->entropy / n};
     caface_status st = write_events(r, lr, means, validation, err);
 
     if (st)
         return st;
-    cafi_buf_printf(&s->log, "%llu,%llu,%.9g,%.9g,%.9g,%.9g,%.9g,",
-                    (unsigned long long)(s->epoch + 1), (unsigned long long)s->optimiser.updates,
-                    lr, means[0], means[1], means[2], means[3]);
+    cafi_buf_printf(&s->log, "%llu,%llu,%.9g,%.9g,%.9g,%.9g,", (unsigned long long)(s->epoch + 1),
+                    (unsigned long long)s->optimiser.updates, lr, means[0], means[1], means[2]);
+    if (s->with_entropy)
+        cafi_buf_printf(&s->log, "%.9g,", means[4]);
+    cafi_buf_printf(&s->log, "%.9g,", means[3]);
     if (validation)
         cafi_buf_printf(&s->log, "%.9g", *validation);
     cafi_buf_text(&s->log, "\n");
     s->logged = 0;
     memset(s->sums, 0, sizeof s->sums);
+    s->entropy = 0.0;
     if (s->log.failed)
         return cafi_fail_memory(err, s->log.size);
     if (r->comm->rank)
@@ -325,10 +365,27 @@ static size_t own_part(const run *r, size_t *first, size_t *whole)
 static caface_status sum_losses(run *r, caface_error *err)
 {
     cafi_step_result *last = &r->progress.last;
-    double sums[3] = {last->centre, last->memory, last->loss};
-    caface_status st = cafi_comm_sum_f64(r->comm, sums, 3, err);
+    double sums[4] = {last->centre, last->memory, last->loss, last->entropy};
+    caface_status st = cafi_comm_sum_f64(r->comm, sums, 4, err);
 
-    *last = (cafi_step_result){.centre = sums[0], .memory = sums[1], .loss = sums[2]};
+    *last = (cafi_step_result){
+        .centre = sums[0], .memory = sums[1], .loss = sums[2], .entropy = sums[3]};
+    return st;
+}
+
+/* Where the templates of samples [first, first + n) shall go, and their classes. */
+static caface_status set_targets(run *r, size_t first, size_t n, caface_error *err)
+{
+    const float *centres = r->job->centres;
+    size_t C = r->c->net.dims.C;
+    caface_status st = CAFACE_OK;
+
+    if (r->sums)
+        st = cafi_sampler_rest(r->sampler, first, n, r->sums, centres, r->rest, err);
+    for (size_t i = 0; i < n; i++) {
+        r->own[i] = cafi_sampler_class(r->sampler, first + i);
+        r->targets[i] = r->sums ? r->rest + i * C : centres + r->own[i] * C;
+    }
     return st;
 }
 
@@ -346,15 +403,14 @@ static caface_status one_batch(run *r, caface_error *err)
                              .step = s->epoch * r->batches + s->batch,
                              .features = r->features,
                              .styles = r->styles,
-                             .targets = r->targets};
+                             .targets = r->targets,
+                             .centres = r->unit_centres,
+                             .own = r->own};
     double share = 1.0 / (double)window(r);
     caface_status st = cafi_sampler_fill(r->sampler, first, n, r->features, r->styles, err);
 
-    if (st)
+    if (st || (st = set_targets(r, first, n, err)))
         return st;
-    for (size_t i = 0; i < n; i++)
-        r->targets[i] =
-            r->job->centres + cafi_sampler_class(r->sampler, first + i) * r->c->net.dims.C;
     r->progress.last = (cafi_step_result){0};
     if (n || r->c->synchronise)
         st = cafi_step_run(r->step, s->weights, r->grad, &s->buffers, &batch, &r->progress.last,
@@ -369,6 +425,7 @@ static caface_status one_batch(run *r, caface_error *err)
     s->sums[0] += share * r->progress.last.loss;
     s->sums[1] += share * r->progress.last.centre;
     s->sums[2] += share * r->progress.last.memory;
+    s->entropy += share * r->progress.last.entropy;
     s->epoch_loss += r->progress.last.loss;
     return CAFACE_OK;
 }
@@ -529,10 +586,11 @@ static caface_status run_epoch(run *r, caface_error *err)
 /* A run that was over already has its last row to tell. */
 static void recall_last(run *r)
 {
-    double row[3];
+    double row[4] = {0};
 
-    if (cafi_log_last(&r->state.log, LOG_LOSS, 3, row))
-        r->progress.last = (cafi_step_result){.loss = row[0], .centre = row[1], .memory = row[2]};
+    if (cafi_log_last(&r->state.log, LOG_LOSS, r->state.with_entropy ? 4 : 3, row))
+        r->progress.last = (cafi_step_result){
+            .loss = row[0], .centre = row[1], .memory = row[2], .entropy = row[3]};
 }
 
 caface_status cafi_train_run(const cafi_train_config *config, const cafi_train_job *job,

@@ -40,6 +40,9 @@ typedef struct cafi_train_config {
     size_t validate_every; /* updates between validations within an epoch; 0: at its end only */
     size_t first_epoch;    /* where a new run begins; epochs are counted from 0 */
     bool keep_all;         /* every epoch's model stays */
+    /* templates are trained towards the class's clean features without the sample's own
+     * pictures, where others are left, else towards its centre */
+    bool leave_out;
 } cafi_train_config;
 
 /* The recipe: batch 512, groups of 16, 10 epochs, AdamW at 1e-3 with factors 0.1
@@ -64,7 +67,7 @@ typedef bool (*cafi_train_report)(void *ctx, const cafi_train_progress *progress
 
 typedef struct cafi_train_job {
     const cafi_store *store;
-    const float *centres;       /* [classes][C] in the store's order */
+    const float *centres;       /* [classes][C] in the store's order; not 0 */
     const char *folder;         /* must exist */
     const char *init;           /* a fusion model to start from, or NULL */
     const char *init_optimiser; /* a Lightning checkpoint to take AdamW's moments from, or NULL */

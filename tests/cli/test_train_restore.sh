@@ -96,6 +96,8 @@ check "drawn" plotted
 check "started from a model" started_from
 check "options matter" options_matter
 check "options of the other fusion are refused" refused '--epochs has no meaning' train -o "$work/x" --epochs 3
+check "nothing but its own targets" refused '--leave-out has no meaning' train -o "$work/x" --leave-out
+check "parts that there are not" refused 'no part "b9"' train -o "$work/x" --freeze b9
 check "and there" refused '--steps goes with' "$caface" train --data x --centers x -o "$work/x" --steps 3
 check "chunks of a form that knows none" refused '--chunk has no meaning with --form heads' train -o "$work/x" --form heads --validate "$work/store" --chunk 4
 check "another form at resume" refused 'exchange' train -o "$work/run" --resume --form heads

@@ -427,7 +427,34 @@ static double cosine_loss(const double *x, const double *y, size_t C)
 /* Prefixes of 2, 4, ... rows of group 1 and group 2 by turns; then, with the memory loss,
  * group 1 and group 2 through one state, and all rows at once. Each of these two, three or
  * four kinds counts with its mean. */
-static void dual_losses(train_reference *r, size_t sample, const double *target, double out[2])
+/* ln of the sum of e^logit less the own logit, where logits are 24 cos to every class centre, and
+ * the own cosine is 0.1 less; 0 where no cross entropy is asked for. */
+static double entropy_loss(const train_reference *r, const double *x, size_t sample)
+{
+    size_t C = r->d.C;
+    double length = 0.0;
+    double sum = 0.0;
+    double own = 0.0;
+
+    if (r->config->lambda_entropy <= 0.0)
+        return 0.0;
+    for (size_t c = 0; c < C; c++)
+        length += x[c] * x[c];
+    length = sqrt(length);
+    for (size_t k = 0; k < r->config->classes; k++) {
+        double cos = 0.0;
+        bool right = k == r->batch->own[sample];
+
+        for (size_t c = 0; c < C; c++)
+            cos += x[c] / length * (double)r->batch->centres[k * C + c];
+        cos -= right ? 0.1 : 0.0;
+        own += right ? 24.0 * cos : 0.0;
+        sum += exp(24.0 * cos);
+    }
+    return log(sum) - own;
+}
+
+static void dual_losses(train_reference *r, size_t sample, const double *target, double out[3])
 {
     const cafi_train_dims *d = &r->d;
     size_t T = r->config->T;
@@ -436,6 +463,7 @@ static void dual_losses(train_reference *r, size_t sample, const double *target,
     double *result = zeros(d->C);
     double *whole = zeros(d->C);
     double kinds[4] = {0};
+    double classes[4] = {0};
     bool with_memory = r->config->lambda_memory > 0.0;
 
     for (size_t n = 2; n <= T; n += 2)
@@ -444,6 +472,7 @@ static void dual_losses(train_reference *r, size_t sample, const double *target,
 
             fuse(r, &fresh, result, sample, call++, g * T, n);
             kinds[g] += cosine_loss(result, target, d->C) / floor((double)T / 2.0);
+            classes[g] += entropy_loss(r, result, sample) / floor((double)T / 2.0);
             state_free(&fresh);
         }
     if (with_memory) {
@@ -456,16 +485,19 @@ static void dual_losses(train_reference *r, size_t sample, const double *target,
         fuse(r, &fresh, whole, sample, call++, 0, 2 * T);
         kinds[2] = cosine_loss(result, target, d->C);
         kinds[3] = cosine_loss(whole, target, d->C);
+        classes[2] = entropy_loss(r, result, sample);
+        classes[3] = entropy_loss(r, whole, sample);
         out[1] += cosine_loss(result, whole, d->C) / B / divisor;
         state_free(&memory);
         state_free(&fresh);
     }
     out[0] += (kinds[0] + kinds[1] + kinds[2] + kinds[3]) / (with_memory ? 4.0 : 2.0) / B;
+    out[2] += (classes[0] + classes[1] + classes[2] + classes[3]) / (with_memory ? 4.0 : 2.0) / B;
     free(result);
     free(whole);
 }
 
-static void sample_losses(train_reference *r, size_t sample, double out[2])
+static void sample_losses(train_reference *r, size_t sample, double out[3])
 {
     const cafi_train_dims *d = &r->d;
     double *target = zeros(d->C);
@@ -478,6 +510,7 @@ static void sample_losses(train_reference *r, size_t sample, double out[2])
 
         fuse(r, &fresh, result, sample, 0, 0, r->config->T);
         out[0] += cosine_loss(result, target, d->C) / (double)r->batch->B;
+        out[2] += entropy_loss(r, result, sample) / (double)r->batch->B;
         free(result);
         state_free(&fresh);
     } else {
@@ -487,14 +520,14 @@ static void sample_losses(train_reference *r, size_t sample, double out[2])
 }
 
 void train_reference_losses(train_reference *r, size_t first, size_t n, const float *direction,
-                            double h, double out[2])
+                            double h, double out[3])
 {
     for (size_t i = 0; i < r->total; i++)
         r->w[i] = (double)r->base[i];
     for (size_t i = 0; i < n; i++)
         r->w[first + i] += h * (double)direction[i];
     r->calls = 0;
-    out[0] = out[1] = 0.0;
+    out[0] = out[1] = out[2] = 0.0;
     style_maker(r);
     for (size_t s = 0; s < r->batch->B; s++)
         sample_losses(r, s, out);
@@ -505,7 +538,7 @@ train_reference *train_reference_new(const cafi_params *params, const cafi_net_c
                                      const cafi_step_batch *batch)
 {
     train_reference *r = calloc(1, sizeof *r);
-    double losses[2];
+    double losses[3];
 
     assert_non_null(r);
     *r = (train_reference){.d = params->dims,

@@ -20,8 +20,8 @@ void train_reference_free(train_reference *r);
 bool train_reference_is_smooth(const train_reference *r);
 
 /* The losses at the weights + h * direction, of the elements [first, first + n);
- * out[0] the centre loss, out[1] the memory loss. */
+ * out[0] the centre loss, out[1] the memory loss, out[2] the cross entropy. */
 void train_reference_losses(train_reference *r, size_t first, size_t n, const float *direction,
-                            double h, double out[2]);
+                            double h, double out[3]);
 
 #endif

@@ -10,7 +10,10 @@
 #include <sys/stat.h>
 
 #include "caface/set.h"
+#include "dataset/class_rest.h"
+#include "dataset/sampler.h"
 #include "dataset/set_sampler.h"
+#include "files/bundle.h"
 #include "files/npy.h"
 #include "train/restore_file.h"
 #include "train/restore_trainer.h"
@@ -173,6 +176,57 @@ static void sets_are_what_they_say(void **state)
     assert_true(fabs((double)counts[3] / (double)counts[2] - 0.1775) < 0.04);
     cafi_set_sampler_free(sampler);
     cafi_store_close(store);
+}
+
+/* The targets of Cluster and Aggregate's samples, against their definition: the rest of the class
+ * without the pictures among a sample's rows, or the centre that is given. */
+static void samples_have_targets_without_their_pictures(void **state)
+{
+    enum { T = 12 };
+    cafi_store *store = open_store();
+    cafi_store_info info = cafi_store_get_info(store);
+    double *sums = calloc(info.classes * C, sizeof *sums);
+    float *centres = malloc(info.classes * C * sizeof *centres);
+    float targets[IMAGES][C];
+    cafi_sampler *s = NULL;
+    cafi_pool *pool = NULL;
+    caface_error err;
+    size_t alone = 0;
+
+    (void)state;
+    assert_true(sums && centres);
+    for (size_t i = 0; i < info.classes * C; i++)
+        centres[i] = 7;
+    EXPECT_OK(cafi_pool_new(&pool, 3, &err), err);
+    EXPECT_OK(cafi_class_sums(sums, store, &err), err);
+    EXPECT_OK(cafi_sampler_new(&s, store, T, 2, 5, pool, &err), err);
+    EXPECT_OK(cafi_sampler_rest(s, 1, IMAGES - 1, sums, centres, &targets[1][0], &err), err);
+    for (size_t place = 1; place < IMAGES; place++) {
+        size_t own = class_of(0);
+        size_t rows[2 * T][2];
+        bool seen[IMAGES] = {false};
+        bool left = false;
+        float want[C];
+
+        cafi_sampler_rows(s, place, rows);
+        own = class_of(rows[0][0]);
+        for (size_t r = 0; r < (size_t)2 * T; r++)
+            seen[rows[r][0]] = true;
+        for (size_t i = 0; i < IMAGES; i++)
+            left |= class_of(i) == own && !seen[i];
+        if (left)
+            rest_of(want, own, seen);
+        alone += !left;
+        for (size_t c = 0; c < C; c++)
+            if (!(fabsf(targets[place][c] - (left ? want[c] : 7.0f)) <= 1e-5f))
+                fail_msg("place %zu, number %zu: %g", place, c, (double)targets[place][c]);
+    }
+    assert_true(alone > 0 && alone < IMAGES / 2);
+    cafi_sampler_free(s);
+    cafi_pool_free(pool);
+    cafi_store_close(store);
+    free(sums);
+    free(centres);
 }
 
 static void stores_without_clean_features_are_refused(void **state)
@@ -444,14 +498,56 @@ static void the_library_agrees(void **state)
     cafi_store_close(store);
 }
 
+/* What is frozen is as it began: without restoration and read-out B2 and C2 are zero, and the
+ * rest has learned all the same. */
+static void frozen_parts_stay(void **state)
+{
+    cafi_store *store = open_store();
+    cafi_restore_config c = small_config(CAFI_RESTORE_EXCHANGE);
+    cafi_restore_progress p;
+    cafi_bundle *b = NULL;
+    caface_error err;
+    static const char *const zero[] = {"restore.b2.weight", "restore.c2.weight"};
+    static const char *const moved[] = {"restore.hg.weight", "restore.b1.weight"};
+
+    (void)state;
+    c.freeze = "b2,c2";
+    EXPECT_OK(run(store, &c, test_temp("frozen"), false, 1, &p, &err), err);
+    EXPECT_OK(cafi_bundle_open(&b, test_temp("frozen/last.safetensors"), &err), err);
+    for (size_t k = 0; k < 4; k++) {
+        const cafi_tensor *t = cafi_bundle_find(b, k < 2 ? zero[k] : moved[k - 2]);
+        size_t n;
+        float *x;
+        double square = 0;
+
+        assert_non_null(t);
+        n = cafi_tensor_count(t);
+        x = calloc(n + 1, sizeof *x);
+        assert_non_null(x);
+        cafi_tensor_read_f32(t, 0, n, x);
+        for (size_t i = 0; i < n; i++)
+            square += (double)x[i] * (double)x[i];
+        free(x);
+        if (k < 2 ? square > 0 : square <= 0)
+            fail_msg("%s: square %g", k < 2 ? zero[k] : moved[k - 2], square);
+    }
+    cafi_bundle_close(b);
+    c.freeze = "b2,none";
+    EXPECT_FAIL(run(store, &c, test_temp("no"), false, 1, &p, &err), CAFACE_EINVAL, err, "\"none\"",
+                "b2");
+    cafi_store_close(store);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sets_are_what_they_say),
+        cmocka_unit_test(samples_have_targets_without_their_pictures),
         cmocka_unit_test(stores_without_clean_features_are_refused),
         cmocka_unit_test(runs_end_with_the_same_bits),
         cmocka_unit_test(it_learns),
         cmocka_unit_test(the_library_agrees),
+        cmocka_unit_test(frozen_parts_stay),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,8 @@
 /* The gradient of every tensor, through the whole step, against differences of
  * a plain statement of it in double (support/train_reference.c), in random
  * configurations: numbers of centres, blocks, weights, rows and samples, odd groups,
- * stochastic depth, divisors of the memory loss, samples without it and of one group. */
+ * stochastic depth, divisors of the memory loss, samples without it and of one group, and the
+ * cross entropy over the class centres. */
 #include "check.h"
 
 #include <math.h>
@@ -9,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dataset/class_rest.h"
 #include "train/step.h"
 #include "train_reference.h"
 
@@ -17,8 +19,9 @@ typedef struct random_case {
     cafi_params params;
     cafi_buffers buffers;
     size_t B;
-    float *weights, *grad, *features, *styles, *centres;
+    float *weights, *grad, *features, *styles, *centres, *classes;
     const float **targets;
+    size_t *own;
     char name[160];
 } random_case;
 
@@ -47,7 +50,7 @@ static void set_weights(random_case *c, test_rng *rng)
     }
 }
 
-static void open_case(random_case *c, test_rng *rng, size_t kind)
+static void open_case(random_case *c, test_rng *rng, size_t kind, bool entropy)
 {
     static const char *const kinds[] = {"memory", "no memory", "one group"};
     size_t C = 5 + test_below(rng, 20);
@@ -65,10 +68,13 @@ static void open_case(random_case *c, test_rng *rng, size_t kind)
                                   .lambda_centre = 0.7,
                                   .single = kind == 2,
                                   .lambda_memory = kind == 0 ? 3.0 : 0.0,
-                                  .memory_divisor = (double)test_below(rng, 3)};
+                                  .memory_divisor = (double)test_below(rng, 3),
+                                  .lambda_entropy = entropy ? 0.2 : 0.0,
+                                  .classes = 2 + test_below(rng, 6)};
     snprintf(c->name, sizeof c->name,
-             "C %zu, S %zu, M %zu, L %zu, K %zu, T %zu, B %zu, drop %g, %s", d.C, d.S, d.M, d.L,
-             d.K, c->config.T, c->B, c->config.drop, kinds[kind]);
+             "C %zu, S %zu, M %zu, L %zu, K %zu, T %zu, B %zu, drop %g, %s, entropy %g of %zu", d.C,
+             d.S, d.M, d.L, d.K, c->config.T, c->B, c->config.drop, kinds[kind],
+             c->config.lambda_entropy, c->config.classes);
     rows = c->B * cafi_net_rows(&c->config);
     EXPECT_OK(cafi_params_new(&c->params, &d, &err), err);
     EXPECT_OK(cafi_buffers_new(&c->buffers, &d, &err), err);
@@ -79,8 +85,15 @@ static void open_case(random_case *c, test_rng *rng, size_t kind)
     c->features = numbers(rng, rows * C, 10.0f);
     c->styles = numbers(rng, rows * d.S * 2, 1.0f);
     c->centres = numbers(rng, c->B * C, 1.0f);
-    for (size_t i = 0; i < c->B; i++)
+    c->classes = numbers(rng, c->config.classes * C, 1.0f);
+    for (size_t k = 0; k < c->config.classes; k++)
+        cafi_direction(c->classes + k * C, C);
+    c->own = calloc(c->B, sizeof *c->own);
+    assert_non_null(c->own);
+    for (size_t i = 0; i < c->B; i++) {
         c->targets[i] = c->centres + i * C;
+        c->own[i] = test_below(rng, c->config.classes);
+    }
 }
 
 static void close_case(random_case *c)
@@ -92,6 +105,8 @@ static void close_case(random_case *c)
     free(c->features);
     free(c->styles);
     free(c->centres);
+    free(c->classes);
+    free(c->own);
     free(c->targets);
 }
 
@@ -106,8 +121,8 @@ static void check_tensor(const random_case *c, train_reference *r, const cafi_pa
     double h = 1e-4 / sqrt((double)p->count);
     double got = 0.0;
     double square = 0.0;
-    double plus[2];
-    double minus[2];
+    double plus[3];
+    double minus[3];
     double want;
 
     assert_non_null(direction);
@@ -121,7 +136,8 @@ static void check_tensor(const random_case *c, train_reference *r, const cafi_pa
     train_reference_losses(r, p->offset, p->count, direction, h, plus);
     train_reference_losses(r, p->offset, p->count, direction, -h, minus);
     want = (c->config.lambda_centre * (plus[0] - minus[0]) +
-            c->config.lambda_memory * (plus[1] - minus[1])) /
+            c->config.lambda_memory * (plus[1] - minus[1]) +
+            c->config.lambda_entropy * (plus[2] - minus[2])) /
            (2.0 * h);
     if (!(fabs(got - want) <= 2e-4 * sqrt(square) + 1e-6 * whole))
         fail_msg("%s: %s: %.9g along a direction, differences say %.9g (norm %.3g)", c->name,
@@ -140,31 +156,36 @@ static double norm_of(const float *x, size_t n)
 
 static void check_losses(const random_case *c, const cafi_step_result *result, train_reference *r)
 {
-    double want[2];
+    double want[3];
 
     train_reference_losses(r, 0, 0, NULL, 0.0, want);
-    printf("# %s: centre loss %.9g, memory loss %.9g\n", c->name, want[0], want[1]);
+    printf("# %s: centre loss %.9g, memory loss %.9g, cross entropy %.9g\n", c->name, want[0],
+           want[1], want[2]);
     /* the memory loss is 1 less nearly 1: floats leave it an absolute error */
     if (!(fabs(result->centre - want[0]) <= 1e-6 * want[0]) ||
-        !(fabs(result->memory - want[1]) <= 1e-6 * want[1] + 1e-7))
-        fail_msg("%s: losses %.9g and %.9g", c->name, result->centre, result->memory);
+        !(fabs(result->memory - want[1]) <= 1e-6 * want[1] + 1e-7) ||
+        !(fabs(result->entropy - want[2]) <= 1e-5 * want[2]))
+        fail_msg("%s: losses %.9g, %.9g and %.9g", c->name, result->centre, result->memory,
+                 result->entropy);
 }
 
 /* One random configuration; false when it lies where nothing can be compared. */
-static bool check_random(test_rng *rng, size_t kind)
+static bool check_random(test_rng *rng, size_t kind, bool entropy)
 {
     random_case c;
     train_reference *r;
     bool smooth;
 
-    open_case(&c, rng, kind);
+    open_case(&c, rng, kind, entropy);
     cafi_step_batch batch = {.B = c.B,
                              .total = c.B,
                              .seed = test_next(rng),
                              .step = test_below(rng, 1000),
                              .features = c.features,
                              .styles = c.styles,
-                             .targets = c.targets};
+                             .targets = c.targets,
+                             .centres = c.classes,
+                             .own = c.own};
     r = train_reference_new(&c.params, &c.config, c.weights, c.buffers.pe, &batch);
     smooth = train_reference_is_smooth(r);
     if (smooth) {
@@ -192,10 +213,11 @@ static void test_random(void **state)
     int done = 0;
 
     (void)state;
-    for (int tries = 0; done < 4; tries++) {
+    for (int tries = 0; done < 7; tries++) {
+        static const size_t kinds[] = {0, 0, 1, 2, 0, 1, 2};
+
         assert_true(tries < 1000);
-        /* two with the memory loss, one of either kind without */
-        done += check_random(&rng, done < 2 ? 0 : (size_t)done - 1);
+        done += check_random(&rng, kinds[done], done > 3);
     }
 }
 
