@@ -314,7 +314,7 @@ static void read_row(window *w, const cafi_flexnet_slot *slot, size_t row)
     }
 }
 
-/* R-Net or O-Net on all windows; every worker takes its share of the batches. */
+/* R-Net or O-Net on all windows; whoever is free takes the next batch. */
 typedef struct refinement {
     cafi_mtcnn_detector *d;
     const cafi_view *picture;
@@ -345,16 +345,11 @@ static caface_status refine_batch(const refinement *r, worker *k, size_t first, 
     return st;
 }
 
-static caface_status refine_share(void *ctx, size_t index, size_t thread, caface_error *err)
+static caface_status refine_task(void *ctx, size_t index, size_t thread, caface_error *err)
 {
     const refinement *r = ctx;
-    size_t step = BATCH * r->d->worker_count;
-    caface_status st = CAFACE_OK;
 
-    (void)thread;
-    for (size_t first = index * BATCH; !st && first < r->list->count; first += step)
-        st = refine_batch(r, &r->d->workers[index], first, err);
-    return st;
+    return refine_batch(r, &r->d->workers[thread], index * BATCH, err);
 }
 
 /* Those below the threshold go. */
@@ -366,7 +361,7 @@ static caface_status refine(cafi_mtcnn_detector *d, const cafi_view *picture,
     caface_status st = CAFACE_OK;
 
     drop_hopeless(list, picture);
-    st = cafi_pool_run(d->pool, d->worker_count, refine_share, &r, err);
+    st = cafi_pool_run(d->pool, (list->count + BATCH - 1) / BATCH, refine_task, &r, err);
     for (size_t i = 0; !st && i < list->count; i++)
         if (list->items[i].score > d->options.threshold[stage])
             list->items[kept++] = list->items[i];

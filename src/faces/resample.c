@@ -11,11 +11,20 @@
 
 typedef cafi_resample_filter filter;
 
+/* Weights that are kept, by the extents they are for. */
+#define SLOTS 64
+
+typedef struct cafi_resample_slot {
+    size_t in, out; /* 0: empty */
+    filter filter;
+} slot;
+
 static void filter_free(filter *f)
 {
     free(f->first);
     free(f->count);
     free(f->weights);
+    free(f->halves);
     *f = (filter){0};
 }
 
@@ -37,6 +46,12 @@ static void filter_fill(filter *f, size_t in, size_t o, double scale, double sup
 
         w[k] = (int32_t)(0.5 + (sum > 0.0 ? x / sum : 0.0) * (1 << CAFI_WEIGHT_BITS));
     }
+    for (size_t k = 0; k < f->taps; k++) {
+        int16_t *four = f->halves + (o * f->taps + k / 4 * 4) * 2;
+
+        four[k % 4] = (int16_t)(w[k] & ((1 << CAFI_WEIGHT_LOW) - 1));
+        four[4 + k % 4] = (int16_t)(w[k] >> CAFI_WEIGHT_LOW);
+    }
     f->first[o] = (uint32_t)low;
     f->count[o] = (uint32_t)count;
 }
@@ -45,19 +60,14 @@ static caface_status filter_make(filter *f, size_t in, size_t out, caface_error 
 {
     double scale = (double)in / (double)out;
     double support = fmax(scale, 1.0);
-    void *first = NULL, *count = NULL, *weights = NULL;
     size_t total = 0;
     caface_status st = CAFACE_OK;
 
-    *f = (filter){.taps = (size_t)ceil(support) * 2 + 2};
-    if (!cafi_mul_size(out, f->taps, &total))
+    *f = (filter){.taps = ((size_t)ceil(support) * 2 + 2 + 3) / 4 * 4};
+    if (!cafi_mul_size(out, 2 * f->taps, &total))
         return cafi_fail_memory(err, ~0ULL);
-    (void)((st = cafi_alloc(&first, out, sizeof *f->first, err)) ||
-           (st = cafi_alloc(&count, out, sizeof *f->count, err)) ||
-           (st = cafi_alloc(&weights, total, sizeof *f->weights, err)));
-    f->first = first;
-    f->count = count;
-    f->weights = weights;
+    (void)((st = CAFI_NEW(&f->first, out, err)) || (st = CAFI_NEW(&f->count, out, err)) ||
+           (st = CAFI_NEW(&f->weights, total / 2, err)) || (st = CAFI_NEW(&f->halves, total, err)));
     if (st) {
         filter_free(f);
         return st;
@@ -81,8 +91,34 @@ static const cafi_resample_kernels *kernels_get(void)
     return &cafi_resample_kernels_plain;
 }
 
+/* The weights of one axis, 0 or 1, which have slots of their own. */
+static caface_status filter_get(cafi_resampler *r, size_t axis, size_t in, size_t out,
+                                const filter **f, caface_error *err)
+{
+    slot *s = NULL;
+    caface_status st = r->slots ? CAFACE_OK : CAFI_NEW(&r->slots, 2 * SLOTS, err);
+
+    if (st)
+        return st;
+    s = &r->slots[axis * SLOTS + (in * 31 + out) % SLOTS];
+    if (s->in != in || s->out != out) {
+        s->in = 0;
+        filter_free(&s->filter);
+        st = filter_make(&s->filter, in, out, err);
+        if (st)
+            return st;
+        s->in = in;
+        s->out = out;
+    }
+    *f = &s->filter;
+    return CAFACE_OK;
+}
+
 void cafi_resampler_clear(cafi_resampler *r)
 {
+    for (size_t i = 0; r->slots && i < 2 * SLOTS; i++)
+        filter_free(&r->slots[i].filter);
+    free(r->slots);
     free(r->row);
     free(r->middle);
     free(r->result);
@@ -139,20 +175,18 @@ static void run(cafi_resampler *r, const cafi_view *picture, const filter *acros
 caface_status cafi_resampler_run(cafi_resampler *r, const cafi_view *picture, size_t width,
                                  size_t height, cafi_view *out, caface_error *err)
 {
-    filter across = {0}, down = {0};
+    const filter *across = NULL, *down = NULL;
     caface_status st = CAFACE_OK;
 
-    (void)((st = filter_make(&across, picture->width, width, err)) ||
-           (st = filter_make(&down, picture->height, height, err)) ||
+    (void)((st = filter_get(r, 0, picture->width, width, &across, err)) ||
+           (st = filter_get(r, 1, picture->height, height, &down, err)) ||
            (st = reserve(&r->row, &r->row_room, picture->width, 1, err)) ||
            (st = reserve(&r->middle, &r->middle_room, width, picture->height, err)) ||
            (st = reserve(&r->result, &r->result_room, width, height, err)));
     if (!st) {
-        run(r, picture, &across, &down, width, height);
+        run(r, picture, across, down, width, height);
         *out = (cafi_view){r->result, width, height};
     }
-    filter_free(&across);
-    filter_free(&down);
     return st;
 }
 

@@ -12,10 +12,12 @@
 caface_status cafi_resample(uint8_t **out, const cafi_view *picture, size_t width, size_t height,
                             caface_error *err);
 
-/* The same into memory that is used again. Zero-initialise; clear at the end. */
+/* The same into memory that is used again, with the weights of sizes seen before.
+ * Zero-initialise; clear at the end. */
 typedef struct cafi_resampler {
     uint8_t *row, *middle, *result;
     size_t row_room, middle_room, result_room;
+    struct cafi_resample_slot *slots;
 } cafi_resampler;
 void cafi_resampler_clear(cafi_resampler *resampler);
 /* *out is good until the next call. */

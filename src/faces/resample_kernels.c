@@ -21,30 +21,40 @@ static inline uint8_t to_byte(int32_t sum)
 
 #if defined(__AVX2__)
 
-/* Two pixels at a time, each three bytes and an idle lane. */
+/* Four pixels at a time: pairs of 16 bits, channel by channel, meet the lower and
+ * the upper halves of their weights. */
 static void row(uint8_t *out, const uint8_t *in, const cafi_resample_filter *f, size_t width)
 {
-    const __m128i spread =
-        _mm_setr_epi8(0, 1, 2, -128, 3, 4, 5, -128, -128, -128, -128, -128, -128, -128, -128, -128);
+    const __m256i spread = _mm256_setr_epi8(0, -128, 3, -128, 1, -128, 4, -128, 2, -128, 5, -128,
+                                            -128, -128, -128, -128, 6, -128, 9, -128, 7, -128, 10,
+                                            -128, 8, -128, 11, -128, -128, -128, -128, -128);
+    const __m256i lower = _mm256_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1);
+    const __m256i upper = _mm256_setr_epi32(2, 2, 2, 2, 3, 3, 3, 3);
 
     for (size_t o = 0; o < width; o++, out += 3) {
         const uint8_t *p = in + (size_t)f->first[o] * 3;
-        const int32_t *w = f->weights + o * f->taps;
-        __m256i sum = _mm256_setzero_si256();
-        __m128i half;
+        const int16_t *w = f->halves + o * f->taps * 2;
+        __m256i low = _mm256_setzero_si256(), high = _mm256_setzero_si256();
+        __m128i sum;
         uint32_t bytes = 0;
 
-        for (uint32_t k = 0; k < f->count[o]; k += 2) {
-            __m128i two = _mm_shuffle_epi8(
-                _mm_loadl_epi64((const __m128i *)(const void *)(p + 3 * k)), spread);
-            __m256i weights = _mm256_set_m128i(_mm_set1_epi32(w[k + 1]), _mm_set1_epi32(w[k]));
+        for (uint32_t k = 0; k < f->count[o]; k += 4, p += 12, w += 8) {
+            __m256i four = _mm256_shuffle_epi8(
+                _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(const void *)p)),
+                spread);
+            __m256i halves =
+                _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(const void *)w));
 
-            sum = _mm256_add_epi32(sum, _mm256_mullo_epi32(_mm256_cvtepu8_epi32(two), weights));
+            low = _mm256_add_epi32(
+                low, _mm256_madd_epi16(four, _mm256_permutevar8x32_epi32(halves, lower)));
+            high = _mm256_add_epi32(
+                high, _mm256_madd_epi16(four, _mm256_permutevar8x32_epi32(halves, upper)));
         }
-        half = _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
-        half = _mm_srai_epi32(_mm_add_epi32(half, _mm_set1_epi32(ROUND)), CAFI_WEIGHT_BITS);
-        half = _mm_packus_epi16(_mm_packs_epi32(half, half), half);
-        bytes = (uint32_t)_mm_cvtsi128_si32(half);
+        low = _mm256_add_epi32(low, _mm256_slli_epi32(high, CAFI_WEIGHT_LOW));
+        sum = _mm_add_epi32(_mm256_castsi256_si128(low), _mm256_extracti128_si256(low, 1));
+        sum = _mm_srai_epi32(_mm_add_epi32(sum, _mm_set1_epi32(ROUND)), CAFI_WEIGHT_BITS);
+        sum = _mm_packus_epi16(_mm_packs_epi32(sum, sum), sum);
+        bytes = (uint32_t)_mm_cvtsi128_si32(sum);
         out[0] = (uint8_t)bytes;
         out[1] = (uint8_t)(bytes >> 8);
         out[2] = (uint8_t)(bytes >> 16);
@@ -71,6 +81,49 @@ static void row(uint8_t *out, const uint8_t *in, const cafi_resample_filter *f, 
 
 #endif
 
+/* Bytes from `at` on, one by one. */
+static void column_rest(uint8_t *out, const uint8_t *in, const int32_t *w, size_t count,
+                        size_t bytes, size_t at)
+{
+    for (; at < bytes; at++) {
+        int32_t sum = 0;
+
+        for (size_t k = 0; k < count; k++)
+            sum += in[k * bytes + at] * w[k];
+        out[at] = to_byte(sum);
+    }
+}
+
+#if defined(__AVX512BW__)
+
+/* Sixteen bytes of `count` rows, summed. */
+static inline __m128i column16(const uint8_t *in, const int32_t *w, size_t count, size_t bytes)
+{
+    __m512i sum = _mm512_set1_epi32(ROUND);
+
+    for (size_t k = 0; k < count; k++)
+        sum = _mm512_add_epi32(
+            sum, _mm512_mullo_epi32(_mm512_cvtepu8_epi32(_mm_loadu_si128(
+                                        (const __m128i *)(const void *)(in + k * bytes))),
+                                    _mm512_set1_epi32(w[k])));
+    return _mm512_cvtusepi32_epi8(
+        _mm512_max_epi32(_mm512_srai_epi32(sum, CAFI_WEIGHT_BITS), _mm512_setzero_si512()));
+}
+
+static void column(uint8_t *out, const uint8_t *in, const int32_t *w, size_t count, size_t bytes)
+{
+    size_t at = 0;
+
+    for (; at + 64 <= bytes; at += 64)
+        for (size_t i = at; i < at + 64; i += 16)
+            _mm_storeu_si128((__m128i *)(void *)(out + i), column16(in + i, w, count, bytes));
+    for (; at + 16 <= bytes; at += 16)
+        _mm_storeu_si128((__m128i *)(void *)(out + at), column16(in + at, w, count, bytes));
+    column_rest(out, in, w, count, bytes, at);
+}
+
+#else
+
 #define BLOCK 128
 
 static void column(uint8_t *out, const uint8_t *in, const int32_t *w, size_t count, size_t bytes)
@@ -86,13 +139,9 @@ static void column(uint8_t *out, const uint8_t *in, const int32_t *w, size_t cou
         for (size_t i = 0; i < BLOCK; i++)
             out[at + i] = to_byte(sum[i]);
     }
-    for (; at < bytes; at++) {
-        int32_t sum = 0;
-
-        for (size_t k = 0; k < count; k++)
-            sum += in[k * bytes + at] * w[k];
-        out[at] = to_byte(sum);
-    }
+    column_rest(out, in, w, count, bytes, at);
 }
+
+#endif
 
 const cafi_resample_kernels KERNELS = {row, column};

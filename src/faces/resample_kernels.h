@@ -6,15 +6,19 @@
 #include <stdint.h>
 
 #define CAFI_WEIGHT_BITS 22
+#define CAFI_WEIGHT_LOW 11
 /* Bytes behind a row that `row` may read. */
 #define CAFI_RESAMPLE_SLACK 16
 
 /* For every output position: which inputs count, and how much. */
 typedef struct cafi_resample_filter {
-    size_t taps;      /* weights of one output, an even number; unused ones are 0 */
+    size_t taps;      /* weights of one output, a multiple of 4; unused ones are 0 */
     uint32_t *first;  /* [out] */
     uint32_t *count;  /* [out] */
     int32_t *weights; /* [out][taps] */
+    /* The same in halves that products of 16 bits take: of every four weights their
+     * lower CAFI_WEIGHT_LOW bits, then what is above. [out][taps / 4][2][4] */
+    int16_t *halves;
 } cafi_resample_filter;
 
 typedef struct cafi_resample_kernels {

@@ -294,6 +294,8 @@ static cafi_expected expect_pool(const cafi_step_view *v, const cafi_place *plac
             if (y < 0 || x < 0 || y >= (int64_t)s->height || x >= (int64_t)s->width)
                 continue;
             value = at(&in, place->row, place->channel, (size_t)y * s->width + (size_t)x);
+            if (s->slope && value < 0)
+                value = (float)value * s->slope[place->channel];
             seen++;
             sum += value;
             magnitude += fabs(value);

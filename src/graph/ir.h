@@ -29,7 +29,7 @@ typedef struct cafi_ir_node {
     double *scale_in, *shift_in;
     double *scale_out, *shift_out;
     double *scale, *shift;
-    float *slope;
+    float *slope; /* of a maximum over windows, too: what PReLU does to its input */
     cafi_act act;
     float lo, hi;
     bool sum;

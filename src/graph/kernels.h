@@ -53,13 +53,14 @@ typedef struct cafi_binary_args {
     size_t rows, groups, positions, lanes;
 } cafi_binary_args;
 
-/* Pooling of a map in any layout, f32 or bf16. */
+/* Pooling of a map in any layout, f32 or bf16; with slopes, of the PReLU of the map. */
 typedef struct cafi_pool_args {
     const void *x;
     void *y;
     cafi_elem elem;
     const cafi_window *window;
     bool max;
+    const float *slope; /* by channel in whole groups, or NULL */
     size_t rows, groups, lanes, height, width, out_height, out_width;
 } cafi_pool_args;
 

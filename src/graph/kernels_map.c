@@ -4,6 +4,10 @@
 
 #include "graph/elem.h"
 
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#endif
+
 #ifndef KERNELS
 #define KERNELS cafi_map_kernels_plain
 #endif
@@ -39,8 +43,9 @@ static size_t reach_count(reach r)
 }
 
 /* One output position of one group, CHUNK lanes or fewer from lane l on. */
-CAFI_INLINE void pool_chunk(const cafi_pool_args *a, cafi_elem elem, bool max, size_t L,
-                            size_t plane, reach ry, reach rx, size_t to, size_t l, size_t lanes)
+CAFI_INLINE void pool_chunk(const cafi_pool_args *a, cafi_elem elem, bool max, const float *slope,
+                            size_t L, size_t plane, reach ry, reach rx, size_t to, size_t l,
+                            size_t lanes)
 {
     float value[CHUNK];
     size_t base = plane * a->height * a->width;
@@ -58,6 +63,8 @@ CAFI_INLINE void pool_chunk(const cafi_pool_args *a, cafi_elem elem, bool max, s
             for (size_t i = 0; i < lanes; i++) {
                 float v = cafi_elem_load(a->x, elem, at + i);
 
+                if (slope)
+                    v = v < 0 ? v * slope[l + i] : v;
                 value[i] = max ? (v > value[i] ? v : value[i]) : value[i] + v;
             }
         }
@@ -72,33 +79,70 @@ CAFI_INLINE void pool_chunk(const cafi_pool_args *a, cafi_elem elem, bool max, s
         cafi_elem_store(a->y, elem, to * L + l + i, max ? value[i] : value[i] * scale, 0);
 }
 
+#if defined(__AVX512F__)
+
+/* Sixteen lanes of f32, the largest. */
+CAFI_INLINE void pool_max16(const cafi_pool_args *a, bool prelu, const float *slope, size_t plane,
+                            reach ry, reach rx, size_t to)
+{
+    const float *x = (const float *)a->x + plane * a->height * a->width * 16;
+    __m512 s = prelu ? _mm512_loadu_ps(slope) : _mm512_setzero_ps();
+    __m512 most = _mm512_set1_ps(-INFINITY);
+
+    for (size_t i = ry.first; i < ry.last; i += ry.step)
+        for (size_t k = rx.first; k < rx.last; k += rx.step) {
+            __m512 v = _mm512_loadu_ps(x + (i * a->width + k) * 16);
+
+            if (prelu)
+                v = _mm512_mask_mul_ps(v, _mm512_cmp_ps_mask(v, _mm512_setzero_ps(), _CMP_LT_OQ), v,
+                                       s);
+            most = _mm512_max_ps(v, most);
+        }
+    _mm512_storeu_ps((float *)a->y + to * 16, most);
+}
+
+#endif
+
 /* Positions [x0, x0 + n) of one output row. */
-CAFI_INLINE void pool_row(const cafi_pool_args *a, cafi_elem elem, bool max, size_t L, size_t plane,
-                          size_t y, size_t x0, const reach *rx, size_t n)
+CAFI_INLINE void pool_row(const cafi_pool_args *a, cafi_elem elem, bool max, bool prelu, size_t L,
+                          size_t plane, size_t y, size_t x0, const reach *rx, size_t n)
 {
     reach ry = window_reach(a->window, 0, y, a->height);
     size_t to = (plane * a->out_height + y) * a->out_width + x0;
+    const float *slope = prelu ? a->slope + plane % a->groups * L : NULL;
 
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
+#if defined(__AVX512F__)
+        if (elem == CAFI_ELEM_F32 && max && L == 16) {
+            pool_max16(a, prelu, slope, plane, ry, rx[i], to + i);
+            continue;
+        }
+#endif
         for (size_t l = 0; l < L; l += CHUNK)
-            pool_chunk(a, elem, max, L, plane, ry, rx[i], to + i, l, L - l < CHUNK ? L - l : CHUNK);
+            pool_chunk(a, elem, max, slope, L, plane, ry, rx[i], to + i, l,
+                       L - l < CHUNK ? L - l : CHUNK);
+    }
 }
 
 static void pool_any(const cafi_pool_args *a, size_t plane, size_t y, size_t x0, const reach *rx,
                      size_t n)
 {
     if (a->elem != CAFI_ELEM_F32)
-        pool_row(a, CAFI_ELEM_BF16, a->max, a->lanes, plane, y, x0, rx, n);
+        pool_row(a, CAFI_ELEM_BF16, a->max, a->slope, a->lanes, plane, y, x0, rx, n);
+    else if (a->lanes == 16 && a->max && a->slope)
+        pool_row(a, CAFI_ELEM_F32, true, true, 16, plane, y, x0, rx, n);
+    else if (a->lanes == 8 && a->max && a->slope)
+        pool_row(a, CAFI_ELEM_F32, true, true, 8, plane, y, x0, rx, n);
     else if (a->lanes == 16 && a->max)
-        pool_row(a, CAFI_ELEM_F32, true, 16, plane, y, x0, rx, n);
+        pool_row(a, CAFI_ELEM_F32, true, false, 16, plane, y, x0, rx, n);
     else if (a->lanes == 8 && a->max)
-        pool_row(a, CAFI_ELEM_F32, true, 8, plane, y, x0, rx, n);
-    else if (a->lanes == 1 && a->max)
-        pool_row(a, CAFI_ELEM_F32, true, 1, plane, y, x0, rx, n);
-    else if (a->lanes == 16)
-        pool_row(a, CAFI_ELEM_F32, false, 16, plane, y, x0, rx, n);
+        pool_row(a, CAFI_ELEM_F32, true, false, 8, plane, y, x0, rx, n);
+    else if (a->lanes == 1 && a->max && !a->slope)
+        pool_row(a, CAFI_ELEM_F32, true, false, 1, plane, y, x0, rx, n);
+    else if (a->lanes == 16 && !a->slope)
+        pool_row(a, CAFI_ELEM_F32, false, false, 16, plane, y, x0, rx, n);
     else
-        pool_row(a, CAFI_ELEM_F32, a->max, a->lanes, plane, y, x0, rx, n);
+        pool_row(a, CAFI_ELEM_F32, a->max, a->slope, a->lanes, plane, y, x0, rx, n);
 }
 
 /* Columns in blocks, whose windows are found once for all rows. */

@@ -283,9 +283,15 @@ static caface_status lower_from_map(cafi_lowering *lw, size_t i, cafi_step_kind 
             ? cafi_produce(lw, i, CAFI_ELEM_F32, CAFI_LAYOUT_PLAIN, 0, &step.out, err)
             : cafi_produce(lw, i, x.elem, x.layout, 0, &step.out, err);
 
+    if (!st && n->slope) {
+        st = CAFI_NEW(&step.parameters, step.groups * step.lanes, err);
+        if (!st)
+            memcpy(step.parameters, n->slope, e.channels * sizeof(float));
+    }
     step.window = n->node.window;
     step.pool = (cafi_pool_args){.elem = x.elem,
                                  .max = n->op == CAFI_OP_MAXPOOL,
+                                 .slope = step.parameters,
                                  .rows = e.rows,
                                  .groups = step.groups,
                                  .lanes = step.lanes,
@@ -293,7 +299,11 @@ static caface_status lower_from_map(cafi_lowering *lw, size_t i, cafi_step_kind 
                                  .width = (size_t)in[3],
                                  .out_height = (size_t)n->node.shape.dim[2],
                                  .out_width = (size_t)n->node.shape.dim[3]};
-    return st ? st : cafi_program_step(lw->program, &step, n->node.name, err);
+    if (!st)
+        st = cafi_program_step(lw->program, &step, n->node.name, err);
+    if (st)
+        free(step.parameters);
+    return st;
 }
 
 caface_status cafi_lower_other(cafi_lowering *lw, size_t i, caface_error *err)

@@ -237,6 +237,22 @@ static void fuse_sum(cafi_ir *ir, size_t i)
     *n = fused;
 }
 
+/* A PReLU that only a maximum over windows reads is done on the way. */
+static void fuse_pool(cafi_ir *ir, size_t i)
+{
+    cafi_ir_node *n = &ir->nodes[i];
+    cafi_ir_node *x = &ir->nodes[n->inputs[0]];
+
+    if (x->op != CAFI_OP_IDENTITY || x->act != CAFI_ACT_PRELU || x->scale || x->uses != 1 ||
+        x->output || n->node.shape.ndim != 4)
+        return;
+    n->slope = x->slope;
+    x->slope = NULL;
+    n->inputs[0] = x->inputs[0];
+    x->uses = 0;
+    x->dead = true;
+}
+
 caface_status cafi_pass_fuse(cafi_ir *ir, caface_error *err)
 {
     (void)err;
@@ -247,6 +263,8 @@ caface_status cafi_pass_fuse(cafi_ir *ir, caface_error *err)
             continue;
         if (n->op == CAFI_OP_ADD)
             fuse_sum(ir, i);
+        else if (n->op == CAFI_OP_MAXPOOL)
+            fuse_pool(ir, i);
         else if (n->op == CAFI_OP_IDENTITY && n->input_count == 1)
             fuse_clip(ir, i);
     }

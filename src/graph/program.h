@@ -49,7 +49,7 @@ typedef struct cafi_plan_op {
     cafi_dnn_op *op[CAFI_PARTS];
     cafi_border *border; /* DNN: to be filled by packing; owned */
     cafi_pass_args pass;
-    float *parameters; /* owned: pass's scale, shift and slope */
+    float *parameters; /* owned: scale, shift and slope of a pass or a pool */
     cafi_binary_args binary;
     cafi_reorder_args reorder;
     cafi_pool_args pool;
