@@ -189,6 +189,7 @@ typedef struct caface_gallery_person {
     const float *tmpl;        /* f32 [C], of length 1, or zeros when the faces cancel out */
     double evidence;          /* caface_set_evidence; NaN where the method has none */
     int64_t created, changed; /* seconds since 1970 */
+    size_t C;                 /* of tmpl: another process may have reset the gallery meanwhile */
 } caface_gallery_person;
 
 /* Called with one after the other; 0 ends it, which is no error. No call with the gallery may
@@ -295,6 +296,9 @@ typedef struct caface_gallery_calibrate_options {
     size_t resamples;   /* of the intervals, a bootstrap over people, up to 10000; 0: none.
                          * Default 200 */
     uint64_t seed;      /* Default 1 */
+    caface_progress progress; /* called with the probes that are compared, then with these and the
+                               * resamples; stopped, nothing is kept. Default NULL */
+    void *progress_context;
 } caface_gallery_calibrate_options;
 
 static inline void caface_gallery_calibrate_options_init(caface_gallery_calibrate_options *options);
@@ -306,7 +310,7 @@ caface_gallery_calibrate_options_init_sized(caface_gallery_calibrate_options *op
  * other), and keeps the thresholds and what share of these impostors reaches a score, under method
  * and kind, in place of an older one. Of more than 20 million pairs so many are taken at
  * random. options NULL: the defaults. EINVAL: null argument, no impostor, NaN or Inf, a kind or
- * method that is no name. EMODEL: another width. EIO, EFORMAT, ENOMEM. */
+ * method that is no name. EMODEL: another width. ECANCELLED. EIO, EFORMAT, ENOMEM. */
 CAFACE_API caface_status caface_gallery_calibrate(caface_gallery *gallery,
                                                   const caface_gallery_probes *probes,
                                                   const caface_gallery_calibrate_options *options,

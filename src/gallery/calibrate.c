@@ -132,12 +132,13 @@ static caface_status score_probe(measuring *m, size_t i, caface_error *err)
     return st;
 }
 
-static caface_status measure(measuring *m, uint64_t seed, caface_error *err)
+static caface_status measure(measuring *m, const caface_gallery_calibrate_options *o,
+                             caface_error *err)
 {
     cafi_impostors *p = &m->impostors;
     caface_status st = CAFACE_OK;
 
-    (void)((st = number_subjects(m, err)) || (st = choose_rows(m, seed, err)) ||
+    (void)((st = number_subjects(m, err)) || (st = choose_rows(m, o->seed, err)) ||
            (st = CAFI_NEW(&m->found, m->probes.n, err)) ||
            (st = CAFI_NEW(&p->probe_rows, p->subjects, err)) ||
            (st = CAFI_NEW(&p->gallery_rows, p->subjects, err)));
@@ -149,11 +150,13 @@ static caface_status measure(measuring *m, uint64_t seed, caface_error *err)
     for (size_t i = 0; !st && i < m->probes.n; i++) {
         p->probe_rows[m->subject[i]]++;
         st = score_probe(m, i, err);
+        st = st ? st : cafi_calibrate_tell(o, i + 1, err);
     }
     if (!st && !p->count)
         st =
             cafi_fail(err, CAFACE_EINVAL, "there is no pair of different people to calibrate with");
-    cafi_impostors_sort(p);
+    if (!st)
+        cafi_impostors_sort(p);
     return st;
 }
 
@@ -262,10 +265,8 @@ static caface_status calibrate(measuring *m, const caface_gallery_calibrate_opti
     caface_status st = CAFI_NEW(&c, 1, err);
 
     (void)(st || (st = check_word("kind", kind, err)) || (st = check_word("method", method, err)) ||
-           (st = check_probes(m, err)) || (st = measure(m, o->seed, err)) ||
-           (st = learn(m, c, err)) ||
-           (st = cafi_impostors_thresholds(&m->impostors, o->resamples, o->seed, c->thresholds,
-                                           err)) ||
+           (st = check_probes(m, err)) || (st = measure(m, o, err)) || (st = learn(m, c, err)) ||
+           (st = cafi_impostors_thresholds(&m->impostors, o, m->probes.n, c->thresholds, err)) ||
            (st = cafi_impostors_curve(&m->impostors, &c->curve, &c->points, err)) ||
            (st = cafi_strdup(&c->kind, kind, err)) || (st = cafi_strdup(&c->method, method, err)) ||
            (st = cafi_strdup(&c->model, o->model ? o->model : "", err)));

@@ -99,9 +99,18 @@ static void interval(double *values, size_t n, cafi_far_threshold *out)
     out->high = percentile(values, kept, 0.975);
 }
 
-static caface_status bootstrap(const cafi_impostors *p, size_t resamples, uint64_t seed,
-                               cafi_far_threshold *out, caface_error *err)
+caface_status cafi_calibrate_tell(const caface_gallery_calibrate_options *o, size_t done,
+                                  caface_error *err)
 {
+    if (o->progress && !o->progress(o->progress_context, done))
+        return cafi_fail(err, CAFACE_ECANCELLED, "calibration was stopped: nothing of it is kept");
+    return CAFACE_OK;
+}
+
+static caface_status bootstrap(const cafi_impostors *p, const caface_gallery_calibrate_options *o,
+                               size_t done, cafi_far_threshold *out, caface_error *err)
+{
+    size_t resamples = o->resamples;
     uint32_t *times = NULL;
     double *values = NULL;
     caface_status st = CAFACE_OK;
@@ -109,13 +118,14 @@ static caface_status bootstrap(const cafi_impostors *p, size_t resamples, uint64
     (void)((st = CAFI_NEW(&times, p->subjects, err)) ||
            (st = CAFI_NEW(&values, CAFACE_GALLERY_FARS * resamples, err)));
     for (size_t r = 0; !st && r < resamples; r++) {
-        cafi_rng rng = cafi_rng_at(seed, r, 0, 0);
+        cafi_rng rng = cafi_rng_at(o->seed, r, 0, 0);
 
         for (size_t s = 0; s < p->subjects; s++)
             times[s] = 0;
         for (size_t s = 0; s < p->subjects; s++)
             times[cafi_rng_below(&rng, p->subjects)]++;
         resample(p, times, values + r, resamples);
+        st = cafi_calibrate_tell(o, done + r + 1, err);
     }
     for (size_t f = 0; !st && f < CAFACE_GALLERY_FARS; f++)
         if (out[f].is_supported)
@@ -127,7 +137,8 @@ static caface_status bootstrap(const cafi_impostors *p, size_t resamples, uint64
 
 /* ---- thresholds ------------------------------------------------------------------------- */
 
-caface_status cafi_impostors_thresholds(const cafi_impostors *p, size_t resamples, uint64_t seed,
+caface_status cafi_impostors_thresholds(const cafi_impostors *p,
+                                        const caface_gallery_calibrate_options *o, size_t done,
                                         cafi_far_threshold out[CAFACE_GALLERY_FARS],
                                         caface_error *err)
 {
@@ -140,7 +151,7 @@ caface_status cafi_impostors_thresholds(const cafi_impostors *p, size_t resample
                                  .high = (double)NAN,
                                  .is_supported = most >= SUPPORT};
     }
-    return resamples ? bootstrap(p, resamples, seed, out, err) : CAFACE_OK;
+    return o->resamples ? bootstrap(p, o, done, out, err) : CAFACE_OK;
 }
 
 static uint64_t next_rank(uint64_t rank)

@@ -40,10 +40,15 @@ typedef struct cafi_far_point {
 
 /* Best first. */
 void cafi_impostors_sort(cafi_impostors *impostors);
-/* Of sorted ones. resamples 0: no interval. ENOMEM. */
-caface_status cafi_impostors_thresholds(const cafi_impostors *impostors, size_t resamples,
-                                        uint64_t seed, cafi_far_threshold out[CAFACE_GALLERY_FARS],
+/* Of sorted ones, with o's resamples (0: no interval), seed and progress, which counts from done
+ * on. ENOMEM, ECANCELLED. */
+caface_status cafi_impostors_thresholds(const cafi_impostors *impostors,
+                                        const caface_gallery_calibrate_options *o, size_t done,
+                                        cafi_far_threshold out[CAFACE_GALLERY_FARS],
                                         caface_error *err);
+/* ECANCELLED where o's progress asks to stop. */
+caface_status cafi_calibrate_tell(const caface_gallery_calibrate_options *o, size_t done,
+                                  caface_error *err);
 /* Of sorted ones: the first hundred, then every fiftieth part. *out is the caller's. */
 caface_status cafi_impostors_curve(const cafi_impostors *impostors, cafi_far_point **out,
                                    size_t *count, caface_error *err);

@@ -24,7 +24,8 @@ static bool show_person(void *ctx, const cafi_person_row *row)
                                     .tmpl = r->tmpl,
                                     .evidence = row->evidence,
                                     .created = row->created,
-                                    .changed = row->changed};
+                                    .changed = row->changed,
+                                    .C = r->g->identity.set.width};
 
     r->st = cafi_gallery_read_template(r->g, row, r->tmpl, r->err);
     return !r->st && r->visit(r->ctx, &person) != 0;

@@ -415,6 +415,44 @@ static void check_calibration(caface_gallery *g, const float *scores, size_t n, 
     caface_gallery_calibration_free(c);
 }
 
+/* Counts, and stops after so many calls. */
+typedef struct watch {
+    size_t calls, most, last;
+} watch;
+
+static int count_calls(void *context, size_t done)
+{
+    watch *w = context;
+
+    assert_true(done > w->last);
+    w->last = done;
+    return ++w->calls <= w->most;
+}
+
+static void check_stopping(caface_gallery *g)
+{
+    caface_gallery_calibrate_options options;
+    caface_gallery_calibration *c = NULL;
+    watch w = {.most = SIZE_MAX};
+    caface_error err;
+
+    caface_gallery_calibrate_options_init(&options);
+    options.resamples = 10;
+    options.progress = count_calls;
+    options.progress_context = &w;
+    for (size_t most = 0; most < PEOPLE + 10; most += PEOPLE + 5) { /* a probe, a resample */
+        w = (watch){.most = most};
+        EXPECT_FAIL(caface_gallery_calibrate(g, NULL, &options, &err), CAFACE_ECANCELLED, err,
+                    "stopped");
+        assert_int_equal(w.calls, most + 1);
+        EXPECT_OK(caface_gallery_calibration_find(&c, g, NULL, "average", NULL, 4, &err), err);
+        assert_null(c);
+    }
+    w = (watch){.most = SIZE_MAX};
+    EXPECT_OK(caface_gallery_calibrate(g, NULL, &options, &err), err);
+    assert_int_equal(w.last, PEOPLE + 10);
+}
+
 static void test_calibrate(void **state)
 {
     const fixture *f = *state;
@@ -440,6 +478,7 @@ static void test_calibrate(void **state)
         for (size_t b = a + 1; b < PEOPLE; b++)
             scores[n++] = (float)caface_cosine(templates[a], templates[b], C);
     qsort(scores, n, sizeof *scores, descending);
+    check_stopping(g);
     EXPECT_OK(caface_gallery_calibrate(g, NULL, NULL, &err), err);
     check_calibration(g, scores, n, "gallery");
     /* probes: single faces, 20 of somebody who is not there, 10 of nobody known */

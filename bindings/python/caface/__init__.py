@@ -19,6 +19,7 @@ is a caface.Error, which is also the built-in exception that fits.
 
     fusing      FusionModel, FaceSet, fuse_many
     pictures    Encoder, Detector, align, Image, follow (video)
+    people      Gallery (enrolment, search, thresholds), Index (exact search)
     on disk     FeatureSet, FeatureWriter
     measuring   caface.evaluate: verify, identify
 
@@ -28,14 +29,20 @@ docs/python.md has it all, with examples that are run by the tests.
 from __future__ import annotations
 
 from . import _core, evaluate
+from ._calibration import Calibration
 from ._errors import Error, MissingLibraryError
 from ._features import FeatureSet, FeatureWriter
 from ._fusion import FaceSet, Fused, FusionModel, fuse_many
+from ._gallery_api import Gallery
+from ._people import Added, Match, Person, Picture, Verdict
+from ._search import Index
 from ._vision_api import Detector, Encoder, Event, Face, Follower, Image, align, follow
 
 __version__: str = _core.version
 
 __all__ = [
+    "Added",
+    "Calibration",
     "Detector",
     "Encoder",
     "Error",
@@ -47,8 +54,14 @@ __all__ = [
     "Follower",
     "Fused",
     "FusionModel",
+    "Gallery",
     "Image",
+    "Index",
+    "Match",
     "MissingLibraryError",
+    "Person",
+    "Picture",
+    "Verdict",
     "align",
     "evaluate",
     "follow",

@@ -43,6 +43,10 @@ class ForbiddenFileError(FileError, PermissionError):
     """EIO: permission is denied."""
 
 
+class ExistingFileError(FileError, FileExistsError):
+    """EIO: the file is there already."""
+
+
 class FolderError(FileError, IsADirectoryError):
     """EIO: a folder where a file is wanted."""
 
@@ -78,6 +82,8 @@ def make(status: str, message: str) -> Error:
         for number, file_kind in _FILE_CLASSES.items():
             if _os.strerror(number) in message:
                 kind, error_number = file_kind, number
+        if message.endswith("is there already"):
+            kind, error_number = ExistingFileError, _errno.EEXIST
         if message.endswith("is a folder, not a file"):
             kind, error_number = FolderError, _errno.EISDIR
     error = kind(message)

@@ -74,7 +74,8 @@ class FeatureSet:
 
     @property
     def info(self) -> Dict[str, Any]:
-        """n, C, S, compact, columns, is_complete, and what made the set: backbone, fusion."""
+        """n, C, S, compact, columns, is_complete, and what made the set: backbone,
+        fusion, input."""
         return dict(self._info)
 
     def __repr__(self) -> str:

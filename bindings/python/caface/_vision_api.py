@@ -8,8 +8,9 @@ from typing import (
     Tuple, Union,
 )  # fmt: skip
 
+from . import _system
 from ._arrays import load_numpy
-from ._errors import InvalidError, MissingLibraryError
+from ._errors import InvalidError
 from ._fusion import FaceSet, FusionModel
 
 if TYPE_CHECKING:
@@ -19,37 +20,12 @@ if TYPE_CHECKING:
 Path = Union[str, "os.PathLike[str]"]
 
 _vision: Any = None
-# what Debian 12 and 13 call the libraries; others are named as the system names them
-_PACKAGES = {
-    "libdnnl": "libdnnl2 (Debian 12) or libdnnl3 (Debian 13)",
-    "libjpeg": "libjpeg62-turbo",
-    "libpng16": "libpng16-16 (Debian 12) or libpng16-16t64 (Debian 13)",
-    "libavformat": "libavformat59 (Debian 12) or libavformat61 (Debian 13)",
-    "libavcodec": "libavcodec59 (Debian 12) or libavcodec61 (Debian 13)",
-    "libavutil": "libavutil57 (Debian 12) or libavutil59 (Debian 13)",
-    "libswscale": "libswscale6 (Debian 12) or libswscale8 (Debian 13)",
-}
 
 
 def _load() -> Any:
-    """The extension module, or one sentence about the library of the system that it lacks."""
+    """The extension module; MissingLibraryError."""
     global _vision
-    if _vision is None:
-        try:
-            from . import _vision as module
-        except ImportError as reason:
-            text = str(reason)
-            library = text.split(":")[0]
-            package = next((p for start, p in _PACKAGES.items() if library.startswith(start)), None)
-            if ".so" in library and "cannot open" in text:
-                hint = f": apt install {package}" if package else ""
-                text = f"{library}, which is not on this system{hint}"
-                raise MissingLibraryError(f"pictures and video need {text}") from None
-            raise MissingLibraryError(
-                f"pictures and video are not in this build of caface ({text}); it was built without "
-                "oneDNN, libjpeg-turbo or libpng"
-            ) from None
-        _vision = module
+    _vision = _system.load("_vision")
     return _vision
 
 

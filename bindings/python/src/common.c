@@ -290,6 +290,42 @@ int watch_end(watch *w, caface_status status, const caface_error *err)
     return 0;
 }
 
+/* ---- text -------------------------------------------------------------- */
+
+int text_of(PyObject *object, const char **out)
+{
+    char *text = NULL;
+
+    if (is_given(object) && PyBytes_AsStringAndSize(object, &text, NULL))
+        return -1;
+    *out = text;
+    return 0;
+}
+
+const char **texts_of(PyObject *list, size_t n, const char *what)
+{
+    size_t count = PyList_Check(list) ? (size_t)PyList_Size(list) : 0;
+    const char **out = NULL;
+
+    if (!PyList_Check(list) || count != n)
+        refuse("%s: %zu of them, but there are %zu rows", what, count, n);
+    else if (!(out = calloc(n + 1, sizeof *out)))
+        PyErr_NoMemory();
+    for (size_t i = 0; out && i < n; i++)
+        if (text_of(PyList_GetItem(list, (Py_ssize_t)i), &out[i])) {
+            free(out);
+            out = NULL;
+        }
+    return out;
+}
+
+PyObject *text_or_none(const char *text)
+{
+    if (text)
+        return PyUnicode_DecodeUTF8(text, (Py_ssize_t)strlen(text), "replace");
+    Py_RETURN_NONE;
+}
+
 int dict_put(PyObject *dict, const char *key, PyObject *value)
 {
     int status = value ? PyDict_SetItemString(dict, key, value) : -1;

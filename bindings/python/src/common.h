@@ -102,6 +102,17 @@ int watch_tell(void *w, size_t done);
 /* 0, or -1 with an exception: what watch_tell met, or err. */
 int watch_end(watch *w, caface_status status, const caface_error *err);
 
+/* --- text and tables -------------------------------------------------------------- */
+
+/* The text of a bytes object, borrowed; NULL of None. -1 with an exception: also where it
+ * holds a NUL. */
+int text_of(PyObject *object, const char **out);
+/* The texts of a list of n of them, as above: an array that is the caller's to free. What is named
+ * is the argument, in messages. NULL with an exception. */
+const char **texts_of(PyObject *list, size_t n, const char *what);
+/* A str of UTF-8, with what is none replaced; None of NULL. NULL with an exception. */
+PyObject *text_or_none(const char *text);
+
 /* A member that takes its value over; -1 with an exception, also of a NULL value. */
 int dict_put(PyObject *dict, const char *key, PyObject *value);
 

@@ -40,8 +40,8 @@ PyMODINIT_FUNC PyInit__core(void);
 
 PyMODINIT_FUNC PyInit__core(void)
 {
-    PyMethodDef *const methods[] = {own_methods,      model_methods,  set_methods, fuse_methods,
-                                    features_methods, writer_methods, eval_methods};
+    PyMethodDef *const methods[] = {own_methods,      model_methods,  set_methods,  fuse_methods,
+                                    features_methods, writer_methods, eval_methods, search_methods};
     PyObject *m = PyModule_Create(&module);
 
     for (size_t i = 0; m && i < sizeof methods / sizeof *methods; i++)

@@ -98,13 +98,6 @@ static PyObject *features_wrap(PyObject *self, PyObject *args)
     return capsule;
 }
 
-static PyObject *text_or_none(const char *text)
-{
-    if (text)
-        return PyUnicode_DecodeUTF8(text, (Py_ssize_t)strlen(text), "replace");
-    Py_RETURN_NONE;
-}
-
 static PyObject *features_info(PyObject *self, PyObject *object)
 {
     handle *h = handle_get(object, FEATURES);
@@ -124,10 +117,11 @@ static PyObject *features_info(PyObject *self, PyObject *object)
     }
     if (!columns)
         return NULL;
-    return Py_BuildValue("{snsnsnsnsNsOsNsN}", "n", (Py_ssize_t)i.n, "C", (Py_ssize_t)i.C, "S",
+    return Py_BuildValue("{snsnsnsnsNsOsNsNsN}", "n", (Py_ssize_t)i.n, "C", (Py_ssize_t)i.C, "S",
                          (Py_ssize_t)i.S, "compact", (Py_ssize_t)i.compact, "columns", columns,
                          "is_complete", i.is_complete ? Py_True : Py_False, "backbone",
-                         text_or_none(i.backbone), "fusion", text_or_none(i.fusion));
+                         text_or_none(i.backbone), "fusion", text_or_none(i.fusion), "input",
+                         text_or_none(i.input));
 }
 
 /* (kind, features): the address of the rows where they lie, or None. */

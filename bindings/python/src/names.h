@@ -8,9 +8,10 @@
 #define SET "caface.set"
 #define FEATURES "caface.features"
 #define WRITER "caface.features_writer"
+#define INDEX "caface.index"
 
 extern PyMethodDef model_methods[], set_methods[], fuse_methods[], features_methods[],
-    writer_methods[], eval_methods[];
+    writer_methods[], eval_methods[], search_methods[];
 
 /* Features and styles of faces as the library takes them. */
 typedef struct faces {

@@ -9,17 +9,6 @@ static void release(void *it)
     caface_features_abort(it);
 }
 
-/* UTF-8 of a bytes object, NULL of None; -1 with an exception. */
-static int text_of(PyObject *object, const char **out)
-{
-    char *text = NULL;
-
-    if (is_given(object) && PyBytes_AsStringAndSize(object, &text, NULL))
-        return -1;
-    *out = text;
-    return 0;
-}
-
 static caface_status extend(void **out, const origin *from, caface_error *err)
 {
     caface_features_writer *w = NULL;
@@ -109,19 +98,15 @@ static const char **fields_of(PyObject *fields, size_t n)
     if (!out)
         PyErr_NoMemory();
     for (Py_ssize_t c = 0; out && c < count; c++) {
-        PyObject *column = PyTuple_GetItem(fields, c);
+        const char **column = texts_of(PyTuple_GetItem(fields, c), n, "columns");
 
-        if (!PyList_Check(column) || (size_t)PyList_Size(column) != n) {
-            refuse("columns: column %zd has not %zu rows", c, n);
+        for (size_t i = 0; column && i < n; i++)
+            out[i * (size_t)count + (size_t)c] = column[i];
+        if (!column) {
             free(out);
-            return NULL;
+            out = NULL;
         }
-        for (size_t i = 0; i < n; i++)
-            if (text_of(PyList_GetItem(column, (Py_ssize_t)i),
-                        &out[i * (size_t)count + (size_t)c])) {
-                free(out);
-                return NULL;
-            }
+        free(column);
     }
     return out;
 }
