@@ -13,6 +13,9 @@
 #else
 #include <sys/utsname.h>
 #endif
+#if defined(__aarch64__)
+#include <sys/auxv.h>
+#endif
 
 #if defined(__x86_64__)
 /* Compilers ask for it by different names, and asking a virtual processor takes long. */
@@ -69,11 +72,14 @@ cafi_isa cafi_cpu_isa(void)
     return named < best && named != CAFI_ISA_NEON ? named : best;
 }
 
-bool cafi_cpu_has_vnni(void)
+bool cafi_cpu_has_byte_dot(void)
 {
+    if (named_isa() != CAFI_ISA_COUNT)
+        return false;
 #if defined(__x86_64__)
-    return detect() == CAFI_ISA_AVX512 && named_isa() == CAFI_ISA_COUNT &&
-           __builtin_cpu_supports("avx512vnni");
+    return detect() == CAFI_ISA_AVX512 && __builtin_cpu_supports("avx512vnni");
+#elif defined(__aarch64__)
+    return getauxval(AT_HWCAP) & HWCAP_ASIMDDP;
 #else
     return false;
 #endif

@@ -25,8 +25,9 @@ const char *cafi_isa_name(cafi_isa isa);
 /* Does it have the SHA-256 instructions of x86? Not with CAFACE_ISA=plain. Any thread. */
 bool cafi_cpu_has_sha(void);
 
-/* Has it, beside CAFI_ISA_AVX512, VNNI? Not when CAFACE_ISA names a set, avx512 included. */
-bool cafi_cpu_has_vnni(void);
+/* Does one instruction multiply and add four bytes: VNNI beside CAFI_ISA_AVX512, or the dot product
+ * beside CAFI_ISA_NEON? Not when CAFACE_ISA names a set, the best one included. */
+bool cafi_cpu_has_byte_dot(void);
 
 /* The processor's name as it gives it, or its architecture; cut to fit. */
 void cafi_cpu_name(char *out, size_t size);

@@ -50,19 +50,19 @@ const cafi_kernels *cafi_kernels_for(cafi_isa isa)
     return NULL;
 }
 
-const cafi_kernels *cafi_kernels_with_vnni(void)
+const cafi_kernels *cafi_kernels_with_byte_dot(void)
 {
-#if defined(__x86_64__)
-    if (cafi_cpu_has_vnni())
-        return &cafi_kernels_vnni;
+#if defined(__x86_64__) || defined(__aarch64__)
+    if (cafi_cpu_has_byte_dot())
+        return &cafi_kernels_byte_dot;
 #endif
     return NULL;
 }
 
 const cafi_kernels *cafi_kernels_get(void)
 {
-    const cafi_kernels *vnni = cafi_kernels_with_vnni();
-    const cafi_kernels *best = vnni ? vnni : cafi_kernels_for(cafi_cpu_isa());
+    const cafi_kernels *byte_dot = cafi_kernels_with_byte_dot();
+    const cafi_kernels *best = byte_dot ? byte_dot : cafi_kernels_for(cafi_cpu_isa());
 
     return best ? best : &plain;
 }

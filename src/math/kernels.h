@@ -60,11 +60,11 @@ typedef struct cafi_kernels {
  * Calling one that the processor lacks is the caller's fault. Static. */
 const cafi_kernels *cafi_kernels_for(cafi_isa isa);
 
-/* Those for AVX-512 where the processor has VNNI as well, for products of int8 codes; NULL
- * when cafi_cpu_has_vnni() says no. Static. */
-const cafi_kernels *cafi_kernels_with_vnni(void);
+/* Those for AVX-512 with VNNI, or for NEON with the dot product, where the processor has it: what
+ * differs is the products of int8 codes. NULL when cafi_cpu_has_byte_dot() says no. Static. */
+const cafi_kernels *cafi_kernels_with_byte_dot(void);
 
-/* The best for cafi_cpu_isa() and VNNI. Any thread. */
+/* The best for this processor. Any thread. */
 const cafi_kernels *cafi_kernels_get(void);
 
 #endif

@@ -24,8 +24,10 @@ void cafi_scan_rows_plain(float *out, size_t ldo, const float *rows, size_t R, s
 void cafi_scan_halves_plain(float *out, size_t ldo, const uint16_t *rows, size_t R, size_t K,
                             const float *queries, size_t Q);
 
-/* out[j * ldo + r] = (float)(bias[j] + the sum over k of rows[r][k] * queries[j][k]); the sum
- * is exact. K a multiple of CAFI_CODE_BLOCK and at most 65536. */
+/* out[j * ldo + r] = (float)(the sum over k of (rows[r][k] - 128) * queries[j][k]); the sum is
+ * exact. bias[j] is -128 times the sum of queries[j], for versions that multiply the rows' bytes
+ * as they are; others do not read it. Queries hold -127..127. K a multiple of CAFI_CODE_BLOCK and
+ * at most 65536. */
 void cafi_scan_codes_plain(float *out, size_t ldo, const uint8_t *rows, size_t R, size_t K,
                            const int8_t *queries, const int32_t *bias, size_t Q);
 

@@ -1,15 +1,47 @@
-/* Products of int8 codes. This file is compiled once more for processors that have VNNI. */
+/* Products of int8 codes. This file is compiled once more for processors that multiply and add four
+ * bytes in one instruction: VNNI, and Arm's dot product. */
 #include <string.h>
 
 #include "math/scan.h"
 #include "math/simd/names.h"
 #include "math/simd/vector.h"
 
-/* Four products of a lane of 32 bits are added at once: bytes of rows, without a sign, and of
- * queries, with one. Without VNNI, whose instruction does it, the bytes at even places and
- * those at odd ones are made numbers of 16 bits first, so that nothing saturates. */
+/* Four products of a lane of 32 bits are added at once. On x86 bytes of rows have no sign and those
+ * of queries have one; without VNNI, whose instruction does it, the bytes at even places and
+ * those at odd ones are made numbers of 16 bits first, so that nothing saturates. On Arm both have
+ * a sign: 128 is taken from a row's byte, and the bias, which undoes it, is not needed. */
 
-#if defined(__AVX512F__)
+#if defined(__ARM_NEON)
+
+#define VB 16
+typedef int32x4_t vi;
+
+CAFI_INLINE vi vi_zero(void)
+{
+    return vdupq_n_s32(0);
+}
+CAFI_INLINE vi vi_load(const void *p)
+{
+    return vreinterpretq_s32_u8(vld1q_u8(p));
+}
+CAFI_INLINE vi vi_all(int32_t v)
+{
+    return vdupq_n_s32(v);
+}
+CAFI_INLINE vi vi_add(vi a, vi b)
+{
+    return vaddq_s32(a, b);
+}
+CAFI_INLINE int32_t vi_sum(vi v)
+{
+    return vaddvq_s32(v);
+}
+CAFI_INLINE vf vi_floats(vi v)
+{
+    return vcvtq_f32_s32(v);
+}
+
+#elif defined(__AVX512F__)
 
 #define VB 64 /* bytes in a vector */
 typedef __m512i vi;
@@ -114,6 +146,59 @@ CAFI_INLINE vi vi_pairs(vi a, vi b)
 
 #endif
 
+#if defined(__ARM_NEON)
+
+#if defined(__ARM_FEATURE_DOTPROD)
+#define TILE_ROWS 6
+#else
+#define TILE_ROWS 4
+#endif
+#define TILE_VECTORS 4
+typedef int8x16_t bytes;
+
+CAFI_INLINE bytes of_row(vi v)
+{
+    return vreinterpretq_s8_u8(veorq_u8(vreinterpretq_u8_s32(v), vdupq_n_u8(128)));
+}
+CAFI_INLINE bytes of_query(vi v)
+{
+    return vreinterpretq_s8_s32(v);
+}
+CAFI_INLINE vi multiply_add(vi sum, bytes row, bytes query)
+{
+#if defined(__ARM_FEATURE_DOTPROD)
+    return vdotq_s32(sum, row, query);
+#else
+    /* two products fit 16 bits: codes are at most 127, and a row's byte at least -128 */
+    int16x8_t low = vmull_s8(vget_low_s8(row), vget_low_s8(query));
+    int16x8_t high = vmull_high_s8(row, query);
+
+    return vpadalq_s16(sum, vpaddq_s16(low, high));
+#endif
+}
+CAFI_INLINE vi first_sum(const int32_t *bias)
+{
+    (void)bias;
+    return vi_zero();
+}
+CAFI_INLINE int32_t total(vi sum, int32_t bias)
+{
+    (void)bias;
+    return vi_sum(sum);
+}
+
+#else
+
+/* A vector of sums begins at its queries' bias; one query's bias is added at the end. */
+CAFI_INLINE vi first_sum(const int32_t *bias)
+{
+    return vi_load(bias);
+}
+CAFI_INLINE int32_t total(vi sum, int32_t bias)
+{
+    return bias + vi_sum(sum);
+}
+
 #if defined(__AVX512VNNI__)
 
 /* Rows and vectors of a tile of a panel. */
@@ -163,6 +248,7 @@ CAFI_INLINE vi multiply_add(vi sum, bytes row, bytes query)
 }
 
 #endif
+#endif
 
 /* --- few queries: along k ---------------------------------------------------------- */
 
@@ -202,7 +288,7 @@ CAFI_INLINE void code_row(float *out, size_t ldo, const uint8_t *row, const int8
         CAFI_UNROLL
         for (size_t v = 1; v < NV; v++)
             acc[j][0] = vi_add(acc[j][0], acc[j][v]);
-        out[j * ldo] = (float)(bias[j] + vi_sum(acc[j][0]));
+        out[j * ldo] = (float)total(acc[j][0], bias[j]);
     }
 }
 
@@ -238,7 +324,7 @@ CAFI_INLINE void panel_tile(const job *t, const size_t NR, const size_t NV, cons
 
     CAFI_UNROLL
     for (size_t v = 0; v < NV; v++) {
-        vi bias = vi_load(t->w->bias + j + v * VF);
+        vi bias = first_sum(t->w->bias + j + v * VF);
         CAFI_UNROLL
         for (size_t i = 0; i < NR; i++)
             acc[i][v] = bias;

@@ -29,13 +29,8 @@ const cafi_kernels CAFI_CODES_NAME(cafi_kernels) = {
     .finite_rows = cafi_simd_finite_rows,
     .scan_rows = cafi_simd_scan_rows,
     .scan_halves = cafi_simd_scan_halves,
-#if defined(__ARM_NEON)
-    .scan_codes = cafi_scan_codes_plain,
-    .linear_codes = cafi_linear_codes_plain,
-#else
     .scan_codes = cafi_simd_scan_codes,
     .linear_codes = cafi_simd_linear_codes,
-#endif
     .sift = cafi_simd_sift,
     .widen = cafi_simd_widen,
     .narrow = cafi_simd_narrow,

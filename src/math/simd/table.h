@@ -7,7 +7,7 @@
 extern const cafi_kernels cafi_kernels_avx2;
 extern const cafi_kernels cafi_kernels_avx512;
 extern const cafi_kernels cafi_kernels_neon;
-/* AVX-512 with VNNI for the products of int8 codes. */
-extern const cafi_kernels cafi_kernels_vnni;
+/* AVX-512 with VNNI, or NEON with Arm's dot product, for the products of int8 codes. */
+extern const cafi_kernels cafi_kernels_byte_dot;
 
 #endif
