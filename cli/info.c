@@ -26,15 +26,16 @@ static int run(void *arg)
 
 const cli_command cli_info = {
     .name = "info",
-    .summary = "what is in a model, checkpoint or feature set",
+    .summary = "what a file is, and what is in it",
     .synopsis = "FILE|FOLDER [--json]",
     .text = "Prints the tensors of a file with their types and shapes, its configuration, and\n"
             "what fusion network or backbone is in it.\n"
             "Reads torch and Lightning checkpoints (.ckpt, .pth, .pt, old and new),\n"
-            ".safetensors, .npy, .npz, ONNX and feature sets (folders); the kind of a file is\n"
-            "recognised from its bytes, not its name. Nothing in a file is ever executed: of\n"
-            "a pickle only tensors, containers, numbers and text are read, and anything else\n"
-            "is shown as the name of its class.",
+            ".safetensors, .npy, .npz, ONNX and feature sets (folders); says of pictures,\n"
+            "videos, lists, record and pair sets, saved sets and folders what they are. The\n"
+            "kind of a file is recognised from its bytes, not its name. Nothing in a file is\n"
+            "ever executed: of a pickle only tensors, containers, numbers and text are read,\n"
+            "and anything else is shown as the name of its class.",
     .example = "  caface info model.ckpt\n"
                "  caface info model.ckpt --json | python3 -m json.tool",
     .options = options,

@@ -1,6 +1,6 @@
 /* caface/file.h - what a file is: a checkpoint, a model file, an ONNX file, an array or a
- * feature set, with its tensors, its configuration, and the networks in it
- * (libcaface-vision). What `caface info` prints.
+ * feature set, with its tensors, its configuration, and the networks in it; or a picture, a video,
+ * a list, a record set, a saved set, in a sentence (libcaface-vision). What `caface info` prints.
  *
  *     caface_file *file;
  *     caface_file_info info;
@@ -34,7 +34,9 @@ typedef struct caface_file caface_file;
  * (caface/version.h). */
 typedef struct caface_file_info {
     const char *kind; /* "torch", "lightning", "torchscript", "safetensors", "npy", "npz", "onnx",
-                       * "feature-set"; later versions may know more */
+                       * "feature-set"; without tensors: "picture", "video", "record-set",
+                       * "pair-set", "saved-set", "list", "gallery", "folder"; later versions may
+                       * know more */
     size_t tensors;   /* of an ONNX file its constants */
     uint64_t numbers; /* in all of them */
     uint64_t bytes;   /* that those take */
@@ -63,7 +65,7 @@ typedef struct caface_tensor_info {
     size_t shape[CAFACE_TENSOR_DIMS];
 } caface_tensor_info;
 
-/* Opens a file, whose kind is found from its bytes, or the folder of a feature set. The file
+/* Opens a file, whose kind is found from its bytes, or a folder. The file
  * may be deleted afterwards, but not written to. *out is the caller's, to caface_file_close;
  * NULL on failure.
  * EINVAL: null argument. EIO: cannot be read. EFORMAT: damaged, or of no known kind. ELIMIT:
@@ -97,8 +99,9 @@ CAFACE_API int caface_file_fusion_sized(const caface_file *file, caface_model_in
  * terminal would obey. The file's own. Any thread. */
 CAFACE_API const char *caface_file_text(const caface_file *file);
 /* All of it as one JSON object without a line end: "file", "kind", "tensors", "config", where they
- * are there "not_read", "fusion", "backbone" and "backbone_error", "numbers" and "bytes";
- * docs/files.md describes the members. The file's own. Any thread. */
+ * are there "about" (the sentence for what has no tensors), "not_read", "fusion", "backbone" and
+ * "backbone_error", "numbers" and "bytes"; docs/files.md describes the members. The file's own. Any
+ * thread. */
 CAFACE_API const char *caface_file_json(const caface_file *file);
 
 static inline void caface_file_get_info(const caface_file *file, caface_file_info *info)

@@ -120,11 +120,63 @@ static void add_up(caface_file *f)
     }
 }
 
-static caface_status fill(caface_file *f, caface_error *err)
+static bool is_folder(const char *path)
 {
     struct stat info;
-    bool folder = stat(f->path, &info) == 0 && S_ISDIR(info.st_mode);
-    caface_status st = folder ? list_feature_set(f, err) : list_file(f, err);
+
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+/* A folder with features.npy in it is a feature set, a whole or a damaged one. */
+static caface_status list_folder(caface_file *f, caface_error *err)
+{
+    cafi_buf path = {0};
+    struct stat info;
+    bool set = false;
+
+    cafi_buf_printf(&path, "%s/features.npy", f->path);
+    if (path.failed)
+        return cafi_fail_memory(err, strlen(f->path));
+    set = stat(path.data, &info) == 0;
+    cafi_buf_free(&path);
+    return set ? list_feature_set(f, err) : cafi_kind_of_folder(&f->other, f->path, err);
+}
+
+static caface_status take_other(caface_file *f, caface_error *err)
+{
+    if (f->other.sentence.failed || f->other.facts.failed)
+        return cafi_fail_memory(err, strlen(f->path));
+    f->kind = f->other.name;
+    *f->backbone_error = '\0'; /* no model was expected */
+    f->config = &f->facts;
+    return cafi_json_parse(&f->facts, f->other.facts.data, f->other.facts.size, err);
+}
+
+/* A model, or what else it may be: by its first bytes before the readers of models look at it,
+ * or by what they do not know. */
+static caface_status list(caface_file *f, caface_error *err)
+{
+    caface_error why = {CAFACE_OK, ""};
+    caface_status st = CAFACE_OK;
+
+    if (is_folder(f->path))
+        st = list_folder(f, err);
+    else if (!(st = cafi_kind_of_head(&f->other, f->path, err)) && !f->other.name &&
+             ((st = list_file(f, err)) == CAFACE_EFORMAT || st == CAFACE_EUNSUPPORTED)) {
+        caface_status rest = cafi_kind_of_rest(&f->other, f->path, &why);
+
+        if (rest || f->other.name) {
+            st = rest;
+            if (rest)
+                *err = why;
+        }
+    }
+    return !st && f->other.name ? take_other(f, err) : st;
+}
+
+static caface_status fill(caface_file *f, caface_error *err)
+{
+    caface_status st = list(f, err);
 
     if (st || (st = read_fusion(f, err)))
         return st;
@@ -162,6 +214,8 @@ void caface_file_close(caface_file *f)
     cafi_bundle_close(f->bundle);
     cafi_feature_set_close(f->set);
     cafi_backbone_clear(&f->backbone);
+    cafi_kind_clear(&f->other);
+    cafi_value_clear(&f->facts);
     cafi_buf_free(&f->text);
     cafi_buf_free(&f->json);
     free(f->path);

@@ -4,6 +4,7 @@
 
 #include "caface/file.h"
 #include "convert/backbone.h"
+#include "convert/kinds.h"
 #include "files/bundle.h"
 #include "files/feature_set.h"
 
@@ -20,6 +21,8 @@ struct caface_file {
     bool fuses;                             /* a fusion network is in it: */
     caface_model_info fusion;
     char fusion_error[CAFACE_ERROR_SIZE]; /* or "" */
+    cafi_kind other;                      /* of a file that is no model: what it is */
+    cafi_value facts;                     /* of the same; config is this then */
     uint64_t numbers, bytes;
     cafi_buf text, json;
 };

@@ -99,6 +99,12 @@ void cafi_file_write_text(caface_file *f)
     cafi_buf *out = &f->text;
 
     cafi_describe_line(out, f->path);
+    if (f->other.name) {
+        cafi_buf_text(out, ": ");
+        cafi_describe_line(out, f->other.sentence.data);
+        cafi_buf_text(out, "\n");
+        return;
+    }
     cafi_buf_printf(out, ": %s, %zu tensor%s, %llu numbers, ", f->kind, f->count,
                     f->count == 1 ? "" : "s", (unsigned long long)f->numbers);
     write_bytes(out, f->bytes);
@@ -189,6 +195,8 @@ void cafi_file_write_json(caface_file *f)
     cafi_json_begin_object(&json, NULL);
     cafi_json_string(&json, "file", f->path);
     cafi_json_string(&json, "kind", f->kind);
+    if (f->other.name)
+        cafi_json_string(&json, "about", f->other.sentence.data);
     json_tensors(&json, f);
     json_passed(&json, f);
     cafi_json_value(&json, "config", f->config);

@@ -4,11 +4,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "caface/encoder.h"
 #include "caface/file.h"
 #include "caface/set.h"
 #include "files/json.h"
+#include "files/recordio.h"
 #include "restore_model.h"
 
 static caface_file *open_file(const char *path)
@@ -123,6 +125,90 @@ static void test_kinds(void **state)
         cafi_value_clear(&json);
         caface_file_close(f);
     }
+}
+
+/* What is no model is said in a sentence, which the JSON has, too. */
+static void expect_other(const char *path, const char *kind, const char *says)
+{
+    caface_file *f = open_file(path);
+    cafi_value json = check_json(f);
+    caface_file_info info;
+
+    caface_file_get_info(f, &info);
+    assert_string_equal(info.kind, kind);
+    assert_int_equal(info.tensors, 0);
+    assert_null(info.backbone_error);
+    if (!strstr(caface_file_text(f), says))
+        fail_msg("not \"%s\": %s", says, caface_file_text(f));
+    assert_non_null(strstr(cafi_value_text(&json, "about"), says));
+    cafi_value_clear(&json);
+    caface_file_close(f);
+}
+
+static void test_lists(void **state)
+{
+    static const struct {
+        const char *text, *says;
+    } lists[] = {
+        {"1 2 1\n3 4 0\n", "a list of 2 lines: pairs of templates"},
+        {"10\t300\nJoe\t1\t2\nJoe\t1\tAnn\t2\n", "3 lines: pairs of pictures, by person"},
+        {"Joe_A 1 2\nJoe_A 1 Ann 3\n", "pairs of pictures, by person"},
+        {"img/1.jpg 1 2\nimg/my 2.jpg 1 3 7\n", "pictures of templates"},
+        {"TEMPLATE_ID,SUBJECT_ID,FILENAME\n1,2,a\n3,4,b\n", "templates and subjects"},
+        {"a/1.jpg b/2.jpg 0\na/1.jpg b/3.jpg 1\n", "pairs of pictures with labels"},
+        {"0,a b.jpg,c.jpg\n-1,a b.jpg,d.jpg\n", "pairs of pictures with labels"},
+        {"Joe_1.jpg 1\nAnn_1.jpg 1\n", "in two lines each"},
+        {"1.jpg 1 2 3 4 5 6 7 8 9 10 0.99\n", "a list of 1 line: landmarks"},
+        {"1\tp/0.jpg\t0\n1\tp/1.jpg\t1\n", "list of a record set"},
+        {"7\t3.000000\tp/a.jpg\n", "list of a record set"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        test_write(test_temp("list"), lists[i].text, strlen(lists[i].text));
+        expect_other(test_temp("list"), "list", lists[i].says);
+    }
+    test_write(test_temp("list"), "some prose\nof three lines\nis no list\n", 37);
+    refuse(test_temp("list"), CAFACE_EFORMAT, "bytes of text");
+}
+
+static void test_other_kinds(void **state)
+{
+    const float row[3] = {1, 2, 2};
+    caface_set_options options;
+    caface_set *set = NULL;
+    cafi_record_writer *writer = NULL;
+    caface_error err;
+    char prefix[512], path[520];
+
+    (void)state;
+    expect_other(test_fixture("media/a.bmp"), "picture", "BMP, 7x5 pixels");
+    expect_other(test_fixture("media/turned.webp"), "picture", "WebP, 5x7 pixels");
+    expect_other(test_fixture("eval/pairs_4.bin"), "pair-set",
+                 "2 pairs of pictures, 1 of one person");
+    snprintf(prefix, sizeof prefix, "%s", test_temp("r"));
+    snprintf(path, sizeof path, "%s.rec", prefix);
+    EXPECT_OK(cafi_record_begin(&writer, prefix, &err), err);
+    for (uint64_t key = 0; key < 3; key++)
+        EXPECT_OK(cafi_record_append(writer, key, 1, "p", "\xff\xd8\xff\xe0 and so on", 15, &err),
+                  err);
+    EXPECT_OK(cafi_record_commit(writer, &err), err);
+    expect_other(path, "record-set", "a record set (RecordIO) of 3 pictures");
+    assert_int_equal(truncate(path, 100), 0);
+    expect_other(path, "record-set", "damaged one");
+    caface_set_options_init(&options);
+    options.method = CAFACE_METHOD_AVERAGE;
+    options.width = 3;
+    EXPECT_OK(caface_set_new(&set, NULL, &options, &err), err);
+    EXPECT_OK(caface_set_push(set, row, NULL, 1, &err), err);
+    snprintf(path, sizeof path, "%s", test_temp("one.state"));
+    EXPECT_OK(caface_set_save(set, path, &err), err);
+    caface_set_free(set);
+    expect_other(path, "saved-set", "a saved set of 1 face, average, 3 numbers a feature");
+    assert_int_equal(truncate(path, 20), 0);
+    refuse(path, CAFACE_EFORMAT, "damaged or cut off");
+    expect_other(test_fixture("media"), "folder", "a folder of ");
+    expect_other(test_fixture("onnx"), "folder", "a folder with a model: `caface info ");
 }
 
 static void test_fusion(void **state)
@@ -322,7 +408,6 @@ static void test_refused(void **state)
     snprintf(path, sizeof path, "%s", test_temp("cut.onnx"));
     test_write(path, "\x08\x07\x3a\xff", 4);
     refuse(path, CAFACE_EFORMAT, "");
-    refuse(test_fixture("fusion"), CAFACE_EIO, "");
     caface_file_close(NULL);
     caface_file_open(&f, "/nowhere", NULL);
     assert_null(f);
@@ -368,7 +453,8 @@ static void test_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_kinds),         cmocka_unit_test(test_fusion),
+        cmocka_unit_test(test_kinds),         cmocka_unit_test(test_lists),
+        cmocka_unit_test(test_other_kinds),   cmocka_unit_test(test_fusion),
         cmocka_unit_test(test_broken_fusion), cmocka_unit_test(test_backbone),
         cmocka_unit_test(test_detector),      cmocka_unit_test(test_broken_backbone),
         cmocka_unit_test(test_feature_set),   cmocka_unit_test(test_not_read),

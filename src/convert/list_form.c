@@ -1,0 +1,147 @@
+/* Which list is it? The forms of docs/evaluation.md and docs/training.md, by their lines. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "convert/kinds.h"
+#include "files/lines.h"
+
+/* Lines that are looked at; all are counted. */
+#define LOOKED 200
+
+static bool is_number(cafi_field f)
+{
+    char text[32];
+    char *end = NULL;
+
+    if (!f.size || f.size >= sizeof text)
+        return false;
+    memcpy(text, f.text, f.size);
+    text[f.size] = '\0';
+    (void)strtod(text, &end);
+    return end == text + f.size && !strpbrk(text, "xXnN");
+}
+
+static bool is_whole(cafi_field f)
+{
+    size_t i = f.size > 1 && (f.text[0] == '-' || f.text[0] == '+');
+
+    for (; i < f.size && f.text[i] >= '0' && f.text[i] <= '9'; i++)
+        ;
+    return f.size > 0 && f.size < 20 && i == f.size;
+}
+
+static bool is_label(cafi_field f)
+{
+    return (f.size == 1 && (f.text[0] == '0' || f.text[0] == '1')) ||
+           (f.size == 2 && memcmp(f.text, "-1", 2) == 0);
+}
+
+/* Numbers at a line's end. */
+static size_t numbers_behind(const cafi_lines *l)
+{
+    size_t n = 0;
+    size_t count = l->count < CAFI_MAX_FIELDS ? l->count : CAFI_MAX_FIELDS;
+
+    while (n < count && is_number(l->fields[count - 1 - n]))
+        n++;
+    return n;
+}
+
+static bool is_record(const cafi_lines *l)
+{
+    size_t last = l->count - 1;
+
+    return l->count >= 3 && l->count <= CAFI_MAX_FIELDS && is_whole(l->fields[0]) &&
+           memchr(l->text, '\t', l->text_size) &&
+           (!is_number(l->fields[last]) || !is_number(l->fields[1]));
+}
+
+static bool is_template_pair(const cafi_lines *l)
+{
+    return l->count == 3 && is_whole(l->fields[0]) && is_whole(l->fields[1]) &&
+           is_label(l->fields[2]);
+}
+
+static bool is_template_row(const cafi_lines *l)
+{
+    return l->count >= 3 && numbers_behind(l) >= 2 && numbers_behind(l) <= 3 &&
+           !is_number(l->fields[0]) && is_whole(l->fields[l->count - 1]) &&
+           is_whole(l->fields[l->count - 2]);
+}
+
+/* A person's name, not a file's. */
+static bool is_person(cafi_field f)
+{
+    return !is_number(f) && !memchr(f.text, '.', f.size) && !memchr(f.text, '/', f.size);
+}
+
+static bool is_lfw(const cafi_lines *l)
+{
+    size_t n = l->count;
+
+    return (n == 3 && is_person(l->fields[0]) && is_whole(l->fields[1]) &&
+            is_whole(l->fields[2])) ||
+           (n == 4 && is_person(l->fields[0]) && is_whole(l->fields[1]) &&
+            !is_number(l->fields[2]) && is_whole(l->fields[3]));
+}
+
+static bool is_picture_pair(const cafi_lines *l)
+{
+    return l->count == 3 && (is_label(l->fields[0]) || is_label(l->fields[2])) &&
+           !is_number(l->fields[1]);
+}
+
+static bool is_half(const cafi_lines *l)
+{
+    return l->count == 2 && !is_number(l->fields[0]) && is_whole(l->fields[1]);
+}
+
+static bool is_landmarks(const cafi_lines *l)
+{
+    size_t n = numbers_behind(l);
+
+    return l->count >= 11 && (n == 10 || n == 11 || n == 12);
+}
+
+static bool is_enrolled(const cafi_lines *l)
+{
+    return l->count >= 2 && is_whole(l->fields[0]) && is_whole(l->fields[1]);
+}
+
+static const struct {
+    bool (*fits)(const cafi_lines *);
+    bool comma;
+    const char *says;
+} forms[] = {
+    {is_template_pair, false, "pairs of templates (`caface eval verify --pairs`)"},
+    {is_record, false, "the list of a record set (.lst)"},
+    {is_landmarks, false, "landmarks of pictures (--landmarks)"},
+    {is_lfw, false, "pairs of pictures, by person and number (`caface eval pairs --pairs`)"},
+    {is_template_row, false, "pictures of templates (`caface eval verify --templates`)"},
+    {is_picture_pair, false, "pairs of pictures with labels (`caface eval pairs --pairs`)"},
+    {is_picture_pair, true, "pairs of pictures with labels (`caface eval pairs --pairs`)"},
+    {is_half, false, "pairs of pictures in two lines each (`caface eval pairs --pairs`)"},
+    {is_enrolled, true, "templates and subjects (`caface eval identify --gallery, --probe`)"},
+};
+
+const char *cafi_list_form(const char *text, size_t size, size_t *lines)
+{
+    size_t misses[sizeof forms / sizeof *forms] = {0};
+    size_t looked = 0;
+    cafi_lines all = {.data = text, .size = size};
+
+    for (*lines = 0; cafi_lines_next(&all); ++*lines)
+        ;
+    for (int comma = 0; comma < 2; comma++) {
+        cafi_lines at = {.data = text, .size = size, .comma = comma};
+
+        for (looked = 0; looked < LOOKED && cafi_lines_next(&at); looked++)
+            for (size_t k = 0; k < sizeof forms / sizeof *forms; k++)
+                if (forms[k].comma == comma)
+                    misses[k] += !forms[k].fits(&at);
+    }
+    for (size_t k = 0; k < sizeof forms / sizeof *forms; k++)
+        if (looked > misses[k] && misses[k] <= (looked > 1)) /* a first line of names or counts */
+            return forms[k].says;
+    return NULL;
+}
