@@ -30,7 +30,8 @@ static caface_status plot_pictures(const cafi_probe *probe, const cafi_probe_tra
 
     for (size_t k = 0; !st && k < count; k++) {
         jpeg.size = 0;
-        (void)((st = cafi_probe_picture(probe, &t->points[order[k]], &jpeg, err)) ||
+        (void)((st =
+                    cafi_crop_file_read(&probe->crops, &t->points[order[k]].picture, &jpeg, err)) ||
                (st = cafi_image_decode(&images[k], jpeg.data, jpeg.size, err)));
         thumbs[k] = (cafi_similarity_thumb){order[k], images[k].rgb, CAFI_CROP_SIDE};
     }

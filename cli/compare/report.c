@@ -64,7 +64,7 @@ static caface_status page_points(const cafi_comparison *c, const cafi_probe_trac
         cafi_json_real(json, "seconds", p->seconds);
         cafi_json_real32(json, "share", p->weight * (float)t->count);
         if (chosen[i])
-            st = cafi_probe_picture(c->probe, p, &jpeg, err);
+            st = cafi_crop_file_read(&c->probe->crops, &p->picture, &jpeg, err);
         if (jpeg.size)
             page_picture(json, jpeg.data, jpeg.size);
         cafi_buf_free(&jpeg);

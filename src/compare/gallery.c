@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "base/mem.h"
+#include "compare/crop_file.h"
 #include "caface/eval.h"
 #include "faces/align.h"
 #include "media/image.h"

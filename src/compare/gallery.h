@@ -32,9 +32,6 @@ typedef struct cafi_gallery {
     size_t failed; /* pictures that were passed over */
 } cafi_gallery;
 
-/* JPEG quality of the crops that reports show. */
-#define CAFI_CROP_QUALITY 88
-
 typedef struct cafi_gallery_options {
     cafi_face_rule face;    /* whose face a picture with several is for */
     cafi_encoder *quality;  /* a quality network, or NULL */

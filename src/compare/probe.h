@@ -3,44 +3,9 @@
 #ifndef CAFI_COMPARE_PROBE_H
 #define CAFI_COMPARE_PROBE_H
 
-#include <stdio.h>
-
-#include "caface/set.h"
-#include "compare/gallery.h"
+#include "compare/probe_track.h"
 #include "faces/annotate.h"
-#include "faces/pipeline.h"
 #include "media/video.h"
-
-#define CAFI_COMPARE_MAX_METHODS 5
-
-/* One face of a track. */
-typedef struct cafi_probe_point {
-    size_t frame;
-    double seconds;
-    float score;
-    float weight; /* in the track's template; they add up to 1. Without a network: the
-                     face's share of the summed feature lengths */
-    float norm;   /* length of its feature: what it weighs in the method average */
-    cafi_quality quality;
-    float blur;    /* cosine of its feature and the blur axis (compare/blur.h) */
-    off_t picture; /* its crop as JPEG, in the probe's file of crops */
-    size_t picture_size;
-} cafi_probe_point;
-
-typedef struct cafi_probe_track {
-    int64_t id;
-    size_t count, room, similarity_room;
-    cafi_probe_point *points;
-    float *similarity;                          /* [count][gallery] */
-    double *fused;                              /* [gallery][methods]; once the track has ended */
-    caface_set *sets[CAFI_COMPARE_MAX_METHODS]; /* until then */
-    float *features, *styles;                   /* [count][C], [count][S][2], of even_chunks */
-    size_t feature_room, style_room;
-    cafi_blur blur;   /* weighed; once the track has ended. Until then sums */
-    double norms;     /* sum of the features' lengths */
-    size_t last_seen; /* in frames of the probe */
-    bool brief;       /* fewer faces than a track needs */
-} cafi_probe_track;
 
 typedef struct cafi_probe_options {
     const char *path; /* video, folder, address, device, "-" */
@@ -73,8 +38,7 @@ typedef struct cafi_probe {
     size_t count, room;
     size_t frames;
     size_t centred; /* frames whose middle stands in for a face */
-    FILE *crops;    /* without a name: gone when the program ends */
-    off_t crops_size;
+    cafi_crop_file crops;
     cafi_annotator *annotator;
     cafi_mark *marks;
     char (*notes)[64];
@@ -94,12 +58,5 @@ typedef struct cafi_probe {
 caface_status cafi_probe_follow(cafi_probe *probe, const cafi_probe_options *options,
                                 cafi_encoder *encoder, caface_error *err);
 void cafi_probe_clear(cafi_probe *probe);
-
-/* Appends a face's crop, a JPEG file. EIO, ENOMEM. */
-caface_status cafi_probe_picture(const cafi_probe *probe, const cafi_probe_point *point,
-                                 cafi_buf *out, caface_error *err);
-
-/* The numbers of a track's faces, the heaviest first; the caller's. ENOMEM. */
-caface_status cafi_probe_heaviest(const cafi_probe_track *track, size_t **out, caface_error *err);
 
 #endif
