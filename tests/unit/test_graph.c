@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "graph/program.h"
 #include "graph/reference.h"
 #include "graph_case.h"
 
@@ -347,15 +348,63 @@ static void test_refusals(void **state)
     cafi_graph_free(b.graph);
 }
 
+/* A pass that follows a convolution runs on one part while another thread is still at the other:
+ * what it writes may not take the place of what the convolution reads. Without the two threads
+ * it may. */
+static void test_places_of_what_follows(void **state)
+{
+    (void)state;
+    for (int follows = 0; follows < 2; follows++) {
+        cafi_program p = {0};
+        size_t x = 0, y = 0, z = 0, input[1], output[1];
+        cafi_plan_op conv = {.kind = CAFI_STEP_DNN, .in_count = 1, .parts = CAFI_PARTS};
+        cafi_plan_op pass = {.kind = CAFI_STEP_PASS, .in_count = 1, .parts = CAFI_PARTS};
+        cafi_plan_op sum = {.kind = CAFI_STEP_BINARY, .in_count = 2, .parts = 1};
+        caface_error err;
+
+        EXPECT_OK(cafi_program_buffer(&p, 1000, &x, &err), err);
+        EXPECT_OK(cafi_program_buffer(&p, 1000, &y, &err), err);
+        EXPECT_OK(cafi_program_buffer(&p, 1000, &z, &err), err);
+        conv.in[0] = x;
+        conv.out = pass.in[0] = sum.in[0] = y;
+        pass.out = sum.in[1] = z;
+        sum.out = y;
+        pass.follows = follows;
+        EXPECT_OK(cafi_program_step(&p, &conv, "conv", &err), err);
+        EXPECT_OK(cafi_program_step(&p, &pass, "pass", &err), err);
+        EXPECT_OK(cafi_program_step(&p, &sum, "sum", &err), err);
+        input[0] = x;
+        output[0] = y;
+        p.inputs = input;
+        p.input_count = 1;
+        p.outputs = output;
+        p.output_count = 1;
+        EXPECT_OK(cafi_place_buffers(&p, &err), err);
+        assert_int_equal(p.buffers[x].offset == p.buffers[z].offset, !follows);
+        assert_true(p.buffers[y].offset != p.buffers[x].offset);
+        assert_true(p.buffers[y].offset != p.buffers[z].offset);
+        p.inputs = p.outputs = NULL;
+        p.input_count = p.output_count = 0;
+        cafi_program_free(&p);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_convolutions),   cmocka_unit_test(test_winograd),
-        cmocka_unit_test(test_fold_before),    cmocka_unit_test(test_blocks),
-        cmocka_unit_test(test_element_wise),   cmocka_unit_test(test_binary),
-        cmocka_unit_test(test_pooling),        cmocka_unit_test(test_reductions_and_softmax),
-        cmocka_unit_test(test_moves),          cmocka_unit_test(test_matmul),
-        cmocka_unit_test(test_matrix_on_maps), cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_convolutions),
+        cmocka_unit_test(test_winograd),
+        cmocka_unit_test(test_fold_before),
+        cmocka_unit_test(test_blocks),
+        cmocka_unit_test(test_element_wise),
+        cmocka_unit_test(test_binary),
+        cmocka_unit_test(test_pooling),
+        cmocka_unit_test(test_reductions_and_softmax),
+        cmocka_unit_test(test_moves),
+        cmocka_unit_test(test_matmul),
+        cmocka_unit_test(test_matrix_on_maps),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_places_of_what_follows),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
