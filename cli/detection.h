@@ -21,7 +21,8 @@ typedef struct cli_detection {
      offsetof(type, member.detector),                                                              \
      "FILE|FOLDER",                                                                                \
      "find and align faces with this: a folder with MTCNN's pnet.npy, rnet.npy and onet.npy, a "   \
-     "RetinaFace .pth, YuNet, SCRFD or UltraFace as .onnx, or what `caface convert` made of "      \
+     "RetinaFace .pth, YuNet, SCRFD, UltraFace or LFFD as .onnx, or what `caface convert` made "   \
+     "of "                                                                                         \
      "such; the family is recognised",                                                             \
      0,                                                                                            \
      0},                                                                                           \
@@ -53,7 +54,7 @@ typedef struct cli_detection {
          offsetof(type, member.score),                                                             \
          "S",                                                                                      \
          "least score (default: MTCNN 0.9, YuNet 0.6, SCRFD 0.5, RetinaFace 0.4, "                 \
-         "UltraFace 0.7)",                                                                         \
+         "UltraFace 0.7, LFFD 0.8)",                                                               \
          1e-6,                                                                                     \
          0.999999},                                                                                \
         {"low-thresholds",                                                                         \

@@ -80,23 +80,25 @@ typedef struct caface_detector caface_detector;
 /* Filled by caface_detector_options_init; then changed member by member. Grows at its
  * end (caface/version.h). */
 typedef struct caface_detector_options {
-    size_t size;           /* of this struct, set by init */
-    float min_face;        /* pixels. MTCNN: side of its smallest window, at least 12, in which it
-                            * finds faces from half that size; others: faces whose longer side is
-                            * below half of this are dropped, so that all see alike. Default 20 */
-    float score;           /* least score, 0 to below 1; 0: the family's own (MTCNN 0.9 at its last
-                            * stage, RetinaFace 0.4, YuNet 0.6, SCRFD 0.5, UltraFace 0.7). Default 0 */
-    int low_thresholds;    /* not 0: of MTCNN, 0.5 for each stage in place of 0.6, 0.7, 0.9 */
-    size_t max_faces;      /* the best so many of a picture; 0: all. Default 0 */
-    size_t max_side;       /* a picture whose longer side is beyond this is scaled down to it first;
-                            * 0: 2560. Default 0 */
-    size_t threads;        /* of one search; 0: one for every core. Default 0 */
-    int rotate;            /* not 0: a picture without a sure, upright face is looked at in all four
-                            * directions, up to four times as long; the boxes are still those of the
-                            * picture as it was given. Default 0 */
-    const char *landmarks; /* a landmark network (.onnx: 5, 68 or 106 points) that places every
-                            * face's landmarks in place of the detector's; needed by UltraFace,
-                            * which has none. Borrowed for the call. NULL: none. Default NULL */
+    size_t size;        /* of this struct, set by init */
+    float min_face;     /* pixels. MTCNN: side of its smallest window, at least 12, in which it
+                         * finds faces from half that size; others: faces whose longer side is
+                         * below half of this are dropped, so that all see alike. Default 20 */
+    float score;        /* least score, 0 to below 1; 0: the family's own (MTCNN 0.9 at its last
+                         * stage, RetinaFace 0.4, YuNet 0.6, SCRFD 0.5, UltraFace 0.7, LFFD
+                         * 0.8). Default 0 */
+    int low_thresholds; /* not 0: of MTCNN, 0.5 for each stage in place of 0.6, 0.7, 0.9 */
+    size_t max_faces;   /* the best so many of a picture; 0: all. Default 0 */
+    size_t max_side;    /* a picture whose longer side is beyond this is scaled down to it first;
+                         * 0: 2560. Default 0 */
+    size_t threads;     /* of one search; 0: one for every core. Default 0 */
+    int rotate;         /* not 0: a picture without a sure, upright face is looked at in all four
+                         * directions, up to four times as long; the boxes are still those of the
+                         * picture as it was given. Default 0 */
+    const char
+        *landmarks; /* a landmark network (.onnx: 5, 68 or 106 points) that places every
+                     * face's landmarks in place of the detector's; needed by UltraFace and
+                     * LFFD, which have none. Borrowed for the call. NULL: none. Default NULL */
 } caface_detector_options;
 
 /* The defaults. */
@@ -105,7 +107,7 @@ static inline void caface_detector_options_init(caface_detector_options *options
 CAFACE_API void caface_detector_options_init_sized(caface_detector_options *options, size_t size);
 
 /* Opens a folder of MTCNN weights (pnet.npy, rnet.npy, onet.npy), a file with
- * all three, a RetinaFace state dict, YuNet, SCRFD or UltraFace as ONNX, or a file with
+ * all three, a RetinaFace state dict, YuNet, SCRFD, UltraFace or LFFD as ONNX, or a file with
  * a detector and its landmark network that `caface convert` wrote, all recognised
  * by what is in them. options NULL: the defaults. The files may be deleted
  * afterwards, but not written to. *out is the caller's, to
@@ -120,7 +122,7 @@ CAFACE_API caface_status caface_detector_open(caface_detector **out, const char 
 /* NULL is allowed. No search may be running. */
 CAFACE_API void caface_detector_free(caface_detector *detector);
 
-/* "mtcnn", "retinaface", "yunet", "scrfd", "ultraface". Static. */
+/* "mtcnn", "retinaface", "yunet", "scrfd", "ultraface", "lffd". Static. */
 CAFACE_API const char *caface_detector_family(const caface_detector *detector);
 
 /* Replaces faces by those of the image, best first. The same picture gives the

@@ -112,6 +112,12 @@ caface_status cafi_decode_retinaface(cafi_faces *faces, const cafi_level *level,
     return st;
 }
 
+caface_status cafi_decode_box(cafi_faces *faces, cafi_face *face, caface_error *err)
+{
+    put_usual(face);
+    return keep_sound(faces, face, err);
+}
+
 /* The two shares of a candidate come to one. */
 #define SUM_TOLERANCE 1e-3f
 
@@ -134,8 +140,7 @@ caface_status cafi_decode_boxes(cafi_faces *faces, size_t count, const float *sc
             continue;
         face.box = (cafi_box){b[0] * (float)width, b[1] * (float)height, b[2] * (float)width,
                               b[3] * (float)height};
-        put_usual(&face);
-        st = keep_sound(faces, &face, err);
+        st = cafi_decode_box(faces, &face, err);
     }
     return st;
 }

@@ -50,4 +50,8 @@ caface_status cafi_decode_boxes(cafi_faces *faces, size_t count, const float *sc
                                 const float *box, size_t width, size_t height, float threshold,
                                 caface_error *err);
 
+/* A face that is known by its box and score alone: its landmarks are put where a frontal face has
+ * them. ENOMEM. */
+caface_status cafi_decode_box(cafi_faces *faces, cafi_face *face, caface_error *err);
+
 #endif

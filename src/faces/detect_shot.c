@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "faces/decode.h"
 #include "faces/flexnet.h"
+#include "faces/lffd.h"
 #include "faces/passes.h"
 #include "faces/resample.h"
 
@@ -33,6 +34,7 @@ static const cafi_pixel_map pixels[] = {
     [CAFI_SCRFD] = {false, {127.5f, 127.5f, 127.5f}, 1.0f / 128.0f, -127.5f / 128.0f},
     [CAFI_RETINAFACE] = {true, {104.0f, 117.0f, 123.0f}, 1.0f, 0.0f},
     [CAFI_ULTRAFACE] = {false, {127.0f, 127.0f, 127.0f}, 1.0f / 128.0f, 0.0f},
+    [CAFI_LFFD] = {true, {0.0f, 0.0f, 0.0f}, 1.0f, 0.0f}, /* subtracts for itself */
 };
 
 /* Measured on portraits of every size (docs/faces.md). */
@@ -41,6 +43,7 @@ static const cafi_face_range ranges[] = {
     [CAFI_SCRFD] = {24.0, 320.0, 640.0, 640.0, 0.8f},
     [CAFI_RETINAFACE] = {20.0, 200.0, 320.0, 400.0, 0.95f},
     [CAFI_ULTRAFACE] = {20.0, 200.0, 320.0, 320.0, 0.95f},
+    [CAFI_LFFD] = {20.0, 300.0, 640.0, 320.0, 0.95f},
 };
 /* What a smaller pass shows with this part of the least score is enough to
  * confirm a face of a larger one. */
@@ -51,6 +54,7 @@ typedef struct places {
     size_t score[LEVELS], object[LEVELS], box[LEVELS], kps[LEVELS];
     size_t anchors;
     bool has_kps;
+    size_t scales; /* of LFFD */
 } places;
 
 struct cafi_shot_detector {
@@ -69,7 +73,8 @@ cafi_shot_options cafi_shot_defaults(cafi_shot_family family)
     static const cafi_shot_options options[] = {[CAFI_YUNET] = {0.6f, 0.3f},
                                                 [CAFI_SCRFD] = {0.5f, 0.4f},
                                                 [CAFI_RETINAFACE] = {0.4f, 0.4f},
-                                                [CAFI_ULTRAFACE] = {0.7f, 0.3f}};
+                                                [CAFI_ULTRAFACE] = {0.7f, 0.3f},
+                                                [CAFI_LFFD] = {0.8f, 0.4f}};
 
     return options[family];
 }
@@ -143,10 +148,26 @@ static bool ultraface_places(const cafi_onnx_file *file, places *p)
     return score->ndim == 3 && box->ndim == 3 && score->dim[2] == 2 && box->dim[2] == 4;
 }
 
+/* Two maps a scale, in order. */
+static bool lffd_places(const cafi_onnx_file *file, places *p)
+{
+    *p = (places){.anchors = 1, .scales = cafi_lffd_scales(file)};
+    return p->scales > 0;
+}
+
+bool cafi_shot_finds_boxes_alone(cafi_shot_family family)
+{
+    return family == CAFI_ULTRAFACE || family == CAFI_LFFD;
+}
+
 bool cafi_shot_recognise(const cafi_onnx_file *file, cafi_shot_family *family)
 {
     places p;
 
+    if (lffd_places(file, &p)) {
+        *family = CAFI_LFFD;
+        return true;
+    }
     if (ultraface_places(file, &p)) {
         *family = CAFI_ULTRAFACE;
         return true;
@@ -184,7 +205,7 @@ static caface_status read_size(cafi_shot_detector *d, caface_error *err)
 {
     const cafi_onnx_value *input = &d->file->inputs[0];
     /* the levels of the others' outputs are read by their strides */
-    size_t multiple = d->family == CAFI_ULTRAFACE ? 1 : MAX_STRIDE;
+    size_t multiple = cafi_shot_finds_boxes_alone(d->family) ? 1 : MAX_STRIDE;
 
     if (d->file->input_count != 1 || input->ndim != 4)
         return cafi_fail(err, CAFACE_EMODEL, "%s: a detector has one input of four extents",
@@ -225,6 +246,7 @@ caface_status cafi_shot_detector_new(cafi_shot_detector **out, cafi_shot_family 
     if (family != CAFI_RETINAFACE) {
         if (!(family == CAFI_YUNET       ? yunet_places(file, &d->places)
               : family == CAFI_ULTRAFACE ? ultraface_places(file, &d->places)
+              : family == CAFI_LFFD      ? lffd_places(file, &d->places)
                                          : scrfd_places(file, &d->places)))
             st = cafi_fail(err, CAFACE_EMODEL, "%s: its outputs are not this detector's",
                            file->path);
@@ -297,12 +319,13 @@ static caface_status decode_level(const cafi_shot_detector *d, const cafi_flexne
         return cafi_decode_scrfd(faces, &level, score, box, kps, threshold, err);
     case CAFI_RETINAFACE:
     case CAFI_ULTRAFACE: /* decode_all */
+    case CAFI_LFFD:
         break;
     }
     return cafi_decode_retinaface(faces, &level, retina_sides[l], score, box, kps, threshold, err);
 }
 
-/* UltraFace's candidates of all levels. */
+/* The candidates of all levels, of those that find boxes alone. */
 static caface_status decode_all(const cafi_shot_detector *d, const cafi_flexnet_slot *slot,
                                 float threshold, cafi_faces *faces, caface_error *err)
 {
@@ -311,6 +334,10 @@ static caface_status decode_all(const cafi_shot_detector *d, const cafi_flexnet_
     size_t n = shape->ndim == 3 && shape->dim[1] > 0 ? (size_t)shape->dim[1] : 0;
     caface_status st = CAFACE_OK;
 
+    if (d->family == CAFI_LFFD) {
+        st = cafi_lffd_decode(faces, d->places.scales, slot, threshold, err);
+        return st ? cafi_prefix(err, st, d->file->path) : CAFACE_OK;
+    }
     (void)((st = output_of(slot, d->places.score[0], 2 * n, &score, err)) ||
            (st = output_of(slot, d->places.box[0], 4 * n, &box, err)));
     if (!st)
@@ -342,9 +369,9 @@ static caface_status run(cafi_shot_detector *d, const cafi_view *view, size_t he
         return st;
     cafi_flexnet_fill(slot->input, height, width, view, &pixels[d->family]);
     st = cafi_flexnet_run(slot, err);
-    if (!st && d->family == CAFI_ULTRAFACE)
-        st = decode_all(d, slot, threshold, faces, err);
-    for (size_t l = 0; !st && d->family != CAFI_ULTRAFACE && l < LEVELS; l++)
+    if (!st && cafi_shot_finds_boxes_alone(d->family))
+        return decode_all(d, slot, threshold, faces, err);
+    for (size_t l = 0; !st && l < LEVELS; l++)
         st = decode_level(d, slot, l, threshold, faces, err);
     return st;
 }

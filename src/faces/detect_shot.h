@@ -1,4 +1,4 @@
-/* Detection with one-shot networks: YuNet, SCRFD, RetinaFace, UltraFace. One run over the
+/* Detection with one-shot networks: YuNet, SCRFD, RetinaFace, UltraFace, LFFD. One run over the
  * picture finds all faces. */
 #ifndef CAFI_FACES_DETECT_SHOT_H
 #define CAFI_FACES_DETECT_SHOT_H
@@ -13,7 +13,9 @@ typedef enum cafi_shot_family {
     CAFI_YUNET,
     CAFI_SCRFD,
     CAFI_RETINAFACE,
-    CAFI_ULTRAFACE /* boxes alone: faces/landmark_net.h finds the landmarks */
+    /* boxes alone: faces/landmark_net.h finds the landmarks */
+    CAFI_ULTRAFACE,
+    CAFI_LFFD
 } cafi_shot_family;
 
 typedef struct cafi_shot_options {
@@ -26,8 +28,11 @@ typedef struct cafi_shot_detector cafi_shot_detector;
 /* True when the file's outputs are named and shaped as one of the families
  * that come as ONNX (all but RetinaFace). */
 bool cafi_shot_recognise(const cafi_onnx_file *file, cafi_shot_family *family);
+/* Does a family find boxes without landmarks? */
+bool cafi_shot_finds_boxes_alone(cafi_shot_family family);
 /* The options a family is used with: threshold 0.6 and nms 0.3 for YuNet, 0.5
- * and 0.4 for SCRFD, 0.4 and 0.4 for RetinaFace, 0.7 and 0.3 for UltraFace. */
+ * and 0.4 for SCRFD, 0.4 and 0.4 for RetinaFace, 0.7 and 0.3 for UltraFace, 0.8 and 0.4 for
+ * LFFD. */
 cafi_shot_options cafi_shot_defaults(cafi_shot_family family);
 
 /* Exactly one of file and bundle is given, and must outlive the detector.

@@ -26,7 +26,8 @@
 static const float sure_scores[] = {[CAFI_YUNET] = 0.915f,
                                     [CAFI_SCRFD] = 0.85f,
                                     [CAFI_RETINAFACE] = 0.998f,
-                                    [CAFI_ULTRAFACE] = 0.999f};
+                                    [CAFI_ULTRAFACE] = 0.999f,
+                                    [CAFI_LFFD] = 0.999f};
 
 /* What one search works with: networks made ready, and their buffers. */
 typedef struct searcher {
@@ -207,7 +208,8 @@ const char *cafi_detector_family(const cafi_detector *d)
     static const char *const names[] = {[CAFI_YUNET] = "yunet",
                                         [CAFI_SCRFD] = "scrfd",
                                         [CAFI_RETINAFACE] = "retinaface",
-                                        [CAFI_ULTRAFACE] = "ultraface"};
+                                        [CAFI_ULTRAFACE] = "ultraface",
+                                        [CAFI_LFFD] = "lffd"};
 
     return d->files.is_cascade ? "mtcnn" : names[d->files.family];
 }

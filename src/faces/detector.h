@@ -23,7 +23,7 @@ caface_status cafi_detector_open(cafi_detector **out, const char *path,
 void cafi_detector_free(cafi_detector *detector);
 /* Appends the family and every option that bears on what is found, in words. */
 void cafi_detector_describe(const cafi_detector *detector, cafi_buf *out);
-/* "mtcnn", "retinaface", "yunet", "scrfd", "ultraface". */
+/* "mtcnn", "retinaface", "yunet", "scrfd", "ultraface", "lffd". */
 const char *cafi_detector_family(const cafi_detector *detector);
 
 /* Calls visit for a plan of every network of the detector, ready for some picture

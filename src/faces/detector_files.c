@@ -22,7 +22,7 @@ static caface_status recognise(cafi_detector_files *f, caface_error *err)
         return st;
     if (!cafi_shot_recognise(file, &f->family))
         st = cafi_fail(err, CAFACE_EMODEL,
-                       "%s: its %zu outputs are those of neither YuNet nor SCRFD nor UltraFace",
+                       "%s: its %zu outputs are those of neither YuNet, SCRFD, UltraFace nor LFFD",
                        f->path, file->output_count);
     cafi_onnx_close(file);
     return st;
@@ -105,7 +105,7 @@ static caface_status finish(cafi_detector_files *f, const char *landmarks, cafac
     char text[CAFI_SHA256_TEXT];
 
     if (!f->landmarks.data)
-        return f->is_cascade || f->family != CAFI_ULTRAFACE
+        return f->is_cascade || !cafi_shot_finds_boxes_alone(f->family)
                    ? CAFACE_OK
                    : cafi_fail(err, CAFACE_EMODEL,
                                "%s: finds boxes alone; a landmark network is needed beside it "

@@ -20,9 +20,10 @@ typedef struct cafi_detector_files {
 } cafi_detector_files;
 
 /* Opens a detector: a folder of MTCNN weights, a file with all three of its networks, a RetinaFace
- * state dict, YuNet, SCRFD or UltraFace as ONNX, or a converted file (below). landmarks: a landmark
- * network as ONNX, or NULL. Whether it is one, cafi_landmark_net_new says. EMODEL: a file of none
- * of these; UltraFace without landmarks; a converted file, which has its own, with them. */
+ * state dict, YuNet, SCRFD, UltraFace or LFFD as ONNX, or a converted file (below). landmarks: a
+ * landmark network as ONNX, or NULL. Whether it is one, cafi_landmark_net_new says. EMODEL: a file
+ * of none of these; UltraFace or LFFD without landmarks; a converted file, which has its own, with
+ * them. */
 caface_status cafi_detector_files_open(cafi_detector_files *out, const char *path,
                                        const char *landmarks, caface_error *err);
 void cafi_detector_files_clear(cafi_detector_files *files);

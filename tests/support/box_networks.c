@@ -1,6 +1,7 @@
 #include "box_networks.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 enum {
@@ -63,6 +64,46 @@ void box_network(onnx_writer *w, int softmax)
     onnx_end(w);
     onnx_node(w, "Reshape", "offsets_last,box_shape", "offset_rows");
     onnx_node(w, "Add", "offset_rows,corners", "boxes");
+    onnx_finish(w, 11);
+}
+
+void lffd_network(onnx_writer *w, int scales, int last, int wrong)
+{
+    static const int64_t strides[2][8] = {{4, 8, 16, 32, 64}, {4, 4, 8, 8, 16, 32, 32, 32}};
+    const int64_t input[] = {1, 3, -1, -1}, score_shape[] = {1, 3, 1, 1}, one[] = {1};
+    const float white = logf((float)LFFD_SCORE / (1.0f - (float)LFFD_SCORE));
+    const float slope = (white + 16.0f) / 255.0f / 3.0f;
+    const float weight[3] = {slope, slope, slope}, bias[1] = {-16.0f};
+    const float zeros[12] = {0}, corners[4] = {0.8f, 0.6f, -0.4f, -1.0f};
+
+    onnx_input(w, "data", 4, input);
+    onnx_floats(w, "weight", 4, score_shape, weight);
+    onnx_floats(w, "bias", 1, one, bias);
+    for (int i = 0; i < scales; i++) {
+        const int64_t stride[] = {strides[scales == 8][i], strides[scales == 8][i]};
+        const int64_t numbers[] = {i + 1 == scales && wrong ? 3 : 4},
+                      shape[] = {numbers[0], 3, 1, 1};
+        char score[16], box[16], logit[16], names[64];
+
+        snprintf(score, sizeof score, "score%d", i);
+        snprintf(logit, sizeof logit, "logit%d", i);
+        snprintf(box, sizeof box, "box%d", i);
+        onnx_output(w, score);
+        onnx_output(w, box);
+        snprintf(names, sizeof names, "zeros%d", i);
+        onnx_floats(w, names, 4, shape, zeros);
+        snprintf(names, sizeof names, "corners%d", i);
+        onnx_floats(w, names, 1, numbers, corners);
+        onnx_begin(w, "Conv", "data,weight,bias", last ? logit : score);
+        onnx_attr_ints(w, "strides", 2, stride);
+        onnx_end(w);
+        if (last)
+            onnx_node(w, "Sigmoid", logit, score);
+        snprintf(names, sizeof names, "data,zeros%d,corners%d", i, i);
+        onnx_begin(w, "Conv", names, box);
+        onnx_attr_ints(w, "strides", 2, stride);
+        onnx_end(w);
+    }
     onnx_finish(w, 11);
 }
 

@@ -1,4 +1,5 @@
-/* Small networks of the form of UltraFace and of landmark networks, whose answers are known. */
+/* Small networks of the form of UltraFace, of LFFD and of landmark networks, whose answers are
+ * known. */
 #ifndef CAFACE_TESTS_BOX_NETWORKS_H
 #define CAFACE_TESTS_BOX_NETWORKS_H
 
@@ -12,6 +13,14 @@ enum { BOX_WIDTH = 80, BOX_HEIGHT = 60, BOX_CELL = 4 };
  * dark one almost none. softmax: 0 leaves the last step of the scores out. */
 #define BOX_SCORE 0.98
 void box_network(onnx_writer *w, int softmax);
+
+/* A network of LFFD's form with 5 or 8 scales, for pictures of any size: a map of scores and one of
+ * boxes a scale. Cell x, y of a scale with stride s has LFFD_SCORE where pixel sx, sy is white,
+ * almost 0 where it is dark, and says its corners are 0.4 of the field's side to the left, 0.3
+ * above, 0.2 to the right and 0.5 below the middle of its receptive field. last: 0 leaves the
+ * scores' last step out; wrong: the last boxes have 3 numbers. */
+#define LFFD_SCORE 0.97
+void lffd_network(onnx_writer *w, int scales, int last, int wrong);
 
 /* The five landmarks that landmark_network gives on a picture that is as bright on the left as on
  * the right, in parts of what it sees. */

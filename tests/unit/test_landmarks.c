@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "box_networks.h"
+#include "faces/detect_shot.h"
 #include "faces/detector.h"
 #include "faces/detector_files.h"
 #include "faces/landmark_net.h"
@@ -82,6 +83,115 @@ static void a_face_in_a_picture_of_its_size(void **state)
     }
     cafi_detector_free(d);
     cafi_faces_free(&faces);
+}
+
+static const char *write_lffd(int scales, int last, int wrong)
+{
+    const char *path = test_temp("lffd%d.onnx", scales);
+    onnx_writer w = {0};
+
+    lffd_network(&w, scales, last, wrong);
+    test_write(path, w.file.data, w.file.size);
+    onnx_free(&w);
+    return path;
+}
+
+/* One white pixel where a cell of every scale looks: of each scale a face by its own receptive
+ * fields, which lie differently, and so do not suppress each other. */
+static void lffd_has_a_box_of_every_scale(void **state)
+{
+    /* the first field's middle, the distance and the side of fields, from the network's paper */
+    static const struct {
+        int scales;
+        double field[8][3];
+    } nets[] = {{5, {{3, 4, 20}, {7, 8, 40}, {15, 16, 80}, {31, 32, 160}, {63, 64, 320}}},
+                {8,
+                 {{3, 4, 15},
+                  {3, 4, 20},
+                  {7, 8, 40},
+                  {7, 8, 70},
+                  {15, 16, 110},
+                  {31, 32, 250},
+                  {31, 32, 400},
+                  {31, 32, 560}}}};
+    enum { SIDE = 320, AT = 128 };
+    uint8_t *rgb = calloc((size_t)SIDE * SIDE, 3);
+    const cafi_view view = {rgb, SIDE, SIDE};
+
+    (void)state;
+    assert_non_null(rgb);
+    paint(rgb, SIDE, AT, AT, 1, 1, 255);
+    for (size_t n = 0; n < sizeof nets / sizeof *nets; n++) {
+        const char *path = write_lffd(nets[n].scales, 1, 0);
+        cafi_onnx_file *file = NULL;
+        cafi_shot_detector *d = NULL;
+        cafi_shot_family family = CAFI_SCRFD;
+        cafi_shot_options o = cafi_shot_defaults(CAFI_LFFD);
+        cafi_faces faces = {0};
+        caface_error err;
+
+        o.nms = 0.999f; /* so that all are seen */
+        EXPECT_OK(cafi_onnx_open(&file, path, &err), err);
+        assert_true(cafi_shot_recognise(file, &family));
+        assert_int_equal(family, CAFI_LFFD);
+        EXPECT_OK(cafi_shot_detector_new(&d, family, file, NULL, &o, 1, &err), err);
+        EXPECT_OK(cafi_shot_detect(d, &view, &faces, &err), err);
+        for (int s = 0; s < nets[n].scales; s++) {
+            const double *f = nets[n].field[s];
+            double middle = f[0] + AT, found = 0;
+
+            for (size_t i = 0; i < faces.count; i++) {
+                const cafi_box *b = &faces.items[i].box;
+
+                if (fabs((double)(b->x2 - b->x1) - 0.6 * f[2]) > 0.01)
+                    continue;
+                found++;
+                near(faces.items[i].score, LFFD_SCORE, 1e-4);
+                near(b->x1, middle - 0.4 * f[2], 1e-3);
+                near(b->y1, middle - 0.3 * f[2], 1e-3);
+                near(b->x2, middle + 0.2 * f[2], 1e-3);
+                near(b->y2, middle + 0.5 * f[2], 1e-3);
+            }
+            assert_true(found == 1);
+        }
+        cafi_faces_free(&faces);
+        cafi_shot_detector_free(d);
+        cafi_onnx_close(file);
+    }
+    free(rgb);
+}
+
+/* As any detector of boxes alone: landmarks of the network behind it; not without. */
+static void lffd_has_landmarks_behind_it(void **state)
+{
+    uint8_t rgb[96 * 96 * 3] = {0};
+    const cafi_view view = {rgb, 96, 96};
+    const char *points = write_points("p68", 1, AS_68, IN_PARTS);
+    cafi_detector *d = NULL;
+    cafi_faces faces = {0};
+    caface_error err;
+
+    (void)state;
+    paint(rgb, 96, 40, 40, 1, 1, 255); /* 40 is a cell of the strides 4 and 8 */
+    EXPECT_FAIL(open_both(&d, write_lffd(5, 1, 0), NULL, &err), CAFACE_EMODEL, err,
+                "finds boxes alone");
+    EXPECT_OK(open_both(&d, write_lffd(5, 1, 0), points, &err), err);
+    assert_string_equal(cafi_detector_family(d), "lffd");
+    EXPECT_OK(cafi_detector_run(d, &view, CAFI_OWN_THREADS, &faces, &err), err);
+    assert_true(faces.count >= 1);
+    cafi_faces_free(&faces);
+    cafi_detector_free(d);
+
+    EXPECT_OK(open_both(&d, write_lffd(8, 0, 0), points, &err), err);
+    EXPECT_FAIL(cafi_detector_run(d, &view, CAFI_OWN_THREADS, &faces, &err), CAFACE_EMODEL, err,
+                "one of 0 to 1 is expected");
+    cafi_faces_free(&faces);
+    cafi_detector_free(d);
+    EXPECT_OK(open_both(&d, write_lffd(5, 1, 1), points, &err), err);
+    EXPECT_FAIL(cafi_detector_run(d, &view, CAFI_OWN_THREADS, &faces, &err), CAFACE_EMODEL, err,
+                "outputs 8 and 9 are no map");
+    cafi_faces_free(&faces);
+    cafi_detector_free(d);
 }
 
 /* A larger picture: the whole, and tiles that find what the whole loses. */
@@ -281,6 +391,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_face_in_a_picture_of_its_size),
+        cmocka_unit_test(lffd_has_a_box_of_every_scale),
+        cmocka_unit_test(lffd_has_landmarks_behind_it),
         cmocka_unit_test(a_small_face_in_a_large_picture),
         cmocka_unit_test(the_network_sees_the_box),
         cmocka_unit_test(boxes_outside_of_the_picture),

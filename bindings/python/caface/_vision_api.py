@@ -88,10 +88,10 @@ class Detector:
         for face in detector.find("group.jpg"):
             print(face.box, face.score, face.landmarks)
 
-    path            a folder of MTCNN weights, a RetinaFace state dict, YuNet, SCRFD or UltraFace as
-                    ONNX, or a detector and its landmark network as `caface convert` joins them
-    landmarks       a landmark network as ONNX (5, 68 or 106 points), needed by UltraFace, which
-                    finds boxes alone; None: the detector's own landmarks
+    path            a folder of MTCNN weights, a RetinaFace state dict, YuNet, SCRFD, UltraFace or
+                    LFFD as ONNX, or a detector and its landmark network as `caface convert` joins them
+    landmarks       a landmark network as ONNX (5, 68 or 106 points), needed by UltraFace and LFFD,
+                    which find boxes alone; None: the detector's own landmarks
     min_face        pixels of the smallest face
     score           least score; 0: the family's own
     max_faces       the best so many; 0: all
@@ -126,7 +126,7 @@ class Detector:
 
     @property
     def family(self) -> str:
-        """ "mtcnn", "retinaface", "yunet", "scrfd" or "ultraface"."""
+        """ "mtcnn", "retinaface", "yunet", "scrfd", "ultraface" or "lffd"."""
         return str(_vision.detector_family(self._handle))
 
     def find(self, image: Any, *, order: str = "rgb") -> List[Face]:
