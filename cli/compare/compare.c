@@ -1,5 +1,6 @@
 /* caface compare: who in a video is who in a gallery. */
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,8 @@
 
 #include "cli/input.h"
 #include "cli/command.h"
+#include "cli/compare/entries.h"
+#include "cli/compare/people.h"
 #include "cli/compare/report.h"
 #include "cli/compare/thresholds.h"
 #include "cli/default_models.h"
@@ -65,8 +68,11 @@ static const cli_option options[] = {
      "a video file, a folder of pictures in order, an address, a device under /dev/, or - for "
      "stdin",
      0, 0},
-    {"gallery", 'g', CLI_PATHS, MEMBER(gallery), "[NAME=]IMAGE...",
-     "pictures to compare with; a name given again adds a picture to that identity", 0, 0},
+    {"gallery", 'g', CLI_PATHS, MEMBER(gallery), "[NAME=]IMAGE|DB...",
+     "pictures to compare with (a name given again adds a picture to that identity), or a gallery "
+     "of "
+     "`caface gallery` with everybody in it",
+     0, 0},
     {"face", 0, CLI_STRING, MEMBER(face), "WHOSE",
      "of a gallery picture with several faces: largest (and near the middle, default) or best (by "
      "score)",
@@ -124,6 +130,8 @@ typedef struct job {
     cafi_probe_options probing;
     cafi_probe probe;
     cafi_gallery gallery;
+    cli_entries entries;
+    cli_people *people;
     cafi_comparison comparison;
     cli_progress progress;
     bool made_folder;
@@ -199,6 +207,26 @@ static caface_status choose_methods(job *j, caface_error *err)
     return st;
 }
 
+static caface_status open_people(job *j, caface_error *err)
+{
+    caface_status st = cli_entries_sort(&j->entries, &j->o->gallery, err);
+
+    return st || !j->entries.people ? st
+                                    : cli_people_open(&j->people, &j->comparison, j->entries.people,
+                                                      j->encoder, &j->fusions, err);
+}
+
+static caface_status open_gallery(job *j, const cafi_gallery_options *how, caface_error *err)
+{
+    caface_status st = cafi_gallery_open(&j->gallery, j->entries.pictures, j->entries.count,
+                                         j->detector, j->encoder, how, err);
+
+    if (st || !j->people)
+        return st;
+    st = cli_people_add(j->people, &j->gallery, err);
+    return st ? cafi_prefix(err, st, j->entries.people) : CAFACE_OK;
+}
+
 static caface_status choose_thresholds(job *j, caface_error *err)
 {
     cafi_comparison *c = &j->comparison;
@@ -209,8 +237,10 @@ static caface_status choose_thresholds(job *j, caface_error *err)
         return CAFACE_OK;
     }
     c->far = j->o->far;
-    return j->o->thresholds ? cli_thresholds_read(c, j->o->thresholds, err)
-                            : cli_thresholds_default(c, err);
+    if (j->o->thresholds)
+        return cli_thresholds_read(c, j->o->thresholds, err);
+    return j->people ? cli_people_thresholds(j->people, c, cli_given(&j->o->common, "far"), err)
+                     : cli_thresholds_default(c, err);
 }
 
 /* One for the gallery and the probe; of a gallery picture one face is taken
@@ -282,12 +312,10 @@ static caface_status work(job *j, caface_error *err)
     (void)cafi_face_rule_parse(o->face, &of_gallery.face); /* checked before */
     (void)((st = open_models(j, err)) || (st = check_fit(j, j->fusions.caface, err)) ||
            (st = check_fit(j, j->fusions.restore, err)) || (st = choose_methods(j, err)) ||
-           (st = choose_thresholds(j, err)) || (st = open_detector(j, err)));
+           (st = open_people(j, err)) || (st = choose_thresholds(j, err)) ||
+           (st = open_detector(j, err)));
     of_gallery.quality = j->quality;
-    (void)(st ||
-           (st = cafi_gallery_open(&j->gallery, o->gallery.items, o->gallery.count, j->detector,
-                                   j->encoder, &of_gallery, err)) ||
-           (st = make_folder(j, err)));
+    (void)(st || (st = open_gallery(j, &of_gallery, err)) || (st = make_folder(j, err)));
     if (st)
         return st;
     describe_probe(j);
@@ -336,6 +364,16 @@ static void print_names(const cafi_comparison *c)
     }
 }
 
+/* The false accept rate of a similarity, where the gallery is calibrated. */
+static void print_far(const cafi_comparison *c, size_t method, double similarity)
+{
+    double below = 0.0;
+    double far = c->far_of ? c->far_of(c->far_ctx, method, similarity, &below) : (double)NAN;
+
+    if (!isnan(far))
+        cli_say(stdout, " FAR %s%.1e", far > 0.0 ? "  " : "< ", far > 0.0 ? far : below);
+}
+
 /* A row, with what is said of each similarity behind it. */
 static void print_row(const cafi_comparison *c, size_t track, size_t g)
 {
@@ -343,9 +381,12 @@ static void print_row(const cafi_comparison *c, size_t track, size_t g)
 
     cli_say(stdout, "%-6lld %6zu  %-20s", (long long)c->probe->tracks[track].id,
             c->probe->tracks[track].count, c->gallery->items[g].name);
-    for (size_t m = 0; m < c->method_count; m++)
-        cli_say(stdout, " %9.4f %c", c->probe->tracks[track].fused[g * c->method_count + m],
-                marks[cafi_comparison_verdict(c, track, g, m)]);
+    for (size_t m = 0; m < c->method_count; m++) {
+        double similarity = c->probe->tracks[track].fused[g * c->method_count + m];
+
+        cli_say(stdout, " %9.4f %c", similarity, marks[cafi_comparison_verdict(c, track, g, m)]);
+        print_far(c, m, similarity);
+    }
     cli_say(stdout, "\n");
 }
 
@@ -376,10 +417,13 @@ static caface_status print_table(const job *j, caface_error *err)
     cli_say(stdout, "\n");
     for (size_t i = 0; i < j->probe.count; i++) {
         cafi_comparison_order(c, i, order);
-        for (size_t g = 0; g < j->gallery.count; g++)
+        for (size_t g = 0; g < j->gallery.count && g < CLI_TOLD_PEOPLE; g++)
             print_row(c, i, order[g]);
     }
     free(order);
+    if (j->gallery.count > CLI_TOLD_PEOPLE)
+        cli_say(stdout, "the %d most alike by %s of %zu people; --json tells all\n",
+                CLI_TOLD_PEOPLE, caface_method_name(c->methods[0]), j->gallery.count);
     print_names(c);
     print_thresholds(c);
     if (j->probe.count && j->probe.tracks[0].brief)
@@ -467,6 +511,8 @@ static int run(void *arg)
         rmdir(j.o->output); /* nothing is in it, but where writing broke off midway */
     cafi_probe_clear(&j.probe);
     cafi_gallery_clear(&j.gallery);
+    cli_people_free(j.people);
+    cli_entries_free(&j.entries);
     cafi_encoder_free(j.encoder);
     cli_fusions_close(&j.fusions);
     cafi_detector_free(j.detector);
@@ -479,30 +525,34 @@ static int run(void *arg)
 const cli_command cli_compare = {
     .name = "compare",
     .summary = "who in a video is who in a gallery: similarities, weights, a web page",
-    .synopsis =
-        "[--model M [--model F]] [--detector D] --probe VIDEO --gallery [NAME=]IMAGE... [-o DIR]",
-    .text = "Follows every face of a probe, fuses each track by several methods, and\n"
-            "compares the templates with the faces of a gallery. Of a gallery picture\n"
-            "the largest face is taken (--face), and one of 112x112 as it is; pictures of\n"
-            "one name are averaged, normalised; one that can't be read or shows no face is\n"
-            "named and passed over (exit status 3). Tracks of one or two faces are told\n"
-            "only when there are no longer ones. --single is the way of the authors' demo:\n"
-            "the best face of every frame is one person.\n"
-            "\n"
-            "Where both sides are so blurred that strangers would be as alike, the verdict is\n"
-            "\"cannot tell\", and no name is given. Thresholds are those at which one in a\n"
-            "thousand impostors was accepted on the sample in data/; for another backbone let\n"
-            "`caface eval verify --json` measure and give its file to --thresholds.\n"
-            "\n"
-            "-o DIR gets report.html, a page that needs no network and no other file,\n"
-            "compare.json with every face's similarity and weight, and for every track\n"
-            "and identity a similarity plot as PNG, SVG and PDF.\n"
-            "\n"
-            "Files that are not named are those that `./run models` fetches, where they are\n"
-            "there (docs/faces.md); which are taken is said.\n"
-            "\n"
-            "Ctrl-C ends a live source; what was seen until then is compared. Frames that\n"
-            "can't be decoded are counted and passed over (exit status 3).",
+    .synopsis = "[--model M [--model F]] [--detector D] --probe VIDEO "
+                "--gallery [NAME=]IMAGE|DB... [-o DIR]",
+    .text =
+        "Follows every face of a probe, fuses each track by several methods, and\n"
+        "compares the templates with the faces of a gallery. Of a gallery picture\n"
+        "the largest face is taken (--face), and one of 112x112 as it is; pictures of\n"
+        "one name are averaged, normalised; one that can't be read or shows no face is\n"
+        "named and passed over (exit status 3). Tracks of one or two faces are told\n"
+        "only when there are no longer ones. --single is the way of the authors' demo:\n"
+        "the best face of every frame is one person.\n"
+        "\n"
+        "Where both sides are so blurred that strangers would be as alike, the verdict is\n"
+        "\"cannot tell\", and no name is given. Thresholds are those at which one in a\n"
+        "thousand impostors was accepted on the sample in data/; for another backbone let\n"
+        "`caface eval verify --json` measure and give its file to --thresholds. Of a gallery\n"
+        "(`caface gallery`) the templates are those that it keeps, and thresholds and the rate\n"
+        "of each score those it is calibrated with; another backbone, convention or fusion\n"
+        "model than the gallery's is refused.\n"
+        "\n"
+        "-o DIR gets report.html, a page that needs no network and no other file,\n"
+        "compare.json with every face's similarity and weight, and for every track\n"
+        "and identity a similarity plot as PNG, SVG and PDF.\n"
+        "\n"
+        "Files that are not named are those that `./run models` fetches, where they are\n"
+        "there (docs/faces.md); which are taken is said.\n"
+        "\n"
+        "Ctrl-C ends a live source; what was seen until then is compared. Frames that\n"
+        "can't be decoded are counted and passed over (exit status 3).",
     .example = "  caface compare --model backbone.ckpt --model fusion.ckpt --detector mtcnn/ \\\n"
                "      --probe clip.mp4 --gallery Ann=ann1.jpg Ann=ann2.jpg Bob=bob.jpg -o out",
     .options = options,

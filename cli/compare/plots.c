@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/sha256.h"
 #include "cli/compare/plots.h"
+#include "cli/compare/report.h"
 #include "faces/align.h"
 #include "media/image.h"
 #include "plot/similarity.h"
@@ -186,15 +187,19 @@ static void close_track(track_plots *w)
     free(w->shares);
 }
 
-/* A track against every identity. */
+/* A track against every identity, of many the most alike. */
 static caface_status save_track(const cafi_comparison *c, const cafi_probe_track *t,
                                 const char *folder, caface_error *err)
 {
     size_t G = c->gallery->count;
     track_plots w = {0};
+    size_t *order = NULL;
     caface_status st = open_track(&w, c, t, err);
 
-    for (size_t g = 0; !st && g < G; g++) {
+    if (!st && !(st = CAFI_NEW(&order, G, err)))
+        cafi_comparison_order(c, (size_t)(t - c->probe->tracks), order);
+    for (size_t k = 0; !st && k < G && k < CLI_TOLD_PEOPLE; k++) {
+        size_t g = order[k];
         const cafi_identity *who = &c->gallery->items[g];
         cafi_image picture = {0};
         cafi_similarity_gallery gallery = {.name = who->name};
@@ -202,13 +207,16 @@ static caface_status save_track(const cafi_comparison *c, const cafi_probe_track
 
         for (size_t i = 0; i < t->count; i++)
             w.similarity[i] = t->similarity[i * G + g];
-        if (!(st = cafi_image_decode(&picture, who->picture.data, who->picture.size, err))) {
+        if (who->picture.size) { /* people of a gallery file may have none */
+            st = cafi_image_decode(&picture, who->picture.data, who->picture.size, err);
             gallery.rgb = picture.rgb;
             gallery.side = picture.width;
-            st = save_plot(c, &p, folder, err);
         }
+        if (!st)
+            st = save_plot(c, &p, folder, err);
         cafi_image_clear(&picture);
     }
+    free(order);
     close_track(&w);
     return st;
 }

@@ -4,6 +4,10 @@
 
 #include "compare/comparison.h"
 
+/* Of more people than these, as many are told and drawn of a track: the most alike by the first
+ * method. compare.json has them all. */
+#define CLI_TOLD_PEOPLE 20
+
 /* Writes compare.json, report.html and, where this build can draw and plots is true,
  * the plots into folder, which is there. Plots of an earlier comparison in it are
  * removed. */

@@ -36,9 +36,9 @@ static caface_status median_faces(const cli_probes *p, double *out, caface_error
     return st;
 }
 
-/* The threshold at far, or at a larger rate: fars descend. */
-static bool threshold_at(const caface_gallery_calibration *c, double far, double *threshold,
-                         double *found)
+/* The rates descend. */
+bool cli_meaning_threshold(const caface_gallery_calibration *c, double far, double *threshold,
+                           double *found)
 {
     for (size_t f = CAFACE_GALLERY_FARS; f-- > 0;) {
         double low, high;
@@ -75,7 +75,7 @@ caface_status cli_meaning_find(cli_meaning *out, cli_gallery *g, const cli_probe
     }
     if (!out->calibration)
         return CAFACE_OK;
-    if (!threshold_at(out->calibration, wanted, &out->threshold, &out->far))
+    if (!cli_meaning_threshold(out->calibration, wanted, &out->threshold, &out->far))
         out->threshold = CLI_GALLERY_THRESHOLD;
     if (!isnan(far) && !(fabs(out->far / far - 1.0) < 1e-6))
         return cafi_fail(err, CAFACE_EINVAL,

@@ -15,6 +15,10 @@ typedef struct cli_meaning {
     double far; /* that the threshold is for; NaN: it is not calibrated */
 } cli_meaning;
 
+/* The threshold at far, or else at the next larger rate that its pairs allow, which is *found.
+ * False: there is none. */
+bool cli_meaning_threshold(const caface_gallery_calibration *calibration, double far,
+                           double *threshold, double *found);
 /* method and model of the probes alone. */
 void cli_meaning_words(cli_meaning *out, const cli_probes *probes);
 /* The calibration that suits the probes (kind NULL: any), and the threshold: threshold, where it is

@@ -52,6 +52,20 @@ void cafi_comparison_order(const cafi_comparison *c, size_t track, size_t *order
     }
 }
 
+/* The false accept rate of a similarity, where it is known. */
+static void json_far(const cafi_comparison *c, size_t method, double similarity, cafi_json *json)
+{
+    double below = 0.0;
+    double far = c->far_of ? c->far_of(c->far_ctx, method, similarity, &below) : (double)NAN;
+
+    if (far > 0.0) {
+        cafi_json_real(json, "far", far);
+    } else if (!isnan(far)) {
+        cafi_json_null(json, "far");
+        cafi_json_real(json, "far_below", below);
+    }
+}
+
 static void json_gallery(const cafi_comparison *c, size_t track, cafi_json *json)
 {
     const cafi_probe_track *t = &c->probe->tracks[track];
@@ -75,6 +89,7 @@ static void json_gallery(const cafi_comparison *c, size_t track, cafi_json *json
                 cafi_json_real(json, "needed", needed);
             else
                 cafi_json_null(json, "needed");
+            json_far(c, m, s, json);
             cafi_json_end_object(json);
         }
         cafi_json_end_object(json);

@@ -15,7 +15,12 @@ typedef struct cafi_comparison {
     size_t method_count;
     double thresholds[CAFI_COMPARE_MAX_METHODS]; /* of each method */
     bool measured_elsewhere;                     /* with another backbone, maybe */
-    double far; /* the false accept rate that they mean; 0: somebody's own numbers */
+    double
+        far; /* the false accept rate that they mean; 0: somebody's own numbers, or several rates */
+    /* The share of different people whose similarity by methods[method] reaches score; 0: none of
+     * those who were compared did, and it is below *below; NaN: nobody knows. Or NULL. */
+    double (*far_of)(void *ctx, size_t method, double score, double *below);
+    void *far_ctx;
 } cafi_comparison;
 
 /* What is said of a track and an identity by a method. */

@@ -149,8 +149,12 @@ static caface_status add_feature(opening *o, char *name, const char *path, const
     if (to) {
         free(name);
     } else {
+        if ((st = CAFI_GROW(&o->gallery->items, &o->gallery->room, o->gallery->count + 1, err))) {
+            free(name);
+            return st;
+        }
         to = &o->gallery->items[o->gallery->count++];
-        to->name = name;
+        *to = (cafi_identity){.name = name};
         (void)((st = cafi_alloc_f32(&to->template, o->C, 1, err)) ||
                (st = cafi_jpeg_encode(&to->picture, &view, CAFI_CROP_QUALITY, err)));
         if (st)
@@ -277,8 +281,7 @@ caface_status cafi_gallery_open(cafi_gallery *gallery, const char *const *entrie
         return cafi_fail(err, CAFACE_EINVAL,
                          "the backbone takes %zux%zu, faces are aligned to %dx%d", width, height,
                          CAFI_CROP_SIDE, CAFI_CROP_SIDE);
-    (void)((st = CAFI_NEW(&gallery->items, count, err)) ||
-           (st = cafi_blur_axis(&gallery->axis, encoder, err)) ||
+    (void)((st = cafi_blur_axis(&gallery->axis, encoder, err)) ||
            (st = cafi_alloc_f32(&o.feature, o.C, 1, err)) ||
            (st = cafi_alloc_f32(&o.style, cafi_encoder_style_size(encoder), 2, err)));
     for (size_t i = 0; !st && i < count; i++)
@@ -286,7 +289,7 @@ caface_status cafi_gallery_open(cafi_gallery *gallery, const char *const *entrie
     if (!st && gallery->count) {
         tell_first(&o);
         st = tell_lost(&o, entries, count, err);
-    } else if (!st) {
+    } else if (!st && count) {
         st = none_left(&o, err);
     }
     normalise(gallery, o.C);
@@ -295,6 +298,29 @@ caface_status cafi_gallery_open(cafi_gallery *gallery, const char *const *entrie
     free(o.feature);
     free(o.style);
     return st;
+}
+
+caface_status cafi_gallery_add(cafi_gallery *g, const char *name, const float *tmpl, size_t C,
+                               cafi_identity **out, caface_error *err)
+{
+    cafi_identity *to = NULL;
+    caface_status st = CAFACE_OK;
+
+    if (find_identity(g, name))
+        return cafi_fail(err, CAFACE_EINVAL, "%s is named twice", name);
+    if ((st = CAFI_GROW(&g->items, &g->room, g->count + 1, err)))
+        return st;
+    to = &g->items[g->count++];
+    *to = (cafi_identity){.blur = {INFINITY, caface_cosine(tmpl, g->axis, C)}};
+    if ((st = cafi_strdup(&to->name, name, err)) ||
+        (st = cafi_alloc_f32(&to->template, C, 1, err))) {
+        free(to->name);
+        g->count--;
+        return st;
+    }
+    memcpy(to->template, tmpl, C * sizeof *tmpl);
+    *out = to;
+    return CAFACE_OK;
 }
 
 void cafi_gallery_clear(cafi_gallery *g)

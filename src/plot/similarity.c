@@ -80,7 +80,7 @@ static caface_status check(const cafi_similarity *p, const char *path, caface_er
                              p->stars[k].name);
     if (p->has_threshold && !isfinite(p->threshold))
         return cafi_fail(err, CAFACE_EINVAL, "%s: the threshold is not finite", path);
-    if (p->gallery && (p->gallery->side == 0 || p->gallery->side > 1024))
+    if (p->gallery && p->gallery->rgb && (p->gallery->side == 0 || p->gallery->side > 1024))
         return cafi_fail(err, CAFACE_EINVAL, "%s: a gallery picture of %zu pixels on a side", path,
                          p->gallery->side);
     if (p->below && p->below->below)
@@ -365,7 +365,8 @@ static void draw_gallery(const layout *l)
     double left = l->width - EDGE - GALLERY_SIZE;
     char text[NAME_SIZE];
 
-    draw_picture(l, g->rgb, g->side, left, l->top, GALLERY_SIZE);
+    if (g->rgb)
+        draw_picture(l, g->rgb, g->side, left, l->top, GALLERY_SIZE);
     cafi_canvas_fit(l->canvas, &tick_font, GALLERY_SIZE, g->name, text, sizeof text);
     cafi_canvas_text(l->canvas, &tick_font, CAFI_LEFT, left, l->top + GALLERY_SIZE + 14, text);
 }

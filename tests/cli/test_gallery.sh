@@ -140,6 +140,27 @@ if [ -n "$draw" ]; then
     check "  which is the gallery's from then on" fails 1 "backbone" gallery add "$pics" Ann "$work/folders/ann" --model "$model"
     check "  without crops" fails 1 "have no crop" gallery rebuild "$db" --model "$model"
     check "  back again" has "templates by average" gallery rebuild "$pics" --model "$model"
+    # compare takes the gallery's templates: the similarities of search, with its rates and thresholds.
+    mkdir "$work/frames"
+    for i in 1 2 3 4; do cp "$fixtures/detect/white.png" "$work/frames/$i.png"; done
+    against() { "$caface" compare --model "$model" --detector "$detector" --min-face 5 --probe "$work/frames" --method average "$@"; }
+    first() { grep -o '"name":"Cleo"[^}]*"similarity":[0-9.]*' "$1" | head -n 1 | grep -o '[0-9.]*$' | cut -c1-6; }
+    alike() {
+        against --gallery "$pics" --json 2>/dev/null >"$work/c.json" && gallery search "$pics" "$fixtures/detect/white.png" --model "$model" --detector "$detector" --min-face 5 --json >"$work/s.json" &&
+            [ -n "$(first "$work/c.json")" ] && [ "$(first "$work/c.json")" = "$(first "$work/s.json")" ]
+    }
+    check "compare with a gallery: what search says" alike
+    check "  not calibrated: said" grep -q "average: the gallery is not calibrated for it" <(against --gallery "$pics" 2>&1)
+    check "  a rate that nobody measured" fails 1 "not calibrated for average" against --gallery "$pics" --far 1e-2
+    check "  beside pictures, in a page" against --gallery "Dan=$work/folders/ann/00.png" "$pics" -o "$work/page" --quiet
+    check "  with everybody in it" grep -q '"name":"Dan".*"name":"Cleo"\|"name":"Cleo".*"name":"Dan"' "$work/page/compare.json"
+    check "  a name twice" fails 1 "Cleo is named twice" against --threshold 0.3 --gallery "Cleo=$work/folders/ann/00.png" "$pics"
+    check "  two galleries" fails 1 "one gallery is compared with" against --gallery "$pics" "$db"
+    gallery calibrate "$pics" --input "$work/set" --quiet
+    check "  calibrated: the rate of each score" grep -q '"needed":[^}]*"far' <(against --gallery "$pics" --json 2>/dev/null)
+    check "  too few pairs for a rate" fails 1 "too few pairs" against --gallery "$pics" --far 1e-3
+    check "  a width that does not fit" fails 1 "16 numbers, the gallery's templates have 128" against --gallery "$db"
+    check "  another backbone" fails 1 "the gallery's backbone is" "$caface" compare --model "$fixtures/onnx/face_13.onnx" --detector "$detector" --probe "$work/frames" --gallery "$pics"
     check "another backbone" fails 1 "the backbone gives 16 numbers" gallery add "$db" Ann "$work/folders/ann" --model "$model" --model "$restore"
     check "no backbone" fails 1 "backbone" gallery add "$pics" Ann "$work/folders/ann"
 fi
