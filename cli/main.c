@@ -52,7 +52,7 @@ static int print_family(int argc, char **argv)
         if (memcmp((*c)->name, argv[0], strnlen((*c)->name, length)) == 0 &&
             strlen((*c)->name) > length && (*c)->name[length] == ' ') {
             if (!found && argc > 1 && !help)
-                fprintf(to, "caface: unknown command %s %s\n\n", argv[0], argv[1]);
+                cli_say(to, "caface: unknown command %s %s\n\n", argv[0], argv[1]);
             if (!found)
                 fprintf(to, "usage: caface %s COMMAND ...\n\nCommands:\n", argv[0]);
             fprintf(to, "  %-18s %s\n", (*c)->name, (*c)->summary);
@@ -61,6 +61,25 @@ static int print_family(int argc, char **argv)
     if (!found)
         cli_say(stderr, "caface: unknown command %s\ntry: caface --help\n", argv[0]);
     return found && help ? cli_end_stdout(CLI_OK) : CLI_USAGE;
+}
+
+/* `caface gallery --db PLACE COMMAND ...` is `caface gallery COMMAND PLACE ...`. */
+static int move_place(int argc, char **argv)
+{
+    char *place = NULL;
+
+    if (argc < 4 || strcmp(argv[1], "gallery") != 0)
+        return argc;
+    if (strncmp(argv[2], "--db=", 5) == 0) {
+        place = argv[2] + 5;
+        argv[2] = argv[3];
+        argv[3] = place;
+    } else if (argc > 4 && strcmp(argv[2], "--db") == 0) {
+        argv[2] = argv[4];
+        memmove(argv + 4, argv + 5, (size_t)(argc - 4) * sizeof *argv); /* and the final NULL */
+        argc--;
+    }
+    return argc;
 }
 
 /* Whether a variable of the environment is unset or one of the values. */
@@ -158,6 +177,7 @@ int main(int argc, char **argv)
             cli_print_versions();
         return cli_end_stdout(CLI_OK);
     }
+    argc = move_place(argc, argv);
     command = find_command(argc - 1, argv + 1, &words);
     if (!command)
         return print_family(argc - 1, argv + 1);

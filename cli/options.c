@@ -71,6 +71,7 @@ static void print_clean(FILE *to, const char *front, const char *fmt, va_list ar
         fputs("caface: out of memory for a message\n", stderr);
     else {
         cafi_text_clean(text.data, "\n\t");
+        cafi_text_hide_passwords(text.data);
         fputs(text.data, to);
     }
     cafi_buf_free(&text);

@@ -36,6 +36,9 @@ void cli_print_versions(void)
 {
     const char *blas = cafi_blas_library();
     char processor[128];
+#ifdef CAFACE_HAVE_POSTGRES
+    char libpq[16];
+#endif
 
     cafi_cpu_name(processor, sizeof processor);
     printf("processor   %s, %zu cores\n", processor, cafi_cpu_count());
@@ -44,6 +47,9 @@ void cli_print_versions(void)
     printf("zlib        %s\n", cafi_zip_library());
 #ifdef CAFACE_HAVE_GALLERY
     printf("SQLite      %s\n", cafi_sqlite_library());
+#ifdef CAFACE_HAVE_POSTGRES
+    printf("libpq       %s\n", cafi_postgres_library(libpq));
+#endif
 #endif
     printf("BLAS        %s\n", blas ? blas : "not OpenBLAS");
     printf("cairo       %s\n", cafi_plot_library());

@@ -221,10 +221,7 @@ static caface_status open_gallery(job *j, const cafi_gallery_options *how, cafac
     caface_status st = cafi_gallery_open(&j->gallery, j->entries.pictures, j->entries.count,
                                          j->detector, j->encoder, how, err);
 
-    if (st || !j->people)
-        return st;
-    st = cli_people_add(j->people, &j->gallery, err);
-    return st ? cafi_prefix(err, st, j->entries.people) : CAFACE_OK;
+    return st || !j->people ? st : cli_people_add(j->people, &j->gallery, err);
 }
 
 static caface_status choose_thresholds(job *j, caface_error *err)

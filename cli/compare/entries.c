@@ -9,8 +9,13 @@
 static bool is_gallery(const char *entry)
 {
     char head[16] = {0};
-    FILE *file = fopen(entry, "rb");
-    size_t n = file ? fread(head, 1, sizeof head, file) : 0;
+    FILE *file = NULL;
+    size_t n = 0;
+
+    if (strncmp(entry, "postgresql://", 13) == 0 || strncmp(entry, "postgres://", 11) == 0)
+        return true;
+    file = fopen(entry, "rb");
+    n = file ? fread(head, 1, sizeof head, file) : 0;
 
     if (file)
         fclose(file);
@@ -25,8 +30,7 @@ caface_status cli_entries_sort(cli_entries *out, const cli_list *list, caface_er
         if (!is_gallery(list->items[i]))
             out->pictures[out->count++] = list->items[i];
         else if (out->people)
-            st = cafi_fail(err, CAFACE_EINVAL, "%s and %s: one gallery is compared with",
-                           out->people, list->items[i]);
+            st = cafi_fail(err, CAFACE_EINVAL, "two galleries: one is compared with");
         else
             out->people = list->items[i];
     }

@@ -103,7 +103,7 @@ caface_status cli_people_open(cli_people **out, cafi_comparison *c, const char *
     if ((st = cli_gallery_open(&p->file, path, NULL, false, err)))
         return st;
     if ((st = check(&p->file.info, encoder, fusions, err)))
-        return cafi_prefix(err, st, path);
+        return cafi_prefix(err, st, p->file.shown);
     if ((st = find_calibrations(p, c, fusions, err)))
         return st;
     c->far_of = far_of;
@@ -282,5 +282,5 @@ caface_status cli_people_add(cli_people *p, cafi_gallery *gallery, caface_error 
     for (size_t i = a.first; i < gallery->count; i++)
         set_sharpness(&gallery->items[i]);
     cafi_image_clear(&a.image);
-    return st;
+    return st ? cafi_prefix(err, st, p->file.shown) : CAFACE_OK;
 }

@@ -1,4 +1,5 @@
 /* caface gallery create. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/gallery/gallery.h"
@@ -82,22 +83,25 @@ static int run(void *arg)
     cafi_buf text = {0};
     cafi_json json = {.out = &text};
     caface_error err = {CAFACE_OK, ""};
-    char way[CAFI_WAY_TEXT];
+    char way[CAFI_WAY_TEXT], *shown = NULL;
+    int status = CLI_OK;
 
     if (create(o, &info, &err))
         return cli_fail(&err);
     cli_gallery_way(&info, way);
+    shown = cli_gallery_shown(o->common.args.items[0]);
     if (o->common.json) {
         cafi_json_begin_object(&json, NULL);
-        cafi_json_string(&json, "gallery", o->common.args.items[0]);
+        cafi_json_string(&json, "gallery", shown ? shown : "");
         cli_gallery_json_identity(&json, &info);
         cafi_json_end_object(&json);
-        return cli_print(&text);
-    }
-    if (!o->common.quiet)
-        cli_say(stdout, "%s: an empty gallery, templates by %s%s\n", o->common.args.items[0], way,
+        status = cli_print(&text);
+    } else if (!o->common.quiet) {
+        cli_say(stdout, "%s: an empty gallery, templates by %s%s\n", shown ? shown : "", way,
                 info.keep_crops ? ", crops are kept" : "");
-    return CLI_OK;
+    }
+    free(shown);
+    return status;
 }
 
 const cli_command cli_gallery_create = {
@@ -105,11 +109,15 @@ const cli_command cli_gallery_create = {
     .summary = "an empty gallery of people, in one file",
     .synopsis = "DB [--model F] [--method M] [--crops]",
     .text = "Makes an empty gallery: an SQLite file that holds people, what their faces have\n"
-            "been fused to, and what made it. The width of features, the backbone and how\n"
+            "been fused to, and what made it. In place of a file every command of a gallery\n"
+            "takes the address of a PostgreSQL database, postgresql://[USER@]HOST/DATABASE; a\n"
+            "password is best left to ~/.pgpass. The width of features, the backbone and how\n"
             "pictures become its input are those of the first faces; faces of others are\n"
             "refused from then on, and so is another fusion model.",
-    .example = "  caface gallery create people.gallery --model fusion.safetensors --crops\n"
-               "  caface gallery create plain.gallery --method average",
+    .example =
+        "  caface gallery create people.gallery --model fusion.safetensors --crops\n"
+        "  caface gallery create plain.gallery --method average\n"
+        "  caface gallery --db postgresql://db.example/people create --model fusion.safetensors",
     .options = options,
     .options_size = sizeof(create_options),
     .min_args = 1,

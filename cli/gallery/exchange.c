@@ -20,6 +20,7 @@
 #include "files/mapped.h"
 #include "files/npy.h"
 #include "files/output.h"
+#include "gallery/storage.h"
 
 typedef struct exchange_options {
     cli_common common;
@@ -201,7 +202,7 @@ static int run_export(void *arg)
     caface_status st = cli_gallery_open(&e.g, args->items[0], &o->models, false, &err);
 
     if (!st && !e.g.info.people)
-        st = cafi_fail(&err, CAFACE_EINVAL, "%s: nobody is in it", args->items[0]);
+        st = cafi_fail(&err, CAFACE_EINVAL, "%s: nobody is in it", e.g.shown);
     st = st ? st : export_all(&e, &err);
     if (st) {
         status = cli_fail(&err);
@@ -428,16 +429,28 @@ static caface_status check_method(const importing *m, caface_error *err)
                      m->folder, theirs, mine);
 }
 
+/* Of a database nobody can tell without opening the gallery in it. */
+static bool is_there(const char *path)
+{
+    caface_gallery *gallery = NULL;
+    struct stat info;
+
+    if (!cafi_storage_is_address(path))
+        return stat(path, &info) == 0;
+    (void)caface_gallery_open(&gallery, path, NULL, 0, NULL);
+    caface_gallery_close(gallery);
+    return gallery != NULL;
+}
+
 static caface_status import_all(importing *m, const exchange_options *o, caface_error *err)
 {
     const char *path = o->common.args.items[0];
     cli_fusions fusions = {0};
-    struct stat info;
     caface_status st = CAFACE_OK;
 
     if ((st = open_folder(m, err)))
         return st;
-    if (stat(path, &info) != 0) {
+    if (!is_there(path)) {
         st = cli_fusions_open(&fusions, &o->models, CLI_ANY_BACKBONE, err);
         st = st ? st : create_as(m, path, &fusions, err);
         m->created = !st;
@@ -474,7 +487,7 @@ static int run_import(void *arg)
                 cafi_index_rows(m.pictures), m.folder);
     }
     cli_gallery_close(&m.g);
-    if (m.created && status)
+    if (m.created && status && !cafi_storage_is_address(o->common.args.items[0]))
         unlink(o->common.args.items[0]); /* nothing is in it */
     cafi_value_clear(&m.about);
     cafi_index_free(m.people);

@@ -7,6 +7,15 @@
 
 #include "cli/feature_set.h"
 #include "files/names.h"
+#include "gallery/storage.h"
+
+char *cli_gallery_shown(const char *place)
+{
+    char *name = NULL;
+
+    (void)cafi_storage_name(&name, place, NULL);
+    return name;
+}
 
 caface_status cli_gallery_open(cli_gallery *out, const char *path, const cli_list *models,
                                bool writable, caface_error *err)
@@ -15,7 +24,9 @@ caface_status cli_gallery_open(cli_gallery *out, const char *path, const cli_lis
     const caface_model *model = NULL;
     caface_status st = CAFACE_OK;
 
-    *out = (cli_gallery){0};
+    *out = (cli_gallery){.shown = cli_gallery_shown(path)};
+    if (!out->shown)
+        return cafi_fail_memory(err, strlen(path));
     (void)((st = caface_gallery_open(&out->gallery, path, NULL, writable, err)) ||
            (st = caface_gallery_get_info(out->gallery, &out->info, err)) ||
            (st = cli_fusions_open(&out->fusions, models ? models : &none, CLI_ANY_BACKBONE, err)));
@@ -34,6 +45,7 @@ void cli_gallery_close(cli_gallery *g)
 {
     caface_gallery_close(g->gallery);
     cli_fusions_close(&g->fusions);
+    free(g->shown);
     *g = (cli_gallery){0};
 }
 

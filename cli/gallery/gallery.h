@@ -23,10 +23,14 @@
 /* An open gallery, and the fusion models that were named. */
 typedef struct cli_gallery {
     caface_gallery *gallery;
+    char *shown;              /* the place as it may be shown */
     caface_gallery_info info; /* as it was when it was opened */
     cli_fusions fusions;
 } cli_gallery;
 
+/* The place as it may be shown: an address without its password. The caller's to free; NULL: no
+ * memory. */
+char *cli_gallery_shown(const char *place);
 /* Opens the models and, with the one of its method, the gallery. models NULL: none. */
 caface_status cli_gallery_open(cli_gallery *out, const char *path, const cli_list *models,
                                bool writable, caface_error *err);

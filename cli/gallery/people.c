@@ -191,7 +191,7 @@ static caface_status show(const cli_list *args, cafi_json *json, caface_error *e
     if (json)
         cafi_json_begin_object(json, NULL);
     if (!st && args->count == 1)
-        show_info(args->items[0], &g.info, json);
+        show_info(g.shown, &g.info, json);
     if (!st && args->count > 1) {
         st = caface_gallery_find(g.gallery, args->items[1], show_person, &l, err);
         if (json)

@@ -81,17 +81,17 @@ static int look(void *ctx, const caface_gallery_picture *picture)
 static caface_status check_crops(const rebuilding *r, caface_error *err)
 {
     const caface_gallery_info *i = &r->g.info;
-    const char *path = r->o->common.args.items[0];
+    caface_status st = CAFACE_OK;
 
     if (i->crops < i->pictures)
-        return cafi_fail(err, CAFACE_EINVAL,
-                         "%s: %zu of its %zu pictures have no crop: they were added without "
-                         "pictures, or to a gallery that keeps none (create --crops)",
-                         path, i->pictures - i->crops, i->pictures);
-    if (i->faces > i->pictures)
-        return cafi_fail(err, CAFACE_EINVAL, "%s: has %zu faces, and pictures of %zu alone", path,
-                         i->faces, i->pictures);
-    return CAFACE_OK;
+        st = cafi_fail(err, CAFACE_EINVAL,
+                       "%zu of its %zu pictures have no crop: they were added without pictures, or "
+                       "to a gallery that keeps none (create --crops)",
+                       i->pictures - i->crops, i->pictures);
+    else if (i->faces > i->pictures)
+        st = cafi_fail(err, CAFACE_EINVAL, "has %zu faces, and pictures of %zu alone", i->faces,
+                       i->pictures);
+    return st ? cafi_prefix(err, st, r->g.shown) : CAFACE_OK;
 }
 
 static caface_status choose_set(rebuilding *r, caface_set_options *set, const caface_model **model,

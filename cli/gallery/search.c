@@ -160,10 +160,11 @@ static caface_status search(found *f, caface_error *err)
         (st = o->input ? cli_probes_add_set(&f->probes, &f->g, o->input, o->single, err)
                        : look_at_pictures(f, err)))
         return st;
-    if (!f->g.info.people)
-        return cafi_fail(err, CAFACE_EINVAL, "%s: nobody is in it", o->common.args.items[0]);
-    if ((st = cli_meaning_find(&f->meaning, &f->g, &f->probes, o->kind, o->far, o->threshold, err)))
-        return cafi_prefix(err, st, o->common.args.items[0]);
+    st = f->g.info.people
+             ? cli_meaning_find(&f->meaning, &f->g, &f->probes, o->kind, o->far, o->threshold, err)
+             : cafi_fail(err, CAFACE_EINVAL, "nobody is in it");
+    if (st)
+        return cafi_prefix(err, st, f->g.shown);
     f->k = o->top < f->g.info.people ? o->top : f->g.info.people;
     (void)((st = CAFI_NEW(&f->person, f->probes.count * f->k, err)) ||
            (st = cafi_alloc_f32(&f->similarity, f->probes.count, f->k, err)) ||

@@ -1,5 +1,5 @@
-/* caface/gallery.h - people in one file: what their faces have been fused to, so that more
- * faces can join at any time, and who of them a face looks like (libcaface-gallery).
+/* caface/gallery.h - people in one file or database: what their faces have been fused to, so that
+ * more faces can join at any time, and who of them a face looks like (libcaface-gallery).
  *
  *     caface_gallery *gallery;
  *     caface_gallery_faces faces;
@@ -11,11 +11,13 @@
  *     caface_gallery_add(gallery, "Ann", &faces, NULL, &err);
  *     caface_gallery_search(gallery, probe, 1, 5, person, similarity, &err);
  *
- * The file is an SQLite database (docs/gallery.md has its tables). A person's set is kept as
- * caface_set_save_memory gives it, and faces that come later are pushed to it: adding in
- * several goes gives the template of one go. What a call did is there for good when it
- * returns, or when caface_gallery_commit does, whatever becomes of the program; what was
- * under way is gone. Any number of processes may read beside one that writes.
+ * The file is an SQLite database (docs/gallery.md has its tables). Where a path is taken, so is the
+ * address of a PostgreSQL database, postgresql://[USER@]HOST/DATABASE (EUNSUPPORTED: a library that
+ * was built without libpq); sentences show it without password and options. A person's set is kept
+ * as caface_set_save_memory gives it, and faces that come later are pushed to it: adding in several
+ * goes gives the template of one go. What a call did is there for good when it returns, or when
+ * caface_gallery_commit does, whatever becomes of the program; what was under way is gone. Any
+ * number of processes may read beside one that writes.
  *
  * A gallery is one thread's at a time; other threads open it again. */
 #ifndef CAFACE_GALLERY_H

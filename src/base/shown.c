@@ -55,3 +55,40 @@ void cafi_text_clean(char *text, const char *keep)
     }
     *to = '\0';
 }
+
+#define AFTER_ADDRESS " \t\n\"'"
+
+/* The last @ of the part of an address at `start` that may have a password; NULL: none. */
+static char *last_at(char *text, char *start)
+{
+    size_t before = (size_t)(start - 3 - text); /* of "://" */
+    bool is_server = (before >= 8 && memcmp(start - 11, "postgres", 8) == 0) ||
+                     (before >= 10 && memcmp(start - 13, "postgresql", 10) == 0);
+    size_t n = strcspn(start, is_server ? AFTER_ADDRESS : AFTER_ADDRESS "/");
+
+    while (n > 0 && start[n - 1] != '@')
+        n--;
+    return n ? start + n - 1 : NULL;
+}
+
+void cafi_text_hide_passwords(char *text)
+{
+    static const char key[] = "password=";
+
+    for (char *p = text; (p = strstr(p, "://"));) {
+        char *start = p + 3, *at = last_at(text, start);
+        char *colon = at ? memchr(start, ':', (size_t)(at - start)) : NULL;
+
+        if (colon)
+            memmove(colon, at, strlen(at) + 1);
+        p = start;
+    }
+    for (char *p = text; (p = strstr(p, key));) {
+        bool is_option = p > text && (p[-1] == '?' || p[-1] == '&');
+        char *value = p + sizeof key - 1, *end = value + strcspn(value, "&" AFTER_ADDRESS);
+
+        if (is_option)
+            memmove(value, end, strlen(end) + 1);
+        p = value;
+    }
+}

@@ -27,6 +27,7 @@ caface_status cafi_fail(caface_error *err, caface_status status, const char *fmt
     va_start(args, fmt);
     vsnprintf(err->message, sizeof err->message, fmt, args);
     va_end(args);
+    cafi_text_hide_passwords(err->message);
     cafi_text_clean(err->message, ""); /* one line, whatever a file calls its parts */
     return status;
 }
@@ -44,6 +45,7 @@ caface_status cafi_prefix(caface_error *err, caface_status fallback, const char 
     n = strlen(err->message);
     memcpy(err->message + n, old, sizeof old - n);
     err->message[sizeof err->message - 1] = '\0';
+    cafi_text_hide_passwords(err->message);
     cafi_text_clean(err->message, "");
     return err->status;
 }

@@ -26,7 +26,7 @@ typedef struct cafi_gallery_templates {
 
 struct caface_gallery {
     cafi_storage *storage;
-    char *path;
+    char *path;                 /* as it is shown */
     const caface_model *model;  /* the caller's, or NULL */
     const caface_model *before; /* while `replaced` is not committed: the one before it */
     bool replaced;

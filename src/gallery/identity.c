@@ -250,7 +250,7 @@ static caface_status new_gallery(caface_gallery **out, const char *path, const c
         return st;
     (*out)->model = model;
     (*out)->writable = writable;
-    return cafi_strdup(&(*out)->path, path, err);
+    return cafi_storage_name(&(*out)->path, path, err);
 }
 
 void caface_gallery_close(caface_gallery *g)
@@ -285,15 +285,15 @@ caface_status caface_gallery_create(caface_gallery **out, const char *path,
     *out = NULL;
     (void)((st = new_gallery(&g, path, model, true, err)) ||
            (st = choose_identity(&g->identity, model, options, err)) ||
-           (st = cafi_sqlite_open(&g->storage, path, true, true, err)));
+           (st = cafi_storage_open(&g->storage, path, true, true, err)));
     if (!st) { /* its creation is a transaction that is still open */
         st = cafi_gallery_store_identity(g, err);
         st = st ? st : g->storage->ops->commit(g->storage, err);
         if (st)
-            cafi_sqlite_undo(&g->storage, path);
+            cafi_storage_undo(&g->storage, path);
     }
     if (st) {
-        st = g && g->path ? cafi_prefix(err, st, path) : st;
+        st = g && g->path ? cafi_prefix(err, st, g->path) : st;
         caface_gallery_close(g);
         return st;
     }
@@ -329,10 +329,10 @@ caface_status caface_gallery_open(caface_gallery **out, const char *path, const 
         return cafi_fail(err, CAFACE_EINVAL, "gallery_open: an argument is null");
     *out = NULL;
     (void)((st = new_gallery(&g, path, model, writable != 0, err)) ||
-           (st = cafi_sqlite_open(&g->storage, path, false, writable != 0, err)) ||
+           (st = cafi_storage_open(&g->storage, path, false, writable != 0, err)) ||
            (st = cafi_gallery_load_identity(g, err)) || (st = check_model(g, err)));
     if (st) {
-        st = g && g->path ? cafi_prefix(err, st, path) : st;
+        st = g && g->path ? cafi_prefix(err, st, g->path) : st;
         caface_gallery_close(g);
         return st;
     }

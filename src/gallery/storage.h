@@ -100,14 +100,29 @@ struct cafi_storage {
     const cafi_storage_ops *ops;
 };
 
-/* An SQLite file. create: it must not be there (or without a table, as a creation that was
- * killed leaves it), and a transaction is open, so that what is written next comes with it; on
- * failure it is not there again. */
+/* Is the place a server's address (postgresql://...), and no path? */
+bool cafi_storage_is_address(const char *place);
+/* The place as it may be shown: an address without password and options. *out is the caller's.
+ * ENOMEM. */
+caface_status cafi_storage_name(char **out, const char *place, caface_error *err);
+
+/* A place: an SQLite file, or a database of a PostgreSQL server. create: it must not be there (or
+ * be a file without a table, as a creation that was killed leaves it), and a transaction is open,
+ * so that what is written next comes with it; on failure it is not there again. */
+caface_status cafi_storage_open(cafi_storage **out, const char *place, bool create, bool write,
+                                caface_error *err);
+/* Closes a place that was just created and not committed, and removes it. */
+void cafi_storage_undo(cafi_storage **storage, const char *place);
+
 caface_status cafi_sqlite_open(cafi_storage **out, const char *path, bool create, bool write,
                                caface_error *err);
+void cafi_sqlite_undo(cafi_storage **storage, const char *path);
 /* "3.40.1". Static. */
 const char *cafi_sqlite_library(void);
-/* Closes a file that was just created, and removes it. */
-void cafi_sqlite_undo(cafi_storage **storage, const char *path);
+/* "15.20", in text. Only where there is libpq. */
+const char *cafi_postgres_library(char text[16]);
+/* EUNSUPPORTED: a build without libpq. */
+caface_status cafi_postgres_open(cafi_storage **out, const char *address, bool create, bool write,
+                                 caface_error *err);
 
 #endif

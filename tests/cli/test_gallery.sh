@@ -155,7 +155,7 @@ if [ -n "$draw" ]; then
     check "  beside pictures, in a page" against --gallery "Dan=$work/folders/ann/00.png" "$pics" -o "$work/page" --quiet
     check "  with everybody in it" grep -q '"name":"Dan".*"name":"Cleo"\|"name":"Cleo".*"name":"Dan"' "$work/page/compare.json"
     check "  a name twice" fails 1 "Cleo is named twice" against --threshold 0.3 --gallery "Cleo=$work/folders/ann/00.png" "$pics"
-    check "  two galleries" fails 1 "one gallery is compared with" against --gallery "$pics" "$db"
+    check "  two galleries" fails 1 "two galleries: one is compared with" against --gallery "$pics" "$db"
     gallery calibrate "$pics" --input "$work/set" --quiet
     check "  calibrated: the rate of each score" grep -q '"needed":[^}]*"far' <(against --gallery "$pics" --json 2>/dev/null)
     check "  too few pairs for a rate" fails 1 "too few pairs" against --gallery "$pics" --far 1e-3

@@ -1,8 +1,10 @@
 #include "check.h"
 
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "base/shown.h"
 #include "base/cpu.h"
 #include "base/mem.h"
 #include "base/sha256.h"
@@ -265,9 +267,36 @@ static void sha256_is_the_standard(void **state)
     }
 }
 
+static void passwords_are_hidden(void **state)
+{
+    static const char *const cases[][2] = {
+        {"postgresql://ann:secret@host/db: no", "postgresql://ann@host/db: no"},
+        {"postgres://ann:se/cr@et@host/db", "postgres://ann@host/db"},
+        {"postgresql://:secret@/db?host=/x", "postgresql://@/db?host=/x"},
+        {"a postgresql://h/db?password=secret&host=x and b@c",
+         "a postgresql://h/db?password=&host=x and b@c"},
+        {"rtsp://u:p@door, rtsp://v:q@gate", "rtsp://u@door, rtsp://v@gate"},
+        {"http://host:80/a@b", "http://host:80/a@b"},
+        {"postgresql://host:5432/db", "postgresql://host:5432/db"},
+        {"://", "://"},
+        {"password=x", "password=x"},
+        {"", ""},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[128];
+
+        snprintf(text, sizeof text, "%s", cases[i][0]);
+        cafi_text_hide_passwords(text);
+        assert_string_equal(text, cases[i][1]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(passwords_are_hidden),
         cmocka_unit_test(sizes_do_not_wrap),
         cmocka_unit_test(errors_carry_one_sentence),
         cmocka_unit_test(buffer_grows),

@@ -1,0 +1,13 @@
+/* A build without libpq. */
+#include "gallery/storage.h"
+
+caface_status cafi_postgres_open(cafi_storage **out, const char *address, bool create, bool write,
+                                 caface_error *err)
+{
+    (void)address;
+    (void)create;
+    (void)write;
+    *out = NULL;
+    return cafi_fail(err, CAFACE_EUNSUPPORTED,
+                     "this build keeps galleries in files alone (libpq was not there)");
+}
