@@ -37,6 +37,7 @@ typedef struct cafi_restore_scratch {
     float *packed;  /* the same, packed as weights */
     float *cosine;  /* [6][rows], of a few rows with all */
     float *share;   /* [rows], b */
+    double *met;    /* [rows], the sum of b_j e^(6 n_i n_j) over the faces j before face i */
     float *asked;   /* [strip][H + 6] */
     float *hidden;  /* [strip][EI] */
     double *square; /* [rows], |unit|^2: about 1, or 0 of a face that is restored to nothing */

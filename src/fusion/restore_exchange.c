@@ -10,10 +10,25 @@
 #define GAIN 4.0
 #define LOG_DOWN (-12.0)
 #define LOG_UP 3.0
-/* In the place of a face's cosine with itself: e^(6 * -20) is nothing beside the others. */
-#define NOT_ITSELF (-20.0f)
-/* Rows whose cosines with all are computed together. */
+/* Rows whose cosines with those after them are computed together. */
 #define PAIR_ROWS 6
+
+/* |x|^2 of floats, in double. */
+static double square_of(const float *x, size_t C)
+{
+    double part[8] = {0.0};
+    double sum = 0.0;
+    size_t whole = C / 8 * 8;
+
+    for (size_t c = 0; c < whole; c += 8)
+        for (size_t k = 0; k < 8; k++)
+            part[k] += (double)x[c + k] * (double)x[c + k];
+    for (size_t c = whole; c < C; c++)
+        part[c - whole] += (double)x[c] * (double)x[c];
+    for (size_t k = 0; k < 8; k++)
+        sum += part[k];
+    return sum;
+}
 
 /* u / |u| of every face. */
 static void restored(const cafi_restore *r, cafi_restore_scratch *s, const float *feat, size_t n)
@@ -32,15 +47,11 @@ static void restored(const cafi_restore *r, cafi_restore_scratch *s, const float
 
         r->kernels->norms(&length, s->unit + i * C, 1, C);
         scale = 1.0f / (length + (float)EPS);
-        s->square[i] = 0.0;
+        for (size_t c = 0; c < C; c++)
+            s->unit[i * C + c] *= scale;
         /* Of the floats that are kept, not 1: a face's part is taken out of double sums of
          * them, and what is left may be a ten thousandth. */
-        for (size_t c = 0; c < C; c++) {
-            float u = s->unit[i * C + c] * scale;
-
-            s->unit[i * C + c] = u;
-            s->square[i] += (double)u * (double)u;
-        }
+        s->square[i] = square_of(s->unit + i * C, C);
     }
 }
 
@@ -67,6 +78,7 @@ static whole collect(const cafi_restore *r, cafi_restore_scratch *s, size_t n)
         all.mass[0] += s->pull[2 * i];
         all.mass[1] += s->pull[2 * i + 1];
     }
+    memset(s->met, 0, n * sizeof *s->met);
     memset(s->sums, 0, 2 * C * sizeof *s->sums);
     r->kernels->weighted_sum(s->sums, s->pull, s->unit, C, n, 2, C);
     for (size_t x = 0; x < 2; x++)
@@ -114,26 +126,26 @@ static void agree(const cafi_restore *r, cafi_restore_scratch *s, const whole *a
     }
 }
 
-/* ln of the mean of e^(6 cosine) over the others, weighted by b, over 6. */
+/* ln of the mean of e^(6 cosine) over the others, weighted by b, over 6. later: the cosines to
+ * the faces after i. Each pair is met once: the later face keeps what it is to hear of it. */
 static double density(const cafi_restore *r, const cafi_restore_scratch *s, const whole *all,
-                      float *cosine, size_t i)
+                      const float *later, size_t i)
 {
-    double sum = 0.0;
+    double sum = s->met[i] + r->kernels->exp_pairs(s->met + i + 1, s->share[i], s->share + i + 1,
+                                                   later, SHARP, all->n - i - 1);
 
-    cosine[i] = NOT_ITSELF;
-    sum = r->kernels->exp_sum(s->share, cosine, SHARP, all->n);
     return log(sum / (all->mass[1] - s->pull[2 * i + 1])) / (double)SHARP;
 }
 
-static void ask(const cafi_restore *r, cafi_restore_scratch *s, const whole *all, float *cosine,
-                size_t i, float *to)
+static void ask(const cafi_restore *r, cafi_restore_scratch *s, const whole *all,
+                const float *later, size_t i, float *to)
 {
     double count = log((double)all->n), agreement[2];
 
     agree(r, s, all, i, agreement);
     to[0] = (float)(2.0 * agreement[0]);
     to[1] = (float)(2.0 * agreement[1]);
-    to[2] = (float)(2.0 * density(r, s, all, cosine, i));
+    to[2] = (float)(2.0 * density(r, s, all, later, i));
     to[3] = (float)(SOFT * (s->log[i] - all->most - log(all->mass[0]) + count));
     to[4] = (float)all->coherence;
     to[5] = (float)(SOFT * count);
@@ -155,10 +167,13 @@ void cafi_restore_exchange(const cafi_restore *r, cafi_restore_scratch *s, const
 
         for (size_t i = 0; i < rows; i += PAIR_ROWS) {
             size_t few = rows - i < PAIR_ROWS ? rows - i : PAIR_ROWS;
+            size_t from = (at + i) / CAFI_PANEL * CAFI_PANEL; /* whole panels */
+            cafi_packed later = {C, n - from, others.w + from * C, others.b + from};
 
-            r->kernels->linear(s->cosine, n, s->unit + (at + i) * C, C, few, &others, CAFI_STORE);
+            r->kernels->linear(s->cosine, n, s->unit + (at + i) * C, C, few, &later, CAFI_STORE);
             for (size_t k = 0; k < few; k++)
-                ask(r, s, &all, s->cosine + k * n, at + i + k, s->asked + (i + k) * width);
+                ask(r, s, &all, s->cosine + k * n + (at + i + k + 1 - from), at + i + k,
+                    s->asked + (i + k) * width);
         }
         r->kernels->linear(s->hidden, r->EI, s->asked, width, rows, &r->e1, CAFI_GELU);
         r->kernels->linear(s->asked, 1, s->hidden, r->EI, rows, &r->e2, CAFI_STORE);

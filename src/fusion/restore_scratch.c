@@ -24,7 +24,7 @@ static caface_status allocate(cafi_restore_scratch *s, const cafi_restore *r, ca
     size_t K = r->form == CAFI_RESTORE_PLAIN ? 0 : r->K;
     size_t n = r->form == CAFI_RESTORE_EXCHANGE ? s->rows : 0;
     float *log = NULL, *weight = NULL, *shares = NULL, *scaled = NULL, *change = NULL,
-          *square = NULL, *pull = NULL, *sums = NULL;
+          *square = NULL, *met = NULL, *pull = NULL, *sums = NULL;
     const part parts[] = {
         {&s->z, strip, 2 * r->S},
         {&s->mid, strip, r->I + r->R},
@@ -45,6 +45,7 @@ static caface_status allocate(cafi_restore_scratch *s, const cafi_restore *r, ca
         {&s->asked, n ? strip : 0, r->H + 6},
         {&s->hidden, n ? strip : 0, r->EI},
         {&square, n, DOUBLE},
+        {&met, n, DOUBLE},
         {&change, n, DOUBLE},
         {&pull, 2 * n, DOUBLE},
         {&sums, n ? 3 * r->C : 0, DOUBLE},
@@ -67,6 +68,7 @@ static caface_status allocate(cafi_restore_scratch *s, const cafi_restore *r, ca
     s->shares = (double *)(void *)shares;
     s->scaled = (double *)(void *)scaled;
     s->square = (double *)(void *)square;
+    s->met = (double *)(void *)met;
     s->change = (double *)(void *)change;
     s->pull = (double *)(void *)pull;
     s->sums = (double *)(void *)sums;

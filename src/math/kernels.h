@@ -34,7 +34,8 @@ typedef struct cafi_kernels {
                          size_t M, size_t K);
     void (*clip_rows)(float *y, const float *x, const float *mean, const float *scale, float most,
                       size_t R, size_t K);
-    double (*exp_sum)(const float *w, const float *x, float scale, size_t n);
+    double (*exp_pairs)(double *met, float own, const float *w, const float *x, float scale,
+                        size_t n);
     void (*dots)(double *out, const double *s, const float *x, size_t M, size_t K);
     /* cafi_exact_sum_plain */
     void (*exact_sum)(int64_t *hi, int64_t *lo, const double *w, const float *x, size_t ldx,

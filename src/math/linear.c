@@ -9,6 +9,9 @@ static size_t padded(size_t J)
 }
 
 /* Columns of the panel that begins at column j. */
+/* Floats of a cache line. */
+#define LINE 16
+
 static size_t panel_width(size_t J, size_t j)
 {
     return J - j >= CAFI_PANEL ? CAFI_PANEL : CAFI_NARROW_PANEL;
@@ -28,9 +31,10 @@ cafi_packed cafi_pack_linear(float *to, const float *w, const float *b, size_t K
         float *panel = to + first * K;
 
         width = panel_width(J, first);
-        for (size_t k = 0; k < K; k++)
+        for (size_t at = 0; at < K; at += LINE) /* whole cache lines of w, one after the other */
             for (size_t i = 0; i < width; i++)
-                panel[k * width + i] = first + i < J ? w[(first + i) * K + k] : 0.0f;
+                for (size_t k = at; k < K && k < at + LINE; k++)
+                    panel[k * width + i] = first + i < J ? w[(first + i) * K + k] : 0.0f;
     }
     for (size_t j = 0; j < padded(J); j++)
         bias[j] = b && j < J ? b[j] : 0.0f;

@@ -155,14 +155,17 @@ void cafi_clip_rows_plain(float *y, const float *x, const float *mean, const flo
         }
 }
 
-double cafi_exp_sum_plain(const float *w, const float *x, float scale, size_t n)
+double cafi_exp_pairs_plain(double *met, float own, const float *w, const float *x, float scale,
+                            size_t n)
 {
     double sum = 0.0;
 
     for (size_t i = 0; i < n; i++) {
         float v = scale * x[i];
+        float e = expf(v > -87.0f ? v : -87.0f);
 
-        sum += (double)(w[i] * expf(v > -87.0f ? v : -87.0f));
+        sum += (double)(w[i] * e);
+        met[i] += (double)(own * e);
     }
     return sum;
 }

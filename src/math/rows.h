@@ -52,9 +52,11 @@ size_t cafi_finite_rows_plain(const float *x, size_t R, size_t K);
 void cafi_clip_rows_plain(float *y, const float *x, const float *mean, const float *scale,
                           float most, size_t R, size_t K);
 
-/* The sum over i of w[i] * e^(scale * x[i]), in double above blocks of some hundreds
- * of floats; scale * x[i] below -87 counts as -87. */
-double cafi_exp_sum_plain(const float *w, const float *x, float scale, size_t n);
+/* One against n, both ways: returns the sum over i of w[i] * e^(scale * x[i]), in double above
+ * blocks of some hundreds of floats, and met[i] += own * e^(scale * x[i]); scale * x[i] below -87
+ * counts as -87. */
+double cafi_exp_pairs_plain(double *met, float own, const float *w, const float *x, float scale,
+                            size_t n);
 
 /* out[m] = the sum over k of s[m][k] * x[k], in double; s [M][K]. */
 void cafi_dots_plain(double *out, const double *s, const float *x, size_t M, size_t K);

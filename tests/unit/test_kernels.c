@@ -268,9 +268,9 @@ static void check_restore_kernels(fixture *f, size_t R, size_t K)
     float *x = random_floats(f, R * K, 4.0f), *mean = random_floats(f, K, 1.0f);
     float *scale = random_floats(f, K, 3.0f), *want = random_floats(f, R * K, 0.0f);
     float *got = copy_floats(want, R * K);
-    double *s = calloc(3 * K + 1, sizeof *s), sums[2][3];
+    double *s = calloc(3 * K + 1, sizeof *s), *met = calloc(2 * K + 1, sizeof *met), sums[2][3];
 
-    assert_non_null(s);
+    assert_true(s && met);
     cafi_clip_rows_plain(want, x, mean, scale, 5.0f, R, K);
     f->fast->clip_rows(got, x, mean, scale, 5.0f, R, K);
     EXPECT_NEAR_F32(got, want, R * K, 1e-6, "%s clip_rows", cafi_isa_name(f->fast->isa));
@@ -288,10 +288,17 @@ static void check_restore_kernels(fixture *f, size_t R, size_t K)
             mean[k] = fabsf(mean[k]);
             most += (double)mean[k] * exp((double)(2.5f * x[r * K + k]));
         }
-        a = cafi_exp_sum_plain(mean, x + r * K, 2.5f, K);
-        b = f->fast->exp_sum(mean, x + r * K, 2.5f, K);
+        memset(met, 0, 2 * K * sizeof *met);
+        a = cafi_exp_pairs_plain(met, 0.7f, mean, x + r * K, 2.5f, K);
+        b = f->fast->exp_pairs(met + K, 0.7f, mean, x + r * K, 2.5f, K);
+        for (size_t k = 0; k < 2 * K; k++) {
+            double want_met = (double)0.7f * exp((double)(2.5f * x[r * K + k % K]));
+
+            assert_true(fabs(met[k] - want_met) <= 4e-6 * want_met);
+        }
         assert_true(fabs(a - most) <= 4e-6 * most && fabs(b - most) <= 4e-6 * most);
     }
+    free(met);
     free(s);
     free(got);
     free(want);

@@ -28,7 +28,7 @@
 #define cafi_simd_norms CAFI_SIMD_NAME(cafi_norms)
 #define cafi_simd_weighted_sum CAFI_SIMD_NAME(cafi_weighted_sum)
 #define cafi_simd_clip_rows CAFI_SIMD_NAME(cafi_clip_rows)
-#define cafi_simd_exp_sum CAFI_SIMD_NAME(cafi_exp_sum)
+#define cafi_simd_exp_pairs CAFI_SIMD_NAME(cafi_exp_pairs)
 #define cafi_simd_dots CAFI_SIMD_NAME(cafi_dots)
 #define cafi_simd_exact_floats CAFI_SIMD_NAME(cafi_exact_floats)
 #define cafi_simd_exact_sum CAFI_SIMD_NAME(cafi_exact_sum)
@@ -60,7 +60,8 @@ void cafi_simd_weighted_sum(double *sum, const double *w, const float *x, size_t
                             size_t M, size_t K);
 void cafi_simd_clip_rows(float *y, const float *x, const float *mean, const float *scale,
                          float most, size_t R, size_t K);
-double cafi_simd_exp_sum(const float *w, const float *x, float scale, size_t n);
+double cafi_simd_exp_pairs(double *met, float own, const float *w, const float *x, float scale,
+                           size_t n);
 void cafi_simd_dots(double *out, const double *s, const float *x, size_t M, size_t K);
 void cafi_simd_exact_floats(float *out, const int64_t *hi, const int64_t *lo, double scale,
                             size_t n);

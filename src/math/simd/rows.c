@@ -242,9 +242,12 @@ void cafi_simd_clip_rows(float *y, const float *x, const float *mean, const floa
 /* Floats that are summed as floats. */
 #define EXP_BLOCK 512
 
-double cafi_simd_exp_sum(const float *w, const float *x, float scale, size_t n)
+double cafi_simd_exp_pairs(double *met, float own, const float *w, const float *x, float scale,
+                           size_t n)
 {
     vf factor = vf_all(scale * LOG2_E);
+    vf share = vf_all(own);
+    float theirs[EXP_BLOCK];
     double total = 0.0;
 
     for (size_t first = 0; first < n; first += EXP_BLOCK) {
@@ -255,8 +258,11 @@ double cafi_simd_exp_sum(const float *w, const float *x, float scale, size_t n)
             vf e = vf_exp2(vf_mul(vf_load_n(x + i, end - i), factor));
 
             sum = vf_fma(vf_load_n(w + i, end - i), e, sum);
+            vf_store_n(theirs + (i - first), vf_mul(share, e), end - i);
         }
         total += (double)vf_sum(sum);
+        for (size_t i = first; i < end; i++)
+            met[i] += (double)theirs[i - first];
     }
     return total;
 }
