@@ -20,7 +20,7 @@ is a caface.Error, which is also the built-in exception that fits.
     fusing      FusionModel, FaceSet, fuse_many
     pictures    Encoder, Detector, align, Image, follow (video)
     people      Gallery (enrolment, search, thresholds), Index (exact search)
-    on disk     FeatureSet, FeatureWriter
+    on disk     FeatureSet, FeatureWriter, info (what a file is), convert
     measuring   caface.evaluate: verify, identify
 
 docs/python.md has it all, with examples that are run by the tests.
@@ -32,6 +32,7 @@ from . import _core, evaluate
 from ._calibration import Calibration
 from ._errors import Error, MissingLibraryError
 from ._features import FeatureSet, FeatureWriter
+from ._files import Converted, FileInfo, Tensor, convert, info
 from ._fusion import FaceSet, Fused, FusionModel, fuse_many
 from ._gallery_api import Gallery
 from ._people import Added, Match, Person, Picture, Verdict
@@ -43,6 +44,7 @@ __version__: str = _core.version
 __all__ = [
     "Added",
     "Calibration",
+    "Converted",
     "Detector",
     "Encoder",
     "Error",
@@ -51,6 +53,7 @@ __all__ = [
     "FaceSet",
     "FeatureSet",
     "FeatureWriter",
+    "FileInfo",
     "Follower",
     "Fused",
     "FusionModel",
@@ -61,9 +64,12 @@ __all__ = [
     "MissingLibraryError",
     "Person",
     "Picture",
+    "Tensor",
     "Verdict",
     "align",
+    "convert",
     "evaluate",
     "follow",
     "fuse_many",
+    "info",
 ]

@@ -11,6 +11,7 @@ from typing import (
 from . import _system
 from ._arrays import load_numpy
 from ._errors import InvalidError
+from ._files import backbone_words
 from ._fusion import FaceSet, FusionModel
 
 if TYPE_CHECKING:
@@ -172,7 +173,9 @@ class Encoder:
     batch        faces that the network works on at once; 0: 8
     threads      of one call; 0: one for every core
     low_memory   True: a quarter of the memory for weights, about half the speed
-    taps         names of up to two nodes whose statistics are the style; (): the family's
+    taps         names of up to eight nodes whose statistics are the style, NODE:spatial by place;
+                 (): the family's
+    styles       instead: taps as the authors' release numbers them, "3,5"
     input_order, input_mean, input_scale   how bytes become the input; None: the family's
     weights_key  of a file with several backbones, which is meant
 
@@ -203,21 +206,11 @@ class Encoder:
         batch: int = 0,
         threads: int = 0,
         low_memory: bool = False,
-        taps: Sequence[str] = (),
-        input_order: Optional[str] = None,
-        input_mean: Optional[Sequence[float]] = None,
-        input_scale: Optional[Sequence[float]] = None,
-        weights_key: Optional[str] = None,
+        **words: Any,
     ) -> Tuple[Any, ...]:
         if batch < 0 or threads < 0:
             raise InvalidError("batch and threads cannot be negative")
-        mean = None if input_mean is None else tuple(map(float, input_mean))
-        scale = None if input_scale is None else tuple(map(float, input_scale))
-        names = tuple(tap.encode() for tap in taps)
-        return (
-            precision, flip, low_memory, batch, threads, names, input_order, mean, scale,
-            weights_key,
-        )  # fmt: skip
+        return precision, flip, low_memory, batch, threads, backbone_words(**words)
 
     # --- what it is
 

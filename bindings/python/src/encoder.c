@@ -8,28 +8,46 @@ static void release(void *it)
     caface_encoder_free(it);
 }
 
-/* What comes of Python's arguments, and what they borrow. */
+int backbone_words_read(backbone_words *w, PyObject *args)
+{
+    PyObject *taps, *mean, *scale;
+
+    if (!PyArg_ParseTuple(args, "O!zzOOz", &PyTuple_Type, &taps, &w->styles, &w->order, &mean,
+                          &scale, &w->weights_key) ||
+        (is_given(mean) && !PyArg_ParseTuple(mean, "fff", &w->mean[0], &w->mean[1], &w->mean[2])) ||
+        (is_given(scale) &&
+         !PyArg_ParseTuple(scale, "fff", &w->scale[0], &w->scale[1], &w->scale[2])))
+        return -1;
+    w->has_mean = is_given(mean);
+    w->has_scale = is_given(scale);
+    w->tap_count = (size_t)PyTuple_Size(taps);
+    if (w->tap_count > sizeof w->taps / sizeof *w->taps) {
+        refuse("taps: %zu of them, at most %zu", w->tap_count, sizeof w->taps / sizeof *w->taps);
+        return -1;
+    }
+    for (size_t i = 0; i < w->tap_count; i++)
+        if (text_of(PyTuple_GetItem(taps, (Py_ssize_t)i), &w->taps[i]))
+            return -1;
+    return 0;
+}
+
 typedef struct opening {
     caface_encoder_options o;
-    const char *taps[2];
-    float mean[3], scale[3];
+    backbone_words words;
 } opening;
 
-/* (precision, flip, low_memory, batch, threads, taps, order, mean, scale, weights_key) */
+/* (precision, flip, low_memory, batch, threads, words of the backbone) */
 static int read_options(opening *q, PyObject *args)
 {
     const char *precision;
-    PyObject *taps, *mean, *scale;
+    PyObject *words;
     Py_ssize_t batch, threads;
     caface_error err;
 
     caface_encoder_options_init(&q->o);
-    if (!PyArg_ParseTuple(args, "sppnnO!zOOz", &precision, &q->o.flip, &q->o.low_memory, &batch,
-                          &threads, &PyTuple_Type, &taps, &q->o.input_order, &mean, &scale,
-                          &q->o.weights_key) ||
-        (is_given(mean) && !PyArg_ParseTuple(mean, "fff", &q->mean[0], &q->mean[1], &q->mean[2])) ||
-        (is_given(scale) &&
-         !PyArg_ParseTuple(scale, "fff", &q->scale[0], &q->scale[1], &q->scale[2])))
+    if (!PyArg_ParseTuple(args, "sppnnO!", &precision, &q->o.flip, &q->o.low_memory, &batch,
+                          &threads, &PyTuple_Type, &words) ||
+        backbone_words_read(&q->words, words))
         return -1;
     if (caface_precision_parse(&q->o.precision, precision, &err)) {
         fail_with(&err);
@@ -37,21 +55,13 @@ static int read_options(opening *q, PyObject *args)
     }
     q->o.batch = (size_t)batch;
     q->o.threads = (size_t)threads;
-    q->o.input_mean = is_given(mean) ? q->mean : NULL;
-    q->o.input_scale = is_given(scale) ? q->scale : NULL;
-    q->o.tap_count = (size_t)PyTuple_Size(taps);
-    if (q->o.tap_count > 2) {
-        refuse("taps: %zu of them, at most 2", q->o.tap_count);
-        return -1;
-    }
-    for (size_t i = 0; i < q->o.tap_count; i++) {
-        char *text = NULL;
-
-        if (PyBytes_AsStringAndSize(PyTuple_GetItem(taps, (Py_ssize_t)i), &text, NULL))
-            return -1;
-        q->taps[i] = text;
-    }
-    q->o.taps = q->o.tap_count ? q->taps : NULL;
+    q->o.taps = q->words.tap_count ? q->words.taps : NULL;
+    q->o.tap_count = q->words.tap_count;
+    q->o.styles = q->words.styles;
+    q->o.input_order = q->words.order;
+    q->o.input_mean = q->words.has_mean ? q->words.mean : NULL;
+    q->o.input_scale = q->words.has_scale ? q->words.scale : NULL;
+    q->o.weights_key = q->words.weights_key;
     return 0;
 }
 

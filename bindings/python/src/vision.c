@@ -18,8 +18,8 @@ PyMODINIT_FUNC PyInit__vision(void);
 
 PyMODINIT_FUNC PyInit__vision(void)
 {
-    PyMethodDef *const methods[] = {image_methods, encoder_methods, detector_methods,
-                                    video_methods};
+    PyMethodDef *const methods[] = {image_methods, encoder_methods, detector_methods, video_methods,
+                                    file_methods};
     PyObject *m = PyModule_Create(&module);
 
     for (size_t i = 0; m && i < sizeof methods / sizeof *methods; i++)
