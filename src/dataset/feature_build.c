@@ -67,6 +67,23 @@ static caface_status describe(build *b, caface_error *err)
     return b->config.failed ? cafi_fail_memory(err, 256) : CAFACE_OK;
 }
 
+/* No number of a picture's variants may become infinite on its way to half precision; n numbers
+ * a picture, and the block is the part of that number. */
+static caface_status check_halves(const build *b, size_t part, const char *what, const float *rows,
+                                  size_t n, caface_error *err)
+{
+    size_t at = cafi_first_beyond_f16(rows, b->block.good * n), good = at / (n ? n : 1), i = 0;
+
+    if (at == b->block.good * n)
+        return CAFACE_OK;
+    for (; !b->block.ok[i] || good > 0; i++) /* bad pictures have no rows */
+        good -= b->block.ok[i] ? 1 : 0;
+    return cafi_fail(err, CAFACE_EINVAL,
+                     "%s: a %s of its variants has a number of %g, half precision ends at 65504",
+                     cafi_face_list_name(b->faces, part * CAFI_BLOCK_IMAGES + i), what,
+                     (double)rows[at]);
+}
+
 static void to_halves(uint16_t *to, const float *from, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -181,9 +198,11 @@ static caface_status make_parts(build *b, caface_error *err)
                                           b->o->output);
             cafi_bundle_close(part);
             b->result->resumed += n;
-        } else if (!(st =
-                         cafi_block_encode(&b->block, b->faces, first, n, b->encoder, b->o, err))) {
-            st = save_part(b, path.data, err);
+        } else {
+            (void)((st = cafi_block_encode(&b->block, b->faces, first, n, b->encoder, b->o, err)) ||
+                   (st = check_halves(b, i, "feature", b->block.features, b->rows * b->C, err)) ||
+                   (st = check_halves(b, i, "style", b->block.styles, 2 * b->rows * b->S, err)) ||
+                   (st = save_part(b, path.data, err)));
         }
         if (!st && !b->o->progress(b->o->ctx, first + n, count))
             b->result->stopped = first + n < count;

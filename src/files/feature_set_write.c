@@ -14,6 +14,7 @@
 #include "files/npy.h"
 #include "files/output.h"
 #include "files/output_place.h"
+#include "math/half.h"
 
 /* Rows that are converted to half precision at a time. */
 #define CONVERT_ROWS 256
@@ -233,10 +234,26 @@ static caface_status append_array(cafi_set_writer *w, int array, size_t count, c
     return st;
 }
 
+/* No number may become infinite on its way to half precision. */
+static caface_status check_halves(const cafi_set_writer *w, size_t count,
+                                  const float *const rows[ARRAYS], caface_error *err)
+{
+    for (int a = 0; w->layout.dtype == CAFI_F16 && a < ARRAYS; a++) {
+        size_t n = w->width[a] * count, at = n ? cafi_first_beyond_f16(rows[a], n) : n;
+
+        if (at < n)
+            return cafi_fail(err, CAFACE_EINVAL,
+                             "%s: row %zu of %s has a number of %g, half precision ends at 65504",
+                             w->path, w->rows + at / w->width[a], array_names[a],
+                             (double)rows[a][at]);
+    }
+    return CAFACE_OK;
+}
+
 static caface_status append_arrays(cafi_set_writer *w, size_t count,
                                    const float *const rows[ARRAYS], caface_error *err)
 {
-    caface_status st = CAFACE_OK;
+    caface_status st = check_halves(w, count, rows, err);
 
     for (int a = 0; !st && a < ARRAYS; a++)
         st = append_array(w, a, count, rows[a], err);

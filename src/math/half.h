@@ -2,6 +2,9 @@
 #ifndef CAFI_MATH_HALF_H
 #define CAFI_MATH_HALF_H
 
+#include <float.h>
+#include <math.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -67,6 +70,17 @@ static inline uint16_t cafi_f32_to_f16(float value)
     if (rest > middle || (rest == middle && middle && (half & 1u)))
         half++;
     return (uint16_t)(sign | half);
+}
+
+/* The first of n floats that is a number and beyond the largest half, 65504, so that it would
+ * become infinite; n: none. */
+static inline size_t cafi_first_beyond_f16(const float *x, size_t n)
+{
+    size_t i = 0;
+
+    while (i < n && !(fabsf(x[i]) >= 65520.0f && fabsf(x[i]) <= FLT_MAX))
+        i++;
+    return i;
 }
 
 #endif

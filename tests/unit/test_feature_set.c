@@ -443,6 +443,26 @@ static void other_models_are_refused(void **state)
     cafi_feature_set_close(e);
 }
 
+/* What a half cannot hold is refused before anything is written; the largest half and what rounds
+ * to it are not, nor is what is infinite already. */
+static void test_beyond_halves(void **state)
+{
+    const char *const names[] = {"source"}, *const fields[] = {"a.png", "b.png"};
+    const cafi_set_layout layout = {.C = 2, .dtype = CAFI_F16, .columns = names, .column_count = 1};
+    const float good[4] = {65519.0f, -65504.0f, INFINITY, 1.0f};
+    const float bad[2] = {1.0f, -65520.0f};
+    cafi_set_writer *w = NULL;
+    caface_error err = {0};
+
+    (void)state;
+    EXPECT_OK(cafi_set_begin(&w, test_temp("halves"), &layout, &err), err);
+    EXPECT_OK(cafi_set_append(w, 2, good, NULL, NULL, fields, &err), err);
+    EXPECT_FAIL(cafi_set_append(w, 1, bad, NULL, NULL, fields, &err), CAFACE_EINVAL, err, "row 2",
+                "features.npy", "-65520", "65504");
+    assert_int_equal(cafi_set_rows(w), 2);
+    cafi_set_abort(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -455,6 +475,7 @@ int main(void)
         cmocka_unit_test(links_lead_to_the_set),
         cmocka_unit_test(shapes_are_checked),
         cmocka_unit_test(an_npz_is_a_set),
+        cmocka_unit_test(test_beyond_halves),
         cmocka_unit_test(other_models_are_refused),
     };
 
