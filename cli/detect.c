@@ -12,6 +12,7 @@
 #include "cli/detection.h"
 #include "cli/quality.h"
 #include "faces/align.h"
+#include "faces/choose.h"
 #include "faces/crop_folder.h"
 #include "faces/detector.h"
 #include "cli/default_models.h"
@@ -35,6 +36,7 @@ typedef struct detect_options {
     size_t every;
     double start, duration;
     const char *chroma;
+    const char *face;
 } detect_options;
 
 #define MEMBER(m) offsetof(detect_options, m)
@@ -46,6 +48,7 @@ static void defaults(void *options)
     cli_detection_defaults(&o->detection);
     o->every = 1;
     o->chroma = "full";
+    o->face = "all";
 }
 
 static const cli_option options[] = {
@@ -53,11 +56,15 @@ static const cli_option options[] = {
      "take pictures that are cut short or damaged, with what is there", 0, 0},
     CLI_DETECTION_OPTIONS(detect_options, detection),
     CLI_QUALITY_OPTIONS(detect_options, quality),
+    {"face", 0, CLI_STRING, MEMBER(face), "WHOSE",
+     "of a picture with several faces: all (default), largest (and near the middle) or best (by "
+     "score)",
+     0, 0},
     {"draw", 0, CLI_STRING, MEMBER(draw), "DIR",
      "write every picture as PNG with its faces drawn, numbered as printed", 0, 0},
     {"crops", 0, CLI_STRING, MEMBER(crops), "DIR",
      "write every face aligned as 112x112 PNG, a folder a label and one a track of a video, and "
-     "index.tsv with where it is from",
+     "index.tsv with where it is from; DIR is new or empty",
      0, 0},
     {"every", 0, CLI_SIZE, MEMBER(every), "N", "look at every N-th frame of a video (default: 1)",
      1, 1e9},
@@ -277,6 +284,24 @@ static caface_status judge(const job *j, const cafi_view *picture, outcome *resu
     return st;
 }
 
+/* Of a picture's faces the one that is asked for; nobody where no face has a face's landmarks. */
+static void choose(const job *j, outcome *result)
+{
+    cafi_faces *faces = &result->faces;
+    cafi_face_rule rule = CAFI_FACE_ALL;
+    size_t who = 0;
+
+    (void)cafi_face_rule_parse(j->o->face, &rule); /* checked before */
+    if (rule == CAFI_FACE_ALL || !faces->count)
+        return;
+    who = cafi_choose_face(faces, result->width, result->height, rule, NULL);
+    if (who < faces->count) {
+        faces->items[0] = faces->items[who];
+        result->quality[0] = result->quality[who];
+    }
+    faces->count = who < faces->count;
+}
+
 /* A picture that can't be read becomes result->failure; anything else that goes
  * wrong ends the run. */
 static caface_status find(job *j, size_t index, outcome *result, caface_error *err)
@@ -304,6 +329,8 @@ static caface_status find(job *j, size_t index, outcome *result, caface_error *e
         st = cafi_detector_run(j->detector, &view, j->search_threads, &result->faces, err);
         if (!st)
             st = judge(j, &view, result, err);
+        if (!st)
+            choose(j, result);
         if (st)
             cafi_prefix(err, st, path);
         else if (j->crops) /* before the picture is drawn on */
@@ -490,16 +517,23 @@ static caface_status print_json(job *j, caface_error *err)
     return CAFACE_OK;
 }
 
+static bool has_video(const detect_options *o)
+{
+    bool any = false;
+
+    for (size_t i = 0; o->crops && i < o->common.args.count; i++)
+        any = any || detect_is_video(o->common.args.items[i]);
+    return any;
+}
+
 /* Options about videos need one, and a place for its crops. */
 static int check_videos(const detect_options *o)
 {
     cafi_chroma chroma;
-    bool any = false;
+    bool any = has_video(o);
 
     if (!cafi_chroma_parse(&chroma, o->chroma))
         return cli_usage("detect", "--chroma %s: full, fast or opencv", o->chroma);
-    for (size_t i = 0; o->crops && i < o->common.args.count; i++)
-        any = any || detect_is_video(o->common.args.items[i]);
     if (any && o->draw)
         return cli_usage("detect", "--draw is for pictures; `caface encode --draw` draws a video");
     if (!any && (o->every != 1 || o->start > 0 || o->duration > 0 || chroma != CAFI_CHROMA_FULL))
@@ -511,10 +545,16 @@ static int check_videos(const detect_options *o)
 
 static int check(const detect_options *o)
 {
+    cafi_face_rule rule;
+
     if (!o->detection.detector)
         return cli_usage("detect", "--detector FILE|FOLDER is needed; " CLI_MODELS_HINT);
     if (cli_detection_check("detect", &o->detection) || check_videos(o))
         return CLI_USAGE;
+    if (!cafi_face_rule_parse(o->face, &rule))
+        return cli_usage("detect", "--face %s: all, largest or best", o->face);
+    if (rule != CAFI_FACE_ALL && has_video(o))
+        return cli_usage("detect", "--face is for pictures; a video's people are all followed");
     if (o->quality.gate.min_quality != 0.0 && !o->quality.network)
         return cli_usage("detect", "--min-quality needs --quality: no feature is made here");
     return CLI_OK;
@@ -565,8 +605,9 @@ const cli_command cli_detect = {
             "where that would shrink small faces away.\n"
             "\n"
             "--crops DIR makes a set of crops of photographs: `encode` and `prepare` take\n"
-            "DIR, whose folders are those of the photographs. --max-faces 1 keeps the best\n"
-            "face of each. A video's people are followed, by place, and written as a\n"
+            "DIR, whose folders are those of the photographs. --face largest keeps the one\n"
+            "of each that the picture was taken of. A video's people are followed, by place, and "
+            "written as a\n"
             "folder a track, those of three faces and more.\n"
             "\n"
             "Of every face yaw, pitch and roll in degrees and the sharpness of its crop are\n"
@@ -575,7 +616,7 @@ const cli_command cli_detect = {
             "Pictures that can't be read are named and passed over (exit status 3).",
     .example = "  caface detect --detector mtcnn/ party.jpg\n"
                "  caface detect --detector yunet.onnx --json --draw out/ photos/\n"
-               "  caface detect --detector yunet.onnx --max-faces 1 --crops crops/ photos/\n"
+               "  caface detect --detector yunet.onnx --face largest --crops crops/ photos/\n"
                "  caface detect --detector yunet.onnx --crops people/ clip.mp4",
     .options = options,
     .options_size = sizeof(detect_options),

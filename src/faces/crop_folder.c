@@ -1,5 +1,6 @@
 #include "faces/crop_folder.h"
 
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -118,6 +119,24 @@ static caface_status check_names(const cafi_crop_folder *c, caface_error *err)
     return st;
 }
 
+/* Nothing may be in the folder but names that begin with a dot. */
+static caface_status check_empty(const char *folder, caface_error *err)
+{
+    DIR *dir = opendir(folder);
+    const struct dirent *entry = NULL;
+    caface_status st = CAFACE_OK;
+
+    while (dir && !st && (entry = readdir(dir)))
+        if (entry->d_name[0] != '.')
+            st = cafi_fail(err, CAFACE_EINVAL,
+                           "%s: holds %.200s already; what is there would be taken for crops of "
+                           "these pictures: give a new folder, or empty this one",
+                           folder, entry->d_name);
+    if (dir)
+        closedir(dir);
+    return st;
+}
+
 caface_status cafi_crop_folder_open(cafi_crop_folder **out, const char *folder,
                                     const cafi_sources *sources, const char *const *videos,
                                     size_t video_count, caface_error *err)
@@ -134,7 +153,8 @@ caface_status cafi_crop_folder_open(cafi_crop_folder **out, const char *folder,
     c->video_count = video_count;
     if ((st = cafi_strdup(&c->folder, folder, err)) ||
         (st = CAFI_NEW(&c->rows, cafi_sources_count(sources), err)) || (st = check_names(c, err)) ||
-        (st = check_videos(c, err)) || (st = cafi_output_folder(folder, &made, err))) {
+        (st = check_videos(c, err)) || (st = check_empty(folder, err)) ||
+        (st = cafi_output_folder(folder, &made, err))) {
         cafi_crop_folder_close(c);
         return st;
     }

@@ -20,7 +20,8 @@
 typedef struct cafi_crop_folder cafi_crop_folder;
 
 /* The folder is made if it is not there; sources and videos are borrowed. EINVAL: two inputs
- * whose crops would have one name or one label, or a label that leads out of the folder.
+ * whose crops would have one name or one label, a label that leads out of the folder, or a folder
+ * that holds something already, which would be taken for one of its crops.
  * EIO, ENOMEM. */
 caface_status cafi_crop_folder_open(cafi_crop_folder **out, const char *folder,
                                     const cafi_sources *sources, const char *const *videos,

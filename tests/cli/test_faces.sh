@@ -41,6 +41,8 @@ check "  a row a crop" test "$(wc -l <"$work/crops/index.tsv")" = "$(($(find "$w
 check "  the same features as the photographs'" eval 'encode -o "$work/by_photo" "$work/people" && "$caface" encode --quiet --model "$model" -o "$work/by_crop" "$work/crops" && cmp "$work/by_photo/features.npy" "$work/by_crop/features.npy"'
 cp "$fixtures/detect/white.png" "$work/people/ann/1.jpg"
 check "  two of one name are refused" fails 1 "both would become" detect --quiet --crops "$work/crops2" "$work/people"
+check "  not among others" fails 1 "already" detect --quiet --crops "$work/crops" "$fixtures/detect/white.png"
+check "whose face of no kind" fails 2 "--face middle: all, largest or best" detect --face middle "$fixtures/detect/white.png"
 printf '%s\t../away\n' "$fixtures/detect/white.png" >"$work/away.txt"
 check "  a label that leads out of the folder" fails 1 "leads out of" detect --quiet --crops "$work/crops2" "$work/away.txt"
 check "  nothing is written" test ! -e "$work/crops2" -a ! -e "$work/away"
