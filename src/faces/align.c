@@ -133,7 +133,7 @@ caface_status cafi_align_centre(uint8_t *crop, const cafi_view *picture, caface_
 {
     const size_t margin = (CENTRE_WHOLE - CAFI_CROP_SIDE) / 2;
     uint8_t *whole = NULL;
-    caface_status st = cafi_resample(&whole, picture, CENTRE_WHOLE, CENTRE_WHOLE, err);
+    caface_status st = cafi_resample_cubic(&whole, picture, CENTRE_WHOLE, CENTRE_WHOLE, err);
 
     if (st)
         return st;

@@ -41,7 +41,7 @@ caface_status cafi_align_face(uint8_t *crop, const cafi_view *picture, const caf
                               caface_error *err);
 
 /* For a picture without landmarks: the middle of it as the release takes it,
- * that is, the whole resized to 196x196, of which the middle 112x112. The
+ * that is, the whole resized to 196x196 by Pillow's bicubic, of which the middle 112x112. The
  * picture has at least one pixel. ENOMEM. */
 caface_status cafi_align_centre(uint8_t *crop, const cafi_view *picture, caface_error *err);
 

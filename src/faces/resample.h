@@ -12,7 +12,12 @@
 caface_status cafi_resample(uint8_t **out, const cafi_view *picture, size_t width, size_t height,
                             caface_error *err);
 
-/* The same into memory that is used again, with the weights of sizes seen before.
+/* The same with Pillow's bicubic filter (a = -0.5, four times as wide), in plain code: for what
+ * is resized once. (faces/resample_cubic.c) */
+caface_status cafi_resample_cubic(uint8_t **out, const cafi_view *picture, size_t width,
+                                  size_t height, caface_error *err);
+
+/* The same as cafi_resample into memory that is used again, with the weights of sizes seen before.
  * Zero-initialise; clear at the end. */
 typedef struct cafi_resampler {
     uint8_t *row, *middle, *result;

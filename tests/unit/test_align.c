@@ -75,16 +75,16 @@ static uint64_t fnv(const uint8_t *bytes, size_t n)
     return h;
 }
 
-/* The sums are those of Pillow 9.4, Image.resize(size, Image.BILINEAR). */
+/* The sums are those of Pillow 9.4, Image.resize(size, Image.BILINEAR) and BICUBIC. */
 static void resampling_is_pillows_bit_for_bit(void **state)
 {
     static const struct {
         size_t width, height;
-        uint64_t sum;
-    } want[] = {{5, 4, 0x704aeba98eedb571u},
-                {13, 4, 0x7640cb24feaae3cdu},
-                {20, 17, 0xe226c760dd9a52eu},
-                {1, 1, 0x23a35b1ad9ab5e13u}};
+        uint64_t sum, cubic;
+    } want[] = {{5, 4, 0x704aeba98eedb571u, 0xba719c0f9ef17e36u},
+                {13, 4, 0x7640cb24feaae3cdu, 0x38ba719405d6c0f7u},
+                {20, 17, 0xe226c760dd9a52eu, 0xcf2cae81ee6e52d6u},
+                {1, 1, 0x23a35b1ad9ab5e13u, 0x3d9d751ae8624368u}};
     test_rng rng = {7};
     uint8_t pixels[9 * 13 * 3];
     cafi_view view = {pixels, 13, 9};
@@ -98,6 +98,9 @@ static void resampling_is_pillows_bit_for_bit(void **state)
 
         EXPECT_OK(cafi_resample(&out, &view, want[i].width, want[i].height, &err), err);
         assert_true(fnv(out, want[i].width * want[i].height * 3) == want[i].sum);
+        free(out);
+        EXPECT_OK(cafi_resample_cubic(&out, &view, want[i].width, want[i].height, &err), err);
+        assert_true(fnv(out, want[i].width * want[i].height * 3) == want[i].cubic);
         free(out);
     }
 }
