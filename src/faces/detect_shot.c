@@ -13,8 +13,9 @@
 #include "faces/lffd.h"
 #include "faces/passes.h"
 #include "faces/resample.h"
+#include "faces/shot_outputs.h"
 
-#define LEVELS 3
+#define LEVELS CAFI_SHOT_LEVELS
 #define MAX_STRIDE 32
 #define SHOT_BYTES ((size_t)512 << 20)
 /* Below this scale small faces are looked for in tiles too. */
@@ -23,7 +24,6 @@
 /* Between two passes of a network of one size. */
 #define TILE_RATIO 5.0
 
-static const size_t strides[LEVELS] = {8, 16, 32};
 static const float retina_sides[LEVELS][CAFI_RETINAFACE_ANCHORS] = {
     {10.0f, 20.0f}, {32.0f, 64.0f}, {128.0f, 256.0f}};
 
@@ -49,21 +49,13 @@ static const cafi_face_range ranges[] = {
  * confirm a face of a larger one. */
 #define WITNESS 0.5f
 
-/* Which output is what, at each level. */
-typedef struct places {
-    size_t score[LEVELS], object[LEVELS], box[LEVELS], kps[LEVELS];
-    size_t anchors;
-    bool has_kps;
-    size_t scales; /* of LFFD */
-} places;
-
 struct cafi_shot_detector {
     cafi_shot_family family;
     cafi_onnx_file *file;
     const cafi_bundle *bundle;
     cafi_shot_options options;
     size_t fixed_height, fixed_width; /* 0: any */
-    places places;
+    cafi_shot_outputs places;
     cafi_flexnet *net;
     cafi_resampler resampler;
 };
@@ -79,82 +71,6 @@ cafi_shot_options cafi_shot_defaults(cafi_shot_family family)
     return options[family];
 }
 
-static size_t find_named(const cafi_onnx_file *file, const char *name)
-{
-    for (size_t i = 0; i < file->output_count; i++)
-        if (strcmp(file->outputs[i].name, name) == 0)
-            return i;
-    return file->output_count;
-}
-
-static size_t find_output(const cafi_onnx_file *file, const char *kind, size_t stride)
-{
-    char name[32];
-
-    snprintf(name, sizeof name, "%s_%zu", kind, stride);
-    return find_named(file, name);
-}
-
-static bool yunet_places(const cafi_onnx_file *file, places *p)
-{
-    *p = (places){.anchors = 1, .has_kps = true};
-    for (size_t l = 0; l < LEVELS; l++) {
-        p->score[l] = find_output(file, "cls", strides[l]);
-        p->object[l] = find_output(file, "obj", strides[l]);
-        p->box[l] = find_output(file, "bbox", strides[l]);
-        p->kps[l] = find_output(file, "kps", strides[l]);
-        if (p->score[l] == file->output_count || p->object[l] == file->output_count ||
-            p->box[l] == file->output_count || p->kps[l] == file->output_count)
-            return false;
-    }
-    return true;
-}
-
-/* InsightFace's layout has no telling names: three scores, three boxes and, in
- * models with landmarks, three times ten numbers, each from stride 8 to 32. */
-static bool scrfd_places(const cafi_onnx_file *file, places *p)
-{
-    *p = (places){.anchors = 2, .has_kps = file->output_count == 3 * LEVELS};
-    if (file->output_count != 2 * LEVELS && file->output_count != 3 * LEVELS)
-        return false;
-    for (size_t l = 0; l < LEVELS; l++) {
-        p->score[l] = l;
-        p->box[l] = LEVELS + l;
-        p->kps[l] = 2 * LEVELS + l;
-    }
-    for (size_t i = 0; i < file->output_count; i++) {
-        static const int64_t want[] = {1, 4, 10};
-        const cafi_onnx_value *v = &file->outputs[i];
-        int64_t last = v->ndim > 0 ? v->dim[v->ndim - 1] : -1;
-
-        if (last >= 0 && last != want[i / LEVELS])
-            return false;
-    }
-    return true;
-}
-
-/* UltraFace (Linzaier's RFB and slim): shares and corners of all candidates. */
-static bool ultraface_places(const cafi_onnx_file *file, places *p)
-{
-    const cafi_onnx_value *score = NULL, *box = NULL;
-
-    *p = (places){.anchors = 1};
-    p->score[0] = find_named(file, "scores");
-    p->box[0] = find_named(file, "boxes");
-    if (file->output_count != 2 || p->score[0] == 2 || p->box[0] == 2)
-        return false;
-    score = &file->outputs[p->score[0]];
-    box = &file->outputs[p->box[0]];
-    return score->ndim == 3 && box->ndim == 3 && score->dim[2] == 2 && box->dim[2] == 4;
-}
-
-/* Two maps a scale, in order. */
-static bool lffd_places(const cafi_onnx_file *file, places *p)
-{
-    *p = (places){.anchors = 1, .scales = cafi_lffd_scales(file)};
-    return p->scales > 0;
-}
-
 bool cafi_shot_finds_boxes_alone(cafi_shot_family family)
 {
     return family == CAFI_ULTRAFACE || family == CAFI_LFFD;
@@ -162,22 +78,15 @@ bool cafi_shot_finds_boxes_alone(cafi_shot_family family)
 
 bool cafi_shot_recognise(const cafi_onnx_file *file, cafi_shot_family *family)
 {
-    places p;
+    static const cafi_shot_family families[] = {CAFI_LFFD, CAFI_ULTRAFACE, CAFI_YUNET, CAFI_SCRFD};
+    cafi_shot_outputs p;
 
-    if (lffd_places(file, &p)) {
-        *family = CAFI_LFFD;
-        return true;
-    }
-    if (ultraface_places(file, &p)) {
-        *family = CAFI_ULTRAFACE;
-        return true;
-    }
-    if (yunet_places(file, &p)) {
-        *family = CAFI_YUNET;
-        return true;
-    }
-    *family = CAFI_SCRFD;
-    return scrfd_places(file, &p);
+    for (size_t i = 0; i < sizeof families / sizeof *families; i++)
+        if (cafi_shot_find_outputs(file, families[i], &p)) {
+            *family = families[i];
+            return true;
+        }
+    return false;
 }
 
 static caface_status build(void *ctx, size_t height, size_t width, cafi_graph **out,
@@ -244,10 +153,7 @@ caface_status cafi_shot_detector_new(cafi_shot_detector **out, cafi_shot_family 
     d->bundle = bundle;
     d->options = *options;
     if (family != CAFI_RETINAFACE) {
-        if (!(family == CAFI_YUNET       ? yunet_places(file, &d->places)
-              : family == CAFI_ULTRAFACE ? ultraface_places(file, &d->places)
-              : family == CAFI_LFFD      ? lffd_places(file, &d->places)
-                                         : scrfd_places(file, &d->places)))
+        if (!cafi_shot_find_outputs(file, family, &d->places))
             st = cafi_fail(err, CAFACE_EMODEL, "%s: its outputs are not this detector's",
                            file->path);
         if (!st)
@@ -296,10 +202,10 @@ static caface_status output_of(const cafi_flexnet_slot *slot, size_t index, size
 static caface_status decode_level(const cafi_shot_detector *d, const cafi_flexnet_slot *slot,
                                   size_t l, float threshold, cafi_faces *faces, caface_error *err)
 {
-    const places *p = &d->places;
+    const cafi_shot_outputs *p = &d->places;
     bool retina = d->family == CAFI_RETINAFACE, kps_there = retina || p->has_kps;
-    cafi_level level = {slot->height / strides[l], slot->width / strides[l], strides[l],
-                        retina ? CAFI_RETINAFACE_ANCHORS : p->anchors};
+    cafi_level level = {slot->height / cafi_shot_strides[l], slot->width / cafi_shot_strides[l],
+                        cafi_shot_strides[l], retina ? CAFI_RETINAFACE_ANCHORS : p->anchors};
     size_t n = level.rows * level.cols * level.anchors;
     const float *score = NULL, *object = NULL, *box = NULL, *kps = NULL;
     caface_status st;
