@@ -70,7 +70,10 @@ static caface_status from_faces(const centers_options *o, cafi_center_mean mean,
     cli_progress_end(&work->progress);
     if (!st)
         st = cafi_centres_save(o->output, centres, cafi_face_list_class_names(work->faces),
-                               out->classes, C, err);
+                               out->classes, C,
+                               (cafi_origin){.backbone = cafi_encoder_hash(work->encoder),
+                                             .input = cafi_encoder_input(work->encoder)},
+                               err);
     free(centres);
     return st;
 }
@@ -85,7 +88,8 @@ static caface_status from_set(const centers_options *o, cafi_center_mean mean, o
 
     if (!st && !(st = cafi_centers_of_set(set, mean, &centers, &names, &out->classes, err))) {
         out->result.images = set->N;
-        st = cafi_centres_save(o->output, centers, names, out->classes, set->C, err);
+        st = cafi_centres_save(o->output, centers, names, out->classes, set->C,
+                               cafi_feature_set_origin(set), err);
     }
     free(centers);
     free(names);

@@ -114,6 +114,7 @@ static caface_status prepare(job *j, caface_error *err)
         (st = cafi_store_open(&j->store, o->data, NULL, err)) ||
         (o->centers && (st = cafi_centres_load(&j->centres, o->centers, j->store, err))))
         return st;
+    j->lists.source.trained_on = cafi_store_origin(j->store);
     info = cafi_store_get_info(j->store);
     for (size_t i = 0; j->centres && i < info.classes; i++)
         (void)cafi_unit_fwd(j->centres + i * info.C, j->centres + i * info.C, info.C);

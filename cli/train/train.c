@@ -374,6 +374,7 @@ static caface_status prepare(job *j, caface_error *err)
         (st = cafi_store_open(&j->store, o->data, o->styles, err)) ||
         (st = cafi_centres_load(&j->centres, o->centers, j->store, err)))
         return st;
+    j->lists.source.trained_on = cafi_store_origin(j->store);
     info = cafi_store_get_info(j->store);
     if (o->fast_dev_run || o->limit_batches != 1.0)
         j->config.limit_batches = batches_of(o, info.images);

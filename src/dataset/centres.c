@@ -1,6 +1,7 @@
 #include "dataset/centres.h"
 
 #include <math.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -149,6 +150,27 @@ static caface_status match_names(size_t *rows, const cafi_value *list, const cha
     return st;
 }
 
+/* The row of each class, whose name is its number: more centres than classes and no names. */
+static caface_status match_numbers(size_t *rows, size_t centres, const char *path,
+                                   const cafi_store *store, caface_error *err)
+{
+    size_t classes = cafi_store_get_info(store).classes;
+
+    for (size_t c = 0; c < classes; c++) {
+        const char *name = cafi_store_class_name(store, c);
+        char *end = NULL;
+        unsigned long long n = strtoull(name, &end, 10);
+
+        if (*name < '0' || *name > '9' || *end || n >= centres)
+            return cafi_fail(err, CAFACE_EMODEL,
+                             "%s: %zu centres without names, the features have %zu classes, and "
+                             "%.100s is the number of none",
+                             path, centres, classes, name);
+        rows[c] = (size_t)n;
+    }
+    return CAFACE_OK;
+}
+
 static caface_status read_centres(float **out, const cafi_bundle *b, const char *path,
                                   const cafi_store *store, caface_error *err)
 {
@@ -156,6 +178,7 @@ static caface_status read_centres(float **out, const cafi_bundle *b, const char 
     const cafi_tensor *t = cafi_bundle_find(b, "center.weight");
     const cafi_value *names = cafi_value_get(cafi_bundle_config(b), "class_names");
     size_t *rows = NULL;
+    bool unknown = false;
     caface_status st;
 
     if (!t)
@@ -171,12 +194,16 @@ static caface_status read_centres(float **out, const cafi_bundle *b, const char 
     if (!names && t->shape[0] < info.classes)
         return cafi_fail(err, CAFACE_EMODEL, "%s: %zu centres, the features have %zu classes", path,
                          t->shape[0], info.classes);
-    if ((st = CAFI_NEW(&rows, info.classes, err)))
+    if ((st = cafi_origin_check(cafi_origin_of(path, cafi_bundle_config(b)),
+                                cafi_store_origin(store), &unknown, err)) ||
+        (st = CAFI_NEW(&rows, info.classes, err)))
         return st;
     for (size_t c = 0; c < info.classes; c++)
         rows[c] = c;
     if (names)
         st = match_names(rows, names, path, store, err);
+    else if (t->shape[0] > info.classes)
+        st = match_numbers(rows, t->shape[0], path, store, err);
     if (!st)
         st = cafi_alloc_f32(out, info.classes, info.C, err);
     for (size_t c = 0; c < info.classes && !st; c++) {
@@ -211,11 +238,23 @@ caface_status cafi_centres_load(float **out, const char *path, const cafi_store 
     return st;
 }
 
-caface_status cafi_centres_save(const char *path, const float *centres, const char *const *names,
-                                size_t classes, size_t C, caface_error *err)
+/* The text is borrowed: the value is not to be cleared. */
+static void add_text(cafi_value *values, char **keys, size_t *count, char *key, const char *text)
 {
-    static char key[] = "class_names";
-    static char *keys[] = {key};
+    if (!text)
+        return;
+    keys[*count] = key;
+    values[(*count)++] =
+        (cafi_value){.kind = CAFI_STRING, .u.text = {(char *)(uintptr_t)text, strlen(text)}};
+}
+
+caface_status cafi_centres_save(const char *path, const float *centres, const char *const *names,
+                                size_t classes, size_t C, cafi_origin made, caface_error *err)
+{
+    static char key[] = "class_names", backbone[] = "backbone", input[] = "input";
+    char *keys[3] = {key};
+    cafi_value values[3];
+    size_t members = 1;
     cafi_value *items = NULL;
     cafi_tensor t = {.name = "center.weight",
                      .data = (const unsigned char *)centres,
@@ -224,7 +263,6 @@ caface_status cafi_centres_save(const char *path, const float *centres, const ch
                      .shape = {classes, C},
                      .stride = {(ptrdiff_t)C, 1}};
     const cafi_tensor *tensors[] = {&t};
-    cafi_value list;
     cafi_value dict;
     caface_status st = CAFI_NEW(&items, classes, err);
 
@@ -233,8 +271,10 @@ caface_status cafi_centres_save(const char *path, const float *centres, const ch
         items[i].u.text.size = strlen(names[i]);
         st = cafi_strdup(&items[i].u.text.data, names[i], err);
     }
-    list = (cafi_value){.kind = CAFI_LIST, .u.list = {items, NULL, classes}};
-    dict = (cafi_value){.kind = CAFI_DICT, .u.list = {&list, keys, 1}};
+    values[0] = (cafi_value){.kind = CAFI_LIST, .u.list = {items, NULL, classes}};
+    add_text(values, keys, &members, backbone, made.backbone);
+    add_text(values, keys, &members, input, made.input);
+    dict = (cafi_value){.kind = CAFI_DICT, .u.list = {values, keys, members}};
     if (!st)
         st = cafi_safetensors_save(path, tensors, 1, &dict, err);
     for (size_t i = 0; items && i < classes; i++)

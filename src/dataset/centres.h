@@ -27,13 +27,15 @@ caface_status cafi_centers_of_set(const cafi_feature_set *set, cafi_center_mean 
 
 /* Reads the tensor center.weight (or center) [classes][C] of any file and puts
  * it in the order of the store's classes: by the names in the metadata
- * ("class_names") where there are any, else by number. *out [classes][C] is the
- * caller's. EMODEL names the class that has no centre, or both widths. */
+ * ("class_names") where there are any, else by order, or, where there are more centres than
+ * classes, by the numbers that the classes are called. *out [classes][C] is the caller's. EMODEL
+ * names the class that has no centre, both widths, or what made the one and the other. */
 caface_status cafi_centres_load(float **out, const char *path, const cafi_store *store,
                                 caface_error *err);
 
-/* Writes center.weight [classes][C] with the classes' names. */
+/* Writes center.weight [classes][C] with the classes' names, and what made the features (members
+ * that are NULL are left out). */
 caface_status cafi_centres_save(const char *path, const float *centres, const char *const *names,
-                                size_t classes, size_t C, caface_error *err);
+                                size_t classes, size_t C, cafi_origin made, caface_error *err);
 
 #endif

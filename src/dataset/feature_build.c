@@ -287,6 +287,7 @@ static caface_status save_info(const build *b, caface_error *err)
     cafi_json_begin_object(&json, NULL);
     cafi_json_int(&json, "version", 1);
     cafi_json_string(&json, "backbone", cafi_encoder_hash(b->encoder));
+    cafi_json_string(&json, "input", cafi_encoder_input(b->encoder));
     cafi_json_begin_array(&json, "taps");
     for (size_t i = 0; cafi_encoder_tap(b->encoder, i); i++)
         cafi_json_string(&json, NULL, cafi_encoder_tap(b->encoder, i));

@@ -314,6 +314,7 @@ static caface_status build(job *j, caface_error *err)
                                     .column_count = 6};
     const char *taps[2] = {cafi_encoder_tap(j->encoder, 0), cafi_encoder_tap(j->encoder, 1)};
     const cafi_set_info info = {.backbone = cafi_encoder_hash(j->encoder),
+                                .input = cafi_encoder_input(j->encoder),
                                 .taps = taps,
                                 .tap_count = taps[0] && taps[1] ? 2
                                              : taps[0]          ? 1

@@ -19,6 +19,7 @@
 struct cafi_store {
     char *path;
     cafi_store_info info;
+    cafi_value made; /* set.json, or nothing */
     /* .npy */
     cafi_bundle *bundles[4];
     const cafi_tensor *features, *styles;
@@ -296,6 +297,22 @@ static caface_status open_rec(cafi_store *s, const char *styles, caface_error *e
     return rec_classes(s, err);
 }
 
+/* A part that nobody needs refuses nothing: the shape of records is read elsewhere. */
+static caface_status read_info(cafi_store *s, caface_error *err)
+{
+    cafi_mapped map;
+    char *path = NULL;
+    caface_status st = join(&path, s->path, "set.json", err);
+
+    if (!st && !cafi_mapped_open(&map, path, NULL)) {
+        if (cafi_json_parse(&s->made, (const char *)map.data, map.size, NULL))
+            s->made = (cafi_value){.kind = CAFI_NULL};
+        cafi_mapped_close(&map);
+    }
+    free(path);
+    return st;
+}
+
 caface_status cafi_store_open(cafi_store **out, const char *path, const char *styles,
                               caface_error *err)
 {
@@ -305,7 +322,8 @@ caface_status cafi_store_open(cafi_store **out, const char *path, const char *st
     *out = NULL;
     if ((st = CAFI_NEW(&s, 1, err)))
         return st;
-    st = cafi_strdup(&s->path, path, err);
+    if (!(st = cafi_strdup(&s->path, path, err)))
+        st = read_info(s, err);
     if (!st && exists(path, "features.npy"))
         st = open_npy(s, styles, err);
     else if (!st && exists(path, "train.rec"))
@@ -329,6 +347,7 @@ void cafi_store_close(cafi_store *store)
     for (size_t i = 0; i < sizeof store->bundles / sizeof *store->bundles; i++)
         cafi_bundle_close(store->bundles[i]);
     cafi_recordio_close(store->rec);
+    cafi_value_clear(&store->made);
     free(store->image_class);
     free(store->members);
     free(store->first);
@@ -380,6 +399,11 @@ caface_status cafi_store_clean(const cafi_store *store, size_t image, float *fea
     cafi_tensor_read_f32(store->clean, image * i->C, i->C, feature);
     cafi_tensor_read_f32(store->clean_styles, image * i->S * 2, i->S * 2, style);
     return check_row(store, image, i->variants, feature, style, err);
+}
+
+cafi_origin cafi_store_origin(const cafi_store *store)
+{
+    return cafi_origin_of(store->path, &store->made);
 }
 
 const char *cafi_store_path(const cafi_store *store)

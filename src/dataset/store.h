@@ -16,6 +16,7 @@
 #define CAFI_DATASET_STORE_H
 
 #include "base/mem.h"
+#include "files/feature_set.h"
 
 typedef struct cafi_store cafi_store;
 
@@ -55,6 +56,8 @@ caface_status cafi_store_row(const cafi_store *store, size_t image, size_t varia
  * EFORMAT: a number is not finite. Any thread. */
 caface_status cafi_store_clean(const cafi_store *store, size_t image, float *feature, float *style,
                                caface_error *err);
+/* What made its features, as its set.json says. Borrowed. */
+cafi_origin cafi_store_origin(const cafi_store *store);
 /* The folder. Borrowed. */
 const char *cafi_store_path(const cafi_store *store);
 

@@ -364,17 +364,31 @@ static caface_status check_hash(const char *what, const char *a, const char *has
                      hash_a, b, hash_b);
 }
 
-caface_status cafi_feature_set_check_match(const cafi_feature_set *a, const cafi_feature_set *b,
-                                           bool *unknown, caface_error *err)
+cafi_origin cafi_origin_of(const char *path, const cafi_value *info)
+{
+    return (cafi_origin){path, cafi_value_text(info, "backbone"), cafi_value_text(info, "input")};
+}
+
+cafi_origin cafi_feature_set_origin(const cafi_feature_set *set)
+{
+    return cafi_origin_of(set->path, &set->info);
+}
+
+caface_status cafi_origin_check(cafi_origin a, cafi_origin b, bool *unknown, caface_error *err)
 {
     caface_status st = CAFACE_OK;
 
     *unknown = false;
-    st = check_hash("backbone", a->path, cafi_feature_set_backbone(a), b->path,
-                    cafi_feature_set_backbone(b), unknown, err);
-    if (!st)
-        st = check_hash("input", a->path, cafi_feature_set_input(a), b->path,
-                        cafi_feature_set_input(b), unknown, err);
+    st = check_hash("backbone", a.path, a.backbone, b.path, b.backbone, unknown, err);
+    return st ? st : check_hash("input", a.path, a.input, b.path, b.input, unknown, err);
+}
+
+caface_status cafi_feature_set_check_match(const cafi_feature_set *a, const cafi_feature_set *b,
+                                           bool *unknown, caface_error *err)
+{
+    caface_status st =
+        cafi_origin_check(cafi_feature_set_origin(a), cafi_feature_set_origin(b), unknown, err);
+
     if (!st && a->compact && b->compact)
         st = check_hash("fusion model", a->path, cafi_feature_set_fusion(a), b->path,
                         cafi_feature_set_fusion(b), unknown, err);

@@ -68,6 +68,19 @@ const char *cafi_feature_set_input(const cafi_feature_set *set);
  * empty; *out is the caller's, to free. EINVAL: there is no such column. EFORMAT, ENOMEM. */
 caface_status cafi_feature_set_scores(const cafi_feature_set *set, float **out, caface_error *err);
 
+/* What made features: the backbone's hash, and its input in words; NULL where it is not said.
+ * path names the set in sentences. Borrowed. */
+typedef struct cafi_origin {
+    const char *path, *backbone, *input;
+} cafi_origin;
+
+cafi_origin cafi_feature_set_origin(const cafi_feature_set *set);
+/* The members "backbone" and "input" of a set.json, or of a file's metadata. */
+cafi_origin cafi_origin_of(const char *path, const cafi_value *info);
+/* EMODEL where both say what made them, and not the same; names both. *unknown: one of them does
+ * not say. */
+caface_status cafi_origin_check(cafi_origin a, cafi_origin b, bool *unknown, caface_error *err);
+
 /* Do a's rows and b's come from the same backbone by the same input, and their
  * compact styles, where both have them, from the same fusion model? EMODEL names
  * both sets and both hashes. *unknown is set when one of them does not say: the caller warns. */

@@ -38,6 +38,7 @@ static caface_status find_far(cafi_validation *v, caface_error *err)
 static caface_status open_set(cafi_validation *v, size_t C, size_t S, caface_error *err)
 {
     const char *path = v->source.set;
+    bool unknown = false;
     caface_status st = cafi_feature_set_open(&v->set, path, err);
 
     if (st)
@@ -47,6 +48,9 @@ static caface_status open_set(cafi_validation *v, size_t C, size_t S, caface_err
                          "%s: features of %zu numbers and raw styles of %zu channels, training has "
                          "%zu and %zu",
                          path, v->set->C, v->set->S, C, S);
+    if (v->source.trained_on.path && (st = cafi_origin_check(cafi_feature_set_origin(v->set),
+                                                             v->source.trained_on, &unknown, err)))
+        return st;
     if (v->source.templates)
         return cafi_template_list_read(&v->list, v->source.templates, err);
     if (!v->set->index || cafi_index_column(v->set->index, "template") < 0)

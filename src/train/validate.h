@@ -5,6 +5,7 @@
 
 #include "base/threads.h"
 #include "caface/status.h"
+#include "files/feature_set.h"
 
 /* What to validate on. Paths are borrowed while the validation is open. */
 typedef struct cafi_validation_source {
@@ -15,16 +16,18 @@ typedef struct cafi_validation_source {
     /* lines `template template label` (IJB's template_pair_label.txt), or NULL: pairs.txt in
      * the set, or else every two templates, the same person where subjects are equal */
     const char *pairs;
-    size_t chunk; /* of fusion; 0: all at once */
-    double far;   /* 1e-6, 1e-5, ..., 1e-1 */
+    size_t chunk;           /* of fusion; 0: all at once */
+    double far;             /* 1e-6, 1e-5, ..., 1e-1 */
+    cafi_origin trained_on; /* what made the features of training: other ones say nothing of it */
 } cafi_validation_source;
 
 typedef struct cafi_validation cafi_validation;
 
 /* Rows that are not finite are dropped, and a template that loses all of its own
  * scores 0 with every other. EINVAL: a FAR that is none of the six. EMODEL: no such columns, no raw
- * styles, other widths than C and S, no genuine or no impostor pair. ELIMIT: more than 20,000
- * templates without a list of pairs. Damaged files name the line. The pool (or NULL) is borrowed.
+ * styles, other widths than C and S, another backbone or input than trained_on, no genuine or no
+ * impostor pair. ELIMIT: more than 20,000 templates without a list of pairs. Damaged files name the
+ * line. The pool (or NULL) is borrowed.
  */
 caface_status cafi_validation_open(cafi_validation **out, const cafi_validation_source *source,
                                    size_t C, size_t S, cafi_pool *pool, caface_error *err);

@@ -118,7 +118,7 @@ static caface_status make(const char *folder, caface_error *err)
         return st;
     snprintf(path, sizeof path, "%s/centers.safetensors", folder);
     if ((st = save_text(folder, "index.tsv", &index, err)) ||
-        (st = cafi_centres_save(path, centres, names, CLASSES, C, err)))
+        (st = cafi_centres_save(path, centres, names, CLASSES, C, (cafi_origin){0}, err)))
         return st;
     return make_probes(folder, centres, err);
 }
