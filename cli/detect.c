@@ -1,5 +1,4 @@
 /* caface detect: faces in pictures. */
-#include <math.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,22 +7,18 @@
 #include "base/cpu.h"
 #include "base/threads.h"
 #include "cli/command.h"
+#include "cli/detect_outcome.h"
 #include "cli/detect_video.h"
 #include "cli/detection.h"
 #include "cli/quality.h"
-#include "faces/align.h"
-#include "faces/choose.h"
 #include "faces/crop_folder.h"
 #include "faces/detector.h"
 #include "cli/default_models.h"
-#include "faces/draw.h"
-#include "faces/pose.h"
 #include "faces/sources.h"
 #include "files/json.h"
 #include "files/output.h"
 #include "cli/interrupt.h"
 #include "media/image.h"
-#include "media/image_write.h"
 #include "cli/progress.h"
 
 typedef struct detect_options {
@@ -77,19 +72,10 @@ static const cli_option options[] = {
     {0},
 };
 
-/* What became of one picture; kept until the ones before it are reported. */
-typedef struct outcome {
-    bool done;
-    cafi_faces faces;
-    cafi_quality *quality; /* [faces.count] */
-    size_t refused;
-    size_t width, height;
-    char *failure; /* or NULL */
-} outcome;
-
 /* Everything one run holds. */
 typedef struct job {
     const detect_options *o;
+    cafi_face_rule face; /* whose of several */
     cafi_sources *sources;
     cafi_pool *pool;
     cafi_detector *detector;
@@ -101,7 +87,7 @@ typedef struct job {
     pthread_mutex_t lock;
     pthread_cond_t freed;
     size_t pixels; /* of the pictures that are decoded now */
-    outcome *outcomes;
+    detect_outcome *outcomes;
     size_t count, reported;
     cli_progress progress;
     cafi_buf text;
@@ -110,92 +96,6 @@ typedef struct job {
     cafi_json failed_json;
     size_t done, failures, refused;
 } job;
-
-static void print_faces(const char *path, const outcome *result)
-{
-    const cafi_faces *faces = &result->faces;
-
-    cli_say(stdout, "%s: %zu face%s\n", path, faces->count, faces->count == 1 ? "" : "s");
-    for (size_t i = 0; i < faces->count; i++) {
-        const cafi_face *f = &faces->items[i];
-        const cafi_quality *q = &result->quality[i];
-
-        cli_say(stdout, "  %zu  score %.4f  box %.1f %.1f %.1f %.1f", i + 1, (double)f->score,
-                (double)f->box.x1, (double)f->box.y1, (double)f->box.x2, (double)f->box.y2);
-        cli_say(stdout, "  yaw %.0f pitch %.0f roll %.0f sharpness %.3f", (double)q->yaw,
-                (double)q->pitch, (double)q->roll, (double)q->sharpness);
-        if (!isnan(q->network))
-            cli_say(stdout, " quality %.4f", (double)q->network);
-        cli_say(stdout, "\n");
-    }
-}
-
-static void add_json(cafi_json *json, const char *path, const outcome *result)
-{
-    const cafi_faces *faces = &result->faces;
-
-    cafi_json_begin_object(json, NULL);
-    cafi_json_string(json, "path", path);
-    cafi_json_int(json, "width", (int64_t)result->width);
-    cafi_json_int(json, "height", (int64_t)result->height);
-    cafi_json_int(json, "turn", 90 * (int64_t)result->faces.quarters);
-    cafi_json_begin_array(json, "faces");
-    for (size_t i = 0; i < faces->count; i++) {
-        const cafi_face *f = &faces->items[i];
-
-        cafi_json_begin_object(json, NULL);
-        cafi_json_begin_array(json, "box");
-        cafi_json_real32(json, NULL, f->box.x1);
-        cafi_json_real32(json, NULL, f->box.y1);
-        cafi_json_real32(json, NULL, f->box.x2);
-        cafi_json_real32(json, NULL, f->box.y2);
-        cafi_json_end_array(json);
-        cafi_json_real32(json, "score", f->score);
-        cafi_json_begin_array(json, "landmarks");
-        for (int k = 0; k < CAFI_LANDMARKS; k++) {
-            cafi_json_begin_array(json, NULL);
-            cafi_json_real32(json, NULL, f->landmark[k].x);
-            cafi_json_real32(json, NULL, f->landmark[k].y);
-            cafi_json_end_array(json);
-        }
-        cafi_json_end_array(json);
-        cafi_json_bool(json, "plausible", cafi_landmarks_are_plausible(f->landmark));
-        cafi_quality_json(&result->quality[i], json);
-        cafi_json_end_object(json);
-    }
-    cafi_json_end_array(json);
-    cafi_json_end_object(json);
-}
-
-/* The drawn picture as DIR/NUMBER-NAME.png; the number keeps pictures of one
- * name apart. */
-static caface_status draw(const job *j, size_t index, const cafi_image *image,
-                          const cafi_faces *faces, caface_error *err)
-{
-    cafi_drawing to = {image->rgb, image->width, image->height};
-    const char *path = cafi_sources_at(j->sources, index).path;
-    const char *slash = strrchr(path, '/');
-    cafi_view view = cafi_image_view(image);
-    cafi_buf bytes = {0}, name = {0};
-    caface_status st;
-
-    for (size_t i = faces->count; i-- > 0;) {
-        const cafi_face *f = &faces->items[i];
-        char number[24];
-
-        snprintf(number, sizeof number, "%zu", i + 1);
-        cafi_draw_face(&to, f, cafi_paint_of(i));
-        cafi_draw_text(&to, (double)f->box.x1, (double)f->box.y1, number, cafi_paint_of(i));
-    }
-    /* The number makes the name unique; of a long name a part will do. */
-    cafi_buf_printf(&name, "%s/%04zu-%.200s.png", j->o->draw, index + 1, slash ? slash + 1 : path);
-    st = name.failed ? cafi_fail_memory(err, name.size) : cafi_png_encode(&bytes, &view, err);
-    if (!st)
-        st = cafi_output_save(name.data, bytes.data, bytes.size, err);
-    cafi_buf_free(&name);
-    cafi_buf_free(&bytes);
-    return st;
-}
 
 static void add_failure(job *j, const char *path, const char *failure)
 {
@@ -212,21 +112,21 @@ static void report(job *j)
 {
     for (; j->reported < j->count && j->outcomes[j->reported].done; j->reported++) {
         const char *path = cafi_sources_at(j->sources, j->reported).path;
-        outcome *result = &j->outcomes[j->reported];
+        detect_outcome *result = &j->outcomes[j->reported];
 
         if (result->failure) {
             add_failure(j, path, result->failure);
         } else if (j->o->common.json) {
-            add_json(&j->json, path, result);
+            detect_json(&j->json, path, result);
         } else if (!j->o->common.quiet) {
-            print_faces(path, result);
+            detect_print(path, result);
         }
         *(result->failure ? &j->failures : &j->done) += 1;
         j->refused += result->refused;
         cafi_faces_free(&result->faces);
         free(result->quality);
         free(result->failure);
-        *result = (outcome){0};
+        *result = (detect_outcome){0};
     }
     cli_progress_update(&j->progress, j->reported);
 }
@@ -254,57 +154,9 @@ static void end_pixels(job *j, size_t pixels)
     pthread_mutex_unlock(&j->lock);
 }
 
-/* How good each face is; those that do not pass the gate leave the list. One whose
- * landmarks are in one place has no crop, and is told by its box alone. */
-static caface_status judge(const job *j, const cafi_view *picture, outcome *result,
-                           caface_error *err)
-{
-    cafi_faces *faces = &result->faces;
-    uint8_t crop[CAFI_CROP_BYTES];
-    size_t kept = 0;
-    caface_status st = CAFI_NEW(&result->quality, faces->count, err);
-
-    for (size_t i = 0; !st && i < faces->count; i++) {
-        cafi_quality q;
-        bool cut = !cafi_align_face(crop, picture, faces->items[i].landmark, NULL);
-
-        if (!cut)
-            memset(crop, 0, sizeof crop);
-        cafi_quality_of_face(&q, &faces->items[i], crop);
-        if (cut && j->quality)
-            st = cafi_encoder_run(j->quality, crop, 1, &q.network, NULL, err);
-        if (st || !cafi_quality_passes(&j->o->quality.gate, &q, NULL)) {
-            result->refused++;
-            continue;
-        }
-        result->quality[kept] = q;
-        faces->items[kept++] = faces->items[i];
-    }
-    faces->count = kept;
-    return st;
-}
-
-/* Of a picture's faces the one that is asked for; nobody where no face has a face's landmarks. */
-static void choose(const job *j, outcome *result)
-{
-    cafi_faces *faces = &result->faces;
-    cafi_face_rule rule = CAFI_FACE_ALL;
-    size_t who = 0;
-
-    (void)cafi_face_rule_parse(j->o->face, &rule); /* checked before */
-    if (rule == CAFI_FACE_ALL || !faces->count)
-        return;
-    who = cafi_choose_face(faces, result->width, result->height, rule, NULL);
-    if (who < faces->count) {
-        faces->items[0] = faces->items[who];
-        result->quality[0] = result->quality[who];
-    }
-    faces->count = who < faces->count;
-}
-
 /* A picture that can't be read becomes result->failure; anything else that goes
  * wrong ends the run. */
-static caface_status find(job *j, size_t index, outcome *result, caface_error *err)
+static caface_status find(job *j, size_t index, detect_outcome *result, caface_error *err)
 {
     const char *path = cafi_sources_at(j->sources, index).path;
     caface_error why = {CAFACE_OK, ""};
@@ -328,15 +180,15 @@ static caface_status find(job *j, size_t index, outcome *result, caface_error *e
         result->height = image.height;
         st = cafi_detector_run(j->detector, &view, j->search_threads, &result->faces, err);
         if (!st)
-            st = judge(j, &view, result, err);
+            st = detect_judge(result, &view, j->quality, &j->o->quality.gate, err);
         if (!st)
-            choose(j, result);
+            detect_choose(result, j->face);
         if (st)
             cafi_prefix(err, st, path);
         else if (j->crops) /* before the picture is drawn on */
             st = cafi_crop_folder_add(j->crops, index, &view, &result->faces, result->quality, err);
         if (!st && j->o->draw)
-            st = draw(j, index, &image, &result->faces, err);
+            st = detect_draw(j->o->draw, index, path, &image, &result->faces, err);
     }
     cafi_image_clear(&image);
     if (pixels)
@@ -347,7 +199,7 @@ static caface_status find(job *j, size_t index, outcome *result, caface_error *e
 static caface_status one(void *ctx, size_t index, size_t worker, caface_error *err)
 {
     job *j = ctx;
-    outcome *result = &j->outcomes[index];
+    detect_outcome *result = &j->outcomes[index];
     caface_status st;
 
     (void)worker;
@@ -574,6 +426,7 @@ static int run(void *arg)
         cli_default_models_clear(&defaults);
         return st ? cli_fail(&err) : status;
     }
+    (void)cafi_face_rule_parse(o->face, &j.face); /* checked before */
     cli_interrupt_begin();
     st = work(&j, &err);
     if (!st && j.o->common.json)
