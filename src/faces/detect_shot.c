@@ -22,7 +22,12 @@
 #define TILE_BELOW 0.9
 #define TILE_STEP 0.75
 /* Between two passes of a network of one size. */
-#define TILE_RATIO 5.0
+#define TILE_RATIO 2.5
+/* What a tile shows of a face that it cuts may pass for a whole one: a box that comes this near to
+ * an inner edge, in its own sides, and one larger than this part of the tile's shorter side are
+ * left to others: a neighbour, or a smaller pass. */
+#define TILE_EDGE 0.1f
+#define TILE_MOST 0.5f
 
 static const float retina_sides[LEVELS][CAFI_RETINAFACE_ANCHORS] = {
     {10.0f, 20.0f}, {32.0f, 64.0f}, {128.0f, 256.0f}};
@@ -290,6 +295,7 @@ static caface_status run_tile(cafi_shot_detector *d, const cafi_view *picture, s
     size_t width = picture->width - x < d->fixed_width ? picture->width - x : d->fixed_width;
     size_t height = picture->height - y < d->fixed_height ? picture->height - y : d->fixed_height;
     cafi_faces found = {0};
+    bool parts = width < picture->width || height < picture->height;
     cafi_view tile = {NULL, width, height};
     uint8_t *rgb = NULL;
     caface_status st = cafi_alloc(&rgb, height, width * 3, err);
@@ -304,9 +310,12 @@ static caface_status run_tile(cafi_shot_detector *d, const cafi_view *picture, s
     for (size_t i = 0; !st && i < found.count; i++) {
         const cafi_box *b = &found.items[i].box;
 
-        if ((x > 0 && b->x1 < 1.0f) || (y > 0 && b->y1 < 1.0f) ||
-            (x + width < picture->width && b->x2 > (float)width - 1.0f) ||
-            (y + height < picture->height && b->y2 > (float)height - 1.0f))
+        float side = fmaxf(b->x2 - b->x1, b->y2 - b->y1), edge = fmaxf(1.0f, TILE_EDGE * side);
+
+        if (parts && ((x > 0 && b->x1 < edge) || (y > 0 && b->y1 < edge) ||
+                      (x + width < picture->width && b->x2 > (float)width - edge) ||
+                      (y + height < picture->height && b->y2 > (float)height - edge) ||
+                      side > TILE_MOST * fminf((float)d->fixed_width, (float)d->fixed_height)))
             continue;
         place(&found.items[i], 1.0, 1.0, (double)x, (double)y);
         st = cafi_faces_add(faces, &found.items[i], err);
