@@ -41,6 +41,8 @@ def _as_array(value: Any, name: str) -> Any:
             f"{name}: a tensor that requires grad; nothing is differentiated here: give "
             ".detach() of it"
         )
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{name}: a masked array; give .filled() or .compressed() of it")
     device = getattr(value, "device", None)
     if device is not None and getattr(device, "type", "cpu") != "cpu":
         raise TypeError(f"{name}: a tensor on {device}; give .cpu() of it")
@@ -53,12 +55,19 @@ def _as_array(value: Any, name: str) -> Any:
         raise TypeError(f"{name}: no array of numbers ({reason})") from None
 
 
-def _check_integers(array: Any, code: str, name: str) -> None:
+def _kind(value: Any, array: Any) -> str:
+    """What was given, in a message."""
+    if array.dtype.kind in "OUS" and not hasattr(value, "dtype"):
+        return "None" if value is None else f"a {type(value).__name__} without numbers"
+    return str(array.dtype)
+
+
+def _check_integers(value: Any, array: Any, code: str, name: str) -> None:
     """Whole numbers stay what they are, or are refused."""
     np = load_numpy()
     limits = np.iinfo(_NAMES[code])
-    if array.dtype.kind not in "iub":
-        raise TypeError(f"{name}: {array.dtype}, expected whole numbers")
+    if array.dtype.kind not in "iub" and not (array.size == 0 and array.dtype.kind == "f"):
+        raise TypeError(f"{name}: {_kind(value, array)}, expected whole numbers")
     if array.size and array.dtype.kind != "b":
         low, high = int(array.min()), int(array.max())
         if low < limits.min or high > limits.max:
@@ -75,9 +84,9 @@ def take(value: Any, code: str, name: str) -> "numpy.ndarray[Any, Any]":
     array = _as_array(value, name)
     if code in "fde":
         if array.dtype.kind not in "fiu":
-            raise TypeError(f"{name}: {array.dtype}, expected {_NAMES[code]} or numbers like it")
+            raise TypeError(f"{name}: {_kind(value, array)}, expected {_NAMES[code]} or numbers like it")
     else:
-        _check_integers(array, code, name)
+        _check_integers(value, array, code, name)
     with np.errstate(all="ignore"):
         # not ascontiguousarray: it makes one dimension of none
         ready: "numpy.ndarray[Any, Any]" = np.require(array, np.dtype(_NAMES[code]), ["C", "A"])

@@ -236,6 +236,11 @@ class FaceSet:
         both.merge(other)
         return both
 
+    def __radd__(self, other: Any) -> "FaceSet":
+        if other == 0:  # sum() begins with it
+            return self.copy()
+        return NotImplemented
+
     # --- what comes out
 
     def template(self) -> "Array":

@@ -2,47 +2,78 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib
-from typing import Any, Dict
+import importlib.util
+import re
+from typing import Any, Dict, List
 
 from ._errors import MissingLibraryError
 
-# what Debian 12 and 13 call the libraries; others are named as the system names them
+# which packages of Debian 12 and 13 have the libraries; others are named as the system names them
 _PACKAGES = {
-    "libdnnl": "libdnnl2 (Debian 12) or libdnnl3 (Debian 13)",
-    "libjpeg": "libjpeg62-turbo",
-    "libpng16": "libpng16-16 (Debian 12) or libpng16-16t64 (Debian 13)",
-    "libavformat": "libavformat59 (Debian 12) or libavformat61 (Debian 13)",
-    "libavcodec": "libavcodec59 (Debian 12) or libavcodec61 (Debian 13)",
-    "libavutil": "libavutil57 (Debian 12) or libavutil59 (Debian 13)",
-    "libswscale": "libswscale6 (Debian 12) or libswscale8 (Debian 13)",
-    "libsqlite3": "libsqlite3-0",
-    "libopenblas": "libopenblas0-pthread",
+    "libdnnl.so.2": "libdnnl2",
+    "libdnnl.so.3": "libdnnl3",
+    "libdnnl.so.3.6": "libdnnl3.6",
+    "libjpeg.so.62": "libjpeg62-turbo",
+    "libpng16.so.16": "libpng16-16",
+    "libavformat.so.59": "libavformat59",
+    "libavcodec.so.59": "libavcodec59",
+    "libavutil.so.57": "libavutil57",
+    "libswscale.so.6": "libswscale6",
+    "libavformat.so.61": "libavformat61",
+    "libavcodec.so.61": "libavcodec61",
+    "libavutil.so.59": "libavutil59",
+    "libswscale.so.8": "libswscale8",
+    "libsqlite3.so.0": "libsqlite3-0",
+    "libopenblas.so.0": "libopenblas0",
 }
 # what they are for, and what a build without them was built without
 _MODULES = {
-    "_vision": ("pictures and video", "oneDNN, libjpeg-turbo or libpng"),
+    "_vision": ("pictures, video and files", "oneDNN, libjpeg-turbo or libpng"),
     "_gallery": ("galleries", "SQLite"),
+    "_train": ("models to be trained", "CBLAS"),
 }
 _loaded: Dict[str, Any] = {}
 
 
+def _is_there(library: str) -> bool:
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True
+
+
+def _missing(name: str, first: str) -> List[str]:
+    """All the libraries that a module asks for and the system lacks; of `first` it is known."""
+    spec = importlib.util.find_spec(f"caface.{name}")
+    names = {first}
+    if spec and spec.origin:
+        with open(spec.origin, "rb") as file:
+            asked = re.findall(rb"\0(lib[\w+.-]+\.so\.[\d.]+)(?=\0)", file.read())
+        names |= {text.decode() for text in asked if not _is_there(text.decode())}
+    return sorted(names)
+
+
 def load(name: str) -> Any:
-    """The extension module of a name, or one sentence about the library that it lacks."""
+    """The extension module of a name, or one sentence about the libraries that it lacks."""
     if name not in _loaded:
         what, without = _MODULES[name]
         try:
             _loaded[name] = importlib.import_module(f"caface.{name}")
         except ImportError as reason:
             text = str(reason)
-            library = text.split(":")[0]
-            package = next((p for start, p in _PACKAGES.items() if library.startswith(start)), None)
-            if ".so" in library and "cannot open" in text:
-                hint = f": apt install {package}" if package else ""
+            first = text.split(":")[0]
+            if ".so" in first and "cannot open" in text:
+                missing = _missing(name, first)
+                packages = [_PACKAGES[m] for m in missing if m in _PACKAGES]
+                are = "is" if len(missing) == 1 else "are"
+                hint = f": apt install {' '.join(packages)}" if packages else ""
                 raise MissingLibraryError(
-                    f"{what} need {library}, which is not on this system{hint}"
+                    f"{what} need {', '.join(missing)}, which {are} not on this system{hint}"
                 ) from None
             raise MissingLibraryError(
-                f"{what} are not in this build of caface ({text}); it was built without {without}"
+                f"this build of caface is without {what} ({text}): {without} was not there"
             ) from None
     return _loaded[name]

@@ -43,8 +43,8 @@ class Face(NamedTuple):
 
 
 class Image:
-    """A picture, once for several calls: a path, the bytes of a file, a PIL image, or pixels u8
-    [H, W, 3] (also [H, W] grey, [H, W, 4]), which are used where they are.
+    """A picture, once for several calls: a path, the bytes of a file, an open file, a PIL image, or
+    pixels u8 [H, W, 3] (also [H, W] grey, [H, W, 4]), which are used where they are.
 
     order is "rgb", or "bgr" of pixels as OpenCV has them. Raises OSError, ValueError (no picture,
     damaged, more than 100 million pixels), TypeError.
@@ -56,8 +56,12 @@ class Image:
         vision = _load()
         if isinstance(source, (str, os.PathLike)):
             self._handle = vision.image_open(source)
-        elif isinstance(source, (bytes, bytearray)):
+        elif isinstance(source, (bytes, bytearray)) or (
+            isinstance(source, memoryview) and source.ndim == 1
+        ):
             self._handle = vision.image_decode(bytes(source))
+        elif callable(getattr(source, "read", None)):
+            self._handle = vision.image_decode(source.read())
         else:
             if hasattr(source, "convert") and hasattr(source, "mode"):  # PIL's
                 source, order = load_numpy().asarray(source.convert("RGB")), "rgb"
@@ -121,6 +125,10 @@ class Detector:
         if max_faces < 0 or max_side < 0 or threads < 0:
             raise InvalidError("max_faces, max_side and threads cannot be negative")
         self._path = os.fspath(path)
+        self._options = {
+            "min_face": min_face, "score": score, "max_faces": max_faces, "max_side": max_side,
+            "rotate": rotate, "low_thresholds": low_thresholds, "threads": threads,
+        }  # fmt: skip
         self._handle = _load().detector_open(
             path, min_face, score, low_thresholds, max_faces, max_side, threads, rotate, landmarks
         )
@@ -134,6 +142,9 @@ class Detector:
         """The faces of a picture, best first. image: an Image, or what Image takes."""
         found = _vision.detector_find(self._handle, _image(image, order)._handle)
         return [Face._of(face) for face in found]
+
+    def __reduce__(self) -> Tuple[Any, ...]:
+        return _open_again, (type(self), os.path.abspath(self._path), self._options)
 
     def __repr__(self) -> str:
         return f"<caface.Detector {self.family} of {self._path}>"
@@ -186,6 +197,7 @@ class Encoder:
 
     def __init__(self, path: Path, **options: Any) -> None:
         self._path = os.fspath(path)
+        self._given = options
         self._handle = _load().encoder_open(path, self._options(**options))
         self._info: Dict[str, Any] = _vision.encoder_info(self._handle)
 
@@ -194,6 +206,7 @@ class Encoder:
         """The same from the bytes of such a file."""
         self = cls.__new__(cls)
         self._path = "(memory)"
+        self._given = options
         self._handle = _load().encoder_open_memory(data, cls._options(**options))
         self._info = _vision.encoder_info(self._handle)
         return self
@@ -236,6 +249,11 @@ class Encoder:
     def __repr__(self) -> str:
         return f"<caface.Encoder {self._info['family']} C={self.C} S={self.S} of {self._path}>"
 
+    def __reduce__(self) -> Tuple[Any, ...]:
+        if self._path == "(memory)":
+            raise TypeError("an encoder that was made of bytes does not pickle: send the bytes")
+        return _open_again, (type(self), os.path.abspath(self._path), self._given)
+
     # --- what it does
 
     def _crops(self, crops: Any) -> Any:
@@ -276,6 +294,11 @@ class Encoder:
         return features, styles
 
     __call__ = encode
+
+
+def _open_again(cls: Any, path: str, options: Dict[str, Any]) -> Any:
+    """A pickled detector or encoder: its file again."""
+    return cls(path, **options)
 
 
 class Event:

@@ -75,3 +75,23 @@ void faces_drop(faces *f)
     array_drop(&f->feat);
     array_drop(&f->style);
 }
+
+int faces_check(const faces *f, caface_method method, size_t S)
+{
+    if (f->raw || f->compact || (method != CAFACE_METHOD_CAFACE && method != CAFACE_METHOD_RESTORE))
+        return 0;
+    refuse("styles: method %s needs those of the faces, shape (%zu, %zu, 2) or compact ones",
+           caface_method_name(method), f->n, S);
+    return -1;
+}
+
+int chunk_read(caface_set_options *o, Py_ssize_t chunk)
+{
+    if (chunk < -1) {
+        refuse("chunk: %zd, expected 0 or more, or -1 for the method's own", chunk);
+        return -1;
+    }
+    if (chunk >= 0)
+        o->chunk = (size_t)chunk;
+    return 0;
+}

@@ -90,6 +90,8 @@ static PyObject *fuse_job(job *j)
         refuse("features: no faces, a template needs one at least");
         return NULL;
     }
+    if (faces_check(&j->f, j->set.method, j->model ? j->model->S : 0))
+        return NULL;
     if (!(out = array_make('f', 1, &j->f.C, &data)))
         return NULL;
     j->out = data;
@@ -122,9 +124,7 @@ static int read_method(caface_set_options *o, const char *method, Py_ssize_t chu
         fail_with(&err);
         return -1;
     }
-    if (chunk >= 0)
-        o->chunk = (size_t)chunk;
-    return 0;
+    return chunk_read(o, chunk);
 }
 
 static int take_media(array *ids, PyObject *media, size_t n)
@@ -154,8 +154,10 @@ static PyObject *fuse(PyObject *self, PyObject *args)
         faces_take(&j.f, features, styles, j.model ? j.model->C : 0, j.model ? j.model->S : 0,
                    j.model ? j.model->compact : 0))
         return NULL;
-    j.threads = (size_t)threads;
-    if (!take_media(&ids, media, j.f.n)) {
+    j.threads = threads < 0 ? 0 : (size_t)threads;
+    if (threads < 0)
+        refuse("threads: %zd, expected 0 or more", threads);
+    else if (!take_media(&ids, media, j.f.n)) {
         j.media = ids.held ? ids.data : NULL;
         out = fuse_job(&j);
     }
@@ -218,6 +220,10 @@ static PyObject *fuse_many(PyObject *self, PyObject *args)
         handle_or_none(model, MODEL, &m) || !(h = handle_get(features, FEATURES)) ||
         read_method(&way, method, chunk))
         return NULL;
+    if (threads < 0) {
+        refuse("threads: %zd, expected 0 or more", threads);
+        return NULL;
+    }
     caface_features_get_info(h->it, &set);
     if (take_media(&medium, media, set.n) ||
         (is_given(ids) && array_take(&id, ids, 'q', 1, 1, "ids")))

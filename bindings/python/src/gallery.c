@@ -96,8 +96,8 @@ static int read_options(opening *q, PyObject *args)
         fail_with(&err);
         return -1;
     }
-    if (chunk >= 0)
-        q->set.chunk = (size_t)chunk;
+    if (chunk_read(&q->set, chunk))
+        return -1;
     q->set.width = (size_t)width;
     q->o.set = &q->set;
     return 0;

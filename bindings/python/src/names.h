@@ -2,6 +2,7 @@
 #ifndef CAFACE_PYTHON_NAMES_H
 #define CAFACE_PYTHON_NAMES_H
 
+#include "caface/set.h"
 #include "handle.h"
 
 #define MODEL "caface.model"
@@ -25,5 +26,9 @@ typedef struct faces {
 int faces_take(faces *out, PyObject *features, PyObject *styles, size_t width, size_t S,
                size_t compact);
 void faces_drop(faces *f);
+/* Are there styles where the method needs them (S channels)? -1 with an exception. */
+int faces_check(const faces *f, caface_method method, size_t S);
+/* -1: as the method says; others below 0 are refused. -1 with an exception. */
+int chunk_read(caface_set_options *o, Py_ssize_t chunk);
 
 #endif

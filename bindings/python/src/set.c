@@ -72,8 +72,8 @@ static PyObject *set_new(PyObject *self, PyObject *args)
         return NULL;
     if (caface_set_options_parse(&o, method, &err))
         return fail_with(&err);
-    if (chunk >= 0)
-        o.chunk = (size_t)chunk;
+    if (chunk_read(&o, chunk))
+        return NULL;
     o.expected_n = (size_t)expected;
     o.keep_weights = keep_weights;
     o.width = (size_t)width;
@@ -159,6 +159,7 @@ static PyObject *set_push(PyObject *self, PyObject *args)
     array ids = {.held = 0};
     handle *h;
     faces f;
+    caface_set_options o;
     int failed = -1;
 
     (void)self;
@@ -174,7 +175,8 @@ static PyObject *set_push(PyObject *self, PyObject *args)
     }
     if (handle_take(h))
         goto done;
-    failed = push(h, &f, is_given(media) ? ids.data : NULL);
+    caface_set_get_options(h->it, &o);
+    failed = faces_check(&f, o.method, h->S) || push(h, &f, is_given(media) ? ids.data : NULL);
     handle_give(h);
 done:
     array_drop(&ids);

@@ -89,6 +89,28 @@ def test_wrong_arguments(model, faces):
         caface.FusionModel("a\0b")
 
 
+def test_what_would_pass_in_silence(model, faces):
+    with pytest.raises(ValueError, match=r"styles: method caface needs .*64, 192, 2"):
+        model.fuse(faces[0])
+    with pytest.raises(ValueError, match="styles: method caface needs"):
+        model.new_set().push(faces[0])
+    with pytest.raises(TypeError, match="masked"):
+        model.fuse(np.ma.masked_array(faces[0], mask=faces[0] > 9), faces[1])
+    for call in (
+        lambda: model.fuse(*faces, chunk=-5), lambda: model.fuse(*faces, threads=-1),
+        lambda: model.new_set(chunk=-2), lambda: caface.fuse_many(*faces, model=model, threads=-2),
+        lambda: caface.fuse_many(*faces, model=model, chunk=-2),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match="expected 0 or more"):
+            call()
+    with pytest.raises(TypeError, match="features: None"):
+        model.fuse(None, faces[1])
+    with pytest.raises(TypeError, match="a str without numbers"):
+        model.fuse("features", faces[1])
+    with pytest.raises(ValueError):
+        caface.evaluate.verify([], [])
+
+
 def test_a_limit(faces):
     with pytest.raises(ValueError) as caught:
         caface.FaceSet(caface.FusionModel(SAMPLE / "model.safetensors"), chunk=70000)

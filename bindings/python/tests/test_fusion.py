@@ -136,6 +136,7 @@ def test_sets_merge_with_plus(model, faces):
     left += right
     assert left is same and len(left) == 64
     assert np.array_equal(left.template(), both.template())
+    assert np.array_equal(sum([part(0, 16), part(16, 64)]).template(), both.template())
     with pytest.raises(ValueError, match="itself"):
         left += left
     with pytest.raises(TypeError):

@@ -2,6 +2,7 @@
 
 import io
 import json
+import pickle
 import subprocess
 import sys
 import threading
@@ -124,6 +125,17 @@ def test_encoding_can_be_watched_and_stopped(encoder, crops):
             encoder.encode(np.repeat(crops, 800, 0), progress=stop)
 
 
+def test_encoders_and_detectors_pickle_by_their_files(encoder, detector, crops):
+    flipped = caface.Encoder(FIXTURES / "detect" / "face_112.onnx", flip=True, batch=2)
+    again = pickle.loads(pickle.dumps(flipped))
+    assert again.info == flipped.info and np.array_equal(again(crops)[0], flipped(crops)[0])
+    picky = caface.Detector(FIXTURES / "detect" / "scrfd_any.onnx", max_faces=1)
+    found = pickle.loads(pickle.dumps(picky)).find(FIXTURES / "detect" / "white.png")
+    assert found == picky.find(FIXTURES / "detect" / "white.png") and len(found) == 1
+    with pytest.raises(TypeError, match="bytes"):
+        pickle.dumps(caface.Encoder.from_bytes((FIXTURES / "detect" / "face_112.onnx").read_bytes()))
+
+
 def test_eight_threads_on_one_encoder(encoder, detector, crops):
     expected, _ = encoder(crops)
     found = detector.find(FIXTURES / "detect" / "white.png")
@@ -152,6 +164,11 @@ def test_images(crops):
     assert np.array_equal(caface.Image(crops[0, ..., 0]).rgb()[..., 2], crops[0, ..., 0])
     alpha = np.concatenate([crops[0], crops[0, ..., :1]], 2)
     assert np.array_equal(caface.Image(alpha).rgb(), crops[0])
+    with open(FIXTURES / "detect" / "white.png", "rb") as file:
+        opened = caface.Image(file).rgb()
+    data = (FIXTURES / "detect" / "white.png").read_bytes()
+    assert np.array_equal(caface.Image(memoryview(data)).rgb(), opened)
+    assert np.array_equal(caface.Image(io.BytesIO(data)).rgb(), opened)
     for wrong in (crops, crops[0, :0], crops[0, ..., :2], b"no picture", crops[0].astype("f")):
         with pytest.raises((ValueError, TypeError)):
             caface.Image(wrong)
