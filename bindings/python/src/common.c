@@ -127,11 +127,30 @@ static int is_format(const char *format, char type, Py_ssize_t size)
     }
 }
 
+/* Has it a mask, NumPy's sign that some of its numbers are none? The type that was last without is
+ * remembered: it is the next one's, too. */
+static int is_masked(PyObject *object)
+{
+    static PyObject *plain;
+    PyObject *type = (PyObject *)Py_TYPE(object), *old = plain;
+
+    if (type == plain)
+        return 0;
+    if (PyObject_HasAttrString(object, "mask"))
+        return 1;
+    Py_INCREF(type);
+    plain = type;
+    Py_XDECREF(old);
+    return 0;
+}
+
 /* The object's own numbers, if they are as they are wanted. 0: they are not. */
 static int take_buffer(array *out, PyObject *object, char type)
 {
     Py_buffer *v = &out->view;
 
+    if (is_masked(object))
+        return 0;
     if (PyObject_GetBuffer(object, v, PyBUF_FORMAT | PyBUF_ND)) {
         PyErr_Clear();
         return 0;
