@@ -241,6 +241,10 @@ static int configure(job *j)
         return cli_usage("train", "--optimizer %s: adamw, adam or sgd", o->optimizer);
     if (strcmp(o->schedule, "step") != 0 && strcmp(o->schedule, "cosine") != 0)
         return cli_usage("train", "--schedule %s: step or cosine", o->schedule);
+    if (o->limit_batches > 1.0 && o->limit_batches != floor(o->limit_batches))
+        return cli_usage("train",
+                         "--limit-batches %g: a share up to 1, or a whole number of batches",
+                         o->limit_batches);
     if (!parse_milestones(j, o->milestones))
         return cli_usage("train", "--milestones %s: ascending epochs, such as 6,9", o->milestones);
     if (strcmp(o->scheme, "dual") != 0 && strcmp(o->scheme, "single") != 0)

@@ -189,6 +189,7 @@ check "--resume with another validation" fails 1 "not validated" train -o "$work
 check "a folder that holds a run" fails 1 "--resume goes on" train -o "$work/run"
 check "--resume with another seed" fails 1 "seed 43" train -o "$work/run" --resume --seed 43
 check "--milestones of no numbers" fails 2 "--milestones" train -o "$work/x" --milestones 6,x
+check "--limit-batches of a batch and a half" fails 2 "whole number of batches" train -o "$work/x" --limit-batches 1.5
 check "--clip and --clip-value" fails 2 "exclude" train -o "$work/x" --clip 1 --clip-value 1
 check "--decay-all of adamw" fails 2 "anyway" train -o "$work/x" --decay-all
 check "one group a sample with a memory loss" fails 2 "no memory loss" \
