@@ -1,4 +1,5 @@
 #include "cli/detect_video.h"
+#include "base/text.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -63,12 +64,13 @@ static void print(const char *path, const cafi_track_crops *r)
 {
     char folder[256];
 
-    cli_say(stdout, "%s: %zu frames, %zu track%s\n", path, r->frames, r->count,
-            r->count == 1 ? "" : "s");
+    cli_say(stdout, "%s: %zu frame%s, %zu track%s\n", path, r->frames, cafi_plural(r->frames),
+            r->count, cafi_plural(r->count));
     for (size_t i = 0; i < r->count; i++)
-        cli_say(stdout, "  %s  %zu faces, frames %zu to %zu\n",
+        cli_say(stdout, "  %s  %zu face%s, frames %zu to %zu\n",
                 cafi_crop_folder_track(path, r->tracks[i].id, folder, sizeof folder),
-                r->tracks[i].faces, r->tracks[i].first, r->tracks[i].last);
+                r->tracks[i].faces, cafi_plural(r->tracks[i].faces), r->tracks[i].first,
+                r->tracks[i].last);
     if (r->brief)
         cli_say(stdout, "  %zu shorter ones are left out\n", r->brief);
 }

@@ -1,4 +1,5 @@
 #include "cli/feature_set.h"
+#include "base/text.h"
 
 #include "cli/command.h"
 
@@ -8,8 +9,8 @@ caface_status cli_feature_set_open(cafi_feature_set **out, const char *path, caf
     const cafi_value *complete = st ? NULL : cafi_value_get(&(*out)->info, "complete");
 
     if (complete && complete->kind == CAFI_BOOL && !complete->u.boolean)
-        cli_warn("%s: this set is not complete: what wrote it was stopped after %zu faces (go on "
+        cli_warn("%s: this set is not complete: what wrote it was stopped after %zu face%s (go on "
                  "with --resume)",
-                 path, (size_t)(*out)->features->shape[0]);
+                 path, (size_t)(*out)->features->shape[0], cafi_plural((*out)->features->shape[0]));
     return st;
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "cli/input.h"
+#include "base/text.h"
 #include "cli/command.h"
 #include "cli/compare/entries.h"
 #include "cli/compare/people.h"
@@ -331,9 +332,9 @@ static caface_status work(job *j, caface_error *err)
                          j->probe.result.refused);
     if (j->probe.count == 0)
         return cafi_fail(err, CAFACE_EINVAL,
-                         "%s: no face is followed: none is found in %zu frames; --single --center "
+                         "%s: no face is followed: none is found in %zu frame%s; --single --center "
                          "takes their middle",
-                         o->probe, j->probe.result.frames);
+                         o->probe, j->probe.result.frames, cafi_plural(j->probe.result.frames));
     c->probe_path = o->probe;
     c->probe = &j->probe;
     c->gallery = &j->gallery;

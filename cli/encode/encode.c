@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/command.h"
+#include "base/text.h"
 #include "cli/default_models.h"
 #include "cli/encoder.h"
 #include "cli/quality.h"
@@ -341,9 +342,9 @@ static int report(const job *j)
     if (j->o->common.json && print_json(j, seconds))
         return CLI_FAILED;
     if (!j->o->common.json && !j->o->common.quiet)
-        cli_say(stdout, "%s: %zu faces of %zu pictures, %zu failed, in %.1f s (%.0f/s)\n",
-                j->o->output, r->faces, r->images, r->failure_count, seconds,
-                seconds > 0 ? (double)encoded_now(r) / seconds : 0.0);
+        cli_say(stdout, "%s: %zu face%s of %zu picture%s, %zu failed, in %.1f s (%.0f/s)\n",
+                j->o->output, r->faces, cafi_plural(r->faces), r->images, cafi_plural(r->images),
+                r->failure_count, seconds, seconds > 0 ? (double)encoded_now(r) / seconds : 0.0);
     cli_quality_report(r->refused);
     if (r->crowded)
         cli_warn(

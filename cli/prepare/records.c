@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/status.h"
+#include "base/text.h"
 #include "cli/command.h"
 #include "dataset/face_list.h"
 #include "files/json.h"
@@ -84,8 +85,8 @@ static int print_result(const records_options *o, size_t done, size_t failed, si
         return cli_print(&text);
     }
     if (!o->common.quiet)
-        cli_say(stdout, "%s: %zu pictures of %zu classes, %zu failed\n", o->output, done, classes,
-                failed);
+        cli_say(stdout, "%s: %zu picture%s of %zu class%s, %zu failed\n", o->output, done,
+                cafi_plural(done), classes, classes == 1 ? "" : "es", failed);
     return CLI_OK;
 }
 

@@ -1,4 +1,5 @@
 #include "cli/prepare/work.h"
+#include "base/text.h"
 
 #include <stdio.h>
 
@@ -93,8 +94,9 @@ int prepare_report(const prepare_work *work, const cafi_build_result *result, co
         if (cli_print(&text))
             return CLI_FAILED;
     } else if (!work->common->quiet && !result->stopped) {
-        cli_say(stdout, "%s: %zu pictures of %zu classes, %zu failed, in %.1f s\n", output,
-                result->images, classes, result->failed, seconds);
+        cli_say(stdout, "%s: %zu picture%s of %zu class%s, %zu failed, in %.1f s\n", output,
+                result->images, cafi_plural(result->images), classes, classes == 1 ? "" : "es",
+                result->failed, seconds);
     }
     return result->failed || prepare_left_out(work->faces) ? CLI_SKIPPED : CLI_OK;
 }

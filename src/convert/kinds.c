@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/text.h"
 #include "caface/set.h"
 #include "files/bytes.h"
 #include "files/mapped.h"
@@ -24,11 +25,6 @@ void cafi_kind_clear(cafi_kind *kind)
     cafi_buf_free(&kind->sentence);
     cafi_buf_free(&kind->facts);
     *kind = (cafi_kind){0};
-}
-
-static const char *plural(size_t n)
-{
-    return n == 1 ? "" : "s";
 }
 
 static caface_status of_records(cafi_kind *out, const char *path, caface_error *err)
@@ -54,10 +50,10 @@ static caface_status of_records(cafi_kind *out, const char *path, caface_error *
     cafi_buf_free(&buf);
     cafi_recordio_close(rec);
     cafi_buf_printf(&out->sentence, "a record set (RecordIO) of %zu %s%s", count,
-                    pictures ? "picture" : "record", plural(count));
+                    pictures ? "picture" : "record", cafi_plural(count));
     if (bad)
         cafi_buf_printf(&out->sentence, ", %zu damaged one%s left out; the first: %s", bad,
-                        plural(bad), why.message);
+                        cafi_plural(bad), why.message);
     cafi_json_begin_object(&json, NULL);
     cafi_json_int(&json, "records", (int64_t)count);
     cafi_json_int(&json, "damaged", (int64_t)bad);
@@ -82,7 +78,7 @@ static caface_status of_saved_set(cafi_kind *out, const char *path, const unsign
         &out->sentence,
         "a saved set of %llu face%s, %s, %llu numbers a feature (`caface fuse --merge`)",
         (unsigned long long)cafi_le64(bytes + SET_COUNT),
-        plural(cafi_le64(bytes + SET_COUNT) != 1 ? 2 : 1), method,
+        cafi_plural(cafi_le64(bytes + SET_COUNT) != 1 ? 2 : 1), method,
         (unsigned long long)cafi_le64(bytes + SET_WIDTH));
     cafi_json_begin_object(&json, NULL);
     cafi_json_string(&json, "method", method);
@@ -133,7 +129,7 @@ static bool of_pairs(cafi_kind *out, const char *path)
     cafi_buf_printf(&out->sentence,
                     "a verification set of %zu pair%s of pictures, %zu of one person (`caface eval "
                     "pairs --bin`)",
-                    pairs, plural(pairs), same);
+                    pairs, cafi_plural(pairs), same);
     cafi_json_begin_object(&json, NULL);
     cafi_json_int(&json, "pairs", (int64_t)pairs);
     cafi_json_int(&json, "same", (int64_t)same);
@@ -166,7 +162,8 @@ caface_status cafi_kind_of_rest(cafi_kind *out, const char *path, caface_error *
     cafi_mapped_close(&map);
     if (form) {
         out->name = "list";
-        cafi_buf_printf(&out->sentence, "a list of %zu line%s: %s", lines, plural(lines), form);
+        cafi_buf_printf(&out->sentence, "a list of %zu line%s: %s", lines, cafi_plural(lines),
+                        form);
         cafi_json_begin_object(&json, NULL);
         cafi_json_int(&json, "lines", (int64_t)lines);
         cafi_json_string(&json, "form", form);
@@ -261,12 +258,12 @@ static void say_folder(cafi_buf *out, const tally *t, const char *path)
     else {
         cafi_buf_printf(out, "a folder of %s%zu picture%s",
                         t->looked < MOST_ENTRIES ? "" : "more than ", t->pictures,
-                        plural(t->pictures));
+                        cafi_plural(t->pictures));
         if (t->folders)
             cafi_buf_printf(out, " and %zu folder%s (of persons, as a rule)", t->folders,
-                            plural(t->folders));
+                            cafi_plural(t->folders));
         if (t->others)
-            cafi_buf_printf(out, ", and %zu other file%s", t->others, plural(t->others));
+            cafi_buf_printf(out, ", and %zu other file%s", t->others, cafi_plural(t->others));
     }
 }
 

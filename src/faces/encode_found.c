@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/text.h"
 #include "faces/annotate.h"
 #include "faces/encoded_set.h"
 #include "faces/found_rows.h"
@@ -411,8 +412,9 @@ static caface_status commit(job *j, caface_error *err)
                          "and --max-yaw",
                          j->result->refused, j->result->images);
     if (j->result->faces == 0)
-        return cafi_fail(err, CAFACE_EFORMAT, "no face is found in %zu pictures and frames",
-                         j->result->images);
+        return cafi_fail(err, CAFACE_EFORMAT, "no face is found in %zu picture%s or frame%s",
+                         j->result->images, cafi_plural(j->result->images),
+                         cafi_plural(j->result->images));
     if ((st = save_drawn(j, err)) || (j->any_video && (st = save_tracks(j, err))))
         return st;
     return cafi_encoded_set_commit(j->set, j->result->stopped, err);

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "base/mem.h"
+#include "base/text.h"
 #include "media/folder.h"
 #include "media/image.h"
 
@@ -182,8 +183,8 @@ cafi_stream_counts cafi_video_counts(const cafi_video *v)
 
 const char *cafi_counts_text(const cafi_stream_counts *c, char *text, size_t size)
 {
-    int n = snprintf(text, size, "%zu frames could not be decoded, %zu could",
-                     c->broken + c->missing, c->decoded);
+    int n = snprintf(text, size, "%zu frame%s could not be decoded, %zu could",
+                     c->broken + c->missing, cafi_plural(c->broken + c->missing), c->decoded);
 
     if (c->announced > 0.0 && n > 0 && (size_t)n < size)
         snprintf(text + n, size - (size_t)n, "; it should last %.2f s and ends at %.2f s",
