@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/mem.h"
 #include "plot/axis.h"
@@ -208,6 +209,16 @@ static void trace_curve(const layout *l, const cafi_chart_series *s)
         line_through_column(l, s, &c, &pen_down);
 }
 
+/* The place of a series among the colours: the first one of CAFace has the first colour in every
+ * chart, wherever it stands; the others follow in their order. */
+static size_t colour_place(const cafi_chart *c, size_t k)
+{
+    for (size_t i = 0; i < c->series_count; i++)
+        if (c->series[i].name && strncasecmp(c->series[i].name, "caface", 6) == 0)
+            return k == i ? 0 : k < i ? k + 1 : k;
+    return k;
+}
+
 static void fill_band(const layout *l, const cafi_chart_series *s, cafi_colour colour)
 {
     cairo_t *cr = cafi_canvas_cairo(l->canvas);
@@ -252,12 +263,12 @@ static void draw_series(const layout *l)
     cairo_clip(cr);
     for (size_t k = 0; k < l->chart->series_count; k++)
         if (l->chart->series[k].low && l->chart->series[k].high)
-            fill_band(l, &l->chart->series[k], cafi_series_colour(k));
+            fill_band(l, &l->chart->series[k], cafi_series_colour(colour_place(l->chart, k)));
     for (size_t k = 0; k < l->chart->series_count; k++) {
         const cafi_chart_series *s = &l->chart->series[k];
         trace_curve(l, s);
-        cafi_canvas_colour(l->canvas, cafi_series_colour(k), 1);
-        set_dash(cr, k);
+        cafi_canvas_colour(l->canvas, cafi_series_colour(colour_place(l->chart, k)), 1);
+        set_dash(cr, colour_place(l->chart, k));
         cairo_set_line_width(cr, 2);
         cairo_stroke(cr);
         cairo_set_dash(cr, NULL, 0, 0);
@@ -272,7 +283,7 @@ static void draw_markers(const layout *l)
 
     for (size_t k = 0; k < l->chart->series_count; k++) {
         const cafi_chart_series *s = &l->chart->series[k];
-        cafi_canvas_colour(l->canvas, cafi_series_colour(k), 1);
+        cafi_canvas_colour(l->canvas, cafi_series_colour(colour_place(l->chart, k)), 1);
         for (size_t i = 0; s->markers && i < s->count; i++) {
             double x = 0, y = 0;
             if (!shown(l->chart, s, i))
@@ -347,7 +358,7 @@ static void draw_names(const layout *l)
         cafi_font font = name_font;
         double x = l->right + LEADER - 6;
 
-        font.colour = cafi_series_colour(ends[i].series);
+        font.colour = cafi_series_colour(colour_place(l->chart, ends[i].series));
         cafi_canvas_colour(l->canvas, font.colour, 0.75);
         cairo_set_line_width(cr, 1);
         cairo_move_to(cr, ends[i].x + 2, ends[i].y);
@@ -355,7 +366,7 @@ static void draw_names(const layout *l)
             cairo_line_to(cr, l->right + 2, ends[i].y);
         cairo_line_to(cr, x - 6, place[i]);
         cairo_line_to(cr, x, place[i]);
-        set_dash(cr, ends[i].series);
+        set_dash(cr, colour_place(l->chart, ends[i].series));
         cairo_stroke(cr);
         cairo_set_dash(cr, NULL, 0, 0);
         cafi_canvas_text(l->canvas, &font, CAFI_LEFT, x + 4, place[i] + 4,

@@ -314,6 +314,33 @@ static void gallery_and_panels(void **state)
     EXPECT_FAIL(cafi_similarity_save(&p, test_temp("bad.png"), &err), CAFACE_EINVAL, err, "panels");
 }
 
+/* Wherever CAFace stands among the methods, its curve has one colour: two pictures of the same
+ * curves, which do not cross, in another order are the same. */
+static void one_colour_for_caface(void **state)
+{
+    static const double x[2] = {0, 1}, high[2] = {0.8, 0.9}, middle[2] = {0.5, 0.6},
+                        low[2] = {0.1, 0.2};
+    const cafi_chart_series average = {.name = "average", .x = x, .y = middle, .count = 2};
+    const cafi_chart_series norm = {.name = "norm", .x = x, .y = low, .count = 2};
+    const cafi_chart_series caface = {.name = "caface@4", .x = x, .y = high, .count = 2};
+    const cafi_chart_series orders[3][3] = {
+        {caface, average, norm}, {average, caface, norm}, {average, norm, caface}};
+    unsigned char *bytes[3];
+    size_t size[3];
+    caface_error err;
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        const cafi_chart c = {.series = orders[i], .series_count = 3};
+
+        EXPECT_OK(cafi_chart_save(&c, test_temp("order%d.png", i), &err), err);
+        bytes[i] = test_read(test_temp("order%d.png", i), &size[i]);
+        assert_true(size[i] == size[0] && memcmp(bytes[i], bytes[0], size[0]) == 0);
+    }
+    for (int i = 0; i < 3; i++)
+        free(bytes[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -322,6 +349,7 @@ int main(void)
         cmocka_unit_test(linear_ticks),           cmocka_unit_test(log_ticks),
         cmocka_unit_test(ticks_of_random_ranges), cmocka_unit_test(labels_do_not_overlap),
         cmocka_unit_test(similarity_plot),        cmocka_unit_test(gallery_and_panels),
+        cmocka_unit_test(one_colour_for_caface),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
