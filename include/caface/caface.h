@@ -1,5 +1,6 @@
 /* caface/caface.h - every header of the libraries. What a header declares is in
- * libcaface, unless it says that it is in libcaface-vision or libcaface-gallery. */
+ * libcaface, unless it says that it is in libcaface-vision, libcaface-gallery or libcaface-train.
+ */
 #ifndef CAFACE_CAFACE_H
 #define CAFACE_CAFACE_H
 
@@ -17,6 +18,7 @@
 #include "caface/set.h"
 #include "caface/status.h"
 #include "caface/tracker.h"
+#include "caface/train.h"
 #include "caface/version.h"
 #include "caface/video.h"
 

@@ -45,14 +45,16 @@ static caface_status join(char **out, const char *folder, const char *file, cafa
     return CAFACE_OK;
 }
 
-static bool exists(const char *folder, const char *file)
+/* *found: the folder has the file. ENOMEM is no answer. */
+static caface_status look_for(bool *found, const char *folder, const char *file, caface_error *err)
 {
     char *path = NULL;
     struct stat info;
-    bool found = !join(&path, folder, file, NULL) && stat(path, &info) == 0;
+    caface_status st = join(&path, folder, file, err);
 
+    *found = !st && stat(path, &info) == 0;
     free(path);
-    return found;
+    return st;
 }
 
 static caface_status open_array(cafi_store *s, size_t which, const char *file,
@@ -147,10 +149,12 @@ static caface_status open_clean(cafi_store *s, caface_error *err)
     size_t style[] = {s->info.images, s->info.S, 2};
     char a[128];
     char b[128];
+    bool features = false, styles = false;
     caface_status st;
 
-    if (!exists(s->path, "clean.npy") && !exists(s->path, "clean_styles.npy"))
-        return CAFACE_OK;
+    if ((st = look_for(&features, s->path, "clean.npy", err)) ||
+        (st = look_for(&styles, s->path, "clean_styles.npy", err)) || (!features && !styles))
+        return st;
     if ((st = open_array(s, 2, "clean.npy", &s->clean, err)) ||
         (st = open_array(s, 3, "clean_styles.npy", &s->clean_styles, err)))
         return st;
@@ -254,9 +258,12 @@ static caface_status rec_classes(cafi_store *s, caface_error *err)
     labelled *rows = NULL;
     char(*texts)[32] = NULL;
     char *path = NULL;
+    bool listed = false;
     caface_status st = join(&path, s->path, "train.lst", err);
 
-    if (!st && exists(s->path, "train.lst"))
+    if (!st)
+        st = look_for(&listed, s->path, "train.lst", err);
+    if (listed)
         st = cafi_record_list_open(&list, path, err);
     if (!st)
         st = CAFI_NEW(&rows, s->info.images, err);
@@ -305,8 +312,11 @@ static caface_status read_info(cafi_store *s, caface_error *err)
     caface_status st = join(&path, s->path, "set.json", err);
 
     if (!st && !cafi_mapped_open(&map, path, NULL)) {
-        if (cafi_json_parse(&s->made, (const char *)map.data, map.size, NULL))
+        caface_error why;
+
+        if ((st = cafi_json_parse(&s->made, (const char *)map.data, map.size, &why)))
             s->made = (cafi_value){.kind = CAFI_NULL};
+        st = st == CAFACE_ENOMEM ? cafi_fail(err, st, "%s: %s", path, why.message) : CAFACE_OK;
         cafi_mapped_close(&map);
     }
     free(path);
@@ -317,16 +327,19 @@ caface_status cafi_store_open(cafi_store **out, const char *path, const char *st
                               caface_error *err)
 {
     cafi_store *s = NULL;
+    bool arrays = false, records = false;
     caface_status st;
 
     *out = NULL;
     if ((st = CAFI_NEW(&s, 1, err)))
         return st;
-    if (!(st = cafi_strdup(&s->path, path, err)))
-        st = read_info(s, err);
-    if (!st && exists(path, "features.npy"))
+    if (!(st = cafi_strdup(&s->path, path, err)) && !(st = read_info(s, err)))
+        st = look_for(&arrays, path, "features.npy", err);
+    if (!st && !arrays)
+        st = look_for(&records, path, "train.rec", err);
+    if (arrays)
         st = open_npy(s, styles, err);
-    else if (!st && exists(path, "train.rec"))
+    else if (records)
         st = open_rec(s, styles, err);
     else if (!st)
         st = cafi_fail(err, CAFACE_EIO, "%s: holds neither features.npy nor train.rec", path);

@@ -4,24 +4,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/status.h"
 #include "dataset/set_sampler.h"
-#include "files/output.h"
 #include "train/describe.h"
 #include "train/restore_file.h"
 #include "train/restore_step.h"
+#include "train/run.h"
 #include "train/snapshot.h"
-
-/* Without processes: one. */
-static cafi_comm alone = {.rank = 0, .size = 1};
 
 /* Since the last row of the log: loss, the four, gradient norm. */
 enum { SUMS = CAFI_RESTORE_LOSSES + 2, REALS = SUMS + 2, COUNTS = 3 };
 
 typedef struct run {
-    cafi_comm *comm;
+    cafi_run_place place;
     const cafi_restore_config *c;
     const cafi_restore_job *job;
     cafi_restore_params params;
@@ -69,25 +65,13 @@ cafi_restore_config cafi_restore_defaults(cafi_restore_form form)
     return c;
 }
 
-static caface_status path_in(char **out, const run *r, const char *file, caface_error *err)
-{
-    cafi_buf path = {0};
-
-    cafi_buf_printf(&path, "%s/%s", r->job->folder, file);
-    *out = path.data;
-    return path.failed ? cafi_fail_memory(err, strlen(r->job->folder)) : CAFACE_OK;
-}
-
 static caface_status check_config(const run *r, caface_error *err)
 {
     const cafi_restore_config *c = r->c;
-    cafi_store_info info = cafi_store_get_info(r->job->store);
+    caface_status st = cafi_run_check_widths(r->job->store, c->net.dims.C, c->net.dims.S, err);
 
-    if (info.C != c->net.dims.C || info.S != c->net.dims.S)
-        return cafi_fail(err, CAFACE_EMODEL,
-                         "the data has features of %zu numbers and styles of %zu channels, the "
-                         "model %zu and %zu",
-                         info.C, info.S, c->net.dims.C, c->net.dims.S);
+    if (st)
+        return st;
     if (!c->steps || !c->log_every)
         return cafi_fail(err, CAFACE_EINVAL, "steps and rows of the log must be 1 or more");
     if (!(c->lr >= 0) || !isfinite(c->lr) || !(c->net.dropout >= 0 && c->net.dropout < 1) ||
@@ -145,7 +129,7 @@ static caface_status allocate(run *r, caface_error *err)
         return st;
     memset(r->grad, 0, r->params.total * sizeof *r->grad);
     /* the first process writes, and so it validates */
-    return r->job->validate && r->comm->rank == 0
+    return r->job->validate && r->place.comm->rank == 0
                ? cafi_validation_open(&r->validation, r->job->validate, d->C, d->S, r->job->pool,
                                       err)
                : CAFACE_OK;
@@ -199,9 +183,9 @@ static caface_status describe(run *r, caface_error *err)
                     c->validate_every);
     if (c->freeze)
         cafi_buf_printf(&t, ", without %s", c->freeze);
-    if (r->comm->size > 1)
-        cafi_buf_printf(&t, ", %zu processes", r->comm->size);
-    st = cafi_describe_validation(&t, r->job->validate, r->comm, r->validation, err);
+    if (r->place.comm->size > 1)
+        cafi_buf_printf(&t, ", %zu processes", r->place.comm->size);
+    st = cafi_describe_validation(&t, r->job->validate, r->place.comm, r->validation, err);
     r->config_text = t.data;
     return st ? st : t.failed ? cafi_fail_memory(err, 512) : CAFACE_OK;
 }
@@ -226,25 +210,23 @@ static size_t fields_of(run *r, double *reals, int64_t *counts, cafi_snapshot_fi
     return sizeof fields / sizeof *fields;
 }
 
-static caface_status save_checkpoint(run *r, caface_error *err)
+static caface_status write_checkpoint(const char *path, void *arg, caface_error *err)
 {
+    run *r = arg;
     cafi_snapshot_field fields[CAFI_SNAPSHOT_MOST];
     double reals[REALS];
     int64_t counts[COUNTS] = {(int64_t)r->done, (int64_t)r->logged, (int64_t)r->optimiser.updates};
     size_t n = fields_of(r, reals, counts, fields);
-    char *path = NULL;
-    caface_status st;
 
-    if (r->comm->rank)
-        return CAFACE_OK;
     memcpy(reals, r->sums, sizeof r->sums);
     reals[SUMS] = r->validated;
     reals[SUMS + 1] = r->best;
-    st = path_in(&path, r, "checkpoint.safetensors", err);
-    if (!st)
-        st = cafi_snapshot_save(path, fields, n, &r->log, r->config_text, err);
-    free(path);
-    return st;
+    return cafi_snapshot_save(path, fields, n, &r->log, r->config_text, err);
+}
+
+static caface_status save_checkpoint(run *r, caface_error *err)
+{
+    return cafi_run_save(&r->place, CAFI_RUN_CHECKPOINT, write_checkpoint, r, err);
 }
 
 static caface_status load_checkpoint(run *r, const char *path, caface_error *err)
@@ -275,8 +257,8 @@ static caface_status begin(run *r, caface_error *err)
     cafi_set_facts facts = cafi_set_sampler_facts(r->sampler);
     size_t styles = 2 * r->params.dims.S * sizeof(float);
     char *path = NULL;
-    struct stat info;
-    caface_status st = path_in(&path, r, "checkpoint.safetensors", err);
+    bool resumes;
+    caface_status st = cafi_run_find(&path, &resumes, &r->place, r->job->resume, err);
 
     if (st)
         return st;
@@ -288,7 +270,7 @@ static caface_status begin(run *r, caface_error *err)
     memcpy(r->stats.ss, facts.style_scale, styles);
     r->stats.nm = facts.norm_mean;
     r->stats.ns = facts.norm_scale;
-    if (r->job->resume && stat(path, &info) == 0) {
+    if (resumes) {
         st = load_checkpoint(r, path, err);
     } else {
         if (r->job->init)
@@ -301,31 +283,42 @@ static caface_status begin(run *r, caface_error *err)
     return st;
 }
 
+/* A step is done, or a row is in the log: *p, with where the run stands. */
+static void tell(run *r, cafi_restore_progress *p, double lr)
+{
+    p->step = (size_t)r->done;
+    p->steps = r->c->steps;
+    p->lr = lr;
+    p->best = r->best;
+    if (r->job->report && !r->job->report(r->job->ctx, p))
+        r->wanted = true;
+}
+
 /* Adds a row with the means since the last one, and writes the log. */
 static caface_status write_log(run *r, double lr, bool validated, caface_error *err)
 {
-    char *path = NULL;
     double n = r->logged ? (double)r->logged : 1;
+    cafi_restore_progress row = {.is_row = true,
+                                 .loss = r->sums[0] / n,
+                                 .gradient_norm = r->sums[SUMS - 1] / n,
+                                 .validation = validated ? r->validated : NAN};
     caface_status st;
 
     cafi_buf_printf(&r->log, "%llu,%.9g", (unsigned long long)r->done, lr);
     for (size_t i = 0; i < SUMS; i++)
         cafi_buf_printf(&r->log, ",%.9g", r->sums[i] / n);
+    for (size_t i = 0; i < CAFI_RESTORE_LOSSES; i++)
+        row.losses[i] = r->sums[1 + i] / n;
     cafi_buf_text(&r->log, ",");
     if (validated)
         cafi_buf_printf(&r->log, "%.9g", r->validated);
     cafi_buf_text(&r->log, "\n");
     r->logged = 0;
     memset(r->sums, 0, sizeof r->sums);
-    if (r->log.failed)
-        return cafi_fail_memory(err, r->log.size);
-    if (r->comm->rank)
-        return CAFACE_OK;
-    if ((st = path_in(&path, r, "log.csv", err)))
+    if ((st = cafi_run_save_log(&r->place, &r->log, err)))
         return st;
-    st = cafi_output_save(path, r->log.data, r->log.size, err);
-    free(path);
-    return st;
+    tell(r, &row, lr);
+    return CAFACE_OK;
 }
 
 static double rate(const run *r)
@@ -353,8 +346,8 @@ static caface_status gradients(run *r, caface_error *err)
     caface_status st;
 
     cafi_set_sampler_plan(r->sampler, r->done, &sets, &size, &chunk);
-    size_t first = sets * r->comm->rank / r->comm->size;
-    size_t n = sets * (r->comm->rank + 1) / r->comm->size - first;
+    size_t first = sets * r->place.comm->rank / r->place.comm->size;
+    size_t n = sets * (r->place.comm->rank + 1) / r->place.comm->size - first;
     cafi_restore_batch batch = {.sets = n,
                                 .rows = n * size,
                                 .first = r->first,
@@ -378,8 +371,8 @@ static caface_status gradients(run *r, caface_error *err)
     if ((st = cafi_set_sampler_fill(r->sampler, r->done, first, n, &r->batch, err)) ||
         (st = cafi_restore_step_run(r->step, r->weights, r->grad, &r->stats, &batch, p->losses,
                                     err)) ||
-        (st = cafi_comm_sum_f64(r->comm, p->losses, CAFI_RESTORE_LOSSES, err)) ||
-        (st = cafi_comm_sum_f32(r->comm, r->grad, r->params.total, err)))
+        (st = cafi_comm_sum_f64(r->place.comm, p->losses, CAFI_RESTORE_LOSSES, err)) ||
+        (st = cafi_comm_sum_f32(r->place.comm, r->grad, r->params.total, err)))
         return st;
     p->loss = w->centre * p->losses[0] + w->entropy * p->losses[1] + w->restore * p->losses[2] +
               w->others * p->losses[3];
@@ -416,56 +409,32 @@ static caface_status one_step(run *r, double lr, caface_error *err)
     return CAFACE_OK;
 }
 
-static caface_status save_model(run *r, const char *file, caface_error *err)
+static caface_status write_model(const char *path, void *arg, caface_error *err)
 {
-    char *path = NULL;
-    caface_status st;
+    run *r = arg;
 
-    if (r->comm->rank)
-        return CAFACE_OK;
-    st = path_in(&path, r, file, err);
-    if (!st)
-        st = cafi_restore_file_save(path, &r->params, r->average, &r->stats, err);
-    free(path);
-    return st;
+    return cafi_restore_file_save(path, &r->params, r->average, &r->stats, err);
 }
 
 /* Writes the models and validates. Without validation the last is the best. */
 static caface_status judge(run *r, caface_error *err)
 {
-    char *last = NULL;
-    caface_status st = save_model(r, "last.safetensors", err);
+    caface_status st = cafi_run_save(&r->place, CAFI_RUN_LAST, write_model, r, err);
 
-    if (!st && r->validation && !(st = path_in(&last, r, "last.safetensors", err)))
-        st = cafi_validation_run(r->validation, last, &r->validated, err);
-    free(last);
-    if (!st && !(r->validation && r->best > r->validated)) {
-        r->best = r->validated;
-        st = save_model(r, "best.safetensors", err);
-    }
-    return st;
-}
-
-static void tell(run *r, double lr)
-{
-    cafi_restore_progress *p = &r->progress;
-
-    p->step = (size_t)r->done;
-    p->steps = r->c->steps;
-    p->lr = lr;
-    p->validation = r->validated;
-    p->best = r->best;
-    if (r->job->report && !r->job->report(r->job->ctx, p))
-        r->wanted = true;
+    if (st || (st = cafi_run_validate(&r->place, r->validation, &r->validated, err)) ||
+        (r->validation && r->best > r->validated))
+        return st;
+    r->best = r->validated;
+    return cafi_run_save(&r->place, CAFI_RUN_BEST, write_model, r, err);
 }
 
 /* All stop when one was asked to. */
 static caface_status agree_to_stop(run *r, caface_error *err)
 {
-    double asked = r->wanted ? 1.0 : 0.0;
-    caface_status st = cafi_comm_sum_f64(r->comm, &asked, 1, err);
+    bool all = false;
+    caface_status st = cafi_run_agree(&r->place, r->wanted, &all, err);
 
-    r->stopping = asked > 0 || (r->c->stop_after && r->done - r->started >= r->c->stop_after);
+    r->stopping = all || (r->c->stop_after && r->done - r->started >= r->c->stop_after);
     return st;
 }
 
@@ -488,7 +457,8 @@ static caface_status run_steps(run *r, caface_error *err)
         if ((judged || r->logged == c->log_every) &&
             (st = write_log(r, lr, judged && r->job->validate, err)))
             return st;
-        tell(r, lr);
+        r->progress.validation = r->validated;
+        tell(r, &r->progress, lr);
         if ((st = agree_to_stop(r, err)))
             return st;
         if ((r->stopping || last || (c->save_every && r->done % c->save_every == 0)) &&
@@ -498,35 +468,19 @@ static caface_status run_steps(run *r, caface_error *err)
     return CAFACE_OK;
 }
 
-/* Removes what a killed run was writing. */
-static caface_status sweep(const run *r, caface_error *err)
-{
-    static const char *const files[] = {"checkpoint.safetensors", "last.safetensors",
-                                        "best.safetensors", "log.csv"};
-    caface_status st = CAFACE_OK;
-
-    for (size_t i = 0; !st && r->comm->rank == 0 && i < sizeof files / sizeof *files; i++) {
-        char *path = NULL;
-
-        if (!(st = path_in(&path, r, files[i], err)))
-            cafi_output_sweep(path);
-        free(path);
-    }
-    return st;
-}
-
 caface_status cafi_restore_train(const cafi_restore_config *config, const cafi_restore_job *job,
                                  cafi_restore_progress *out, caface_error *err)
 {
     run r = {.c = config,
              .job = job,
-             .comm = job->comm ? job->comm : &alone,
+             .place = cafi_run_place_of(job->folder, job->comm),
              .progress = {.validation = NAN, .best = NAN, .loss = NAN}};
     caface_status st;
 
     if (!(st = check_config(&r, err)) && !(st = allocate(&r, err))) {
         r.centres = job->centres ? job->centres : cafi_set_sampler_facts(r.sampler).centres;
-        if (!(st = describe(&r, err)) && !(st = sweep(&r, err)) && !(st = begin(&r, err))) {
+        if (!(st = describe(&r, err)) && !(st = cafi_run_sweep(&r.place, err)) &&
+            !(st = begin(&r, err))) {
             double row[1 + CAFI_RESTORE_LOSSES];
 
             r.started = r.done;
@@ -537,7 +491,7 @@ caface_status cafi_restore_train(const cafi_restore_config *config, const cafi_r
             st = run_steps(&r, err);
         }
         if (!st && r.done < config->steps)
-            st = cafi_fail(err, CAFACE_ECANCELLED, "stopped at step %llu of %zu; --resume goes on",
+            st = cafi_fail(err, CAFACE_ECANCELLED, "stopped at step %llu of %zu; resume goes on",
                            (unsigned long long)r.done, config->steps);
     }
     r.progress.step = (size_t)r.done;

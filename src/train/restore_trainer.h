@@ -38,9 +38,12 @@ typedef struct cafi_restore_progress {
     double lr, loss, gradient_norm;
     double losses[CAFI_RESTORE_LOSSES]; /* of the last step, before their weights */
     double validation, best;            /* NaN before and without */
+    bool is_row; /* a row of the log: losses and norm are its means, and validation is NaN where it
+                    has none */
 } cafi_restore_progress;
 
-/* Called after every step; false stops the run, with a checkpoint (ECANCELLED). */
+/* Called after every step and every row of the log; false stops the run, with a checkpoint
+ * (ECANCELLED). */
 typedef bool (*cafi_restore_report)(void *ctx, const cafi_restore_progress *progress);
 
 typedef struct cafi_restore_job {

@@ -4,24 +4,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/status.h"
 #include "dataset/class_rest.h"
 #include "dataset/sampler.h"
 #include "files/event_log.h"
-#include "files/output.h"
 #include "train/checkpoint.h"
 #include "train/describe.h"
 #include "train/model_file.h"
 #include "train/optimiser_file.h"
 #include "train/restore_parts.h"
-
-/* Without processes: one. */
-static cafi_comm alone = {.rank = 0, .size = 1};
+#include "train/run.h"
 
 typedef struct run {
-    cafi_comm *comm;
+    cafi_run_place place;
     const cafi_train_config *c;
     const cafi_train_job *job;
     cafi_params params;
@@ -60,25 +56,13 @@ cafi_train_config cafi_train_defaults(void)
         .log_every = 10};
 }
 
-static caface_status path_in(char **out, const run *r, const char *file, caface_error *err)
-{
-    cafi_buf path = {0};
-
-    cafi_buf_printf(&path, "%s/%s", r->job->folder, file);
-    *out = path.data;
-    return path.failed ? cafi_fail_memory(err, strlen(r->job->folder)) : CAFACE_OK;
-}
-
 static caface_status check_config(const run *r, caface_error *err)
 {
     const cafi_train_config *c = r->c;
-    cafi_store_info info = cafi_store_get_info(r->job->store);
+    caface_status st = cafi_run_check_widths(r->job->store, c->net.dims.C, c->net.dims.S, err);
 
-    if (info.C != c->net.dims.C || info.S != c->net.dims.S)
-        return cafi_fail(err, CAFACE_EMODEL,
-                         "the data has features of %zu numbers and styles of %zu channels, the "
-                         "model %zu and %zu",
-                         info.C, info.S, c->net.dims.C, c->net.dims.S);
+    if (st)
+        return st;
     if (!c->epochs || !c->batch || !c->accumulate || !c->log_every)
         return cafi_fail(
             err, CAFACE_EINVAL,
@@ -140,7 +124,7 @@ static caface_status allocate(run *r, caface_error *err)
     cafi_store_info info = cafi_store_get_info(r->job->store);
     cafi_net_config net = r->c->net;
     size_t whole = r->c->batch < info.images ? r->c->batch : info.images;
-    size_t B = (whole + r->comm->size - 1) / r->comm->size;
+    size_t B = (whole + r->place.comm->size - 1) / r->place.comm->size;
     size_t rows = B * cafi_net_rows(&r->c->net);
     caface_status st;
 
@@ -163,11 +147,11 @@ static caface_status allocate(run *r, caface_error *err)
         (st = CAFI_NEW(&r->targets, B, err)) || (st = allocate_classes(r, B, err)))
         return st;
     memset(r->grad, 0, r->params.total * sizeof *r->grad);
-    if (r->c->synchronise && r->comm->size > 1)
-        cafi_step_synchronise(r->step,
-                              &(cafi_step_comm){.ctx = r->comm, .sum_f64 = cafi_comm_sum_f64});
+    if (r->c->synchronise && r->place.comm->size > 1)
+        cafi_step_synchronise(
+            r->step, &(cafi_step_comm){.ctx = r->place.comm, .sum_f64 = cafi_comm_sum_f64});
     /* the first process writes, and so it validates */
-    return r->job->validate && r->comm->rank == 0
+    return r->job->validate && r->place.comm->rank == 0
                ? cafi_validation_open(&r->validation, r->job->validate, d->C, d->S, r->job->pool,
                                       err)
                : CAFACE_OK;
@@ -195,30 +179,12 @@ static void release(run *r)
     cafi_event_log_close(r->events);
 }
 
-/* Removes what a killed run was writing. */
-static caface_status sweep(const run *r, caface_error *err)
-{
-    static const char *const files[] = {"checkpoint.safetensors", "last.safetensors",
-                                        "best.safetensors", "log.csv"};
-    caface_status st = CAFACE_OK;
-
-    for (size_t i = 0; !st && r->comm->rank == 0 && i < sizeof files / sizeof *files; i++) {
-        char *path = NULL;
-
-        if (!(st = path_in(&path, r, files[i], err)))
-            cafi_output_sweep(path);
-        free(path);
-    }
-    return st;
-}
-
 /* From a checkpoint, a model, or the seed. */
 static caface_status begin(run *r, caface_error *err)
 {
     char *path = NULL;
-    struct stat info;
     bool resumed;
-    caface_status st = path_in(&path, r, "checkpoint.safetensors", err);
+    caface_status st = cafi_run_find(&path, &resumed, &r->place, r->job->resume, err);
 
     if (st)
         return st;
@@ -227,7 +193,6 @@ static caface_status begin(run *r, caface_error *err)
     cafi_buf_printf(&r->state.log,
                     "epoch,step,lr,loss,center_loss,memory_loss,%sgradient_norm,validation\n",
                     r->state.with_entropy ? "entropy_loss," : "");
-    resumed = r->job->resume && stat(path, &info) == 0;
     if (resumed)
         st = cafi_checkpoint_load(path, &r->params, &r->state, r->config_text, err);
     else if (r->job->init)
@@ -246,39 +211,33 @@ static caface_status begin(run *r, caface_error *err)
                        path, (unsigned long long)r->state.epoch, (unsigned long long)r->state.batch,
                        r->c->epochs, r->batches);
     free(path);
-    if (!st && r->job->tensorboard && !r->comm->rank)
+    if (!st && r->job->tensorboard && !r->place.comm->rank)
         st = cafi_event_log_open(&r->events, r->job->folder, r->state.optimiser.updates + 1, err);
     return st;
 }
 
-static caface_status save_checkpoint(const run *r, caface_error *err)
+static caface_status write_checkpoint(const char *path, void *arg, caface_error *err)
 {
-    char *path = NULL;
-    caface_status st;
+    run *r = arg;
 
-    if (r->comm->rank)
-        return CAFACE_OK;
-    st = path_in(&path, r, "checkpoint.safetensors", err);
-
-    if (!st)
-        st = cafi_checkpoint_save(path, &r->params, &r->state, r->config_text, err);
-    free(path);
-    return st;
+    return cafi_checkpoint_save(path, &r->params, &r->state, r->config_text, err);
 }
 
-static caface_status save_model(const run *r, const char *file, caface_error *err)
+static caface_status save_checkpoint(run *r, caface_error *err)
 {
-    char *path = NULL;
-    caface_status st;
+    return cafi_run_save(&r->place, CAFI_RUN_CHECKPOINT, write_checkpoint, r, err);
+}
 
-    if (r->comm->rank)
-        return CAFACE_OK;
-    st = path_in(&path, r, file, err);
+static caface_status write_model(const char *path, void *arg, caface_error *err)
+{
+    run *r = arg;
 
-    if (!st)
-        st = cafi_model_file_save(path, &r->params, r->state.weights, &r->state.buffers, err);
-    free(path);
-    return st;
+    return cafi_model_file_save(path, &r->params, r->state.weights, &r->state.buffers, err);
+}
+
+static caface_status save_model(run *r, const char *file, caface_error *err)
+{
+    return cafi_run_save(&r->place, file, write_model, r, err);
 }
 
 /* A row of the log as curves. */
@@ -301,6 +260,45 @@ static caface_status write_events(const run *r, double lr, const double *means,
     return st;
 }
 
+/* Where the run stands. */
+static cafi_train_progress standing(const run *r, double lr)
+{
+    const cafi_run_state *s = &r->state;
+    cafi_train_progress p = r->progress;
+
+    p.epoch = (size_t)s->epoch;
+    p.epochs = r->c->epochs;
+    p.batch = (size_t)s->batch;
+    p.batches = r->batches;
+    p.updates = (size_t)s->optimiser.updates;
+    p.lr = lr;
+    p.validation = s->validation;
+    p.best = s->best;
+    return p;
+}
+
+/* A batch is done. */
+static void tell(run *r, double lr)
+{
+    r->progress = standing(r, lr);
+    if (r->job->report && !r->job->report(r->job->ctx, &r->progress))
+        r->wanted = true;
+}
+
+/* A row is in the log. */
+static void tell_row(run *r, double lr, const double *means, const double *validation)
+{
+    cafi_train_progress p = standing(r, lr);
+
+    p.is_row = true;
+    p.last = (cafi_step_result){
+        .loss = means[0], .centre = means[1], .memory = means[2], .entropy = means[4]};
+    p.gradient_norm = means[3];
+    p.validation = validation ? *validation : NAN;
+    if (r->job->report && !r->job->report(r->job->ctx, &p))
+        r->wanted = true;
+}
+
 /* The column of the loss, which the centre and the memory loss follow. */
 #define LOG_LOSS 3
 
@@ -308,7 +306,6 @@ static caface_status write_events(const run *r, double lr, const double *means,
 static caface_status write_log(run *r, double lr, const double *validation, caface_error *err)
 {
     cafi_run_state *s = &r->state;
-    char *path = NULL;
     double n = s->logged ? (double)s->logged : 1.0;
     const double means[] = {s->sums[0] / n, s->sums[1] / n, s->sums[2] / n, s->sums[3] / n,
                             s->entropy / n};
@@ -327,15 +324,10 @@ static caface_status write_log(run *r, double lr, const double *validation, cafa
     s->logged = 0;
     memset(s->sums, 0, sizeof s->sums);
     s->entropy = 0.0;
-    if (s->log.failed)
-        return cafi_fail_memory(err, s->log.size);
-    if (r->comm->rank)
-        return CAFACE_OK;
-    if ((st = path_in(&path, r, "log.csv", err)))
+    if ((st = cafi_run_save_log(&r->place, &s->log, err)))
         return st;
-    st = cafi_output_save(path, s->log.data, s->log.size, err);
-    free(path);
-    return st;
+    tell_row(r, lr, means, validation);
+    return CAFACE_OK;
 }
 
 /* Batches of the update that the next batch belongs to. */
@@ -355,8 +347,8 @@ static size_t own_part(const run *r, size_t *first, size_t *whole)
     size_t end;
 
     *whole = rest < r->c->batch ? rest : r->c->batch;
-    begin = *whole * r->comm->rank / r->comm->size;
-    end = *whole * (r->comm->rank + 1) / r->comm->size;
+    begin = *whole * r->place.comm->rank / r->place.comm->size;
+    end = *whole * (r->place.comm->rank + 1) / r->place.comm->size;
     *first = start + begin;
     return end - begin;
 }
@@ -366,7 +358,7 @@ static caface_status sum_losses(run *r, caface_error *err)
 {
     cafi_step_result *last = &r->progress.last;
     double sums[4] = {last->centre, last->memory, last->loss, last->entropy};
-    caface_status st = cafi_comm_sum_f64(r->comm, sums, 4, err);
+    caface_status st = cafi_comm_sum_f64(r->place.comm, sums, 4, err);
 
     *last = (cafi_step_result){
         .centre = sums[0], .memory = sums[1], .loss = sums[2], .entropy = sums[3]};
@@ -435,7 +427,7 @@ static caface_status one_batch(run *r, caface_error *err)
 static caface_status update(run *r, double lr, caface_error *err)
 {
     cafi_run_state *s = &r->state;
-    caface_status st = cafi_comm_sum_f32(r->comm, r->grad, r->params.total, err);
+    caface_status st = cafi_comm_sum_f32(r->place.comm, r->grad, r->params.total, err);
 
     if (st)
         return st;
@@ -456,41 +448,21 @@ static caface_status update(run *r, double lr, caface_error *err)
     return CAFACE_OK;
 }
 
-static void tell(run *r, double lr)
-{
-    const cafi_run_state *s = &r->state;
-    cafi_train_progress *p = &r->progress;
-
-    p->epoch = (size_t)s->epoch;
-    p->epochs = r->c->epochs;
-    p->batch = (size_t)s->batch;
-    p->batches = r->batches;
-    p->lr = lr;
-    p->validation = s->validation;
-    p->best = s->best;
-    if (r->job->report && !r->job->report(r->job->ctx, p))
-        r->wanted = true;
-}
-
 /* Of equals the later one is the best. */
 static caface_status keep_best(run *r, double figure, caface_error *err)
 {
     if (r->state.best > figure)
         return CAFACE_OK;
     r->state.best = figure;
-    return save_model(r, "best.safetensors", err);
+    return save_model(r, CAFI_RUN_BEST, err);
 }
 
 /* Writes the model and scores it; the figure is state.validation. */
 static caface_status validate(run *r, caface_error *err)
 {
-    char *last = NULL;
-    caface_status st = save_model(r, "last.safetensors", err);
+    caface_status st = save_model(r, CAFI_RUN_LAST, err);
 
-    if (!st && r->validation && !(st = path_in(&last, r, "last.safetensors", err)))
-        st = cafi_validation_run(r->validation, last, &r->state.validation, err);
-    free(last);
-    return st;
+    return st ? st : cafi_run_validate(&r->place, r->validation, &r->state.validation, err);
 }
 
 /* A validation within an epoch, with its row of the log. The other processes have nothing to
@@ -529,10 +501,10 @@ static caface_status end_epoch(run *r, double lr, caface_error *err)
 /* All stop when one was asked to. */
 static caface_status agree_to_stop(run *r, caface_error *err)
 {
-    double asked = r->wanted ? 1.0 : 0.0;
-    caface_status st = cafi_comm_sum_f64(r->comm, &asked, 1, err);
+    bool all = false;
+    caface_status st = cafi_run_agree(&r->place, r->wanted, &all, err);
 
-    r->stopping = r->stopping || asked > 0.0;
+    r->stopping = r->stopping || all;
     return st;
 }
 
@@ -598,23 +570,26 @@ caface_status cafi_train_run(const cafi_train_config *config, const cafi_train_j
 {
     run r = {.c = config,
              .job = job,
-             .comm = job->comm ? job->comm : &alone,
+             .place = cafi_run_place_of(job->folder, job->comm),
              .progress = {.validation = NAN, .best = NAN}};
     caface_status st;
 
     if (!(st = check_config(&r, err)) && !(st = allocate(&r, err)) &&
-        !(st = cafi_train_describe(&r.config_text, config, job, r.comm, r.validation, err)) &&
-        !(st = sweep(&r, err)) && !(st = begin(&r, err))) {
+        !(st = cafi_train_describe(&r.config_text, config, job, r.place.comm, r.validation, err)) &&
+        !(st = cafi_run_sweep(&r.place, err)) && !(st = begin(&r, err))) {
         r.started = r.state.optimiser.updates;
         recall_last(&r);
         while (!st && !r.stopping && r.state.epoch < config->epochs)
             st = run_epoch(&r, err);
         if (!st && r.stopping && r.state.epoch < config->epochs)
-            st = cafi_fail(err, CAFACE_ECANCELLED, "stopped in epoch %llu of %zu; --resume goes on",
+            st = cafi_fail(err, CAFACE_ECANCELLED, "stopped in epoch %llu of %zu; resume goes on",
                            (unsigned long long)(r.state.epoch + 1), config->epochs);
     }
     r.progress.epoch = (size_t)r.state.epoch;
     r.progress.epochs = config->epochs;
+    r.progress.batch = (size_t)r.state.batch;
+    r.progress.batches = r.batches;
+    r.progress.updates = (size_t)r.state.optimiser.updates;
     r.progress.validation = r.state.validation;
     r.progress.best = r.state.best;
     *out = r.progress;

@@ -54,15 +54,18 @@ cafi_train_config cafi_train_defaults(void);
 typedef struct cafi_train_progress {
     size_t epoch, epochs;  /* epochs that are done; in all */
     size_t batch, batches; /* batches of this epoch */
+    size_t updates;        /* of the weights */
     double lr;
     cafi_step_result last; /* of the last batch */
     double gradient_norm;
     double validation; /* of the last epoch; NaN before and without */
     double best;
+    bool is_row; /* a row of the log: the losses and the norm are its means, and validation is NaN
+                    where it has none */
 } cafi_train_progress;
 
-/* Called after every batch; returning false stops the run at the next update,
- * with a checkpoint (ECANCELLED). */
+/* Called after every batch and every row of the log; returning false stops the run at the next
+ * update, with a checkpoint (ECANCELLED). */
 typedef bool (*cafi_train_report)(void *ctx, const cafi_train_progress *progress);
 
 typedef struct cafi_train_job {

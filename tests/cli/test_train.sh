@@ -182,11 +182,11 @@ two_at_once() {
     return $got
 }
 check "two runs in one folder" two_at_once
-check "--meta without --validate" fails 2 "--validate" train -o "$work/x" --meta "$work/store" --dataset IJBX
+check "--meta without --validate" fails 2 "validate" train -o "$work/x" --meta "$work/store" --dataset IJBX
 check "--far that is no decade" fails 1 "FAR 0.05" train -o "$work/x1" --validate "$work/store/probes" --far 0.05
 check "validation on what is no feature set" fails 1 "feature set" train -o "$work/x2" --validate "$work/store"
 check "--resume with another validation" fails 1 "not validated" train -o "$work/run" --resume --validate "$work/store/probes"
-check "a folder that holds a run" fails 1 "--resume goes on" train -o "$work/run"
+check "a folder that holds a run" fails 1 "resume goes on" train -o "$work/run"
 check "--resume with another seed" fails 1 "seed 43" train -o "$work/run" --resume --seed 43
 check "--milestones of no numbers" fails 2 "--milestones" train -o "$work/x" --milestones 6,x
 check "--limit-batches of a batch and a half" fails 2 "whole number of batches" train -o "$work/x" --limit-batches 1.5
@@ -196,13 +196,13 @@ check "one group a sample with a memory loss" fails 2 "no memory loss" \
     train -o "$work/x" --scheme single --memory-weight 1
 check "--memory-mean and --memory-divisor" fails 2 "exclude" \
     train -o "$work/x" --memory-mean --memory-divisor 2
-check "--validate-every without --validate" fails 2 "--validate" train -o "$work/x" --validate-every 3
+check "--validate-every without --validate" fails 2 "validate" train -o "$work/x" --validate-every 3
 check "--init-optimizer of a model without" fails 1 "no checkpoint that has optimizer_states" \
     train -o "$work/x3" --init "$work/run/last.safetensors" --init-optimizer
 check "a group of 2" fails 2 "--group" train -o "$work/x" --group 2
 check "--init with other --blocks" fails 1 "3 clusters and 2 blocks, the options ask for 3 and 1" \
     train -o "$work/x" --init "$work/run/last.safetensors" --blocks 1
-check "--init with --scalar" fails 1 "--scalar asks for 1" \
+check "--init with --scalar" fails 1 "scalar asks for 1" \
     train -o "$work/x" --init "$work/run/last.safetensors" --scalar
 check "--resume with other centres" fails 1 "centres" other_centres
 check "a model of other sizes" fails 1 "12" train -o "$work/x" --clusters 4 \
