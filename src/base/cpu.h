@@ -42,4 +42,14 @@ size_t cafi_cpu_count(void);
 unsigned cafi_fp_flush_denormals(void);
 void cafi_fp_restore(unsigned mode);
 
+/* Said in a loop that waits for another thread: the core's other work goes first. */
+static inline void cafi_cpu_relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
 #endif

@@ -192,7 +192,7 @@ static caface_status propose(worker *k, float threshold, const cafi_view *pictur
            (st = cafi_resampler_run(&k->resampler, picture, width, height, &small, err)));
     if (st)
         return st;
-    cafi_flexnet_fill(slot->input, height, width, &small, &pixels);
+    cafi_flexnet_fill(slot, 0, &small, &pixels);
     st = cafi_flexnet_run(slot, err);
     rows = (size_t)slot->shape[0].dim[2];
     cols = (size_t)slot->shape[0].dim[3];
@@ -324,7 +324,7 @@ typedef struct refinement {
 
 static caface_status refine_batch(const refinement *r, worker *k, size_t first, caface_error *err)
 {
-    size_t side = r->stage == CAFI_RNET ? 24 : 48, row_size = 3 * side * side;
+    size_t side = r->stage == CAFI_RNET ? 24 : 48;
     size_t count = r->list->count - first < BATCH ? r->list->count - first : BATCH;
     cafi_flexnet_slot *slot = NULL;
     caface_status st = cafi_flexnet_get(k->nets[r->stage], side, side, &slot, err);
@@ -334,7 +334,7 @@ static caface_status refine_batch(const refinement *r, worker *k, size_t first, 
 
         st = cut_out(k, r->picture, &r->list->items[first + i], side, &view, err);
         if (!st)
-            cafi_flexnet_fill(slot->input + i * row_size, side, side, &view, &pixels);
+            cafi_flexnet_fill(slot, i, &view, &pixels);
     }
     if (!st)
         st = cafi_flexnet_run(slot, err);

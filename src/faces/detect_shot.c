@@ -278,7 +278,7 @@ static caface_status run(cafi_shot_detector *d, const cafi_view *view, size_t he
 
     if (st)
         return st;
-    cafi_flexnet_fill(slot->input, height, width, view, &pixels[d->family]);
+    cafi_flexnet_fill(slot, 0, view, &pixels[d->family]);
     st = cafi_flexnet_run(slot, err);
     if (!st && cafi_shot_finds_boxes_alone(d->family))
         return decode_all(d, slot, threshold, faces, err);

@@ -40,9 +40,6 @@ static void slot_free(cafi_flexnet_slot *slot)
     if (!slot)
         return;
     cafi_plan_free(slot->plan);
-    free(slot->input);
-    for (size_t i = 0; i < slot->output_count; i++)
-        free(slot->output[i]);
     free(slot);
 }
 
@@ -55,45 +52,37 @@ void cafi_flexnet_free(cafi_flexnet *net)
     free(net);
 }
 
-/* Buffers for the outputs that the graph marks. */
+/* The shapes of the outputs that the graph marks. */
 static caface_status slot_outputs(cafi_flexnet_slot *slot, const cafi_graph *graph, size_t batch,
                                   caface_error *err)
 {
     size_t count = cafi_graph_output_count(graph);
-    caface_status st = CAFACE_OK;
 
     if (count > CAFI_FLEXNET_MAX_OUTPUTS)
         return cafi_fail(err, CAFACE_EMODEL, "the network has %zu outputs, at most %d are read",
                          count, CAFI_FLEXNET_MAX_OUTPUTS);
-    for (size_t i = 0; !st && i < count; i++) {
+    for (size_t i = 0; i < count; i++) {
         cafi_shape shape = cafi_graph_node(graph, cafi_graph_output_at(graph, i))->shape;
-        size_t elements = 0;
 
         if (shape.ndim > 0 && shape.dim[0] == CAFI_BATCH)
             shape.dim[0] = (int64_t)batch;
         slot->shape[i] = shape;
-        if (!cafi_shape_count(&shape, batch, &elements))
-            return cafi_fail_memory(err, ~0ULL);
-        st = cafi_alloc_f32(&slot->output[i], elements, 1, err);
-        slot->output_count = i + 1;
-        slot->bytes += elements * sizeof(float);
     }
-    return st;
+    slot->output_count = count;
+    return CAFACE_OK;
 }
 
 static caface_status slot_make(const cafi_flexnet *net, size_t height, size_t width,
                                cafi_flexnet_slot **out, caface_error *err)
 {
     const cafi_plan_options options = {
-        .precision = CAFACE_FP32, .batch = net->batch, .threads = net->threads};
+        .precision = CAFACE_FP32, .batch = net->batch, .threads = net->threads, .in_place = true};
     cafi_graph *graph = NULL;
     cafi_flexnet_slot *slot = NULL;
     void *memory = NULL;
-    size_t plane = 0, weights = 0, buffers = 0;
+    size_t weights = 0, buffers = 0;
     caface_status st;
 
-    if (!cafi_mul_size(height, width, &plane) || !cafi_mul_size(plane, 3, &plane))
-        return cafi_fail_memory(err, ~0ULL);
     st = cafi_alloc(&memory, 1, sizeof *slot, err);
     if (st)
         return st;
@@ -103,15 +92,17 @@ static caface_status slot_make(const cafi_flexnet *net, size_t height, size_t wi
     (void)((st = net->build(net->ctx, height, width, &graph, err)) ||
            (st = slot_outputs(slot, graph, net->batch, err)) ||
            (st = cafi_plan_new(&slot->plan, graph, &options, err)) ||
-           (st = cafi_alloc_f32(&slot->input, net->batch, plane, err)));
+           (st = cafi_plan_open(slot->plan, err)));
     cafi_graph_free(graph);
     if (st) {
         slot_free(slot);
         return st;
     }
-    memset(slot->input, 0, net->batch * plane * sizeof(float));
+    slot->input = cafi_plan_input(slot->plan, 0, &slot->channels_last);
+    for (size_t i = 0; i < slot->output_count; i++)
+        slot->output[i] = cafi_plan_output(slot->plan, i);
     cafi_plan_memory(slot->plan, &weights, &buffers);
-    slot->bytes += weights + buffers + net->batch * plane * sizeof(float);
+    slot->bytes = weights + buffers;
     *out = slot;
     return CAFACE_OK;
 }
@@ -155,30 +146,40 @@ caface_status cafi_flexnet_get(cafi_flexnet *net, size_t height, size_t width,
 
 caface_status cafi_flexnet_run(cafi_flexnet_slot *slot, caface_error *err)
 {
-    const float *input = slot->input;
-
-    return cafi_plan_run(slot->plan, &input, slot->output, err);
+    return cafi_plan_run_in_place(slot->plan, err);
 }
 
-void cafi_flexnet_fill(float *out, size_t height, size_t width, const cafi_view *picture,
+/* What is beside and below the picture. */
+static void fill_outside(float *x, size_t count, float value)
+{
+    for (size_t i = 0; i < count; i++)
+        x[i] = value;
+}
+
+void cafi_flexnet_fill(cafi_flexnet_slot *slot, size_t row, const cafi_view *picture,
                        const cafi_pixel_map *map)
 {
     const cafi_map_kernels *kernels = cafi_map_kernels_get();
-    size_t plane = height * width;
+    size_t width = slot->width, plane = slot->height * width;
+    float *out = slot->input + row * 3 * plane;
     float mean[3]; /* of red, green, blue */
 
     for (size_t c = 0; c < 3; c++)
         mean[map->bgr ? 2 - c : c] = map->mean[c];
-    for (size_t y = 0; y < height; y++) {
-        float *row = out + y * width;
-        float *planes[3] = {row + (map->bgr ? 2 * plane : 0), row + plane,
-                            row + (map->bgr ? 0 : 2 * plane)};
+    for (size_t y = 0; y < slot->height; y++) {
         size_t filled = y < picture->height ? picture->width : 0;
+        const uint8_t *rgb = picture->rgb + y * picture->width * 3 * (filled > 0);
+        float *at = out + y * width * (slot->channels_last ? 3 : 1);
+        float *planes[3] = {at + (map->bgr ? 2 * plane : 0), at + plane,
+                            at + (map->bgr ? 0 : 2 * plane)};
 
-        kernels->pixels(picture->rgb + y * picture->width * 3 * (filled > 0), filled, mean,
-                        map->scale, planes);
+        if (slot->channels_last) {
+            kernels->pixels_last(rgb, filled, map->bgr, map->mean, map->scale, at);
+            fill_outside(at + 3 * filled, 3 * (width - filled), map->outside);
+            continue;
+        }
+        kernels->pixels(rgb, filled, mean, map->scale, planes);
         for (size_t c = 0; c < 3; c++)
-            for (size_t x = filled; x < width; x++)
-                planes[c][x] = map->outside;
+            fill_outside(planes[c] + filled, width - filled, map->outside);
     }
 }

@@ -19,10 +19,11 @@ typedef caface_status (*cafi_flexnet_build)(void *ctx, size_t height, size_t wid
 typedef struct cafi_flexnet_slot {
     size_t height, width;
     cafi_plan *plan;
-    float *input; /* [batch][3][height][width] */
+    float *input;       /* [batch][3][height][width], of the plan */
+    bool channels_last; /* or [batch][height][width][3] */
     size_t output_count;
-    float *output[CAFI_FLEXNET_MAX_OUTPUTS];
-    cafi_shape shape[CAFI_FLEXNET_MAX_OUTPUTS]; /* with the batch filled in */
+    const float *output[CAFI_FLEXNET_MAX_OUTPUTS]; /* of the plan */
+    cafi_shape shape[CAFI_FLEXNET_MAX_OUTPUTS];    /* with the batch filled in */
     size_t bytes;
     uint64_t used;
 } cafi_flexnet_slot;
@@ -50,9 +51,9 @@ typedef struct cafi_pixel_map {
     float outside; /* the value where there is no picture */
 } cafi_pixel_map;
 
-/* Writes the picture into the upper left corner of one row of an input.
- *   out  f32 [3][height][width]; the picture is no larger. */
-void cafi_flexnet_fill(float *out, size_t height, size_t width, const cafi_view *picture,
+/* Writes the picture, which is no larger, into the upper left corner of one row of
+ * the slot's input. */
+void cafi_flexnet_fill(cafi_flexnet_slot *slot, size_t row, const cafi_view *picture,
                        const cafi_pixel_map *map);
 
 #endif

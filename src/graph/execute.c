@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "graph/parts.h"
 #include "graph/reference.h"
 
 struct cafi_execution {
@@ -40,11 +41,14 @@ static caface_status bind(cafi_execution *x, size_t step, caface_error *err)
     const cafi_plan_op *s = &x->program->steps[step];
     caface_status st = CAFACE_OK;
 
-    for (size_t k = 0; !st && k < CAFI_PARTS && s->op[k]; k++)
+    for (size_t k = 0; !st && k < CAFI_PARTS && s->op[k]; k++) {
+        cafi_part p = cafi_part_of(s, k);
+
         st = cafi_dnn_run_new(&x->runs[step * CAFI_PARTS + k], s->op[k],
-                              cafi_execution_buffer(x, s->in[0]),
-                              (unsigned char *)cafi_execution_buffer(x, s->out) + k * s->part_bytes,
+                              (unsigned char *)cafi_execution_buffer(x, s->in[0]) + p.in_offset,
+                              (unsigned char *)cafi_execution_buffer(x, s->out) + p.out_offset,
                               x->scratch[k], err);
+    }
     return st;
 }
 
@@ -78,14 +82,73 @@ caface_status cafi_execution_new(cafi_execution **out, const cafi_program *progr
     return CAFACE_OK;
 }
 
+/* Where part `part` of a step that is cut by rows begins and ends; all of it for others. */
+static void rows_of(const cafi_plan_op *s, size_t part, size_t height, size_t *first, size_t *last)
+{
+    cafi_part_range(height, s->cut == CAFI_CUT_ROWS ? part : 0,
+                    s->cut == CAFI_CUT_ROWS ? s->parts : 1, first, last);
+}
+
 static void run_pass(cafi_execution *x, const cafi_plan_op *s, size_t part)
 {
     cafi_pass_args args = s->pass;
-    size_t parts = s->parts > 1 ? s->parts : 1;
+    size_t first = 0;
+    size_t last = args.groups;
+    size_t from = 0;
+    size_t to = 0;
 
+    if (s->cut == CAFI_CUT_CHANNELS)
+        cafi_part_range(args.groups, part, s->parts, &first, &last);
     args.x = cafi_execution_buffer(x, s->in[0]);
     args.y = cafi_execution_buffer(x, s->out);
-    x->kernels->pass(&args, args.groups * part / parts, args.groups * (part + 1) / parts);
+    if (s->cut == CAFI_CUT_ROWS) {
+        cafi_part_range(s->units, part, s->parts, &from, &to);
+        args.positions = (to - from) * s->unit_width;
+        from *= s->unit_width * args.lanes;
+        args.x = (const unsigned char *)args.x + from * cafi_elem_size(args.from);
+        args.y = (unsigned char *)args.y + from * cafi_elem_size(args.to);
+    }
+    x->kernels->pass(&args, first, last);
+}
+
+static void run_binary(cafi_execution *x, const cafi_plan_op *s, size_t part)
+{
+    cafi_binary_args args = s->binary;
+    size_t from = 0;
+    size_t to = 0;
+
+    args.a = cafi_execution_buffer(x, s->in[0]);
+    args.b = cafi_execution_buffer(x, s->in[1]);
+    args.c = cafi_execution_buffer(x, s->out);
+    if (s->cut == CAFI_CUT_ROWS) {
+        cafi_part_range(s->units, part, s->parts, &from, &to);
+        args.positions = (to - from) * s->unit_width;
+        from *= s->unit_width * args.lanes * cafi_elem_size(args.elem);
+        args.a = (const unsigned char *)args.a + from;
+        args.b = (const unsigned char *)args.b + (args.broadcast ? 0 : from);
+        args.c = (unsigned char *)args.c + from;
+    }
+    x->kernels->binary(&args);
+}
+
+static void run_concat(cafi_execution *x, const cafi_plan_op *s, size_t part)
+{
+    unsigned char *out = cafi_execution_buffer(x, s->out);
+    size_t first = 0, last = 0, row = 0, at = 0;
+
+    rows_of(s, part, s->cut == CAFI_CUT_ROWS ? s->units : s->rows, &first, &last);
+    if (s->cut == CAFI_CUT_ROWS) {
+        first *= s->unit_width;
+        last *= s->unit_width;
+    }
+    for (size_t k = 0; k < s->in_count; k++)
+        row += s->chunks[k];
+    for (size_t k = 0; k < s->in_count; at += s->chunks[k++]) {
+        const unsigned char *in = cafi_execution_buffer(x, s->in[k]);
+
+        for (size_t i = first; i < last; i++)
+            memcpy(out + i * row + at, in + i * s->chunks[k], s->chunks[k]);
+    }
 }
 
 static void run_reference(cafi_execution *x, const cafi_plan_op *s)
@@ -100,11 +163,10 @@ static void run_reference(cafi_execution *x, const cafi_plan_op *s)
                         cafi_execution_buffer(x, s->out));
 }
 
-static void run_map(cafi_execution *x, const cafi_plan_op *s)
+static void run_map(cafi_execution *x, const cafi_plan_op *s, size_t part)
 {
     const void *in = cafi_execution_buffer(x, s->in[0]);
     void *out = cafi_execution_buffer(x, s->out);
-    cafi_binary_args binary = s->binary;
     cafi_pool_args pool = s->pool;
     cafi_reorder_args reorder = s->reorder;
     cafi_resize_args resize = s->resize;
@@ -112,10 +174,10 @@ static void run_map(cafi_execution *x, const cafi_plan_op *s)
 
     switch (s->kind) {
     case CAFI_STEP_BINARY:
-        binary.a = in;
-        binary.b = cafi_execution_buffer(x, s->in[1]);
-        binary.c = out;
-        x->kernels->binary(&binary);
+        run_binary(x, s, part);
+        return;
+    case CAFI_STEP_CONCAT:
+        run_concat(x, s, part);
         return;
     case CAFI_STEP_STYLE:
         x->kernels->style(in, s->elem, s->rows, s->channels, s->positions, s->lanes, out);
@@ -127,6 +189,7 @@ static void run_map(cafi_execution *x, const cafi_plan_op *s)
         pool.x = in;
         pool.y = out;
         pool.window = &s->window;
+        rows_of(s, part, pool.out_height, &pool.first, &pool.last);
         x->maps->pool(&pool);
         return;
     case CAFI_STEP_REORDER:
@@ -137,6 +200,7 @@ static void run_map(cafi_execution *x, const cafi_plan_op *s)
     case CAFI_STEP_RESIZE:
         resize.x = in;
         resize.y = out;
+        rows_of(s, part, resize.out_height, &resize.first, &resize.last);
         x->maps->resize(&resize);
         return;
     case CAFI_STEP_MOVE:
@@ -167,7 +231,7 @@ bool cafi_execute_part(cafi_execution *x, size_t step, size_t part)
         run_reference(x, s);
         return true;
     default:
-        run_map(x, s);
+        run_map(x, s, part);
         return true;
     }
 }

@@ -48,14 +48,13 @@ static map dnn_source(const cafi_step_view *v)
                                                  : s->in_channels};
 }
 
-/* All parts together: they lie behind each other. */
 static map dnn_result(const cafi_step_view *v, const void *data)
 {
     const cafi_dnn_spec *s = &v->step->spec;
-    size_t channels = s->out_channels * v->step->parts;
 
-    return (map){data, s->dst, channels, s->out_height * s->out_width,
-                 s->convolution ? cafi_layout_lanes(s->dst_layout, channels) : channels};
+    return (map){data, s->dst, s->out_channels, s->out_height * s->out_width,
+                 s->convolution ? cafi_layout_lanes(s->dst_layout, s->out_channels)
+                                : s->out_channels};
 }
 
 static map pass_map(const cafi_plan_op *s, const void *data, cafi_elem elem)
@@ -67,7 +66,7 @@ bool cafi_expect_extent(const cafi_plan_op *s, cafi_place *e)
 {
     switch (s->kind) {
     case CAFI_STEP_DNN:
-        *e = (cafi_place){s->spec.batch, s->spec.out_channels * s->parts, s->spec.out_height,
+        *e = (cafi_place){s->spec.batch, s->spec.out_channels, s->spec.out_height,
                           s->spec.out_width};
         return true;
     case CAFI_STEP_PASS:
@@ -80,6 +79,11 @@ bool cafi_expect_extent(const cafi_plan_op *s, cafi_place *e)
     case CAFI_STEP_BINARY:
         *e = (cafi_place){s->binary.rows, s->binary.groups * s->binary.lanes, 1,
                           s->binary.positions};
+        return true;
+    case CAFI_STEP_CONCAT:
+        *e = (cafi_place){1, 1, s->rows, 0};
+        for (size_t k = 0; k < s->in_count; k++)
+            e->x += s->chunks[k] / sizeof(float);
         return true;
     case CAFI_STEP_STYLE:
         *e = (cafi_place){s->rows, s->channels, 1, 2};
@@ -151,7 +155,7 @@ static products convolve(const cafi_step_view *v, const cafi_place *place)
     const cafi_dnn_spec *s = &v->step->spec;
     const cafi_window *w = &s->window;
     map src = dnn_source(v);
-    size_t outs = s->out_channels * v->step->parts / (size_t)w->groups;
+    size_t outs = s->out_channels / (size_t)w->groups;
     size_t ins = s->in_channels / (size_t)w->groups;
     size_t first = place->channel / outs * ins;
     products p = {0, 0};
@@ -393,6 +397,24 @@ static cafi_expected expect_move(const cafi_step_view *v, const cafi_place *plac
                            0};
 }
 
+static cafi_expected expect_concat(const cafi_step_view *v, const cafi_place *place)
+{
+    const cafi_plan_op *s = v->step;
+    size_t width = 0;
+    size_t from = 0;
+    float want = 0;
+
+    for (size_t k = 0; k < s->in_count; k++) {
+        size_t own = s->chunks[k] / sizeof(float);
+
+        from = place->x - width;
+        if (place->x >= width && from < own)
+            want = ((const float *)v->before[k])[place->y * own + from];
+        width += own;
+    }
+    return (cafi_expected){((const float *)v->out)[place->y * width + place->x], want, 0};
+}
+
 cafi_expected cafi_expect(const cafi_step_view *v, const cafi_place *place)
 {
     switch (v->step->kind) {
@@ -402,6 +424,8 @@ cafi_expected cafi_expect(const cafi_step_view *v, const cafi_place *place)
         return expect_pass(v, place);
     case CAFI_STEP_BINARY:
         return expect_binary(v, place);
+    case CAFI_STEP_CONCAT:
+        return expect_concat(v, place);
     case CAFI_STEP_POOL:
         return expect_pool(v, place);
     case CAFI_STEP_REORDER:

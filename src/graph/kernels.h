@@ -62,6 +62,7 @@ typedef struct cafi_pool_args {
     bool max;
     const float *slope; /* by channel in whole groups, or NULL */
     size_t rows, groups, lanes, height, width, out_height, out_width;
+    size_t first, last; /* rows of the output */
 } cafi_pool_args;
 
 /* Weights of a 3x3 convolution into Winograd's F(4x4, 3x3) and its layout, with
@@ -111,6 +112,7 @@ typedef struct cafi_resize_args {
     float *y;
     bool linear;
     size_t planes, lanes, height, width, out_height, out_width;
+    size_t first, last; /* rows of the output */
     cafi_resize_axis rows, columns;
 } cafi_resize_args;
 
@@ -131,6 +133,9 @@ typedef struct cafi_map_kernels {
     void (*move)(const cafi_move_args *args);
     /* n pixels of three bytes to three planes: (byte - mean) * scale. */
     void (*pixels)(const uint8_t *rgb, size_t n, const float *mean, float scale, float *const *out);
+    /* The same to n pixels of three numbers, in reverse order with bgr; mean is in that of out. */
+    void (*pixels_last)(const uint8_t *rgb, size_t n, bool bgr, const float *mean, float scale,
+                        float *out);
 } cafi_map_kernels;
 
 /* As cafi_graph_kernels_get. */

@@ -81,24 +81,24 @@ CAFI_INLINE void pool_chunk(const cafi_pool_args *a, cafi_elem elem, bool max, c
 
 #if defined(__AVX512F__)
 
-/* Sixteen lanes of f32, the largest. */
-CAFI_INLINE void pool_max16(const cafi_pool_args *a, bool prelu, const float *slope, size_t plane,
-                            reach ry, reach rx, size_t to)
+/* Sixteen of L lanes of f32, from lane l on, the largest. */
+CAFI_INLINE void pool_max16(const cafi_pool_args *a, bool prelu, const float *slope, size_t L,
+                            size_t plane, reach ry, reach rx, size_t to, size_t l)
 {
-    const float *x = (const float *)a->x + plane * a->height * a->width * 16;
-    __m512 s = prelu ? _mm512_loadu_ps(slope) : _mm512_setzero_ps();
+    const float *x = (const float *)a->x + plane * a->height * a->width * L + l;
+    __m512 s = prelu ? _mm512_loadu_ps(slope + l) : _mm512_setzero_ps();
     __m512 most = _mm512_set1_ps(-INFINITY);
 
     for (size_t i = ry.first; i < ry.last; i += ry.step)
         for (size_t k = rx.first; k < rx.last; k += rx.step) {
-            __m512 v = _mm512_loadu_ps(x + (i * a->width + k) * 16);
+            __m512 v = _mm512_loadu_ps(x + (i * a->width + k) * L);
 
             if (prelu)
                 v = _mm512_mask_mul_ps(v, _mm512_cmp_ps_mask(v, _mm512_setzero_ps(), _CMP_LT_OQ), v,
                                        s);
             most = _mm512_max_ps(v, most);
         }
-    _mm512_storeu_ps((float *)a->y + to * 16, most);
+    _mm512_storeu_ps((float *)a->y + to * L + l, most);
 }
 
 #endif
@@ -113,8 +113,9 @@ CAFI_INLINE void pool_row(const cafi_pool_args *a, cafi_elem elem, bool max, boo
 
     for (size_t i = 0; i < n; i++) {
 #if defined(__AVX512F__)
-        if (elem == CAFI_ELEM_F32 && max && L == 16) {
-            pool_max16(a, prelu, slope, plane, ry, rx[i], to + i);
+        if (elem == CAFI_ELEM_F32 && max && L % 16 == 0) {
+            for (size_t l = 0; l < L; l += 16)
+                pool_max16(a, prelu, slope, L, plane, ry, rx[i], to + i, l);
             continue;
         }
 #endif
@@ -139,10 +140,14 @@ static void pool_any(const cafi_pool_args *a, size_t plane, size_t y, size_t x0,
         pool_row(a, CAFI_ELEM_F32, true, false, 8, plane, y, x0, rx, n);
     else if (a->lanes == 1 && a->max && !a->slope)
         pool_row(a, CAFI_ELEM_F32, true, false, 1, plane, y, x0, rx, n);
-    else if (a->lanes == 16 && !a->slope)
+    else if (a->max && a->slope)
+        pool_row(a, CAFI_ELEM_F32, true, true, a->lanes, plane, y, x0, rx, n);
+    else if (a->max)
+        pool_row(a, CAFI_ELEM_F32, true, false, a->lanes, plane, y, x0, rx, n);
+    else if (a->lanes == 16)
         pool_row(a, CAFI_ELEM_F32, false, false, 16, plane, y, x0, rx, n);
     else
-        pool_row(a, CAFI_ELEM_F32, a->max, a->slope, a->lanes, plane, y, x0, rx, n);
+        pool_row(a, CAFI_ELEM_F32, false, false, a->lanes, plane, y, x0, rx, n);
 }
 
 /* Columns in blocks, whose windows are found once for all rows. */
@@ -156,7 +161,7 @@ static void pool(const cafi_pool_args *a)
         for (size_t i = 0; i < n; i++)
             rx[i] = window_reach(a->window, 1, x + i, a->width);
         for (size_t plane = 0; plane < a->rows * a->groups; plane++)
-            for (size_t y = 0; y < a->out_height; y++)
+            for (size_t y = a->first; y < a->last; y++)
                 pool_any(a, plane, y, x, rx, n);
     }
 }
@@ -183,7 +188,7 @@ static void resize(const cafi_resize_args *a)
     size_t row = a->width * a->lanes;
 
     for (size_t p = 0; p < a->planes; p++)
-        for (size_t o = 0; o < a->out_height; o++) {
+        for (size_t o = a->first; o < a->last; o++) {
             const float *plane = a->x + p * a->height * row;
             const float *top = plane + (size_t)a->rows.low[o] * row;
             const float *bottom = plane + (size_t)a->rows.high[o] * row;
@@ -328,4 +333,30 @@ static void pixels(const uint8_t *rgb, size_t n, const float *mean, float scale,
     }
 }
 
-const cafi_map_kernels KERNELS = {pool, resize, reorder, move, pixels};
+static void pixels_last(const uint8_t *rgb, size_t n, bool bgr, const float *mean, float scale,
+                        float *out)
+{
+    size_t i = 0;
+
+#if defined(__AVX512F__)
+    /* Five pixels at a time; sixteen bytes are read and numbers written. */
+    const __m128i order =
+        bgr ? _mm_setr_epi8(2, 1, 0, 5, 4, 3, 8, 7, 6, 11, 10, 9, 14, 13, 12, -128)
+            : _mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, -128);
+    float means[16];
+
+    for (size_t k = 0; k < 16; k++)
+        means[k] = mean[k % 3];
+    for (__m512 m = _mm512_loadu_ps(means); i + 6 <= n; i += 5) {
+        __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)(rgb + 3 * i));
+        __m512 v = _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_shuffle_epi8(bytes, order)));
+
+        _mm512_storeu_ps(out + 3 * i, _mm512_mul_ps(_mm512_sub_ps(v, m), _mm512_set1_ps(scale)));
+    }
+#endif
+    for (; i < n; i++)
+        for (size_t c = 0; c < 3; c++)
+            out[3 * i + c] = ((float)rgb[3 * i + (bgr ? 2 - c : c)] - mean[c]) * scale;
+}
+
+const cafi_map_kernels KERNELS = {pool, resize, reorder, move, pixels, pixels_last};

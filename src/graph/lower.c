@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "graph/parts.h"
 #include "graph/reference.h"
 
 cafi_extent3 cafi_extent_of(const cafi_lowering *lw, size_t node)
@@ -77,6 +78,14 @@ bool cafi_may_overwrite(const cafi_lowering *lw, size_t node, size_t buffer)
     return lw->values[node].remaining == 1 && !lw->program->buffers[buffer].constant;
 }
 
+void cafi_share_rows(const cafi_lowering *lw, size_t node, cafi_layout layout, cafi_plan_op *step)
+{
+    const cafi_shape *s = &lw->ir->nodes[node].node.shape;
+
+    if (lw->parts && layout == CAFI_LAYOUT_LAST && s->ndim == 4)
+        cafi_cut_rows(step, (size_t)s->dim[2], (size_t)s->dim[3]);
+}
+
 static caface_status convert(cafi_lowering *lw, size_t node, const cafi_variant *from,
                              const cafi_variant *to, caface_error *err)
 {
@@ -96,6 +105,7 @@ static caface_status convert(cafi_lowering *lw, size_t node, const cafi_variant 
                                      .groups = cafi_value_groups(e, to->layout),
                                      .positions = e.positions,
                                      .lanes = cafi_value_lanes(e, to->layout)};
+        cafi_share_rows(lw, node, to->layout, &step);
     } else {
         step.kind = CAFI_STEP_REORDER;
         step.label = "reorder";
@@ -204,7 +214,9 @@ static caface_status lower_input(cafi_lowering *lw, size_t node, caface_error *e
 {
     cafi_program *p = lw->program;
     size_t buffer = 0;
-    caface_status st = cafi_produce(lw, node, CAFI_ELEM_F32, CAFI_LAYOUT_PLAIN, 0, &buffer, err);
+    bool last = p->channels_last && lw->ir->nodes[node].node.shape.ndim == 4;
+    caface_status st = cafi_produce(lw, node, CAFI_ELEM_F32,
+                                    last ? CAFI_LAYOUT_LAST : CAFI_LAYOUT_PLAIN, 0, &buffer, err);
 
     if (st)
         return st;
@@ -251,20 +263,23 @@ static caface_status lower_node(cafi_lowering *lw, size_t i, caface_error *err)
 }
 
 /* Blocked maps for fp32, where Winograd wants them; channels last for bf16 and
- * int8, where the matrix units do. */
+ * int8, where the matrix units do, and for one row that Winograd does not help:
+ * rows of its maps are what two threads divide best. */
 static void choose_forms(cafi_lowering *lw)
 {
     const cafi_lower_options *o = lw->options;
 
     lw->stream = CAFI_ELEM_F32;
+    lw->parts = o->batch == 1 && !o->calibrate;
     if (o->precision != CAFACE_FP32) {
         lw->layout = CAFI_LAYOUT_LAST;
         if (o->precision == CAFACE_BF16 || !cafi_precision_check(CAFACE_BF16, NULL))
             lw->stream = CAFI_ELEM_BF16;
     } else {
         lw->layout = cafi_cpu_isa() == CAFI_ISA_AVX512 ? CAFI_LAYOUT_C16 : CAFI_LAYOUT_C8;
+        if (lw->parts && cafi_cpu_isa() == CAFI_ISA_AVX512 && !cafi_winograd_pays(lw))
+            lw->layout = CAFI_LAYOUT_LAST;
     }
-    lw->parts = o->batch == 1 && o->precision == CAFACE_FP32 && !o->calibrate;
 }
 
 static caface_status prepare(cafi_lowering *lw, caface_error *err)
@@ -313,6 +328,7 @@ caface_status cafi_lower(cafi_program *program, cafi_ir *ir, cafi_dnn *dnn,
 
     choose_forms(&lw);
     program->has_parts = lw.parts;
+    program->channels_last = options->any_order && lw.layout == CAFI_LAYOUT_LAST;
     st = prepare(&lw, err);
     for (size_t i = 0; !st && i < ir->order_count; i++)
         st = lower_node(&lw, ir->order[i], err);

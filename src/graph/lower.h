@@ -67,6 +67,10 @@ caface_status cafi_inverse_quanta(const cafi_lowering *lw, size_t conv, float *p
 /* True when something other than a bf16 or s8 convolution reads the value: then
  * it is kept in f32, so that sums along a network do not lose digits. */
 bool cafi_wants_f32(const cafi_lowering *lw, size_t node);
+/* Whether most of the work is convolutions that Winograd makes cheaper. */
+bool cafi_winograd_pays(const cafi_lowering *lw);
+/* Cuts a step by the rows of node's map, where there are parts and channels are last. */
+void cafi_share_rows(const cafi_lowering *lw, size_t node, cafi_layout layout, cafi_plan_op *step);
 /* What a convolution or matrix computes in, if oneDNN can. */
 cafi_elem cafi_elem_of(const cafi_lowering *lw, size_t node);
 
@@ -78,6 +82,7 @@ caface_status cafi_lower_pass(cafi_lowering *lw, size_t node, caface_error *err)
 caface_status cafi_lower_border(cafi_lowering *lw, size_t conv, caface_error *err);
 caface_status cafi_lower_other(cafi_lowering *lw, size_t node, caface_error *err);
 caface_status cafi_lower_resize(cafi_lowering *lw, size_t node, caface_error *err);
+caface_status cafi_lower_concat(cafi_lowering *lw, size_t node, caface_error *err);
 /* TRANSPOSE and SLICE. */
 caface_status cafi_lower_move(cafi_lowering *lw, size_t node, caface_error *err);
 caface_status cafi_lower_reference(cafi_lowering *lw, size_t node, caface_error *err);

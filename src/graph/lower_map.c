@@ -61,18 +61,17 @@ static caface_status parameters(const cafi_lowering *lw, const cafi_ir_node *n, 
     return cafi_inverse_quanta(lw, for_conv, step->parameters + 3 * padded, err);
 }
 
-/* Whether a pass can start on a part of the step before as soon as that part
- * is done. */
-static void share_parts(cafi_lowering *lw, cafi_plan_op *step)
+/* A pass over a map is cut as the convolution before it is, by rows or by groups. */
+static void share_parts(const cafi_lowering *lw, size_t node, cafi_layout layout,
+                        cafi_plan_op *step)
 {
-    const cafi_program *p = lw->program;
-    const cafi_plan_op *before = p->step_count ? &p->steps[p->step_count - 1] : NULL;
-
-    if (!lw->parts || step->pass.groups % CAFI_PARTS || step->pass.groups < CAFI_PARTS)
+    if (!step->pass.border)
+        cafi_share_rows(lw, node, layout, step);
+    if (!lw->parts || step->cut != CAFI_CUT_NONE || step->pass.groups % CAFI_PARTS)
         return;
     step->parts = CAFI_PARTS;
-    step->follows = before && before->kind == CAFI_STEP_DNN && before->spec.convolution &&
-                    before->parts == CAFI_PARTS && before->out == step->in[0];
+    step->cut = CAFI_CUT_CHANNELS;
+    step->units = step->pass.groups * step->pass.lanes;
 }
 
 static cafi_plan_op pass_step(const cafi_ir_node *n, cafi_extent3 e, cafi_variant from,
@@ -106,7 +105,7 @@ caface_status cafi_lower_border(cafi_lowering *lw, size_t conv, caface_error *er
     step.label = "border";
     step.pass.act = CAFI_ACT_NONE;
     step.out = from.buffer;
-    share_parts(lw, &step);
+    share_parts(lw, conv, from.layout, &step);
     return cafi_program_step(lw->program, &step, n->node.name, err);
 }
 
@@ -162,7 +161,7 @@ caface_status cafi_lower_pass(cafi_lowering *lw, size_t i, caface_error *err)
     } else if (!st) {
         st = cafi_produce(lw, i, to, from.layout, for_conv, &step.out, err);
     }
-    share_parts(lw, &step);
+    share_parts(lw, i, from.layout, &step);
     if (!st)
         st = cafi_program_step(lw->program, &step, n->node.name, err);
     if (st)
@@ -257,6 +256,7 @@ static caface_status lower_binary(cafi_lowering *lw, size_t i, caface_error *err
                                      .groups = cafi_value_groups(e, a.layout),
                                      .positions = e.positions,
                                      .lanes = cafi_value_lanes(e, a.layout)};
+    cafi_share_rows(lw, i, a.layout, &step);
     return st ? st : cafi_program_step(lw->program, &step, n->node.name, err);
 }
 
@@ -299,6 +299,8 @@ static caface_status lower_from_map(cafi_lowering *lw, size_t i, cafi_step_kind 
                                  .width = (size_t)in[3],
                                  .out_height = (size_t)n->node.shape.dim[2],
                                  .out_width = (size_t)n->node.shape.dim[3]};
+    if (kind == CAFI_STEP_POOL)
+        cafi_share_rows(lw, i, x.layout, &step);
     if (!st)
         st = cafi_program_step(lw->program, &step, n->node.name, err);
     if (st)
@@ -330,6 +332,8 @@ caface_status cafi_lower_other(cafi_lowering *lw, size_t i, caface_error *err)
         return lower_from_map(lw, i, CAFI_STEP_POOL, err);
     case CAFI_OP_RESIZE:
         return map ? cafi_lower_resize(lw, i, err) : cafi_lower_reference(lw, i, err);
+    case CAFI_OP_CONCAT:
+        return cafi_lower_concat(lw, i, err);
     case CAFI_OP_TRANSPOSE:
     case CAFI_OP_SLICE:
         return cafi_lower_move(lw, i, err);

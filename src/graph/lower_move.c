@@ -51,6 +51,7 @@ caface_status cafi_lower_resize(cafi_lowering *lw, size_t i, caface_error *err)
                                      .width = (size_t)in[3],
                                      .out_height = (size_t)n->node.shape.dim[2],
                                      .out_width = (size_t)n->node.shape.dim[3]};
+    cafi_share_rows(lw, i, layout, &step);
     if (!st)
         st = resize_tables(&step, &n->node, err);
     if (!st)
@@ -60,6 +61,36 @@ caface_status cafi_lower_resize(cafi_lowering *lw, size_t i, caface_error *err)
         free(step.parameters);
     }
     return st;
+}
+
+/* Maps behind each other along their channels, in the layout of the first: rows of
+ * channels where these are last, else whole groups. */
+caface_status cafi_lower_concat(cafi_lowering *lw, size_t i, caface_error *err)
+{
+    const cafi_ir_node *n = &lw->ir->nodes[i];
+    cafi_layout layout = cafi_native(lw, n->inputs[0]).layout;
+    cafi_extent3 out = cafi_extent_of(lw, i);
+    bool last = layout == CAFI_LAYOUT_LAST;
+    cafi_plan_op step = {.kind = CAFI_STEP_CONCAT,
+                         .label = cafi_op_name(n->op),
+                         .in_count = n->input_count,
+                         .rows = last ? out.rows * out.positions : out.rows};
+    caface_status st = CAFACE_OK;
+
+    if (n->node.shape.ndim != 4 || (n->node.axis != 1 && n->node.axis != -3))
+        return cafi_lower_reference(lw, i, err);
+    for (size_t k = 0; k < n->input_count; k++)
+        if (!last && cafi_ir_channels(&lw->ir->nodes[n->inputs[k]]) % cafi_layout_lanes(layout, 1))
+            return cafi_lower_reference(lw, i, err);
+    for (size_t k = 0; !st && k < n->input_count; k++) {
+        step.chunks[k] =
+            cafi_extent_of(lw, n->inputs[k]).channels * (last ? 1 : out.positions) * sizeof(float);
+        st = cafi_want(lw, n->inputs[k], CAFI_ELEM_F32, layout, 0, &step.in[k], err);
+    }
+    if (!st)
+        st = cafi_produce(lw, i, CAFI_ELEM_F32, layout, 0, &step.out, err);
+    cafi_share_rows(lw, i, layout, &step);
+    return st ? st : cafi_program_step(lw->program, &step, n->node.name, err);
 }
 
 /* True for N,C,H,W to N,H,W,C. */

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "graph/lower.h"
+#include "graph/parts.h"
 #include "graph/reference.h"
 
 /* What one convolution could be computed with, best first. */
@@ -41,7 +42,33 @@ static bool wants_winograd(const cafi_lowering *lw, const cafi_ir_node *n)
            n->node.shape.dim[2] >= 12 && n->node.shape.dim[3] >= 12;
 }
 
-static cafi_dnn_spec conv_spec(const cafi_lowering *lw, size_t i, const choice *c, size_t parts)
+/* From which share of the work on a small network is better off with Winograd on
+ * blocked maps than with rows that two threads divide between them. */
+#define WINOGRAD_PAYS 0.6
+
+bool cafi_winograd_pays(const cafi_lowering *lw)
+{
+    double all = 0;
+    double fit = 0;
+
+    for (size_t i = 0; i < lw->ir->count; i++) {
+        const cafi_ir_node *n = &lw->ir->nodes[i];
+        double work = 1;
+
+        if (n->dead || n->op != CAFI_OP_CONV)
+            continue;
+        for (int d = 1; d < 4; d++)
+            work *= (double)n->node.shape.dim[d];
+        work *= (double)cafi_ir_channels(&lw->ir->nodes[n->inputs[0]]) /
+                (double)n->node.window.groups * (double)n->node.window.kernel[0] *
+                (double)n->node.window.kernel[1];
+        all += work;
+        fit += wants_winograd(lw, n) ? work : 0;
+    }
+    return fit >= WINOGRAD_PAYS * all;
+}
+
+static cafi_dnn_spec conv_spec(const cafi_lowering *lw, size_t i, const choice *c)
 {
     const cafi_ir_node *n = &lw->ir->nodes[i];
     cafi_shape in = cafi_shape_close(&lw->ir->nodes[n->inputs[0]].node.shape, lw->options->batch);
@@ -55,7 +82,7 @@ static cafi_dnn_spec conv_spec(const cafi_lowering *lw, size_t i, const choice *
         .in_channels = (size_t)in.dim[1],
         .in_height = (size_t)in.dim[2],
         .in_width = (size_t)in.dim[3],
-        .out_channels = (size_t)out.dim[1] / parts,
+        .out_channels = (size_t)out.dim[1],
         .out_height = (size_t)out.dim[2],
         .out_width = (size_t)out.dim[3],
         .window = n->node.window,
@@ -71,18 +98,44 @@ static cafi_dnn_spec conv_spec(const cafi_lowering *lw, size_t i, const choice *
     };
 }
 
-static size_t parts_of(const cafi_lowering *lw, const cafi_ir_node *n, const choice *c)
+static void cut_channels(cafi_plan_op *step, size_t channels)
 {
-    size_t lanes = cafi_layout_lanes(c->dst, 1);
-
-    return lw->parts && lanes >= 8 && n->node.window.groups == 1 &&
-                   cafi_ir_channels(n) % (CAFI_PARTS * lanes) == 0
-               ? CAFI_PARTS
-               : 1;
+    step->parts = CAFI_PARTS;
+    step->cut = CAFI_CUT_CHANNELS;
+    step->units = channels;
 }
 
-/* The first choice that oneDNN has fast code for; false when there is none. */
-static bool choose(cafi_lowering *lw, size_t i, choice *best, size_t *parts)
+static void cut(const cafi_lowering *lw, const choice *c, cafi_plan_op *step)
+{
+    const cafi_dnn_spec *s = &step->spec;
+    size_t lanes = cafi_layout_lanes(c->dst, 1);
+
+    step->parts = 1;
+    step->cut = CAFI_CUT_NONE;
+    if (!lw->parts)
+        return;
+    if (c->src == CAFI_LAYOUT_LAST && c->dst == CAFI_LAYOUT_LAST)
+        cafi_cut_rows(step, s->out_height, s->out_width);
+    else if (lanes >= 8 && s->window.groups == 1 && s->out_channels % (CAFI_PARTS * lanes) == 0)
+        cut_channels(step, s->out_channels);
+}
+
+/* Whether oneDNN has fast code for all parts. */
+static bool probe(const cafi_lowering *lw, const cafi_plan_op *step)
+{
+    bool fine = true;
+
+    for (size_t k = 0; fine && k < step->parts; k++) {
+        cafi_part p = cafi_part_of(step, k);
+
+        fine = cafi_dnn_probe(lw->dnn, &p.spec);
+    }
+    return fine;
+}
+
+/* The first choice that oneDNN has fast code for, with the step's spec and parts;
+ * false when there is none. */
+static bool choose(cafi_lowering *lw, size_t i, choice *best, cafi_plan_op *step)
 {
     const cafi_ir_node *n = &lw->ir->nodes[i];
     cafi_elem e = cafi_elem_of(lw, i);
@@ -98,14 +151,12 @@ static bool choose(cafi_lowering *lw, size_t i, choice *best, size_t *parts)
     };
 
     for (size_t k = 0; k < sizeof all / sizeof *all; k++) {
-        cafi_dnn_spec spec;
-
         if (k == 0 && !all[0].winograd)
             continue;
         *best = all[k];
-        *parts = parts_of(lw, n, best);
-        spec = conv_spec(lw, i, best, *parts);
-        if (cafi_dnn_probe(lw->dnn, &spec))
+        step->spec = conv_spec(lw, i, best);
+        cut(lw, best, step);
+        if (probe(lw, step))
             return true;
     }
     return false;
@@ -135,12 +186,12 @@ static caface_status destination(cafi_lowering *lw, size_t i, cafi_elem elem, ca
     return st ? st : cafi_program_step(lw->program, &copy, n->node.name, err);
 }
 
-static double conv_flops(const cafi_dnn_spec *s, size_t parts)
+static double conv_flops(const cafi_dnn_spec *s)
 {
     double taps = s->convolution ? (double)s->window.kernel[0] * (double)s->window.kernel[1] *
                                        (double)s->in_channels / (double)s->window.groups
                                  : (double)(s->in_channels * s->in_height * s->in_width);
-    double outs = (double)(s->batch * s->out_channels * parts);
+    double outs = (double)(s->batch * s->out_channels);
 
     return 2 * taps * outs * (s->convolution ? (double)(s->out_height * s->out_width) : 1);
 }
@@ -188,9 +239,8 @@ caface_status cafi_lower_conv(cafi_lowering *lw, size_t i, caface_error *err)
     choice c;
     caface_status st = CAFACE_OK;
 
-    if (!choose(lw, i, &c, &step.parts))
+    if (!choose(lw, i, &c, &step))
         return slow_conv(lw, i, err);
-    step.spec = conv_spec(lw, i, &c, step.parts);
     if (c.elem == CAFI_ELEM_S8)
         st = cafi_quanta_of(lw, i, &step.quanta, err);
     step.measured = lw->options->calibrate && n->quantised;
@@ -203,8 +253,7 @@ caface_status cafi_lower_conv(cafi_lowering *lw, size_t i, caface_error *err)
         st = cafi_border_new(&step.border, lw->ir, n,
                              cafi_value_groups(e, c.dst) * cafi_value_lanes(e, c.dst), err);
     lw->borders[i] = step.border;
-    step.part_bytes = e.channels / step.parts * e.positions * cafi_elem_size(step.spec.dst);
-    step.flops = conv_flops(&step.spec, step.parts);
+    step.flops = conv_flops(&step.spec);
     if (!st)
         st = cafi_program_step(lw->program, &step, n->node.name, err);
     if (st) {
@@ -219,7 +268,7 @@ caface_status cafi_lower_conv(cafi_lowering *lw, size_t i, caface_error *err)
 }
 
 static cafi_dnn_spec gemm_spec(const cafi_lowering *lw, const cafi_ir_node *n, cafi_elem elem,
-                               cafi_layout layout, bool map, size_t parts)
+                               cafi_layout layout, bool map)
 {
     cafi_shape in = cafi_shape_close(&lw->ir->nodes[n->inputs[0]].node.shape, lw->options->batch);
     cafi_dnn_spec spec = {.name = n->node.name,
@@ -227,7 +276,7 @@ static cafi_dnn_spec gemm_spec(const cafi_lowering *lw, const cafi_ir_node *n, c
                           .in_channels = 1,
                           .in_height = 1,
                           .in_width = 1,
-                          .out_channels = cafi_ir_channels(n) / parts,
+                          .out_channels = cafi_ir_channels(n),
                           .out_height = 1,
                           .out_width = 1,
                           .src = elem,
@@ -258,17 +307,18 @@ caface_status cafi_lower_gemm(cafi_lowering *lw, size_t i, caface_error *err)
     size_t width = cafi_ir_channels(n);
     caface_status st = CAFACE_OK;
 
-    step.parts = lw->parts && width % CAFI_PARTS == 0 ? CAFI_PARTS : 1;
-    step.spec = gemm_spec(lw, n, elem, layout, map, step.parts);
-    if (!cafi_dnn_probe(lw->dnn, &step.spec)) {
+    step.parts = 1;
+    if (lw->parts && width % CAFI_PARTS == 0)
+        cut_channels(&step, width);
+    step.spec = gemm_spec(lw, n, elem, layout, map);
+    if (!probe(lw, &step)) {
         elem = CAFI_ELEM_F32;
         layout = CAFI_LAYOUT_PLAIN;
-        step.spec = gemm_spec(lw, n, elem, layout, false, step.parts);
+        step.spec = gemm_spec(lw, n, elem, layout, false);
     }
     st = cafi_want(lw, n->inputs[0], elem, layout, 0, &step.in[0], err);
     if (!st)
         st = cafi_produce(lw, i, CAFI_ELEM_F32, CAFI_LAYOUT_PLAIN, 0, &step.out, err);
-    step.part_bytes = width / step.parts * sizeof(float);
-    step.flops = conv_flops(&step.spec, step.parts);
+    step.flops = conv_flops(&step.spec);
     return st ? st : cafi_program_step(lw->program, &step, n->node.name, err);
 }

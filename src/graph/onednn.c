@@ -211,6 +211,35 @@ static const bool may_be_reference = false;
 static const bool may_be_reference = true;
 #endif
 
+static const char *impl_of(dnnl_primitive_desc_t desc)
+{
+    const char *name = NULL;
+
+    return dnnl_primitive_desc_query(desc, dnnl_query_impl_info_str, 0, (void *)&name) ? NULL
+                                                                                       : name;
+}
+
+/* Of depthwise convolutions of f32 maps whose channels are last the second
+ * implementation is the faster one: its rows stay in the cache (YuNet 10 to 15 %). */
+static void prefer_rows(cafi_dnn_op *op, const cafi_dnn_spec *s, const cafi_dnn_shape *shape,
+                        const cafi_dnn_finish *finish)
+{
+    dnnl_primitive_desc_t other = NULL;
+    const char *name = impl_of(op->desc);
+
+    if (s->skip || s->window.groups == 1 || s->src != CAFI_ELEM_F32 ||
+        s->src_layout != CAFI_LAYOUT_LAST || !name || !strstr(name, "brdgmm") ||
+        cafi_dnn_describe(&other, op->engine, shape, finish, 1))
+        return;
+    name = impl_of(other);
+    if (name && strncmp(name, "jit_dw", 6) == 0) {
+        dnnl_primitive_desc_destroy(op->desc);
+        op->desc = other;
+    } else {
+        dnnl_primitive_desc_destroy(other);
+    }
+}
+
 static caface_status describe(cafi_dnn_op *op, const cafi_dnn_spec *s, const spec_mds *m,
                               caface_error *err)
 {
@@ -242,8 +271,9 @@ static caface_status describe(cafi_dnn_op *op, const cafi_dnn_spec *s, const spe
     status = cafi_dnn_describe(&op->desc, op->engine, &shape, &finish, s->skip);
     if (status)
         return dnn_fail(err, s->name, "plan", status);
-    status = dnnl_primitive_desc_query(op->desc, dnnl_query_impl_info_str, 0, (void *)&op->impl);
-    if (status || (!s->skip && !may_be_reference && strstr(op->impl, "ref")))
+    prefer_rows(op, s, &shape, &finish);
+    op->impl = impl_of(op->desc);
+    if (!op->impl || (!s->skip && !may_be_reference && strstr(op->impl, "ref")))
         return cafi_fail(err, CAFACE_EUNSUPPORTED, "%s: oneDNN has only its reference code for it",
                          s->name);
     return CAFACE_OK;

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "graph/program.h"
+#include "graph/parts.h"
 
 typedef struct weight_shape {
     size_t O, I, taps;
@@ -59,14 +59,13 @@ static caface_status pack_part(cafi_plan_op *s, cafi_dnn *dnn, size_t part, cons
                                size_t row_bytes, const float *bias, const float *scales,
                                caface_error *err)
 {
-    cafi_dnn_spec spec = s->spec;
-    size_t first = part * spec.out_channels;
+    cafi_part p = cafi_part_of(s, part);
 
-    spec.name = s->name;
-    spec.bias = bias + first;
-    spec.scales = scales ? scales + first : NULL;
-    return cafi_dnn_op_new(&s->op[part], dnn, &spec,
-                           (const unsigned char *)weights + first * row_bytes, err);
+    p.spec.name = s->name;
+    p.spec.bias = bias + p.channel;
+    p.spec.scales = scales ? scales + p.channel : NULL;
+    return cafi_dnn_op_new(&s->op[part], dnn, &p.spec,
+                           (const unsigned char *)weights + p.channel * row_bytes, err);
 }
 
 caface_status cafi_step_weights_new(cafi_step_weights *out, const cafi_plan_op *s,

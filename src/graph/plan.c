@@ -19,6 +19,7 @@ struct cafi_plan {
     cafi_dnn *dnn;
     cafi_pool *pool;
     cafi_plan_context *own;
+    struct turn *turns; /* of each step, in a run by several threads */
     size_t batch;
     bool profile, calibrates;
 };
@@ -93,6 +94,7 @@ static caface_status build(cafi_plan *plan, const cafi_graph *graph, const cafi_
                                 .batch = plan->batch,
                                 .low_memory = o->low_memory,
                                 .calibrate = o->calibrate,
+                                .any_order = o->in_place,
                                 .ranges = o->ranges};
     cafi_ir ir = {0};
     int before = cafi_dnn_enter();
@@ -147,6 +149,7 @@ void cafi_plan_free(cafi_plan *plan)
     if (!plan)
         return;
     cafi_plan_context_free(plan->own);
+    free(plan->turns);
     cafi_program_free(&plan->program);
     cafi_dnn_free(plan->dnn);
     cafi_pool_free(plan->pool);
@@ -191,7 +194,7 @@ static bool run_steps(cafi_plan *plan, cafi_execution *execution, bool profile)
 
         if (profile)
             clock_gettime(CLOCK_MONOTONIC, &from);
-        for (size_t k = 0; fine && k < (s->parts > 1 ? s->parts : 1); k++)
+        for (size_t k = 0; fine && k < s->parts; k++)
             fine = cafi_execute_part(execution, i, k);
         if (profile) {
             clock_gettime(CLOCK_MONOTONIC, &to);
@@ -237,42 +240,58 @@ caface_status cafi_plan_context_run(cafi_plan_context *context, const float *con
     return fine ? CAFACE_OK : run_failed(err);
 }
 
-/* Two threads that walk the steps together, one part each. */
+/* How far a step is: which parts somebody has begun, and how many are done. */
+typedef struct turn {
+    atomic_bool begun[CAFI_PARTS];
+    atomic_uint done;
+} turn;
+
+/* Threads that walk the steps together. */
+#define THREADS CAFI_PARTS
+
 typedef struct walk {
     cafi_plan *plan;
-    atomic_uint arrived;
     atomic_bool failed;
 } walk;
 
-/* Waits until every part has arrived here for the n-th time. Short: steps take
- * fractions of a millisecond, so spin first and give the core away later. */
-static void meet(walk *w, unsigned n)
+/* Waits until all parts of a step are done. Short: steps take fractions of a
+ * millisecond, so spin first and give the core away later. */
+static void wait_for(turn *t, unsigned parts)
 {
     unsigned spins = 0;
 
-    atomic_fetch_add(&w->arrived, 1);
-    while (atomic_load(&w->arrived) < n * CAFI_PARTS)
-        if (++spins > 20000)
+    while (atomic_load_explicit(&t->done, memory_order_acquire) < parts)
+        if (++spins > 4000)
             sched_yield();
+        else
+            cafi_cpu_relax();
 }
 
-static caface_status walk_task(void *ctx, size_t part, size_t worker, caface_error *err)
+/* Whoever comes to a step takes what nobody has begun, its own parts first, whose rows
+ * are in its cache: a thread that the system keeps waiting keeps nobody else, unless it is
+ * in the middle of a part. */
+static caface_status walk_task(void *ctx, size_t index, size_t worker, caface_error *err)
 {
     walk *w = ctx;
-    cafi_program *p = &w->plan->program;
+    cafi_plan *plan = w->plan;
     int before = cafi_dnn_enter();
-    unsigned meetings = 0;
 
     (void)worker;
     (void)err;
-    for (size_t i = 0; i < p->step_count; i++) {
-        const cafi_plan_op *s = &p->steps[i];
+    for (size_t i = 0; i < plan->program.step_count; i++) {
+        unsigned parts = (unsigned)plan->program.steps[i].parts;
+        turn *t = &plan->turns[i];
 
-        if (i && !s->follows)
-            meet(w, ++meetings);
-        if ((s->parts > 1 || part == 0) && !atomic_load(&w->failed) &&
-            !cafi_execute_part(w->plan->own->execution, i, part))
-            atomic_store(&w->failed, true);
+        for (size_t k = 0; k < parts; k++) {
+            size_t part = (index * parts / THREADS + k) % parts;
+
+            if (atomic_exchange(&t->begun[part], true))
+                continue;
+            if (!atomic_load(&w->failed) && !cafi_execute_part(plan->own->execution, i, part))
+                atomic_store(&w->failed, true);
+            atomic_fetch_add(&t->done, 1);
+        }
+        wait_for(t, parts);
     }
     cafi_dnn_leave(before);
     return CAFACE_OK;
@@ -280,33 +299,65 @@ static caface_status walk_task(void *ctx, size_t part, size_t worker, caface_err
 
 static caface_status ensure_own(cafi_plan *plan, caface_error *err)
 {
-    return plan->own ? CAFACE_OK : cafi_plan_context_new(&plan->own, plan, err);
+    caface_status st =
+        plan->turns ? CAFACE_OK : CAFI_NEW(&plan->turns, plan->program.step_count, err);
+
+    return st || plan->own ? st : cafi_plan_context_new(&plan->own, plan, err);
+}
+
+caface_status cafi_plan_open(cafi_plan *plan, caface_error *err)
+{
+    return ensure_own(plan, err);
+}
+
+float *cafi_plan_input(cafi_plan *plan, size_t index, bool *channels_last)
+{
+    *channels_last = plan->program.channels_last;
+    return cafi_execution_buffer(plan->own->execution, plan->program.inputs[index]);
+}
+
+const float *cafi_plan_output(cafi_plan *plan, size_t index)
+{
+    return cafi_execution_buffer(plan->own->execution, plan->program.outputs[index]);
+}
+
+/* Inputs and outputs NULL: in place. */
+static caface_status run(cafi_plan *plan, const float *const *inputs, float *const *outputs,
+                         caface_error *err)
+{
+    unsigned mode = cafi_fp_flush_denormals();
+    int before = cafi_dnn_enter();
+    bool fine = true;
+    walk w = {.plan = plan};
+    caface_status st = CAFACE_OK;
+
+    if (inputs)
+        load(plan, plan->own->execution, inputs);
+    if (plan->program.has_parts && cafi_pool_size(plan->pool) >= THREADS && !plan->profile) {
+        memset(plan->turns, 0, plan->program.step_count * sizeof *plan->turns);
+        st = cafi_pool_run(plan->pool, THREADS, walk_task, &w, err);
+        fine = !atomic_load(&w.failed);
+    } else {
+        fine = run_steps(plan, plan->own->execution, plan->profile);
+    }
+    if (outputs)
+        store(plan, plan->own->execution, outputs);
+    cafi_dnn_leave(before);
+    cafi_fp_restore(mode);
+    return st ? st : fine ? CAFACE_OK : run_failed(err);
 }
 
 caface_status cafi_plan_run(cafi_plan *plan, const float *const *inputs, float *const *outputs,
                             caface_error *err)
 {
-    unsigned mode = 0;
-    int before = 1;
-    bool fine = true;
-    walk w = {.plan = plan};
     caface_status st = ensure_own(plan, err);
 
-    if (st)
-        return st;
-    mode = cafi_fp_flush_denormals();
-    before = cafi_dnn_enter();
-    load(plan, plan->own->execution, inputs);
-    if (plan->program.has_parts && cafi_pool_size(plan->pool) >= CAFI_PARTS && !plan->profile) {
-        st = cafi_pool_run(plan->pool, CAFI_PARTS, walk_task, &w, err);
-        fine = !atomic_load(&w.failed);
-    } else {
-        fine = run_steps(plan, plan->own->execution, plan->profile);
-    }
-    store(plan, plan->own->execution, outputs);
-    cafi_dnn_leave(before);
-    cafi_fp_restore(mode);
-    return st ? st : fine ? CAFACE_OK : run_failed(err);
+    return st ? st : run(plan, inputs, outputs, err);
+}
+
+caface_status cafi_plan_run_in_place(cafi_plan *plan, caface_error *err)
+{
+    return run(plan, NULL, NULL, err);
 }
 
 /* The largest magnitude of every channel in the first `rows` rows of what a

@@ -22,6 +22,7 @@ typedef struct cafi_plan_options {
     const cafi_ranges *ranges; /* int8: as cafi_plan_calibrate found them */
     cafi_check check;
     size_t samples; /* of every step's output that a check looks at; 0: 128 */
+    bool in_place;  /* inputs and outputs are reached by cafi_plan_input and cafi_plan_output */
 } cafi_plan_options;
 
 /* Bytes of buffers that a row may need: a small file may describe large maps. */
@@ -39,12 +40,21 @@ void cafi_plan_free(cafi_plan *plan);
 /* inputs: one array a graph input, in the order they were added, row-major.
  * outputs: one array a graph output. Sizes follow from the graph's shapes and
  * the batch. A row's results are the same bits whatever the other rows are, and
- * for any number of threads: an fp32 plan for one row is cut into two parts,
+ * for any number of threads: a plan for one row is cut into two parts,
  * always, which two threads share if there are two; any other plan runs in the
  * calling thread, and many contexts make many threads busy. One caller at a
  * time. */
 caface_status cafi_plan_run(cafi_plan *plan, const float *const *inputs, float *const *outputs,
                             caface_error *err);
+
+/* A plan made with options.in_place runs on its own buffers, nothing is copied: the
+ * caller fills all inputs before each run, and outputs are good until the next. Maps
+ * of an input may be wanted with their channels last, [batch][height][width][C].
+ * ENOMEM of cafi_plan_open. One caller at a time. */
+caface_status cafi_plan_open(cafi_plan *plan, caface_error *err);
+float *cafi_plan_input(cafi_plan *plan, size_t index, bool *channels_last);
+const float *cafi_plan_output(cafi_plan *plan, size_t index);
+caface_status cafi_plan_run_in_place(cafi_plan *plan, caface_error *err);
 
 /* Buffers of their own to run a plan in; weights are shared. Must be freed
  * before the plan. One thread at a time for one context, many contexts at

@@ -54,14 +54,16 @@ caface_status cafi_program_step(cafi_program *program, const cafi_plan_op *step,
         return st;
     added = &program->steps[program->step_count];
     *added = *step;
+    if (!added->parts)
+        added->parts = 1;
     st = cafi_strdup(&added->name, name, err);
     if (!st)
         program->step_count++;
     return st;
 }
 
-/* When each buffer is first written and last touched. A step that follows begins while a part
- * of the step before may still be at work: what it writes must not lie where that one reads. */
+/* When each buffer is first written and last touched. All parts of a step are done before the
+ * next begins (graph/plan.c). */
 static void find_lives(cafi_program *program)
 {
     for (size_t i = 0; i < program->buffer_count; i++) {
@@ -72,13 +74,12 @@ static void find_lives(cafi_program *program)
         program->buffers[program->inputs[i]].first = 0;
     for (size_t i = 0; i < program->step_count; i++) {
         const cafi_plan_op *s = &program->steps[i];
-        size_t begins = i && s->follows ? i - 1 : i;
 
         for (size_t k = 0; k <= s->in_count; k++) {
             cafi_buffer *b = &program->buffers[k < s->in_count ? s->in[k] : s->out];
 
-            if (begins < b->first)
-                b->first = begins;
+            if (i < b->first)
+                b->first = i;
             if (i > b->last)
                 b->last = i;
         }

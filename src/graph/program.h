@@ -5,9 +5,11 @@
 #include "graph/onednn.h"
 #include "graph/ranges.h"
 
-/* An fp32 program for one row is cut into this many parts along the output
- * channels; the number must not depend on the threads there are. */
+/* The steps of a program for one row are cut into this many parts, along rows or output
+ * channels (graph/parts.h); the number must not depend on the threads there are. */
 #define CAFI_PARTS 2
+
+typedef enum cafi_cut { CAFI_CUT_NONE, CAFI_CUT_CHANNELS, CAFI_CUT_ROWS } cafi_cut;
 
 typedef enum cafi_step_kind {
     CAFI_STEP_DNN,
@@ -19,6 +21,7 @@ typedef enum cafi_step_kind {
     CAFI_STEP_REORDER,
     CAFI_STEP_RESIZE,
     CAFI_STEP_MOVE,
+    CAFI_STEP_CONCAT,
     CAFI_STEP_COPY,     /* bytes */
     CAFI_STEP_REFERENCE /* graph/reference.h, on plain f32 */
 } cafi_step_kind;
@@ -37,15 +40,16 @@ typedef struct cafi_plan_op {
     const char *label;
     size_t in[CAFI_MAX_INPUTS];
     size_t in_count;
-    size_t out; /* may be one of in: in place, or a sum */
-    size_t ir;  /* DNN: the node whose weights are packed */
-    size_t parts;
-    size_t part_bytes; /* distance of the parts' outputs */
-    bool follows;      /* part k needs nothing of the step before but its part k */
-    bool measured;     /* calibration looks at its input */
-    float *quanta;     /* int8: of its input, by channel; owned */
-    float *weight_top; /* measured: largest weight of each input channel; owned */
-    cafi_dnn_spec spec;
+    size_t out;         /* may be one of in: in place, or a sum */
+    size_t ir;          /* DNN: the node whose weights are packed */
+    size_t parts;       /* 1, or CAFI_PARTS */
+    cafi_cut cut;       /* along what, with parts */
+    size_t units;       /* that many of it */
+    size_t unit_width;  /* ROWS: positions of a row */
+    bool measured;      /* calibration looks at its input */
+    float *quanta;      /* int8: of its input, by channel; owned */
+    float *weight_top;  /* measured: largest weight of each input channel; owned */
+    cafi_dnn_spec spec; /* of all parts together */
     cafi_dnn_op *op[CAFI_PARTS];
     cafi_border *border; /* DNN: to be filled by packing; owned */
     cafi_pass_args pass;
@@ -56,6 +60,8 @@ typedef struct cafi_plan_op {
     cafi_resize_args resize;
     uint32_t *places; /* owned: what resize's axes borrow, with parameters */
     cafi_move_args move;
+    size_t
+        chunks[CAFI_MAX_INPUTS]; /* CONCAT: bytes of each input, `rows` times one after the other */
     cafi_window window;
     cafi_elem elem;
     size_t rows, channels, groups, positions, lanes;
@@ -76,12 +82,14 @@ typedef struct cafi_program {
     size_t input_count, output_count;
     size_t arena, scratch; /* bytes; scratch for every part */
     bool has_parts;
+    bool channels_last; /* of inputs that are maps */
 } cafi_program;
 
 typedef struct cafi_lower_options {
     caface_precision precision;
     size_t batch;
     bool low_memory, calibrate;
+    bool any_order; /* inputs may be wanted with their channels last */
     const cafi_ranges *ranges;
 } cafi_lower_options;
 

@@ -46,6 +46,7 @@ static void add_step(cafi_buf *text, const cafi_plan_op *s)
                         (long long)w->pad[2 + i]);
     cafi_buf_printf(text, " %lld %zu %zu %zu %zu %zu %d", (long long)w->groups, s->parts, s->rows,
                     s->groups, s->positions, s->lanes, (int)s->elem);
+    cafi_buf_printf(text, " %d %zu", (int)s->cut, s->units);
     cafi_buf_printf(text, " %zu %zu %zu %zu %d%d%d", s->pass.rows, s->pass.groups,
                     s->pass.positions, s->pass.lanes, (int)s->pass.from, (int)s->pass.to,
                     (int)s->pass.act);

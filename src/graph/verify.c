@@ -125,7 +125,7 @@ static caface_status check_step(check *c, size_t index, cafi_verdict *verdict, c
     if (!st && s->kind == CAFI_STEP_DNN)
         st = cafi_step_weights_new(&weights, s, c->ir, err);
     v.weights = &weights;
-    for (size_t k = 0; !st && fine && k < (s->parts > 1 ? s->parts : 1); k++)
+    for (size_t k = 0; !st && fine && k < s->parts; k++)
         fine = cafi_execute_part(c->execution, index, k);
     s->error = 0;
     if (!st && !fine)

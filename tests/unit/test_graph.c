@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "check.h"
-#include "graph/program.h"
 #include "graph/reference.h"
 #include "graph_case.h"
 
@@ -348,44 +347,59 @@ static void test_refusals(void **state)
     cafi_graph_free(b.graph);
 }
 
-/* A pass that follows a convolution runs on one part while another thread is still at the other:
- * what it writes may not take the place of what the convolution reads. Without the two threads
- * it may. */
-static void test_places_of_what_follows(void **state)
+/* One row on two threads, which divide the rows of maps, gives the bits of one thread in every
+ * run; here through depthwise steps, a maximum over windows, a sum and a concatenation. */
+static void test_rows_on_two_threads(void **state)
 {
-    (void)state;
-    for (int follows = 0; follows < 2; follows++) {
-        cafi_program p = {0};
-        size_t x = 0, y = 0, z = 0, input[1], output[1];
-        cafi_plan_op conv = {.kind = CAFI_STEP_DNN, .in_count = 1, .parts = CAFI_PARTS};
-        cafi_plan_op pass = {.kind = CAFI_STEP_PASS, .in_count = 1, .parts = CAFI_PARTS};
-        cafi_plan_op sum = {.kind = CAFI_STEP_BINARY, .in_count = 2, .parts = 1};
-        caface_error err;
+    test_rng rng = {test_seed()};
 
-        EXPECT_OK(cafi_program_buffer(&p, 1000, &x, &err), err);
-        EXPECT_OK(cafi_program_buffer(&p, 1000, &y, &err), err);
-        EXPECT_OK(cafi_program_buffer(&p, 1000, &z, &err), err);
-        conv.in[0] = x;
-        conv.out = pass.in[0] = sum.in[0] = y;
-        pass.out = sum.in[1] = z;
-        sum.out = y;
-        pass.follows = follows;
-        EXPECT_OK(cafi_program_step(&p, &conv, "conv", &err), err);
-        EXPECT_OK(cafi_program_step(&p, &pass, "pass", &err), err);
-        EXPECT_OK(cafi_program_step(&p, &sum, "sum", &err), err);
-        input[0] = x;
-        output[0] = y;
-        p.inputs = input;
-        p.input_count = 1;
-        p.outputs = output;
-        p.output_count = 1;
-        EXPECT_OK(cafi_place_buffers(&p, &err), err);
-        assert_int_equal(p.buffers[x].offset == p.buffers[z].offset, !follows);
-        assert_true(p.buffers[y].offset != p.buffers[x].offset);
-        assert_true(p.buffers[y].offset != p.buffers[z].offset);
-        p.inputs = p.outputs = NULL;
-        p.input_count = p.output_count = 0;
-        cafi_program_free(&p);
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        build b;
+        size_t x = 0, y = 0, count = 0, in_count = 0;
+        float *in = NULL, *out[3] = {NULL};
+
+        start(&b, &rng);
+        input(&b, 3, between(&rng, 9, 40), between(&rng, 9, 40));
+        x = prelu(&b, conv(&b, 0, 32, 3, 2, 1, 1, true));
+        x = conv(&b, conv(&b, x, 48, 1, 1, 0, 1, true), 48, 3, 1, 1, 48, true);
+        y = conv(&b, prelu(&b, x), 48, 1, 1, 0, 1, true);
+        x = binary(&b, CAFI_OP_ADD, x, y);
+        x = add(&b,
+                (cafi_node){.op = CAFI_OP_CONCAT, .inputs = {x, y}, .input_count = 2, .axis = 1});
+        x = add(&b, (cafi_node){
+                        .op = CAFI_OP_MAXPOOL,
+                        .inputs = {prelu(&b, x)},
+                        .input_count = 1,
+                        .window = {
+                            .kernel = {2, 2}, .stride = {2, 2}, .dilation = {1, 1}, .groups = 1}});
+        conv(&b, x, 10, 1, 1, 0, 1, true);
+        EXPECT_OK(cafi_graph_output(b.graph, b.last, &b.err), b.err);
+        compare(&b, 1, (cafi_plan_options){.threads = 2}, "rows");
+        assert_true(cafi_shape_count(shape_of(&b, 0), 1, &in_count));
+        assert_true(cafi_shape_count(shape_of(&b, b.last), 1, &count));
+        in = malloc(in_count * sizeof *in);
+        assert_non_null(in);
+        test_fill(&rng, in, in_count, 1);
+        for (size_t threads = 1; threads < 3; threads++) {
+            cafi_plan_options options = {.threads = threads, .batch = 1};
+            const float *inputs[] = {in};
+            cafi_plan *plan = NULL;
+
+            out[threads] = malloc(count * sizeof(float));
+            assert_non_null(out[threads]);
+            EXPECT_OK(cafi_plan_new(&plan, b.graph, &options, &b.err), b.err);
+            for (int k = 0; k < (threads > 1 ? 100 : 1); k++) {
+                EXPECT_OK(cafi_plan_run(plan, inputs, &out[threads], &b.err), b.err);
+                if (threads > 1)
+                    assert_memory_equal(out[1], out[2], count * sizeof(float));
+            }
+            cafi_plan_free(plan);
+        }
+        free(in);
+        free(out[1]);
+        free(out[2]);
+        cafi_graph_free(b.graph);
     }
 }
 
@@ -404,7 +418,7 @@ int main(void)
         cmocka_unit_test(test_matmul),
         cmocka_unit_test(test_matrix_on_maps),
         cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_places_of_what_follows),
+        cmocka_unit_test(test_rows_on_two_threads),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
