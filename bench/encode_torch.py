@@ -2,6 +2,7 @@
 
     encode_torch.py make DIR NAME...            random weights: DIR/NAME.pth, DIR/crops.npy
     encode_torch.py time DIR NAME BATCH THREADS WAY    one JSON object on stdout
+    encode_torch.py export DIR NAME             the network of the features as DIR/NAME.onnx, any batch
     encode_torch.py peak                        FLOP/s of large fp32 products in one thread
 
 WAY is eager, or frozen: torch.jit.trace, freeze and optimize_for_inference. NAME is ir_18, ir_50,
@@ -187,6 +188,23 @@ def measure(folder, name, batch, threads, way):
     print(json.dumps({'images_per_second': batch / statistics.median(runs)}))
 
 
+def export(folder, name):
+    net = module(name)
+    net.load_state_dict(torch.load(f'{folder}/{name}.pth'))
+
+    class Features(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.net = net
+
+        def forward(self, x):
+            return self.net(x)[0]
+
+    torch.onnx.export(Features().eval(), torch.zeros(2, 3, 112, 112), f'{folder}/{name}.onnx',
+                      opset_version=12, input_names=['x'], output_names=['y'],
+                      dynamic_axes={'x': {0: 'n'}, 'y': {0: 'n'}})
+
+
 def peak():
     torch.set_num_threads(1)
     a, b = torch.rand(2048, 2048), torch.rand(2048, 2048)
@@ -202,5 +220,7 @@ if sys.argv[1] == 'make':
     make(sys.argv[2], sys.argv[3:])
 elif sys.argv[1] == 'time':
     measure(sys.argv[2], sys.argv[3], int(sys.argv[4]), int(sys.argv[5]), sys.argv[6])
+elif sys.argv[1] == 'export':
+    export(*sys.argv[2:4])
 else:
     peak()

@@ -3,6 +3,7 @@
     faces_torch.py retinaface FILE.pth PICTURE.ppm THREADS
     faces_torch.py yunet FILE.onnx PICTURE.ppm THREADS
     faces_torch.py mtcnn FOLDER PICTURE.ppm THREADS
+    faces_torch.py export FILE.pth OUT.onnx        RetinaFace's network alone, for bench/onnxruntime.js
 
 One JSON object on stdout: faces [[x1, y1, x2, y2, score]] and pictures a second. From the pixels
 to the faces, decoding and suppression included. MTCNN is the authors' cascade with torch's resizing
@@ -34,15 +35,15 @@ def retinaface(path):
 
     def unit(name, first, x, stride=1, relu=True):
         weight = state[f'{name}.{first}.weight']
-        groups = x.shape[1] if weight.shape[1] == 1 and x.shape[1] > 1 else 1
-        x = F.conv2d(x, weight, None, stride, weight.shape[2] // 2, 1, groups)
+        groups = len(weight) if weight.shape[1] == 1 and len(weight) > 1 and x.shape[1] > 1 else 1
+        x = F.conv2d(x, weight, None, stride, int(weight.shape[2]) // 2, 1, int(groups))
         norm = f'{name}.{first + 1}.'
         x = F.batch_norm(x, *(state[norm + k] for k in
                               ('running_mean', 'running_var', 'weight', 'bias')))
         return F.relu(x) if relu else x
 
-    def network(picture):
-        x = picture.flip(1) - torch.tensor([104.0, 117.0, 123.0]).reshape(1, 3, 1, 1)
+    def heads(x):
+        """Scores, boxes and landmarks of every level."""
         x = unit('body.stage1.0', 0, x, 2)
         maps = []
         for stage, first, strides in ((1, 1, '12121'), (2, 0, '211111'), (3, 0, '21')):
@@ -53,17 +54,22 @@ def retinaface(path):
         a, b, c = (unit(f'fpn.output{i + 1}', 0, m) for i, m in enumerate(maps))
         b = unit('fpn.merge2', 0, b + F.interpolate(c, size=b.shape[2:]))
         a = unit('fpn.merge1', 0, a + F.interpolate(b, size=a.shape[2:]))
-        boxes, scores = [], []
-        for i, (m, stride, sides) in enumerate(zip((a, b, c), (8, 16, 32),
-                                                   ((10, 20), (32, 64), (128, 256)))):
+        for i, m in enumerate((a, b, c)):
             name = f'ssh{i + 1}.'
             narrow = unit(name + 'conv5X5_1', 0, m)
             x = F.relu(torch.cat([
                 unit(name + 'conv3X3', 0, m, 1, False), unit(name + 'conv5X5_2', 0, narrow, 1, False),
                 unit(name + 'conv7x7_3', 0, unit(name + 'conv7X7_2', 0, narrow), 1, False)], 1))
-            score, box, _ = (F.conv2d(x, state[f'{h}Head.{i}.conv1x1.weight'],
-                                      state[f'{h}Head.{i}.conv1x1.bias'])
-                             for h in ('Class', 'Bbox', 'Landmark'))
+            maps[i] = [F.conv2d(x, state[f'{h}Head.{i}.conv1x1.weight'],
+                                state[f'{h}Head.{i}.conv1x1.bias'])
+                       for h in ('Class', 'Bbox', 'Landmark')]
+        return maps
+
+    def network(picture):
+        x = picture.flip(1) - torch.tensor([104.0, 117.0, 123.0]).reshape(1, 3, 1, 1)
+        boxes, scores = [], []
+        for (score, box, _), stride, sides in zip(heads(x), (8, 16, 32),
+                                                  ((10, 20), (32, 64), (128, 256))):
             score = score[0].reshape(2, 2, *score.shape[2:]).softmax(1)[:, 1]
             box = box[0].reshape(2, 4, *box.shape[2:])
             anchor, row, col = (score > 0.4).nonzero().T
@@ -75,6 +81,7 @@ def retinaface(path):
             scores.append(score[anchor, row, col])
         return best(torch.cat(boxes), torch.cat(scores), 0.4, 0)
 
+    network.heads = heads
     return network
 
 
@@ -218,7 +225,22 @@ def mtcnn(folder):
     return network
 
 
+def export(path, out):
+    """RetinaFace's network alone, for pictures of 640x480, as ONNX."""
+    heads = retinaface(path).heads
+
+    class Heads(torch.nn.Module):
+        def forward(self, x):
+            return [m for level in heads(x) for m in level]
+
+    with torch.no_grad():
+        torch.onnx.export(Heads(), torch.zeros(1, 3, 480, 640), out, opset_version=12)
+
+
 def main():
+    if sys.argv[1] == 'export':
+        export(*sys.argv[2:4])
+        return
     torch.set_num_threads(int(sys.argv[4]))
     network = {'retinaface': retinaface, 'yunet': yunet, 'mtcnn': mtcnn}[sys.argv[1]](sys.argv[2])
     picture = read_ppm(sys.argv[3])
