@@ -22,6 +22,7 @@ is a caface.Error, which is also the built-in exception that fits.
     people      Gallery (enrolment, search, thresholds), Index (exact search)
     on disk     FeatureSet, FeatureWriter, info (what a file is), convert
     measuring   caface.evaluate: verify, identify
+    training    train
 
 docs/python.md has it all, with examples that are run by the tests.
 """
@@ -37,6 +38,7 @@ from ._fusion import FaceSet, Fused, FusionModel, fuse_many
 from ._gallery_api import Gallery
 from ._people import Added, Match, Person, Picture, Verdict
 from ._search import Index
+from ._train_api import Trained, train
 from ._vision_api import Detector, Encoder, Event, Face, Follower, Image, align, follow
 
 __version__: str = _core.version
@@ -65,6 +67,7 @@ __all__ = [
     "Person",
     "Picture",
     "Tensor",
+    "Trained",
     "Verdict",
     "align",
     "convert",
@@ -72,4 +75,5 @@ __all__ = [
     "follow",
     "fuse_many",
     "info",
+    "train",
 ]
