@@ -206,10 +206,7 @@ static int bad_number(const cli_command *c, const cli_option *o, const char *tex
 static int set_value(const cli_command *c, const cli_option *o, const char *text, char *options)
 {
     void *member = options + o->offset;
-    const char *before = o->kind == CLI_STRING ? *(const char **)member : NULL;
 
-    if (before && strcmp(before, text) != 0 && cli_given((cli_common *)(void *)options, o->name))
-        cli_warn("%s: --%s is given twice: %s counts, %s does not", c->name, o->name, text, before);
     if (!list_add(&((cli_common *)(void *)options)->given, o->name)) {
         cli_warn("out of memory");
         return CLI_FAILED;
