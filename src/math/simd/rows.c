@@ -262,6 +262,7 @@ double cafi_simd_exp_pairs(double *met, float own, const float *w, const float *
         }
         total += (double)vf_sum(sum);
         for (size_t i = first; i < end; i++)
+            // cppcheck-suppress uninitvar
             met[i] += (double)theirs[i - first];
     }
     return total;
