@@ -128,7 +128,7 @@ static bool is_same(const own_option *w, const caface_train_options *a,
     case IS_FLAG:
         return memcmp(x, y, sizeof(int)) == 0;
     case IS_LIST:
-        return *(size_t *const *)x == *(size_t *const *)y;
+        return *(size_t *const *)(const void *)x == *(size_t *const *)(const void *)y;
     default:
         return same_text(*(const char *const *)(const void *)x,
                          *(const char *const *)(const void *)y);
