@@ -82,11 +82,11 @@ static int set_up(void **state)
 
     (void)state;
     test_fill(&rng, directions, CLASSES * C, 1.0f);
-    snprintf(store, sizeof store, "%s", test_temp("store"));
-    snprintf(probes, sizeof probes, "%s", test_temp("probes"));
+    snprintf(store, sizeof store, "%s-XXXXXX", test_temp("store"));
+    snprintf(probes, sizeof probes, "%s-XXXXXX", test_temp("probes"));
     snprintf(centers, sizeof centers, "%s", test_temp("centers.safetensors"));
-    assert_int_equal(mkdtemp(strcat(store, "XXXXXX")) == NULL, 0);
-    assert_int_equal(mkdtemp(strcat(probes, "XXXXXX")) == NULL, 0);
+    assert_non_null(mkdtemp(store));
+    assert_non_null(mkdtemp(probes));
     make_rows(store, directions, VARIANTS, 1);
     make_rows(probes, directions, 1, 2);
     EXPECT_OK(
