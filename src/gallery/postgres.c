@@ -4,12 +4,12 @@
  * else.
  *
  * A writer's transaction begins by raising the number in gallery_change, so that writers wait for
- * each other and every reader sees that something changed. */
+ * each other and every reader sees that something changed. Pictures are in postgres_pictures.c. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "gallery/postgres_server.h"
+#include "gallery/postgres.h"
 
 /* The version of the tables. */
 #define TABLES "1"
@@ -35,59 +35,46 @@ static const char schema[] =
     "ALTER TABLE gallery_picture ALTER crop SET STORAGE EXTERNAL;"
     "INSERT INTO gallery_meta VALUES('tables', '" TABLES "')";
 
-typedef struct postgres_storage {
-    cafi_storage base;
-    PGconn *connection;
-    uint32_t changes; /* of this connection */
-    unsigned cursors;
-} postgres_storage;
-
 /* ---- statements ------------------------------------------------------------------------ */
 
-static caface_status ask(cafi_storage *storage, const char *text, const cafi_parameters *p,
-                         PGresult **out, caface_error *err)
+caface_status cafi_postgres_ask(cafi_storage *storage, const char *text, const cafi_parameters *p,
+                                PGresult **out, caface_error *err)
 {
-    return cafi_postgres_run(((postgres_storage *)storage)->connection, text, p, out, err);
+    return cafi_postgres_run(((cafi_postgres *)storage)->connection, text, p, out, err);
 }
 
-/* A statement that changes something. */
-static caface_status change(cafi_storage *storage, const char *text, const cafi_parameters *p,
-                            caface_error *err)
+caface_status cafi_postgres_change(cafi_storage *storage, const char *text,
+                                   const cafi_parameters *p, caface_error *err)
 {
-    ((postgres_storage *)storage)->changes++;
-    return ask(storage, text, p, NULL, err);
+    ((cafi_postgres *)storage)->changes++;
+    return cafi_postgres_ask(storage, text, p, NULL, err);
 }
 
-static caface_status change_one(cafi_storage *storage, const char *text, int64_t id,
-                                caface_error *err)
+caface_status cafi_postgres_change_one(cafi_storage *storage, const char *text, int64_t id,
+                                       caface_error *err)
 {
     cafi_parameters p = {0};
 
     cafi_parameter_int(&p, id);
-    return change(storage, text, &p, err);
+    return cafi_postgres_change(storage, text, &p, err);
 }
 
-/* false ends the reading. */
-typedef bool (*row_visit)(void *ctx, const PGresult *r, int row);
-
-/* The rows of a query, a portion at a time, so that memory does not grow with them and visits may
- * ask for something themselves. */
-static caface_status each_row(cafi_storage *storage, const char *query, const cafi_parameters *p,
-                              row_visit visit, void *ctx, caface_error *err)
+caface_status cafi_postgres_each(cafi_storage *storage, const char *query, const cafi_parameters *p,
+                                 cafi_postgres_visit visit, void *ctx, caface_error *err)
 {
-    postgres_storage *s = (postgres_storage *)storage;
+    cafi_postgres *s = (cafi_postgres *)storage;
     bool own = PQtransactionStatus(s->connection) == PQTRANS_IDLE, more = true;
     unsigned cursor = s->cursors++;
     char text[1024];
     caface_status st = own ? storage->ops->begin(storage, false, err) : CAFACE_OK;
 
     snprintf(text, sizeof text, "DECLARE cursor_%u NO SCROLL CURSOR FOR %s", cursor, query);
-    st = st ? st : ask(storage, text, p, NULL, err);
+    st = st ? st : cafi_postgres_ask(storage, text, p, NULL, err);
     snprintf(text, sizeof text, "FETCH " FETCH " FROM cursor_%u", cursor);
     while (!st && more) {
         PGresult *r = NULL;
 
-        if ((st = ask(storage, text, NULL, &r, err)))
+        if ((st = cafi_postgres_ask(storage, text, NULL, &r, err)))
             break;
         more = PQntuples(r) > 0;
         for (int i = 0; more && i < PQntuples(r); i++)
@@ -96,7 +83,7 @@ static caface_status each_row(cafi_storage *storage, const char *query, const ca
     }
     snprintf(text, sizeof text, "CLOSE cursor_%u", cursor);
     if (!st)
-        st = ask(storage, text, NULL, NULL, err);
+        st = cafi_postgres_ask(storage, text, NULL, NULL, err);
     if (own)
         storage->ops->rollback(storage);
     return st;
@@ -106,7 +93,7 @@ static caface_status each_row(cafi_storage *storage, const char *query, const ca
 
 static void postgres_close(cafi_storage *storage)
 {
-    postgres_storage *s = (postgres_storage *)storage;
+    cafi_postgres *s = (cafi_postgres *)storage;
 
     if (!s)
         return;
@@ -116,10 +103,10 @@ static void postgres_close(cafi_storage *storage)
 
 static void postgres_rollback(cafi_storage *storage)
 {
-    postgres_storage *s = (postgres_storage *)storage;
+    cafi_postgres *s = (cafi_postgres *)storage;
 
     if (PQtransactionStatus(s->connection) != PQTRANS_IDLE)
-        (void)ask(storage, "ROLLBACK", NULL, NULL, NULL);
+        (void)cafi_postgres_ask(storage, "ROLLBACK", NULL, NULL, NULL);
     s->changes++;
 }
 
@@ -128,10 +115,12 @@ static caface_status postgres_begin(cafi_storage *storage, bool write, caface_er
     caface_status st = CAFACE_OK;
 
     if (!write)
-        return ask(storage, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", NULL, NULL, err);
-    if ((st = ask(storage, "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE", NULL, NULL, err)))
+        return cafi_postgres_ask(storage, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", NULL,
+                                 NULL, err);
+    if ((st = cafi_postgres_ask(storage, "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE", NULL,
+                                NULL, err)))
         return st;
-    st = change(storage, "UPDATE gallery_change SET n = n + 1", NULL, err);
+    st = cafi_postgres_change(storage, "UPDATE gallery_change SET n = n + 1", NULL, err);
     if (st)
         postgres_rollback(storage);
     return st;
@@ -140,7 +129,7 @@ static caface_status postgres_begin(cafi_storage *storage, bool write, caface_er
 static caface_status postgres_commit(cafi_storage *storage, caface_error *err)
 {
     PGresult *r = NULL;
-    caface_status st = ask(storage, "COMMIT", NULL, &r, err);
+    caface_status st = cafi_postgres_ask(storage, "COMMIT", NULL, &r, err);
 
     if (!st && strcmp(PQcmdStatus(r), "COMMIT") != 0)
         st = cafi_fail(err, CAFACE_EIO, "the server has undone the change");
@@ -153,10 +142,11 @@ static caface_status postgres_commit(cafi_storage *storage, caface_error *err)
 static caface_status postgres_version(cafi_storage *storage, uint64_t *out, caface_error *err)
 {
     PGresult *r = NULL;
-    caface_status st = ask(storage, "SELECT n::bigint FROM gallery_change", NULL, &r, err);
+    caface_status st =
+        cafi_postgres_ask(storage, "SELECT n::bigint FROM gallery_change", NULL, &r, err);
 
     if (!st && PQntuples(r))
-        *out = (uint64_t)cafi_cell_int(r, 0, 0) << 32 | ((postgres_storage *)storage)->changes;
+        *out = (uint64_t)cafi_cell_int(r, 0, 0) << 32 | ((cafi_postgres *)storage)->changes;
     PQclear(r);
     return st;
 }
@@ -171,7 +161,8 @@ static caface_status postgres_meta_get(cafi_storage *storage, const char *key, c
     caface_status st = CAFACE_OK;
 
     cafi_parameter_text(&p, key);
-    st = ask(storage, "SELECT value::bytea FROM gallery_meta WHERE key = $1", &p, &r, err);
+    st = cafi_postgres_ask(storage, "SELECT value::bytea FROM gallery_meta WHERE key = $1", &p, &r,
+                           err);
     *found = !st && PQntuples(r) > 0;
     if (*found) {
         cafi_span value = cafi_cell_bytes(r, 0, 0);
@@ -190,10 +181,10 @@ static caface_status postgres_meta_set(cafi_storage *storage, const char *key, c
 
     cafi_parameter_text(&p, key);
     cafi_parameter_bytes(&p, (cafi_span){value.data ? value.data : "", value.size});
-    return change(storage,
-                  "INSERT INTO gallery_meta(key, value) VALUES($1, $2)"
-                  " ON CONFLICT(key) DO UPDATE SET value = excluded.value",
-                  &p, err);
+    return cafi_postgres_change(storage,
+                                "INSERT INTO gallery_meta(key, value) VALUES($1, $2)"
+                                " ON CONFLICT(key) DO UPDATE SET value = excluded.value",
+                                &p, err);
 }
 
 typedef struct meta_reading {
@@ -216,10 +207,10 @@ static caface_status postgres_meta_each(cafi_storage *storage, const char *prefi
     cafi_parameters p = {0};
 
     cafi_parameter_text(&p, prefix);
-    return each_row(storage,
-                    "SELECT key::text, value::bytea FROM gallery_meta"
-                    " WHERE left(key, length($1)) = $1 ORDER BY key::text COLLATE \"C\"",
-                    &p, show_meta, &m, err);
+    return cafi_postgres_each(storage,
+                              "SELECT key::text, value::bytea FROM gallery_meta"
+                              " WHERE left(key, length($1)) = $1 ORDER BY key::text COLLATE \"C\"",
+                              &p, show_meta, &m, err);
 }
 
 static caface_status postgres_meta_remove(cafi_storage *storage, const char *prefix,
@@ -228,7 +219,8 @@ static caface_status postgres_meta_remove(cafi_storage *storage, const char *pre
     cafi_parameters p = {0};
 
     cafi_parameter_text(&p, prefix);
-    return change(storage, "DELETE FROM gallery_meta WHERE left(key, length($1)) = $1", &p, err);
+    return cafi_postgres_change(
+        storage, "DELETE FROM gallery_meta WHERE left(key, length($1)) = $1", &p, err);
 }
 
 /* ---- people ------------------------------------------------------------------------------ */
@@ -237,12 +229,12 @@ static caface_status postgres_counts(cafi_storage *storage, cafi_storage_counts 
                                      caface_error *err)
 {
     PGresult *r = NULL;
-    caface_status st =
-        ask(storage,
-            "SELECT (SELECT count(*) FROM gallery_person),"
-            " (SELECT coalesce(sum(faces), 0)::bigint FROM gallery_person),"
-            " (SELECT count(*) FROM gallery_picture), (SELECT count(crop) FROM gallery_picture)",
-            NULL, &r, err);
+    caface_status st = cafi_postgres_ask(
+        storage,
+        "SELECT (SELECT count(*) FROM gallery_person),"
+        " (SELECT coalesce(sum(faces), 0)::bigint FROM gallery_person),"
+        " (SELECT count(*) FROM gallery_picture), (SELECT count(crop) FROM gallery_picture)",
+        NULL, &r, err);
 
     if (!st)
         *out = (cafi_storage_counts){cafi_cell_int(r, 0, 0), cafi_cell_int(r, 0, 1),
@@ -259,7 +251,8 @@ static caface_status postgres_person_find(cafi_storage *storage, const char *nam
     caface_status st = CAFACE_OK;
 
     cafi_parameter_text(&p, name);
-    st = ask(storage, "SELECT id::bigint FROM gallery_person WHERE name = $1", &p, &r, err);
+    st = cafi_postgres_ask(storage, "SELECT id::bigint FROM gallery_person WHERE name = $1", &p, &r,
+                           err);
     *id = !st && PQntuples(r) ? cafi_cell_int(r, 0, 0) : 0;
     PQclear(r);
     return st;
@@ -301,10 +294,11 @@ static caface_status postgres_person_read(cafi_storage *storage, int64_t id,
     caface_status st = CAFACE_OK;
 
     cafi_parameter_int(&p, id);
-    st = ask(storage,
-             PERSON_COLUMNS ", s.bytes::bytea" PERSON_TABLES
-                            " LEFT JOIN gallery_state s ON s.person = p.id WHERE p.id = $1",
-             &p, &r, err);
+    st = cafi_postgres_ask(storage,
+                           PERSON_COLUMNS
+                           ", s.bytes::bytea" PERSON_TABLES
+                           " LEFT JOIN gallery_state s ON s.person = p.id WHERE p.id = $1",
+                           &p, &r, err);
     if (!st && PQntuples(r))
         (void)show_person(&reading, r, 0);
     PQclear(r);
@@ -316,11 +310,12 @@ static caface_status postgres_people(cafi_storage *storage, cafi_people_part par
 {
     person_reading reading = {visit, ctx, false};
 
-    return each_row(storage,
-                    part == CAFI_PEOPLE_BY_NAME ? PERSON_COLUMNS PERSON_TABLES
-                        " ORDER BY p.name::text COLLATE \"C\""
-                                                : PERSON_COLUMNS PERSON_TABLES " ORDER BY p.id",
-                    NULL, show_person, &reading, err);
+    return cafi_postgres_each(storage,
+                              part == CAFI_PEOPLE_BY_NAME ? PERSON_COLUMNS PERSON_TABLES
+                                  " ORDER BY p.name::text COLLATE \"C\""
+                                                          : PERSON_COLUMNS PERSON_TABLES
+                                  " ORDER BY p.id",
+                              NULL, show_person, &reading, err);
 }
 
 static caface_status set_blob(cafi_storage *storage, const char *text, int64_t id, cafi_span bytes,
@@ -330,7 +325,7 @@ static caface_status set_blob(cafi_storage *storage, const char *text, int64_t i
 
     cafi_parameter_int(&p, id);
     cafi_parameter_bytes(&p, (cafi_span){bytes.data ? bytes.data : "", bytes.size});
-    return change(storage, text, &p, err);
+    return cafi_postgres_change(storage, text, &p, err);
 }
 
 static caface_status insert_person(cafi_storage *storage, cafi_person_row *row, caface_error *err)
@@ -344,11 +339,11 @@ static caface_status insert_person(cafi_storage *storage, cafi_person_row *row, 
     cafi_parameter_real(&p, row->evidence);
     cafi_parameter_int(&p, row->created);
     cafi_parameter_int(&p, row->changed);
-    ((postgres_storage *)storage)->changes++;
-    st = ask(storage,
-             "INSERT INTO gallery_person(name, faces, evidence, created, changed)"
-             " VALUES($1, $2, $3, $4, $5) RETURNING id::bigint",
-             &p, &r, err);
+    ((cafi_postgres *)storage)->changes++;
+    st = cafi_postgres_ask(storage,
+                           "INSERT INTO gallery_person(name, faces, evidence, created, changed)"
+                           " VALUES($1, $2, $3, $4, $5) RETURNING id::bigint",
+                           &p, &r, err);
     if (!st)
         row->id = cafi_cell_int(r, 0, 0);
     PQclear(r);
@@ -364,9 +359,9 @@ static caface_status update_person(cafi_storage *storage, const cafi_person_row 
     cafi_parameter_int(&p, row->faces);
     cafi_parameter_real(&p, row->evidence);
     cafi_parameter_int(&p, row->changed);
-    return change(storage,
-                  "UPDATE gallery_person SET faces = $2, evidence = $3, changed = $4 WHERE id = $1",
-                  &p, err);
+    return cafi_postgres_change(
+        storage, "UPDATE gallery_person SET faces = $2, evidence = $3, changed = $4 WHERE id = $1",
+        &p, err);
 }
 
 static caface_status postgres_person_write(cafi_storage *storage, cafi_person_row *row,
@@ -395,7 +390,8 @@ static caface_status postgres_person_rename(cafi_storage *storage, int64_t id, c
 
     cafi_parameter_int(&p, id);
     cafi_parameter_text(&p, name);
-    return change(storage, "UPDATE gallery_person SET name = $2 WHERE id = $1", &p, err);
+    return cafi_postgres_change(storage, "UPDATE gallery_person SET name = $2 WHERE id = $1", &p,
+                                err);
 }
 
 static caface_status postgres_person_remove(cafi_storage *storage, int64_t id, caface_error *err)
@@ -407,7 +403,7 @@ static caface_status postgres_person_remove(cafi_storage *storage, int64_t id, c
     caface_status st = CAFACE_OK;
 
     for (size_t i = 0; !st && i < sizeof steps / sizeof *steps; i++)
-        st = change_one(storage, steps[i], id, err);
+        st = cafi_postgres_change_one(storage, steps[i], id, err);
     return st;
 }
 
@@ -419,108 +415,7 @@ static caface_status postgres_clear(cafi_storage *storage, caface_error *err)
     caface_status st = CAFACE_OK;
 
     for (size_t i = 0; !st && i < sizeof steps / sizeof *steps; i++)
-        st = change(storage, steps[i], NULL, err);
-    return st;
-}
-
-/* ---- pictures ------------------------------------------------------------------------------ */
-
-static caface_status postgres_picture_add(cafi_storage *storage, int64_t person,
-                                          const cafi_picture_row *row, bool *added,
-                                          caface_error *err)
-{
-    PGresult *r = NULL;
-    cafi_parameters p = {0};
-    caface_status st = CAFACE_OK;
-
-    cafi_parameter_int(&p, person);
-    cafi_parameter_text(&p, row->name);
-    cafi_parameter_bytes(&p, row->digest);
-    cafi_parameter_real(&p, row->length);
-    cafi_parameter_real(&p, row->likeness);
-    cafi_parameter_real(&p, row->side);
-    cafi_parameter_real(&p, row->score);
-    cafi_parameter_int(&p, row->added);
-    cafi_parameter_bytes(&p, row->crop);
-    ((postgres_storage *)storage)->changes++;
-    st = ask(storage,
-             "INSERT INTO gallery_picture(person, name, digest, length, likeness, side, score,"
-             " added, crop) VALUES($1, $2, $3, $4, $5, $6, $7, $8, $9)"
-             " ON CONFLICT(person, digest) DO NOTHING",
-             &p, &r, err);
-    *added = !st && strcmp(PQcmdTuples(r), "1") == 0;
-    PQclear(r);
-    return st;
-}
-
-static caface_status postgres_pictures_move(cafi_storage *storage, int64_t into, int64_t from,
-                                            caface_error *err)
-{
-    cafi_parameters p = {0};
-    caface_status st = CAFACE_OK;
-
-    cafi_parameter_int(&p, into);
-    cafi_parameter_int(&p, from);
-    st = change(storage,
-                "UPDATE gallery_picture SET person = $1 WHERE person = $2 AND digest NOT IN"
-                " (SELECT digest FROM gallery_picture WHERE person = $1)",
-                &p, err);
-    return st ? st
-              : change_one(storage, "DELETE FROM gallery_picture WHERE person = $1", from, err);
-}
-
-typedef struct picture_reading {
-    cafi_picture_visit visit;
-    void *ctx;
-} picture_reading;
-
-static bool show_picture(void *ctx, const PGresult *r, int row)
-{
-    const picture_reading *reading = ctx;
-    cafi_picture_row p = {.person = cafi_cell_text(r, row, 0),
-                          .name = cafi_cell_text(r, row, 1),
-                          .digest = cafi_cell_bytes(r, row, 2),
-                          .length = cafi_cell_real(r, row, 3),
-                          .likeness = cafi_cell_real(r, row, 4),
-                          .side = cafi_cell_real(r, row, 5),
-                          .score = cafi_cell_real(r, row, 6),
-                          .added = cafi_cell_int(r, row, 7),
-                          .crop = cafi_cell_bytes(r, row, 8)};
-
-    return reading->visit(reading->ctx, &p);
-}
-
-static caface_status postgres_pictures(cafi_storage *storage, int64_t person, bool with_crops,
-                                       cafi_picture_visit visit, void *ctx, caface_error *err)
-{
-    picture_reading reading = {visit, ctx};
-    cafi_parameters p = {0};
-
-    cafi_parameter_int(&p, person);
-    cafi_parameter_int(&p, with_crops);
-    return each_row(
-        storage,
-        "SELECT p.name::text, i.name::text, i.digest::bytea, i.length::double precision,"
-        " i.likeness::double precision, i.side::double precision, i.score::double precision,"
-        " i.added::bigint, CASE WHEN $2 <> 0 THEN i.crop::bytea END"
-        " FROM gallery_picture i JOIN gallery_person p ON p.id = i.person"
-        " WHERE $1 = 0 OR i.person = $1 ORDER BY i.person, i.id",
-        &p, show_picture, &reading, err);
-}
-
-static caface_status postgres_lengths(cafi_storage *storage, double sums[3], caface_error *err)
-{
-    PGresult *r = NULL;
-    caface_status st = ask(storage,
-                           "SELECT count(length)::double precision,"
-                           " coalesce(sum(length), 0)::double precision,"
-                           " coalesce(sum(length * length), 0)::double precision"
-                           " FROM gallery_picture",
-                           NULL, &r, err);
-
-    for (int i = 0; !st && i < 3; i++)
-        sums[i] = cafi_cell_real(r, 0, i);
-    PQclear(r);
+        st = cafi_postgres_change(storage, steps[i], NULL, err);
     return st;
 }
 
@@ -542,17 +437,17 @@ static const cafi_storage_ops postgres_ops = {
     .person_remove = postgres_person_remove,
     .people = postgres_people,
     .clear = postgres_clear,
-    .picture_add = postgres_picture_add,
-    .pictures_move = postgres_pictures_move,
-    .pictures = postgres_pictures,
-    .lengths = postgres_lengths,
+    .picture_add = cafi_postgres_picture_add,
+    .pictures_move = cafi_postgres_pictures_move,
+    .pictures = cafi_postgres_pictures,
+    .lengths = cafi_postgres_lengths,
 };
 
 /* ---- opening ------------------------------------------------------------------------------ */
 
 static caface_status make_tables(cafi_storage *storage, caface_error *err)
 {
-    postgres_storage *s = (postgres_storage *)storage;
+    cafi_postgres *s = (cafi_postgres *)storage;
     PGresult *r = PQexec(s->connection, "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE");
     bool ok = PQresultStatus(r) == PGRES_COMMAND_OK;
     const char *code = NULL;
@@ -590,7 +485,7 @@ static caface_status check_tables(cafi_storage *storage, caface_error *err)
 caface_status cafi_postgres_open(cafi_storage **out, const char *address, bool create, bool write,
                                  caface_error *err)
 {
-    postgres_storage *s = NULL;
+    cafi_postgres *s = NULL;
     caface_status st = CAFI_NEW(&s, 1, err);
 
     (void)write; /* what a reader may not do, begin does not let it */
