@@ -78,7 +78,7 @@ caface_status cafi_set_start_workers(caface_set *set, caface_error *err);
 /* The state of set with its unfinished chunk fused into it, in *out until set
  * or hands change: set's own when it has no unfinished chunk, that of hands when
  * it has nothing else, otherwise room, which begins as zeros and is the caller's
- * to cafi_state_free in any case. Works with the memory of hands, a set of the
+ * to cafi_state_free in any case. Its scratch memory is that of hands, a set of the
  * same model (set itself, as a rule): the assignments of the unfinished faces
  * are in hands->scratch.assign afterwards. ENOMEM, EINVAL (numbers beyond what
  * floats hold). */

@@ -27,7 +27,7 @@ static caface_status check_same(const caface_set *a, const caface_set *b, caface
     return CAFACE_OK;
 }
 
-/* total <- total and what from holds, computed with the memory of hands. */
+/* Adds what `from` holds to total; the scratch memory is that of hands. */
 static caface_status add_state(cafi_state *total, const caface_set *from, caface_set *hands,
                                caface_error *err)
 {
