@@ -221,24 +221,26 @@ static void draw_axis(const layout *l)
                      "cosine similarity to the gallery template");
 }
 
-/* The similarity from which two are called the same: a line through the dots, and its
- * number beside its foot, on the side that has room. */
-static void draw_threshold(const layout *l)
+/* The threshold's line, here in the picture and in its legend. */
+static void draw_dashes(const layout *l, double x1, double y1, double x2, double y2)
 {
     static const double dashes[] = {6, 3};
     cairo_t *cr = cafi_canvas_cairo(l->canvas);
-    double t = l->plot->threshold, x = cafi_axis_place(&l->x, t);
-    bool late = x > l->right - 110;
-    char text[48];
 
     cafi_canvas_colour(l->canvas, cafi_ink, 0.75);
     cairo_set_line_width(cr, 1.2);
     cairo_set_dash(cr, dashes, 2, 0);
-    cafi_canvas_line(l->canvas, x, l->top, x, l->bottom);
+    cafi_canvas_line(l->canvas, x1, y1, x2, y2);
     cairo_set_dash(cr, NULL, 0, 0);
-    snprintf(text, sizeof text, "threshold %s%.2f", t < 0 ? CAFI_MINUS : "", fabs(t));
-    cafi_canvas_text(l->canvas, &tick_font, late ? CAFI_RIGHT : CAFI_LEFT, x + (late ? -4 : 4),
-                     l->bottom - 5, text);
+}
+
+/* The similarity from which two are called the same: a line through the dots. Its number is in the
+ * legend, where no face is. */
+static void draw_threshold(const layout *l)
+{
+    double x = cafi_axis_place(&l->x, l->plot->threshold);
+
+    draw_dashes(l, x, l->top, x, l->bottom);
 }
 
 static void draw_texts(const layout *l)
@@ -484,7 +486,7 @@ static void draw_colour_bar(const layout *l)
     cafi_canvas_text(l->canvas, &tick_font, CAFI_LEFT, left, l->top - 12, "of an even share");
 }
 
-/* What a dot and a star are, in the upper right corner. */
+/* What a dot, a star and the dashed line are, in the upper right corner. */
 static void draw_legend(const layout *l)
 {
     cairo_t *cr = cafi_canvas_cairo(l->canvas);
@@ -503,6 +505,16 @@ static void draw_legend(const layout *l)
             cairo_fill(cr);
         }
         x -= 18;
+    }
+    if (l->plot->has_threshold) {
+        double t = l->plot->threshold;
+        char text[48];
+
+        snprintf(text, sizeof text, "threshold %s%.2f", t < 0 ? CAFI_MINUS : "", fabs(t));
+        y += 18;
+        x = l->width - EDGE - cafi_canvas_text_width(l->canvas, &tick_font, text);
+        cafi_canvas_text(l->canvas, &tick_font, CAFI_LEFT, x, y + 3.5, text);
+        draw_dashes(l, x - 33, y, x - 9, y);
     }
 }
 
