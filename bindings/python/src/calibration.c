@@ -28,9 +28,9 @@ static void probes_drop(probes *p)
     free(p->counts);
 }
 
-static int take_counts(probes *p, PyObject *faces, size_t n)
+static int take_counts(probes *p, PyObject *counts, size_t n)
 {
-    if (array_take(&p->faces, faces, 'q', 1, 1, "faces"))
+    if (array_take(&p->faces, counts, 'q', 1, 1, "faces"))
         return -1;
     if (p->faces.shape[0] != n) {
         refuse("faces: %zu numbers, but there are %zu probes", p->faces.shape[0], n);
@@ -53,7 +53,7 @@ static int take_counts(probes *p, PyObject *faces, size_t n)
 }
 
 static int take_probes(probes *p, PyObject *templates, PyObject *people, PyObject *evidence,
-                       PyObject *faces)
+                       PyObject *counts)
 {
     size_t n = 0;
 
@@ -67,7 +67,7 @@ static int take_probes(probes *p, PyObject *templates, PyObject *people, PyObjec
         return -1;
     }
     return (is_given(people) && !(p->people = texts_of(people, n, "people"))) ||
-                   (is_given(faces) && take_counts(p, faces, n))
+                   (is_given(counts) && take_counts(p, counts, n))
                ? -1
                : 0;
 }
@@ -75,7 +75,7 @@ static int take_probes(probes *p, PyObject *templates, PyObject *people, PyObjec
 /* (gallery, probes, people, evidence, faces, kind, method, model, resamples, seed, progress) */
 static PyObject *gallery_calibrate(PyObject *self, PyObject *args)
 {
-    PyObject *capsule, *templates, *people, *evidence, *faces, *progress;
+    PyObject *capsule, *templates, *people, *evidence, *counts, *progress;
     Py_ssize_t resamples;
     unsigned long long seed;
     probes p = {.people = NULL};
@@ -89,14 +89,14 @@ static PyObject *gallery_calibrate(PyObject *self, PyObject *args)
     (void)self;
     caface_gallery_probes_init(&given);
     caface_gallery_calibrate_options_init(&o);
-    if (!PyArg_ParseTuple(args, "OOOOOzzznKO", &capsule, &templates, &people, &evidence, &faces,
+    if (!PyArg_ParseTuple(args, "OOOOOzzznKO", &capsule, &templates, &people, &evidence, &counts,
                           &o.kind, &o.method, &o.model, &resamples, &seed, &progress))
         return NULL;
     o.resamples = (size_t)resamples;
     o.seed = seed;
     o.progress = watch_tell;
     o.progress_context = &w;
-    if (is_given(templates) && take_probes(&p, templates, people, evidence, faces))
+    if (is_given(templates) && take_probes(&p, templates, people, evidence, counts))
         goto done;
     if (p.templates.held) {
         given.n = p.templates.shape[0];
@@ -152,18 +152,18 @@ static PyObject *gallery_calibration(PyObject *self, PyObject *args)
 {
     PyObject *capsule;
     const char *name, *method, *model;
-    double faces;
+    double face_count;
     handle *h;
     caface_gallery_calibration *found = NULL;
     caface_error err;
     caface_status st;
 
     (void)self;
-    if (!PyArg_ParseTuple(args, "Ozszd", &capsule, &name, &method, &model, &faces) ||
+    if (!PyArg_ParseTuple(args, "Ozszd", &capsule, &name, &method, &model, &face_count) ||
         !(h = gallery_take(capsule)))
         return NULL;
     Py_BEGIN_ALLOW_THREADS;
-    st = caface_gallery_calibration_find(&found, h->it, name, method, model, faces, &err);
+    st = caface_gallery_calibration_find(&found, h->it, name, method, model, face_count, &err);
     Py_END_ALLOW_THREADS;
     handle_give(h);
     if (st || !found)

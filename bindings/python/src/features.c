@@ -124,19 +124,19 @@ static PyObject *features_info(PyObject *self, PyObject *object)
                          text_or_none(i.input));
 }
 
-/* (kind, features): the address of the rows where they lie, or None. */
+/* (part, features): the address of the rows where they lie, or None. */
 static PyObject *features_view(PyObject *self, PyObject *args)
 {
     PyObject *object;
-    const char *kind;
+    const char *part;
     handle *h;
     const float *at[3] = {NULL, NULL, NULL};
 
     (void)self;
-    if (!PyArg_ParseTuple(args, "Os", &object, &kind) || !(h = handle_get(object, FEATURES)))
+    if (!PyArg_ParseTuple(args, "Os", &object, &part) || !(h = handle_get(object, FEATURES)))
         return NULL;
     caface_features_view(h->it, &at[0], &at[1], &at[2]);
-    at[0] = *kind == 'f' ? at[0] : *kind == 's' ? at[1] : at[2];
+    at[0] = *part == 'f' ? at[0] : *part == 's' ? at[1] : at[2];
     if (!at[0])
         Py_RETURN_NONE;
     return PyLong_FromVoidPtr((void *)(uintptr_t)at[0]);
@@ -145,7 +145,7 @@ static PyObject *features_view(PyObject *self, PyObject *args)
 static PyObject *features_read(PyObject *self, PyObject *args)
 {
     PyObject *object, *out;
-    const char *kind;
+    const char *part;
     Py_ssize_t first, n;
     handle *h;
     void *data = NULL;
@@ -154,22 +154,22 @@ static PyObject *features_read(PyObject *self, PyObject *args)
     int is_style;
 
     (void)self;
-    if (!PyArg_ParseTuple(args, "Osnn", &object, &kind, &first, &n) ||
+    if (!PyArg_ParseTuple(args, "Osnn", &object, &part, &first, &n) ||
         !(h = handle_get(object, FEATURES)))
         return NULL;
-    is_style = *kind == 's';
+    is_style = *part == 's';
     out = array_make('f', is_style ? 3 : 2,
                      (size_t[]){(size_t)n,
                                 is_style       ? h->S
-                                : *kind == 'c' ? h->compact
+                                : *part == 'c' ? h->compact
                                                : h->C,
                                 2},
                      &data);
     if (!out)
         return NULL;
     Py_BEGIN_ALLOW_THREADS;
-    st = caface_features_read(h->it, (size_t)first, (size_t)n, *kind == 'f' ? data : NULL,
-                              is_style ? data : NULL, *kind == 'c' ? data : NULL, &err);
+    st = caface_features_read(h->it, (size_t)first, (size_t)n, *part == 'f' ? data : NULL,
+                              is_style ? data : NULL, *part == 'c' ? data : NULL, &err);
     Py_END_ALLOW_THREADS;
     return done_with(out, st, &err);
 }
