@@ -74,6 +74,19 @@ static double weight_of(const cafi_baseline *baseline, float norm)
     return 1.0;
 }
 
+/* Takes away the media that a call which failed had begun: a set is then what it was. */
+static void drop_empty(cafi_baseline *baseline)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < baseline->count; i++)
+        if (baseline->media[i].count)
+            baseline->media[kept++] = baseline->media[i];
+        else
+            free(baseline->media[i].sum);
+    baseline->count = kept;
+}
+
 caface_status cafi_baseline_add(cafi_baseline *baseline, const float *feat, const int64_t *media,
                                 const float *score, size_t n, caface_error *err)
 {
@@ -85,6 +98,8 @@ caface_status cafi_baseline_add(cafi_baseline *baseline, const float *feat, cons
     for (size_t i = 0; !st && i < n; i++)
         if (i == 0 || (media && media[i] != media[i - 1]))
             st = cafi_baseline_media(baseline, media ? media[i] : 0, &m, err);
+    if (st)
+        drop_empty(baseline);
     for (size_t first = 0; !st && first < n; first += BLOCK) {
         size_t rows = n - first < BLOCK ? n - first : BLOCK;
         float norms[BLOCK];
@@ -114,6 +129,8 @@ caface_status cafi_baseline_merge(cafi_baseline *baseline, const cafi_baseline *
 
     for (size_t i = 0; !st && i < from->count; i++)
         st = cafi_baseline_media(baseline, from->media[i].id, &m, err);
+    if (st)
+        drop_empty(baseline);
     for (size_t i = 0; !st && i < from->count; i++) {
         m = &baseline->media[place_of(baseline, from->media[i].id)];
         for (size_t c = 0; c < baseline->C; c++)

@@ -166,16 +166,23 @@ static caface_status push_average(caface_error *err)
 }
 static caface_status push_media(caface_error *err)
 {
+    for (size_t i = 20; i < N; i++) /* of which the set has none yet */
+        f->media[i] = 100 + (int64_t)(i % 3);
     return push_by(CAFACE_METHOD_MEDIA, 1, false, err);
 }
 
-static caface_set *set_of(size_t first, size_t n)
+static caface_set *set_by(caface_method method, size_t first, size_t n)
 {
-    caface_set_options o = fixture_options_of(CAFACE_METHOD_CAFACE, 16, 0);
+    caface_set_options o = fixture_options_of(method, 16, 0);
     caface_set *set = fixture_new_set(f, &o);
 
     fixture_push_ok(f, set, first, n);
     return set;
+}
+
+static caface_set *set_of(size_t first, size_t n)
+{
+    return set_by(CAFACE_METHOD_CAFACE, first, n);
 }
 
 static caface_status template(caface_error *err)
@@ -204,9 +211,9 @@ static caface_status weights(caface_error *err)
     return st;
 }
 
-static caface_status merge(caface_error *err)
+static caface_status merge_by(caface_method method, caface_error *err)
 {
-    caface_set *a = set_of(0, 40), *b = set_of(40, 40);
+    caface_set *a = set_by(method, 0, 40), *b = set_by(method, 40, 40);
     size_t size_a = 0, size_b = 0;
     void *before_a = state_of(a, &size_a), *before_b = state_of(b, &size_b);
     caface_status st;
@@ -222,6 +229,18 @@ static caface_status merge(caface_error *err)
     caface_set_free(a);
     caface_set_free(b);
     return st;
+}
+
+static caface_status merge(caface_error *err)
+{
+    return merge_by(CAFACE_METHOD_CAFACE, err);
+}
+/* The other set's media are new. */
+static caface_status merge_media(caface_error *err)
+{
+    for (size_t i = 40; i < N; i++)
+        f->media[i] = 100 + (int64_t)(i % 3);
+    return merge_by(CAFACE_METHOD_MEDIA, err);
 }
 
 static caface_status save(caface_error *err)
@@ -557,6 +576,7 @@ static const struct {
     {"set_template", template},
     {"set_weights", weights},
     {"set_merge", merge},
+    {"set_merge, media", merge_media},
     {"set_save", save},
     {"set_save_memory", save_memory},
     {"set_load_memory", load_memory},
