@@ -85,7 +85,8 @@ static const cli_option options[] = {
      ".mkv)",
      0, 0},
     {"method", 0, CLI_STRING, MEMBER(methods), "M[,M]",
-     "restore, caface, average, norm, unit (default: all that the models allow)", 0, 0},
+     "restore, caface, average, norm, unit (default: all that the models allow), norm:7, caface@64",
+     0, 0},
     {"threshold", 't', CLI_REAL, MEMBER(threshold), "T",
      "similarity from which two are called the same (default: of each method, where one in a "
      "thousand impostors was accepted; docs/faces.md)",
@@ -172,8 +173,11 @@ static caface_status check_fit(const job *j, const caface_model *fusion, caface_
 static caface_status add_method(job *j, const char *name, caface_error *err)
 {
     cafi_comparison *c = &j->comparison;
-    caface_method method;
-    caface_status st = caface_method_parse(&method, name, err);
+    cafi_way way = {.power = 1, .chunk = CAFI_DEFAULT_CHUNK};
+    caface_status st = cafi_way_parse(&way, NULL, name, strlen(name), err);
+    caface_method method = way.method;
+    caface_set_options *how = c->methods + c->method_count;
+    char text[CAFI_WAY_TEXT];
 
     if (st)
         return st;
@@ -181,10 +185,24 @@ static caface_status add_method(job *j, const char *name, caface_error *err)
         return cafi_fail(err, CAFACE_EINVAL, "method media: a track is one media");
     if (cafi_method_is_network(method) && !cli_fusion_for(&j->fusions, method))
         return cafi_fail(err, CAFACE_EINVAL, "method %s: a fusion model is needed (--model)", name);
+    if (way.chunk != CAFI_DEFAULT_CHUNK && !cli_fusion_has_chunks(&j->fusions, method))
+        return cafi_fail(err, CAFACE_EINVAL, "method %s: this model takes no chunks", name);
+    if (c->method_count == CAFI_COMPARE_MAX_METHODS)
+        return cafi_fail(err, CAFACE_EINVAL, "--method names more than %d methods",
+                         CAFI_COMPARE_MAX_METHODS);
+    if (cafi_method_is_network(method) && way.chunk == CAFI_DEFAULT_CHUNK)
+        snprintf(text, sizeof text, "%s", caface_method_name(method));
+    else
+        (void)cafi_way_text(&way, text);
     for (size_t m = 0; m < c->method_count; m++)
-        if (c->methods[m] == method)
+        if (strcmp(c->names[m], text) == 0)
             return cafi_fail(err, CAFACE_EINVAL, "method %s is given twice", name);
-    c->methods[c->method_count++] = method;
+    snprintf(c->names[c->method_count], sizeof c->names[0], "%s", text);
+    caface_set_options_init(how);
+    how->method = method;
+    how->norm_power = way.power;
+    how->chunk = way.chunk;
+    c->method_count++;
     return CAFACE_OK;
 }
 
@@ -228,6 +246,7 @@ static caface_status open_gallery(job *j, const cafi_gallery_options *how, cafac
 static caface_status choose_thresholds(job *j, caface_error *err)
 {
     cafi_comparison *c = &j->comparison;
+    caface_status st;
 
     if (cli_given(&j->o->common, "threshold")) {
         for (size_t m = 0; m < c->method_count; m++)
@@ -237,8 +256,9 @@ static caface_status choose_thresholds(job *j, caface_error *err)
     c->far = j->o->far;
     if (j->o->thresholds)
         return cli_thresholds_read(c, j->o->thresholds, err);
-    return j->people ? cli_people_thresholds(j->people, c, cli_given(&j->o->common, "far"), err)
-                     : cli_thresholds_default(c, err);
+    st = j->people ? cli_people_thresholds(j->people, c, cli_given(&j->o->common, "far"), err)
+                   : cli_thresholds_default(c, err);
+    return st ? st : cli_thresholds_check(c, err);
 }
 
 /* One for the gallery and the probe; of a gallery picture one face is taken
@@ -320,7 +340,7 @@ static caface_status work(job *j, caface_error *err)
     memcpy(p->methods, c->methods, sizeof p->methods);
     p->method_count = c->method_count;
     for (size_t m = 0; m < c->method_count; m++)
-        p->models[m] = cli_fusion_for(&j->fusions, c->methods[m]);
+        p->models[m] = cli_fusion_for(&j->fusions, c->methods[m].method);
     st = cafi_probe_follow(&j->probe, p, j->encoder, err);
     if (j->probe.frames)
         cli_progress_end(&j->progress);
@@ -392,7 +412,7 @@ static void print_thresholds(const cafi_comparison *c)
 {
     cli_say(stdout, "* at or above the threshold:");
     for (size_t m = 0; m < c->method_count; m++)
-        cli_say(stdout, " %s %.2f%s", caface_method_name(c->methods[m]), c->thresholds[m],
+        cli_say(stdout, " %s %.2f%s", c->names[m], c->thresholds[m],
                 m + 1 < c->method_count ? "," : "");
     if (c->far > 0.0)
         cli_say(stdout, " (a false accept rate of %g%s)", c->far,
@@ -411,7 +431,7 @@ static caface_status print_table(const job *j, caface_error *err)
 
     cli_say(stdout, "%-6s %6s  %-20s", "track", "faces", "gallery");
     for (size_t m = 0; m < c->method_count; m++)
-        cli_say(stdout, " %9s  ", caface_method_name(c->methods[m]));
+        cli_say(stdout, " %9s  ", c->names[m]);
     cli_say(stdout, "\n");
     for (size_t i = 0; i < j->probe.count; i++) {
         cafi_comparison_order(c, i, order);
@@ -421,7 +441,7 @@ static caface_status print_table(const job *j, caface_error *err)
     free(order);
     if (j->gallery.count > CLI_TOLD_PEOPLE)
         cli_say(stdout, "the %d most alike by %s of %zu people; --json tells all\n",
-                CLI_TOLD_PEOPLE, caface_method_name(c->methods[0]), j->gallery.count);
+                CLI_TOLD_PEOPLE, c->names[0], j->gallery.count);
     print_names(c);
     print_thresholds(c);
     if (j->probe.count && j->probe.tracks[0].brief)

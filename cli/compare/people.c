@@ -64,9 +64,9 @@ static caface_status find_calibrations(cli_people *p, const cafi_comparison *c,
     caface_status st = CAFACE_OK;
 
     for (size_t m = 0; !st && m < c->method_count; m++) {
-        const caface_model *model = cli_fusion_for(fusions, c->methods[m]);
-        cafi_way way = {c->methods[m], 1, CAFI_DEFAULT_CHUNK};
+        const caface_model *model = cli_fusion_for(fusions, c->methods[m].method);
         caface_model_info info = {0};
+        cafi_way way = {c->methods[m].method, c->methods[m].norm_power, c->methods[m].chunk, false};
         char text[CAFI_WAY_TEXT];
 
         if (model)
@@ -124,7 +124,7 @@ void cli_people_free(cli_people *p)
 static caface_status take_threshold(const cli_people *p, cafi_comparison *c, size_t m,
                                     bool is_asked, double *rate, caface_error *err)
 {
-    const char *name = caface_method_name(c->methods[m]);
+    const char *name = c->names[m];
     double threshold = 0.0;
 
     if (!cli_meaning_threshold(p->calibrations[m], c->far, &threshold, rate))
@@ -159,7 +159,7 @@ caface_status cli_people_thresholds(const cli_people *p, cafi_comparison *c, boo
             return cafi_fail(err, CAFACE_EINVAL,
                              "--far %g: the gallery is not calibrated for %s: `caface gallery "
                              "calibrate`",
-                             wanted, caface_method_name(c->methods[m]));
+                             wanted, c->names[m]);
     c->far = CLI_DEFAULT_FAR;
     if ((st = cli_thresholds_default(c, err)))
         return st;
@@ -172,7 +172,7 @@ caface_status cli_people_thresholds(const cli_people *p, cafi_comparison *c, boo
         if (!p->calibrations[m])
             cli_warn("%s: the gallery is not calibrated for it: the threshold is that of "
                      "docs/faces.md",
-                     caface_method_name(c->methods[m]));
+                     c->names[m]);
         is_elsewhere = is_elsewhere || !p->calibrations[m] || isnan(rate);
         rate = isnan(rate) ? CLI_DEFAULT_FAR : rate;
         common = m == 0 || fabs(rate - common) < 1e-12 ? rate : 0.0;

@@ -77,7 +77,7 @@ typedef struct pair {
 static size_t find_average(const cafi_comparison *c)
 {
     for (size_t m = 0; c->method_count > 1 && m < c->method_count; m++)
-        if (c->methods[m] == CAFACE_METHOD_AVERAGE)
+        if (c->methods[m].method == CAFACE_METHOD_AVERAGE)
             return m;
     return SIZE_MAX;
 }
@@ -130,8 +130,7 @@ static caface_status save_plot(const cafi_comparison *c, const pair *p, const ch
     snprintf(subtitle, sizeof subtitle, "%zu faces", t->count);
     /* The main star is the last one, the first method the most wanted. */
     for (size_t m = 0; m < c->method_count; m++)
-        stars[c->method_count - 1 - m] =
-            (cafi_similarity_star){caface_method_name(c->methods[m]), fused[m]};
+        stars[c->method_count - 1 - m] = (cafi_similarity_star){c->names[m], fused[m]};
     if (average != SIZE_MAX) {
         one.similarity = fused[average];
         below.title = "The average, and what each face weighs in it";

@@ -146,7 +146,7 @@ static caface_status save_page(const cafi_comparison *c, const char *path, cafac
     caface_status st = CAFACE_OK;
 
     for (size_t m = 0; m < c->method_count; m++)
-        has_weights = has_weights || cafi_method_is_network(c->methods[m]);
+        has_weights = has_weights || cafi_method_is_network(c->methods[m].method);
     cafi_json_begin_object(&json, NULL);
     cafi_json_string(&json, "version", CAFACE_VERSION);
     cafi_json_string(&json, "probe", c->probe_path);
@@ -159,7 +159,7 @@ static caface_status save_page(const cafi_comparison *c, const char *path, cafac
     cafi_json_bool(&json, "weighed", has_weights);
     cafi_json_begin_array(&json, "methods");
     for (size_t m = 0; m < c->method_count; m++)
-        cafi_json_string(&json, NULL, caface_method_name(c->methods[m]));
+        cafi_json_string(&json, NULL, c->names[m]);
     cafi_json_end_array(&json);
     cafi_json_begin_array(&json, "gallery");
     for (size_t g = 0; g < c->gallery->count; g++) {

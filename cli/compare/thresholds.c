@@ -7,7 +7,8 @@
 #include "files/json.h"
 #include "files/mapped.h"
 
-caface_status cli_thresholds_default(cafi_comparison *c, caface_error *err)
+/* The threshold of docs/faces.md; NaN: none was measured for this method. */
+static double known(const caface_set_options *way)
 {
     /* tools/threshold */
     static const double measured[] = {[CAFACE_METHOD_CAFACE] = 0.35,
@@ -16,14 +17,31 @@ caface_status cli_thresholds_default(cafi_comparison *c, caface_error *err)
                                       [CAFACE_METHOD_NORM] = 0.32,
                                       [CAFACE_METHOD_UNIT] = 0.30};
 
+    if (way->method == CAFACE_METHOD_NORM && way->norm_power != 1)
+        return (double)NAN;
+    return measured[way->method];
+}
+
+caface_status cli_thresholds_default(cafi_comparison *c, caface_error *err)
+{
     if (c->far != CLI_DEFAULT_FAR)
         return cafi_fail(err, CAFACE_EINVAL,
                          "--far %g: the thresholds that are known without --thresholds are those "
                          "of %g",
                          c->far, CLI_DEFAULT_FAR);
     for (size_t m = 0; m < c->method_count; m++)
-        c->thresholds[m] = measured[c->methods[m]];
+        c->thresholds[m] = known(&c->methods[m]);
     c->measured_elsewhere = true;
+    return CAFACE_OK;
+}
+
+caface_status cli_thresholds_check(const cafi_comparison *c, caface_error *err)
+{
+    for (size_t m = 0; m < c->method_count; m++)
+        if (isnan(c->thresholds[m]))
+            return cafi_fail(err, CAFACE_EINVAL,
+                             "method %s: no threshold is known for it: --threshold or --thresholds",
+                             c->names[m]);
     return CAFACE_OK;
 }
 
@@ -63,7 +81,7 @@ static const cafi_value *find_method(const cafi_value *results, const char *meth
 static caface_status take(cafi_comparison *c, size_t m, const cafi_value *results,
                           caface_error *err)
 {
-    const char *method = caface_method_name(c->methods[m]);
+    const char *method = c->names[m];
     const cafi_value *result = find_method(results, method);
     const char *far = result ? far_name(result, c->far) : NULL;
     const cafi_value *t = far ? cafi_value_get(cafi_value_get(result, "threshold"), far) : NULL;

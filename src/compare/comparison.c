@@ -78,7 +78,7 @@ static void json_gallery(const cafi_comparison *c, size_t track, cafi_json *json
         for (size_t m = 0; m < c->method_count; m++) {
             double s = t->fused[g * c->method_count + m];
 
-            cafi_json_begin_object(json, caface_method_name(c->methods[m]));
+            cafi_json_begin_object(json, c->names[m]);
             cafi_json_real(json, "similarity", s);
             cafi_verdict v = cafi_comparison_verdict(c, track, g, m);
             double needed = cafi_comparison_needed(c, track, g, m);
@@ -139,7 +139,7 @@ static void json_thresholds(const cafi_comparison *c, cafi_json *json)
 {
     cafi_json_begin_object(json, "thresholds");
     for (size_t m = 0; m < c->method_count; m++)
-        cafi_json_real(json, caface_method_name(c->methods[m]), c->thresholds[m]);
+        cafi_json_real(json, c->names[m], c->thresholds[m]);
     cafi_json_end_object(json);
     if (c->far > 0.0)
         cafi_json_real(json, "far", c->far);

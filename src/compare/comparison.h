@@ -11,7 +11,8 @@ typedef struct cafi_comparison {
     const char *probe_path;
     const cafi_probe *probe;
     const cafi_gallery *gallery;
-    caface_method methods[CAFI_COMPARE_MAX_METHODS];
+    caface_set_options methods[CAFI_COMPARE_MAX_METHODS];    /* method, norm_power and chunk */
+    char names[CAFI_COMPARE_MAX_METHODS][CAFI_COMPARE_NAME]; /* of the methods: "norm:7" */
     size_t method_count;
     double thresholds[CAFI_COMPARE_MAX_METHODS]; /* of each method */
     bool measured_elsewhere;                     /* with another backbone, maybe */

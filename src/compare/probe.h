@@ -13,7 +13,7 @@ typedef struct cafi_probe_options {
     cafi_video_options video;
     cafi_track_options track;
     const cafi_gallery *gallery;
-    caface_method methods[CAFI_COMPARE_MAX_METHODS];
+    caface_set_options methods[CAFI_COMPARE_MAX_METHODS]; /* method, norm_power and chunk */
     const caface_model *models[CAFI_COMPARE_MAX_METHODS]; /* of each method, or NULL */
     size_t method_count;
     const char *crops;      /* a folder for the file of crops, or NULL: none are kept */
@@ -50,8 +50,8 @@ typedef struct cafi_probe {
 /* Follows everybody through the probe. Tracks with fewer faces than
  * options->track.confirm are left out, unless there are no others: then they stay and are
  * brief. Tracks are in order of appearance. single: there is one, whatever its faces.
- * Templates are those of a stream: chunks of 512 faces, in order; with even_chunks of
- * a track of N faces ceil(N/512) nearly equal ones, as `caface fuse` and the authors' demo
+ * Templates are those of a stream: chunks of the method's size, in order; with even_chunks of
+ * a track of N faces ceil(N/chunk) nearly equal ones, as `caface fuse` and the authors' demo
  * cut. Memory: 84 + 4 gallery bytes a face, and the sets of tracks that have not ended, with
  * even_chunks their features and styles too. options are borrowed. Freed by cafi_probe_clear in
  * every case. */

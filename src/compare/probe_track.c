@@ -22,10 +22,8 @@ void cafi_probe_track_clear(cafi_probe_track *t)
 static caface_status new_set(const cafi_probe_measure *by, size_t method, size_t expected_n,
                              caface_set **out, caface_error *err)
 {
-    caface_set_options o;
+    caface_set_options o = by->methods[method];
 
-    caface_set_options_init(&o);
-    o.method = by->methods[method];
     o.width = by->C;
     o.expected_n = expected_n;
     o.keep_weights = by->models[method] != NULL;

@@ -8,7 +8,9 @@
 #include "compare/gallery.h"
 #include "faces/pipeline.h"
 
-#define CAFI_COMPARE_MAX_METHODS 5
+#define CAFI_COMPARE_MAX_METHODS 8
+/* Room for the name of a method: "norm:7". */
+#define CAFI_COMPARE_NAME 40
 
 /* One face of a track. */
 typedef struct cafi_probe_point {
@@ -27,7 +29,7 @@ typedef struct cafi_probe_point {
 typedef struct cafi_probe_measure {
     size_t C, S;
     const cafi_gallery *gallery;
-    const caface_method *methods;      /* [method_count] */
+    const caface_set_options *methods; /* [method_count]: method, power, chunk */
     const caface_model *const *models; /* of each method, or NULL */
     size_t method_count;
     bool even_chunks; /* a track is cut when it has ended, into nearly equal chunks */

@@ -16,6 +16,8 @@ picture=$work/pictures/00.png
 two=$work/two
 detect() { "$caface" detect --detector "$detector" --min-face 5 "$@"; }
 encode() { "$caface" encode --quiet --model "$model" --detector "$detector" --min-face 5 "$@"; }
+# The second track's similarity of a method in $work/powers: its faces differ.
+similarity_of() { grep -o "\"$1\":{\"similarity\":[-0-9.e]*" "$work/powers" | sed -n '2s/.*://p'; }
 compare() { "$caface" compare --model "$model" --detector "$detector" --min-face 5 "$@"; }
 # What the program says, with its exit status as the last line.
 status() { "$@" 2>&1; echo "status $?"; }
@@ -193,6 +195,11 @@ if [ "${3:-}" = video ]; then
     check "  numbers" grep -q '"id":1,"faces":40,"gallery":\[{"name":"A","methods":{"average":{"similarity":[-0-9.e]*,"match":' "$work/out/compare.json"
     check "--json has tracks and threshold" grep -q '^{.*"tracks":\[.*"threshold":0.9}$' <(compare --json --threshold 0.9 --probe "$clip" --gallery "$fixtures/detect/white.png")
     check "  who a track is" grep -q '"verdict":"[a-z ]*","name":' "$work/out/compare.json"
+    # norm of power 0 weighs every face alike, as average does: an independent value for the power.
+    check "methods with their numbers" eval 'compare --json --threshold 0.9 --method average,unit,norm:0,norm:7 --probe "$clip" --gallery "A=$fixtures/detect/white.png" >"$work/powers"'
+    check "  a power is used" eval '[ "$(similarity_of average)" = "$(similarity_of norm:0)" ] && [ "$(similarity_of norm:0)" != "$(similarity_of norm:7)" ]'
+    check "  a method without a threshold is no guess" fails 1 "norm:7: no threshold is known" compare --method norm:7 --probe "$clip" --gallery "A=$fixtures/detect/white.png"
+    check "  twice" fails 1 "given twice" compare --method norm,norm:1 --probe "$clip" --gallery "A=$fixtures/detect/white.png"
     check "--no-plots leaves two files, and none of the comparison before" compare --quiet --no-plots --probe "$clip" --gallery "A=$fixtures/detect/white.png" -o "$work/out"
     check "  two" test "$(find "$work/out" -type f | wc -l)" = 2
     check "  with -o alone" fails 2 "--no-plots needs -o" compare --no-plots --probe "$clip" --gallery "A=$fixtures/detect/white.png"

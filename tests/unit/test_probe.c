@@ -97,12 +97,14 @@ static double likeness(bool even, const size_t *chunks, double *off)
     cafi_identity who = {.name = (char[]){"x"}, .template = template};
     cafi_gallery gallery = {.items = &who, .count = 1, .axis = axis};
     cafi_probe probe;
+    caface_set_options caface_way;
     caface_error err = {0};
+    caface_set_options_init(&caface_way);
     const cafi_probe_options o = {.path = folder,
                                   .detector = detector,
                                   .video = {.every = 1, .threads = 1},
                                   .gallery = &gallery,
-                                  .methods = {CAFACE_METHOD_CAFACE},
+                                  .methods = {caface_way},
                                   .models = {model},
                                   .method_count = 1,
                                   .single = true,
