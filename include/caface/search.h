@@ -28,11 +28,13 @@ typedef struct caface_index caface_index;
 /* How a number of a row is held: 4, 2 or 1 bytes. */
 typedef enum caface_index_type {
     CAFACE_INDEX_F32,
-    CAFACE_INDEX_F16, /* IEEE 754 half precision */
-    CAFACE_INDEX_INT8 /* of codes only: a scale of its own for every row */
+    CAFACE_INDEX_F16,  /* IEEE 754 half precision */
+    CAFACE_INDEX_INT8, /* of codes only: a scale of its own for every row */
+    CAFACE_INDEX_AUTO  /* of options only: the codes that search fastest; int8 of more than
+                        * CAFACE_INDEX_MANY rows, else the rows themselves */
 } caface_index_type;
 
-/* "f32", "f16" or "int8"; NULL for any other number. Static. */
+/* "f32", "f16", "int8" or "auto"; NULL for any other number. Static. */
 CAFACE_API const char *caface_index_type_name(caface_index_type type);
 /* The type of a name. EINVAL: there is none. */
 CAFACE_API caface_status caface_index_type_parse(caface_index_type *out, const char *name,
@@ -41,6 +43,8 @@ CAFACE_API caface_status caface_index_type_parse(caface_index_type *out, const c
 /* Rows are told apart by numbers of 32 bits, and int8 codes add up in them. */
 #define CAFACE_INDEX_MOST_ROWS UINT32_MAX
 #define CAFACE_INDEX_MOST_C 65536
+/* Of more rows than these, what is found first by int8 codes is found sooner. */
+#define CAFACE_INDEX_MANY 10000
 /* A row shorter than the first is nothing, and is never found; one that is longer than
  * the second is no row. */
 #define CAFACE_INDEX_SHORTEST 1e-4
@@ -54,7 +58,7 @@ typedef struct caface_index_options {
     caface_index_type codes; /* what every query reads, so what has to be in memory: f32,
                               * f16 or int8, C numbers a row and 12 bytes. Where it is as
                               * wide as the rows, or wider, they are their own codes.
-                              * Default f32 */
+                              * Default auto */
     size_t threads;          /* of a search; 0: one for every core. Default 0 */
 } caface_index_options;
 

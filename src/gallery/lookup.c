@@ -99,19 +99,13 @@ const char *caface_gallery_name(const caface_gallery *g, int64_t person)
 
 /* ---- search -------------------------------------------------------------------------------- */
 
-/* Codes of a byte a number, from which a search is faster by more than they take to make. */
-#define MANY 10000
-
 static caface_status make_index(caface_gallery *g, caface_error *err)
 {
     cafi_gallery_templates *t = &g->templates;
-    caface_index_options options;
 
     if (t->index)
         return CAFACE_OK;
-    caface_index_options_init(&options);
-    options.codes = t->count > MANY ? CAFACE_INDEX_INT8 : CAFACE_INDEX_F32;
-    return caface_index_new(&t->index, t->vectors, t->count, g->identity.set.width, &options, err);
+    return caface_index_new(&t->index, t->vectors, t->count, g->identity.set.width, NULL, err);
 }
 
 /* Probes of length 1, or zeros. */

@@ -13,7 +13,8 @@ static const struct {
     size_t size;
 } types[] = {[CAFACE_INDEX_F32] = {"f32", sizeof(float)},
              [CAFACE_INDEX_F16] = {"f16", sizeof(uint16_t)},
-             [CAFACE_INDEX_INT8] = {"int8", sizeof(uint8_t)}};
+             [CAFACE_INDEX_INT8] = {"int8", sizeof(uint8_t)},
+             [CAFACE_INDEX_AUTO] = {"auto", 0}};
 #define TYPES (sizeof types / sizeof *types)
 
 const char *caface_index_type_name(caface_index_type type)
@@ -35,11 +36,12 @@ caface_status caface_index_type_parse(caface_index_type *out, const char *name, 
             *out = (caface_index_type)i;
             return CAFACE_OK;
         }
-    return cafi_fail(err, CAFACE_EINVAL, "%.80s is no type of an index; there are f32, f16, int8",
-                     name);
+    return cafi_fail(err, CAFACE_EINVAL,
+                     "%.80s is no type of an index; there are f32, f16, int8, auto", name);
 }
 
-static const caface_index_options defaults = {.size = sizeof(caface_index_options)};
+static const caface_index_options defaults = {.size = sizeof(caface_index_options),
+                                              .codes = CAFACE_INDEX_AUTO};
 
 void caface_index_options_init_sized(caface_index_options *options, size_t size)
 {
@@ -147,6 +149,8 @@ caface_status caface_index_new(caface_index **out, const void *rows, size_t n, s
     index->C = C;
     index->rows = rows;
     index->rows_type = o.rows;
+    if (o.codes == CAFACE_INDEX_AUTO)
+        o.codes = n > CAFACE_INDEX_MANY ? CAFACE_INDEX_INT8 : o.rows;
     index->codes_type = o.codes > o.rows ? o.codes : o.rows;
     index->threads = o.threads;
     if (!(st = new_lane(&index->idle, o.threads, err)))

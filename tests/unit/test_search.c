@@ -434,7 +434,42 @@ static void test_refused(void **state)
     EXPECT_OK(caface_index_type_parse(&type, "int8", &err), err);
     assert_int_equal(type, CAFACE_INDEX_INT8);
     EXPECT_FAIL(caface_index_type_parse(&type, "f64", &err), CAFACE_EINVAL, err, "f64", "int8");
-    assert_null(caface_index_type_name((caface_index_type)3));
+    EXPECT_OK(caface_index_type_parse(&type, "auto", &err), err);
+    assert_int_equal(type, CAFACE_INDEX_AUTO);
+    assert_null(caface_index_type_name((caface_index_type)4));
+}
+
+/* What the defaults choose, and that it finds the same. */
+static void test_auto(void **state)
+{
+    test_rng rng = {test_seed()};
+    caface_error err;
+
+    (void)state;
+    for (size_t n = CAFACE_INDEX_MANY; n <= CAFACE_INDEX_MANY + 1; n++) {
+        scene t = scene_new(&rng, rng.state, (shape){n, 24, 3, 5, SPREAD, -INFINITY});
+        answer want = answer_new(&t), got = answer_new(&t);
+        caface_index *floats = index_of(&t, CAFACE_INDEX_F32, CAFACE_INDEX_F32, 2);
+        caface_index *index = NULL;
+        caface_index_info info = {.size = sizeof info};
+
+        EXPECT_OK(caface_index_new(&index, t.rows, n, t.s.C, NULL, &err), err);
+        caface_index_get_info(index, &info);
+        assert_int_equal(info.codes, n > CAFACE_INDEX_MANY ? CAFACE_INDEX_INT8 : CAFACE_INDEX_F32);
+        EXPECT_OK(caface_index_search(floats, t.queries, t.s.Q, t.s.k, NULL, want.row, want.score,
+                                      want.found, &err),
+                  err);
+        EXPECT_OK(caface_index_search(index, t.queries, t.s.Q, t.s.k, NULL, got.row, got.score,
+                                      got.found, &err),
+                  err);
+        assert_memory_equal(want.row, got.row, t.s.Q * t.s.k * sizeof *got.row);
+        assert_memory_equal(want.score, got.score, t.s.Q * t.s.k * sizeof *got.score);
+        answer_free(&want);
+        answer_free(&got);
+        caface_index_free(floats);
+        caface_index_free(index);
+        scene_free(&t);
+    }
 }
 
 /* The k-th allocation fails, for every k: ENOMEM, and the next search is as good as any. */
@@ -525,13 +560,11 @@ static void test_at_the_same_time(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_shapes),
-                                       cmocka_unit_test(test_crowds),
-                                       cmocka_unit_test(test_ties),
-                                       cmocka_unit_test(test_row),
-                                       cmocka_unit_test(test_refused),
-                                       cmocka_unit_test(test_no_memory),
-                                       cmocka_unit_test(test_at_the_same_time)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_shapes),    cmocka_unit_test(test_crowds),
+        cmocka_unit_test(test_ties),      cmocka_unit_test(test_row),
+        cmocka_unit_test(test_refused),   cmocka_unit_test(test_auto),
+        cmocka_unit_test(test_no_memory), cmocka_unit_test(test_at_the_same_time)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

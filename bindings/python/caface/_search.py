@@ -23,7 +23,8 @@ class Index:
     templates  f32 or f16 [n, C], of length 1 as a rule; a memory map of a file will do: it is
                borrowed, and has to stay unchanged as long as the index is
     codes      how a number of a row is held in memory: "f32", "f16" or "int8". Smaller ones are
-               faster; results are the same, bit for bit
+               faster; results are the same, bit for bit. "auto": int8 of more than 10,000 rows,
+               else the rows themselves
     threads    of a search; 0: one for every core
 
     The score is the inner product, which is the cosine of templates of length 1. Rows that hold
@@ -31,7 +32,7 @@ class Index:
     threads may search, each process its own. Raises ValueError, TypeError, MemoryError.
     """
 
-    def __init__(self, templates: Any, *, codes: str = "f32", threads: int = 0) -> None:
+    def __init__(self, templates: Any, *, codes: str = "auto", threads: int = 0) -> None:
         if threads < 0:
             raise InvalidError("threads cannot be negative")
         is_half = str(getattr(templates, "dtype", "")) in ("float16", "torch.float16")

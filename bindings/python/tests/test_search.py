@@ -21,7 +21,7 @@ def naive(rows, queries, k):
     return order, np.take_along_axis(scores, order, 1)
 
 
-@pytest.mark.parametrize("codes", ["f32", "f16", "int8"])
+@pytest.mark.parametrize("codes", ["f32", "f16", "int8", "auto"])
 @pytest.mark.parametrize("half", [False, True])
 def test_the_best_rows_are_found_exactly(templates, rng, codes, half):
     rows = templates.astype("e") if half else templates
