@@ -360,6 +360,21 @@ CAFACE_API int caface_gallery_calibration_threshold(const caface_gallery_calibra
 CAFACE_API double caface_gallery_calibration_far(const caface_gallery_calibration *calibration,
                                                  double score);
 
+/* A calibration as a JSON file, with all that is in it, to the bit: for another copy of the
+ * gallery, or to look at. EINVAL: null argument. EIO, ENOMEM. */
+CAFACE_API caface_status caface_gallery_calibration_save(
+    const caface_gallery_calibration *calibration, const char *path, caface_error *err);
+/* Reads it again: *out is the caller's, to caface_gallery_calibration_free; NULL on failure. EIO.
+ * EFORMAT: no calibration, or a damaged one. EINVAL: a kind or method that is no name. ELIMIT,
+ * ENOMEM. */
+CAFACE_API caface_status caface_gallery_calibration_load(caface_gallery_calibration **out,
+                                                         const char *path, caface_error *err);
+/* Keeps a calibration that was loaded, or is another gallery's, in place of one of the same method
+ * and kind. That its people and pictures are like this gallery's is the caller's to know. A change,
+ * as those above. EINVAL: null argument. EIO, ENOMEM. */
+CAFACE_API caface_status caface_gallery_keep_calibration(
+    caface_gallery *gallery, const caface_gallery_calibration *calibration, caface_error *err);
+
 /* Every calibration, by method and kind; borrowed for the call. 0 ends it. */
 typedef int (*caface_gallery_visit_calibration)(void *ctx,
                                                 const caface_gallery_calibration *calibration);

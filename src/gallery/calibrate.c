@@ -200,16 +200,6 @@ static caface_status learn(const measuring *m, caface_gallery_calibration *c, ca
 
 /* ---- calibrating ----------------------------------------------------------------------- */
 
-static caface_status check_word(const char *what, const char *word, caface_error *err)
-{
-    caface_status st = cafi_gallery_check_name(word, err);
-
-    if (!st && (strchr(word, '/') || strlen(word) > 100))
-        st = cafi_fail(err, CAFACE_EINVAL, "%s: a %s is a name of up to 100 bytes without /", word,
-                       what);
-    return st;
-}
-
 static caface_status check_probes(const measuring *m, caface_error *err)
 {
     const caface_gallery *g = m->g;
@@ -231,54 +221,29 @@ static caface_status check_probes(const measuring *m, caface_error *err)
     return CAFACE_OK;
 }
 
-static caface_status store(caface_gallery *g, const caface_gallery_calibration *c,
-                           caface_error *err)
-{
-    cafi_buf key = {0}, value = {0};
-    bool own = false;
-    caface_status st = CAFACE_OK;
-
-    cafi_buf_printf(&key, CAFI_CALIBRATION_PREFIX "%s/%s", c->method, c->kind);
-    cafi_calibration_write(c, &value);
-    if (key.failed || value.failed)
-        st = cafi_fail_memory(err, value.size);
-    if (!st && !(st = cafi_gallery_change(g, &own, err))) {
-        st = g->storage->ops->meta_set(g->storage, key.data, (cafi_span){value.data, value.size},
-                                       err);
-        if (!st && own)
-            st = g->storage->ops->commit(g->storage, err);
-        else if (st)
-            g->storage->ops->rollback(g->storage);
-    }
-    cafi_buf_free(&key);
-    cafi_buf_free(&value);
-    return st;
-}
-
 static caface_status calibrate(measuring *m, const caface_gallery_calibrate_options *o,
-                               caface_error *err)
+                               caface_gallery_calibration **out, caface_error *err)
 {
-    caface_gallery *g = m->g;
+    const caface_gallery *g = m->g;
     const char *kind = o->kind ? o->kind : m->against_itself ? "gallery" : "probes";
     const char *method = o->method ? o->method : caface_method_name(g->identity.set.method);
     caface_gallery_calibration *c = NULL;
     caface_status st = CAFI_NEW(&c, 1, err);
 
-    (void)(st || (st = check_word("kind", kind, err)) || (st = check_word("method", method, err)) ||
+    (void)(st || (st = cafi_gallery_calibration_check(method, kind, err)) ||
            (st = check_probes(m, err)) || (st = measure(m, o, err)) || (st = learn(m, c, err)) ||
            (st = cafi_impostors_thresholds(&m->impostors, o, m->probes.n, c->thresholds, err)) ||
            (st = cafi_impostors_curve(&m->impostors, &c->curve, &c->points, err)) ||
            (st = cafi_strdup(&c->kind, kind, err)) || (st = cafi_strdup(&c->method, method, err)) ||
            (st = cafi_strdup(&c->model, o->model ? o->model : "", err)));
-    if (!st) {
-        c->made = (int64_t)time(NULL);
-        c->people = m->row_count;
-        c->probes = m->probes.n;
-        c->pairs = m->impostors.count;
-        st = store(g, c, err);
-    }
-    caface_gallery_calibration_free(c);
-    return st;
+    *out = c;
+    if (st)
+        return st;
+    c->made = (int64_t)time(NULL);
+    c->people = m->row_count;
+    c->probes = m->probes.n;
+    c->pairs = m->impostors.count;
+    return CAFACE_OK;
 }
 
 static void tear_down(measuring *m)
@@ -297,6 +262,7 @@ caface_status caface_gallery_calibrate(caface_gallery *g, const caface_gallery_p
 {
     caface_gallery_calibrate_options o;
     measuring m = {.g = g, .against_itself = !probes};
+    caface_gallery_calibration *c = NULL;
     caface_status st = CAFACE_OK;
 
     caface_gallery_calibrate_options_init(&o);
@@ -319,7 +285,9 @@ caface_status caface_gallery_calibrate(caface_gallery *g, const caface_gallery_p
         m.probes.C = g->identity.set.width;
         m.probes.templates = g->templates.vectors;
     }
-    st = calibrate(&m, &o, err);
+    st = cafi_gallery_result(g, calibrate(&m, &o, &c, err), err);
     tear_down(&m);
-    return cafi_gallery_result(g, st, err);
+    st = st ? st : caface_gallery_keep_calibration(g, c, err);
+    caface_gallery_calibration_free(c);
+    return st;
 }

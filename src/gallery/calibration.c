@@ -145,9 +145,26 @@ static caface_status read_fields(caface_gallery_calibration *c, reader *r, cafac
     return read_curve(r, c, err);
 }
 
-/* key: what stands behind the prefix, "METHOD/KIND". */
-static caface_status read_calibration(caface_gallery_calibration **out, const char *key,
-                                      cafi_span value, caface_error *err)
+static caface_status check_word(const char *what, const char *word, caface_error *err)
+{
+    caface_status st = cafi_gallery_check_name(word, err);
+
+    if (!st && (strchr(word, '/') || strlen(word) > 100))
+        st = cafi_fail(err, CAFACE_EINVAL, "%s: a %s is a name of up to 100 bytes without /", word,
+                       what);
+    return st;
+}
+
+caface_status cafi_gallery_calibration_check(const char *method, const char *kind,
+                                             caface_error *err)
+{
+    caface_status st = check_word("kind", kind, err);
+
+    return st ? st : check_word("method", method, err);
+}
+
+caface_status cafi_gallery_calibration_read(caface_gallery_calibration **out, const char *key,
+                                            cafi_span value, caface_error *err)
 {
     const char *slash = strchr(key, '/');
     reader r = {value.data, value.size, false};
@@ -159,7 +176,7 @@ static caface_status read_calibration(caface_gallery_calibration **out, const ch
         return st;
     st = read_fields(c, &r, err);
     if (!st && (r.failed || !slash))
-        st = cafi_fail(err, CAFACE_EFORMAT, "the gallery is damaged: its calibration %s", key);
+        st = cafi_fail(err, CAFACE_EFORMAT, "its calibration %s is damaged", key);
     (void)(st || (st = cafi_strdup(&c->method, key, err)) ||
            (st = cafi_strdup(&c->kind, slash + 1, err)));
     if (st) {
@@ -169,6 +186,34 @@ static caface_status read_calibration(caface_gallery_calibration **out, const ch
     c->method[slash - key] = '\0';
     *out = c;
     return CAFACE_OK;
+}
+
+/* ---- keeping ---------------------------------------------------------------------- */
+
+caface_status caface_gallery_keep_calibration(caface_gallery *g,
+                                              const caface_gallery_calibration *c,
+                                              caface_error *err)
+{
+    cafi_buf key = {0}, value = {0};
+    bool own = false;
+    caface_status st = CAFACE_OK;
+
+    if (!g || !c)
+        return cafi_fail(err, CAFACE_EINVAL, "gallery_keep_calibration: an argument is null");
+    cafi_buf_printf(&key, CAFI_CALIBRATION_PREFIX "%s/%s", c->method, c->kind);
+    cafi_calibration_write(c, &value);
+    st = key.failed || value.failed ? cafi_fail_memory(err, value.size)
+                                    : cafi_gallery_change(g, &own, err);
+    if (st) {
+        st = cafi_gallery_result(g, st, err);
+    } else {
+        st = g->storage->ops->meta_set(g->storage, key.data, (cafi_span){value.data, value.size},
+                                       err);
+        st = cafi_gallery_changed(g, own, st, err);
+    }
+    cafi_buf_free(&key);
+    cafi_buf_free(&value);
+    return st;
 }
 
 /* ---- reading ---------------------------------------------------------------------- */
@@ -189,7 +234,7 @@ static bool show(void *ctx, const char *key, cafi_span value)
     caface_gallery_calibration *c = NULL;
     bool more = false;
 
-    l->st = read_calibration(&c, key + strlen(CAFI_CALIBRATION_PREFIX), value, l->err);
+    l->st = cafi_gallery_calibration_read(&c, key + strlen(CAFI_CALIBRATION_PREFIX), value, l->err);
     more = !l->st && l->visit(l->ctx, c) != 0;
     caface_gallery_calibration_free(c);
     return more;
@@ -220,7 +265,8 @@ static bool compare(void *ctx, const char *key, cafi_span value)
     looking *l = ctx;
     caface_gallery_calibration *c = NULL;
 
-    if ((l->st = read_calibration(&c, key + strlen(CAFI_CALIBRATION_PREFIX), value, l->err)))
+    if ((l->st = cafi_gallery_calibration_read(&c, key + strlen(CAFI_CALIBRATION_PREFIX), value,
+                                               l->err)))
         return false;
     if (strcmp(c->method, l->method) != 0 || strcmp(c->model, l->model) != 0 ||
         (l->kind && strcmp(c->kind, l->kind) != 0) ||

@@ -79,6 +79,18 @@ exchanged() {
         gallery search "$work/back" --input "$sample/long" --single --model "$restore" --json | cmp - "$work/c.json"
 }
 check "export and import" exchanged
+# Thresholds, rates and "cannot tell" of the copy are those of the original; its own calibrations stay.
+travelled() {
+    gallery export "$db" "$work/cal" --model "$restore" --quiet && gallery import "$work/cal.gallery" "$work/cal" --model "$restore" --json | grep -q '"calibrations":2' &&
+        gallery search "$db" --input "$sample/probes" --model "$restore" --top 3 --json >"$work/cal.json" && grep -q '"cannot_tell":true' "$work/cal.json" &&
+        gallery search "$work/cal.gallery" --input "$sample/probes" --model "$restore" --top 3 --json | cmp - "$work/cal.json" &&
+        gallery create "$work/cal2.gallery" --model "$restore" --quiet && gallery add "$work/cal2.gallery" --input "$sample/gallery" --column source --model "$restore" --quiet &&
+        gallery calibrate "$work/cal2.gallery" --quiet && gallery import "$work/cal2.gallery" "$work/cal" --model "$restore" --json | grep -q '"calibrations":1'
+}
+check "calibrations travel" travelled
+sed -i 's/"pairs":[0-9]*/"pairs":1/' "$work/cal/calibrations/1.json"
+check "  a damaged one" fails 1 "calibrations/1.json: its calibration" gallery import "$work/cal3.gallery" "$work/cal" --model "$restore"
+check "  leaves no gallery" test ! -e "$work/cal3.gallery"
 check "  states that fuse takes" "$caface" fuse --model "$restore" --merge "$work/out/states/1.state" -o "$work/t.npy"
 check "  into a folder that is there" fails 1 "File exists" gallery export "$work/one" "$work/out" --model "$restore"
 check "  the same pictures twice" fails 1 "already" gallery import "$work/back" "$work/out" --model "$restore"
