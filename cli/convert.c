@@ -3,6 +3,8 @@
 #include "cli/input.h"
 #include "cli/command.h"
 #include "cli/detector_pair.h"
+#include "cli/interrupt.h"
+#include "cli/progress.h"
 #include "files/json.h"
 
 typedef struct convert_options {
@@ -57,13 +59,21 @@ static void choose(const cli_input *input, float *mean, float *scale, caface_con
         out->input_scale = scale;
 }
 
+static int tell(void *ctx, size_t written)
+{
+    cli_progress_update(ctx, written);
+    return !cli_interrupted();
+}
+
 static int run(void *arg)
 {
     const convert_options *o = arg;
     float mean[3], scale[3];
     caface_convert_options c;
     caface_convert_info info;
+    cli_progress progress;
     caface_error err;
+    caface_status st = CAFACE_OK;
     int status = CLI_OK;
 
     if (!o->output)
@@ -75,9 +85,15 @@ static int run(void *arg)
     caface_convert_options_init(&c);
     choose(&o->input, mean, scale, &c);
     c.ensemble = o->ensemble;
-    if (caface_convert(o->common.args.items, o->common.args.count, o->output, &c, &info, &err))
-        return cli_fail(&err);
-    return report(o, &info);
+    c.progress = tell;
+    c.progress_context = &progress;
+    cli_progress_begin(&progress, "bytes", 0, o->common.quiet || o->common.json);
+    cli_interrupt_begin();
+    st = caface_convert(o->common.args.items, o->common.args.count, o->output, &c, &info, &err);
+    cli_progress_end(&progress);
+    status = st ? cli_fail(&err) : report(o, &info);
+    cli_interrupt_end();
+    return status;
 }
 
 const cli_command cli_convert = {

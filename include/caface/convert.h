@@ -41,6 +41,9 @@ typedef struct caface_convert_options {
     double ensemble; /* above 0 and at most 1: the restoring fusions of all inputs, at least two,
                       * become one model that averages their templates, each weight raised to this
                       * power. 0: no ensemble. Default 0 */
+    caface_progress progress; /* told the bytes that are written; stopped, output is as it was.
+                               * Default NULL */
+    void *progress_context;
 } caface_convert_options;
 
 /* The defaults. */
@@ -60,7 +63,7 @@ typedef struct caface_convert_info {
  * EINVAL: null argument, an option out of its range, a tap or a weights_key that the file has not.
  * EMODEL: two backbones, two different tensors or two fusions of one name, no tensors, no backbone
  * for the options of one to apply to, fewer than two restoring fusions for an ensemble. EIO,
- * EFORMAT, ELIMIT, EUNSUPPORTED: as caface_file_open. ENOMEM. */
+ * EFORMAT, ELIMIT, EUNSUPPORTED: as caface_file_open. ENOMEM. ECANCELLED. */
 static inline caface_status caface_convert(const char *const *inputs, size_t count,
                                            const char *output,
                                            const caface_convert_options *options,

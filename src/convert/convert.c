@@ -63,7 +63,9 @@ static caface_status open_all(cafi_merge *m, size_t count, const cafi_choice *ch
     if (st || (st = CAFI_NEW(&m->backbones, count, err)))
         return st;
     for (size_t i = 0; !st && i < count; i++)
-        st = open_input(m, choice, &total, err);
+        st = m->progress && !m->progress(m->context, 0)
+                 ? cafi_fail(err, CAFACE_ECANCELLED, "stopped: nothing is written")
+                 : open_input(m, choice, &total, err);
     if (st || (st = check_backbones(m, choice, err)))
         return st;
     if ((st = CAFI_NEW(&m->tensors, total, err)) || (st = CAFI_NEW(&m->owner, total, err)) ||
@@ -168,8 +170,11 @@ caface_status caface_convert_sized(const char *const *inputs, size_t count, cons
         return st;
     m.weights_key = o.weights_key;
     m.power = (float)o.ensemble;
+    m.progress = o.progress;
+    m.context = o.progress_context;
     if (!(st = open_all(&m, count, &choice, err)) && !(st = merge_all(&m, err)))
-        st = cafi_safetensors_save(output, m.tensors, m.count, &m.meta.dict, err);
+        st = cafi_safetensors_save_watched(output, m.tensors, m.count, &m.meta.dict, m.progress,
+                                           m.context, err);
     if (!st && info) {
         count_up(&m, &own);
         cafi_sized_out(info, size, &own, sizeof own);

@@ -163,7 +163,7 @@ caface_status cafi_merge_add(cafi_merge *m, size_t input, caface_error *err)
         st = add_tensor(m, input, &m->backbones[input].tensors[i], err);
     if (!b)
         return st;
-    st = cafi_bundle_verify(b, err);
+    st = cafi_bundle_verify_watched(b, m->progress, m->context, err);
     if (!st && cafi_fusion_restores(b))
         return add_network(m, input, err);
     return st ? st : add_checkpoint(m, input, err);

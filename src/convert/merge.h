@@ -19,6 +19,8 @@ typedef struct cafi_merge {
     cafi_bundle **inputs; /* NULL for an ONNX file */
     cafi_backbone *backbones;
     size_t input_count;
+    caface_progress progress; /* or NULL. Told the bytes that are written */
+    void *context;
     const char *weights_key; /* of the backbone that is wanted; or NULL */
     const cafi_tensor **tensors;
     size_t *owner; /* index of the input each tensor comes from */
@@ -34,7 +36,7 @@ typedef struct cafi_merge {
 } cafi_merge;
 
 /* The tensors of an input that is open. EMODEL: another input has one of them, but not the same;
- * an ensemble among the members of an ensemble. EFORMAT: a checksum. */
+ * an ensemble among the members of an ensemble. EFORMAT: a checksum. ECANCELLED. */
 caface_status cafi_merge_add(cafi_merge *merge, size_t input, caface_error *err);
 /* The power of an ensemble, after the last input. EMODEL: it has fewer than two members. */
 caface_status cafi_merge_add_power(cafi_merge *merge, caface_error *err);

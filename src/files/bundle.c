@@ -200,16 +200,24 @@ void cafi_bundle_close(cafi_bundle *b)
 
 caface_status cafi_bundle_verify(const cafi_bundle *b, caface_error *err)
 {
+    return cafi_bundle_verify_watched(b, NULL, NULL, err);
+}
+
+caface_status cafi_bundle_verify_watched(const cafi_bundle *b, caface_progress progress,
+                                         void *context, caface_error *err)
+{
     for (size_t i = 0; i < b->range_count; i++) {
         const cafi_checked_range *r = &b->ranges[i];
 
+        if (progress && !progress(context, 0))
+            return cafi_fail(err, CAFACE_ECANCELLED, "stopped: nothing is written");
         if (crc32_z(crc32_z(0, NULL, 0), r->data, r->size) != r->crc)
             return cafi_fail(err, CAFACE_EFORMAT, "%s: the data of %s does not match its checksum",
                              b->path,
                              r->tensor < b->count ? b->tensors[r->tensor].name : "an entry");
     }
     for (size_t i = 0; i < b->shard_count; i++) {
-        caface_status st = cafi_bundle_verify(b->shards[i], err);
+        caface_status st = cafi_bundle_verify_watched(b->shards[i], progress, context, err);
 
         if (st)
             return st;

@@ -51,6 +51,9 @@ void cafi_bundle_close(cafi_bundle *bundle);
  * entries of a zip), which opening does not: it would read the whole file.
  * EFORMAT names the first tensor that differs. */
 caface_status cafi_bundle_verify(const cafi_bundle *bundle, caface_error *err);
+/* The same; progress, which may be NULL, is asked now and then, and told 0. ECANCELLED. */
+caface_status cafi_bundle_verify_watched(const cafi_bundle *bundle, caface_progress progress,
+                                         void *context, caface_error *err);
 
 cafi_bundle_kind cafi_bundle_get_kind(const cafi_bundle *bundle);
 const char *cafi_bundle_path(const cafi_bundle *bundle);

@@ -12,5 +12,11 @@
  * two tensors of the same name. Floats keep every bit, NaN payloads included. */
 caface_status cafi_safetensors_save(const char *path, const cafi_tensor *const *tensors,
                                     size_t count, const cafi_value *metadata, caface_error *err);
+/* The same; progress, which may be NULL, is told the bytes of tensors that are written. ECANCELLED:
+ * path is as it was. */
+caface_status cafi_safetensors_save_watched(const char *path, const cafi_tensor *const *tensors,
+                                            size_t count, const cafi_value *metadata,
+                                            caface_progress progress, void *context,
+                                            caface_error *err);
 
 #endif

@@ -8,7 +8,7 @@
 #include "files/output.h"
 #include "files/safetensors.h"
 
-enum { CHUNK = 1 << 16 };
+enum { CHUNK = 1 << 16, PIECE = 1 << 22 };
 
 /* A tensor and where its data goes. The wide types come first, so that every
  * tensor is aligned to its element without the gaps the format forbids. */
@@ -134,28 +134,41 @@ static caface_status make_header(cafi_buf *out, const place *places, size_t coun
     return CAFACE_OK;
 }
 
-static caface_status write_tensor(cafi_output *o, const cafi_tensor *t, size_t bytes,
+/* Whoever watches, and what is to be told. */
+typedef struct watching {
+    caface_progress progress; /* or NULL */
+    void *context;
+    size_t written;
+} watching;
+
+static caface_status write_tensor(cafi_output *o, const cafi_tensor *t, watching *w,
                                   caface_error *err)
 {
     size_t count = cafi_tensor_count(t);
+    size_t width = cafi_dtype_size(t->dtype);
+    bool in_order = cafi_tensor_is_contiguous(t);
+    size_t per_piece = (in_order ? PIECE : CHUNK) / width;
     unsigned char chunk[CHUNK];
-    size_t per_chunk = CHUNK / cafi_dtype_size(t->dtype);
     caface_status st = CAFACE_OK;
 
-    if (cafi_tensor_is_contiguous(t))
-        return bytes ? cafi_output_write_numbers(o, t->data, count, cafi_dtype_size(t->dtype), err)
-                     : CAFACE_OK;
-    for (size_t first = 0; first < count && !st; first += per_chunk) {
-        size_t n = count - first < per_chunk ? count - first : per_chunk;
+    for (size_t first = 0; first < count && !st; first += per_piece) {
+        size_t n = count - first < per_piece ? count - first : per_piece;
+        const unsigned char *numbers = chunk;
 
-        cafi_tensor_read_raw(t, first, n, chunk);
-        st = cafi_output_write_numbers(o, chunk, n, cafi_dtype_size(t->dtype), err);
+        if (w->progress && !w->progress(w->context, w->written))
+            return cafi_fail(err, CAFACE_ECANCELLED, "stopped: nothing is written");
+        if (in_order)
+            numbers = (const unsigned char *)t->data + first * width;
+        else
+            cafi_tensor_read_raw(t, first, n, chunk);
+        st = cafi_output_write_numbers(o, numbers, n, width, err);
+        w->written += n * width;
     }
     return st;
 }
 
 static caface_status write_file(const char *path, place *places, size_t count,
-                                const cafi_value *metadata, caface_error *err)
+                                const cafi_value *metadata, watching *w, caface_error *err)
 {
     cafi_output *o = NULL;
     cafi_buf header = {0};
@@ -169,7 +182,7 @@ static caface_status write_file(const char *path, place *places, size_t count,
     if (!st)
         st = cafi_output_write(o, header.data, header.size, err);
     for (size_t i = 0; i < count && !st; i++)
-        st = write_tensor(o, places[i].tensor, places[i].bytes, err);
+        st = write_tensor(o, places[i].tensor, w, err);
     cafi_buf_free(&header);
     if (st) {
         cafi_output_abort(o);
@@ -181,6 +194,15 @@ static caface_status write_file(const char *path, place *places, size_t count,
 caface_status cafi_safetensors_save(const char *path, const cafi_tensor *const *tensors,
                                     size_t count, const cafi_value *metadata, caface_error *err)
 {
+    return cafi_safetensors_save_watched(path, tensors, count, metadata, NULL, NULL, err);
+}
+
+caface_status cafi_safetensors_save_watched(const char *path, const cafi_tensor *const *tensors,
+                                            size_t count, const cafi_value *metadata,
+                                            caface_progress progress, void *context,
+                                            caface_error *err)
+{
+    watching w = {.progress = progress, .context = context};
     place *places = NULL;
     caface_status st = CAFI_NEW(&places, count, err);
 
@@ -191,7 +213,7 @@ caface_status cafi_safetensors_save(const char *path, const cafi_tensor *const *
         places[i].index = i;
     }
     if (!(st = check_names(places, count, err)) && !(st = lay_out(places, count, err)))
-        st = write_file(path, places, count, metadata, err);
+        st = write_file(path, places, count, metadata, &w, err);
     free(places);
     return st;
 }

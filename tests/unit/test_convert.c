@@ -2,6 +2,7 @@
  * is refused. */
 #include "check.h"
 
+#include <glob.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -269,6 +270,57 @@ static void test_refused_files(void **state)
     assert_int_equal(caface_convert(inputs, 1, "/nowhere/x", NULL, NULL, NULL), CAFACE_EIO);
 }
 
+typedef struct told {
+    size_t calls, stop_at, bytes;
+} told;
+
+static int tell(void *context, size_t written)
+{
+    told *t = context;
+
+    assert_true(written >= t->bytes);
+    t->bytes = written;
+    return t->calls++ != t->stop_at;
+}
+
+/* Stopped at each of its steps: what was there before is there still, and nothing beside it. */
+static void test_stopped(void **state)
+{
+    const char *inputs[] = {onnx, fusion};
+    told t = {.stop_at = SIZE_MAX};
+    caface_convert_options o = defaults();
+    size_t old_size = 0, size = 0, steps = 0;
+    unsigned char *old = NULL, *now = NULL;
+    char pattern[300], whole[300];
+    glob_t left;
+    caface_convert_info info;
+    caface_error err;
+
+    (void)state;
+    o.progress = tell;
+    o.progress_context = &t;
+    snprintf(pattern, sizeof pattern, "%s.tmp-*", out);
+    snprintf(whole, sizeof whole, "%s.whole", out);
+    convert(fusion, NULL, NULL);
+    old = test_read(out, &old_size);
+    EXPECT_OK(caface_convert(inputs, 2, whole, &o, &info, &err), err);
+    assert_true(t.bytes > 0 && t.bytes <= info.bytes);
+    steps = t.calls;
+    assert_true(steps > 4);
+    for (size_t i = 0; i < steps; i++) {
+        t = (told){.stop_at = i};
+        EXPECT_FAIL(caface_convert(inputs, 2, out, &o, &info, &err), CAFACE_ECANCELLED, err,
+                    "stopped");
+        assert_int_equal(t.calls, i + 1);
+        now = test_read(out, &size);
+        assert_int_equal(size, old_size);
+        assert_memory_equal(now, old, size);
+        free(now);
+        assert_int_equal(glob(pattern, 0, NULL, &left), GLOB_NOMATCH);
+    }
+    free(old);
+}
+
 /* Programs of other versions: members that are not known are refused when set. */
 static void test_versions(void **state)
 {
@@ -303,7 +355,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_file),      cmocka_unit_test(test_again),
         cmocka_unit_test(test_restore),       cmocka_unit_test(test_refused_options),
-        cmocka_unit_test(test_refused_files), cmocka_unit_test(test_versions)};
+        cmocka_unit_test(test_refused_files), cmocka_unit_test(test_stopped),
+        cmocka_unit_test(test_versions)};
 
     return cmocka_run_group_tests_name("convert", tests, set_up, NULL);
 }

@@ -29,7 +29,11 @@ docs/python.md has it all, with examples that are run by the tests.
 
 from __future__ import annotations
 
-from . import _core, evaluate
+from . import _core
+
+_core.check_interpreter()
+
+from . import evaluate
 from ._calibration import Calibration
 from ._errors import Error, MissingLibraryError
 from ._features import FeatureSet, FeatureWriter

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any, Sequence, Tuple
 
 from ._errors import MissingLibraryError
@@ -34,20 +35,43 @@ def tools(codes: str) -> Tuple[Any, ...]:
     return (np.empty, *[np.dtype(_NAMES[code]) for code in codes])
 
 
-def _as_array(value: Any, name: str) -> Any:
-    np = load_numpy()
+def _refuse_strangers(value: Any, name: str) -> None:
+    """Numbers that somebody still differentiates, or that are not in this machine's memory."""
     if getattr(value, "requires_grad", False):
         raise TypeError(
             f"{name}: a tensor that requires grad; nothing is differentiated here: give "
             ".detach() of it"
         )
-    if isinstance(value, np.ma.MaskedArray):
-        raise TypeError(f"{name}: a masked array; give .filled() or .compressed() of it")
     device = getattr(value, "device", None)
     if device is not None and getattr(device, "type", "cpu") != "cpu":
         raise TypeError(f"{name}: a tensor on {device}; give .cpu() of it")
-    if type(value).__module__.partition(".")[0] == "torch" and str(value.dtype) == "torch.bfloat16":
-        value = value.float()
+
+
+def _of_torch(value: Any, name: str) -> Any:
+    """What NumPy can take of a tensor, or of a list of them: it has no bfloat16, knows nothing of
+    views of a negative or conjugate, and takes no list of tensors."""
+    is_list = isinstance(value, (list, tuple))
+    tensors = value if is_list else (value,)
+    torch = sys.modules.get("torch")
+    if not torch or not tensors or not isinstance(tensors[0], torch.Tensor):
+        return value
+    for tensor in tensors:
+        _refuse_strangers(tensor, name)
+    if is_list:
+        try:
+            value = torch.stack(tensors)
+        except (RuntimeError, TypeError) as reason:
+            raise TypeError(f"{name}: no array of numbers ({reason})") from None
+    value = value.resolve_conj().resolve_neg()
+    return value.float() if value.dtype == torch.bfloat16 else value
+
+
+def _as_array(value: Any, name: str) -> Any:
+    np = load_numpy()
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{name}: a masked array; give .filled() or .compressed() of it")
+    _refuse_strangers(value, name)
+    value = _of_torch(value, name)
     try:
         with np.errstate(all="ignore"):
             return np.asarray(value)
@@ -101,7 +125,7 @@ class _Borrowed:
         self.__array_interface__ = {
             "data": (address, True),
             "shape": shape,
-            "typestr": "<f4" if __import__("sys").byteorder == "little" else ">f4",
+            "typestr": "<f4" if sys.byteorder == "little" else ">f4",
             "version": 3,
         }
 

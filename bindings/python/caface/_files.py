@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 from . import _system
 from ._errors import InvalidError
@@ -84,6 +84,7 @@ class FileInfo:
 def info(path: Path) -> FileInfo:
     """What a checkpoint, model file, ONNX file, array or feature set is, and whether caface can use
     it. Nothing in it is executed: of a pickle only tensors, containers, numbers and text are read.
+    Ctrl-C ends it at once.
 
     Raises OSError; ValueError (damaged, or of no known kind); NotImplementedError.
     """
@@ -108,6 +109,7 @@ def convert(
     input_mean: Optional[Sequence[float]] = None,
     input_scale: Optional[Sequence[float]] = None,
     weights_key: Optional[str] = None,
+    progress: Optional[Callable[[int], object]] = None,
 ) -> Converted:
     """Writes checkpoints, ONNX backbones and arrays into one .safetensors file that opens at once:
     all tensors under their names and bit for bit, with their configuration. What `caface convert`
@@ -119,8 +121,10 @@ def convert(
                one model that averages their templates, every weight to this power
     taps, styles, input_order, input_mean, input_scale, weights_key   of the backbone, in place of
                what its file says: as Encoder has them
+    progress   called now and then with the bytes that are written
 
-    The output appears whole or not at all, and may be one of the inputs. Raises OSError;
+    The output appears whole or not at all, and may be one of the inputs. Ctrl-C, and an exception
+    in progress, stop it, and output is as it was. Raises OSError;
     ValueError: damaged, two backbones or two different tensors of one name, an option out of
     its range, no backbone for the options of one; NotImplementedError.
     """
@@ -129,4 +133,4 @@ def convert(
         taps=taps, styles=styles, input_order=input_order, input_mean=input_mean,
         input_scale=input_scale, weights_key=weights_key,
     )  # fmt: skip
-    return Converted(*_system.load("_vision").convert(given, output, words, float(ensemble)))
+    return Converted(*_system.load("_vision").convert(given, output, words, float(ensemble), progress))

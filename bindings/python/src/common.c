@@ -23,8 +23,21 @@ static PyObject *import_from(const char *module, const char *name)
     return it;
 }
 
+int check_interpreter(void)
+{
+    if (PyInterpreterState_GetID(PyInterpreterState_Get()) == 0)
+        return 0;
+    PyErr_SetString(
+        PyExc_ImportError,
+        "caface works in the main interpreter of a process alone, not in a subinterpreter: "
+        "start a process for it (of mod_wsgi: WSGIApplicationGroup %{GLOBAL})");
+    return -1;
+}
+
 int common_begin(void)
 {
+    if (check_interpreter())
+        return -1;
     if (!make_error)
         make_error = import_from("caface._errors", "make");
     if (!to_array)

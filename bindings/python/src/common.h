@@ -35,6 +35,9 @@ void PyBuffer_Release(Py_buffer *view);
 #define PyBUF_WRITABLE 0x0001
 #endif
 
+/* Is this the interpreter of the process? Another in it (a subinterpreter, such as mod_wsgi's)
+ * would share what this file keeps, which belongs to one. -1 with an ImportError. */
+int check_interpreter(void);
 /* Readies what all of these stand on; -1 with an exception. */
 int common_begin(void);
 

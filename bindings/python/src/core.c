@@ -19,7 +19,18 @@ static PyObject *parse_method(PyObject *self, PyObject *args)
     return Py_BuildValue("(sdn)", caface_method_name(o.method), o.norm_power, (Py_ssize_t)o.chunk);
 }
 
+/* For every import: a module that another interpreter has loaded is not begun again. */
+static PyObject *check_here(PyObject *self, PyObject *none)
+{
+    (void)self;
+    (void)none;
+    if (check_interpreter())
+        return NULL;
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef own_methods[] = {
+    {"check_interpreter", check_here, METH_NOARGS, "check_interpreter(): ImportError in another"},
     {"parse_method", parse_method, METH_VARARGS, "parse_method(text): (method, power, chunk)"},
     {NULL, NULL, 0, NULL},
 };

@@ -1,11 +1,10 @@
 /* caface/video.h: events one after the other, and Ctrl-C while the next one is waited for. */
 #include "caface/video.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "pump.h"
 #include "vision.h"
 
 /* Frames from an iterator of the caller's, and what it raised. */
@@ -199,91 +198,43 @@ static PyObject *video_open(PyObject *self, PyObject *args)
 
 /* ---- the next event ---------------------------------------------------- */
 
-/* A call of caface_video_next in a thread of its own, so that this one can look for Ctrl-C. */
-typedef struct pump {
+/* A call of caface_video_next. */
+typedef struct step {
     follower *f;
-    pthread_mutex_t lock;
-    pthread_cond_t ready;
-    int done;
     caface_status status;
     caface_error err;
-} pump;
+} step;
 
-static void *run_pump(void *arg)
+static void run_step(void *job)
 {
-    pump *p = arg;
-    caface_status st = caface_video_next(p->f->video, &p->f->event, &p->err);
+    step *s = job;
 
-    pthread_mutex_lock(&p->lock);
-    p->status = st;
-    p->done = 1;
-    pthread_cond_signal(&p->ready);
-    pthread_mutex_unlock(&p->lock);
-    return NULL;
+    s->status = caface_video_next(s->f->video, &s->f->event, &s->err);
 }
 
-/* Waits for it; not 0 when a signal handler raised: then the video is stopped. */
-static int wait_for(pump *p)
+static void stop_step(void *job)
 {
-    PyThreadState *state = PyEval_SaveThread();
-    int interrupted = 0;
-
-    pthread_mutex_lock(&p->lock);
-    while (!p->done) {
-        struct timespec t;
-
-        clock_gettime(CLOCK_REALTIME, &t);
-        t.tv_nsec += 50000000;
-        t.tv_sec += t.tv_nsec / 1000000000;
-        t.tv_nsec %= 1000000000;
-        pthread_cond_timedwait(&p->ready, &p->lock, &t);
-        if (p->done || interrupted)
-            continue;
-        pthread_mutex_unlock(&p->lock);
-        PyEval_RestoreThread(state);
-        if (PyErr_CheckSignals()) {
-            interrupted = 1;
-            caface_video_stop(p->f->video);
-        }
-        state = PyEval_SaveThread();
-        pthread_mutex_lock(&p->lock);
-    }
-    pthread_mutex_unlock(&p->lock);
-    PyEval_RestoreThread(state);
-    return interrupted;
+    caface_video_stop(((step *)job)->f->video);
 }
 
 /* -1 with an exception. */
 static int advance(follower *f)
 {
-    pump p = {.f = f};
-    pthread_t thread;
-    int interrupted;
+    static const pump_kind stepping = {run_step, stop_step, NULL};
+    step s = {.f = f};
 
     f->serial++;
     f->event = NULL;
-    pthread_mutex_init(&p.lock, NULL);
-    pthread_cond_init(&p.ready, NULL);
-    if (pthread_create(&thread, NULL, run_pump, &p)) {
-        pthread_mutex_destroy(&p.lock);
-        pthread_cond_destroy(&p.ready);
-        fail_plain(CAFACE_ENOMEM, "a thread could not be started");
+    if (pump_run(&stepping, &s))
         return -1;
-    }
-    interrupted = wait_for(&p);
-    pthread_join(thread, NULL);
-    pthread_mutex_destroy(&p.lock);
-    pthread_cond_destroy(&p.ready);
-    if (interrupted)
-        return -1;
-    if (p.status && f->from && f->from->raised) {
+    if (s.status && f->from && f->from->raised) {
         PyErr_SetObject((PyObject *)Py_TYPE(f->from->raised), f->from->raised);
         Py_CLEAR(f->from->raised);
         return -1;
     }
-    if (p.status)
-        fail_with(&p.err);
-    return p.status ? -1 : 0;
+    if (s.status)
+        fail_with(&s.err);
+    return s.status ? -1 : 0;
 }
 
 /* ---- events as dicts --------------------------------------------------- */

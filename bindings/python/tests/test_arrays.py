@@ -180,6 +180,14 @@ def test_torch_tensors(model, faces):
     half = features.to(torch.bfloat16)
     assert np.array_equal(model.fuse(half, styles), model.fuse(half.float(), styles))
     assert torch.from_numpy(model.fuse(features, styles)).shape == (128,)
+    assert np.array_equal(model.fuse(list(features), tuple(styles)), expected)
+    negative = torch.complex(features, -features).conj().imag  # a view that torch negates when it is read
+    assert negative.is_neg() and np.array_equal(model.fuse(negative, styles), expected)
+    for wrong in ([features[0], features[1, :5]], [features, 3], features.to_sparse(), torch.complex(features, features)):
+        with pytest.raises(TypeError, match="^features: "):
+            model.fuse(wrong, styles)
+    with pytest.raises(TypeError, match="detach"):
+        model.fuse([f.clone().requires_grad_() for f in features], styles)
     with pytest.raises(TypeError, match="detach"):
         model.fuse(features.clone().requires_grad_(), styles)
     with pytest.raises(TypeError, match="meta"):

@@ -1,6 +1,12 @@
 """info and convert: what the tool tells and writes."""
 
 import json
+import os
+import signal
+import struct
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
@@ -112,3 +118,62 @@ def test_the_authors_checkpoint(tool, tmp_path):
     found = caface.info(path)
     assert found.kind == "lightning" and found.fusion and found.backbone
     assert found.to_dict() == json.loads(tool("info", path, "--json"))
+
+
+# --- Ctrl-C: files with holes, which would take a quarter of an hour, and take no room
+
+LONG = 1 << 40
+
+
+def interrupted(code, *args):
+    """What a program that is at work gets of Ctrl-C; it writes "ready" before the work."""
+    begin = "import signal, sys, caface; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    child = subprocess.Popen(
+        [sys.executable, "-c", begin + code, *args], stdout=subprocess.PIPE, text=True
+    )
+    assert child.stdout.readline() == "ready\n"
+    time.sleep(0.3)
+    child.send_signal(signal.SIGINT)
+    return child.communicate(timeout=120)[0]
+
+
+def test_ctrl_c_ends_info(tmp_path):
+    body = struct.pack("<IfQQ", 0, 1, 0, 0) + b"12345678"
+    path = tmp_path / "long.rec"
+    path.write_bytes((struct.pack("<II", 0xCED7230A, len(body)) + body) * 3)
+    os.truncate(path, LONG)
+    code = """
+caface._system.load("_vision")
+print("ready", flush=True)
+try:
+    print(caface.info(sys.argv[1]))
+except KeyboardInterrupt:
+    print("KeyboardInterrupt", caface.info(sys.argv[2]).kind)  # the next call works
+"""
+    assert interrupted(code, path, SAMPLE / "model.safetensors") == "KeyboardInterrupt safetensors\n"
+
+
+def test_ctrl_c_stops_convert(tmp_path):
+    header = json.dumps({"t": {"dtype": "U8", "shape": [LONG], "data_offsets": [0, LONG]}}).encode()
+    long, output = tmp_path / "long.safetensors", tmp_path / "out.safetensors"
+    long.write_bytes(struct.pack("<Q", len(header)) + header)
+    os.truncate(long, 8 + len(header) + LONG)
+    output.write_bytes(b"old")
+    code = """
+print("ready", flush=True)
+try:
+    print(caface.convert(sys.argv[1], sys.argv[2]))
+except KeyboardInterrupt:
+    print("KeyboardInterrupt")
+"""
+    assert interrupted(code, long, output) == "KeyboardInterrupt\n"
+    told = []
+
+    def stop(done):
+        told.append(done)
+        raise LookupError("enough")
+
+    with pytest.raises(LookupError, match="enough"):
+        caface.convert(long, output, progress=stop)
+    assert len(told) == 1 and 0 <= told[0] < LONG
+    assert output.read_bytes() == b"old" and len(list(tmp_path.iterdir())) == 2

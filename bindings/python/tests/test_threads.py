@@ -195,6 +195,85 @@ def test_threads_of_a_set_do_not_cross_a_fork(model, faces):
     s.push(*faces)
 
 
+SUBINTERPRETER = """
+import sys
+import _xxsubinterpreters as interpreters
+
+def tell(order):
+    other = interpreters.create()
+    interpreters.run_string(other, '''
+for module in ("caface", "caface._vision", "caface._gallery", "caface._train"):
+    try:
+        __import__(module)
+        print("imported", module)
+    except ImportError as reason:
+        print("refused" if "subinterpreter" in str(reason) else reason)
+''')
+    interpreters.destroy(other)
+
+if sys.argv[1] == "first":
+    tell(1)
+import caface
+caface._system.load("_vision")
+if sys.argv[1] == "second":
+    tell(2)
+model = caface.FusionModel(sys.argv[2])
+try:
+    caface.FusionModel("nowhere")
+except caface.Error as error:
+    print(type(error).__name__, model.C)
+"""
+
+
+@pytest.mark.parametrize("order", ["first", "second"])
+def test_a_subinterpreter_is_refused(order):
+    pytest.importorskip("_xxsubinterpreters")
+    pytest.importorskip("caface._vision")
+    done = subprocess.run(
+        [sys.executable, "-c", SUBINTERPRETER, order, str(SAMPLE / "model.safetensors")],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.stdout.split("\n") == ["refused"] * 4 + ["MissingFileError 128", ""], done.stderr
+
+
+AT_EXIT = """
+import sys, threading
+import numpy as np
+import caface
+model = caface.FusionModel(sys.argv[1])
+f, s = np.ones((20000, 128), "f"), np.ones((20000, 192, 2), "f")
+faces = model.new_set(threads=2)
+index = caface.Index(np.ones((50000, 128), "f"))
+started = []
+
+def again(work):
+    work()
+    started.append(work)
+    while True:
+        work()
+
+jobs = [
+    lambda: model.fuse(f[:3000], s[:3000]), lambda: faces.push(f[:3000], s[:3000]),
+    lambda: caface.fuse_many(f, ids=np.arange(20000), method="average", progress=lambda n: None),
+    lambda: index.search(f[:100]),
+]
+for job in jobs:
+    threading.Thread(target=again, args=(job,), daemon=True).start()
+while len(started) < len(jobs):
+    pass
+print("end")
+"""
+
+
+def test_the_interpreter_ends_while_threads_work():
+    for _ in range(3):
+        done = subprocess.run(
+            [sys.executable, "-c", AT_EXIT, str(SAMPLE / "model.safetensors")],
+            capture_output=True, text=True, check=False, timeout=300,
+        )  # fmt: skip
+        assert (done.returncode, done.stdout) == (0, "end\n"), done.stderr
+
+
 # --- memory
 
 
