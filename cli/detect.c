@@ -18,6 +18,7 @@
 #include "files/json.h"
 #include "files/output.h"
 #include "cli/interrupt.h"
+#include "cli/live.h"
 #include "media/image.h"
 #include "cli/progress.h"
 
@@ -30,6 +31,7 @@ typedef struct detect_options {
     bool allow_damaged;
     size_t every;
     double start, duration;
+    cli_live live;
     const char *chroma;
     const char *face;
 } detect_options;
@@ -42,6 +44,7 @@ static void defaults(void *options)
 
     cli_detection_defaults(&o->detection);
     o->every = 1;
+    cli_live_defaults(&o->live);
     o->chroma = "full";
     o->face = "all";
 }
@@ -66,6 +69,7 @@ static const cli_option options[] = {
     {"start", 0, CLI_REAL, MEMBER(start), "SECONDS", "leave out a video's beginning", 0, 1e9},
     {"duration", 0, CLI_REAL, MEMBER(duration), "SECONDS", "of a video (default: to the end)", 1e-6,
      1e9},
+    CLI_LIVE_OPTIONS(detect_options, live),
     {"chroma", 0, CLI_STRING, MEMBER(chroma), "HOW",
      "a video's colours: full (default), fast, or opencv, as the authors' demo has them", 0, 0},
     CLI_SELF_CHECK_OPTION,
@@ -293,6 +297,7 @@ static caface_status follow(job *j, caface_error *err)
     if (!j->video_count)
         return CAFACE_OK;
     (void)cafi_chroma_parse(&how.reading.chroma, o->chroma); /* checked before */
+    cli_live_take(&how.reading, &o->live, o->common.quiet);
     cafi_json_begin_array(&j->json, "videos");
     for (size_t v = 0; !st && v < j->video_count && !cli_interrupted(); v++) {
         char *failure = NULL;
@@ -388,11 +393,12 @@ static int check_videos(const detect_options *o)
         return cli_usage("detect", "--chroma %s: full, fast or opencv", o->chroma);
     if (any && o->draw)
         return cli_usage("detect", "--draw is for pictures; `caface encode --draw` draws a video");
-    if (!any && (o->every != 1 || o->start > 0 || o->duration > 0 || chroma != CAFI_CHROMA_FULL))
+    if (!any && (o->every != 1 || o->start > 0 || o->duration > 0 || chroma != CAFI_CHROMA_FULL ||
+                 o->live.live))
         return cli_usage("detect",
-                         "--every, --start, --duration and --chroma are for videos, whose "
+                         "--every, --start, --duration, --live and --chroma are for videos, whose "
                          "faces --crops writes");
-    return CLI_OK;
+    return cli_live_check("detect", &o->common, &o->live);
 }
 
 static int check(const detect_options *o)

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "cli/interrupt.h"
+#include "cli/live.h"
 #include "cli/progress.h"
 #include "faces/track_crops.h"
 
@@ -22,6 +23,7 @@ bool detect_is_video(const char *path)
 
 typedef struct watch {
     const cli_common *common;
+    const cafi_track_crops *result;
     cli_progress progress;
 } watch;
 
@@ -31,6 +33,7 @@ static bool on_frame(void *ctx, size_t done, size_t total)
 
     if (done == 1)
         cli_progress_begin(&w->progress, "frames", total, w->common->quiet);
+    w->progress.dropped = w->result->dropped;
     cli_progress_update(&w->progress, done);
     return !cli_interrupted();
 }
@@ -57,6 +60,8 @@ static void add_json(cafi_json *json, const char *path, const cafi_track_crops *
         cafi_json_end_object(json);
     }
     cafi_json_end_array(json);
+    cafi_json_int(json, "dropped_frames", (int64_t)r->dropped);
+    cafi_json_int(json, "reopened", (int64_t)r->counts.reopened);
     cafi_json_end_object(json);
 }
 
@@ -78,7 +83,8 @@ static void print(const char *path, const cafi_track_crops *r)
 caface_status detect_video(const detect_videos *how, const char *path, cafi_json *json,
                            char **failure, caface_error *err)
 {
-    watch w = {.common = how->common};
+    cafi_track_crops result = {0};
+    watch w = {.common = how->common, .result = &result};
     cafi_track_crops_options o = {.path = path,
                                   .detector = how->detector,
                                   .quality = how->quality,
@@ -87,7 +93,6 @@ caface_status detect_video(const detect_videos *how, const char *path, cafi_json
                                   .threads = how->common->threads,
                                   .progress = on_frame,
                                   .ctx = &w};
-    cafi_track_crops result;
     caface_error why = {CAFACE_OK, ""};
     char text[256];
     caface_status st = CAFACE_OK;
@@ -107,7 +112,8 @@ caface_status detect_video(const detect_videos *how, const char *path, cafi_json
             add_json(json, path, &result);
         else if (!how->common->quiet)
             print(path, &result);
-        if (result.counts.broken + result.counts.missing) {
+        cli_live_report(result.dropped, result.frames, result.counts.reopened);
+        if (!cafi_counts_complete(&result.counts)) {
             cafi_fail(&why, CAFACE_EFORMAT, "%s: %s", path,
                       cafi_counts_text(&result.counts, text, sizeof text));
             st = cafi_strdup(failure, why.message, err);

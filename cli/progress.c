@@ -52,6 +52,8 @@ void cli_progress_update(cli_progress *p, size_t done)
                 p->total, decimals, rate, left);
     } else
         fprintf(stderr, "\r\033[K%s %zu  %.*f/s", p->what, done, decimals, rate);
+    if (p->dropped)
+        fprintf(stderr, ", %zu left out", p->dropped);
     fflush(stderr);
 }
 

@@ -10,6 +10,7 @@ typedef struct cli_progress {
     size_t total;     /* 0: not known beforehand */
     double started;   /* cli_seconds at begin */
     size_t skipped;   /* done before it, by an earlier run */
+    size_t dropped;   /* left out on the way; told where there are any */
     double drawn;     /* cli_seconds of the last line */
     bool visible;
 } cli_progress;

@@ -20,6 +20,7 @@
 #include "cli/quality.h"
 #include "fusion/method.h"
 #include "cli/interrupt.h"
+#include "cli/live.h"
 #include "cli/progress.h"
 #include "files/output.h"
 
@@ -41,6 +42,7 @@ typedef struct compare_options {
     bool low_memory;
     bool single, centre, even_chunks;
     size_t every;
+    cli_live live;
     double start;
     double duration;
     const char *weights_key;
@@ -58,6 +60,7 @@ static void defaults(void *options)
     cli_detection_defaults(&o->detection);
     o->face = "largest";
     o->every = 1;
+    cli_live_defaults(&o->live);
 }
 
 static const cli_option options[] = {
@@ -115,6 +118,7 @@ static const cli_option options[] = {
     {"start", 0, CLI_REAL, MEMBER(start), "SECONDS", "leave out the beginning", 0, 1e9},
     {"duration", 0, CLI_REAL, MEMBER(duration), "SECONDS",
      "stop after this long (default: the end)", 1e-6, 1e9},
+    CLI_LIVE_OPTIONS(compare_options, live),
     CLI_SELF_CHECK_OPTION,
     {0},
 };
@@ -282,6 +286,7 @@ static bool on_frame(void *ctx, size_t done, size_t total)
 
     if (done == 1)
         cli_progress_begin(&j->progress, "frames", total, j->o->common.quiet);
+    j->progress.dropped = j->probe.result.dropped;
     cli_progress_update(&j->progress, done);
     return !cli_interrupted();
 }
@@ -311,6 +316,7 @@ static void describe_probe(job *j)
                                       .progress = on_frame,
                                       .ctx = j};
     cafi_track_defaults(&j->probing.track);
+    cli_live_take(&j->probing.video, &o->live, o->common.quiet);
 }
 
 static void say(void *ctx, const char *sentence)
@@ -456,7 +462,7 @@ static caface_status print_table(const job *j, caface_error *err)
 
 static int report(const job *j)
 {
-    size_t bad = j->probe.counts.broken + j->probe.counts.missing;
+    bool bad = !cafi_counts_complete(&j->probe.counts);
     char sentence[256];
     cafi_buf text = {0};
     cafi_json json = {.out = &text};
@@ -475,6 +481,7 @@ static int report(const job *j)
     if (bad)
         cli_warn("%s: %s", j->o->probe,
                  cafi_counts_text(&j->probe.counts, sentence, sizeof sentence));
+    cli_live_report(j->probe.result.dropped, j->probe.result.frames, j->probe.counts.reopened);
     cli_quality_report(j->probe.result.refused);
     if (j->gallery.failed)
         cli_warn("%zu gallery picture%s passed over", j->gallery.failed,
@@ -504,7 +511,8 @@ static int check(const compare_options *o, caface_precision *precision, cafi_chr
         return cli_usage("compare", "--far says which threshold, --threshold is one");
     if (cli_given(&o->common, "no-plots") && !o->output)
         return cli_usage("compare", "--no-plots needs -o");
-    if (cli_detection_check("compare", &o->detection))
+    if (cli_detection_check("compare", &o->detection) ||
+        cli_live_check("compare", &o->common, &o->live))
         return CLI_USAGE;
     return CLI_OK;
 }

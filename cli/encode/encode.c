@@ -12,6 +12,7 @@
 #include "faces/encode_found.h"
 #include "files/json.h"
 #include "cli/interrupt.h"
+#include "cli/live.h"
 #include "cli/progress.h"
 
 typedef struct encode_options {
@@ -32,6 +33,7 @@ typedef struct encode_options {
     size_t every;
     double start;
     double duration;
+    cli_live live;
     const char *chroma;
     const char *draw;
     bool allow_damaged;
@@ -46,6 +48,7 @@ static void defaults(void *options)
     cli_detection_defaults(&o->detection);
     o->face = "all";
     o->every = 1;
+    cli_live_defaults(&o->live);
 }
 
 #define MEMBER(m) offsetof(encode_options, m)
@@ -82,6 +85,7 @@ static const cli_option options[] = {
     {"start", 0, CLI_REAL, MEMBER(start), "SECONDS", "leave out a video's beginning", 0, 1e9},
     {"duration", 0, CLI_REAL, MEMBER(duration), "SECONDS", "of a video (default: to the end)", 1e-6,
      1e9},
+    CLI_LIVE_OPTIONS(encode_options, live),
     {"chroma", 0, CLI_STRING, MEMBER(chroma), "HOW",
      "a video's colours: full (default), fast, or opencv, as the authors' demo has them", 0, 0},
     {"draw", 0, CLI_STRING, MEMBER(draw), "OUT.mp4",
@@ -160,6 +164,7 @@ static bool report_progress(void *ctx, size_t done, size_t total)
     job *j = ctx;
 
     (void)total;
+    j->progress.dropped = j->result.dropped;
     cli_progress_update(&j->progress, done);
     return !cli_interrupted();
 }
@@ -238,6 +243,7 @@ static caface_status work_faces(job *j, caface_error *err)
     f.encoder = j->encoder;
     f.quality = j->quality;
     f.fusion = j->fusion;
+    cli_live_take(&f.video, &o->live, o->common.quiet);
     cli_progress_begin(&j->progress, "frames", 0, o->common.quiet);
     j->started = cli_seconds();
     st = cafi_encode_found(&j->result, &f, err);
@@ -310,6 +316,10 @@ static int print_json(const job *j, double seconds)
     cafi_json_end_array(&json);
     cafi_json_int(&json, "refused", (int64_t)r->refused);
     cafi_json_bool(&json, "complete", !r->stopped);
+    if (j->o->live.live) {
+        cafi_json_int(&json, "dropped_frames", (int64_t)r->dropped);
+        cafi_json_int(&json, "reopened", (int64_t)r->reopened);
+    }
     if (r->passed_count)
         cafi_json_begin_object(&json, "passed_over");
     for (size_t i = 0; i < r->passed_count; i++)
@@ -345,6 +355,7 @@ static int report(const job *j)
         cli_say(stdout, "%s: %zu face%s of %zu picture%s, %zu failed, in %.1f s (%.0f/s)\n",
                 j->o->output, r->faces, cafi_plural(r->faces), r->images, cafi_plural(r->images),
                 r->failure_count, seconds, seconds > 0 ? (double)encoded_now(r) / seconds : 0.0);
+    cli_live_report(r->dropped, r->images, r->reopened);
     cli_quality_report(r->refused);
     if (r->crowded)
         cli_warn(
@@ -394,11 +405,16 @@ static int check(const encode_options *o, caface_precision *precision, cafi_chro
     if (!o->detection.detector &&
         (*chroma || cli_detection_given(&o->detection) || cli_quality_given(&o->quality) ||
          rule != CAFI_FACE_ALL || o->centre || o->every > 1 || o->start > 0 || o->duration > 0 ||
-         o->draw))
+         o->draw || o->live.live))
         return cli_usage("encode", "options about faces and videos need --detector");
     if (!cafi_precision_parse(o->precision, precision))
         return cli_usage("encode", "--precision %s: must be fp32, bf16 or int8", o->precision);
-    if (cli_detection_check("encode", &o->detection))
+    for (size_t i = 0; o->live.live && i < o->common.args.count; i++)
+        if (cafi_sources_is_pictures(o->common.args.items[i]))
+            return cli_usage("encode", "%s: --live is for a camera, a pipe or an address",
+                             o->common.args.items[i]);
+    if (cli_detection_check("encode", &o->detection) ||
+        cli_live_check("encode", &o->common, &o->live))
         return CLI_USAGE;
     return cli_input_check("encode", &o->input);
 }

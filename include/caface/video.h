@@ -52,6 +52,13 @@ typedef struct caface_video_options {
     const caface_set_options *set; /* of every track's set. NULL: the fusion model's own method,
                                     * without one average; chunks of 512; weights kept where the
                                     * method has any */
+    int live;      /* not 0: the source does not wait. What cannot be searched in time is left out
+                    * and counted (caface_video_info.dropped), so that events are never older than
+                    * a few frames' work; which frames that are is a matter of time. A camera or
+                    * an address that breaks off, or gives no frame for ten seconds, is opened
+                    * again, and its times go on by the clock; a pipe ends. Default 0 */
+    double reopen; /* with live: seconds for which a source that broke is tried again; 0: it is
+                    * not. Default 60 */
 } caface_video_options;
 
 /* The defaults. */
@@ -67,8 +74,8 @@ CAFACE_API void caface_video_options_init_sized(caface_video_options *options, s
  * without features and sets. model NULL: sets of a method that needs none.
  * options NULL: the defaults. *out is the caller's, to caface_video_free; NULL
  * on failure.
- * EINVAL: null argument, an option out of its range, an encoder for crops of
- * another size than CAFACE_CROP_SIDE. EMODEL: encoder and model do not fit.
+ * EINVAL: null argument, an option out of its range, live of a file or a folder, an encoder for
+ * crops of another size than CAFACE_CROP_SIDE. EMODEL: encoder and model do not fit.
  * EIO: cannot be opened. EFORMAT: no video. EUNSUPPORTED: this build is without
  * FFmpeg (folders can be read all the same), or has no decoder for it. ENOMEM. */
 CAFACE_API caface_status caface_video_open(caface_video **out, const char *path,
@@ -83,8 +90,9 @@ CAFACE_API caface_status caface_video_open(caface_video **out, const char *path,
 typedef int (*caface_frame_source)(void *ctx, caface_pixels *pixels, double *seconds);
 
 /* The same from a source of the caller's: a camera, another decoder. every,
- * start and duration apply to its frames. A source that waits for a frame holds
- * caface_video_free up until it returns. */
+ * start and duration apply to its frames; with live it is asked for the next frame at once,
+ * whatever becomes of the last. A source that waits for a frame holds caface_video_free up until it
+ * returns. */
 CAFACE_API caface_status caface_video_from_source(caface_video **out, caface_frame_source source,
                                                   void *ctx, caface_detector *detector,
                                                   caface_encoder *encoder,
@@ -160,6 +168,9 @@ typedef struct caface_video_info {
     size_t cuts;          /* shot cuts so far */
     int live;             /* not 0: a camera, a pipe or an address */
     char codec[32];       /* "h264" ...; "pictures" of a folder, "" of a source */
+    size_t dropped;       /* with live: frames so far that were left out for want of time */
+    size_t reopened;      /* with live: times that the source broke and came back */
+    int lost;             /* not 0: it broke and could not be opened again, and the video is over */
 } caface_video_info;
 
 /* Fills info. In the thread of caface_video_next. */

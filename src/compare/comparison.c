@@ -175,6 +175,8 @@ void cafi_comparison_json(const cafi_comparison *c, cafi_json *json, bool faces)
     json_thresholds(c, json);
     cafi_json_int(json, "broken_frames",
                   (int64_t)(c->probe->counts.broken + c->probe->counts.missing));
+    cafi_json_int(json, "dropped_frames", (int64_t)c->probe->result.dropped);
+    cafi_json_int(json, "reopened", (int64_t)c->probe->counts.reopened);
     cafi_json_int(json, "centered_frames", (int64_t)c->probe->centred);
     cafi_json_begin_array(json, "tracks");
     for (size_t i = 0; i < c->probe->count; i++) {

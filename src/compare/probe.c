@@ -190,6 +190,7 @@ static caface_status take_frame(void *ctx, const cafi_done_frame *done, caface_e
     if (!st)
         st = end_tracks(f, false, err);
     f->probe->frames++;
+    f->probe->result.dropped = done->dropped;
     if (!st && options->progress && !options->progress(options->ctx, f->probe->frames, f->total))
         st = CAFACE_ECANCELLED;
     return st;
@@ -210,6 +211,7 @@ static caface_status run_probe(follow *f, cafi_video *video, cafi_encoder *encod
                                .quality = options->quality,
                                .gate = options->gate,
                                .keep_pixels = options->draw != NULL,
+                               .live = options->video.live,
                                .threads = options->threads};
     caface_status st = CAFACE_OK;
 

@@ -43,7 +43,7 @@ typedef struct cafi_probe {
     cafi_mark *marks;
     char (*notes)[64];
     size_t mark_room;
-    cafi_pipeline_result result;
+    cafi_pipeline_result result; /* on the way only what was dropped */
     cafi_stream_counts counts;
 } cafi_probe;
 

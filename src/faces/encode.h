@@ -56,11 +56,13 @@ typedef struct cafi_encode_failure {
 } cafi_encode_failure;
 
 struct cafi_encode_result {
-    size_t images;  /* looked at, failures included */
-    size_t faces;   /* rows of the set, those of failures not counted */
-    size_t resumed; /* of these, rows that were there before */
-    size_t refused; /* faces that did not pass the gate */
-    size_t crowded; /* photographs of which several faces were taken into one template */
+    size_t images;   /* looked at, failures included */
+    size_t faces;    /* rows of the set, those of failures not counted */
+    size_t resumed;  /* of these, rows that were there before */
+    size_t refused;  /* faces that did not pass the gate */
+    size_t dropped;  /* frames of live sources that were left out for want of time */
+    size_t reopened; /* times that live sources broke and were opened again */
+    size_t crowded;  /* photographs of which several faces were taken into one template */
     cafi_encode_failure *failures;
     size_t failure_count, failure_room;
     bool stopped; /* progress said so: the set is valid, marked as partial */

@@ -46,6 +46,7 @@ typedef struct job {
     int64_t last_template;
     bool any_video;
     size_t done;         /* frames and photographs */
+    size_t dropped;      /* frames of the videos before */
     photo_input *photos; /* of the input under way; NULL for a video */
     const char *path;    /* of the video */
 } job;
@@ -192,6 +193,7 @@ static caface_status take_frame(void *ctx, const cafi_done_frame *done, caface_e
     if (!st && !j->photos)
         st = cafi_track_log_step(j->log, j->track.gap, err);
     j->done++;
+    j->result->dropped = j->dropped + done->dropped;
     if (!st && j->o->progress && !j->o->progress(j->o->ctx, j->done, 0))
         st = CAFACE_ECANCELLED;
     return st;
@@ -214,6 +216,8 @@ static caface_status run_pipeline(job *j, cafi_pipeline_options *o, caface_error
     st = cafi_pipeline_run(&result, o, take_frame, j, err);
     j->result->images += result.frames;
     j->result->refused += result.refused;
+    j->dropped += result.dropped;
+    j->result->dropped = j->dropped;
     j->result->stopped = j->result->stopped || result.stopped || cafi_wished(j->o->video.stop);
     if (o->track)
         j->last_template += result.tracks;
@@ -273,7 +277,7 @@ static caface_status tell_broken(job *j, const char *path, cafi_stream_counts c,
 {
     char text[256];
 
-    if (!(c.broken + c.missing))
+    if (cafi_counts_complete(&c))
         return CAFACE_OK;
     return cafi_encode_result_failed(j->result, path, cafi_counts_text(&c, text, sizeof text), err);
 }
@@ -281,8 +285,10 @@ static caface_status tell_broken(job *j, const char *path, cafi_stream_counts c,
 static caface_status follow_video(job *j, const char *path, caface_error *err)
 {
     cafi_video *video = NULL;
-    cafi_pipeline_options o = {
-        .reader = read_video, .track = &j->track, .keep_pixels = j->o->draw != NULL};
+    cafi_pipeline_options o = {.reader = read_video,
+                               .track = &j->track,
+                               .keep_pixels = j->o->draw != NULL,
+                               .live = j->o->video.live};
     caface_status st = cafi_video_open(&video, path, &j->o->video, err);
 
     if (!st && j->o->draw)
@@ -300,6 +306,7 @@ static caface_status follow_video(job *j, const char *path, caface_error *err)
         st = cafi_track_log_finish(j->log, err);
     if (!st)
         st = tell_broken(j, path, cafi_video_counts(video), err);
+    j->result->reopened += cafi_video_counts(video).reopened;
     cafi_video_close(video);
     return st;
 }
@@ -354,6 +361,8 @@ static void describe(job *j)
         cafi_buf_printf(&j->detection, ", yaw up to %.9g", j->o->gate.max_yaw);
     if (j->o->quality)
         cafi_buf_printf(&j->detection, ", quality network %s", cafi_encoder_hash(j->o->quality));
+    if (v->live)
+        cafi_buf_text(&j->detection, ", live");
     if (v->chroma != CAFI_CHROMA_FULL)
         cafi_buf_printf(&j->detection, ", chroma %s", cafi_chroma_name(v->chroma));
 }

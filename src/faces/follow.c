@@ -31,7 +31,7 @@ struct caface_video {
     size_t confirm;
     cafi_track_options track;
     caface_set_options set; /* of every track */
-    bool keep_pixels;
+    bool keep_pixels, live;
     cafi_pipeline *pipeline;
     /* the reader's side: one of the two */
     cafi_video *video;
@@ -39,7 +39,8 @@ struct caface_video {
     void *source_ctx;
     cafi_clip clip; /* of the source */
     double last;    /* its last time */
-    atomic_size_t decoded, broken;
+    atomic_size_t decoded, broken, reopened;
+    atomic_bool lost;
     atomic_bool stopped;
     cafi_stream_info info;
     /* the caller's side */
@@ -56,7 +57,8 @@ struct caface_video {
 
 void caface_video_options_init_sized(caface_video_options *options, size_t size)
 {
-    const caface_video_options defaults = {.size = size, .every = 1, .confirm = 3};
+    const caface_video_options defaults = {
+        .size = size, .every = 1, .confirm = 3, .reopen = CAFI_VIDEO_REOPEN};
 
     cafi_sized_out(options, size, &defaults, sizeof defaults);
 }
@@ -78,6 +80,8 @@ static caface_status read_video(void *ctx, cafi_frame *frame, bool *got, caface_
 
     atomic_store(&v->decoded, counts.decoded);
     atomic_store(&v->broken, counts.broken + counts.missing);
+    atomic_store(&v->reopened, counts.reopened);
+    atomic_store(&v->lost, counts.lost);
     if (!atomic_load(&v->stopped))
         return st;
     *got = false; /* nothing that a given-up source says matters */
@@ -186,6 +190,8 @@ static caface_status check_options(const caface_video_options *o, caface_error *
         !isfinite(o->duration))
         return cafi_fail(err, CAFACE_EINVAL, "video_open: a start of %g s, a duration of %g s",
                          o->start, o->duration);
+    if (!(o->reopen >= 0.0) || !isfinite(o->reopen))
+        return cafi_fail(err, CAFACE_EINVAL, "video_open: opened again for %g s", o->reopen);
     if (o->threads > CAFI_MAX_THREADS)
         return cafi_fail(err, CAFACE_EINVAL, "video_open: %zu threads, at most %d", o->threads,
                          CAFI_MAX_THREADS);
@@ -199,6 +205,8 @@ static caface_status open_source(caface_video *v, const char *path, const caface
                                         .start = o->start,
                                         .duration = o->duration,
                                         .threads = o->threads,
+                                        .live = o->live != 0,
+                                        .reopen = o->reopen,
                                         .stop = {is_stopped, v}};
     caface_status st = CAFACE_OK;
 
@@ -221,6 +229,7 @@ static caface_status open_pipeline(caface_video *v, caface_detector *detector, s
                                      .encoder = v->encoder,
                                      .track = &v->track,
                                      .keep_pixels = v->keep_pixels,
+                                     .live = v->live,
                                      .threads = threads,
                                      .stop = {is_stopped, v}};
 
@@ -243,6 +252,7 @@ static caface_status open_all(caface_video *v, const char *path, caface_detector
     v->C = v->encoder ? cafi_encoder_feature_size(v->encoder) : 0;
     v->confirm = o.confirm;
     v->keep_pixels = o.keep_pixels != 0;
+    v->live = o.live != 0;
     (void)((st = cafi_track_options_take(&v->track, o.tracker, err)) ||
            (st = take_set_options(v, o.set, err)) || (st = open_source(v, path, &o, err)) ||
            (st = open_pipeline(v, detector, o.threads, err)));
@@ -339,7 +349,10 @@ void caface_video_get_info_sized(const caface_video *v, caface_video_info *info,
                              .faces = r.faces,
                              .tracks = (size_t)r.tracks,
                              .cuts = r.cuts,
-                             .live = v->info.live};
+                             .live = v->info.live,
+                             .dropped = r.dropped,
+                             .reopened = atomic_load(&v->reopened),
+                             .lost = atomic_load(&v->lost)};
 
     memcpy(own.codec, v->info.codec, sizeof own.codec);
     cafi_sized_out(info, size, &own, sizeof own);

@@ -1,6 +1,5 @@
-#include "faces/pipeline.h"
+#include "faces/pipeline_internal.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -8,64 +7,12 @@
 #include "base/cpu.h"
 #include "base/mem.h"
 #include "faces/align.h"
-#include "faces/cut.h"
-#include "faces/frame_faces.h"
 
-enum { SLOTS = 48, SLOTS_WITH_PIXELS = 16, MAX_WORKERS = 32, AHEAD = 3 };
-/* Frames of more bytes than this together wait to be read, unless their pixels
- * are kept: a folder of huge pictures is no reason for huge memory. */
-#define HELD_BYTES ((size_t)1 << 30)
 /* Crops that are collected before the encoder runs. */
 #define ENCODE_BATCHES 4
 #define ASK_EVERY_NS 50000000
 
-typedef enum slot_state { EMPTY, READ, BUSY, READY } slot_state;
-
-/* A frame on its way. */
-typedef struct slot {
-    slot_state state;
-    cafi_frame frame;
-    cafi_cut_histogram histogram;
-    cafi_frame_faces found;
-} slot;
-
-struct cafi_pipeline {
-    cafi_pipeline_options options;
-    cafi_pipeline_result result;
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    slot slots[SLOTS];
-    size_t slot_count, workers;
-    size_t read, taken, found, released; /* frames read, begun by a detector, done, given up */
-    bool ended, stop;
-    caface_status status;
-    caface_error error;
-    size_t held; /* bytes of the frames that are read and not yet searched */
-    cafi_frame spare[MAX_WORKERS + AHEAD];
-    size_t spares;
-    pthread_t threads[MAX_WORKERS + 1];
-    size_t thread_count;
-    /* the caller's side */
-    size_t batch, next, row; /* frames that are encoded, those of them given out, their faces */
-    bool is_over;
-    size_t C, S;
-    uint8_t *crops;
-    float *features, *styles, *scores; /* scores: of the quality network */
-    cafi_sighting *sightings;
-    int64_t *ids;
-    size_t room;
-    cafi_tracker *tracker;
-    cafi_cut_detector cut;
-};
 typedef struct cafi_pipeline pipeline;
-
-static double thread_seconds(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static double wall_seconds(void)
 {
@@ -73,73 +20,6 @@ static double wall_seconds(void)
 
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-/* The lock is held. The first failure is the one that is reported. */
-static void fail_locked(pipeline *p, caface_status st, const caface_error *err)
-{
-    if (!p->status) {
-        p->status = st;
-        p->error = *err;
-    }
-    p->stop = true;
-    pthread_cond_broadcast(&p->changed);
-}
-
-/* ---- the reader's thread ------------------------------------------------ */
-
-/* The lock is held: waits for room, and takes a frame's memory for reuse. */
-static bool wait_for_room(pipeline *p, cafi_frame *frame)
-{
-    slot *s = &p->slots[p->read % p->slot_count];
-
-    while (!p->stop && (p->read - p->released == p->slot_count ||
-                        p->read - p->taken >= p->workers + AHEAD || p->held >= HELD_BYTES))
-        pthread_cond_wait(&p->changed, &p->lock);
-    if (p->stop)
-        return false;  /* the slot may be in use */
-    *frame = s->frame; /* with keep_pixels; elsewhere it is empty */
-    s->frame = (cafi_frame){0};
-    if (!p->options.keep_pixels && p->spares)
-        *frame = p->spare[--p->spares];
-    return true;
-}
-
-static void *read_frames(void *arg)
-{
-    pipeline *p = arg;
-    caface_error err = {CAFACE_OK, ""};
-    bool got = true;
-
-    pthread_mutex_lock(&p->lock);
-    while (got) {
-        cafi_frame frame = {0};
-        caface_status st = CAFACE_OK;
-        slot *s = &p->slots[p->read % p->slot_count];
-
-        if (!wait_for_room(p, &frame))
-            break;
-        pthread_mutex_unlock(&p->lock);
-        st = p->options.reader(p->options.source, &frame, &got, &err);
-        pthread_mutex_lock(&p->lock);
-        if (st || !got) {
-            cafi_frame_free(&frame);
-            if (st)
-                fail_locked(p, st, &err);
-            break;
-        }
-        s->frame = frame;
-        s->state = READ;
-        if (!p->options.keep_pixels)
-            p->held += frame.capacity;
-        p->read++;
-        pthread_cond_broadcast(&p->changed);
-    }
-    p->ended = true;
-    p->result.read_seconds += thread_seconds();
-    pthread_cond_broadcast(&p->changed);
-    pthread_mutex_unlock(&p->lock);
-    return NULL;
 }
 
 /* ---- the detectors' threads ---------------------------------------------- */
@@ -193,10 +73,10 @@ static void *detect_frames(void *arg)
         recycle(p, s);
         s->state = READY;
         if (st)
-            fail_locked(p, st, &err);
+            cafi_pipeline_fail(p, st, &err);
         pthread_cond_broadcast(&p->changed);
     }
-    p->result.detect_seconds += thread_seconds();
+    p->result.detect_seconds += cafi_pipeline_thread_seconds();
     pthread_mutex_unlock(&p->lock);
     cafi_fp_restore(mode);
     return NULL;
@@ -222,6 +102,17 @@ static bool wait_a_while(pipeline *p)
     until.tv_nsec %= 1000000000;
     (void)pthread_cond_timedwait(&p->changed, &p->lock, &until);
     return true;
+}
+
+/* Is frame number `index` done by now? */
+static bool is_ready(pipeline *p, size_t index)
+{
+    bool ready = false;
+
+    pthread_mutex_lock(&p->lock);
+    ready = index < p->read && p->slots[index % p->slot_count].state == READY;
+    pthread_mutex_unlock(&p->lock);
+    return ready;
 }
 
 /* Waits for frame number `index`; false when there is none. */
@@ -353,7 +244,8 @@ static void release(pipeline *p)
 }
 
 /* Collects frames until their faces fill a few batches of the encoder, or half
- * of the slots are held; the other half keeps the detectors busy. */
+ * of the slots are held; the other half keeps the detectors busy. Of a live source
+ * the first is waited for, and those that are done by then come with it. */
 static caface_status collect(pipeline *p, caface_error *err)
 {
     size_t want = p->options.encoder ? ENCODE_BATCHES * cafi_encoder_batch(p->options.encoder) : 1;
@@ -362,6 +254,8 @@ static caface_status collect(pipeline *p, caface_error *err)
     while (!p->is_over && faces < want && p->batch < p->slot_count / 2) {
         size_t index = p->released + p->batch;
 
+        if (p->options.live && p->batch && !is_ready(p, index))
+            break;
         p->is_over = !wait_for_frame(p, index);
         if (p->is_over)
             break;
@@ -371,11 +265,18 @@ static caface_status collect(pipeline *p, caface_error *err)
     return encode(p, p->released, p->batch, faces, err);
 }
 
+static void count_dropped(pipeline *p)
+{
+    pthread_mutex_lock(&p->lock);
+    p->dropped = p->result.dropped;
+    pthread_mutex_unlock(&p->lock);
+}
+
 static caface_status start_threads(pipeline *p, caface_error *err)
 {
     for (; p->thread_count < p->workers + 1; p->thread_count++)
         if (pthread_create(&p->threads[p->thread_count], NULL,
-                           p->thread_count ? detect_frames : read_frames, p))
+                           p->thread_count ? detect_frames : cafi_pipeline_read, p))
             return cafi_fail(err, CAFACE_EIO, "a thread can't be started");
     return CAFACE_OK;
 }
@@ -422,6 +323,7 @@ static caface_status next_frame(pipeline *p, cafi_done_frame *out, caface_error 
         release(p);
         if (!p->is_over && (st = collect(p, err)))
             return st;
+        count_dropped(p);
     }
     if (p->next == p->batch)
         return finish(p, err);
@@ -436,6 +338,7 @@ static caface_status next_frame(pipeline *p, cafi_done_frame *out, caface_error 
     out->faces = p->sightings;
     out->count = s->found.faces.count;
     out->list = &s->found.faces;
+    out->dropped = p->dropped;
     return CAFACE_OK;
 }
 
@@ -461,6 +364,7 @@ cafi_pipeline_result cafi_pipeline_so_far(const cafi_pipeline *p)
                                   .faces = r->faces,
                                   .cuts = r->cuts,
                                   .refused = r->refused,
+                                  .dropped = p->dropped,
                                   .tracks = r->tracks};
 }
 
@@ -478,7 +382,8 @@ static caface_status prepare(pipeline *p, caface_error *err)
     p->workers = o->threads ? o->threads : cafi_cpu_count();
     if (p->workers > MAX_WORKERS)
         p->workers = MAX_WORKERS;
-    p->slot_count = o->keep_pixels ? SLOTS_WITH_PIXELS : SLOTS;
+    p->ahead = o->live ? 0 : AHEAD;
+    p->slot_count = o->live ? p->workers + LIVE_SLOTS : o->keep_pixels ? SLOTS_WITH_PIXELS : SLOTS;
     if (o->encoder) {
         size_t height = 0, width = 0;
 

@@ -4,7 +4,13 @@
  *   reader (1 thread) -> detectors (one a core) -> encoder, tracker, caller
  *
  * Frames reach the caller in order, with all of their faces, and the results
- * are the same bits for any number of threads. */
+ * are the same bits for any number of threads.
+ *
+ * A live source is read as fast as it comes: a frame for which there is no room takes the
+ * place of the newest that waits to be searched, or, where none waits, is left out itself; either
+ * is counted. As many wait as search, and no more are on their way than these and two beyond, so
+ * what the caller gets is never older than the work on that many frames. Which frames are left out
+ * is a matter of time; the others are what they would be. */
 #ifndef CAFI_FACES_PIPELINE_H
 #define CAFI_FACES_PIPELINE_H
 
@@ -44,6 +50,7 @@ typedef struct cafi_pipeline_options {
     cafi_quality_gate gate;          /* what faces need to pass */
     cafi_face_rule face;             /* of a photograph (no tracking) with several faces, whose */
     bool keep_pixels;
+    bool live;           /* the source does not wait: what cannot be searched in time is left out */
     size_t threads;      /* that search side by side; 0: one for every core */
     int64_t first_track; /* the last number already in use, so that several videos can share one
                             numbering */
@@ -55,6 +62,7 @@ typedef struct cafi_pipeline_options {
 typedef struct cafi_pipeline_result {
     size_t frames, faces, cuts;
     size_t refused; /* faces that do not pass the gate */
+    size_t dropped; /* live: frames that were read and left out */
     int64_t tracks; /* numbers given */
     bool stopped;   /* by the taker */
     double read_seconds, detect_seconds, encode_seconds, take_seconds;
@@ -78,12 +86,14 @@ typedef struct cafi_done_frame {
     size_t count;
     bool cut;               /* a shot began with this frame or the one before it */
     const cafi_faces *list; /* the same faces as a list */
+    size_t dropped;         /* live: frames left out so far */
 } cafi_done_frame;
 
 /* The next frame, in order. What the detector, the reader and the encoder fail
  * with; there are no more frames then. One thread at a time. */
 caface_status cafi_pipeline_next(cafi_pipeline *pipeline, cafi_done_frame *out, caface_error *err);
-/* Frames, faces, cuts and tracks so far, no seconds; in the thread that calls next. */
+/* Frames, faces, cuts, tracks and dropped frames so far, no seconds; in the thread that calls next.
+ */
 cafi_pipeline_result cafi_pipeline_so_far(const cafi_pipeline *pipeline);
 /* Can that track still get faces after the frame that next gave? In the same thread. */
 bool cafi_pipeline_follows(const cafi_pipeline *pipeline, int64_t track);

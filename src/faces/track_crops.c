@@ -141,6 +141,7 @@ static caface_status take_frame(void *ctx, const cafi_done_frame *done, caface_e
             st = add_face(j, done->frame, &done->faces[i], err);
     end_tracks(j, false);
     j->out->frames++;
+    j->out->dropped = done->dropped;
     if (!st && j->o->progress && !j->o->progress(j->o->ctx, j->out->frames, j->total))
         st = CAFACE_ECANCELLED;
     return st;
@@ -155,6 +156,7 @@ caface_status cafi_track_crops_run(cafi_track_crops *out, cafi_crop_folder *crop
                                .quality = options->quality,
                                .gate = options->gate,
                                .track = &options->track,
+                               .live = options->video.live,
                                .threads = options->threads,
                                .stop = options->video.stop};
     cafi_pipeline_result result;
@@ -168,6 +170,7 @@ caface_status cafi_track_crops_run(cafi_track_crops *out, cafi_crop_folder *crop
     o.source = video;
     st = cafi_pipeline_run(&result, &o, take_frame, &j, err);
     out->counts = cafi_video_counts(video);
+    out->dropped = result.dropped;
     end_tracks(&j, true);
     free(j.followers);
     cafi_video_close(video);

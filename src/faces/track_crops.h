@@ -28,6 +28,7 @@ typedef struct cafi_cropped_track {
 
 typedef struct cafi_track_crops {
     size_t frames;
+    size_t dropped;             /* live: frames that were left out for want of time */
     size_t brief;               /* tracks that were left out */
     cafi_stream_counts counts;  /* of frames that could not be decoded */
     cafi_cropped_track *tracks; /* in the order in which they had faces enough */

@@ -64,10 +64,18 @@ static void prepare_library(void)
     avformat_network_init();
 }
 
-static bool is_live(const char *path)
+static bool is_pipe(const char *path)
 {
-    return strcmp(path, "-") == 0 || strncmp(path, "/dev/", 5) == 0 ||
-           (strstr(path, "://") && strncmp(path, "file://", 7) != 0);
+    struct stat info;
+
+    return strcmp(path, "-") == 0 || (stat(path, &info) == 0 && S_ISFIFO(info.st_mode));
+}
+
+/* What is named as a file is, by its path; a pipe may have one. */
+static bool is_path(const char *path)
+{
+    return strcmp(path, "-") != 0 && strncmp(path, "/dev/", 5) != 0 &&
+           (!strstr(path, "://") || strncmp(path, "file://", 7) == 0);
 }
 
 static caface_status fail_av(caface_error *err, const char *path, int code, const char *what)
@@ -108,13 +116,6 @@ static caface_status probe_streams(cafi_stream *s, const char *path, caface_erro
     return code < 0 ? fail_av(err, path, code, "its streams cannot be read") : CAFACE_OK;
 }
 
-static bool is_pipe(const char *path)
-{
-    struct stat info;
-
-    return strcmp(path, "-") == 0 || (stat(path, &info) == 0 && S_ISFIFO(info.st_mode));
-}
-
 /* The container: probed, and refused where it is text that FFmpeg would draw
  * as a picture of characters. */
 static caface_status open_container(cafi_stream *s, const char *path, caface_error *err)
@@ -128,7 +129,7 @@ static caface_status open_container(cafi_stream *s, const char *path, caface_err
 
     if (strncmp(path, "/dev/", 5) == 0 && (st = cafi_camera_format(path, &device, err)))
         return st;
-    if (!s->info.live) {
+    if (is_path(path)) {
         /* "file:" keeps a name with a colon from being taken for a protocol. */
         if (strncmp(name, "file://", 7) != 0 && !(address = av_asprintf("file:%s", name)))
             return cafi_fail_memory(err, strlen(name));
@@ -140,7 +141,7 @@ static caface_status open_container(cafi_stream *s, const char *path, caface_err
     code = avformat_open_input(&s->format, address ? address : name, device, &options);
     av_dict_free(&options);
     av_free(address);
-    if (code == AVERROR_INVALIDDATA && is_pipe(path))
+    if (code == AVERROR_INVALIDDATA && s->info.pipe)
         return cafi_fail(err, CAFACE_EFORMAT,
                          "%s: cannot be opened as a video. An MP4 whose index is at its end cannot "
                          "be read through a pipe: give the file itself, or write it with "
@@ -284,21 +285,41 @@ static void find_cut_box(cafi_stream *s)
         close(fd);
 }
 
-/* Is a whole video shorter than was announced? By more than half a second and
- * three frames, since lengths are rounded and last frames last differently. */
-static void find_missing(cafi_stream *s)
+/* How far it came, as the container counts its length. */
+static double length_reached(const cafi_stream *s)
 {
     double frame = s->info.rate > 0.0 ? 1.0 / s->info.rate : 0.0;
     /* Matroska's lengths run from second 0 on, MP4's from the first frame. */
     bool from_zero = strstr(s->format->iformat->name, "matroska") != NULL;
-    double reached = s->counts.decoded ? s->last - (from_zero ? 0.0 : s->info.first) + frame : 0.0;
-    double slack = fmax(0.5, 3.0 * frame);
+
+    double from = !from_zero ? s->info.first : s->info.live ? -s->origin : 0.0;
+
+    return s->counts.decoded ? s->last - from + frame : 0.0;
+}
+
+/* Half a second and three frames, since lengths are rounded and last frames last differently. */
+static double length_slack(const cafi_stream *s)
+{
+    return fmax(0.5, s->info.rate > 0.0 ? 3.0 / s->info.rate : 0.0);
+}
+
+bool cafi_stream_is_whole(const cafi_stream *s)
+{
+    return s->info.duration > 0.0 &&
+           (s->format->duration_estimation_method == AVFMT_DURATION_FROM_BITRATE ||
+            s->info.duration - length_reached(s) <= length_slack(s));
+}
+
+/* Is a whole video shorter than was announced? */
+static void find_missing(cafi_stream *s)
+{
+    double reached = length_reached(s);
 
     if (!s->from_start || is_over(s))
         return;
     if (s->info.frames > s->packets)
         s->counts.missing = s->info.frames - s->packets;
-    else if (!s->info.frames && s->length - reached > slack)
+    else if (!s->info.frames && s->length - reached > length_slack(s))
         s->counts.missing = (size_t)lround((s->length - reached) * s->info.rate);
     if (s->counts.missing) {
         s->counts.announced = s->length;
@@ -350,7 +371,8 @@ caface_status cafi_stream_open(cafi_stream **out, const char *path, size_t threa
     s->from_start = true;
     s->path = path;
     s->stop = stop;
-    s->info.live = is_live(path);
+    s->info.pipe = is_pipe(path);
+    s->info.live = s->info.pipe || !is_path(path);
     s->packet = av_packet_alloc();
     s->frame = av_frame_alloc();
     if (!s->packet || !s->frame)

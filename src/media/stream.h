@@ -20,6 +20,7 @@ typedef struct cafi_stream_info {
     int rotation;         /* degrees clockwise that frames are turned by */
     double first;         /* time stamp of its beginning, in seconds; 0 for a live source */
     bool live;            /* a camera, a pipe or an address: cannot be wound */
+    bool pipe;            /* cannot be opened again */
 } cafi_stream_info;
 
 typedef struct cafi_stream_counts {
@@ -29,6 +30,8 @@ typedef struct cafi_stream_counts {
                        * data did not hold */
     double announced; /* seconds the video should last, where frames are missing; else 0 */
     double reached;   /* and where it ends */
+    size_t reopened;  /* times that a live source broke and was opened again (media/video.h) */
+    bool lost;        /* it broke, and could not be: reached says when */
     uint64_t bytes, part_end; /* of an MP4 that breaks off inside a part: the file's size, and
                                * where the part should end; else 0 */
 } cafi_stream_counts;
@@ -59,6 +62,10 @@ bool cafi_chroma_parse(cafi_chroma *out, const char *text);
 const char *cafi_chroma_name(cafi_chroma chroma);
 /* Before the first pixels; full is the default. */
 void cafi_stream_set_chroma(cafi_stream *stream, cafi_chroma chroma);
+
+/* At the end: does it lie where the container announces it? What announces none, as a camera,
+ * has no end of its own. */
+bool cafi_stream_is_whole(const cafi_stream *stream);
 
 /* Winds to a key frame at or before that second, where the source allows; a
  * source that does not is left where it is. Call before the first advance. */

@@ -34,6 +34,12 @@ void cafi_stream_set_chroma(cafi_stream *stream, cafi_chroma chroma)
     (void)chroma;
 }
 
+bool cafi_stream_is_whole(const cafi_stream *stream)
+{
+    (void)stream;
+    return true;
+}
+
 void cafi_stream_seek(cafi_stream *stream, double seconds)
 {
     (void)stream;

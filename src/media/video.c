@@ -1,9 +1,12 @@
 #include "media/video.h"
 
+#include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "base/mem.h"
 #include "base/text.h"
@@ -12,13 +15,29 @@
 
 /* A folder's pictures have no times of their own. */
 #define FOLDER_RATE 25.0
+/* Seconds between two tries to open a live source again: doubled from the first to the most. */
+#define FIRST_PAUSE 0.1
+#define MOST_PAUSE 2.0
+
+/* A source that may break and come back. All times but last are the clock's. */
+typedef struct live_state {
+    double until; /* then what is under way is given up */
+    double heard; /* when the last frame came */
+    double last;  /* that frame's own time */
+    double shift; /* from the stream's times to ours */
+    double lost;  /* when it broke */
+    double pause; /* before the next try */
+    bool away;    /* no frame has come since */
+} live_state;
 
 struct cafi_video {
-    cafi_stream *stream; /* NULL for a folder */
+    cafi_stream *stream; /* NULL for a folder, and while a live source is away */
+    cafi_stream_info info;
+    live_state live;
     cafi_folder folder;
     size_t next; /* of the folder's pictures */
     cafi_image image;
-    cafi_stream_counts counts; /* of a folder */
+    cafi_stream_counts counts; /* of a folder, and of streams that are closed */
     cafi_video_options options;
     char *path;
     cafi_clip clip;
@@ -62,33 +81,71 @@ static bool is_folder(const char *path)
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
+/* ---- opening ---------------------------------------------------------------- */
+
+static double clock_seconds(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static bool is_given_up(void *ctx)
+{
+    const cafi_video *v = ctx;
+
+    return cafi_wished(v->options.stop) || clock_seconds() > v->live.until;
+}
+
+static caface_status open_stream(cafi_video *v, caface_error *err)
+{
+    const cafi_wish stop = {is_given_up, v};
+    caface_status st = cafi_stream_open(&v->stream, v->path, v->options.threads, stop, err);
+
+    if (!st)
+        cafi_stream_set_chroma(v->stream, v->options.chroma);
+    return st;
+}
+
+static caface_status open_source(cafi_video *v, caface_error *err)
+{
+    caface_status st = CAFACE_OK;
+
+    if (is_folder(v->path))
+        st = cafi_folder_open(&v->folder, v->path, err);
+    else if (!(st = open_stream(v, err))) {
+        cafi_stream_seek(v->stream, v->options.start);
+        v->info = cafi_stream_get_info(v->stream);
+    }
+    if (!st && v->options.live && !v->info.live)
+        st = cafi_fail(err, CAFACE_EINVAL,
+                       "%s: live is for a camera, a pipe or an address; this one waits until it "
+                       "is read",
+                       v->path);
+    return st;
+}
+
 caface_status cafi_video_open(cafi_video **out, const char *path, const cafi_video_options *options,
                               caface_error *err)
 {
     cafi_video *v = NULL;
-    void *memory = NULL;
-    caface_status st = cafi_alloc(&memory, 1, sizeof *v, err);
+    caface_status st = CAFI_NEW(&v, 1, err);
 
     *out = NULL;
     if (st)
         return st;
-    v = memory;
     if (options)
         v->options = *options;
+    if (v->options.silence == 0.0)
+        v->options.silence = CAFI_VIDEO_SILENCE;
     v->clip = (cafi_clip){
         .every = v->options.every, .start = v->options.start, .duration = v->options.duration};
-    st = cafi_strdup(&v->path, path, err);
-    if (!st)
-        st = is_folder(path)
-                 ? cafi_folder_open(&v->folder, path, err)
-                 : cafi_stream_open(&v->stream, path, v->options.threads, v->options.stop, err);
+    v->live = (live_state){.until = INFINITY, .pause = FIRST_PAUSE};
+    (void)((st = cafi_strdup(&v->path, path, err)) || (st = open_source(v, err)));
     if (st) {
         cafi_video_close(v);
         return st;
-    }
-    if (v->stream) {
-        cafi_stream_set_chroma(v->stream, v->options.chroma);
-        cafi_stream_seek(v->stream, v->options.start);
     }
     *out = v;
     return CAFACE_OK;
@@ -121,8 +178,127 @@ static caface_status next_picture(cafi_video *v, double *seconds, bool *got, caf
     return CAFACE_OK;
 }
 
+/* ---- a live source that breaks ------------------------------------------------ */
+
+static void say(const cafi_video *v, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void say(const cafi_video *v, const char *format, ...)
+{
+    char text[512];
+    va_list args;
+
+    if (!v->options.say)
+        return;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    v->options.say(v->options.say_ctx, text);
+}
+
+/* The stream is over: what it came to is kept. */
+static void close_stream(cafi_video *v)
+{
+    cafi_stream_counts c = cafi_video_counts(v);
+
+    cafi_stream_close(v->stream);
+    v->stream = NULL;
+    v->counts =
+        (cafi_stream_counts){.decoded = c.decoded, .broken = c.broken, .reopened = c.reopened};
+}
+
+/* Its time among ours: behind a break they go on by the clock. */
+static double live_time(cafi_video *v, double seconds)
+{
+    live_state *l = &v->live;
+    double now = clock_seconds();
+
+    if (l->away) {
+        if (v->counts.decoded)
+            l->shift = l->last + (now - l->heard) - seconds;
+        v->counts.reopened++;
+        l->away = false;
+        l->pause = FIRST_PAUSE;
+        say(v, "%s: is back after %.1f s", v->path, now - l->lost);
+    }
+    l->heard = now;
+    l->last = seconds + l->shift;
+    return l->last;
+}
+
+/* False when somebody wants to stop meanwhile. */
+static bool pause_a_while(const cafi_video *v, double seconds)
+{
+    const struct timespec moment = {0, 20000000};
+    double until = clock_seconds() + seconds;
+
+    while (!cafi_wished(v->options.stop) && clock_seconds() < until)
+        nanosleep(&moment, NULL);
+    return !cafi_wished(v->options.stop);
+}
+
+/* Opens the source again; without a stream afterwards, that was given up. */
+static caface_status reopen(cafi_video *v, caface_error *err)
+{
+    live_state *l = &v->live;
+    double last = 0.0;
+    caface_error why = {CAFACE_OK, ""};
+
+    close_stream(v);
+    if (!l->away) {
+        l->away = true;
+        l->lost = clock_seconds();
+        say(v, "%s: broke off at %.2f s; it is tried again for %g s", v->path, l->last,
+            v->options.reopen);
+    }
+    last = l->lost + v->options.reopen;
+    while (clock_seconds() < last && pause_a_while(v, fmin(l->pause, last - clock_seconds()))) {
+        l->pause = fmin(2.0 * l->pause, MOST_PAUSE);
+        l->until = fmin(clock_seconds() + v->options.silence, last);
+        if (!open_stream(v, &why))
+            return CAFACE_OK;
+        if (why.status == CAFACE_ENOMEM) {
+            *err = why;
+            return why.status;
+        }
+    }
+    if (!cafi_wished(v->options.stop)) {
+        v->counts.lost = true;
+        v->counts.reached = l->last;
+    }
+    return CAFACE_OK;
+}
+
+/* May what ended be there again? */
+static bool may_come_back(const cafi_video *v)
+{
+    return v->options.reopen > 0.0 && !v->info.pipe && !cafi_wished(v->options.stop) &&
+           !cafi_stream_is_whole(v->stream);
+}
+
+static caface_status advance_live(cafi_video *v, double *seconds, bool *got, caface_error *err)
+{
+    caface_status st = CAFACE_OK;
+
+    for (*got = false; v->stream && !st;) {
+        v->live.until = clock_seconds() + v->options.silence;
+        if ((st = cafi_stream_advance(v->stream, seconds, got, err)))
+            break;
+        if (*got) {
+            *seconds = live_time(v, *seconds);
+            break;
+        }
+        if (!may_come_back(v))
+            break;
+        st = reopen(v, err);
+    }
+    return st;
+}
+
+/* ---- frames ------------------------------------------------------------------- */
+
 static caface_status advance(cafi_video *v, double *seconds, bool *got, caface_error *err)
 {
+    if (v->options.live)
+        return advance_live(v, seconds, got, err);
     return v->stream ? cafi_stream_advance(v->stream, seconds, got, err)
                      : next_picture(v, seconds, got, err);
 }
@@ -173,18 +349,42 @@ cafi_stream_info cafi_video_info(const cafi_video *v)
                              .duration = (double)v->folder.count / FOLDER_RATE,
                              .frames = v->folder.count};
 
-    return v->stream ? cafi_stream_get_info(v->stream) : info;
+    return v->folder.count ? info : v->info;
 }
 
 cafi_stream_counts cafi_video_counts(const cafi_video *v)
 {
-    return v->stream ? cafi_stream_get_counts(v->stream) : v->counts;
+    cafi_stream_counts sum = v->counts;
+
+    if (v->stream) {
+        cafi_stream_counts c = cafi_stream_get_counts(v->stream);
+
+        c.decoded += sum.decoded;
+        c.broken += sum.broken;
+        c.reopened = sum.reopened;
+        return c;
+    }
+    return sum;
+}
+
+bool cafi_counts_complete(const cafi_stream_counts *c)
+{
+    return !c->broken && !c->missing && !c->lost;
 }
 
 const char *cafi_counts_text(const cafi_stream_counts *c, char *text, size_t size)
 {
-    int n = snprintf(text, size, "%zu frame%s could not be decoded, %zu could",
-                     c->broken + c->missing, cafi_plural(c->broken + c->missing), c->decoded);
+    int n = 0;
+
+    if (c->lost) {
+        snprintf(text, size,
+                 "it broke off at %.2f s and could not be opened again; %zu frame%s could not be "
+                 "decoded, %zu could",
+                 c->reached, c->broken, cafi_plural(c->broken), c->decoded);
+        return text;
+    }
+    n = snprintf(text, size, "%zu frame%s could not be decoded, %zu could", c->broken + c->missing,
+                 cafi_plural(c->broken + c->missing), c->decoded);
 
     if (c->announced > 0.0 && n > 0 && (size_t)n < size)
         snprintf(text + n, size - (size_t)n, "; it should last %.2f s and ends at %.2f s",

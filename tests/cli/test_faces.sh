@@ -80,6 +80,17 @@ if [ "${3:-}" = video ]; then
     check "no duration at all" fails 2 "--duration 0" encode --duration 0 -o "$work/none" "$clip"
     check "from stdin" encode -o "$work/pipe" - <"$clip"
     check "  the same rows" test "$(wc -l <"$work/pipe/index.tsv")" = 81
+    live_source() { "$caface" encode --model "$model" --detector "$detector" --min-face 5 --live --json -o "$work/live" - <"$clip" >"$work/live.json" 2>"$work/live.err"; }
+    check "a live source" live_source
+    frames() { sed 's/.*"'"$1"'":\([0-9]*\).*/\1/' "$work/live.json"; }
+    check "  every frame is searched or counted" test $(($(frames images) + $(frames dropped_frames))) = 40
+    check "  and said" test "$(grep -c 'left out to keep up' "$work/live.err")" = $(($(frames dropped_frames) > 0))
+    check "a file is not live" fails 1 "live is for a camera" encode --live -o "$work/none" "$clip"
+    check "pictures are not live" fails 2 "live is for a camera" encode --live -o "$work/none" "$picture"
+    check "--reopen is for --live" fails 2 "--reopen is for --live" encode --reopen 3 -o "$work/none" - <"$clip"
+    live_probe() { compare --live --json --probe - --gallery "A=$fixtures/detect/white.png" <"$clip" >"$work/live.json"; }
+    check "compare, live" live_probe
+    check "  every frame is searched or counted" test $(($(frames frames) + $(frames dropped_frames))) = 40
     check "tracks drawn into a video" encode --draw "$work/drawn.mp4" -o "$work/d" "$clip"
     check "  the same rows" cmp "$two/index.tsv" "$work/d/index.tsv"
     check "  the same features" cmp "$two/features.npy" "$work/d/features.npy"

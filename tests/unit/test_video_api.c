@@ -61,6 +61,7 @@ typedef struct story {
     uint8_t grey[H * W];
     size_t next, fail_at, bad_at, wait_at;
     caface_video *stops; /* by the source, at wait_at */
+    atomic_size_t *told; /* or NULL; the source waits until so many frames were told of */
 } story;
 
 static void paint(story *s, size_t x)
@@ -76,6 +77,8 @@ static int next_frame(void *ctx, caface_pixels *pixels, double *seconds)
 
     if (s->fail_at && i == s->fail_at)
         return -1;
+    while (s->told && atomic_load(s->told) < i)
+        sched_yield();
     if (i == FRAMES)
         return 0;
     memset(s->grey, 0, sizeof s->grey);
@@ -306,6 +309,35 @@ static void options_change_what_comes(void **state)
     EXPECT_OK(caface_video_from_source(&v, next_frame, &s, detector, encoder, NULL, &o, &err), err);
     EXPECT_OK(run(v, &c, true, &err), err);
     assert_int_equal(c.last, 2);
+    caface_video_free(v);
+}
+
+/* Every frame is told of before the next one comes: batches of the encoder are not waited for. */
+static void live_frames_come_at_once(void **state)
+{
+    caface_tracker_options t;
+    caface_video_options o = options(&t);
+    atomic_size_t told = 0;
+    story s = {.told = &told};
+    caface_video *v = NULL;
+    const caface_video_event *e = NULL;
+    caface_video_info info;
+    caface_error err;
+
+    (void)state;
+    o.live = 1;
+    EXPECT_OK(caface_video_from_source(&v, next_frame, &s, detector, encoder, model, &o, &err),
+              err);
+    while (!caface_video_next(v, &e, &err) && e)
+        if (e->kind == CAFACE_FRAME)
+            atomic_fetch_add(&told, 1);
+    assert_int_equal(told, FRAMES);
+    caface_video_get_info(v, &info);
+    assert_int_equal(info.decoded, FRAMES);
+    assert_int_equal(info.dropped, 0);
+    assert_int_equal(info.reopened, 0);
+    assert_int_equal(info.lost, 0);
+    assert_int_equal(info.faces, 42);
     caface_video_free(v);
 }
 
@@ -580,6 +612,7 @@ int main(void)
         cmocka_unit_test(ends_come_in_time),
         cmocka_unit_test(sets_are_live),
         cmocka_unit_test(options_change_what_comes),
+        cmocka_unit_test(live_frames_come_at_once),
         cmocka_unit_test(a_source_that_fails),
         cmocka_unit_test(stopped_by_another_thread),
         cmocka_unit_test(stopped_while_it_waits),

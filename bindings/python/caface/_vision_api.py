@@ -390,7 +390,8 @@ class Follower:
     @property
     def info(self) -> Dict[str, Any]:
         """width, height, rate, duration, frames, codec, live (as the file says), and so far:
-        decoded, broken, faces, tracks, cuts."""
+        decoded, broken, faces, tracks, cuts; with live: dropped (frames left out for want of
+        time), reopened (times that the source broke and came back), lost (it did not)."""
         return dict(_vision.video_info(self._handle))
 
     def __enter__(self) -> "Follower":
@@ -439,6 +440,8 @@ def follow(
     low: float = 0.3,
     order: str = "rgb",
     rate: float = 25,
+    live: bool = False,
+    reopen: float = 60,
 ) -> Follower:
     """Follows everybody through a video: an iterator of Events.
 
@@ -457,6 +460,9 @@ def follow(
     method, chunk, keep_weights  of every track's set; method None: the model's own, or average
     gap, high, low   of the tracker: frames that a track waits unseen; least score that starts a
                  track, that continues one
+    live         True: the source does not wait; frames that cannot be searched in time are left out
+                 and counted (info["dropped"]), a camera or address that breaks is opened again
+    reopen       with live: seconds for which that is tried; 0: it is not
     order, rate  of frames that are given: "bgr" as OpenCV has them; frames a second
 
     Raises OSError, ValueError (no video; encoder and model do not fit), NotImplementedError (no
@@ -474,7 +480,7 @@ def follow(
     weighs = method is None or method.startswith(("caface", "restore"))
     options = (
         every, start, duration, threads, confirm, keep_pixels, method, chunk,
-        keep_weights and weighs, gap, high, low,
+        keep_weights and weighs, gap, high, low, live, reopen,
     )  # fmt: skip
     source = video if isinstance(video, (str, bytes, os.PathLike)) else _frames(video, rate)
     handle = _load().video_open(

@@ -98,7 +98,7 @@ typedef struct opening {
 } opening;
 
 /* (every, start, duration, threads, confirm, keep_pixels, method or None, chunk, keep_weights,
- * gap, high, low) */
+ * gap, high, low, live, reopen) */
 static int read_options(opening *q, PyObject *args)
 {
     Py_ssize_t every, threads, confirm, chunk, gap;
@@ -109,9 +109,10 @@ static int read_options(opening *q, PyObject *args)
     caface_video_options_init(&q->video);
     caface_tracker_options_init(&q->tracker);
     caface_set_options_init(&q->set);
-    if (!PyArg_ParseTuple(args, "nddnnpznpnff", &every, &q->video.start, &q->video.duration,
+    if (!PyArg_ParseTuple(args, "nddnnpznpnffpd", &every, &q->video.start, &q->video.duration,
                           &threads, &confirm, &q->video.keep_pixels, &method, &chunk, &keep_weights,
-                          &gap, &q->tracker.high, &q->tracker.low))
+                          &gap, &q->tracker.high, &q->tracker.low, &q->video.live,
+                          &q->video.reopen))
         return -1;
     q->video.every = (size_t)every;
     q->video.threads = (size_t)threads;
@@ -407,12 +408,13 @@ static PyObject *video_info(PyObject *self, PyObject *capsule)
         return NULL;
     caface_video_get_info(((follower *)h->it)->video, &i);
     handle_give(h);
-    return Py_BuildValue("{snsnsdsdsnsnsnsnsnsnsOss}", "width", (Py_ssize_t)i.width, "height",
-                         (Py_ssize_t)i.height, "rate", i.rate, "duration", i.duration, "frames",
-                         (Py_ssize_t)i.frames, "decoded", (Py_ssize_t)i.decoded, "broken",
-                         (Py_ssize_t)i.broken, "faces", (Py_ssize_t)i.faces, "tracks",
-                         (Py_ssize_t)i.tracks, "cuts", (Py_ssize_t)i.cuts, "live",
-                         i.live ? Py_True : Py_False, "codec", i.codec);
+    return Py_BuildValue(
+        "{snsnsdsdsnsnsnsnsnsnsOsssnsnsO}", "width", (Py_ssize_t)i.width, "height",
+        (Py_ssize_t)i.height, "rate", i.rate, "duration", i.duration, "frames",
+        (Py_ssize_t)i.frames, "decoded", (Py_ssize_t)i.decoded, "broken", (Py_ssize_t)i.broken,
+        "faces", (Py_ssize_t)i.faces, "tracks", (Py_ssize_t)i.tracks, "cuts", (Py_ssize_t)i.cuts,
+        "live", i.live ? Py_True : Py_False, "codec", i.codec, "dropped", (Py_ssize_t)i.dropped,
+        "reopened", (Py_ssize_t)i.reopened, "lost", i.lost ? Py_True : Py_False);
 }
 
 PyMethodDef video_methods[] = {

@@ -274,6 +274,17 @@ def test_frames_may_come_from_anywhere(detector, encoder):
                 list(caface.follow(wrong, detector))
 
 
+def test_live_frames_are_searched_or_counted(detector):
+    frames = [np.zeros((32, 32, 3), np.uint8)] * 50
+    with caface.follow(frames, detector, live=True) as video:
+        searched = [e.kind for e in video].count("frame")
+        info = video.info
+    assert searched >= 1 and searched + info["dropped"] == info["decoded"] == 50
+    assert info["reopened"] == 0 and info["lost"] is False
+    with pytest.raises(ValueError, match="live is for"):
+        caface.follow(VIDEO, detector, live=True)
+
+
 def test_wrong_calls(detector, encoder, model):
     with pytest.raises(FileNotFoundError):
         caface.follow("/nowhere.mp4", detector)
@@ -281,7 +292,7 @@ def test_wrong_calls(detector, encoder, model):
         caface.follow(VIDEO, detector, encoder, model)  # they do not fit
     with pytest.raises(TypeError, match="detector"):
         caface.follow(VIDEO, encoder)
-    for options in ({"every": -1}, {"start": float("nan")}, {"high": 0.1, "low": 0.9}, {"method": "x"}, {"rate": 0}):
+    for options in ({"every": -1}, {"start": float("nan")}, {"high": 0.1, "low": 0.9}, {"method": "x"}, {"rate": 0}, {"live": True, "reopen": -1}):
         with pytest.raises(ValueError):
             caface.follow(VIDEO, detector, encoder, **options)
     with pytest.raises((ValueError, OSError)):
