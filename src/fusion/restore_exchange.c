@@ -13,23 +13,6 @@
 /* Rows whose cosines with those after them are computed together. */
 #define PAIR_ROWS 6
 
-/* |x|^2 of floats, in double. */
-static double square_of(const float *x, size_t C)
-{
-    double part[8] = {0.0};
-    double sum = 0.0;
-    size_t whole = C / 8 * 8;
-
-    for (size_t c = 0; c < whole; c += 8)
-        for (size_t k = 0; k < 8; k++)
-            part[k] += (double)x[c + k] * (double)x[c + k];
-    for (size_t c = whole; c < C; c++)
-        part[c - whole] += (double)x[c] * (double)x[c];
-    for (size_t k = 0; k < 8; k++)
-        sum += part[k];
-    return sum;
-}
-
 /* u / |u| of every face. */
 static void restored(const cafi_restore *r, cafi_restore_scratch *s, const float *feat, size_t n)
 {
@@ -51,7 +34,7 @@ static void restored(const cafi_restore *r, cafi_restore_scratch *s, const float
             s->unit[i * C + c] *= scale;
         /* Of the floats that are kept, not 1: a face's part is taken out of double sums of
          * them, and what is left may be a ten thousandth. */
-        s->square[i] = square_of(s->unit + i * C, C);
+        s->square[i] = r->kernels->ordered_dot(s->unit + i * C, s->unit + i * C, C);
     }
 }
 

@@ -18,27 +18,9 @@ static double at(const sums *v, size_t i)
     return cafi_exact_value(v->hi[i], v->lo[i]);
 }
 
-/* Sums of dot that run side by side: its latency would otherwise be most of a template. */
-#define LANES 8
-
-static double dot(const float *a, const float *b, size_t n)
-{
-    double sum[LANES] = {0.0}, total = 0.0;
-    size_t i = 0;
-
-    for (; i + LANES <= n; i += LANES)
-        for (size_t lane = 0; lane < LANES; lane++)
-            sum[lane] += (double)a[i + lane] * (double)b[i + lane];
-    for (; i < n; i++)
-        total += (double)a[i] * (double)b[i];
-    for (size_t lane = 0; lane < LANES; lane++)
-        total += sum[lane];
-    return total;
-}
-
 void cafi_restore_unit(float *v, size_t n)
 {
-    double scale = 1.0 / (sqrt(dot(v, v, n)) + EPS);
+    double scale = 1.0 / (sqrt(cafi_kernels_get()->ordered_dot(v, v, n)) + EPS);
 
     for (size_t i = 0; i < n; i++)
         v[i] = (float)((double)v[i] * scale);
@@ -67,7 +49,8 @@ static void directions(const cafi_restore *r, cafi_restore_scratch *s, const sum
     r->kernels->linear(s->direction, C, s->restored, R, K, &r->b2, CAFI_ADD);
     for (size_t i = 0; i < K; i++)
         for (size_t j = i; j < K; j++)
-            h->gram[i][j] = h->gram[j][i] = dot(s->direction + i * C, s->direction + j * C, C);
+            h->gram[i][j] = h->gram[j][i] =
+                r->kernels->ordered_dot(s->direction + i * C, s->direction + j * C, C);
     /* v / (|v| + 1e-8), where v is the direction times the mass. */
     for (size_t k = 0; k < K; k++)
         h->scale[k] = h->mass[k] / (h->mass[k] * sqrt(h->gram[k][k]) + EPS);

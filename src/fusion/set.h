@@ -61,8 +61,12 @@ typedef struct cafi_set_rows {
 /* "features or styles are beyond what the network can hold". */
 caface_status cafi_set_beyond(caface_error *err);
 
-/* A push to a set whose model is a sum; the rows are checked, and there is room for them
- * in the log. On failure the set is as it was. */
+/* Are rows first .. first + n finite? EINVAL names the first that is not. */
+caface_status cafi_set_check_finite(const caface_set *set, const cafi_set_rows *r, size_t first,
+                                    size_t n, caface_error *err);
+
+/* A push to a set whose model is a sum; there is room for the rows in the log. On failure
+ * the set is as it was. */
 caface_status cafi_set_push_sum(caface_set *set, const cafi_set_rows *rows, caface_error *err);
 
 /* Chunks of one push that are in flight at a time, for each worker. */

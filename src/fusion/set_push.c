@@ -24,18 +24,36 @@ static void advance(cafi_set_rows *r, size_t n, const caface_set *set)
     r->n -= n;
 }
 
-static caface_status check_rows(const caface_set *set, const cafi_set_rows *r, caface_error *err)
+caface_status cafi_set_check_finite(const caface_set *set, const cafi_set_rows *r, size_t first,
+                                    size_t n, caface_error *err)
 {
     const cafi_kernels *k = set->baseline.kernels;
     const caface_model *m = set->model;
-    size_t bad = k->finite_rows(r->feat, r->n, set->C);
+    size_t bad = k->finite_rows(r->feat + first * set->C, n, set->C);
 
-    if (bad < r->n)
-        return cafi_fail(err, CAFACE_EINVAL, "features: row %zu holds NaN or Inf", bad);
-    if (r->style && m && (bad = k->finite_rows(r->style, r->n, m->info.S * 2)) < r->n)
-        return cafi_fail(err, CAFACE_EINVAL, "styles: row %zu holds NaN or Inf", bad);
-    if (r->compact && m && (bad = k->finite_rows(r->compact, r->n, m->info.compact)) < r->n)
-        return cafi_fail(err, CAFACE_EINVAL, "compact styles: row %zu holds NaN or Inf", bad);
+    if (bad < n)
+        return cafi_fail(err, CAFACE_EINVAL, "features: row %zu holds NaN or Inf", first + bad);
+    if (r->style && m) {
+        size_t S = m->info.S * 2;
+
+        if ((bad = k->finite_rows(r->style + first * S, n, S)) < n)
+            return cafi_fail(err, CAFACE_EINVAL, "styles: row %zu holds NaN or Inf", first + bad);
+    }
+    if (r->compact && m) {
+        size_t E = m->info.compact;
+
+        if ((bad = k->finite_rows(r->compact + first * E, n, E)) < n)
+            return cafi_fail(err, CAFACE_EINVAL, "compact styles: row %zu holds NaN or Inf",
+                             first + bad);
+    }
+    return CAFACE_OK;
+}
+
+/* Is there room for so many faces more? */
+static caface_status check_count(const caface_set *set, const cafi_set_rows *r, caface_error *err)
+{
+    const caface_model *m = set->model;
+
     if (set->is_planned && r->n > set->options.expected_n - set->count)
         return cafi_fail(err, CAFACE_EINVAL, "set_push: %zu faces and %zu more, %zu were expected",
                          set->count, r->n, set->options.expected_n);
@@ -58,7 +76,10 @@ static caface_status keep_rows(caface_set *set, const cafi_set_rows *r, size_t n
 {
     size_t E = set->model->info.compact;
     float *compact = set->compact.data + set->compact.count * E;
+    caface_status st = cafi_set_check_finite(set, r, 0, n, err);
 
+    if (st)
+        return st;
     memcpy(set->features.data + set->features.count * set->C, r->feat,
            n * set->C * sizeof *r->feat);
     if (r->compact)
@@ -118,9 +139,10 @@ static caface_status fuse_chunk(void *ctx, size_t index, size_t worker, caface_e
     size_t first = w->first[index];
     size_t n = w->first[index + 1] - first;
     const float *compact = w->rows->compact ? w->rows->compact + first * m->info.compact : NULL;
-    caface_status st = cafi_scratch_reserve(scratch, m, n, err);
+    caface_status st = CAFACE_OK;
 
-    if (st)
+    if ((st = cafi_set_check_finite(set, w->rows, first, n, err)) ||
+        (st = cafi_scratch_reserve(scratch, m, n, err)))
         return st;
     if (!compact) {
         cafi_network_compact(m, scratch, w->rows->style + first * m->info.S * 2, n,
@@ -261,40 +283,51 @@ static void snapshot_restore(snapshot *before, caface_set *set)
     set->chunk_index = before->chunk_index;
 }
 
-static caface_status push(caface_set *set, cafi_set_rows r, caface_error *err)
+/* Into the state, or nothing changes. */
+static caface_status push_rows(caface_set *set, const cafi_set_rows *rows, caface_error *err)
 {
-    size_t n = r.n;
+    cafi_set_rows r = *rows;
     snapshot before;
     caface_status st = CAFACE_OK;
 
-    if (!n)
-        return CAFACE_OK;
-    if ((st = check_rows(set, &r, err)))
-        return st;
     if (set->options.keep_weights && !set->log_dropped &&
-        (st = cafi_rows_reserve(&set->log, set->features.count + n, err)))
+        (st = cafi_rows_reserve(&set->log, set->features.count + r.n, err)))
         return st;
-    if (set->model->info.is_sum) {
-        st = cafi_set_push_sum(set, &r, err);
-        set->count += st ? 0 : n;
-        return st;
-    }
-    if ((st = snapshot_take(&before, set, n, err)))
+    if (set->model->info.is_sum)
+        return cafi_set_push_sum(set, &r, err);
+    if ((st = snapshot_take(&before, set, r.n, err)))
         return st;
     st = take_rows(set, &r, err);
     if (st)
         snapshot_restore(&before, set);
-    else
-        set->count += n;
     snapshot_free(&before);
     return st;
+}
+
+/* Rows are looked at when it is their turn, so that those of a long stream come from memory
+ * once. When a push fails, what is wrong with the first row that is not finite is said,
+ * whatever thread met which row first. */
+static caface_status push(caface_set *set, cafi_set_rows r, caface_error *err)
+{
+    caface_status st = CAFACE_OK, finite = CAFACE_OK;
+
+    if (!r.n)
+        return CAFACE_OK;
+    if (!(st = check_count(set, &r, err)) && !(st = push_rows(set, &r, err))) {
+        set->count += r.n;
+        return CAFACE_OK;
+    }
+    finite = cafi_set_check_finite(set, &r, 0, r.n, err);
+    return finite ? finite : st;
 }
 
 static caface_status push_simple(caface_set *set, cafi_set_rows r, const int64_t *media,
                                  caface_error *err)
 {
-    caface_status st = check_rows(set, &r, err);
+    caface_status st = cafi_set_check_finite(set, &r, 0, r.n, err);
 
+    if (!st)
+        st = check_count(set, &r, err);
     if (!st)
         st = cafi_baseline_add(&set->baseline, r.feat, media, NULL, r.n, err);
     if (!st)

@@ -21,9 +21,10 @@ static caface_status add_strip(const job *j, cafi_scratch *scratch, cafi_state *
     const float *compact = r->compact ? r->compact + first * m->info.compact : NULL;
     const float *feat = r->feat + first * j->set->C;
     size_t width = j->set->log.width;
-    caface_status st = cafi_scratch_reserve(scratch, m, n, err);
+    caface_status st = CAFACE_OK;
 
-    if (st)
+    if ((st = cafi_set_check_finite(j->set, r, first, n, err)) ||
+        (st = cafi_scratch_reserve(scratch, m, n, err)))
         return st;
     if (!compact) {
         cafi_network_compact(m, scratch, r->style + first * m->info.S * 2, n, scratch->compact);

@@ -437,6 +437,51 @@ static void a_failed_push_changes_nothing(void **state)
     world_free(&w);
 }
 
+/* Of many rows of one push that are not finite the first is named, whatever thread met which;
+ * features before styles. Nothing changes, of any form. */
+static void the_first_odd_row_is_named(void **state)
+{
+    test_rng rng = {.state = test_seed()};
+
+    (void)state;
+    for (int round = 0; round < 12; round++) {
+        restore_sizes z = restore_sizes_random(&rng);
+        size_t first = test_below(&rng, MOST - 1),
+               other = first + 1 + test_below(&rng, MOST - 1 - first);
+        char row[32];
+        caface_set *set = NULL;
+        caface_error err;
+        float *before = NULL;
+        world w;
+
+        world_new(&w, rng, z, MOST);
+        rng.state = test_next(&rng);
+        before = malloc(2 * z.C * sizeof *before);
+        assert_non_null(before);
+        set = new_set(&w, 20, 0, 1 + (size_t)round % 2);
+        push(&w, set, 0, 50);
+        template_of(set, before);
+        w.feat[first * z.C + test_below(&rng, z.C)] = NAN;
+        w.feat[other * z.C] = INFINITY;
+        w.style[0] = NAN;
+        snprintf(row, sizeof row, "row %zu holds", first);
+        EXPECT_FAIL(caface_set_push(set, w.feat, w.style, w.N, &err), CAFACE_EINVAL, err,
+                    "features", row);
+        for (size_t c = 0; c < z.C; c++)
+            w.feat[first * z.C + c] = w.feat[other * z.C + c] = 1.0f;
+        w.style[first * 2 * z.S] = INFINITY;
+        snprintf(row, sizeof row, "row %zu holds", (size_t)0);
+        EXPECT_FAIL(caface_set_push(set, w.feat, w.style, w.N, &err), CAFACE_EINVAL, err, "styles",
+                    row);
+        assert_int_equal(caface_set_count(set), 50);
+        template_of(set, before + z.C);
+        assert_memory_equal(before, before + z.C, z.C * sizeof *before);
+        caface_set_free(set);
+        free(before);
+        world_free(&w);
+    }
+}
+
 /* Raw styles and the compact styles made of them give the same bits. */
 static void compact_styles_are_the_same(void **state)
 {
@@ -642,6 +687,7 @@ int main(void)
         cmocka_unit_test(an_exchange_is_its_chunks),
         cmocka_unit_test(a_batch_is_many_sets),
         cmocka_unit_test(a_failed_push_changes_nothing),
+        cmocka_unit_test(the_first_odd_row_is_named),
         cmocka_unit_test(compact_styles_are_the_same),
         cmocka_unit_test(sets_of_others_are_refused),
         cmocka_unit_test(damaged_models_are_refused),

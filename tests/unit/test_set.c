@@ -322,9 +322,16 @@ static void refusals_change_nothing(void **state)
     before = fixture_read_set(set);
     memcpy(feat, f->feat, N * C * sizeof *feat);
     memcpy(style, f->style, N * S * 2 * sizeof *style);
-    feat[17 * C + 3] = NAN;
-    EXPECT_FAIL(caface_set_push(set, feat, style, N, &err), CAFACE_EINVAL, err, "features",
-                "row 17");
+    /* Of several the first, whatever thread met which; features before styles. */
+    feat[17 * C + 3] = feat[150 * C] = NAN;
+    style[1] = NAN;
+    for (size_t threads = 1; threads <= 2; threads++) {
+        EXPECT_OK(caface_set_use_threads(set, threads, &err), err);
+        EXPECT_FAIL(caface_set_push(set, feat, style, N, &err), CAFACE_EINVAL, err, "features",
+                    "row 17 ");
+    }
+    feat[150 * C] = 0;
+    style[1] = 0;
     feat[17 * C + 3] = 0;
     style[170 * S * 2 + 3] = -INFINITY;
     EXPECT_FAIL(caface_set_push(set, feat, style, N, &err), CAFACE_EINVAL, err, "styles",
