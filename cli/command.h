@@ -100,6 +100,9 @@ void cli_say_line(FILE *to, const char *text);
 void cli_say(FILE *to, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* The same for a wrong call: adds where the help is; returns CLI_USAGE. */
 int cli_usage(const char *command, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* A name for a picture, or NULL: CLI_OK, or the exit status, with the sentence printed, where its
+ * suffix is none that is drawn (CLI_USAGE) or this build draws nothing. */
+int cli_plot_check(const char *command, const char *path);
 /* Prints a text (the one JSON object of --json, as a rule) and a newline on stdout, and
  * frees it. Returns CLI_OK, or CLI_FAILED when there was no memory for all of it. */
 int cli_print(cafi_buf *text);

@@ -11,6 +11,7 @@
 #include "caface/version.h"
 #include "cli/command.h"
 #include "cli/common_options.h"
+#include "plot/chart.h"
 
 #define COMMON(member) offsetof(cli_common, member)
 
@@ -107,6 +108,16 @@ int cli_usage(const char *command, const char *fmt, ...)
     va_end(args);
     fprintf(stderr, "\ntry: caface %s --help\n", command);
     return CLI_USAGE;
+}
+
+int cli_plot_check(const char *command, const char *path)
+{
+    caface_error err = {CAFACE_OK, ""};
+    caface_status st = path ? cafi_plot_check(path, &err) : CAFACE_OK;
+
+    if (!st)
+        return CLI_OK;
+    return st == CAFACE_EINVAL ? cli_usage(command, "%s", err.message) : cli_fail(&err);
 }
 
 void cli_warn(const char *fmt, ...)

@@ -213,6 +213,7 @@ static int run(void *arg)
     cli_fusions fusions = {0};
     cafi_feature_set *set = NULL, *gallery = NULL;
     caface_status st = CAFACE_OK;
+    int status = CLI_OK;
 
     if (!o->input || !o->gallery || !o->outputs.count)
         return cli_usage("plot similarity", "%s is missing",
@@ -220,9 +221,8 @@ static int run(void *arg)
                          : !o->gallery ? "--gallery"
                                        : "--output");
     for (size_t i = 0; i < o->outputs.count; i++)
-        if ((st = cafi_plot_check(o->outputs.items[i], &err)))
-            return st == CAFACE_EINVAL ? cli_usage("plot similarity", "%s", err.message)
-                                       : cli_fail(&err);
+        if ((status = cli_plot_check("plot similarity", o->outputs.items[i])))
+            return status;
     if ((st = cli_fusions_open(&fusions, &o->models, CLI_NO_BACKBONE, &err)))
         goto done;
     if (list_ways(&w, o, &fusions, &err)) {

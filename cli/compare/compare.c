@@ -129,6 +129,7 @@ typedef struct job {
     cli_default_models defaults;
     caface_precision precision;
     cafi_chroma chroma;
+    bool called_wrongly; /* by --method: exit status 2 */
     cafi_encoder *encoder;
     cli_fusions fusions;
     cafi_detector *detector;
@@ -227,6 +228,7 @@ static caface_status choose_methods(job *j, caface_error *err)
     if (!st && j->comparison.method_count == 0)
         st = cafi_fail(err, CAFACE_EINVAL, "--method names no method");
     free(names);
+    j->called_wrongly = st && st != CAFACE_ENOMEM;
     return st;
 }
 
@@ -532,7 +534,10 @@ static int run(void *arg)
     }
     cli_interrupt_begin();
     st = work(&j, &err);
-    status = st ? cli_fail(&err) : report(&j);
+    if (st && j.called_wrongly)
+        status = cli_usage("compare", "%s", err.message);
+    else
+        status = st ? cli_fail(&err) : report(&j);
     if (st && j.made_folder)
         rmdir(j.o->output); /* nothing is in it, but where writing broke off midway */
     cafi_probe_clear(&j.probe);

@@ -231,9 +231,7 @@ static caface_status run_job(identify_job *j, caface_error *err)
     const identify_options *o = j->o;
     caface_status st = CAFACE_OK;
 
-    if ((o->cmc && (st = cafi_plot_check(o->cmc, err))) ||
-        (o->det && (st = cafi_plot_check(o->det, err))) ||
-        (st = eval_open(&j->in, "eval identify", &o->common, &o->in, err)) ||
+    if ((st = eval_open(&j->in, "eval identify", &o->common, &o->in, err)) ||
         (st = eval_find_compared(&j->in, j->compared, err)) || (st = read_lists(j, err)) ||
         (st = eval_open_pictures(&j->in, err)))
         return st;
@@ -281,8 +279,11 @@ static int run(void *arg)
     if (o->galleries.count > EVAL_MAX_GALLERIES)
         return cli_usage("eval identify", "%zu galleries, at most %d", o->galleries.count,
                          EVAL_MAX_GALLERIES);
+    if ((status = cli_plot_check("eval identify", o->cmc)) ||
+        (status = cli_plot_check("eval identify", o->det)))
+        return status;
     cli_interrupt_begin();
-    status = run_job(&j, &err) ? cli_fail(&err) : eval_exit_status(&j.in);
+    status = run_job(&j, &err) ? eval_failed(&j.in, &err) : eval_exit_status(&j.in);
     release(&j);
     cli_interrupt_end();
     return status;

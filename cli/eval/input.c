@@ -214,13 +214,17 @@ caface_status eval_open(eval_input *in, const char *command, const cli_common *c
     caface_status st = CAFACE_OK;
 
     *in = (eval_input){.command = command, .common = common, .o = options};
-    if ((st = open_models(in, err)) || (st = eval_choose_methods(in, err)))
+    if ((st = open_models(in, err)))
+        return st;
+    in->called_wrongly = true;
+    if ((st = eval_choose_methods(in, err)))
         return st;
     if (options->images.landmarks && !in->images && !uses_scores(in))
         return cafi_fail(err, CAFACE_EINVAL,
                          "--landmarks %s: nothing uses it; it is for --images and for methods with "
                          "+score",
                          options->images.landmarks);
+    in->called_wrongly = false;
     if (in->images && in->fusions.caface &&
         (st = eval_images_check(in->images, in->fusions.caface, err)))
         return st;
@@ -278,6 +282,13 @@ void eval_tell_empty(const eval_input *in)
 {
     if (in->noted_count > CLI_TOLD)
         cli_warn("... and %zu more templates without a valid row", in->noted_count - CLI_TOLD);
+}
+
+int eval_failed(const eval_input *in, const caface_error *err)
+{
+    return in->called_wrongly && err->status != CAFACE_ENOMEM
+               ? cli_usage(in->command, "%s", err->message)
+               : cli_fail(err);
 }
 
 int eval_exit_status(const eval_input *in)

@@ -159,6 +159,7 @@ typedef struct eval_input {
     const eval_options *o;
     cafi_pool *pool;
     cli_fusions fusions;
+    bool called_wrongly; /* what fails now is the options' fault: exit status 2 */
     eval_images *images; /* with --images */
     cafi_template_list list;
     cafi_template_set templates;
@@ -196,6 +197,8 @@ void eval_close(eval_input *in);
 bool eval_note_empty(eval_input *in, size_t place);
 /* How many there were, unless each has been named. */
 void eval_tell_empty(const eval_input *in);
+/* Prints why it failed; CLI_USAGE where that is in the options, else CLI_FAILED. */
+int eval_failed(const eval_input *in, const caface_error *err);
 /* CLI_SKIPPED where pictures could not be used, else CLI_OK. */
 int eval_exit_status(const eval_input *in);
 
@@ -205,7 +208,7 @@ caface_status eval_fuse(eval_input *in, const eval_recipe *recipe, caface_error 
 
 /* EINVAL where some row weighs by scores or compares with single pictures, which `what`
  * does not. */
-caface_status eval_only_plain(const eval_input *in, const char *what, caface_error *err);
+caface_status eval_only_plain(eval_input *in, const char *what, caface_error *err);
 
 /* Writes what a row is: name, method, chunk, detector_score, best_of, norm_power. */
 void eval_write_recipe(const eval_input *in, const eval_recipe *recipe, cafi_json *json);
@@ -226,6 +229,6 @@ bool eval_has_chunks(const eval_input *in, const eval_recipe *recipe);
 
 /* The numbers of the recipes that --compare names (also just "caface": the first
  * one). EINVAL: no such row. */
-caface_status eval_find_compared(const eval_input *in, size_t out[2], caface_error *err);
+caface_status eval_find_compared(eval_input *in, size_t out[2], caface_error *err);
 
 #endif

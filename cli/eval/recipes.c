@@ -149,16 +149,18 @@ bool eval_has_chunks(const eval_input *in, const eval_recipe *recipe)
     return cli_fusion_has_chunks(&in->fusions, recipe->method);
 }
 
-caface_status eval_only_plain(const eval_input *in, const char *what, caface_error *err)
+caface_status eval_only_plain(eval_input *in, const char *what, caface_error *err)
 {
+    in->called_wrongly = true;
     for (size_t i = 0; i < in->recipe_count; i++)
         if (in->recipes[i].is_best || in->recipes[i].scored)
             return cafi_fail(err, CAFACE_EINVAL, "--method %s: not for %s", in->recipes[i].name,
                              what);
-    return in->o->gallery_method && in->gallery.scored
-               ? cafi_fail(err, CAFACE_EINVAL, "--gallery-method %s: not for %s",
-                           in->o->gallery_method, what)
-               : CAFACE_OK;
+    if (in->o->gallery_method && in->gallery.scored)
+        return cafi_fail(err, CAFACE_EINVAL, "--gallery-method %s: not for %s",
+                         in->o->gallery_method, what);
+    in->called_wrongly = false;
+    return CAFACE_OK;
 }
 
 void eval_write_recipe(const eval_input *in, const eval_recipe *recipe, cafi_json *json)
@@ -258,7 +260,7 @@ static caface_status find_recipe(const eval_input *in, const char *name, size_t 
     return CAFACE_EINVAL;
 }
 
-caface_status eval_find_compared(const eval_input *in, size_t out[2], caface_error *err)
+caface_status eval_find_compared(eval_input *in, size_t out[2], caface_error *err)
 {
     const cli_list *compare = &in->o->compare;
     const char *a = compare->count ? compare->items[0] : "";
@@ -269,5 +271,8 @@ caface_status eval_find_compared(const eval_input *in, size_t out[2], caface_err
     if (!compare->count)
         return CAFACE_OK;
     st = find_recipe(in, a, compare->count == 2 ? strlen(a) : size, &out[0], err);
-    return st ? st : find_recipe(in, b, strlen(b), &out[1], err);
+    if (!st)
+        st = find_recipe(in, b, strlen(b), &out[1], err);
+    in->called_wrongly = st != CAFACE_OK;
+    return st;
 }

@@ -354,8 +354,7 @@ static caface_status run_job(robust_job *j, caface_error *err)
     const robust_options *o = j->o;
     caface_status st = CAFACE_OK;
 
-    if ((o->plot && (st = cafi_plot_check(o->plot, err))) ||
-        (st = eval_open(&j->in, "eval robust", &o->common, &o->in, err)) ||
+    if ((st = eval_open(&j->in, "eval robust", &o->common, &o->in, err)) ||
         (st = eval_open_pictures(&j->in, err)) || (st = prepare(j, err)))
         return st;
     for (size_t i = 0; i < j->in.recipe_count && !st; i++)
@@ -374,8 +373,10 @@ static int run(void *arg)
         return status;
     if (!o->gallery || !o->probe)
         return cli_usage("eval robust", "--gallery G.csv and --probe P.csv are needed");
+    if ((status = cli_plot_check("eval robust", o->plot)))
+        return status;
     cli_interrupt_begin();
-    status = run_job(&j, &err) ? cli_fail(&err) : eval_exit_status(&j.in);
+    status = run_job(&j, &err) ? eval_failed(&j.in, &err) : eval_exit_status(&j.in);
     cafi_feature_set_close(j.set);
     cafi_subject_list_free(&j.gallery);
     cafi_subject_list_free(&j.probes);

@@ -211,8 +211,7 @@ static caface_status prepare(verify_job *j, caface_error *err)
     const verify_options *o = j->o;
     caface_status st = CAFACE_OK;
 
-    if ((o->roc && (st = cafi_plot_check(o->roc, err))) ||
-        (st = eval_open(&j->in, "eval verify", &o->common, &o->in, err)) ||
+    if ((st = eval_open(&j->in, "eval verify", &o->common, &o->in, err)) ||
         (st = eval_find_compared(&j->in, j->compared, err)) || (st = read_pairs(j, err)) ||
         (st = draw_resamples(j, err)) || (st = eval_open_pictures(&j->in, err)) ||
         (st = CAFI_NEW(&j->score, j->pairs.count, err)))
@@ -267,8 +266,10 @@ static int run(void *arg)
         return cli_usage("eval verify", "--pairs P.txt, or --meta DIR --dataset NAME, is needed");
     if (o->pairs && o->in.meta)
         return cli_usage("eval verify", "--pairs and --meta exclude each other");
+    if ((status = cli_plot_check("eval verify", o->roc)))
+        return status;
     cli_interrupt_begin();
-    status = run_job(&j, &err) ? cli_fail(&err) : eval_exit_status(&j.in);
+    status = run_job(&j, &err) ? eval_failed(&j.in, &err) : eval_exit_status(&j.in);
     release(&j);
     cli_interrupt_end();
     return status;

@@ -178,6 +178,8 @@ static int run(void *arg)
         return cli_usage("gallery calibrate",
                          "--kind gallery: the gallery against itself is called "
                          "so");
+    if ((status = cli_gallery_method_check("gallery calibrate", o->method, &o->models)))
+        return status;
     if (calibrate(o, &c, &err))
         status = cli_fail(&err);
     else if (o->common.json)

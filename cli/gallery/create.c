@@ -86,6 +86,8 @@ static int run(void *arg)
     char way[CAFI_WAY_TEXT], *shown = NULL;
     int status = CLI_OK;
 
+    if ((status = cli_gallery_method_check("gallery create", o->method, &o->models)))
+        return status;
     if (create(o, &info, &err))
         return cli_fail(&err);
     cli_gallery_way(&info, way);

@@ -17,6 +17,22 @@ char *cli_gallery_shown(const char *place)
     return name;
 }
 
+int cli_gallery_method_check(const char *command, const char *word, const cli_list *models)
+{
+    caface_error err = {CAFACE_OK, ""};
+    cafi_way way = {.power = 1};
+
+    if (!word)
+        return CLI_OK;
+    if (cafi_way_parse(&way, NULL, word, strlen(word), &err))
+        return cli_usage(command, "%s", err.message);
+    if (way.method == CAFACE_METHOD_MEDIA)
+        return cli_usage(command, "method media: a gallery keeps no media");
+    if (cafi_method_is_network(way.method) && !models->count)
+        return cli_usage(command, "method %s: a fusion model is needed (--model)", word);
+    return CLI_OK;
+}
+
 caface_status cli_gallery_open(cli_gallery *out, const char *path, const cli_list *models,
                                bool writable, caface_error *err)
 {

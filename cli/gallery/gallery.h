@@ -31,6 +31,10 @@ typedef struct cli_gallery {
 /* The place as it may be shown: an address without its password. The caller's to free; NULL: no
  * memory. */
 char *cli_gallery_shown(const char *place);
+/* The word of --method, or NULL: CLI_OK, or CLI_USAGE with the sentence printed: an unknown
+ * method, a number that is none, media, a network where no --model could hold it. */
+int cli_gallery_method_check(const char *command, const char *word, const cli_list *models);
+
 /* Opens the models and, with the one of its method, the gallery. models NULL: none. */
 caface_status cli_gallery_open(cli_gallery *out, const char *path, const cli_list *models,
                                bool writable, caface_error *err);

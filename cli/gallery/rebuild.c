@@ -199,6 +199,8 @@ static int run(void *arg)
     int status = cli_gallery_seeing_check("gallery rebuild", &r.o->seeing);
     caface_status st = CAFACE_OK;
 
+    if (!status)
+        status = cli_gallery_method_check("gallery rebuild", r.o->method, &r.o->models);
     if (status)
         return status;
     cli_interrupt_begin();

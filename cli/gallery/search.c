@@ -299,6 +299,8 @@ static int check(const search_options *o)
         return cli_usage("gallery search", "--input SET has no pictures to look at");
     if (!isnan(o->far) && !isnan(o->threshold))
         return cli_usage("gallery search", "--far and --threshold exclude each other");
+    if (cli_gallery_method_check("gallery search", o->method, &o->models))
+        return CLI_USAGE;
     return cli_gallery_seeing_check("gallery search", &o->seeing);
 }
 

@@ -369,8 +369,8 @@ static int run(void *arg)
 
     if (wrong)
         return wrong;
-    if (o->plot && cafi_plot_check(o->plot, &err))
-        return cli_fail(&err);
+    if ((wrong = cli_plot_check("train", o->plot)))
+        return wrong;
     j.entropy = t.entropy_weight > 0.0 || t.fusion == CAFACE_METHOD_RESTORE;
     cli_interrupt_begin();
     st = caface_train(&t, report, &j, &p, &err);

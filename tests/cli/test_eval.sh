@@ -154,21 +154,39 @@ robust_rows() {
 }
 check "restore beside caface; chunks of an exchange" restore_rows
 check "eval robust: every method under every condition, the same for one seed" robust_rows
-check "chunks of a sum" fails 1 "a sum over faces" verify -m "$restore/plain_128/model.npz" --method restore@4
-check "restore without its model" fails 1 "needs --model" verify -m "$model" --method restore
-check "caface without a model" fails 1 "needs --model" verify --method caface
-check "chunks that no method uses" fails 1 "--chunk 4: no method uses it" verify --method average --chunk 4
-check "chunks without a model" fails 1 "needs --model" verify --chunk 4
-check "a chunk beside caface@8" fails 1 "no method uses it" verify -m "$model" --method caface@8 --chunk 4
-check "a power that no method uses" fails 1 "--norm-power 2: no method uses it" verify --method norm:7 --norm-power 2
+check "chunks of a sum" fails 2 "a sum over faces" verify -m "$restore/plain_128/model.npz" --method restore@4
+check "restore without its model" fails 2 "needs --model" verify -m "$model" --method restore
+check "caface without a model" fails 2 "needs --model" verify --method caface
+check "chunks that no method uses" fails 2 "--chunk 4: no method uses it" verify --method average --chunk 4
+check "chunks without a model" fails 2 "needs --model" verify --chunk 4
+check "a chunk beside caface@8" fails 2 "no method uses it" verify -m "$model" --method caface@8 --chunk 4
+check "a power that no method uses" fails 2 "--norm-power 2: no method uses it" verify --method norm:7 --norm-power 2
 check "IJB-B's galleries" ijbb_names
 rm -f "$work/ijbb/ijbb_1N_gallery_S2.csv"
 check "a gallery that is not there: what is" fails 1 "gallery_S2.csv; $work/ijbb holds ijbb_1N_gallery_S1.csv" \
     "$caface" eval identify -f "$set" --meta "$work/ijbb" --dataset IJBB --method average
 check "verify --gallery-method" two_methods
 check "verify --gallery-method, a template on both sides" fails 1 "stands first in some pairs" both_sides
-check "several chunks for galleries" fails 1 "one chunk size is needed" identify -m "$model" --gallery-method caface --chunk 4,8
-check "an unknown method" fails 1 "magic" verify --method magic
+check "several chunks for galleries" fails 2 "one chunk size is needed" identify -m "$model" --gallery-method caface --chunk 4,8
+check "an unknown method" fails 2 "magic" verify --method magic
+# A name or a suffix that is wrong is a wrong call in every command, whatever its files are like.
+for how in "verify --method norm:x" "verify --method caface@4.5" "verify --method best:magic" "verify --method average," \
+    "verify --gallery-method magic" "identify --method magic" "identify --gallery-method average@3" \
+    "verify --method average --roc $work/r.jpg" "identify --method average --cmc $work/c" "identify --method average --det $work/d.gif"; do
+    # shellcheck disable=SC2086
+    check "status 2: $how" fails 2 "try: caface eval" $how
+done
+check "status 2: eval robust --method magic" fails 2 "magic" robust --method magic
+check "status 2: eval robust --plot x.jpeg" fails 2 "ends in" robust --plot "$work/x.jpeg"
+plot() { "$caface" plot similarity -m "$model" -i "$sample/long" -g "$sample/gallery" --label 51 "$@"; }
+check "status 2: plot similarity --method magic" fails 2 "magic" plot --method magic -o "$work/p.png"
+check "status 2: plot similarity -o p.bmp" fails 2 "ends in" plot -o "$work/p.bmp"
+check "status 2: train --plot t.bmp" fails 2 "ends in" "$caface" train --data nothing --centers nothing -o "$work/run" --plot t.bmp
+for how in create rebuild "search -i $set" "calibrate -i $set"; do
+    # shellcheck disable=SC2086
+    check "status 2: gallery $how --method magic" fails 2 "magic" "$caface" gallery ${how%% *} "$work/none" ${how#"${how%% *}"} --method magic
+done
+check "status 2: gallery search --method media" fails 2 "no media" "$caface" gallery search "$work/none" -i "$set" --method media
 # A template without a valid row: named by line, its pairs score 0 and are counted.
 empty_template() {
     local first lines
@@ -223,7 +241,7 @@ check "a row compared with itself" compare_self
 check "compare takes two rows" fails 2 "two rows" verify --method average --compare average
 check "compare needs the bootstrap" fails 2 "bootstrap" identify --method average --compare average average --bootstrap 0
 check "no pairs" fails 2 "--pairs" "$caface" eval verify -f "$set"
-check "compare with something that is no row" fails 1 "caface@8 is no row" \
+check "compare with something that is no row" fails 2 "caface@8 is no row" \
     verify -m "$model" --method average,caface@4 --compare caface@8,average
 head -3 "$work/T.txt" >"$work/T3.txt"
 check "rows and templates that differ in number" fails 1 "lists 3 rows" \
@@ -285,9 +303,9 @@ check "the best picture" best_of
 check "no scores, no weighing by them" fails 1 "no column score" verify --method media+score
 check "a face without a score is named" fails 1 "row 2 has no detector's score" \
     "$caface" eval verify -f "$work/gap" --pairs "$work/P.txt" --method average+score
-check "a network reads styles, not scores" fails 1 "scores are for" verify -m "$model" --method caface+score
-check "best makes no template for galleries" fails 1 "best makes no template" verify --method average --gallery-method best
-check "landmarks that nothing reads" fails 1 "nothing uses it" verify --method average --landmarks "$work/L.txt"
+check "a network reads styles, not scores" fails 2 "scores are for" verify -m "$model" --method caface+score
+check "best makes no template for galleries" fails 2 "best makes no template" verify --method average --gallery-method best
+check "landmarks that nothing reads" fails 2 "nothing uses it" verify --method average --landmarks "$work/L.txt"
 fused_by_scores() {
         "$caface" fuse -i "$work/equal" --method average+score -o "$work/fs.npz" --json | grep -q '"detector_score":true' &&
         "$caface" fuse -i "$work/equal" --method average -o "$work/fa.npz" && cmp "$work/fs.npz" "$work/fa.npz" &&

@@ -25,7 +25,7 @@ has() { # WORD COMMAND...: it succeeds and prints WORD
 # ---- features -----------------------------------------------------------------------------
 check "create" has "templates by restore@512" gallery create "$db" --model "$restore"
 check "  again: it is there" fails 1 "people.gallery: it is there already" gallery create "$db" --model "$restore"
-check "  a network without its model" fails 1 "a fusion model is needed" gallery create "$work/x" --method caface
+check "  a network without its model" fails 2 "a fusion model is needed" gallery create "$work/x" --method caface
 check "  in no folder" fails 1 "nowhere/x: " gallery create "$work/nowhere/x"
 check "add the sample's people" has '"people":111,"new_people":111,"faces":222,"known":0' gallery add "$db" --input "$sample/gallery" --model "$restore" --json
 check "  again: nothing is added" has '"people":0,"new_people":0,"faces":0,"known":222' gallery add "$db" --input "$sample/gallery" --model "$restore" --json
