@@ -136,9 +136,12 @@ static int run(void *arg)
     caface_error err = {0};
     tally t = {0};
     caface_status st = CAFACE_OK;
+    int status = CLI_OK;
 
     if (!o->model || !o->output)
         return cli_usage("calibrate", "--%s is missing", o->model ? "output" : "model");
+    if ((status = cli_suffix_check("calibrate", "output", o->output, "safetensors", false)))
+        return status;
     st = cafi_sources_new(&sources, &err);
     for (size_t i = 0; !st && i < o->common.args.count; i++)
         st = cafi_sources_add(sources, o->common.args.items[i], &err);

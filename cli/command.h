@@ -103,6 +103,11 @@ int cli_usage(const char *command, const char *fmt, ...) __attribute__((format(p
 /* A name for a picture, or NULL: CLI_OK, or the exit status, with the sentence printed, where its
  * suffix is none that is drawn (CLI_USAGE) or this build draws nothing. */
 int cli_plot_check(const char *command, const char *path);
+/* A name for what is written, or NULL: CLI_OK, or CLI_USAGE with the sentence printed where its
+ * suffix is another format's than those, "npy" or "mp4 mov mkv", "" for a folder; needs_one: also
+ * where it has none of them. */
+int cli_suffix_check(const char *command, const char *option, const char *path, const char *formats,
+                     bool needs_one);
 /* Prints a text (the one JSON object of --json, as a rule) and a newline on stdout, and
  * frees it. Returns CLI_OK, or CLI_FAILED when there was no memory for all of it. */
 int cli_print(cafi_buf *text);

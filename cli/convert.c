@@ -78,7 +78,8 @@ static int run(void *arg)
 
     if (!o->output)
         return cli_usage("convert", "-o OUT.safetensors is needed");
-    if ((status = cli_input_check("convert", &o->input)))
+    if ((status = cli_input_check("convert", &o->input)) ||
+        (status = cli_suffix_check("convert", "output", o->output, "safetensors", false)))
         return status;
     if (cli_detector_pair(&o->common.args))
         return cli_detector_pair_save(o->output, &o->common.args, &o->common);

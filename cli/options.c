@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/mem.h"
 #include "base/shown.h"
@@ -118,6 +119,50 @@ int cli_plot_check(const char *command, const char *path)
     if (!st)
         return CLI_OK;
     return st == CAFACE_EINVAL ? cli_usage(command, "%s", err.message) : cli_fail(&err);
+}
+
+/* Is the word, of `size` bytes, among those of the list, with blanks between them? */
+static bool is_among(const char *list, const char *word, size_t size)
+{
+    for (const char *at = list; *at; at += strspn(at, " ")) {
+        size_t n = strcspn(at, " ");
+
+        if (n == size && strncasecmp(at, word, n) == 0)
+            return true;
+        at += n;
+    }
+    return false;
+}
+
+int cli_suffix_check(const char *command, const char *option, const char *path, const char *formats,
+                     bool needs_one)
+{
+    static const char known[] =
+        "npy npz safetensors pt pth ckpt onnx pkl bin rec h5 zip tar csv tsv json jsonl md html "
+        "png jpg jpeg webp svg pdf gif mp4 mov mkv avi webm state gallery";
+    const char *slash = path ? strrchr(path, '/') : NULL;
+    const char *dot = path ? strrchr(slash ? slash : path, '.') : NULL;
+    const char *suffix = dot ? dot + 1 : "";
+    bool is_one = is_among(formats, suffix, strlen(suffix));
+    char list[64];
+    size_t n = 0;
+
+    if (!path || is_one || (!needs_one && !is_among(known, suffix, strlen(suffix))))
+        return CLI_OK;
+    if (!*formats)
+        return cli_usage(command, "--%s %s: a folder is written, not a file .%s", option, path,
+                         suffix);
+    for (const char *at = formats; *at && n + 4 < sizeof list; at++) {
+        if (*at == ' ')
+            list[n++] = ',';
+        else if (at == formats)
+            list[n++] = '.';
+        list[n++] = *at;
+        if (*at == ' ')
+            list[n++] = '.';
+    }
+    list[n] = '\0';
+    return cli_usage(command, "--%s %s: the name must end in %s", option, path, list);
 }
 
 void cli_warn(const char *fmt, ...)

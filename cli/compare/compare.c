@@ -514,7 +514,9 @@ static int check(const compare_options *o, caface_precision *precision, cafi_chr
     if (cli_given(&o->common, "no-plots") && !o->output)
         return cli_usage("compare", "--no-plots needs -o");
     if (cli_detection_check("compare", &o->detection) ||
-        cli_live_check("compare", &o->common, &o->live))
+        cli_live_check("compare", &o->common, &o->live) ||
+        cli_suffix_check("compare", "output", o->output, "", false) ||
+        cli_suffix_check("compare", "draw", o->draw, "mp4 mov mkv", true))
         return CLI_USAGE;
     return CLI_OK;
 }

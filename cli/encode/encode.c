@@ -414,7 +414,9 @@ static int check(const encode_options *o, caface_precision *precision, cafi_chro
             return cli_usage("encode", "%s: --live is for a camera, a pipe or an address",
                              o->common.args.items[i]);
     if (cli_detection_check("encode", &o->detection) ||
-        cli_live_check("encode", &o->common, &o->live))
+        cli_live_check("encode", &o->common, &o->live) ||
+        cli_suffix_check("encode", "output", o->output, "", false) ||
+        cli_suffix_check("encode", "draw", o->draw, "mp4 mov mkv", true))
         return CLI_USAGE;
     return cli_input_check("encode", &o->input);
 }

@@ -64,6 +64,9 @@ int eval_check_usage(const char *command, const eval_options *o)
         return cli_usage(command, "--compare takes two rows of the table: A B");
     if (o->compare.count && !o->bootstrap)
         return cli_usage(command, "--compare needs the bootstrap");
+    if (cli_suffix_check(command, "csv", o->csv, "csv", false) ||
+        cli_suffix_check(command, "markdown", o->markdown, "md", false))
+        return CLI_USAGE;
     return check_images(command, o);
 }
 

@@ -266,7 +266,8 @@ static int run(void *arg)
         return cli_usage("eval verify", "--pairs P.txt, or --meta DIR --dataset NAME, is needed");
     if (o->pairs && o->in.meta)
         return cli_usage("eval verify", "--pairs and --meta exclude each other");
-    if ((status = cli_plot_check("eval verify", o->roc)))
+    if ((status = cli_suffix_check("eval verify", "scores", o->scores, "npy", false)) ||
+        (status = cli_plot_check("eval verify", o->roc)))
         return status;
     cli_interrupt_begin();
     status = run_job(&j, &err) ? eval_failed(&j.in, &err) : eval_exit_status(&j.in);

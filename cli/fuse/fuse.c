@@ -59,6 +59,9 @@ static int check_usage(const fuse_options *o, const cafi_way *way)
         return cli_usage("fuse",
                          "nothing would be written: -o OUT, --weights W.npy or --save-state "
                          "FILE is needed");
+    if (cli_suffix_check("fuse", "weights", o->weights, "npy", false) ||
+        cli_suffix_check("fuse", "save-state", o->save_state, "state", false))
+        return CLI_USAGE;
     return CLI_OK;
 }
 

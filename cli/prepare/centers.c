@@ -132,6 +132,8 @@ static int run(void *arg)
                          o->common.args.items[0]);
     if (!set && !o->model)
         return cli_usage("prepare centers", "--model M is needed for pictures");
+    if (cli_suffix_check("prepare centers", "output", o->output, "safetensors", false))
+        return CLI_USAGE;
     cli_interrupt_begin();
     st = set ? from_set(o, mean, &out, &err) : from_faces(o, mean, &work, &out, &err);
     if (!st)

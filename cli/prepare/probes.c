@@ -104,6 +104,8 @@ static int run(void *arg)
 
     if (!o->model || !o->output)
         return cli_usage("prepare probes", "--model M and -o SET are needed");
+    if (cli_suffix_check("prepare probes", "output", o->output, "", false))
+        return CLI_USAGE;
     if (o->kinds && cafi_degradations_parse(&kinds, &build.kind_count, o->kinds, &err))
         return cli_usage("prepare probes", "--kinds: %s", err.message);
     for (size_t i = 0; i < build.kind_count; i++)

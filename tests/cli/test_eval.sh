@@ -181,6 +181,13 @@ check "status 2: eval robust --plot x.jpeg" fails 2 "ends in" robust --plot "$wo
 plot() { "$caface" plot similarity -m "$model" -i "$sample/long" -g "$sample/gallery" --label 51 "$@"; }
 check "status 2: plot similarity --method magic" fails 2 "magic" plot --method magic -o "$work/p.png"
 check "status 2: plot similarity -o p.bmp" fails 2 "ends in" plot -o "$work/p.bmp"
+# A suffix of another format than the one that is written would mislead.
+check "status 2: --scores s.csv" fails 2 "end in .npy" verify --method average --scores "$work/s.csv"
+check "status 2: --csv t.md" fails 2 "end in .csv" verify --method average --csv "$work/t.md"
+check "status 2: convert -o x.pt" fails 2 "end in .safetensors" "$caface" convert "$model" -o "$work/x.pt"
+check "status 2: fuse --weights w.npz" fails 2 "end in .npy" "$caface" fuse -m "$model" -i "$sample/long" --weights "$work/w.npz"
+check "status 2: fuse -o t.txt" fails 2 "end in .npy" "$caface" fuse -m "$model" -i "$sample/long" -o "$work/t.txt"
+check "a suffix that says nothing is left alone" "$caface" convert "$model" -o "$work/model.v2"
 check "status 2: train --plot t.bmp" fails 2 "ends in" "$caface" train --data nothing --centers nothing -o "$work/run" --plot t.bmp
 for how in create rebuild "search -i $set" "calibrate -i $set"; do
     # shellcheck disable=SC2086

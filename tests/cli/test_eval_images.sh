@@ -187,7 +187,7 @@ check "a folder without the pictures" fails 1 "none of 24 pictures could be used
 check "  leaves nothing" test ! -e "$work/n"
 check "no backbone" fails 1 "" "$caface" eval verify --images "$crops" --meta "$ijb" --dataset IJBX \
     -m "$fixtures/fusion/catv9_g4_conf512_small/aggregator.ckpt" --method average
-check "caface without a fusion network" fails 1 "with a fusion network" verify --method caface --cache "$set"
+check "caface without a fusion network" fails 2 "with a fusion network" verify --method caface --cache "$set"
 check "features and images" fails 2 "exclude each other" verify -f "$set"
 check "--cache without --images" fails 2 "go with --images" "$caface" eval verify -f "$set" --cache x --pairs p
 check "images without landmarks" fails 2 "--landmarks" "$caface" eval verify --images "$crops" -m "$model" --pairs p

@@ -95,7 +95,7 @@ if [ "${3:-}" = video ]; then
     check "  the same rows" cmp "$two/index.tsv" "$work/d/index.tsv"
     check "  the same features" cmp "$two/features.npy" "$work/d/features.npy"
     check "  that is a video, and its squares are found again" encode -o "$work/again" "$work/drawn.mp4"
-    check "  an ending that is none" fails 1 "x.avi: a video to write must end in .mp4" encode --draw "$work/x.avi" -o "$work/none" "$clip"
+    check "  an ending that is none" fails 2 "x.avi: the name must end in .mp4" encode --draw "$work/x.avi" -o "$work/none" "$clip"
     check "  two videos" fails 1 "one video is drawn" encode --draw "$work/x.mp4" -o "$work/none" "$clip" "$clip"
     check "  a photograph" fails 1 "one video is drawn" encode --draw "$work/x.mp4" -o "$work/none" "$picture"
     check "  where nothing can be written" fails 1 "nowhere/x.mp4: cannot be written" encode --draw "$work/nowhere/x.mp4" -o "$work/none" "$clip"
