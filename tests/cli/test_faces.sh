@@ -210,7 +210,7 @@ if [ "${3:-}" = video ]; then
     check "methods with their numbers" eval 'compare --json --threshold 0.9 --method average,unit,norm:0,norm:7 --probe "$clip" --gallery "A=$fixtures/detect/white.png" >"$work/powers"'
     check "  a power is used" eval '[ "$(similarity_of average)" = "$(similarity_of norm:0)" ] && [ "$(similarity_of norm:0)" != "$(similarity_of norm:7)" ]'
     check "  a method without a threshold is no guess" fails 1 "norm:7: no threshold is known" compare --method norm:7 --probe "$clip" --gallery "A=$fixtures/detect/white.png"
-    check "  twice" fails 1 "given twice" compare --method norm,norm:1 --probe "$clip" --gallery "A=$fixtures/detect/white.png"
+    check "  twice" fails 2 "given twice" compare --method norm,norm:1 --probe "$clip" --gallery "A=$fixtures/detect/white.png"
     check "--no-plots leaves two files, and none of the comparison before" compare --quiet --no-plots --probe "$clip" --gallery "A=$fixtures/detect/white.png" -o "$work/out"
     check "  two" test "$(find "$work/out" -type f | wc -l)" = 2
     check "  with -o alone" fails 2 "--no-plots needs -o" compare --no-plots --probe "$clip" --gallery "A=$fixtures/detect/white.png"
