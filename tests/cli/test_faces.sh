@@ -241,7 +241,7 @@ if [ "${3:-}" = video ]; then
     check "colours in another way are other features" eval '! cmp -s <(colours full) <(colours fast)'
     check "  and opencv is a third" eval '! cmp -s <(colours opencv) <(colours fast) && ! cmp -s <(colours opencv) <(colours full)'
     check "colours in no way" fails 2 "--chroma best" compare --chroma best --probe "$clip" --gallery "$white"
-    check "caface without a model" fails 1 "a fusion model is needed" compare --method caface --probe "$clip" --gallery "$fixtures/detect/white.png"
+    check "caface without a model" fails 2 "a fusion model is needed" compare --method caface --probe "$clip" --gallery "$fixtures/detect/white.png"
     check "an unknown method" fails 2 "best" compare --method best --probe "$clip" --gallery "$fixtures/detect/white.png"
 fi
 check "options about faces need a detector" fails 2 "--detector" "$caface" encode --model "$model" --every 2 -o "$work/x" "$picture"
