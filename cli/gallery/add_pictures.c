@@ -18,7 +18,7 @@ typedef struct enrolment {
 static caface_status finish_person(enrolment *e, caface_error *err)
 {
     caface_gallery_faces faces;
-    caface_status st = cli_gallery_eyes_take(e->eyes, &faces, err);
+    caface_status st = cli_gallery_eyes_take(e->eyes, &faces, NULL, err);
 
     if (!st && faces.n)
         st = cli_gallery_add_faces(e->a, e->person, &faces, err);

@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "base/sha256.h"
+#include "caface/file.h"
 #include "cli/encoder.h"
+#include "compare/blur.h"
 #include "faces/portrait.h"
 #include "faces/sources.h"
 #include "media/image_write.h"
@@ -20,6 +22,7 @@ struct cli_gallery_eyes {
     cafi_portraits portraits;
     bool keep_crops;
     float mean[3], scale[3];
+    float *axis;    /* of blur; NULL until it is asked for */
     uint8_t *crops; /* [WAITING][CAFI_CROP_BYTES] */
     size_t waiting;
     cli_gallery_seen seen;
@@ -132,6 +135,8 @@ void cli_gallery_eyes_close(cli_gallery_eyes *e)
     free(e->seen.style);
     free(e->seen.sides);
     free(e->seen.scores);
+    free(e->seen.sharpness);
+    free(e->axis);
     free(e->seen.digests);
     free((void *)e->seen.crops);
     free(e->seen.crop_sizes);
@@ -157,6 +162,7 @@ static caface_status make_room(cli_gallery_eyes *e, caface_error *err)
            (st = CAFI_RESIZE(&s->feat, room * C, err)) ||
            (st = CAFI_RESIZE(&s->style, room * S * 2, err)) ||
            (st = CAFI_RESIZE(&s->sides, room, err)) || (st = CAFI_RESIZE(&s->scores, room, err)) ||
+           (st = CAFI_RESIZE(&s->sharpness, room, err)) ||
            (st = CAFI_RESIZE(&s->digests, room * CAFACE_GALLERY_DIGEST, err)) ||
            (st = CAFI_RESIZE(&s->crops, room, err)) ||
            (st = CAFI_RESIZE(&s->crop_sizes, room, err)));
@@ -205,6 +211,7 @@ static caface_status keep(cli_gallery_eyes *e, const char *name, const uint8_t *
     memcpy(s->digests + s->count * CAFACE_GALLERY_DIGEST, digest, CAFACE_GALLERY_DIGEST);
     s->sides[s->count] = about.quality.size;
     s->scores[s->count] = about.score;
+    s->sharpness[s->count] = cafi_quality_sharpness(crop);
     s->crops[s->count] = png.data;
     s->crop_sizes[s->count] = png.size;
     s->count++;
@@ -256,7 +263,7 @@ caface_status cli_gallery_eyes_look_again(cli_gallery_eyes *e,
 }
 
 caface_status cli_gallery_eyes_take(cli_gallery_eyes *e, caface_gallery_faces *out,
-                                    caface_error *err)
+                                    const float **sharpness, caface_error *err)
 {
     cli_gallery_seen *s = &e->seen;
     caface_status st = encode(e, err);
@@ -277,12 +284,103 @@ caface_status cli_gallery_eyes_take(cli_gallery_eyes *e, caface_gallery_faces *o
     out->crop_sizes = s->crop_sizes;
     out->sides = s->sides;
     out->scores = s->scores;
+    if (sharpness)
+        *sharpness = s->sharpness;
     return CAFACE_OK;
 }
 
 void cli_gallery_eyes_forget(cli_gallery_eyes *e)
 {
     forget(&e->seen);
+}
+
+/* ---- blur ----------------------------------------------------------------------------------- */
+
+static caface_status has_backbone(const char *path, bool *out, caface_error *err)
+{
+    caface_file *file = NULL;
+    caface_file_info info;
+    caface_status st = caface_file_open(&file, path, err);
+
+    if (st)
+        return st;
+    caface_file_get_info(file, &info);
+    *out = info.backbone != NULL;
+    caface_file_close(file);
+    return CAFACE_OK;
+}
+
+caface_status cli_gallery_eyes_for_features(cli_gallery_eyes **out, const cli_gallery *g,
+                                            const cli_list *models, size_t threads,
+                                            caface_error *err)
+{
+    cli_gallery_seeing seeing = {0};
+    bool found = false;
+    caface_status st = CAFACE_OK;
+
+    *out = NULL;
+    for (size_t i = 0; !st && !found && i < models->count; i++)
+        st = has_backbone(models->items[i], &found, err);
+    if (st || !found)
+        return st;
+    cli_gallery_seeing_defaults(&seeing);
+    return cli_gallery_eyes_open(out, g, models, &seeing, threads, false, err);
+}
+
+caface_status cli_gallery_eyes_axis(cli_gallery_eyes *e, const float **axis, const char **backbone,
+                                    caface_error *err)
+{
+    caface_status st = e->axis ? CAFACE_OK : cafi_blur_axis(&e->axis, e->encoder, err);
+
+    *axis = e->axis;
+    *backbone = e->info.hash;
+    return st;
+}
+
+double cli_gallery_blur_needed(double threshold, double sharpness, double blur,
+                               double other_sharpness, double other_blur)
+{
+    const cafi_blur a = {sharpness, blur}, b = {other_sharpness, other_blur};
+
+    return cafi_blur_needed(threshold, &a, &b);
+}
+
+typedef struct sharpening {
+    cli_gallery_eyes *eyes;
+    double sum;
+    size_t n;
+    caface_status st;
+    caface_error *err;
+} sharpening;
+
+static int add_sharpness(void *ctx, const caface_gallery_picture *picture)
+{
+    sharpening *s = ctx;
+    cafi_image *image = &s->eyes->portraits.image;
+    cafi_view view;
+
+    if (!picture->crop)
+        return 1;
+    if ((s->st = cafi_image_decode(image, picture->crop, picture->crop_size, s->err))) {
+        s->st = cafi_prefix(s->err, s->st, picture->name ? picture->name : picture->person);
+        return 0;
+    }
+    view = cafi_image_view(image);
+    if (view.width == CAFI_CROP_SIDE && view.height == CAFI_CROP_SIDE) {
+        s->sum += (double)cafi_quality_sharpness(view.rgb);
+        s->n++;
+    }
+    return 1;
+}
+
+caface_status cli_gallery_eyes_sharpness(cli_gallery_eyes *e, caface_gallery *gallery,
+                                         const char *name, double *out, caface_error *err)
+{
+    sharpening s = {.eyes = e, .err = err};
+    caface_status st = caface_gallery_pictures(gallery, name, 1, add_sharpness, &s, err);
+
+    *out = s.n ? s.sum / (double)s.n : INFINITY;
+    return st ? st : s.st;
 }
 
 /* ---- which pictures ------------------------------------------------------------------------ */

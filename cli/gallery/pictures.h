@@ -46,6 +46,7 @@ typedef struct cli_gallery_seen {
     char **names;
     float *feat, *style;    /* [count][C], [count][S][2] */
     float *sides, *scores;  /* [count] */
+    float *sharpness;       /* [count] of the crops */
     unsigned char *digests; /* [count][CAFACE_GALLERY_DIGEST] */
     void **crops;           /* [count] PNG, NULL where they were not asked for */
     size_t *crop_sizes;
@@ -60,6 +61,22 @@ caface_status cli_gallery_eyes_open(cli_gallery_eyes **out, const cli_gallery *g
                                     const cli_list *models, const cli_gallery_seeing *seeing,
                                     size_t threads, bool keep_crops, caface_error *err);
 void cli_gallery_eyes_close(cli_gallery_eyes *eyes);
+/* For probes that are features: the backbone among the models, else *out is NULL, and that is no
+ * error. */
+caface_status cli_gallery_eyes_for_features(cli_gallery_eyes **out, const cli_gallery *g,
+                                            const cli_list *models, size_t threads,
+                                            caface_error *err);
+
+/* The backbone's blur axis (compare/blur.h), f32 [C], and its hash: eyes' own. */
+caface_status cli_gallery_eyes_axis(cli_gallery_eyes *eyes, const float **axis,
+                                    const char **backbone, caface_error *err);
+/* What a similarity needs to reach (cafi_blur_needed) where two are so sharp, and so much of the
+ * axis; infinity: nothing would do. */
+double cli_gallery_blur_needed(double threshold, double sharpness, double blur,
+                               double other_sharpness, double other_blur);
+/* The mean sharpness of somebody's kept crops; infinity where none is kept. */
+caface_status cli_gallery_eyes_sharpness(cli_gallery_eyes *eyes, caface_gallery *gallery,
+                                         const char *name, double *out, caface_error *err);
 
 /* Looks at a picture, whose face comes with the next cli_gallery_eyes_take. A picture's own
  * fault is *skipped, and err has the sentence; ENOMEM and what is no picture's fault is not. */
@@ -68,10 +85,10 @@ caface_status cli_gallery_eyes_look(cli_gallery_eyes *eyes, const char *path, bo
 /* The same for a crop that a gallery has kept. digest is the picture's. */
 caface_status cli_gallery_eyes_look_again(cli_gallery_eyes *eyes,
                                           const caface_gallery_picture *picture, caface_error *err);
-/* The faces since the last cli_gallery_eyes_forget, as caface_gallery_add takes them; eyes' own
- * until the next look. */
+/* The faces since the last cli_gallery_eyes_forget, as caface_gallery_add takes them, and the
+ * sharpness of each crop (or NULL: not asked for); eyes' own until the next look. */
 caface_status cli_gallery_eyes_take(cli_gallery_eyes *eyes, caface_gallery_faces *out,
-                                    caface_error *err);
+                                    const float **sharpness, caface_error *err);
 void cli_gallery_eyes_forget(cli_gallery_eyes *eyes);
 
 /* Pictures that were named: folders, lists, single files. label: the folder's name below the one

@@ -1,4 +1,6 @@
 /* Pictures, for `caface gallery`, in a build without the part for them. */
+#include <math.h>
+
 #include "cli/gallery/add.h"
 
 static caface_status missing(caface_error *err)
@@ -67,10 +69,53 @@ caface_status cli_gallery_eyes_look_again(cli_gallery_eyes *eyes,
 }
 
 caface_status cli_gallery_eyes_take(cli_gallery_eyes *eyes, caface_gallery_faces *out,
-                                    caface_error *err)
+                                    const float **sharpness, caface_error *err)
 {
     (void)eyes;
     (void)out;
+    (void)sharpness;
+    return missing(err);
+}
+
+/* A backbone that is named says nothing here. */
+caface_status cli_gallery_eyes_for_features(cli_gallery_eyes **out, const cli_gallery *g,
+                                            const cli_list *models, size_t threads,
+                                            caface_error *err)
+{
+    (void)g;
+    (void)models;
+    (void)threads;
+    (void)err;
+    *out = NULL;
+    return CAFACE_OK;
+}
+
+caface_status cli_gallery_eyes_axis(cli_gallery_eyes *eyes, const float **axis,
+                                    const char **backbone, caface_error *err)
+{
+    (void)eyes;
+    *axis = NULL;
+    *backbone = NULL;
+    return missing(err);
+}
+
+double cli_gallery_blur_needed(double threshold, double sharpness, double blur,
+                               double other_sharpness, double other_blur)
+{
+    (void)sharpness;
+    (void)blur;
+    (void)other_sharpness;
+    (void)other_blur;
+    return threshold;
+}
+
+caface_status cli_gallery_eyes_sharpness(cli_gallery_eyes *eyes, caface_gallery *gallery,
+                                         const char *name, double *out, caface_error *err)
+{
+    (void)eyes;
+    (void)gallery;
+    (void)name;
+    *out = INFINITY;
     return missing(err);
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "caface/batch.h"
+#include "caface/eval.h"
 #include "cli/feature_set.h"
 
 caface_status cli_probes_begin(cli_probes *out, const cli_gallery *g, const char *method,
@@ -38,11 +39,15 @@ caface_status cli_probes_begin(cli_probes *out, const cli_gallery *g, const char
     return CAFACE_OK;
 }
 
-caface_status cli_probes_add(cli_probes *p, caface_set *set, const char *name, const char *label,
-                             caface_error *err)
+/* A set that is fused already to its faces; name and label (or NULL) are copied. */
+static caface_status add_probe(cli_probes *p, caface_set *set, const char *name, const char *label,
+                               caface_error *err)
 {
     size_t C = caface_set_width(set);
-    cli_probe item = {.faces = caface_set_count(set), .evidence = (double)NAN};
+    cli_probe item = {.faces = caface_set_count(set),
+                      .evidence = (double)NAN,
+                      .sharpness = INFINITY,
+                      .blur = (double)NAN};
     caface_status st = CAFACE_OK;
 
     if (p->count && p->C != C)
@@ -75,30 +80,88 @@ void cli_probes_clear(cli_probes *p)
     *p = (cli_probes){0};
 }
 
-caface_status cli_probes_add_faces(cli_probes *p, const caface_gallery_faces *f, const char *name,
-                                   caface_error *err)
+static void set_options(const cli_probes *p, size_t n, size_t C, caface_set_options *out)
+{
+    caface_set_options_init(out);
+    out->method = p->way.method;
+    out->chunk = p->way.chunk;
+    out->norm_power = p->way.power;
+    out->expected_n = n;
+    out->width = C;
+    out->keep_weights = p->axis && cafi_method_is_network(p->way.method);
+}
+
+/* ---- blur --------------------------------------------------------------------------------- */
+
+/* The weights of a set's faces: a network's own, else by their lengths, as `compare` has it. */
+static caface_status weigh(const cli_probes *p, caface_set *set, const float *feat, size_t n,
+                           size_t C, float *weight, caface_error *err)
+{
+    double sum = 0.0;
+
+    if (cafi_method_is_network(p->way.method))
+        return caface_set_weights(set, weight, n, err);
+    for (size_t i = 0; i < n; i++) {
+        double length = 0.0;
+
+        for (size_t c = 0; c < C; c++)
+            length += (double)feat[i * C + c] * feat[i * C + c];
+        weight[i] = (float)sqrt(length);
+        sum += (double)weight[i];
+    }
+    for (size_t i = 0; i < n; i++)
+        weight[i] = sum > 0.0 ? (float)((double)weight[i] / sum) : 1.0f / (float)n;
+    return CAFACE_OK;
+}
+
+/* Of the last probe, whose set this is. sharpness [n]: NaN where it is not known; or NULL. */
+static caface_status measure_blur(cli_probes *p, caface_set *set, const float *feat,
+                                  const float *sharpness, size_t n, caface_error *err)
+{
+    cli_probe *item = &p->items[p->count - 1];
+    float *weight = NULL;
+    double blur = 0.0, sharp = 0.0, known = 0.0;
+    caface_status st = CAFI_NEW(&weight, n, err);
+
+    st = st ? st : weigh(p, set, feat, n, p->C, weight, err);
+    for (size_t i = 0; !st && i < n; i++) {
+        double w = (double)weight[i];
+
+        blur += w * caface_cosine(feat + i * p->C, p->axis, p->C);
+        if (sharpness && !isnan(sharpness[i])) {
+            sharp += w * (double)sharpness[i];
+            known += w;
+        }
+    }
+    if (!st) {
+        item->blur = blur;
+        item->sharpness = known > 0.0 ? sharp / known : INFINITY;
+    }
+    free(weight);
+    return st;
+}
+
+caface_status cli_probes_add_faces(cli_probes *p, const caface_gallery_faces *f,
+                                   const float *sharpness, const char *name, caface_error *err)
 {
     caface_set_options options;
     caface_set *set = NULL;
     caface_status st = CAFACE_OK;
 
-    caface_set_options_init(&options);
-    options.method = p->way.method;
-    options.chunk = p->way.chunk;
-    options.norm_power = p->way.power;
-    options.expected_n = f->n;
-    options.width = f->C;
+    set_options(p, f->n, f->C, &options);
     (void)((st = caface_set_new(&set, p->model, &options, err)) ||
            (st = caface_set_push(set, f->feat, f->style, f->n, err)) ||
-           (st = cli_probes_add(p, set, name, NULL, err)));
+           (st = add_probe(p, set, name, NULL, err)));
+    if (!st && p->axis)
+        st = measure_blur(p, set, f->feat, sharpness, f->n, err);
     caface_set_free(set);
     return st;
 }
 
 /* ---- feature sets ------------------------------------------------------------------------ */
 
-static caface_status check_backbone(const cafi_feature_set *set, const cli_gallery *g,
-                                    caface_error *err)
+static caface_status check_backbone(const cli_probes *p, const cafi_feature_set *set,
+                                    const cli_gallery *g, caface_error *err)
 {
     const char *backbone = cafi_feature_set_backbone(set);
     const char *input = cafi_feature_set_input(set);
@@ -113,28 +176,53 @@ static caface_status check_backbone(const cafi_feature_set *set, const cli_galle
     if (input && *g->info.input && strcmp(input, g->info.input) != 0)
         return cafi_fail(err, CAFACE_EMODEL, "%s: its input is %s, that of the gallery %s",
                          set->path, input, g->info.input);
+    if (backbone && p->backbone && strcmp(backbone, p->backbone) != 0)
+        return cafi_fail(err, CAFACE_EMODEL, "%s: its backbone is %s, that of --model %s",
+                         set->path, backbone, p->backbone);
     if (!backbone && *g->info.backbone)
         cli_warn("%s does not say which backbone made it; the gallery's is %s", set->path,
                  g->info.backbone);
     return CAFACE_OK;
 }
 
-static caface_status fuse_group(cli_probes *p, const cafi_feature_set *set, const size_t *rows,
-                                size_t n, caface_set **out, caface_error *err)
+static caface_status fuse_group(const cli_probes *p, const cafi_feature_set *set,
+                                const size_t *rows, size_t n, caface_set **out, caface_error *err)
 {
     caface_set_options options;
     caface_batch_options batch;
     caface_status st = CAFACE_OK;
 
-    caface_set_options_init(&options);
     caface_batch_options_init(&batch);
-    options.method = p->way.method;
-    options.chunk = p->way.chunk;
-    options.norm_power = p->way.power;
-    options.expected_n = n;
-    options.width = set->C;
+    set_options(p, n, set->C, &options);
     st = caface_set_new(out, p->model, &options, err);
     return st ? st : caface_batch_push(*out, set, rows, n, &batch, err);
+}
+
+static float number_of(const char *text)
+{
+    char *end = NULL;
+    float value = strtof(text, &end);
+
+    return *text && !*end ? value : NAN;
+}
+
+/* What the set's own figures say of the last probe. */
+static caface_status blur_of_rows(cli_probes *p, const cafi_feature_set *set, caface_set *faces,
+                                  const size_t *rows, size_t n, caface_error *err)
+{
+    int column = caface_features_column(set, "sharpness");
+    float *feat = NULL, *sharpness = NULL;
+    caface_status st = cafi_alloc_f32(&feat, n, set->C, err);
+
+    st = st ? st : CAFI_NEW(&sharpness, n, err);
+    for (size_t i = 0; !st && i < n; i++) {
+        st = caface_features_read(set, rows[i], 1, feat + i * set->C, NULL, NULL, err);
+        sharpness[i] = column < 0 ? NAN : number_of(caface_features_text(set, column, rows[i]));
+    }
+    st = st ? st : measure_blur(p, faces, feat, sharpness, n, err);
+    free(feat);
+    free(sharpness);
+    return st;
 }
 
 static caface_status group_probes(caface_groups **out, const cafi_feature_set *set, bool single,
@@ -176,7 +264,7 @@ caface_status cli_probes_add_set(cli_probes *p, const cli_gallery *g, const char
 
     if (!st && !set->N)
         st = cafi_fail(err, CAFACE_EINVAL, "%s: there are no faces in it", path);
-    (void)(st || (st = check_backbone(set, g, err)) ||
+    (void)(st || (st = check_backbone(p, set, g, err)) ||
            (st = group_probes(&groups, set, single, &by_template, err)));
     for (size_t i = 0; !st && i < caface_groups_count(groups); i++) {
         caface_set *faces = NULL;
@@ -187,7 +275,9 @@ caface_status cli_probes_add_set(cli_probes *p, const cli_gallery *g, const char
         snprintf(name, sizeof name, "%lld", (long long)caface_groups_ids(groups)[i]);
         st = fuse_group(p, set, rows, n, &faces, err);
         st = st ? cafi_prefix(err, st, path)
-                : cli_probes_add(p, faces, by_template ? name : path, label_of(set, rows, n), err);
+                : add_probe(p, faces, by_template ? name : path, label_of(set, rows, n), err);
+        if (!st && p->axis)
+            st = blur_of_rows(p, set, faces, rows, n, err);
         caface_set_free(faces);
     }
     caface_groups_free(groups);

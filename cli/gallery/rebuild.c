@@ -48,7 +48,7 @@ typedef struct rebuilding {
 static caface_status finish_person(rebuilding *r)
 {
     caface_gallery_faces faces;
-    caface_status st = cli_gallery_eyes_take(r->eyes, &faces, r->err);
+    caface_status st = cli_gallery_eyes_take(r->eyes, &faces, NULL, r->err);
 
     if (!st && faces.n)
         st = caface_gallery_add(r->g.gallery, r->person, &faces, NULL, r->err);

@@ -3,8 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "cli/gallery/meaning.h"
-#include "cli/gallery/pictures.h"
+#include "cli/gallery/needed.h"
 
 typedef struct search_options {
     cli_common common;
@@ -54,13 +55,15 @@ static const cli_option options[] = {
 typedef struct found {
     const search_options *o;
     cli_gallery g;
+    cli_gallery_eyes *eyes; /* NULL: of features, without a backbone */
     cli_probes probes;
     size_t k;
     int64_t *person;   /* [probes][k] */
     float *similarity; /* [probes][k] */
+    double *needed;    /* [probes][k]: the threshold, or more; infinity: nothing would do */
     cli_meaning meaning;
     size_t labelled, right; /* probes whose person the set tells; those found first */
-    size_t unsure;          /* probes of ruined faces */
+    size_t unsure;          /* probes of ruined or blurred faces */
     size_t known;           /* probes with somebody at the threshold or above */
     size_t failed;          /* pictures that were passed over */
 } found;
@@ -75,10 +78,28 @@ static double similarity_of(const found *f, size_t probe, size_t k)
     return (double)f->similarity[probe * f->k + k];
 }
 
+static double needed_of(const found *f, size_t probe, size_t k)
+{
+    return f->needed[probe * f->k + k];
+}
+
+/* Too blurred: strangers would be as alike as the first (cafi_verdict_of). */
+static bool is_blurred(const found *f, size_t probe)
+{
+    double needed = needed_of(f, probe, 0), s = similarity_of(f, probe, 0);
+
+    return !(s >= needed) && (isinf(needed) || s >= f->meaning.threshold);
+}
+
+/* No name is an answer. */
+static bool cannot_tell(const found *f, size_t probe)
+{
+    return cli_meaning_cannot_tell(&f->meaning, &f->probes.items[probe]) || is_blurred(f, probe);
+}
+
 static bool is_match(const found *f, size_t probe, size_t k)
 {
-    return similarity_of(f, probe, k) >= f->meaning.threshold &&
-           !cli_meaning_cannot_tell(&f->meaning, &f->probes.items[probe]);
+    return similarity_of(f, probe, k) >= needed_of(f, probe, k) && !cannot_tell(f, probe);
 }
 
 static void count(found *f)
@@ -86,7 +107,7 @@ static void count(found *f)
     for (size_t i = 0; i < f->probes.count; i++) {
         const char *label = f->probes.items[i].label, *name = name_of(f, i, 0);
 
-        f->unsure += cli_meaning_cannot_tell(&f->meaning, &f->probes.items[i]);
+        f->unsure += cannot_tell(f, i);
         f->known += is_match(f, i, 0);
         f->labelled += label != NULL;
         f->right += label && name && strcmp(label, name) == 0;
@@ -94,40 +115,36 @@ static void count(found *f)
 }
 
 /* A picture, which is a probe unless all are one. */
-typedef struct looking {
-    found *f;
-    cli_gallery_eyes *eyes;
-} looking;
-
-static caface_status finish_probe(looking *l, const char *name, caface_error *err)
+static caface_status finish_probe(found *f, const char *name, caface_error *err)
 {
     caface_gallery_faces faces;
-    caface_status st = cli_gallery_eyes_take(l->eyes, &faces, err);
+    const float *sharpness = NULL;
+    caface_status st = cli_gallery_eyes_take(f->eyes, &faces, &sharpness, err);
 
     if (!st && faces.n)
-        st = cli_probes_add_faces(&l->f->probes, &faces, name, err);
-    cli_gallery_eyes_forget(l->eyes);
+        st = cli_probes_add_faces(&f->probes, &faces, sharpness, name, err);
+    cli_gallery_eyes_forget(f->eyes);
     return st;
 }
 
 static bool look(void *ctx, const char *path, const char *label, caface_status *st,
                  caface_error *err)
 {
-    looking *l = ctx;
+    found *f = ctx;
     caface_error why = {CAFACE_OK, ""};
     bool skipped = false;
 
     (void)label;
-    if ((*st = cli_gallery_eyes_look(l->eyes, path, &skipped, &why))) {
+    if ((*st = cli_gallery_eyes_look(f->eyes, path, &skipped, &why))) {
         *err = why;
         return false;
     }
     if (skipped) {
         cli_warn("%s", why.message);
-        l->f->failed++;
+        f->failed++;
     }
-    if (!skipped && !l->f->o->single)
-        *st = finish_probe(l, path, err);
+    if (!skipped && !f->o->single)
+        *st = finish_probe(f, path, err);
     return !*st;
 }
 
@@ -135,19 +152,32 @@ static caface_status look_at_pictures(found *f, caface_error *err)
 {
     const search_options *o = f->o;
     const cli_list *args = &o->common.args;
-    looking l = {.f = f};
     size_t total = 0;
-    caface_status st = cli_gallery_eyes_open(&l.eyes, &f->g, &o->models, &o->seeing,
-                                             o->common.threads, false, err);
+    caface_status st =
+        cli_gallery_each_picture(args->items + 1, args->count - 1, look, f, &total, err);
 
-    st =
-        st ? st : cli_gallery_each_picture(args->items + 1, args->count - 1, look, &l, &total, err);
     if (!st && o->single)
-        st = finish_probe(&l, args->items[1], err);
+        st = finish_probe(f, args->items[1], err);
     if (!st && !f->probes.count)
         st = cafi_fail(err, CAFACE_EFORMAT, "none of %zu pictures could be used", total);
-    cli_gallery_eyes_close(l.eyes);
     return st;
+}
+
+/* The probes, and where there is a backbone how blurred they are. */
+static caface_status add_probes(found *f, caface_error *err)
+{
+    const search_options *o = f->o;
+    caface_status st = o->input ? cli_gallery_eyes_for_features(&f->eyes, &f->g, &o->models,
+                                                                o->common.threads, err)
+                                : cli_gallery_eyes_open(&f->eyes, &f->g, &o->models, &o->seeing,
+                                                        o->common.threads, false, err);
+
+    if (!st && f->eyes)
+        st = cli_gallery_eyes_axis(f->eyes, &f->probes.axis, &f->probes.backbone, err);
+    if (st)
+        return st;
+    return o->input ? cli_probes_add_set(&f->probes, &f->g, o->input, o->single, err)
+                    : look_at_pictures(f, err);
 }
 
 static caface_status search(found *f, caface_error *err)
@@ -156,9 +186,7 @@ static caface_status search(found *f, caface_error *err)
     caface_status st = CAFACE_OK;
 
     if ((st = cli_gallery_open(&f->g, o->common.args.items[0], &o->models, false, err)) ||
-        (st = cli_probes_begin(&f->probes, &f->g, o->method, err)) ||
-        (st = o->input ? cli_probes_add_set(&f->probes, &f->g, o->input, o->single, err)
-                       : look_at_pictures(f, err)))
+        (st = cli_probes_begin(&f->probes, &f->g, o->method, err)) || (st = add_probes(f, err)))
         return st;
     st = f->g.info.people
              ? cli_meaning_find(&f->meaning, &f->g, &f->probes, o->kind, o->far, o->threshold, err)
@@ -168,8 +196,11 @@ static caface_status search(found *f, caface_error *err)
     f->k = o->top < f->g.info.people ? o->top : f->g.info.people;
     (void)((st = CAFI_NEW(&f->person, f->probes.count * f->k, err)) ||
            (st = cafi_alloc_f32(&f->similarity, f->probes.count, f->k, err)) ||
+           (st = CAFI_NEW(&f->needed, f->probes.count * f->k, err)) ||
            (st = caface_gallery_search(f->g.gallery, f->probes.templates, f->probes.count,
-                                       f->probes.C, f->k, f->person, f->similarity, err)));
+                                       f->probes.C, f->k, f->person, f->similarity, err)) ||
+           (st = cli_gallery_needed(f->needed, &f->g, f->eyes, &f->probes, f->meaning.threshold,
+                                    f->person, f->similarity, f->k, err)));
     if (!st)
         count(f);
     return st;
@@ -181,11 +212,15 @@ static void say_probe(const found *f, size_t i)
 {
     const cli_probe *p = &f->probes.items[i];
 
-    if (cli_meaning_cannot_tell(&f->meaning, p)) {
-        cli_say(stdout,
-                "%-20s %6zu %4s  %7s  %9s    cannot tell: its faces are ruined (evidence "
-                "%.2f)\n",
-                p->name, p->faces, "-", "-", "-", p->evidence);
+    if (cannot_tell(f, i)) {
+        cli_say(stdout, "%-20s %6zu %4s  %7s  %9s    cannot tell: ", p->name, p->faces, "-", "-",
+                "-");
+        if (cli_meaning_cannot_tell(&f->meaning, p))
+            cli_say(stdout, "its faces are ruined (evidence %.2f)\n", p->evidence);
+        else if (isinf(p->sharpness))
+            cli_say(stdout, "too blurred (blur %.2f)\n", p->blur);
+        else
+            cli_say(stdout, "too blurred (sharpness %.3f, blur %.2f)\n", p->sharpness, p->blur);
         return;
     }
     for (size_t k = 0; k < f->k; k++) {
@@ -222,7 +257,8 @@ static void say(const found *f)
         cli_say(stdout, "FAR is not known: `caface gallery calibrate` measures it\n");
     }
     if (f->unsure)
-        cli_say(stdout, "%zu probes of ruined faces are answered \"cannot tell\"\n", f->unsure);
+        cli_say(stdout, "%zu probe%s of ruined or blurred faces: \"cannot tell\"\n", f->unsure,
+                cafi_plural(f->unsure));
     if (f->labelled)
         cli_say(stdout, "%zu of %zu probes that say whose they are find that person first\n",
                 f->right, f->labelled);
@@ -231,8 +267,7 @@ static void say(const found *f)
 static void json_people(const found *f, size_t i, cafi_json *json)
 {
     cafi_json_begin_array(json, "people");
-    for (size_t k = 0; k < f->k && !cli_meaning_cannot_tell(&f->meaning, &f->probes.items[i]);
-         k++) {
+    for (size_t k = 0; k < f->k && !cannot_tell(f, i); k++) {
         const char *name = name_of(f, i, k);
 
         if (!name)
@@ -240,6 +275,7 @@ static void json_people(const found *f, size_t i, cafi_json *json)
         cafi_json_begin_object(json, NULL);
         cafi_json_string(json, "name", name);
         cafi_json_real32(json, "similarity", f->similarity[i * f->k + k]);
+        cafi_json_real(json, "needed", needed_of(f, i, k));
         cli_meaning_json_far(&f->meaning, similarity_of(f, i, k), json);
         cafi_json_bool(json, "match", is_match(f, i, k));
         cafi_json_end_object(json);
@@ -257,7 +293,11 @@ static void json_probe(const found *f, size_t i, cafi_json *json)
         cafi_json_string(json, "label", p->label);
     cafi_json_int(json, "faces", (int64_t)p->faces);
     cafi_json_real(json, "evidence", p->evidence);
-    cafi_json_bool(json, "cannot_tell", cli_meaning_cannot_tell(&f->meaning, p));
+    if (!isnan(p->blur)) {
+        cafi_json_real(json, "sharpness", p->sharpness);
+        cafi_json_real(json, "blur", p->blur);
+    }
+    cafi_json_bool(json, "cannot_tell", cannot_tell(f, i));
     json_people(f, i, json);
     cafi_json_end_object(json);
 }
@@ -328,9 +368,11 @@ static int run(void *arg)
     if (!status && f.failed)
         status = CLI_SKIPPED;
     free(f.person);
+    free(f.needed);
     free(f.similarity);
     cli_meaning_clear(&f.meaning);
     cli_probes_clear(&f.probes);
+    cli_gallery_eyes_close(f.eyes);
     cli_gallery_close(&f.g);
     cli_default_models_clear(&defaults);
     return status;
@@ -340,15 +382,18 @@ const cli_command cli_gallery_search = {
     .name = "gallery search",
     .summary = "who of a gallery somebody is",
     .synopsis = "DB (IMAGE... | --input SET) [--model M] [--detector D] [--top K] [--threshold T]",
-    .text = "Fuses every set of probes into a template and names the people of the gallery\n"
-            "who are most like it, by cosine. A picture is a probe of its own, or with --single\n"
-            "all are one person's. Nobody need be: a probe whose best cosine is\n"
-            "below the threshold is of somebody who is not there. Where the gallery is\n"
-            "calibrated each cosine comes with the false accept rate it has, and a probe of\n"
-            "ruined faces is answered \"cannot tell\".\n"
-            "\n"
-            "The probes may be fused by another method than the gallery: many poor faces by\n"
-            "restore or caface against a gallery of clean pictures by average.",
+    .text =
+        "Fuses every set of probes into a template and names the people of the gallery\n"
+        "who are most like it, by cosine. A picture is a probe of its own, or with --single\n"
+        "all are one person's. Nobody need be: a probe whose best cosine is\n"
+        "below the threshold is of somebody who is not there. Where the gallery is\n"
+        "calibrated each cosine comes with the false accept rate it has. A probe of\n"
+        "ruined faces is answered \"cannot tell\", by whatever method it is fused: so it is when\n"
+        "strangers would be as alike, since both sides are blurred (features need their\n"
+        "backbone for it, by --model), or by the calibration of a restoring model.\n"
+        "\n"
+        "The probes may be fused by another method than the gallery: many poor faces by\n"
+        "restore or caface against a gallery of clean pictures by average.",
     .example = "  caface gallery search people.gallery --input probes --model fusion.safetensors\n"
                "  caface gallery search people.gallery --input probes --top 5 --json\n"
                "  caface gallery search people.gallery who.jpg --model backbone.onnx \\\n"

@@ -5,6 +5,7 @@
 # shellcheck source-path=SCRIPTDIR source=tap.sh disable=SC1091,SC2154
 . "$(dirname "$0")/tap.sh"
 draw=$2
+write_networks=${3:-}
 sample=${CAFACE_DATA:?}/sample
 restore=$sample/restore.safetensors
 model=$fixtures/detect/face_112.onnx
@@ -140,7 +141,23 @@ if [ -n "$draw" ]; then
     check "  none is left: status 1" grep -q "^status 1" <(status gallery add "$pics" Dan "$work/bad.jpg" --model "$model")
     check "no detector, no crop" grep -q "a crop has 112x112" <(status gallery add "$pics" Dan "$fixtures/detect/white.png" --model "$model")
     check "  quality figures of a found face" has '"side":' gallery show "$pics" Cleo --json
-    check "who is it" has '"name":"bob","similarity":' gallery search "$pics" "$work/folders/bob/00.png" --model "$model" --json
+    # Whoever is smooth is too blurred to be told by this network (compare has the same rule); as features they are.
+    check "who is it: cannot tell" has '"cannot_tell":true,"people":[]' gallery search "$pics" "$work/folders/bob/00.png" --model "$model" --json
+    check "  features without their backbone" has '"name":"bob","similarity":' gallery search "$pics" --input "$work/set" --json
+    check "  with it" has '"blur":' gallery search "$pics" --input "$work/set" --model "$model" --json
+    check "  with another" fails 1 "backbone is" gallery search "$pics" --input "$work/set" --model "$fixtures/onnx/face_13.onnx"
+    # A network that sees fine detail alone, sharp people, and one who is smooth.
+    blurred() {
+        "$write_networks" "$work" && mkdir -p "$work/sharp/ann" "$work/sharp/bob" "$work/sharp/fog" && "$draw" "$work/sharp/ann" 3 1 112 40 && "$draw" "$work/sharp/bob" 3 2 112 40 &&
+            "$draw" "$work/sharp/fog" 1 3 && gallery create "$work/sharp.gallery" --method average --crops --quiet && gallery create "$work/plain.gallery" --method average --quiet &&
+            gallery add "$work/sharp.gallery" --folders "$work/sharp" --model "$work/grain.onnx" --quiet && gallery add "$work/plain.gallery" --folders "$work/sharp" --model "$work/grain.onnx" --quiet
+    }
+    who() { gallery search "$work/$1.gallery" "$work/sharp/$2/00.png" --model "$work/grain.onnx" "${@:3}"; }
+    check "sharp people and one who is smooth" blurred
+    check "  a sharp face has a name" has '"needed":0.35,"match":true' who sharp bob --json
+    check "  a smooth one has none, though it is the same picture" has 'cannot tell: too blurred (sharpness 0.0' who sharp fog
+    check "  by any threshold" has '"cannot_tell":true,"people":[]' who sharp fog --threshold -1 --json
+    check "  what is known of the picture alone does not say so" has '"name":"fog"' who plain fog --json
     check "  several pictures, one probe" test "$(gallery search "$pics" "$work/folders/bob" --single --model "$model" --json | grep -o '"probe"' | wc -l)" = 1
     # The same networks give the same answers; another backbone, templates of its own.
     rebuilt() {
@@ -158,10 +175,18 @@ if [ -n "$draw" ]; then
     against() { "$caface" compare --model "$model" --detector "$detector" --min-face 5 --probe "$work/frames" --method average "$@"; }
     first() { grep -o '"name":"Cleo"[^}]*"similarity":[0-9.]*' "$1" | head -n 1 | grep -o '[0-9.]*$' | cut -c1-6; }
     alike() {
-        against --gallery "$pics" --json 2>/dev/null >"$work/c.json" && gallery search "$pics" "$fixtures/detect/white.png" --model "$model" --detector "$detector" --min-face 5 --json >"$work/s.json" &&
+        "$caface" encode --quiet --model "$model" --detector "$detector" --min-face 5 -o "$work/white" "$fixtures/detect/white.png" &&
+            against --gallery "$pics" --json 2>/dev/null >"$work/c.json" && gallery search "$pics" --input "$work/white" --json >"$work/s.json" &&
             [ -n "$(first "$work/c.json")" ] && [ "$(first "$work/c.json")" = "$(first "$work/s.json")" ]
     }
     check "compare with a gallery: what search says" alike
+    # ... and the same sharpness and blur, by which both cannot tell.
+    blur_of() { grep -o '"sharpness":0[^,]*,"blur":[^,}]*,"\(brief\|cannot_tell\)' "$1" | sed 's/,"[bc][^,]*$//' | head -n 1 | sed -E 's/([0-9]\.[0-9]{5})[0-9]*/\1/g'; }
+    blurred_alike() {
+        gallery search "$pics" "$fixtures/detect/white.png" --model "$model" --detector "$detector" --min-face 5 --json >"$work/s.json" && grep -q '"cannot_tell":true' "$work/s.json" &&
+            grep -q '"verdict":"cannot tell","name":null' "$work/c.json" && [ -n "$(blur_of "$work/s.json")" ] && [ "$(blur_of "$work/c.json")" = "$(blur_of "$work/s.json")" ]
+    }
+    check "  what cannot be told" blurred_alike
     check "  not calibrated: said" grep -q "average: the gallery is not calibrated for it" <(against --gallery "$pics" 2>&1)
     check "  a rate that nobody measured" fails 1 "not calibrated for average" against --gallery "$pics" --far 1e-2
     check "  beside pictures, in a page" against --gallery "Dan=$work/folders/ann/00.png" "$pics" -o "$work/page" --quiet
