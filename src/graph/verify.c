@@ -40,8 +40,20 @@ static void fill_inputs(check *c)
     }
 }
 
-/* What the step reads, kept where it writes in place; what it only writes is
- * filled with NaN, so that nothing that was there before passes for a result. */
+/* The output as it is before the step runs: what the step reads there, or NaN, so that nothing
+ * that was there before passes for a result. */
+static void set_output(const check *c, const cafi_plan_op *s)
+{
+    unsigned char *out = cafi_execution_buffer(c->execution, s->out);
+    size_t bytes = c->program->buffers[s->out].size;
+
+    if (c->copies[0])
+        memcpy(out, c->copies[0], bytes);
+    else
+        memset(out, 0xff, bytes);
+}
+
+/* What the step reads, kept where it writes in place. */
 static caface_status set_scene(check *c, const cafi_plan_op *s, cafi_step_view *v,
                                caface_error *err)
 {
@@ -59,15 +71,29 @@ static caface_status set_scene(check *c, const cafi_plan_op *s, cafi_step_view *
             return st;
         memcpy(copy, out, bytes);
         c->copies[0] = copy;
-    } else {
-        memset(out, 0xff, bytes);
     }
+    set_output(c, s);
     for (size_t k = 0; k < s->in_count; k++)
         v->before[k] =
             in_place && s->in[k] == s->out ? copy : cafi_execution_buffer(c->execution, s->in[k]);
     v->old = copy;
     v->out = out;
     return CAFACE_OK;
+}
+
+/* Does the output lie over an input that the step does not know it writes over? */
+static bool overlaps(const cafi_program *p, const cafi_plan_op *s)
+{
+    const cafi_buffer *out = &p->buffers[s->out];
+
+    for (size_t k = 0; k < s->in_count; k++) {
+        const cafi_buffer *in = &p->buffers[s->in[k]];
+
+        if (s->in[k] != s->out && !in->constant && in->offset < out->offset + out->size &&
+            out->offset < in->offset + in->size)
+            return true;
+    }
+    return false;
 }
 
 static size_t below(check *c, size_t n)
@@ -104,14 +130,39 @@ static void compare(check *c, cafi_plan_op *s, const cafi_step_view *v, cafi_ver
         if (!isfinite(e.want))
             continue;
         if (!(error <= e.allowed)) {
-            *verdict = (cafi_verdict){(size_t)(s - c->program->steps), e.got, e.want, false};
+            *verdict = (cafi_verdict){(size_t)(s - c->program->steps), e.got, e.want, false, false};
             return;
         }
         if (e.allowed > 0)
             s->error = fmax(s->error, error / e.allowed);
     }
     if (s->kind == CAFI_STEP_DNN && !cafi_expect_padding(v))
-        *verdict = (cafi_verdict){(size_t)(s - c->program->steps), 0, 0, true};
+        *verdict = (cafi_verdict){(size_t)(s - c->program->steps), 0, 0, true, false};
+}
+
+/* Runs the parts of a step from the last to the first, and then from the first to the last, on
+ * the same input. */
+static caface_status check_order(check *c, size_t index, bool *fine, cafi_verdict *verdict,
+                                 caface_error *err)
+{
+    const cafi_plan_op *s = &c->program->steps[index];
+    const unsigned char *out = cafi_execution_buffer(c->execution, s->out);
+    size_t bytes = c->program->buffers[s->out].size;
+    unsigned char *first = NULL;
+    caface_status st = cafi_alloc_bytes(&first, bytes, err);
+
+    if (st)
+        return st;
+    for (size_t k = s->parts; *fine && k-- > 0;)
+        *fine = cafi_execute_part(c->execution, index, k);
+    memcpy(first, out, bytes);
+    set_output(c, s);
+    for (size_t k = 0; *fine && k < s->parts; k++)
+        *fine = cafi_execute_part(c->execution, index, k);
+    if (*fine && memcmp(first, out, bytes) != 0)
+        *verdict = (cafi_verdict){.step = index, .order = true};
+    free(first);
+    return st;
 }
 
 static caface_status check_step(check *c, size_t index, cafi_verdict *verdict, caface_error *err)
@@ -120,17 +171,25 @@ static caface_status check_step(check *c, size_t index, cafi_verdict *verdict, c
     cafi_step_view v = {.step = s};
     cafi_step_weights weights = {0};
     bool fine = true;
-    caface_status st = set_scene(c, s, &v, err);
+    caface_status st = CAFACE_OK;
+
+    if (overlaps(c->program, s)) {
+        *verdict = (cafi_verdict){.step = index, .order = true};
+        return CAFACE_OK;
+    }
+    st = set_scene(c, s, &v, err);
 
     if (!st && s->kind == CAFI_STEP_DNN)
         st = cafi_step_weights_new(&weights, s, c->ir, err);
     v.weights = &weights;
-    for (size_t k = 0; !st && fine && k < s->parts; k++)
-        fine = cafi_execute_part(c->execution, index, k);
+    if (!st && s->parts > 1)
+        st = check_order(c, index, &fine, verdict, err);
+    else if (!st)
+        fine = cafi_execute_part(c->execution, index, 0);
     s->error = 0;
     if (!st && !fine)
-        *verdict = (cafi_verdict){index, NAN, 0, false};
-    else if (!st)
+        *verdict = (cafi_verdict){index, NAN, 0, false, false};
+    else if (!st && !verdict->order)
         compare(c, s, &v, verdict);
     cafi_step_weights_clear(&weights);
     free_copies(c);
@@ -157,6 +216,11 @@ caface_status cafi_verify(const cafi_program *program, const cafi_ir *ir, size_t
 static caface_status wrong(const cafi_plan_op *s, const cafi_verdict *v, const char *impl,
                            caface_error *err)
 {
+    if (v->order)
+        return cafi_fail(err, CAFACE_EUNSUPPORTED,
+                         "node %s: its parts change each other's results or its input (%s, %s, "
+                         "oneDNN %s), so that threads would give now this, now that",
+                         s->name, s->label, impl, cafi_dnn_version());
     if (v->padding)
         return cafi_fail(
             err, CAFACE_EUNSUPPORTED,

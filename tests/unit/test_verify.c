@@ -7,8 +7,11 @@
 #include <unistd.h>
 
 #include "base/cpu.h"
+#include "graph/lower.h"
 #include "graph/onednn.h"
+#include "graph/parts.h"
 #include "graph/reference.h"
+#include "graph/verify.h"
 #include "graph_case.h"
 
 /* bf16 keeps eight bits: 2 % of the largest output after two convolutions. */
@@ -272,6 +275,62 @@ static void test_wrong_numbers(void **state)
     cafi_graph_free(b.graph);
 }
 
+/* A step whose second part reads what its first part wrote. In order it may be right; two threads
+ * would give now this, now that. No sample is looked at: the order alone tells. */
+static void test_parts_in_each_others_way(void **state)
+{
+    test_rng rng = {test_seed()};
+    const cafi_lower_options options = {.batch = 1, .precision = CAFACE_FP32};
+    cafi_program program = {0};
+    cafi_ir ir = {0};
+    cafi_dnn *dnn = NULL;
+    cafi_verdict verdict;
+    caface_error err = {0};
+    int before = cafi_dnn_enter();
+    size_t shared = SIZE_MAX;
+    cafi_plan_op *step = NULL;
+    build b;
+
+    (void)state;
+    start(&b, &rng);
+    input(&b, 32, 20, 20);
+    conv(&b, 0, 32, 3, 1, 1, 1, true);
+    conv(&b, b.last, 32, 3, 1, 1, 1, true);
+    EXPECT_OK(cafi_graph_output(b.graph, b.last, &b.err), b.err);
+    EXPECT_OK(cafi_dnn_new(&dnn, &err), err);
+    EXPECT_OK(cafi_ir_build(&ir, b.graph, false, &err), err);
+    EXPECT_OK(cafi_lower(&program, &ir, dnn, &options, &err), err);
+    for (size_t i = 0; i < program.step_count; i++) {
+        EXPECT_OK(cafi_pack_step(&program, i, &ir, dnn, &err), err);
+        if (program.steps[i].parts > 1 && program.steps[i].kind == CAFI_STEP_DNN &&
+            program.steps[i].in[0] != program.steps[i].out)
+            shared = i;
+    }
+    cafi_program_measure(&program);
+    EXPECT_OK(cafi_verify(&program, &ir, 0, &verdict, &err), err);
+    assert_true(verdict.step == SIZE_MAX);
+    if (shared == SIZE_MAX)
+        fail_msg("no step of oneDNN's is cut into parts");
+    step = &program.steps[shared];
+    /* the same memory for its input and its output, which nobody declares */
+    program.buffers[step->out].offset = program.buffers[step->in[0]].offset;
+    EXPECT_OK(cafi_verify(&program, &ir, 0, &verdict, &err), err);
+    assert_true(verdict.order);
+    assert_int_equal(verdict.step, shared);
+    /* and declared, where a convolution cannot be in place */
+    program.buffers[step->out].offset = program.arena;
+    program.arena += program.buffers[step->out].size;
+    step[-1].out = step->in[0] = step->out;
+    EXPECT_OK(cafi_verify(&program, &ir, 0, &verdict, &err), err);
+    assert_true(verdict.order);
+    assert_int_equal(verdict.step, shared);
+    cafi_program_free(&program);
+    cafi_ir_free(&ir);
+    cafi_dnn_free(dnn);
+    cafi_dnn_leave(before);
+    cafi_graph_free(b.graph);
+}
+
 /* A program that was found right is not looked at again, in a cache that can be
  * written; where it cannot be, every time. */
 static void test_verified_once(void **state)
@@ -331,7 +390,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bf16),          cmocka_unit_test(test_int8),
         cmocka_unit_test(test_odd_channels),  cmocka_unit_test(test_small_types),
-        cmocka_unit_test(test_wrong_numbers), cmocka_unit_test(test_verified_once),
+        cmocka_unit_test(test_wrong_numbers), cmocka_unit_test(test_parts_in_each_others_way),
+        cmocka_unit_test(test_verified_once),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
