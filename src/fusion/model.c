@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "base/sized.h"
+#include "fusion/scratch.h"
 
 #define CLUSTER "fusion_net.clustering_layer."
 #define ASSIGN CLUSTER "cluster_block."
@@ -401,6 +402,8 @@ caface_status cafi_model_bind(caface_model **out, const cafi_bundle *bundle, caf
     st = cafi_fusion_clusters(bundle) ? bind_all(m, bundle, err)
                                       : cafi_model_bind_restore(m, bundle, err);
     cafi_fp_restore(mode);
+    if (!st)
+        st = cafi_idle_new(&m->idle, err);
     if (st) {
         caface_model_free(m);
         return st;
@@ -449,6 +452,7 @@ void caface_model_free(caface_model *model)
 {
     if (!model)
         return;
+    cafi_idle_free(model->idle);
     cafi_arena_free(&model->arena);
     free(model->blocks);
     free(model->mixers);

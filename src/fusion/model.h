@@ -81,6 +81,7 @@ struct caface_model {
     cafi_packed head1, head2; /* 2D -> hidden -> K; head2 without its bias */
     const cafi_kernels *kernels;
     cafi_arena arena;
+    struct cafi_idle *idle; /* working memory that nobody uses (fusion/scratch.h) */
 };
 
 /* The model in an open bundle, which may be closed afterwards. As

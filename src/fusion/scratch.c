@@ -1,8 +1,18 @@
 #include "fusion/scratch.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
+
+/* Scratches that a model keeps: of about as many threads as end sets at a time. */
+#define MOST_IDLE 4
+
+struct cafi_idle {
+    pthread_mutex_t lock;
+    size_t count;
+    cafi_scratch of[MOST_IDLE];
+};
 
 static size_t larger(size_t a, size_t b)
 {
@@ -68,12 +78,61 @@ static caface_status allocate_restore(cafi_scratch *s, const caface_model *m, ca
     return st;
 }
 
+caface_status cafi_idle_new(cafi_idle **out, caface_error *err)
+{
+    caface_status st = CAFI_NEW(out, 1, err);
+
+    if (!st)
+        pthread_mutex_init(&(*out)->lock, NULL);
+    return st;
+}
+
+void cafi_idle_free(cafi_idle *idle)
+{
+    if (!idle)
+        return;
+    for (size_t i = 0; i < idle->count; i++)
+        cafi_scratch_free(&idle->of[i]);
+    pthread_mutex_destroy(&idle->lock);
+    free(idle);
+}
+
+/* The one that was left last and has room, if any. */
+static void take_idle(cafi_scratch *to, cafi_idle *idle, size_t rows)
+{
+    pthread_mutex_lock(&idle->lock);
+    for (size_t i = idle->count; i > 0; i--)
+        if (idle->of[i - 1].rows >= rows) {
+            *to = idle->of[i - 1];
+            idle->of[i - 1] = idle->of[--idle->count];
+            break;
+        }
+    pthread_mutex_unlock(&idle->lock);
+}
+
+void cafi_scratch_leave(cafi_scratch *scratch, const caface_model *model)
+{
+    if (scratch->memory && scratch->rows <= CAFI_STRIP) {
+        cafi_idle *idle = model->idle;
+
+        pthread_mutex_lock(&idle->lock);
+        if (idle->count < MOST_IDLE) {
+            idle->of[idle->count++] = *scratch;
+            *scratch = (cafi_scratch){0};
+        }
+        pthread_mutex_unlock(&idle->lock);
+    }
+    cafi_scratch_free(scratch);
+}
+
 caface_status cafi_scratch_reserve(cafi_scratch *scratch, const caface_model *model, size_t rows,
                                    caface_error *err)
 {
     cafi_scratch fresh = {.rows = rows};
     caface_status st = CAFACE_OK;
 
+    if (!scratch->memory)
+        take_idle(scratch, model->idle, rows);
     if (scratch->memory && rows <= scratch->rows)
         return CAFACE_OK;
     if (rows > CAFI_MAX_CHUNK)

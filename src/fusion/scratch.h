@@ -42,4 +42,16 @@ caface_status cafi_scratch_reserve(cafi_scratch *scratch, const caface_model *mo
                                    caface_error *err);
 void cafi_scratch_free(cafi_scratch *scratch);
 
+/* Scratches of ended sets, for the next: a set of a few faces needs its memory for some 50 us, and
+ * as long again takes the system to bring and to clear it. Any thread. */
+typedef struct cafi_idle cafi_idle;
+
+/* ENOMEM. */
+caface_status cafi_idle_new(cafi_idle **out, caface_error *err);
+void cafi_idle_free(cafi_idle *idle);
+
+/* Instead of cafi_scratch_free: a scratch of at most CAFI_STRIP rows is kept for the next
+ * cafi_scratch_reserve of an empty one for the model, unless there are enough of them. */
+void cafi_scratch_leave(cafi_scratch *scratch, const caface_model *model);
+
 #endif

@@ -236,7 +236,7 @@ void caface_set_free(caface_set *set)
     cafi_rows_free(&set->features);
     cafi_rows_free(&set->compact);
     cafi_rows_free(&set->log);
-    cafi_scratch_free(&set->scratch);
+    cafi_scratch_leave(&set->scratch, set->model);
     cafi_baseline_free(&set->baseline);
     cafi_source_free(&set->source);
     free(set);

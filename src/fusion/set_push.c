@@ -393,7 +393,7 @@ caface_status caface_model_compact(const caface_model *model, const float *style
     mode = cafi_fp_flush_denormals();
     cafi_network_compact(model, &scratch, style, n, compact);
     cafi_fp_restore(mode);
-    cafi_scratch_free(&scratch);
+    cafi_scratch_leave(&scratch, model);
     bad = model->kernels->finite_rows(compact, n, model->info.compact);
     return bad < n ? cafi_fail(err, CAFACE_EINVAL,
                                "styles: row %zu is beyond what the network can hold", bad)

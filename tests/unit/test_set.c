@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/sha256.h"
+#include "base/threads.h"
 
 /* One row at a time, seven, all: the same bits; so do threads. */
 static void pushes_may_be_cut_anywhere(void **state)
@@ -438,6 +439,46 @@ static void options_can_be_read_back(void **state)
     caface_set_free(set);
 }
 
+enum { SETS = 96, THREADS = 4 };
+
+typedef struct many {
+    fixture *f;
+    result got[SETS];
+} many;
+
+static caface_status one_of_many(void *ctx, size_t index, size_t worker, caface_error *err)
+{
+    many *m = ctx;
+    caface_set_options o = fixture_options_of(CAFACE_METHOD_CAFACE, index % 3 ? 32 : 0, 0);
+
+    (void)worker;
+    (void)err;
+    m->got[index] = fixture_fuse(m->f, &o, 1 + index * 7 % (N - 1));
+    return CAFACE_OK;
+}
+
+/* Sets that begin and end on several threads at a time hand their working memory to each
+ * other, larger and smaller ones. */
+static void threads_share_idle_memory(void **state)
+{
+    many *m = calloc(1, sizeof *m);
+    cafi_pool *pool = NULL;
+    caface_error err;
+
+    assert_non_null(m);
+    m->f = *state;
+    EXPECT_OK(cafi_pool_new(&pool, THREADS, &err), err);
+    EXPECT_OK(cafi_pool_run(pool, SETS, one_of_many, m, &err), err);
+    cafi_pool_free(pool);
+    for (size_t i = 0; i < SETS; i++) {
+        result got = m->got[i];
+
+        one_of_many(m, i, 0, &err);
+        assert_memory_equal(&got, &m->got[i], sizeof got);
+    }
+    free(m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -453,6 +494,7 @@ int main(void)
         cmocka_unit_test(wrong_options_are_refused),
         cmocka_unit_test(a_saved_width_is_bounded),
         cmocka_unit_test(options_can_be_read_back),
+        cmocka_unit_test(threads_share_idle_memory),
     };
 
     return cmocka_run_group_tests_name("set", tests, fixture_set_up, fixture_tear_down);
