@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import os
 from typing import TYPE_CHECKING, Any, Dict, Tuple, Union
 
 from . import _core, _system
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
     Array = numpy.ndarray[Any, Any]
 
+Path = Union[str, "os.PathLike[str]"]
 NETWORKS = ("caface", "restore")
 
 
@@ -49,7 +51,8 @@ class Calibration(Table):
     evidence  that 95 of 100 of these have: below it, cannot tell. NaN: not known
     made      when
 
-    Rates are of one comparison: a search of N people makes N.
+    Rates are of one comparison: a search of N people makes N. save() and load() keep one in a file
+    of its own, and Gallery.keep_calibration() puts it into another gallery.
     """
 
     def __init__(self, handle: Any) -> None:
@@ -72,6 +75,15 @@ class Calibration(Table):
             f"({self.probes} probes, {self.people} people)",
             [dict(zip(names, row)) for row in info["thresholds"]],
         )
+
+    @classmethod
+    def load(cls, path: Path) -> "Calibration":
+        """One that was saved, or that `caface gallery export` wrote. OSError; ValueError: damaged."""
+        return cls(_system.load("_gallery").calibration_load(path))
+
+    def save(self, path: Path) -> None:
+        """Writes all of it as JSON, to the bit. The file appears whole or not at all. OSError."""
+        self._module.calibration_save(self._handle, path)
 
     def far(self, scores: Any) -> "Union[float, Array]":
         """The share of impostors that reach a score: a float of one, f64 of an array. 0.0: not

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import struct
 import zlib
 from typing import (
@@ -43,6 +44,19 @@ def _png(crop: Any) -> bytes:
     )
 
 
+def _is_address(path: str) -> bool:
+    return path.startswith(("postgresql://", "postgres://"))
+
+
+def _shown(path: str) -> str:
+    """A path, or an address without what nobody shall see: its password and options."""
+    if not _is_address(path):
+        return path
+    scheme, rest = path.split("://", 1)
+    user, at, place = rest.partition("?")[0].rpartition("@")
+    return f"{scheme}://{re.split('[:@/]', user)[0]}{at}{place}"
+
+
 class Gallery(Searching):
     """People in one file: what their faces have been fused to, so that more faces can join at any
     time, and who of them a face looks like. `caface gallery` works on the same files.
@@ -55,7 +69,8 @@ class Gallery(Searching):
         people = caface.Gallery("people.gallery")             # to search
         people = caface.Gallery("people.gallery", model, writable=True)
 
-    path      an SQLite file (docs/gallery.md)
+    path      an SQLite file (docs/gallery.md); or the address of a PostgreSQL database, which no
+              message shows the password of: postgresql://[USER@]HOST/DATABASE
     model     the FusionModel of the gallery, where its method is one's and faces are to be added;
               searching, renaming and removing work without it
     writable  False: to read alone
@@ -76,8 +91,9 @@ class Gallery(Searching):
     def _begin(self, path: Path, model: Optional[FusionModel], writable: bool) -> None:
         if model is not None and not isinstance(model, FusionModel):
             raise TypeError(f"model: a {type(model).__name__}, expected a caface.FusionModel")
-        self._module = _system.load("_gallery")
-        self._path = os.path.abspath(os.fspath(path))
+        place = os.fsdecode(path)
+        self._module = _system.load("_gallery_postgres" if _is_address(place) else "_gallery")
+        self._path = place if _is_address(place) else os.path.abspath(place)
         self._model = model
         self._writable = writable
 
@@ -150,9 +166,9 @@ class Gallery(Searching):
         try:
             i = self.info
         except ValueError:
-            return f"<caface.Gallery {self._path}, closed>"
+            return f"<caface.Gallery {_shown(self._path)}, closed>"
         return (
-            f"<caface.Gallery {self._path}: {i['people']} people, {i['faces']} faces, "
+            f"<caface.Gallery {_shown(self._path)}: {i['people']} people, {i['faces']} faces, "
             f"{i['method']} C={i['C']}>"
         )
 
@@ -401,7 +417,7 @@ class Gallery(Searching):
         info = self.info
         if info["crops"] < info["pictures"] or info["faces"] > info["pictures"]:
             raise InvalidError(
-                f"{self._path}: {info['crops']} of its {info['faces']} faces have a kept crop; the "
+                f"{_shown(self._path)}: {info['crops']} of its {info['faces']} faces have a kept crop; the "
                 "others would be lost (create(keep_crops=True) keeps them)"
             )
         if not method and not model:

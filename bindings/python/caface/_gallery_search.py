@@ -254,6 +254,14 @@ class Searching:
         )
         return None if handle is None else Calibration(handle)
 
+    def keep_calibration(self, calibration: Calibration) -> None:
+        """Keeps a calibration that was loaded, or is another gallery's, in place of one of the same
+        method and kind. That its people and pictures are like this gallery's is the caller's to
+        know. OSError: opened to read, the disk is full."""
+        if not isinstance(calibration, Calibration):
+            raise TypeError(f"calibration: a {type(calibration).__name__}, expected a caface.Calibration")
+        self._module.gallery_keep_calibration(self._handle, calibration._handle)
+
     def calibrations(self) -> List[Calibration]:
         """Every calibration, by method and kind."""
         found = []

@@ -27,11 +27,13 @@ _PACKAGES = {
     "libswscale.so.8": "libswscale8",
     "libsqlite3.so.0": "libsqlite3-0",
     "libopenblas.so.0": "libopenblas0",
+    "libpq.so.5": "libpq5",
 }
 # what they are for, and what a build without them was built without
 _MODULES = {
     "_vision": ("pictures, video and files", "oneDNN, libjpeg-turbo or libpng"),
     "_gallery": ("galleries", "SQLite"),
+    "_gallery_postgres": ("galleries in PostgreSQL", "libpq"),
     "_train": ("models to be trained", "CBLAS"),
 }
 _loaded: Dict[str, Any] = {}

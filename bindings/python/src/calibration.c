@@ -8,7 +8,16 @@ static void release(void *it)
     caface_gallery_calibration_free(it);
 }
 
-static const handle_kind kind = {CALIBRATION, HANDLE_SHARED, release, NULL, NULL};
+static caface_status load(void **out, const origin *from, caface_error *err)
+{
+    caface_gallery_calibration *c = NULL;
+    caface_status st = caface_gallery_calibration_load(&c, from->path, err);
+
+    *out = c;
+    return st;
+}
+
+static const handle_kind kind = {CALIBRATION, HANDLE_SHARED, release, load, NULL};
 
 /* ---- measuring --------------------------------------------------------- */
 
@@ -227,6 +236,51 @@ static PyObject *calibration_far(PyObject *self, PyObject *args)
     return out;
 }
 
+static PyObject *calibration_load(PyObject *self, PyObject *path)
+{
+    (void)self;
+    return handle_open(&kind, path, NULL, NULL);
+}
+
+static PyObject *calibration_save(PyObject *self, PyObject *args)
+{
+    PyObject *capsule, *path = NULL;
+    handle *h;
+    caface_error err;
+    caface_status st;
+
+    (void)self;
+    if (!PyArg_ParseTuple(args, "OO&", &capsule, PyUnicode_FSConverter, &path))
+        return NULL;
+    if (!(h = handle_get(capsule, CALIBRATION))) {
+        Py_DECREF(path);
+        return NULL;
+    }
+    Py_BEGIN_ALLOW_THREADS;
+    st = caface_gallery_calibration_save(h->it, PyBytes_AsString(path), &err);
+    Py_END_ALLOW_THREADS;
+    Py_DECREF(path);
+    return done(st, &err);
+}
+
+static PyObject *gallery_keep_calibration(PyObject *self, PyObject *args)
+{
+    PyObject *capsule, *calibration;
+    handle *h, *c;
+    caface_error err;
+    caface_status st;
+
+    (void)self;
+    if (!PyArg_ParseTuple(args, "OO", &capsule, &calibration) ||
+        !(c = handle_get(calibration, CALIBRATION)) || !(h = gallery_take(capsule)))
+        return NULL;
+    Py_BEGIN_ALLOW_THREADS;
+    st = caface_gallery_keep_calibration(h->it, c->it, &err);
+    Py_END_ALLOW_THREADS;
+    handle_give(h);
+    return done(st, &err);
+}
+
 PyMethodDef calibration_methods[] = {
     {"gallery_calibrate", gallery_calibrate, METH_VARARGS,
      "gallery_calibrate(gallery, probes, people, evidence, faces, kind, method, model, resamples, "
@@ -235,6 +289,10 @@ PyMethodDef calibration_methods[] = {
      "gallery_calibrations(gallery): [(kind, method, model)]"},
     {"gallery_calibration", gallery_calibration, METH_VARARGS,
      "gallery_calibration(gallery, kind, method, model, faces): a handle, or None"},
+    {"gallery_keep_calibration", gallery_keep_calibration, METH_VARARGS,
+     "gallery_keep_calibration(gallery, calibration)"},
+    {"calibration_load", calibration_load, METH_O, "calibration_load(path): a handle"},
+    {"calibration_save", calibration_save, METH_VARARGS, "calibration_save(calibration, path)"},
     {"calibration_info", calibration_info, METH_O, "calibration_info(calibration)"},
     {"calibration_far", calibration_far, METH_VARARGS, "calibration_far(calibration, scores)"},
     {NULL, NULL, 0, NULL},

@@ -1,5 +1,6 @@
 /* caface._gallery: people in one file, what libcaface-gallery does. It needs SQLite, and is loaded
- * when a gallery is opened. */
+ * when a gallery is opened. caface._gallery_postgres is the same with libpq, for those in a
+ * database. */
 #include "gallery.h"
 
 #include <string.h>
@@ -339,9 +340,17 @@ PyMethodDef gallery_methods[] = {
 
 /* ---- the module -------------------------------------------------------- */
 
+#ifdef WITH_POSTGRES
+#define NAME "_gallery_postgres"
+#define INIT PyInit__gallery_postgres
+#else
+#define NAME "_gallery"
+#define INIT PyInit__gallery
+#endif
+
 static struct PyModuleDef module = {
     PyModuleDef_HEAD_INIT,
-    "_gallery",
+    NAME,
     "Handles of libcaface-gallery. Use the caface package.",
     -1,
     NULL,
@@ -351,9 +360,9 @@ static struct PyModuleDef module = {
     NULL,
 };
 
-PyMODINIT_FUNC PyInit__gallery(void);
+PyMODINIT_FUNC INIT(void);
 
-PyMODINIT_FUNC PyInit__gallery(void)
+PyMODINIT_FUNC INIT(void)
 {
     PyMethodDef *const methods[] = {gallery_methods, people_methods, picture_methods,
                                     calibration_methods};

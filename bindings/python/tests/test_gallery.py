@@ -586,3 +586,27 @@ def test_nothing_is_left_behind(people, sets, tmp_path, faces):
 
     gc.collect()
     assert len(os.listdir("/proc/self/fd")) <= files + 3
+
+
+def test_a_calibration_travels(people, sets, tmp_path, faces):
+    found = people.calibrate(*sets, kind="cctv", resamples=20)
+    found.save(tmp_path / "cctv.json")
+    loaded = caface.Calibration.load(tmp_path / "cctv.json")
+    assert repr(loaded.to_dict()) == repr(found.to_dict())  # NaN is not itself
+    assert np.array_equal(loaded.far(np.linspace(-1, 1, 99)), found.far(np.linspace(-1, 1, 99)))
+    other = caface.Gallery.create(tmp_path / "other.gallery", width=128)
+    other.add("Ann", faces[0])
+    other.keep_calibration(loaded)
+    assert repr([c.to_dict() for c in other.calibrations()]) == repr([found.to_dict()])
+    with pytest.raises(OSError):
+        caface.Gallery(tmp_path / "other.gallery").keep_calibration(loaded)
+    with pytest.raises(TypeError, match="Calibration"):
+        other.keep_calibration("cctv.json")
+    with pytest.raises(FileNotFoundError):
+        caface.Calibration.load(tmp_path / "nothing")
+    with pytest.raises(OSError):
+        found.save(tmp_path / "nowhere" / "x")
+    (tmp_path / "bad").write_text((tmp_path / "cctv.json").read_text()[:-20])
+    with pytest.raises(ValueError) as caught:
+        caface.Calibration.load(tmp_path / "bad")
+    assert caught.value.status == "EFORMAT"

@@ -1,0 +1,3 @@
+"""The same of galleries in PostgreSQL, too."""
+
+from ._gallery import *
