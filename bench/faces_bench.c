@@ -1,7 +1,7 @@
 /* Times of detectors and of the whole way through a video; one JSON object.
  *
- *   faces_bench detect DETECTOR PICTURE THREADS [RUNS]     the picture resized to 640x480
- *   faces_bench video DETECTOR BACKBONE VIDEO THREADS FRAMES */
+ *   faces_bench detect DETECTOR PICTURE THREADS [RUNS [PRECISION]]     the picture resized to
+ * 640x480 faces_bench video DETECTOR BACKBONE VIDEO THREADS FRAMES */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,6 +57,8 @@ static caface_status time_detector(char **argv, caface_error *err)
 
     if (!st && argv[5])
         st = number(&runs, "runs", argv[5], MOST_RUNS, err);
+    if (!st && argv[5] && argv[6])
+        st = caface_precision_parse(&options.precision, argv[6], err);
     if (!st)
         st = cafi_image_read(&image, argv[3], err);
     whole = cafi_image_view(&image);
@@ -157,12 +159,12 @@ int main(int argc, char **argv)
     caface_error err = {CAFACE_OK, ""};
     caface_status st = CAFACE_EINVAL;
 
-    if ((argc == 5 || argc == 6) && strcmp(argv[1], "detect") == 0)
+    if (argc >= 5 && argc <= 7 && strcmp(argv[1], "detect") == 0)
         st = time_detector(argv, &err);
     else if (argc == 7 && strcmp(argv[1], "video") == 0)
         st = time_video(argv, &err);
     else
-        fprintf(stderr, "faces_bench detect DETECTOR PICTURE THREADS | "
+        fprintf(stderr, "faces_bench detect DETECTOR PICTURE THREADS [RUNS [PRECISION]] | "
                         "video DETECTOR BACKBONE VIDEO THREADS FRAMES\n");
     if (st && err.message[0])
         fprintf(stderr, "faces_bench: %s\n", err.message);

@@ -12,6 +12,7 @@ typedef struct cli_detection {
     size_t max_faces, max_side;
     bool low_thresholds;
     const char *rotate;
+    const char *precision;
 } cli_detection;
 
 #define CLI_DETECTION_OPTIONS(type, member)                                                        \
@@ -69,6 +70,15 @@ typedef struct cli_detection {
          CLI_SIZE,   offsetof(type, member.max_side),                                              \
          "PIXELS",   "pictures with a longer side are searched at this size (default: 2560)",      \
          32,         8192},                                                                        \
+        {"detector-precision",                                                                     \
+         0,                                                                                        \
+         CLI_STRING,                                                                               \
+         offsetof(type, member.precision),                                                         \
+         "P",                                                                                      \
+         "of a detector's network: fp32 (default) or bf16 (not MTCNN; processors with AVX-512 "    \
+         "BF16), faster, with boxes an IoU of 0.98 and more from fp32's",                          \
+         0,                                                                                        \
+         0},                                                                                       \
     {                                                                                              \
         "rotate", 0, CLI_STRING, offsetof(type, member.rotate), "WAY",                             \
             "auto: a picture without a sure, upright face is looked at in all four directions; "   \

@@ -14,6 +14,7 @@
 #include "caface/gallery.h"
 #include "caface/image.h"
 #include "caface/model.h"
+#include "caface/precision.h"
 #include "caface/search.h"
 #include "caface/set.h"
 #include "caface/status.h"

@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "caface/image.h"
+#include "caface/precision.h"
 #include "caface/status.h"
 
 #ifdef __cplusplus
@@ -96,9 +97,13 @@ typedef struct caface_detector_options {
                          * directions, up to four times as long; the boxes are still those of the
                          * picture as it was given. Default 0 */
     const char
-        *landmarks; /* a landmark network (.onnx: 5, 68 or 106 points) that places every
-                     * face's landmarks in place of the detector's; needed by UltraFace and
-                     * LFFD, which have none. Borrowed for the call. NULL: none. Default NULL */
+        *landmarks;             /* a landmark network (.onnx: 5, 68 or 106 points) that places every
+                                 * face's landmarks in place of the detector's; needed by UltraFace and
+                                 * LFFD, which have none. Borrowed for the call. NULL: none. Default NULL */
+    caface_precision precision; /* of one-shot networks (YuNet, SCRFD, RetinaFace, UltraFace, LFFD):
+                                 * CAFACE_BF16 is faster where the processor has it, boxes and
+                                 * scores differ in the third digit. Default CAFACE_FP32, and no
+                                 * other for MTCNN. CAFACE_INT8 is not known */
 } caface_detector_options;
 
 /* The defaults. */

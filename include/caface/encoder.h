@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "caface/model.h"
+#include "caface/precision.h"
 #include "caface/status.h"
 
 #ifdef __cplusplus
@@ -29,19 +30,6 @@ extern "C" {
  * the weights are there once. Each call under way has buffers of its own, which
  * are kept for the next. */
 typedef struct caface_encoder caface_encoder;
-
-/* Numbers that the network computes with. */
-typedef enum caface_precision {
-    CAFACE_FP32 = 0,
-    CAFACE_BF16, /* processors with AVX-512 BF16 or AMX */
-    CAFACE_INT8  /* models that `caface calibrate` wrote, on processors with VNNI */
-} caface_precision;
-
-/* "fp32", "bf16", "int8"; NULL for any other number. Static. */
-CAFACE_API const char *caface_precision_name(caface_precision precision);
-/* The precision of that name. EINVAL names it and lists the known ones. */
-CAFACE_API caface_status caface_precision_parse(caface_precision *out, const char *name,
-                                                caface_error *err);
 
 /* Filled by caface_encoder_options_init; then changed member by member. Grows at its
  * end (caface/version.h). All

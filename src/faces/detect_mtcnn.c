@@ -93,7 +93,8 @@ caface_status cafi_mtcnn_detector_new(cafi_mtcnn_detector **out, const cafi_mtcn
         d->sources[s] = (source){model, (cafi_mtcnn_stage)s};
         for (size_t w = 0; !st && w < d->worker_count; w++)
             st = cafi_flexnet_new(&d->workers[w].nets[s], build, &d->sources[s],
-                                  s == CAFI_PNET ? 1 : BATCH, 1, PNET_BYTES / d->worker_count, err);
+                                  s == CAFI_PNET ? 1 : BATCH, CAFACE_FP32, 1,
+                                  PNET_BYTES / d->worker_count, err);
     }
     if (st) {
         cafi_mtcnn_detector_free(d);

@@ -67,11 +67,11 @@ struct cafi_shot_detector {
 
 cafi_shot_options cafi_shot_defaults(cafi_shot_family family)
 {
-    static const cafi_shot_options options[] = {[CAFI_YUNET] = {0.6f, 0.3f},
-                                                [CAFI_SCRFD] = {0.5f, 0.4f},
-                                                [CAFI_RETINAFACE] = {0.4f, 0.4f},
-                                                [CAFI_ULTRAFACE] = {0.7f, 0.3f},
-                                                [CAFI_LFFD] = {0.8f, 0.4f}};
+    static const cafi_shot_options options[] = {[CAFI_YUNET] = {0.6f, 0.3f, CAFACE_FP32},
+                                                [CAFI_SCRFD] = {0.5f, 0.4f, CAFACE_FP32},
+                                                [CAFI_RETINAFACE] = {0.4f, 0.4f, CAFACE_FP32},
+                                                [CAFI_ULTRAFACE] = {0.7f, 0.3f, CAFACE_FP32},
+                                                [CAFI_LFFD] = {0.8f, 0.4f, CAFACE_FP32}};
 
     return options[family];
 }
@@ -165,7 +165,7 @@ caface_status cafi_shot_detector_new(cafi_shot_detector **out, cafi_shot_family 
             st = read_size(d, err);
     }
     if (!st)
-        st = cafi_flexnet_new(&d->net, build, d, 1, threads, SHOT_BYTES, err);
+        st = cafi_flexnet_new(&d->net, build, d, 1, options->precision, threads, SHOT_BYTES, err);
     if (st) {
         cafi_shot_detector_free(d);
         return st;

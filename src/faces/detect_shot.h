@@ -19,8 +19,9 @@ typedef enum cafi_shot_family {
 } cafi_shot_family;
 
 typedef struct cafi_shot_options {
-    float threshold; /* least score */
-    float nms;       /* IoU above which two boxes are one face */
+    float threshold;            /* least score */
+    float nms;                  /* IoU above which two boxes are one face */
+    caface_precision precision; /* of the network: fp32 or bf16 */
 } cafi_shot_options;
 
 typedef struct cafi_shot_detector cafi_shot_detector;

@@ -48,6 +48,8 @@ struct caface_detector {
 
 static caface_status check_options(cafi_detector_options *o, caface_error *err)
 {
+    caface_status st = CAFACE_OK;
+
     if (o->min_face == 0.0f)
         o->min_face = DEFAULT_MIN_FACE;
     if (o->max_side == 0)
@@ -57,6 +59,11 @@ static caface_status check_options(cafi_detector_options *o, caface_error *err)
     if (!(o->score >= 0.0f && o->score < 1.0f))
         return cafi_fail(err, CAFACE_EINVAL, "a least score of %g, it is from 0 to below 1",
                          (double)o->score);
+    if (o->precision != CAFACE_FP32 && o->precision != CAFACE_BF16)
+        return cafi_fail(err, CAFACE_EINVAL, "a detector in %s: fp32 or bf16",
+                         cafi_precision_name(o->precision));
+    if ((st = cafi_precision_check(o->precision, err)))
+        return st;
     if (o->threads > CAFI_MAX_THREADS)
         return cafi_fail(err, CAFACE_EINVAL, "%zu threads, at most %d", o->threads,
                          CAFI_MAX_THREADS);
@@ -78,6 +85,8 @@ static caface_status open_cascade(const caface_detector *d, searcher *s, caface_
 {
     cafi_mtcnn_options o = {d->options.min_face, {0.6f, 0.7f, 0.9f}};
 
+    if (d->options.precision != CAFACE_FP32)
+        return cafi_fail(err, CAFACE_EINVAL, "MTCNN runs in fp32 alone");
     for (int i = 0; d->options.low_thresholds && i < CAFI_MTCNN_STAGES; i++)
         o.threshold[i] = 0.5f;
     if (d->options.score > 0.0f)
@@ -94,6 +103,7 @@ static caface_status open_shot(const caface_detector *d, searcher *s, caface_err
         return cafi_fail(err, CAFACE_EINVAL, "low thresholds are MTCNN's; give a least score");
     if (d->options.score > 0.0f)
         o.threshold = d->options.score;
+    o.precision = d->options.precision;
     if (d->files.onnx.data)
         st = cafi_onnx_parse(&s->file, d->files.path, d->files.onnx.data, d->files.onnx.size, err);
     return st ? st
@@ -222,6 +232,8 @@ void cafi_detector_describe(const cafi_detector *d, cafi_buf *out)
                     cafi_detector_family(d), (double)o->min_face, (double)o->score, o->max_faces,
                     o->max_side, o->low_thresholds ? " low_thresholds" : "",
                     o->rotate ? " rotate" : "");
+    if (o->precision != CAFACE_FP32)
+        cafi_buf_printf(out, " precision %s", cafi_precision_name(o->precision));
     if (d->files.landmarks.data)
         cafi_buf_printf(out, " landmarks %s", d->files.landmark_digest);
 }

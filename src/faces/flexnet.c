@@ -12,6 +12,7 @@ struct cafi_flexnet {
     cafi_flexnet_build build;
     void *ctx;
     size_t batch, threads, limit;
+    caface_precision precision;
     size_t bytes; /* of all slots */
     uint64_t clock;
     cafi_flexnet_slot *slots[MAX_SLOTS];
@@ -19,7 +20,8 @@ struct cafi_flexnet {
 };
 
 caface_status cafi_flexnet_new(cafi_flexnet **out, cafi_flexnet_build build, void *ctx,
-                               size_t batch, size_t threads, size_t bytes, caface_error *err)
+                               size_t batch, caface_precision precision, size_t threads,
+                               size_t bytes, caface_error *err)
 {
     void *memory = NULL;
     caface_status st = cafi_alloc(&memory, 1, sizeof **out, err);
@@ -29,6 +31,7 @@ caface_status cafi_flexnet_new(cafi_flexnet **out, cafi_flexnet_build build, voi
         (*out)->build = build;
         (*out)->ctx = ctx;
         (*out)->batch = batch;
+        (*out)->precision = precision;
         (*out)->threads = threads;
         (*out)->limit = bytes;
     }
@@ -75,8 +78,10 @@ static caface_status slot_outputs(cafi_flexnet_slot *slot, const cafi_graph *gra
 static caface_status slot_make(const cafi_flexnet *net, size_t height, size_t width,
                                cafi_flexnet_slot **out, caface_error *err)
 {
-    const cafi_plan_options options = {
-        .precision = CAFACE_FP32, .batch = net->batch, .threads = net->threads, .in_place = true};
+    const cafi_plan_options options = {.precision = net->precision,
+                                       .batch = net->batch,
+                                       .threads = net->threads,
+                                       .in_place = true};
     cafi_graph *graph = NULL;
     cafi_flexnet_slot *slot = NULL;
     void *memory = NULL;

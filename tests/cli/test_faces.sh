@@ -29,6 +29,7 @@ done
 check "  and nothing is written" test ! -e "$work/none"
 check "a picture without faces" grep -q '"faces":\[\]' <(detect --json "$picture")
 check "  has its size" grep -q '"width":[0-9]*,"height":[0-9]*' <(detect --json "$picture")
+check "a precision that is none" fails 2 "fp32 or bf16" detect --detector-precision int8 "$picture"
 check "the family is named" grep -q '"detector":"scrfd"' <(detect --json "$picture")
 check "pictures drawn" detect --quiet --draw "$work/drawn" "$work/pictures"
 check "  one PNG a picture" test -s "$work/drawn/0001-00.png.png"

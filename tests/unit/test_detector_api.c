@@ -239,6 +239,9 @@ static void refused(void **state)
     o.low_thresholds = 1;
     EXPECT_FAIL(caface_detector_open(&d, path, &o, &err), CAFACE_EINVAL, err, "MTCNN");
     caface_detector_options_init(&o);
+    o.precision = CAFACE_INT8;
+    EXPECT_FAIL(caface_detector_open(&d, path, &o, &err), CAFACE_EINVAL, err, "int8");
+    caface_detector_options_init(&o);
     o.threads = 5000;
     EXPECT_FAIL(caface_detector_open(&d, path, &o, &err), CAFACE_EINVAL, err, "5000");
     memset(&o, 0, sizeof o);

@@ -104,6 +104,7 @@ class Detector:
     rotate          True: pictures without an upright face are looked at in all four directions
     low_thresholds  True: of MTCNN, 0.5 at every stage
     threads         of one search; 0: one for every core
+    precision       "fp32", or "bf16": faster where the processor has it, not MTCNN
 
     Immutable; any number of threads may use it, each process its own. Raises OSError, ValueError
     (no detector; an option out of its range).
@@ -121,6 +122,7 @@ class Detector:
         low_thresholds: bool = False,
         threads: int = 0,
         landmarks: Optional[Path] = None,
+        precision: str = "fp32",
     ) -> None:
         if max_faces < 0 or max_side < 0 or threads < 0:
             raise InvalidError("max_faces, max_side and threads cannot be negative")
@@ -128,10 +130,12 @@ class Detector:
         self._options = {
             "min_face": min_face, "score": score, "max_faces": max_faces, "max_side": max_side,
             "rotate": rotate, "low_thresholds": low_thresholds, "threads": threads,
+            "precision": precision,
         }  # fmt: skip
         self._handle = _load().detector_open(
-            path, min_face, score, low_thresholds, max_faces, max_side, threads, rotate, landmarks
-        )
+            path, min_face, score, low_thresholds, max_faces, max_side, threads, rotate, landmarks,
+            precision,
+        )  # fmt: skip
 
     @property
     def family(self) -> str:

@@ -20,15 +20,22 @@ static const handle_kind kind = {DETECTOR, HANDLE_PROCESS, release, open_detecto
 static PyObject *detector_open(PyObject *self, PyObject *args)
 {
     PyObject *path, *landmarks, *bytes = NULL, *out;
+    const char *precision;
+    caface_error err;
     Py_ssize_t max_faces, max_side, threads;
     caface_detector_options o;
 
     (void)self;
     caface_detector_options_init(&o);
-    if (!PyArg_ParseTuple(args, "OffpnnnpO", &path, &o.min_face, &o.score, &o.low_thresholds,
-                          &max_faces, &max_side, &threads, &o.rotate, &landmarks) ||
+    if (!PyArg_ParseTuple(args, "OffpnnnpOs", &path, &o.min_face, &o.score, &o.low_thresholds,
+                          &max_faces, &max_side, &threads, &o.rotate, &landmarks, &precision) ||
         (is_given(landmarks) && !PyUnicode_FSConverter(landmarks, &bytes)))
         return NULL;
+    if (caface_precision_parse(&o.precision, precision, &err)) {
+        fail_with(&err);
+        Py_XDECREF(bytes);
+        return NULL;
+    }
     if (bytes)
         o.landmarks = PyBytes_AsString(bytes);
     o.max_faces = (size_t)max_faces;

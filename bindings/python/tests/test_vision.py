@@ -288,6 +288,8 @@ def test_live_frames_are_searched_or_counted(detector):
 def test_wrong_calls(detector, encoder, model):
     with pytest.raises(FileNotFoundError):
         caface.follow("/nowhere.mp4", detector)
+    with pytest.raises(ValueError, match="fp32 or bf16"):
+        caface.Detector(FIXTURES / "detect" / "scrfd_any.onnx", precision="int8")
     with pytest.raises(ValueError):
         caface.follow(VIDEO, detector, encoder, model)  # they do not fit
     with pytest.raises(TypeError, match="detector"):
