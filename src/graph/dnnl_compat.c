@@ -1,5 +1,6 @@
 #include "graph/dnnl_compat.h"
 
+#include <float.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +18,12 @@ static full_dims fill(int n, const dnnl_dim_t *dims)
 
     memcpy(full.dims, dims, (size_t)n * sizeof *dims);
     return full;
+}
+
+/* A clip without an upper end. Winograd's code knows it by this name alone. */
+static bool is_relu(const cafi_dnn_finish *finish)
+{
+    return finish->lo == 0.0f && finish->hi >= FLT_MAX;
 }
 
 #if DNNL_VERSION_MAJOR >= 3
@@ -60,7 +67,9 @@ static dnnl_status_t append(dnnl_post_ops_t ops, dnnl_primitive_attr_t attr,
     if (finish->sum)
         st = dnnl_post_ops_append_sum(ops, 1.0f, 0, dnnl_data_type_undef);
     if (!st && finish->clip)
-        st = dnnl_post_ops_append_eltwise(ops, dnnl_eltwise_clip, finish->lo, finish->hi);
+        st = is_relu(finish)
+                 ? dnnl_post_ops_append_eltwise(ops, dnnl_eltwise_relu, 0.0f, 0.0f)
+                 : dnnl_post_ops_append_eltwise(ops, dnnl_eltwise_clip, finish->lo, finish->hi);
     if (!st && finish->scales)
         st = dnnl_primitive_attr_set_scales_mask(attr, DNNL_ARG_WEIGHTS, 1);
     return st;
@@ -147,7 +156,10 @@ static dnnl_status_t append(dnnl_post_ops_t ops, dnnl_primitive_attr_t attr,
     if (finish->sum)
         st = dnnl_post_ops_append_sum(ops, 1.0f);
     if (!st && finish->clip)
-        st = dnnl_post_ops_append_eltwise(ops, 1.0f, dnnl_eltwise_clip, finish->lo, finish->hi);
+        st = is_relu(finish)
+                 ? dnnl_post_ops_append_eltwise(ops, 1.0f, dnnl_eltwise_relu, 0.0f, 0.0f)
+                 : dnnl_post_ops_append_eltwise(ops, 1.0f, dnnl_eltwise_clip, finish->lo,
+                                                finish->hi);
     if (!st && finish->scales)
         st = dnnl_primitive_attr_set_output_scales(attr, finish->channels, 1 << 1, finish->scales);
     return st;
