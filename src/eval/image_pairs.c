@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/mem.h"
 #include "files/lines.h"
@@ -102,24 +103,35 @@ static caface_status learn_names(reader *r, const cafi_index *index, caface_erro
     return st;
 }
 
-static caface_status find_row(const reader *r, size_t line, cafi_field name, uint32_t *out,
-                              caface_error *err)
+/* The row of a picture; CAFI_NO_NAME: none. *several: more than one has the name. */
+static size_t look_up(const reader *r, cafi_field name, bool *several)
 {
     size_t row = cafi_names_find(&r->whole, name.text, name.size);
-    int shown = (int)(name.size < 80 ? name.size : 80);
     size_t depth = 0;
 
+    *several = false;
     for (size_t i = 0; i < name.size; i++)
         depth += name.text[i] == '/';
     for (int t = 0; t < 2 && depth < DEPTHS && row == CAFI_NO_NAME; t++) {
         const shorter *table = &r->tails[depth][t];
 
         row = cafi_names_find(&table->names, name.text, name.size);
-        if (row != CAFI_NO_NAME && table->several[row])
-            return cafi_fail(err, CAFACE_EFORMAT,
-                             "%s: line %zu: picture %.*s is in more than one row of %s", r->path,
-                             line, shown, name.text, r->set);
+        *several = row != CAFI_NO_NAME && table->several[row];
     }
+    return row;
+}
+
+static caface_status find_row(const reader *r, size_t line, cafi_field name, uint32_t *out,
+                              caface_error *err)
+{
+    bool several = false;
+    size_t row = look_up(r, name, &several);
+    int shown = (int)(name.size < 80 ? name.size : 80);
+
+    if (several)
+        return cafi_fail(err, CAFACE_EFORMAT,
+                         "%s: line %zu: picture %.*s is in more than one row of %s", r->path, line,
+                         shown, name.text, r->set);
     if (row == CAFI_NO_NAME)
         return cafi_fail(err, CAFACE_EFORMAT, "%s: line %zu: picture %.*s is in no row of %s",
                          r->path, line, shown, name.text, r->set);
@@ -238,6 +250,89 @@ static bool two_people(const cafi_field *f, size_t n, pair_line *out)
     return true;
 }
 
+static void set_half(const cafi_field *f, size_t last, int64_t number, pair_line *out)
+{
+    out->kind = HALF;
+    out->name[0] = joined(f, 0, last);
+    out->number[0] = number;
+}
+
+/* Fields first to split and those behind it up to last are the two names. */
+static void set_named(const cafi_field *f, size_t first, size_t split, size_t last, int64_t label,
+                      pair_line *out)
+{
+    out->kind = NAMED;
+    out->name[0] = joined(f, first, split);
+    out->name[1] = joined(f, split + 1, last);
+    out->same = label == 1;
+}
+
+static bool has_row(const reader *r, cafi_field name)
+{
+    bool several = false;
+
+    return look_up(r, name, &several) != CAFI_NO_NAME;
+}
+
+/* Names with blanks in a line that is cut at blanks: where one ends is what the rows know. */
+static bool by_rows(const reader *r, const cafi_field *f, size_t n, pair_line *out)
+{
+    int64_t number = 0;
+
+    if (n < 3 || n > CAFI_MAX_FIELDS)
+        return false;
+    if (is_number(f[n - 1], &number) && number >= 0 && has_row(r, joined(f, 0, n - 2))) {
+        set_half(f, n - 2, number, out);
+        return true;
+    }
+    for (size_t front = 0; front < 2; front++) { /* the label behind the names, or in front */
+        size_t last = front ? n - 1 : n - 2;
+
+        for (size_t split = front; is_label(f[front ? 0 : n - 1], &number) && split < last; split++)
+            if (has_row(r, joined(f, front, split)) && has_row(r, joined(f, split + 1, last))) {
+                set_named(f, front, split, last, number, out);
+                return true;
+            }
+    }
+    return false;
+}
+
+static bool is_picture_end(cafi_field f)
+{
+    static const char *const ends[] = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif"};
+
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        size_t size = strlen(ends[i]);
+
+        if (f.size > size && strncasecmp(f.text + f.size - size, ends[i], size) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The same where a name is in no row: by suffixes, so that the message has the whole name. */
+static bool by_suffixes(const cafi_field *f, size_t n, pair_line *out)
+{
+    size_t ends[2] = {0, 0}, found = 0;
+    int64_t number = 0;
+
+    for (size_t i = 0; i < n && n <= CAFI_MAX_FIELDS; i++)
+        if (is_picture_end(f[i])) {
+            if (found == 2)
+                return false;
+            ends[found++] = i;
+        }
+    if (found == 1 && ends[0] == n - 2 && is_number(f[n - 1], &number) && number >= 0)
+        set_half(f, n - 2, number, out);
+    else if (found == 2 && ends[1] == n - 2 && is_label(f[n - 1], &number))
+        set_named(f, 0, ends[0], n - 2, number, out);
+    else if (found == 2 && ends[0] && ends[1] == n - 1 && is_label(f[0], &number))
+        set_named(f, 1, ends[0], n - 1, number, out);
+    else
+        return false;
+    return true;
+}
+
 static bool understand(const cafi_field *f, size_t n, pair_line *out)
 {
     int64_t label = 0;
@@ -272,7 +367,7 @@ static bool understand(const cafi_field *f, size_t n, pair_line *out)
 
 /* Cut at tabs where there are any, else at commas, else at blanks; a cut that
  * gives no pair is tried at blanks too. */
-static bool understand_line(cafi_lines *l, pair_line *out)
+static bool understand_line(const reader *r, cafi_lines *l, pair_line *out)
 {
     char cuts[] = {memchr(l->text, '\t', l->text_size) ? '\t' : '\0',
                    memchr(l->text, ',', l->text_size) ? ',' : '\0', ' '};
@@ -281,6 +376,9 @@ static bool understand_line(cafi_lines *l, pair_line *out)
         if (!cuts[i])
             continue;
         cafi_lines_recut(l, cuts[i]);
+        if (cuts[i] == ' ' &&
+            (by_rows(r, l->fields, l->count, out) || by_suffixes(l->fields, l->count, out)))
+            return true;
         if (understand(l->fields, l->count, out))
             return true;
     }
@@ -327,7 +425,7 @@ static caface_status take_line(reader *r, cafi_lines *l, bool first, caface_erro
     pair_line p = {.kind = NAMED};
     caface_status st = CAFACE_OK;
 
-    if (!understand_line(l, &p) || (half && p.kind != HALF) ||
+    if (!understand_line(r, l, &p) || (half && p.kind != HALF) ||
         (p.kind == HALF && n && !r->in_halves)) {
         if (first && is_heading(l))
             return CAFACE_OK;

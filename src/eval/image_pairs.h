@@ -25,7 +25,8 @@ typedef struct cafi_image_pairs {
  *   PICTURE NUMBER  twice, in two lines: one person where the numbers are above
  *                   0 (CALFW, CPLFW)
  * Fields are cut at tabs where a line has any, else at commas, else at blanks;
- * names may hold blanks. A first line of one or two whole numbers (LFW's folds
+ * names may hold blanks: of a line that is cut at blanks the rows' names, else suffixes of
+ * pictures, say where one ends. A first line of one or two whole numbers (LFW's folds
  * and pairs a fold) or of words alone (names of columns) is passed over. A picture is found by the
  * name of the index's column source: all of it, or its last parts ("Joe_1.jpg", "Joe/Joe_1.jpg"; up
  * to three folders), or those without the suffix. EIO; EFORMAT names file and line: other fields, a

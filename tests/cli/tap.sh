@@ -38,6 +38,12 @@ fails() {
     return 1
 }
 
+# exif_turned FILE.jpg ORIENTATION: the same picture, with an EXIF segment that says so.
+exif_turned() {
+    { printf '\377\330\377\341\000\042Exif\000\000II*\000\010\000\000\000\001\000\022\001\003\000\001\000\000\000%b\000\000\000\000\000\000\000' "\\x0$2" &&
+        tail -c +3 "$1"; } >"$1.turned" && mv "$1.turned" "$1"
+}
+
 finish() {
     echo "1..$tests"
     [ "$failures" = 0 ]

@@ -75,6 +75,17 @@ nan_row() {
     sed 2d "$work/pairs.txt" >"$work/q" && "$caface" eval pairs --pairs "$work/q" -f "$work/nan" --json |
         grep -q '"pairs":23,.*"dropped":0,'
 }
+# EXIF's orientation counts in a .bin as in a folder: JPEGs that say they lie on their side.
+turned() {
+    local file
+    mkdir "$work/turned" && cp "$work"/p/* "$work/turned" || return 1
+    for file in "$work"/turned/*.jpg; do
+        exif_turned "$file" 6
+    done
+    bin "$work"/turned/* >"$work/turned.bin" && "$caface" encode -q -m "$model" -o "$work/turnedset" "$work/turned" &&
+        by_bin "$work/turned.bin" --json --scores "$work/a.npy" >"$work/a" && by_set "$work/turnedset" --json --scores "$work/b.npy" >"$work/b" &&
+        cmp "$work/a.npy" "$work/b.npy" && by_bin "$work/a.bin" --json --scores "$work/c.npy" >"$work/c" && ! cmp -s "$work/a.npy" "$work/c.npy"
+}
 all_bad() {
     bin "$work"/cut{,}{,}{,} >"$work/none.bin" # eight times
     fails 1 "none of 8 pictures can be used" by_bin "$work/none.bin"
@@ -83,6 +94,7 @@ all_bad() {
 check "a .bin and the set of its pictures: the same" same_both_ways
 check "--flip, and a set that is flipped already" flipped
 check "an interval, from the seed alone" interval
+check "EXIF in a .bin" turned
 check "pictures that cannot be used" bad_picture
 check "no picture can be used" all_bad
 check "pictures named by their folder" by_folder

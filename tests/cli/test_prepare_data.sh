@@ -36,6 +36,18 @@ alone() {
         cmp <(tail -c +129 "$work/f4/features.npy") <(tail -c +$((129 + 8 * 4 * 16 * 2)) "$work/f/features.npy" | head -c $((4 * 16 * 2)))
 }
 check "a picture alone gives what it gives among others" alone
+# EXIF's orientation counts in a record set as in a folder.
+turned() {
+    local file
+    cp -r "$faces" "$work/turned" || return 1
+    for file in "$work"/turned/*/*.jpg; do
+        exif_turned "$file" 8
+    done
+    "$caface" prepare pack "$work/turned" -o "$work/turnedset" && features --seed 7 -o "$work/t1" "$work/turned" &&
+        features --seed 7 -o "$work/t2" "$work/turnedset.rec" && cmp "$work/t1/styles.npy" "$work/t2/styles.npy" &&
+        cmp "$work/t1/features.npy" "$work/t2/features.npy" && ! cmp -s "$work/t1/features.npy" "$work/f/features.npy"
+}
+check "EXIF in a record set" turned
 # Memory that runs out in the middle ends a run; what it had finished is used again.
 resumes() {
     local k

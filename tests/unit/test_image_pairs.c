@@ -66,6 +66,12 @@ static void every_form_of_a_list_is_read(void **state)
         "1\tJoe_0001\tJoe_0002\n0\tJoe_0002\tAnn Lee_0012\n-1\tAnn Lee_0012\tJoe_0001\n",
         "Joe_0001.jpg\t4\nJoe_0002.jpg\t4\nJoe_0002.jpg\t0\nAnn Lee_0012.png\t0\n" /* CALFW */
         "Ann Lee_0012.png\t0\nJoe_0001.jpg\t0\n",
+        "Joe_0001.jpg 4\nJoe_0002.jpg 4\nJoe_0002.jpg 0\nAnn Lee_0012.png 0\n" /* at blanks */
+        "Ann Lee/Ann Lee_0012.png 0\nJoe_0001.jpg 0\n",
+        "Joe_0001 1\nJoe_0002 1\nJoe_0002 0\nAnn Lee_0012 0\nAnn Lee_0012 0\nJoe_0001 0\n",
+        "Joe_0001.jpg Joe_0002.jpg 1\nJoe_0002.jpg Ann Lee_0012.png 0\n"
+        "lfw/Ann Lee/Ann Lee_0012.png Joe_0001.jpg -1\n",
+        "1 Joe_0001 Joe_0002\n0 Joe_0002 Ann Lee_0012\n0 Ann Lee/Ann Lee_0012 Joe_0001\n",
     };
     cafi_index *index = index_of("source\nlfw/Joe/Joe_0001.jpg\nlfw/Joe/Joe_0002.jpg\n"
                                  "lfw/Ann Lee/Ann Lee_0012.png\n");
@@ -149,6 +155,8 @@ static void bad_lists_are_named_by_line(void **state)
         {"Joe,1,2\n,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,\n",
          {"line 2", "neither", NULL}},
         {"Joe_0001 twice 1\n", {"line 1", "twice", "more than one row", NULL}},
+        {"Joe 1 2\nMary Ann_1.jpg Joe_0001.jpg 1\n",
+         {"line 2", "picture Mary Ann_1.jpg is in no row", NULL}},
     };
     cafi_index *index = index_of(rows);
     cafi_index *nameless = NULL;
