@@ -77,11 +77,11 @@ CAFACE_API void caface_pixels_init_sized(caface_pixels *pixels, size_t size);
 
 /* Reads a picture, recognised by its bytes (JPEG and PNG; WebP, BMP, GIF, TIFF,
  * AVIF and HEIC where this build has FFmpeg), and turns it upright by
- * its EXIF orientation (AVIF and HEIC: as their FFmpeg tells it). 16 bits become 8, transparency is
- * put on black. *out is the caller's, to caface_image_free; NULL on failure. EINVAL: null argument.
- * EIO: cannot be read, or no regular file. EFORMAT: no picture that is known, or damaged: never
- * half a picture. EUNSUPPORTED: of a kind that this build does not decode. ELIMIT: see above, or a
- * file of more than 256 MiB. ENOMEM. */
+ * its EXIF orientation (AVIF and HEIC: by what their container says). 16 bits become 8,
+ * transparency is put on black. *out is the caller's, to caface_image_free; NULL on failure.
+ * EINVAL: null argument. EIO: cannot be read, or no regular file. EFORMAT: no picture that is
+ * known, or damaged: never half a picture. EUNSUPPORTED: of a kind that this build does not decode.
+ * ELIMIT: see above, or a file of more than 256 MiB. ENOMEM. */
 CAFACE_API caface_status caface_image_open(caface_image **out, const char *path, caface_error *err);
 /* The same from the bytes of such a file, which are the caller's again when
  * this returns. */

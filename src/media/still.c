@@ -1,13 +1,13 @@
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
 #include <libavutil/display.h>
-#include <libavutil/pixdesc.h>
-#include <libswscale/swscale.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "media/still.h"
+#include "media/still_frame.h"
+#include "media/still_heif.h"
 #include "media/tiff.h"
 #include "media/tiff_jpeg.h"
 
@@ -82,18 +82,12 @@ static caface_status fail(decoder *d, int code)
     av_strerror(code, text, sizeof text);
     if (code == AVERROR_DECODER_NOT_FOUND || code == AVERROR_PATCHWELCOME ||
         code == AVERROR_DEMUXER_NOT_FOUND)
-        return cafi_fail(d->err, CAFACE_EUNSUPPORTED,
-                         "a %s picture, which this FFmpeg does not decode", d->kind);
+        return cafi_fail(d->err, CAFACE_EUNSUPPORTED, "%s pictures are not decoded by this FFmpeg",
+                         d->kind);
     if (strcmp(d->kind, "TIFF") == 0 && !is_known_compression(d))
         return cafi_fail(d->err, CAFACE_EUNSUPPORTED,
                          "a TIFF picture of compression %u, which is not read: save it as PNG",
                          cafi_tiff_compression(d->whole, d->from.size));
-    /* before its version 7 FFmpeg finds no picture in a HEIC file */
-    if (strcmp(d->kind, "HEIC") == 0 && !d->codec)
-        return cafi_fail(d->err, CAFACE_EUNSUPPORTED,
-                         "a HEIC picture that FFmpeg %s does not read, or a damaged one (%s): save "
-                         "it as JPEG or PNG",
-                         av_version_info(), text);
     return cafi_fail(d->err, CAFACE_EFORMAT, "damaged %s: %s", d->kind, text);
 }
 
@@ -192,61 +186,6 @@ static caface_status first_frame(decoder *d, int stream)
     return cafi_image_check((size_t)d->frame->width, (size_t)d->frame->height, d->err);
 }
 
-/* Black shows through: c a / 255, rounded. */
-static void composite(const uint8_t *rgba, uint8_t *rgb, size_t width)
-{
-    for (size_t x = 0; x < width; x++)
-        for (size_t c = 0; c < 3; c++)
-            rgb[3 * x + c] = (uint8_t)((rgba[4 * x + c] * rgba[4 * x + 3] + 127) / 255);
-}
-
-/* The frame's own matrix and range: swscale takes BT.601 and studio range otherwise. It
- * refuses the call for formats that are R G B already, which are right without it, as grey is. */
-static void obey_range(struct SwsContext *sws, const AVFrame *f)
-{
-    const int *matrix = sws_getCoefficients(
-        f->colorspace == AVCOL_SPC_UNSPECIFIED ? SWS_CS_DEFAULT : (int)f->colorspace);
-
-    const AVPixFmtDescriptor *format = av_pix_fmt_desc_get(f->format);
-
-    if (!format || format->nb_components < 3)
-        return;
-    (void)sws_setColorspaceDetails(sws, matrix, f->color_range == AVCOL_RANGE_JPEG,
-                                   sws_getCoefficients(SWS_CS_DEFAULT), 1, 0, 1 << 16, 1 << 16);
-}
-
-/* To R G B A, then onto black. swscale may write a little beyond a row. */
-static caface_status convert(decoder *d, cafi_image *out)
-{
-    const AVFrame *f = d->frame;
-    size_t width = (size_t)f->width;
-    size_t height = (size_t)f->height;
-    struct SwsContext *sws = NULL;
-    uint8_t *rgba = NULL;
-    caface_status st = cafi_image_reserve(out, width, height, 3, d->err);
-
-    if (!st)
-        st = cafi_alloc(&rgba, width * height + 16, 4, d->err);
-    if (!st) {
-        uint8_t *to[4] = {rgba, NULL, NULL, NULL};
-        int stride[4] = {f->width * 4, 0, 0, 0};
-
-        sws = sws_getContext(f->width, f->height, f->format, f->width, f->height, AV_PIX_FMT_RGBA,
-                             SWS_BICUBIC | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT, NULL, NULL, NULL);
-        if (sws)
-            obey_range(sws, f);
-        if (!sws || sws_scale(sws, (const uint8_t *const *)f->data, f->linesize, 0, f->height, to,
-                              stride) != f->height)
-            st = cafi_fail(d->err, CAFACE_EUNSUPPORTED, "a %s picture of an unusual pixel format",
-                           d->kind);
-    }
-    for (size_t y = 0; !st && y < height; y++)
-        composite(rgba + 4 * y * width, out->rgb + 3 * y * width, width);
-    sws_freeContext(sws);
-    free(rgba);
-    return st;
-}
-
 /* EXIF of containers that FFmpeg does not read it from: a TIFF is such a block itself, in a
  * WebP it is a chunk of the RIFF. 1: upright, or nothing is said. */
 static int exif_of(const decoder *d)
@@ -319,19 +258,23 @@ caface_status cafi_still_decode(cafi_image *out, const unsigned char *bytes, siz
 {
     decoder d = {
         .from = {bytes, size, 0}, .whole = bytes, .err = err, .kind = cafi_still_kind(bytes, size)};
+    cafi_heif heif;
     unsigned char *copy = NULL;
     int stream = -1;
     caface_status st = CAFACE_OK;
 
     if (!d.kind)
         d.kind = "JPEG"; /* of 12 bits */
+    if ((strcmp(d.kind, "AVIF") == 0 || strcmp(d.kind, "HEIC") == 0) &&
+        cafi_heif_find(&heif, bytes, size))
+        return cafi_still_heif(out, &heif, d.kind, about, err);
     if (strcmp(d.kind, "TIFF") == 0 && cafi_tiff_compression(bytes, size) == 7)
         return cafi_tiff_jpeg_decode(out, bytes, size, about, err);
     if (strcmp(d.kind, "TIFF") == 0 && (st = strip_tiff(&d, &copy)))
         return st;
     av_log_set_level(AV_LOG_QUIET);
     if (!(st = open_container(&d)) && !(st = open_codec(&d, &stream)) &&
-        !(st = first_frame(&d, stream)) && !(st = convert(&d, out))) {
+        !(st = first_frame(&d, stream)) && !(st = cafi_still_frame(out, d.frame, d.kind, err))) {
         about->orientation = turn_of(&d);
         keep_profile(&d, about);
     }
