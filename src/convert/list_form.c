@@ -1,6 +1,7 @@
 /* Which list is it? The forms of docs/evaluation.md and docs/training.md, by their lines. */
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "convert/kinds.h"
 #include "files/lines.h"
@@ -62,45 +63,89 @@ static bool is_template_pair(const cafi_lines *l)
            is_label(l->fields[2]);
 }
 
-static bool is_template_row(const cafi_lines *l)
+/* Fields that end as a picture's name does; the last of them in *last. Names may hold blanks, so
+ * this tells where one ends. */
+static size_t pictures(const cafi_lines *l, size_t *last)
 {
-    return l->count >= 3 && numbers_behind(l) >= 2 && numbers_behind(l) <= 3 &&
-           !is_number(l->fields[0]) && is_whole(l->fields[l->count - 1]) &&
+    static const char *const ends[] = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif"};
+    size_t n = 0;
+
+    for (size_t i = 0; i < l->count && i < CAFI_MAX_FIELDS; i++)
+        for (size_t k = 0; k < sizeof ends / sizeof *ends; k++) {
+            size_t size = strlen(ends[k]);
+
+            if (l->fields[i].size > size &&
+                strncasecmp(l->fields[i].text + l->fields[i].size - size, ends[k], size) == 0) {
+                *last = i;
+                n++;
+                break;
+            }
+        }
+    return n;
+}
+
+/* Whole numbers in the last two of the fields that are kept. */
+static bool ends_in_two(const cafi_lines *l)
+{
+    return l->count >= 3 && l->count <= CAFI_MAX_FIELDS && is_whole(l->fields[l->count - 1]) &&
            is_whole(l->fields[l->count - 2]);
 }
 
-/* A person's name, not a file's. */
-static bool is_person(cafi_field f)
+static bool is_template_row(const cafi_lines *l)
 {
-    return !is_number(f) && !memchr(f.text, '.', f.size) && !memchr(f.text, '/', f.size);
+    return ends_in_two(l) && (l->count > 3 || !is_number(l->fields[0]));
 }
 
+/* A part of a person's name, not of a file's: "J." is one. */
+static bool is_person(cafi_field f)
+{
+    const char *dot = memchr(f.text, '.', f.size);
+
+    return !is_number(f) && !memchr(f.text, '/', f.size) && (!dot || dot == f.text + f.size - 1);
+}
+
+/* name I J, or name I name J; names of one word or several. */
 static bool is_lfw(const cafi_lines *l)
 {
-    size_t n = l->count;
+    size_t numbers = 0;
 
-    return (n == 3 && is_person(l->fields[0]) && is_whole(l->fields[1]) &&
-            is_whole(l->fields[2])) ||
-           (n == 4 && is_person(l->fields[0]) && is_whole(l->fields[1]) &&
-            !is_number(l->fields[2]) && is_whole(l->fields[3]));
+    if (l->count < 3 || l->count > CAFI_MAX_FIELDS || !is_whole(l->fields[l->count - 1]))
+        return false;
+    for (size_t i = 0; i < l->count; i++)
+        if (is_whole(l->fields[i]))
+            numbers++;
+        else if (!is_person(l->fields[i]))
+            return false;
+    return numbers == 2 && !is_whole(l->fields[0]);
 }
 
 static bool is_picture_pair(const cafi_lines *l)
 {
-    return l->count == 3 && (is_label(l->fields[0]) || is_label(l->fields[2])) &&
-           !is_number(l->fields[1]);
+    size_t last = 0, n = pictures(l, &last);
+    bool labelled = l->count >= 3 && l->count <= CAFI_MAX_FIELDS &&
+                    (is_label(l->fields[0]) || is_label(l->fields[l->count - 1]));
+
+    return labelled && (n == 2 || (n == 0 && l->count == 3 && !is_number(l->fields[1])));
 }
 
 static bool is_half(const cafi_lines *l)
 {
-    return l->count == 2 && !is_number(l->fields[0]) && is_whole(l->fields[1]);
+    size_t last = 0, n = pictures(l, &last);
+
+    return l->count >= 2 && l->count <= CAFI_MAX_FIELDS && is_whole(l->fields[l->count - 1]) &&
+           ((n == 1 && last == l->count - 2) || (l->count == 2 && !is_number(l->fields[0])));
 }
 
 static bool is_landmarks(const cafi_lines *l)
 {
-    size_t n = numbers_behind(l);
+    return l->count >= 11 && numbers_behind(l) >= 10;
+}
 
-    return l->count >= 11 && (n == 10 || n == 11 || n == 12);
+/* key TAB offset */
+static bool is_offset(const cafi_lines *l)
+{
+    return l->count == 2 && is_whole(l->fields[0]) && is_whole(l->fields[1]) &&
+           memchr(l->text, '\t', l->text_size);
 }
 
 static bool is_enrolled(const cafi_lines *l)
@@ -121,6 +166,8 @@ static const struct {
     {is_picture_pair, false, "pairs of pictures with labels (`caface eval pairs --pairs`)"},
     {is_picture_pair, true, "pairs of pictures with labels (`caface eval pairs --pairs`)"},
     {is_half, false, "pairs of pictures in two lines each (`caface eval pairs --pairs`)"},
+    {is_lfw, true, "pairs of pictures, by person and number (`caface eval pairs --pairs`)"},
+    {is_offset, false, "where the records of a set lie (.idx, beside its .rec)"},
     {is_enrolled, true, "templates and subjects (`caface eval identify --gallery, --probe`)"},
 };
 
