@@ -89,6 +89,9 @@ static caface_status of_saved_set(cafi_kind *out, const char *path, const unsign
     return CAFACE_OK;
 }
 
+/* An SQLite file's head, and where it says whose it is: a gallery's (gallery/sqlite_file.c). */
+enum { SQLITE_HEAD = 100, SQLITE_APPLICATION = 68 };
+
 caface_status cafi_kind_of_head(cafi_kind *out, const char *path, caface_error *err)
 {
     static const char sqlite[] = "SQLite format 3";
@@ -102,10 +105,10 @@ caface_status cafi_kind_of_head(cafi_kind *out, const char *path, caface_error *
         st = of_records(out, path, err);
     else if (map.size >= 8 && memcmp(map.data, SET_MAGIC, 8) == 0)
         st = of_saved_set(out, path, map.data, map.size, err);
-    else if (map.size >= sizeof sqlite && memcmp(map.data, sqlite, sizeof sqlite) == 0) {
+    else if (map.size >= SQLITE_HEAD && memcmp(map.data, sqlite, sizeof sqlite) == 0 &&
+             memcmp(map.data + SQLITE_APPLICATION, "CFGA", 4) == 0) {
         out->name = "gallery";
-        cafi_buf_text(&out->sentence, "a SQLite database; a gallery of people, if caface made it "
-                                      "(`caface gallery list`)");
+        cafi_buf_text(&out->sentence, "a gallery of people (`caface gallery show`)");
         cafi_buf_text(&out->facts, "{}");
     } else
         st = cafi_kind_of_picture(out, path, map.data, map.size, err);

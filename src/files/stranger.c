@@ -36,6 +36,7 @@ static const known all[] = {
      "arrays to .npz"},
     {"TFL3", 4, 4, "a TensorFlow Lite network, which is not read: export the network to ONNX"},
     {"%PDF-", 5, 0, "a PDF document"},
+    {"SQLite format 3", 16, 0, "an SQLite database that is no gallery of people"},
 };
 
 static bool has(const unsigned char *bytes, size_t size, size_t at, const char *text, size_t n)

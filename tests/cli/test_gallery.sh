@@ -25,6 +25,9 @@ has() { # WORD COMMAND...: it succeeds and prints WORD
 
 # ---- features -----------------------------------------------------------------------------
 check "create" has "templates by restore@512" gallery create "$db" --model "$restore"
+check "info says what it is" has "people.gallery: a gallery of people" "$caface" info "$db"
+head -c 68 "$db" >"$work/other.db" && head -c 32 /dev/zero >>"$work/other.db"
+check "  and what another database is" fails 1 "no gallery of people" "$caface" info "$work/other.db"
 check "  again: it is there" fails 1 "people.gallery: it is there already" gallery create "$db" --model "$restore"
 check "  a network without its model" fails 2 "a fusion model is needed" gallery create "$work/x" --method caface
 check "  in no folder" fails 1 "nowhere/x: " gallery create "$work/nowhere/x"
