@@ -148,20 +148,14 @@ static void find_profile(decoder *d)
     free(all);
 }
 
-/* One row of C M Y K to R G B in place. Adobe writes the inks inverted. */
+/* One row of C M Y K to R G B. Every program that writes such files inverts the inks, as Adobe
+ * does; one without Adobe's marker is such a file whose marks were taken out, and is read so by
+ * browsers, OpenCV and Pillow, too. */
 static void ink_row(const decoder *d, const unsigned char *inks, unsigned char *rgb)
 {
-    bool inverted = d->info.saw_Adobe_marker;
-
-    for (JDIMENSION x = 0; x < d->info.output_width; x++, inks += 4, rgb += 3) {
-        unsigned k = inverted ? inks[3] : 255u - inks[3];
-
-        for (int c = 0; c < 3; c++) {
-            unsigned v = inverted ? inks[c] : 255u - inks[c];
-
-            rgb[c] = (unsigned char)((v * k + 127) / 255);
-        }
-    }
+    for (JDIMENSION x = 0; x < d->info.output_width; x++, inks += 4, rgb += 3)
+        for (int c = 0; c < 3; c++)
+            rgb[c] = (unsigned char)((inks[c] * inks[3] + 127) / 255);
 }
 
 static void read_rows(decoder *d)

@@ -10,6 +10,7 @@
 #include "media/still_heif.h"
 #include "media/tiff.h"
 #include "media/tiff_jpeg.h"
+#include "media/webp.h"
 
 /* FFmpeg's own buffer between the picture's bytes and its reader. */
 #define IO_BYTES 65536
@@ -88,6 +89,11 @@ static caface_status fail(decoder *d, int code)
         return cafi_fail(d->err, CAFACE_EUNSUPPORTED,
                          "a TIFF picture of compression %u, which is not read: save it as PNG",
                          cafi_tiff_compression(d->whole, d->from.size));
+    if (strcmp(d->kind, "WebP") == 0 && d->from.size > 20 &&
+        memcmp(d->whole + 12, "VP8X", 4) == 0 && d->whole[20] & 2)
+        return cafi_fail(d->err, CAFACE_EUNSUPPORTED,
+                         "an animated WebP whose first frame does not fill it, or is damaged (%s)",
+                         text);
     return cafi_fail(d->err, CAFACE_EFORMAT, "damaged %s: %s", d->kind, text);
 }
 
@@ -245,6 +251,19 @@ static caface_status strip_tiff(decoder *d, unsigned char **copy)
     return CAFACE_OK;
 }
 
+/* The decoder gets the first frame of an animation as a file of its own. */
+static caface_status still_webp(decoder *d, unsigned char **copy)
+{
+    caface_status st = cafi_alloc_bytes(copy, d->from.size, d->err);
+
+    if (st)
+        return st;
+    memcpy(*copy, d->whole, d->from.size);
+    if (cafi_webp_first_frame(*copy, &d->from.size))
+        d->from.bytes = *copy;
+    return CAFACE_OK;
+}
+
 static void keep_profile(const decoder *d, cafi_image_about *about)
 {
     const AVFrameSideData *side = av_frame_get_side_data(d->frame, AV_FRAME_DATA_ICC_PROFILE);
@@ -271,6 +290,8 @@ caface_status cafi_still_decode(cafi_image *out, const unsigned char *bytes, siz
     if (strcmp(d.kind, "TIFF") == 0 && cafi_tiff_compression(bytes, size) == 7)
         return cafi_tiff_jpeg_decode(out, bytes, size, about, err);
     if (strcmp(d.kind, "TIFF") == 0 && (st = strip_tiff(&d, &copy)))
+        return st;
+    if (strcmp(d.kind, "WebP") == 0 && (st = still_webp(&d, &copy)))
         return st;
     av_log_set_level(AV_LOG_QUIET);
     if (!(st = open_container(&d)) && !(st = open_codec(&d, &stream)) &&

@@ -76,6 +76,32 @@ static void jpeg_kinds_decode(void **state)
         }
 }
 
+/* CMYK whose marks were taken out: the inks are as Adobe's programs leave them. */
+static void cmyk_without_a_marker_is_the_same(void **state)
+{
+    uint8_t *p = picture_draw(W, H, 4, 11);
+    const char *path = test_temp("cmyk.jpg");
+    cafi_image with = {0}, without = {0};
+    caface_error err;
+    size_t size = 0, at = 2;
+    unsigned char *bytes = NULL;
+
+    (void)state;
+    assert_int_equal(picture_save_jpeg(path, p, W, H, 4, (picture_jpeg){100, 0, 0}), 0);
+    bytes = test_read(path, &size);
+    EXPECT_OK(cafi_image_decode(&with, bytes, size, &err), err);
+    while (bytes[at + 1] != 0xee) /* APP14 */
+        at += 2 + ((size_t)bytes[at + 2] << 8 | bytes[at + 3]);
+    assert_memory_equal(bytes + at + 4, "Adobe", 5);
+    memmove(bytes + at, bytes + at + 16, size - at - 16);
+    EXPECT_OK(cafi_image_decode(&without, bytes, size - 16, &err), err);
+    assert_memory_equal(with.rgb, without.rgb, (size_t)W * H * 3);
+    cafi_image_clear(&with);
+    cafi_image_clear(&without);
+    free(bytes);
+    free(p);
+}
+
 /* Where the upright pixel (x, y) of a W' x H' picture lies in the stored one. */
 static size_t stored_at(int orientation, size_t x, size_t y)
 {
@@ -256,10 +282,10 @@ static void other_kinds_decode(void **state)
     static const struct {
         const char *name, *kind;
         int alpha;
-    } files[] = {{"a.webp", "WebP", 255},      {"a.bmp", "BMP", 255},
-                 {"a.gif", "GIF", 255},        {"a.tiff", "TIFF", 255},
-                 {"lzw.tif", "TIFF", 255},     {"tagged.tiff", "TIFF", 255},
-                 {"opencv.tiff", "TIFF", 255}, {"alpha.webp", "WebP", 128}};
+    } files[] = {
+        {"a.webp", "WebP", 255},      {"a.bmp", "BMP", 255},       {"a.gif", "GIF", 255},
+        {"a.tiff", "TIFF", 255},      {"lzw.tif", "TIFF", 255},    {"tagged.tiff", "TIFF", 255},
+        {"opencv.tiff", "TIFF", 255}, {"alpha.webp", "WebP", 128}, {"anim.webp", "WebP", 255}};
 
     (void)state;
     for (size_t k = 0; k < sizeof files / sizeof *files; k++) {
@@ -653,6 +679,7 @@ int main(void)
         cmocka_unit_test(png_keeps_every_pixel),
         cmocka_unit_test(a_damaged_end_of_a_png_is_passed_over),
         cmocka_unit_test(jpeg_kinds_decode),
+        cmocka_unit_test(cmyk_without_a_marker_is_the_same),
         cmocka_unit_test(exif_turns_pictures),
         cmocka_unit_test(exif_blocks_are_not_trusted),
         cmocka_unit_test(cut_files_are_refused),
