@@ -1,13 +1,11 @@
 #include "media/stream.h"
 
-#include <fcntl.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
@@ -15,12 +13,12 @@
 #include <libavutil/cpu.h>
 #include <libavutil/display.h>
 #include <libavutil/imgutils.h>
-#include <libavutil/intreadwrite.h>
 #include <libavutil/pixdesc.h>
 #include <libswscale/swscale.h>
 
 #include "base/mem.h"
 #include "media/camera.h"
+#include "media/iso_file.h"
 
 /* How the decoded frame is turned: first swap x and y, then mirror. */
 typedef struct turn {
@@ -51,8 +49,6 @@ struct cafi_stream {
     cafi_chroma chroma;
 };
 
-/* Boxes of an MP4 that are looked at. */
-#define MAX_BOXES 1000000
 /* Pixels of the frames that the decoder's threads work on at once: four of 8K. */
 #define THREADS_PIXELS ((size_t)1 << 27)
 
@@ -71,10 +67,19 @@ static bool is_pipe(const char *path)
     return strcmp(path, "-") == 0 || (stat(path, &info) == 0 && S_ISFIFO(info.st_mode));
 }
 
+/* A camera's name; /dev/stdin and a shell's <(...) are files or pipes. */
+static bool is_device(const char *path)
+{
+    struct stat info;
+
+    return strncmp(path, "/dev/", 5) == 0 &&
+           !(stat(path, &info) == 0 && (S_ISFIFO(info.st_mode) || S_ISREG(info.st_mode)));
+}
+
 /* What is named as a file is, by its path; a pipe may have one. */
 static bool is_path(const char *path)
 {
-    return strcmp(path, "-") != 0 && strncmp(path, "/dev/", 5) != 0 &&
+    return strcmp(path, "-") != 0 && !is_device(path) &&
            (!strstr(path, "://") || strncmp(path, "file://", 7) == 0);
 }
 
@@ -125,9 +130,10 @@ static caface_status open_container(cafi_stream *s, const char *path, caface_err
     const char *name = strcmp(path, "-") == 0 ? "pipe:0" : path;
     char *address = NULL;
     caface_status st = CAFACE_OK;
+    cafi_iso_file boxes;
     int code = 0;
 
-    if (strncmp(path, "/dev/", 5) == 0 && (st = cafi_camera_format(path, &device, err)))
+    if (is_device(path) && (st = cafi_camera_format(path, &device, err)))
         return st;
     if (is_path(path)) {
         /* "file:" keeps a name with a colon from being taken for a protocol. */
@@ -147,6 +153,13 @@ static caface_status open_container(cafi_stream *s, const char *path, caface_err
                          "be read through a pipe: give the file itself, or write it with "
                          "-movflags +faststart",
                          path);
+    if ((code == AVERROR_INVALIDDATA || code == AVERROR_EOF) && cafi_iso_file_read(&boxes, path) &&
+        !boxes.has_index)
+        return cafi_fail(
+            err, CAFACE_EFORMAT,
+            "%s: cannot be opened as a video: an MP4 without its index, which stands at "
+            "its end: it was cut short at %llu bytes, or its writer did not finish",
+            path, (unsigned long long)boxes.size);
     if (code < 0)
         return fail_av(err, path, code, "cannot be opened as a video");
     if (strcmp(s->format->iformat->name, "tty") == 0 ||
@@ -254,35 +267,17 @@ static double announced_length(const cafi_stream *s, const AVStream *stream)
     return s->format->nb_streams == 1 ? s->info.duration : 0.0;
 }
 
-/* The boxes of an ISO file, one behind another: does the last end behind the file
- * (ISO/IEC 14496-12, 4.2)? A fragmented file announces its length nowhere else. */
+/* A fragmented file announces its length nowhere else: does its last box end behind the file? */
 static void find_cut_box(cafi_stream *s)
 {
-    int fd = s->path && strstr(s->format->iformat->name, "mp4")
-                 ? open(s->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-                 : -1;
-    struct stat info;
-    uint64_t at = 0;
-    bool file = fd >= 0 && fstat(fd, &info) == 0 && S_ISREG(info.st_mode);
+    cafi_iso_file boxes;
 
-    for (int boxes = 0; file && boxes < MAX_BOXES && at + 8 <= (uint64_t)info.st_size; boxes++) {
-        unsigned char head[16];
-        ssize_t n = pread(fd, head, sizeof head, (off_t)at);
-        uint64_t size = n >= 8 ? AV_RB32(head) : 0;
-
-        if (size == 1 && n == 16)
-            size = AV_RB64(head + 8);
-        if (size < 8 || size > INT64_MAX - at)
-            break; /* 0: to the end of the file */
-        at += size;
-        if (at > (uint64_t)info.st_size) {
-            s->counts.bytes = (uint64_t)info.st_size;
-            s->counts.part_end = at;
-            s->counts.broken += !s->counts.broken && !s->counts.missing;
-        }
-    }
-    if (fd >= 0)
-        close(fd);
+    if (!s->path || !strstr(s->format->iformat->name, "mp4") ||
+        !cafi_iso_file_read(&boxes, s->path) || boxes.end <= boxes.size)
+        return;
+    s->counts.bytes = boxes.size;
+    s->counts.part_end = boxes.end;
+    s->counts.broken += !s->counts.broken && !s->counts.missing;
 }
 
 /* How far it came, as the container counts its length. */

@@ -326,7 +326,11 @@ caface_status cafi_video_next(cafi_video *v, cafi_frame *frame, bool *got, cafac
             return cafi_prefix(err, st, v->path);
         if (!*got) {
             if (cafi_video_counts(v).decoded == 0)
-                return cafi_fail(err, CAFACE_EFORMAT, "%s: no frame could be decoded", v->path);
+                return cafi_fail(err, CAFACE_EFORMAT, "%s: no frame could be decoded%s", v->path,
+                                 v->info.pipe ? " (an MP4 whose index is at its end cannot be read "
+                                                "through a pipe: give the file itself, or write it "
+                                                "with -movflags +faststart)"
+                                              : "");
             return CAFACE_OK;
         }
         step = cafi_clip_next(&v->clip, seconds, frame);

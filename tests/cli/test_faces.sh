@@ -81,6 +81,9 @@ if [ "${3:-}" = video ]; then
     check "no duration at all" fails 2 "--duration 0" encode --duration 0 -o "$work/none" "$clip"
     check "from stdin" encode -o "$work/pipe" - <"$clip"
     check "  the same rows" test "$(wc -l <"$work/pipe/index.tsv")" = 81
+    check "from <(...), which is a pipe under /dev" eval 'encode -o "$work/pipe2" <(cat "$fixtures/video/fragments.mp4") && [ "$(wc -l <"$work/pipe2/index.tsv")" = 51 ]'
+    head -c -400 "$clip" >"$work/headless.mp4"
+    check "an MP4 that lost the index at its end" fails 1 "without its index" encode -o "$work/none" "$work/headless.mp4"
     live_source() { "$caface" encode --model "$model" --detector "$detector" --min-face 5 --live --json -o "$work/live" - <"$clip" >"$work/live.json" 2>"$work/live.err"; }
     check "a live source" live_source
     frames() { sed 's/.*"'"$1"'":\([0-9]*\).*/\1/' "$work/live.json"; }
