@@ -13,6 +13,7 @@
 #include "faces/lffd.h"
 #include "faces/passes.h"
 #include "faces/resample.h"
+#include "faces/second_look.h"
 #include "faces/shot_outputs.h"
 
 #define LEVELS CAFI_SHOT_LEVELS
@@ -44,15 +45,22 @@ static const cafi_pixel_map pixels[] = {
 
 /* Measured on portraits of every size (docs/faces.md). */
 static const cafi_face_range ranges[] = {
-    [CAFI_YUNET] = {24.0, 320.0, 640.0, 640.0, 0.8f},
-    [CAFI_SCRFD] = {24.0, 320.0, 640.0, 640.0, 0.8f},
-    [CAFI_RETINAFACE] = {20.0, 200.0, 320.0, 400.0, 0.95f},
-    [CAFI_ULTRAFACE] = {20.0, 200.0, 320.0, 320.0, 0.95f},
-    [CAFI_LFFD] = {20.0, 300.0, 640.0, 320.0, 0.95f},
+    [CAFI_YUNET] = {24.0, 320.0, 320.0, 640.0, 0.8f, 0.4, true},
+    [CAFI_SCRFD] = {24.0, 320.0, 640.0, 640.0, 0.8f, 0.4, false},
+    [CAFI_RETINAFACE] = {20.0, 200.0, 240.0, 300.0, 0.98f, 0.8, true},
+    [CAFI_ULTRAFACE] = {20.0, 200.0, 320.0, 320.0, 0.95f, 1.5, false},
+    [CAFI_LFFD] = {20.0, 300.0, 640.0, 320.0, 0.95f, 0.4, false},
 };
 /* What a smaller pass shows with this part of the least score is enough to
  * confirm a face of a larger one. */
 #define WITNESS 0.5f
+/* The same of a second look. With more doubtful faces than this a picture shows a crowd, and is
+ * taken as it is. */
+#define SEEN_AGAIN 0.75f
+#define MOST_LOOKS 36
+/* A picture in which nothing is found is searched once more in a copy of half the smallest one's
+ * scale and, where it is no larger than this, enlarged. */
+#define ENLARGED_BELOW 320.0
 
 struct cafi_shot_detector {
     cafi_shot_family family;
@@ -399,16 +407,75 @@ static size_t fixed_scales(const cafi_shot_detector *d, const cafi_view *picture
     return count;
 }
 
-caface_status cafi_shot_detect(cafi_shot_detector *d, const cafi_view *picture, cafi_faces *faces,
-                               caface_error *err)
+/* Shows the network the faces of one picture of windows; kept: which of them it sees again. */
+static caface_status look_at(cafi_shot_detector *d, const cafi_view *picture,
+                             const cafi_face *faces, size_t count, size_t cols, bool *kept,
+                             caface_error *err)
+{
+    size_t side = cols * CAFI_LOOK_WINDOW;
+    cafi_view view = {NULL, side, side};
+    cafi_look look = {0};
+    cafi_faces seen = {0};
+    caface_status st = cafi_look_draw(&look, &d->resampler, picture, faces, count, cols, err);
+
+    view.rgb = look.rgb;
+    if (!st)
+        st = run(d, &view, d->fixed_height ? d->fixed_height : side,
+                 d->fixed_width ? d->fixed_width : side, SEEN_AGAIN * d->options.threshold, &seen,
+                 err);
+    for (size_t i = 0; !st && i < count; i++)
+        kept[i] = cafi_look_shows(&seen, &faces[i], i, cols);
+    free(look.rgb);
+    cafi_faces_free(&seen);
+    return st;
+}
+
+/* Windows in a row that so many faces need: few different ones, as each is a size of the network.
+ */
+static size_t look_cols(const cafi_shot_detector *d, size_t count)
+{
+    size_t cols = count > 16 ? 6 : count > 4 ? 4 : count > 1 ? 2 : 1;
+    size_t room = d->fixed_width < d->fixed_height ? d->fixed_width : d->fixed_height;
+
+    return d->fixed_width && room / CAFI_LOOK_WINDOW < cols ? room / CAFI_LOOK_WINDOW : cols;
+}
+
+/* Of faces[first..] those that are sure, or are seen again. */
+static caface_status look_again(cafi_shot_detector *d, const cafi_view *picture, cafi_faces *faces,
+                                size_t first, caface_error *err)
+{
+    float sure = ranges[d->family].sure;
+    cafi_face doubtful[MOST_LOOKS];
+    bool kept[MOST_LOOKS] = {false};
+    size_t count = 0, next = 0, out = first, cols = 0;
+    caface_status st = CAFACE_OK;
+
+    for (size_t i = first; i < faces->count; i++)
+        if (faces->items[i].score < sure && count++ < MOST_LOOKS)
+            doubtful[count - 1] = faces->items[i];
+    cols = look_cols(d, count);
+    if (!count || count > MOST_LOOKS || !cols)
+        return CAFACE_OK;
+    for (size_t i = 0; !st && i < count; i += cols * cols)
+        st = look_at(d, picture, doubtful + i, count - i < cols * cols ? count - i : cols * cols,
+                     cols, kept + i, err);
+    for (size_t i = first; !st && i < faces->count; i++)
+        if (!(faces->items[i].score < sure) || kept[next++])
+            faces->items[out++] = faces->items[i];
+    if (!st)
+        faces->count = out;
+    return st;
+}
+
+/* One search in copies of these scales, the smallest first. */
+static caface_status search_scales(cafi_shot_detector *d, const cafi_view *picture,
+                                   const double *scales, size_t count, cafi_faces *faces,
+                                   caface_error *err)
 {
     const cafi_face_range *range = &ranges[d->family];
     float least = d->options.threshold;
-    double scales[CAFI_MAX_PASSES];
     cafi_pass passes[CAFI_MAX_PASSES] = {{0}};
-    size_t count = d->fixed_width
-                       ? fixed_scales(d, picture, scales)
-                       : cafi_pass_scales(scales, picture->width, picture->height, range);
+    size_t first = faces->count;
     caface_status st = CAFACE_OK;
 
     for (size_t p = 0; !st && p < count; p++) {
@@ -421,5 +488,25 @@ caface_status cafi_shot_detect(cafi_shot_detector *d, const cafi_view *picture, 
                                d->options.nms, err);
     for (size_t p = 0; p < count; p++)
         cafi_faces_free(&passes[p].faces);
-    return st;
+    return st || !range->look_again ? st : look_again(d, picture, faces, first, err);
+}
+
+caface_status cafi_shot_detect(cafi_shot_detector *d, const cafi_view *picture, cafi_faces *faces,
+                               caface_error *err)
+{
+    double longer = fmax((double)picture->width, (double)picture->height);
+    double scales[CAFI_MAX_PASSES];
+    size_t first = faces->count;
+    size_t count = d->fixed_width ? fixed_scales(d, picture, scales)
+                                  : cafi_pass_scales(scales, picture->width, picture->height,
+                                                     &ranges[d->family]);
+    caface_status st = search_scales(d, picture, scales, count, faces, err);
+
+    if (st || faces->count > first)
+        return st;
+    scales[0] *= 0.5;
+    count = 1;
+    if (!d->fixed_width && longer <= ENLARGED_BELOW)
+        scales[count++] = 2.0;
+    return search_scales(d, picture, scales, count, faces, err);
 }

@@ -14,10 +14,8 @@
 #define SAME_FACE 0.4
 #define INSIDE 0.6
 #define PART 0.8
-/* A face of this part of the picture's shorter side makes it a portrait, and
- * one below this part of that face is a bystander. */
-#define PORTRAIT 0.2
-#define BYSTANDER 0.4
+/* A face of this part of the picture's shorter side makes it a portrait. */
+#define PORTRAIT 0.15
 
 size_t cafi_pass_scales(double *scales, size_t width, size_t height, const cafi_face_range *range)
 {
@@ -150,7 +148,8 @@ caface_status cafi_passes_merge(cafi_faces *out, cafi_pass *passes, size_t count
     for (size_t i = 0; !st && i < kept.count; i++) {
         const cafi_face *f = &kept.items[i];
 
-        if (!is_part(&kept, i) && (side_of(f) >= BYSTANDER * portrait || f->score >= range->sure))
+        if (!is_part(&kept, i) &&
+            (side_of(f) >= range->bystander * portrait || f->score >= range->sure))
             st = cafi_faces_add(out, f, err);
     }
     cafi_faces_free(&kept);

@@ -19,6 +19,9 @@ typedef struct cafi_face_range {
     double least;  /* longer side of the smallest copy that is made */
     double most;   /* a face larger than this is beyond the network */
     float sure;    /* a score that false faces hardly reach */
+    /* in a portrait, faces below this part of its side must be sure */
+    double bystander;
+    bool look_again; /* doubtful faces are told from others by a second look */
 } cafi_face_range;
 
 /* What one pass found. */
@@ -38,8 +41,8 @@ size_t cafi_pass_scales(double *scales, size_t width, size_t height, const cafi_
  * none, nor is one that lies inside a larger face of a smaller pass. Of one
  * face in several passes the pass counts in which its size is closest to the
  * trained ones. Faces with a score up to `threshold` only witness for others. In
- * a portrait (a sure face of a fifth of the picture's shorter side and more)
- * faces much smaller than it must be sure too.
+ * a portrait (a sure face of 0.15 of the picture's shorter side and more)
+ * faces below range->bystander of its side must be sure too.
  * The passes' lists are reordered. ENOMEM. */
 caface_status cafi_passes_merge(cafi_faces *out, cafi_pass *passes, size_t count, double shorter,
                                 const cafi_face_range *range, float threshold, double nms,

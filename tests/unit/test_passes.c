@@ -11,7 +11,7 @@
 #include "faces/pose.h"
 #include "faces/turn.h"
 
-static const cafi_face_range range = {24.0, 320.0, 640.0, 640.0, 0.8f};
+static const cafi_face_range range = {24.0, 320.0, 640.0, 640.0, 0.8f, 0.4, false};
 
 static void add(cafi_pass *pass, float x, float y, float side, float score)
 {
