@@ -10,6 +10,7 @@
 #include "faces/pose.h"
 #include "files/output.h"
 #include "media/image_write.h"
+#include "plot/lettering.h"
 
 caface_status detect_judge(detect_outcome *result, const cafi_view *picture, cafi_encoder *network,
                            const cafi_quality_gate *gate, caface_error *err)
@@ -113,7 +114,7 @@ void detect_json(cafi_json *json, const char *path, const detect_outcome *result
 caface_status detect_draw(const char *folder, size_t index, const char *path,
                           const cafi_image *image, const cafi_faces *faces, caface_error *err)
 {
-    cafi_drawing to = {image->rgb, image->width, image->height};
+    cafi_drawing to = {image->rgb, image->width, image->height, cafi_lettering_mask};
     const char *slash = strrchr(path, '/');
     cafi_view view = cafi_image_view(image);
     cafi_buf bytes = {0}, name = {0};

@@ -9,6 +9,7 @@
 
 #include "cli/input.h"
 #include "base/text.h"
+#include "cli/columns.h"
 #include "cli/command.h"
 #include "cli/compare/entries.h"
 #include "cli/compare/people.h"
@@ -23,6 +24,7 @@
 #include "cli/live.h"
 #include "cli/progress.h"
 #include "files/output.h"
+#include "plot/lettering.h"
 
 typedef struct compare_options {
     cli_common common;
@@ -310,6 +312,7 @@ static void describe_probe(job *j)
                                       .quality = j->quality,
                                       .gate = o->quality.gate,
                                       .draw = o->draw,
+                                      .letters = cafi_lettering_mask,
                                       .threshold = j->comparison.thresholds[0],
                                       .threads = o->common.threads,
                                       .single = o->single,
@@ -405,8 +408,10 @@ static void print_row(const cafi_comparison *c, size_t track, size_t g)
 {
     static const char marks[] = {[CAFI_OTHER] = ' ', [CAFI_SAME] = '*', [CAFI_CANNOT_TELL] = '?'};
 
-    cli_say(stdout, "%-6lld %6zu  %-20s", (long long)c->probe->tracks[track].id,
-            c->probe->tracks[track].count, c->gallery->items[g].name);
+    const char *name = c->gallery->items[g].name;
+
+    cli_say(stdout, "%-6lld %6zu  %-*s", (long long)c->probe->tracks[track].id,
+            c->probe->tracks[track].count, cli_padded(name, 20), name);
     for (size_t m = 0; m < c->method_count; m++) {
         double similarity = c->probe->tracks[track].fused[g * c->method_count + m];
 
@@ -485,6 +490,10 @@ static int report(const job *j)
                  cafi_counts_text(&j->probe.counts, sentence, sizeof sentence));
     cli_live_report(j->probe.result.dropped, j->probe.result.frames, j->probe.counts.reopened);
     cli_quality_report(j->probe.result.refused);
+    for (size_t g = 0; (j->o->draw || j->o->output) && g < j->gallery.count; g++)
+        if (!cafi_lettering_has(j->gallery.items[g].name))
+            cli_warn("%s: DejaVu Sans lacks letters of this name, boxes stand for them in pictures",
+                     j->gallery.items[g].name);
     if (j->gallery.failed)
         cli_warn("%zu gallery picture%s passed over", j->gallery.failed,
                  j->gallery.failed == 1 ? " was" : "s were");

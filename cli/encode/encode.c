@@ -14,6 +14,7 @@
 #include "cli/interrupt.h"
 #include "cli/live.h"
 #include "cli/progress.h"
+#include "plot/lettering.h"
 
 typedef struct encode_options {
     cli_common common;
@@ -227,6 +228,7 @@ static caface_status work_faces(job *j, caface_error *err)
                             .output = o->output,
                             .resume = o->resume,
                             .draw = o->draw,
+                            .letters = cafi_lettering_mask,
                             .threads = o->common.threads,
                             .progress = report_progress,
                             .ctx = j};

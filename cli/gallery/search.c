@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "cli/columns.h"
 #include "cli/gallery/meaning.h"
 #include "cli/gallery/needed.h"
 
@@ -213,8 +214,8 @@ static void say_probe(const found *f, size_t i)
     const cli_probe *p = &f->probes.items[i];
 
     if (cannot_tell(f, i)) {
-        cli_say(stdout, "%-20s %6zu %4s  %7s  %9s    cannot tell: ", p->name, p->faces, "-", "-",
-                "-");
+        cli_say(stdout, "%-*s %6zu %4s  %7s  %9s    cannot tell: ", cli_padded(p->name, 20),
+                p->name, p->faces, "-", "-", "-");
         if (cli_meaning_cannot_tell(&f->meaning, p))
             cli_say(stdout, "its faces are ruined (evidence %.2f)\n", p->evidence);
         else if (isinf(p->sharpness))
@@ -229,9 +230,9 @@ static void say_probe(const found *f, size_t i)
         char far[32];
 
         if (name)
-            cli_say(stdout, "%-20s %6zu %4zu  %7.4f  %9s %c  %s\n", k ? "" : p->name, p->faces,
-                    k + 1, s, cli_meaning_far(&f->meaning, s, far), is_match(f, i, k) ? '*' : ' ',
-                    name);
+            cli_say(stdout, "%-*s %6zu %4zu  %7.4f  %9s %c  %s\n", cli_padded(k ? "" : p->name, 20),
+                    k ? "" : p->name, p->faces, k + 1, s, cli_meaning_far(&f->meaning, s, far),
+                    is_match(f, i, k) ? '*' : ' ', name);
     }
 }
 

@@ -99,18 +99,29 @@ caface_status train_plot(const char *path, const char *folder, double far, cafac
     curves c = {0};
     cafi_buf log = {0};
     char tested[48];
-    cafi_chart_series series[2];
-    cafi_chart chart = {.title = "Training", .x = {.label = "update"}, .series = series};
+    cafi_chart_series loss, measured;
+    cafi_chart tests = {.x = {.label = "update"},
+                        .y = {.label = tested, .percent = true},
+                        .series = &measured,
+                        .series_count = 1,
+                        .height = 220};
+    cafi_chart chart = {
+        .title = "Training", .y = {.label = "loss"}, .series = &loss, .series_count = 1};
     caface_status st;
 
     cafi_buf_printf(&log, "%s/log.csv", folder);
     st = log.failed ? cafi_fail_memory(err, strlen(folder)) : read_log(&c, log.data, err);
     snprintf(tested, sizeof tested, "TAR at FAR %g", far);
     if (!st) {
-        series[0] = (cafi_chart_series){.name = "loss", .x = c.step, .y = c.loss, .count = c.rows};
-        series[1] = (cafi_chart_series){
-            .name = tested, .x = c.tested, .y = c.validation, .count = c.tests, .markers = true};
-        chart.series_count = c.tests ? 2 : 1;
+        loss = (cafi_chart_series){.x = c.step, .y = c.loss, .count = c.rows};
+        measured = (cafi_chart_series){
+            .x = c.tested, .y = c.validation, .count = c.tests, .markers = true};
+        if (c.tests) {
+            chart.below = &tests;
+            chart.height = 260;
+        } else {
+            chart.x.label = "update";
+        }
         st = cafi_chart_save(&chart, path, err);
     }
     cafi_buf_free(&log);

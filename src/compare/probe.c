@@ -218,7 +218,7 @@ static caface_status run_probe(follow *f, cafi_video *video, cafi_encoder *encod
     if (options->draw)
         st = cafi_annotator_open(&p->annotator, options->draw,
                                  cafi_video_info(video).rate / (double)options->video.every,
-                                 options->threads, err);
+                                 options->threads, options->letters, err);
     (void)(st || (st = cafi_crop_file_open(&p->crops, options->crops, err)) ||
            (st = cafi_alloc_f32(&f->template, p->C, 1, err)) ||
            (st = cafi_pipeline_run(&p->result, &o, take_frame, f, err)) ||

@@ -18,6 +18,7 @@ typedef struct cafi_probe_options {
     size_t method_count;
     const char *crops;      /* a folder for the file of crops, or NULL: none are kept */
     const char *draw;       /* the video with the tracks drawn in, or NULL */
+    cafi_text_mask letters; /* of its labels (faces/draw.h) */
     double threshold;       /* of the first method, from which a drawn track gets a name */
     cafi_encoder *quality;  /* a quality network, or NULL */
     cafi_quality_gate gate; /* faces that do not pass are followed, and in no template */

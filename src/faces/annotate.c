@@ -16,15 +16,18 @@
 
 struct cafi_annotator {
     cafi_video_writer *writer;
+    cafi_text_mask letters;
 };
 
 caface_status cafi_annotator_open(cafi_annotator **out, const char *path, double rate,
-                                  size_t threads, caface_error *err)
+                                  size_t threads, cafi_text_mask letters, caface_error *err)
 {
     void *memory = NULL;
     caface_status st = cafi_alloc(&memory, 1, sizeof **out, err);
 
     *out = memory;
+    if (!st)
+        (*out)->letters = letters;
     if (!st)
         st = cafi_video_writer_open(&(*out)->writer, path, rate, threads, err);
     if (st) {
@@ -74,7 +77,7 @@ caface_status cafi_annotator_add(cafi_annotator *a, cafi_frame *frame, const caf
     size_t longer = frame->width > frame->height ? frame->width : frame->height;
     size_t factor = longer && longer < READABLE ? (READABLE + longer - 1) / longer : 1;
     cafi_view view = cafi_frame_view(frame);
-    cafi_drawing to = {frame->rgb, frame->width, frame->height};
+    cafi_drawing to = {frame->rgb, frame->width, frame->height, a->letters};
     uint8_t *larger = NULL;
     caface_status st = CAFACE_OK;
 

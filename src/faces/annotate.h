@@ -3,7 +3,7 @@
 #ifndef CAFI_FACES_ANNOTATE_H
 #define CAFI_FACES_ANNOTATE_H
 
-#include "faces/box.h"
+#include "faces/draw.h"
 #include "media/frame.h"
 
 /* One face of a frame, and how it is marked. */
@@ -17,9 +17,9 @@ typedef struct cafi_mark {
 typedef struct cafi_annotator cafi_annotator;
 
 /* As cafi_video_writer_open. Pictures whose longer side is below 640 are
- * enlarged by a whole number, so that the text has room. */
+ * enlarged by a whole number, so that the text has room. letters: faces/draw.h. */
 caface_status cafi_annotator_open(cafi_annotator **out, const char *path, double rate,
-                                  size_t threads, caface_error *err);
+                                  size_t threads, cafi_text_mask letters, caface_error *err);
 /* Draws into the frame, or an enlarged copy of it, and writes that. Errors of
  * cafi_video_writer_add. */
 caface_status cafi_annotator_add(cafi_annotator *annotator, cafi_frame *frame,

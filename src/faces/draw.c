@@ -2,6 +2,10 @@
 
 #include <math.h>
 #include <stdbool.h>
+#include <stdlib.h>
+
+/* Height of a line of letters that are no dots, in pens. */
+#define LINE_DOTS 9.0
 
 /* After Okabe and Ito (2008), the yellow darker and black left out. */
 cafi_paint cafi_paint_of(size_t n)
@@ -93,10 +97,44 @@ static bool is_letter(char c)
     return ((unsigned char)c & 0xc0) != 0x80;
 }
 
+static uint8_t mixed(uint8_t under, uint8_t over, unsigned part)
+{
+    return (uint8_t)((under * (255 - part) + over * part + 127) / 255);
+}
+
+/* The text of a mask on its plate; false when there is none to be had. */
+static bool draw_mask(const cafi_drawing *to, double x, double y, const char *text, cafi_paint ink,
+                      cafi_paint dark)
+{
+    size_t width = 0, height = 0;
+    uint8_t *mask =
+        to->letters ? to->letters(text, (size_t)(LINE_DOTS * pen(to)), &width, &height) : NULL;
+    double left = fmax(0.0, fmin(rint(x), (double)to->width - (double)width));
+    double top = fmax(0.0, fmin(rint(y) - (double)height, (double)to->height - (double)height));
+
+    if (!mask)
+        return false;
+    fill(to, left, top, left + (double)width, top + (double)height, ink);
+    for (size_t row = 0; row < height && (size_t)top + row < to->height; row++)
+        for (size_t col = 0; col < width && (size_t)left + col < to->width; col++) {
+            uint8_t *p = to->rgb + (((size_t)top + row) * to->width + (size_t)left + col) * 3;
+            unsigned part = mask[row * width + col];
+
+            p[0] = mixed(p[0], dark.r, part);
+            p[1] = mixed(p[1], dark.g, part);
+            p[2] = mixed(p[2], dark.b, part);
+        }
+    free(mask);
+    return true;
+}
+
 void cafi_draw_text(const cafi_drawing *to, double x, double y, const char *text, cafi_paint ink)
 {
     const cafi_paint dark = {20, 20, 20};
     double dot = pen(to), letters = 0.0, left = 0.0, top = 0.0;
+
+    if (draw_mask(to, x, y, text, ink, dark))
+        return;
 
     for (const char *c = text; *c; c++)
         letters += is_letter(*c);

@@ -294,7 +294,7 @@ static caface_status follow_video(job *j, const char *path, caface_error *err)
     if (!st && j->o->draw)
         st = cafi_annotator_open(&j->annotator, j->o->draw,
                                  cafi_video_info(video).rate / (double)j->o->video.every,
-                                 j->o->threads, err);
+                                 j->o->threads, j->o->letters, err);
     if (st) {
         cafi_video_close(video);
         return st;

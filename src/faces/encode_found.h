@@ -3,6 +3,7 @@
 #ifndef CAFI_FACES_ENCODE_FOUND_H
 #define CAFI_FACES_ENCODE_FOUND_H
 
+#include "faces/draw.h"
 #include "faces/encode.h"
 #include "faces/pipeline.h"
 #include "media/video.h"
@@ -23,7 +24,8 @@ typedef struct cafi_found_options {
     const char *output;  /* folder of the set */
     bool resume;         /* go on where a set at output stopped */
     const char *draw;    /* a video with the faces drawn in, or NULL; for one video */
-    const char *command; /* for set.json */
+    cafi_text_mask letters; /* of its labels (faces/draw.h) */
+    const char *command;    /* for set.json */
     size_t threads;
     /* Called after every frame and photograph; total is 0: nobody knows. false
      * stops the work. */

@@ -12,7 +12,6 @@
 
 /* Pixels a point: sharp on a dense screen. */
 #define PNG_SCALE 2.0
-#define TEXT_SIZE 512
 
 typedef enum picture_kind { PICTURE_NONE, PICTURE_PNG, PICTURE_SVG, PICTURE_PDF } picture_kind;
 
@@ -167,8 +166,7 @@ static size_t sequence_length(const unsigned char *p)
     return n;
 }
 
-/* A copy that cairo accepts: valid UTF-8, no control characters, cut to fit. */
-static void clean_text(char *out, size_t size, const char *text)
+void cafi_canvas_clean(char *out, size_t size, const char *text)
 {
     const unsigned char *p = (const unsigned char *)text;
     size_t used = 0;
@@ -191,7 +189,7 @@ static void clean_text(char *out, size_t size, const char *text)
 
 static void set_font(const cafi_canvas *canvas, const cafi_font *font, double factor)
 {
-    cairo_select_font_face(canvas->cr, "DejaVu Sans", CAIRO_FONT_SLANT_NORMAL,
+    cairo_select_font_face(canvas->cr, CAFI_FONT, CAIRO_FONT_SLANT_NORMAL,
                            font->bold ? CAIRO_FONT_WEIGHT_BOLD : CAIRO_FONT_WEIGHT_NORMAL);
     cairo_set_font_size(canvas->cr, font->size * factor);
 }
@@ -220,11 +218,11 @@ static const char *split_power(char *text)
 
 double cafi_canvas_text_width(const cafi_canvas *canvas, const cafi_font *font, const char *text)
 {
-    char clean[TEXT_SIZE];
+    char clean[CAFI_TEXT_SIZE];
     const char *exponent = NULL;
     double width = 0;
 
-    clean_text(clean, sizeof clean, text);
+    cafi_canvas_clean(clean, sizeof clean, text);
     exponent = split_power(clean);
     set_font(canvas, font, 1);
     width = advance(canvas, clean);
@@ -258,12 +256,12 @@ static double draw_run(const cafi_canvas *canvas, const cafi_font *font, double 
 void cafi_canvas_text(const cafi_canvas *canvas, const cafi_font *font, cafi_align align, double x,
                       double y, const char *text)
 {
-    char clean[TEXT_SIZE];
+    char clean[CAFI_TEXT_SIZE];
     const char *exponent = NULL;
 
     if (align != CAFI_LEFT)
         x -= cafi_canvas_text_width(canvas, font, text) * (align == CAFI_CENTRE ? 0.5 : 1);
-    clean_text(clean, sizeof clean, text);
+    cafi_canvas_clean(clean, sizeof clean, text);
     exponent = split_power(clean);
     set_font(canvas, font, 1);
     x += draw_run(canvas, font, x, y, clean);
@@ -279,7 +277,7 @@ void cafi_canvas_fit(const cafi_canvas *canvas, const cafi_font *font, double wi
     static const char ellipsis[] = "\xE2\x80\xA6";
     size_t length = 0;
 
-    clean_text(out, size, text);
+    cafi_canvas_clean(out, size, text);
     if (cafi_canvas_text_width(canvas, font, out) <= width)
         return;
     length = strlen(out);

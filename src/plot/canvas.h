@@ -34,6 +34,11 @@ typedef struct cafi_font {
     bool halo; /* a rim in the paper's colour, for text over data */
 } cafi_font;
 
+#define CAFI_FONT "DejaVu Sans"
+#define CAFI_TEXT_SIZE 512
+
+/* A copy that cairo accepts: valid UTF-8, no control characters, cut to fit. */
+void cafi_canvas_clean(char *out, size_t size, const char *text);
 /* The advance of text. "10^-3" counts, and is drawn, with a raised exponent:
  * what follows the first '^' of a text that starts with a digit or a sign.
  * Bytes that are not UTF-8 are drawn as '?'. */

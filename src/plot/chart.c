@@ -30,6 +30,7 @@ typedef struct layout {
     cafi_canvas *canvas;
     double width, height;
     double left, right, top, bottom; /* of the plot area */
+    size_t colours;                  /* used by the panel above */
     cafi_axis x, y;
     char names[CAFI_CHART_MAX_SERIES][NAME_SIZE];
 } layout;
@@ -211,12 +212,14 @@ static void trace_curve(const layout *l, const cafi_chart_series *s)
 
 /* The place of a series among the colours: the first one of CAFace has the first colour in every
  * chart, wherever it stands; the others follow in their order. */
-static size_t colour_place(const cafi_chart *c, size_t k)
+static size_t colour_place(const layout *l, size_t k)
 {
+    const cafi_chart *c = l->chart;
+
     for (size_t i = 0; i < c->series_count; i++)
         if (c->series[i].name && strncasecmp(c->series[i].name, "caface", 6) == 0)
             return k == i ? 0 : k < i ? k + 1 : k;
-    return k;
+    return l->colours + k;
 }
 
 static void fill_band(const layout *l, const cafi_chart_series *s, cafi_colour colour)
@@ -263,12 +266,12 @@ static void draw_series(const layout *l)
     cairo_clip(cr);
     for (size_t k = 0; k < l->chart->series_count; k++)
         if (l->chart->series[k].low && l->chart->series[k].high)
-            fill_band(l, &l->chart->series[k], cafi_series_colour(colour_place(l->chart, k)));
+            fill_band(l, &l->chart->series[k], cafi_series_colour(colour_place(l, k)));
     for (size_t k = 0; k < l->chart->series_count; k++) {
         const cafi_chart_series *s = &l->chart->series[k];
         trace_curve(l, s);
-        cafi_canvas_colour(l->canvas, cafi_series_colour(colour_place(l->chart, k)), 1);
-        set_dash(cr, colour_place(l->chart, k));
+        cafi_canvas_colour(l->canvas, cafi_series_colour(colour_place(l, k)), 1);
+        set_dash(cr, colour_place(l, k));
         cairo_set_line_width(cr, 2);
         cairo_stroke(cr);
         cairo_set_dash(cr, NULL, 0, 0);
@@ -283,7 +286,7 @@ static void draw_markers(const layout *l)
 
     for (size_t k = 0; k < l->chart->series_count; k++) {
         const cafi_chart_series *s = &l->chart->series[k];
-        cafi_canvas_colour(l->canvas, cafi_series_colour(colour_place(l->chart, k)), 1);
+        cafi_canvas_colour(l->canvas, cafi_series_colour(colour_place(l, k)), 1);
         for (size_t i = 0; s->markers && i < s->count; i++) {
             double x = 0, y = 0;
             if (!shown(l->chart, s, i))
@@ -358,7 +361,7 @@ static void draw_names(const layout *l)
         cafi_font font = name_font;
         double x = l->right + LEADER - 6;
 
-        font.colour = cafi_series_colour(colour_place(l->chart, ends[i].series));
+        font.colour = cafi_series_colour(colour_place(l, ends[i].series));
         cafi_canvas_colour(l->canvas, font.colour, 0.75);
         cairo_set_line_width(cr, 1);
         cairo_move_to(cr, ends[i].x + 2, ends[i].y);
@@ -366,7 +369,7 @@ static void draw_names(const layout *l)
             cairo_line_to(cr, l->right + 2, ends[i].y);
         cairo_line_to(cr, x - 6, place[i]);
         cairo_line_to(cr, x, place[i]);
-        set_dash(cr, colour_place(l->chart, ends[i].series));
+        set_dash(cr, colour_place(l, ends[i].series));
         cairo_stroke(cr);
         cairo_set_dash(cr, NULL, 0, 0);
         cafi_canvas_text(l->canvas, &font, CAFI_LEFT, x + 4, place[i] + 4,
@@ -374,18 +377,41 @@ static void draw_names(const layout *l)
     }
 }
 
-caface_status cafi_chart_save(const cafi_chart *chart, const char *path, caface_error *err)
+static void draw_panel(const layout *l)
+{
+    draw_grid(l);
+    draw_texts(l);
+    draw_series(l);
+    draw_markers(l);
+    draw_names(l);
+}
+
+/* Both panels begin and end at one x. */
+static void align_panels(layout *above, layout *below)
+{
+    layout *both[] = {above, below};
+    double left = fmax(above->left, below->left), right = fmin(above->right, below->right);
+
+    for (int i = 0; i < 2; i++) {
+        layout *l = both[i];
+
+        l->left = left;
+        l->right = right;
+        cafi_axis_fit(&l->x, &l->chart->x, above->x.min, above->x.max, left, right, 46);
+    }
+}
+
+static caface_status open_panel(layout **out, const cafi_chart *chart, range *x, range *y,
+                                const char *path, caface_error *err)
 {
     layout *l = NULL;
-    range x, y;
-    caface_status st = cafi_plot_check(path, err);
+    caface_status st = CAFACE_OK;
 
-    if (st)
-        return st;
+    *out = NULL;
     if (chart->series_count > CAFI_CHART_MAX_SERIES)
         return cafi_fail(err, CAFACE_EINVAL, "%s: %zu curves, a chart has room for %d", path,
                          chart->series_count, CAFI_CHART_MAX_SERIES);
-    if (!data_range(chart, &x, &y))
+    if (!data_range(chart, x, y))
         return cafi_fail(err, CAFACE_EINVAL, "%s: no point to draw in %zu curves", path,
                          chart->series_count);
     if ((st = CAFI_NEW(&l, 1, err)))
@@ -393,16 +419,52 @@ caface_status cafi_chart_save(const cafi_chart *chart, const char *path, caface_
     l->chart = chart;
     l->width = chart->width > 0 ? chart->width : 640;
     l->height = chart->height > 0 ? chart->height : 400;
-    st = cafi_canvas_open(&l->canvas, path, l->width, l->height, err);
-    if (!st) {
-        place_all(l, &x, &y);
-        draw_grid(l);
-        draw_texts(l);
-        draw_series(l);
-        draw_markers(l);
-        draw_names(l);
-        st = cafi_canvas_commit(l->canvas, err);
+    *out = l;
+    return CAFACE_OK;
+}
+
+/* Draws one panel, and another below it when there is one. */
+static caface_status save_panels(layout *above, const range *first, layout *below,
+                                 const range *second, const char *path, caface_error *err)
+{
+    double height = above->height + (below ? below->height : 0);
+    caface_status st = cafi_canvas_open(&above->canvas, path, above->width, height, err);
+
+    if (st)
+        return st;
+    place_all(above, &first[0], &first[1]);
+    if (below) {
+        below->canvas = above->canvas;
+        below->width = above->width;
+        below->colours = above->chart->series_count;
+        place_all(below, &second[0], &second[1]);
+        align_panels(above, below);
     }
-    free(l);
+    draw_panel(above);
+    if (below) {
+        cairo_t *cr = cafi_canvas_cairo(above->canvas);
+
+        cairo_save(cr);
+        cairo_translate(cr, 0, above->height);
+        draw_panel(below);
+        cairo_restore(cr);
+    }
+    return cafi_canvas_commit(above->canvas, err);
+}
+
+caface_status cafi_chart_save(const cafi_chart *chart, const char *path, caface_error *err)
+{
+    layout *above = NULL, *below = NULL;
+    range first[2], second[2]; /* of x and y */
+    caface_status st = cafi_plot_check(path, err);
+
+    if (!st)
+        st = open_panel(&above, chart, &first[0], &first[1], path, err);
+    if (!st && chart->below)
+        st = open_panel(&below, chart->below, &second[0], &second[1], path, err);
+    if (!st)
+        st = save_panels(above, first, below, second, path, err);
+    free(above);
+    free(below);
     return st;
 }

@@ -35,6 +35,9 @@ typedef struct cafi_chart {
     const cafi_chart_series *series;
     size_t series_count;  /* at most CAFI_CHART_MAX_SERIES */
     double width, height; /* in points (1/72 inch); 0 for 640 and 400 */
+    /* A second panel under it, or NULL: as wide, with an axis y of its own and the same places on
+     * x; it has none below itself. Its series go on with the colours. */
+    const struct cafi_chart *below;
 } cafi_chart;
 
 #define CAFI_CHART_MAX_SERIES 24

@@ -425,7 +425,8 @@ static void draw_star(const layout *l, double x, double y, double size, cafi_col
     cairo_stroke(cr);
 }
 
-static void draw_stars(const layout *l)
+/* The lines from the stars to the axis, under the thumbnails. */
+static void draw_star_lines(const layout *l)
 {
     static const double dashes[] = {3, 3};
     cairo_t *cr = cafi_canvas_cairo(l->canvas);
@@ -441,6 +442,10 @@ static void draw_stars(const layout *l)
         cafi_canvas_line(l->canvas, s->x, y, s->x, l->bottom);
         cairo_set_dash(cr, NULL, 0, 0);
     }
+}
+
+static void draw_stars(const layout *l)
+{
     for (size_t k = 0; k < l->plot->star_count; k++) {
         const star_place *s = &l->stars[k];
         bool is_main = font_of(l, s) == &main_font;
@@ -544,9 +549,10 @@ static caface_status draw_panel(cafi_canvas *canvas, const cafi_similarity *firs
         place_all(l);
         draw_axis(l);
         draw_dots(l, dots);
-        draw_thumbs(l, dots);
         if (plot->has_threshold)
             draw_threshold(l);
+        draw_star_lines(l);
+        draw_thumbs(l, dots);
         draw_stars(l);
         draw_texts(l);
         draw_legend(l);

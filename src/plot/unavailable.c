@@ -1,5 +1,6 @@
 /* The plot room of a build without cairo: every call says so. */
 #include "plot/chart.h"
+#include "plot/lettering.h"
 #include "plot/similarity.h"
 
 bool cafi_plot_available(void)
@@ -28,4 +29,19 @@ caface_status cafi_similarity_save(const cafi_similarity *plot, const char *path
 {
     (void)plot;
     return cafi_plot_check(path, err);
+}
+
+uint8_t *cafi_lettering_mask(const char *text, size_t pixels, size_t *width, size_t *height)
+{
+    (void)text;
+    (void)pixels;
+    (void)width;
+    (void)height;
+    return NULL;
+}
+
+bool cafi_lettering_has(const char *text)
+{
+    (void)text;
+    return true;
 }

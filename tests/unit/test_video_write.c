@@ -174,7 +174,7 @@ static void tracks_are_drawn(void **state)
     (void)state;
     for (int i = 0; i < CAFI_LANDMARKS; i++)
         face.landmark[i] = (cafi_point){80.0f, 100.0f};
-    EXPECT_OK(cafi_annotator_open(&annotator, path, 25.0, 1, &err), err);
+    EXPECT_OK(cafi_annotator_open(&annotator, path, 25.0, 1, NULL, &err), err);
     for (int i = 0; i < 5; i++) {
         EXPECT_OK(cafi_frame_reserve(&frame, 320, 240, &err), err);
         memset(frame.rgb, 128, frame.capacity);
