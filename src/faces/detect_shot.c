@@ -47,7 +47,7 @@ static const cafi_pixel_map pixels[] = {
 static const cafi_face_range ranges[] = {
     [CAFI_YUNET] = {24.0, 320.0, 320.0, 640.0, 0.8f, 0.4, true},
     [CAFI_SCRFD] = {24.0, 320.0, 640.0, 640.0, 0.8f, 0.4, false},
-    [CAFI_RETINAFACE] = {20.0, 200.0, 240.0, 300.0, 0.98f, 0.8, true},
+    [CAFI_RETINAFACE] = {32.0, 200.0, 240.0, 300.0, 0.98f, 0.8, true},
     [CAFI_ULTRAFACE] = {20.0, 200.0, 320.0, 320.0, 0.95f, 1.5, false},
     [CAFI_LFFD] = {20.0, 300.0, 640.0, 320.0, 0.95f, 0.4, false},
 };
