@@ -43,11 +43,16 @@ static caface_status bind(cafi_execution *x, size_t step, caface_error *err)
 
     for (size_t k = 0; !st && k < CAFI_PARTS && s->op[k]; k++) {
         cafi_part p = cafi_part_of(s, k);
+        cafi_blocked_maps own = cafi_blocked_of(&p, cafi_dnn_op_scratch(s->op[k]));
+        unsigned char *in = (unsigned char *)cafi_execution_buffer(x, s->in[0]) + p.in_offset;
+        unsigned char *out = (unsigned char *)cafi_execution_buffer(x, s->out) + p.out_offset;
 
-        st = cafi_dnn_run_new(&x->runs[step * CAFI_PARTS + k], s->op[k],
-                              (unsigned char *)cafi_execution_buffer(x, s->in[0]) + p.in_offset,
-                              (unsigned char *)cafi_execution_buffer(x, s->out) + p.out_offset,
-                              x->scratch[k], err);
+        if (s->spec.blocked) {
+            in = x->scratch[k] + own.in;
+            out = x->scratch[k] + own.out;
+        }
+        st = cafi_dnn_run_new(&x->runs[step * CAFI_PARTS + k], s->op[k], in, out, x->scratch[k],
+                              err);
     }
     return st;
 }
@@ -217,13 +222,49 @@ static void run_map(cafi_execution *x, const cafi_plan_op *s, size_t part)
     }
 }
 
+/* A convolution between maps whose channels are last on maps blocked by 16. */
+static bool run_blocked(cafi_execution *x, size_t step, size_t part)
+{
+    const cafi_plan_op *s = &x->program->steps[step];
+    cafi_part p = cafi_part_of(s, part);
+    const cafi_dnn_spec *d = &p.spec;
+    cafi_blocked_maps own = cafi_blocked_of(&p, cafi_dnn_op_scratch(s->op[part]));
+    const cafi_reorder_args in = {.x = (unsigned char *)cafi_execution_buffer(x, s->in[0]) +
+                                       p.in_offset,
+                                  .y = x->scratch[part] + own.in,
+                                  .from = CAFI_ELEM_F32,
+                                  .to = CAFI_ELEM_F32,
+                                  .from_lanes = d->in_channels,
+                                  .to_lanes = 16,
+                                  .rows = 1,
+                                  .channels = d->in_channels,
+                                  .positions = d->in_height * d->in_width};
+    const cafi_reorder_args out = {.x = x->scratch[part] + own.out,
+                                   .y = (unsigned char *)cafi_execution_buffer(x, s->out) +
+                                        p.out_offset,
+                                   .from = CAFI_ELEM_F32,
+                                   .to = CAFI_ELEM_F32,
+                                   .from_lanes = 16,
+                                   .to_lanes = d->out_channels,
+                                   .rows = 1,
+                                   .channels = d->out_channels,
+                                   .positions = d->out_height * d->out_width};
+
+    x->maps->reorder(&in);
+    if (!cafi_dnn_run_execute(x->runs[step * CAFI_PARTS + part]))
+        return false;
+    x->maps->reorder(&out);
+    return true;
+}
+
 bool cafi_execute_part(cafi_execution *x, size_t step, size_t part)
 {
     const cafi_plan_op *s = &x->program->steps[step];
 
     switch (s->kind) {
     case CAFI_STEP_DNN:
-        return cafi_dnn_run_execute(x->runs[step * CAFI_PARTS + part]);
+        return s->spec.blocked ? run_blocked(x, step, part)
+                               : cafi_dnn_run_execute(x->runs[step * CAFI_PARTS + part]);
     case CAFI_STEP_PASS:
         run_pass(x, s, part);
         return true;

@@ -239,9 +239,25 @@ CAFI_INLINE void to_rows(const float *x, float *y, size_t L, size_t channels, si
     for (size_t g = 0; g * L < channels; g++) {
         size_t used = channels - g * L < L ? channels - g * L : L;
 
-        for (size_t p = 0; p < positions; p++)
+        for (size_t p = 0; used == L && p < positions; p++)
+            memcpy(y + p * channels + g * L, x + (g * positions + p) * L, L * sizeof *x);
+        for (size_t p = 0; used < L && p < positions; p++)
             for (size_t l = 0; l < used; l++)
                 y[p * channels + g * L + l] = x[(g * positions + p) * L + l];
+    }
+}
+
+/* Rows of all channels into groups of L lanes. */
+CAFI_INLINE void from_rows(const float *x, float *y, size_t L, size_t channels, size_t positions)
+{
+    for (size_t g = 0; g * L < channels; g++) {
+        size_t used = channels - g * L < L ? channels - g * L : L;
+
+        for (size_t p = 0; used == L && p < positions; p++)
+            memcpy(y + (g * positions + p) * L, x + p * channels + g * L, L * sizeof *x);
+        for (size_t p = 0; used < L && p < positions; p++)
+            for (size_t l = 0; l < L; l++)
+                y[(g * positions + p) * L + l] = l < used ? x[p * channels + g * L + l] : 0;
     }
 }
 
@@ -272,7 +288,8 @@ static void reorder(const cafi_reorder_args *a)
     size_t from_row = (C + fl - 1) / fl * fl * P, to_row = (C + tl - 1) / tl * tl * P;
     bool floats = a->from == CAFI_ELEM_F32 && a->to == CAFI_ELEM_F32;
     bool known = (tl == 1 && (fl == 16 || fl == 8)) || (fl == 1 && (tl == 16 || tl == 8)) ||
-                 (tl == C && (fl == 16 || fl == 8));
+                 (tl == C && (fl == 16 || fl == 8)) ||
+                 (fl == C && (tl == 16 || tl == 8 || tl == 1));
 
     if (!floats || !known) {
         reorder_any(a);
@@ -284,14 +301,20 @@ static void reorder(const cafi_reorder_args *a)
 
         if (tl == 1 && fl == 16)
             to_planes(x, y, 16, C, P);
-        else if (tl == 1)
+        else if (tl == 1 && fl == 8)
             to_planes(x, y, 8, C, P);
+        else if (tl == 1)
+            to_planes(x, y, C, C, P);
         else if (fl == 1 && tl == 16)
             from_planes(x, y, 16, C, P);
         else if (fl == 1)
             from_planes(x, y, 8, C, P);
-        else
+        else if (tl == C)
             to_rows(x, y, fl, C, P);
+        else if (tl == 16)
+            from_rows(x, y, 16, C, P);
+        else
+            from_rows(x, y, 8, C, P);
     }
 }
 

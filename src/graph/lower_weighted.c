@@ -10,7 +10,7 @@
 typedef struct choice {
     cafi_elem elem;
     cafi_layout src, dst;
-    bool winograd;
+    bool winograd, blocked;
 } choice;
 
 cafi_elem cafi_elem_of(const cafi_lowering *lw, size_t i)
@@ -78,6 +78,7 @@ static cafi_dnn_spec conv_spec(const cafi_lowering *lw, size_t i, const choice *
         .name = n->node.name,
         .convolution = true,
         .winograd = c->winograd,
+        .blocked = c->blocked,
         .batch = (size_t)in.dim[0],
         .in_channels = (size_t)in.dim[1],
         .in_height = (size_t)in.dim[2],
@@ -141,13 +142,17 @@ static bool choose(cafi_lowering *lw, size_t i, choice *best, cafi_plan_op *step
     cafi_elem e = cafi_elem_of(lw, i);
     cafi_layout L = lw->layout;
     bool thin = cafi_ir_channels(&lw->ir->nodes[n->inputs[0]]) <= 4 && L != CAFI_LAYOUT_LAST;
+    /* Winograd's maps are blocked: within the step where those around it are not, which pays from
+     * two blocks of channels on. */
+    bool blocked = L == CAFI_LAYOUT_LAST && !n->sum && lw->options->batch == 1 &&
+                   cafi_ir_channels(&lw->ir->nodes[n->inputs[0]]) >= 32;
     const choice all[] = {
-        {e, L, L, wants_winograd(lw, n)},
-        {e, thin ? CAFI_LAYOUT_PLAIN : L, L, false},
-        {e, L, L, false},
-        {CAFI_ELEM_F32, L, L, false},
-        {CAFI_ELEM_F32, CAFI_LAYOUT_LAST, CAFI_LAYOUT_LAST, false},
-        {CAFI_ELEM_F32, CAFI_LAYOUT_PLAIN, CAFI_LAYOUT_PLAIN, false},
+        {e, L, L, wants_winograd(lw, n) && (blocked || L != CAFI_LAYOUT_LAST), blocked},
+        {e, thin ? CAFI_LAYOUT_PLAIN : L, L, false, false},
+        {e, L, L, false, false},
+        {CAFI_ELEM_F32, L, L, false, false},
+        {CAFI_ELEM_F32, CAFI_LAYOUT_LAST, CAFI_LAYOUT_LAST, false, false},
+        {CAFI_ELEM_F32, CAFI_LAYOUT_PLAIN, CAFI_LAYOUT_PLAIN, false, false},
     };
 
     for (size_t k = 0; k < sizeof all / sizeof *all; k++) {

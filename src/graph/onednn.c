@@ -180,6 +180,12 @@ static int weight_dims(const cafi_dnn_spec *s, dnnl_dim_t *dims)
     return n;
 }
 
+/* What oneDNN sees of a map. */
+static cafi_layout map_layout(const cafi_dnn_spec *s, cafi_layout outside)
+{
+    return s->blocked ? CAFI_LAYOUT_C16 : outside;
+}
+
 static bool make_mds(const cafi_dnn_spec *s, spec_mds *m)
 {
     dnnl_dim_t b = (dnnl_dim_t)s->batch;
@@ -193,10 +199,11 @@ static bool make_mds(const cafi_dnn_spec *s, spec_mds *m)
     dnnl_data_type_t wt = type_of(s->src);
     dnnl_data_type_t pt = s->src == CAFI_ELEM_S8 ? dnnl_s8 : dnnl_f32;
 
-    m->src = is_map(s) ? cafi_md_new(4, src, type_of(s->src), tag_of(s->src_layout))
+    m->src = is_map(s) ? cafi_md_new(4, src, type_of(s->src), tag_of(map_layout(s, s->src_layout)))
                        : cafi_md_new(2, src, type_of(s->src), dnnl_ab);
-    m->dst = s->convolution ? cafi_md_new(4, dst, type_of(s->dst), tag_of(s->dst_layout))
-                            : cafi_md_new(2, dst, type_of(s->dst), dnnl_ab);
+    m->dst = s->convolution
+                 ? cafi_md_new(4, dst, type_of(s->dst), tag_of(map_layout(s, s->dst_layout)))
+                 : cafi_md_new(2, dst, type_of(s->dst), dnnl_ab);
     m->weights = cafi_md_new(n, w, wt, dnnl_format_tag_any);
     m->plain_weights = cafi_md_new(n, w, pt, n == 2 ? dnnl_ab : n == 4 ? dnnl_abcd : dnnl_abcde);
     m->bias = cafi_md_new(1, bias, dnnl_f32, dnnl_a);

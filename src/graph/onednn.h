@@ -27,6 +27,8 @@ typedef struct cafi_dnn_spec {
     const char *name;
     bool convolution; /* else: each row times a matrix */
     bool winograd;
+    bool blocked; /* it works on maps blocked by 16; the step's own, in src_layout and dst_layout,
+                   * are brought over in every run (graph/execute.c) */
     size_t batch;
     size_t in_channels, in_height, in_width; /* rows of a matrix product may be maps too */
     size_t out_channels, out_height, out_width;

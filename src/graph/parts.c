@@ -53,3 +53,20 @@ cafi_part cafi_part_of(const cafi_plan_op *step, size_t part)
     s->out_channels = last - first;
     return p;
 }
+
+#define ALIGNED 64
+
+static size_t whole_lines(size_t bytes)
+{
+    return (bytes + ALIGNED - 1) / ALIGNED * ALIGNED;
+}
+
+cafi_blocked_maps cafi_blocked_of(const cafi_part *part, size_t scratch)
+{
+    const cafi_dnn_spec *s = &part->spec;
+    cafi_blocked_maps m = {.in = whole_lines(scratch)};
+
+    m.out = m.in + whole_lines(s->in_channels * s->in_height * s->in_width * sizeof(float));
+    m.end = m.out + whole_lines(s->out_channels * s->out_height * s->out_width * sizeof(float));
+    return m;
+}

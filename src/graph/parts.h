@@ -15,6 +15,12 @@ typedef struct cafi_part {
     size_t in_offset, out_offset; /* bytes */
 } cafi_part;
 cafi_part cafi_part_of(const cafi_plan_op *step, size_t part);
+/* Where a blocked step's own maps are in its scratch memory, behind oneDNN's, and where
+ * they end, in bytes. */
+typedef struct cafi_blocked_maps {
+    size_t in, out, end;
+} cafi_blocked_maps;
+cafi_blocked_maps cafi_blocked_of(const cafi_part *part, size_t scratch);
 
 /* Cuts a step whose output is that map by rows, if it has enough. A DNN step's maps
  * must have their channels last; so must what passes and sums look at. */

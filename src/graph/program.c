@@ -1,5 +1,7 @@
 #include "graph/program.h"
 
+#include "graph/parts.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -156,6 +158,12 @@ void cafi_program_measure(cafi_program *p)
 {
     for (size_t i = 0; i < p->step_count; i++)
         for (size_t k = 0; k < CAFI_PARTS; k++)
-            if (p->steps[i].op[k] && cafi_dnn_op_scratch(p->steps[i].op[k]) > p->scratch)
-                p->scratch = cafi_dnn_op_scratch(p->steps[i].op[k]);
+            if (p->steps[i].op[k]) {
+                size_t scratch = cafi_dnn_op_scratch(p->steps[i].op[k]);
+                cafi_part part = cafi_part_of(&p->steps[i], k);
+
+                if (p->steps[i].spec.blocked)
+                    scratch = cafi_blocked_of(&part, scratch).end;
+                p->scratch = scratch > p->scratch ? scratch : p->scratch;
+            }
 }

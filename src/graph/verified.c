@@ -39,7 +39,7 @@ static void add_step(cafi_buf *text, const cafi_plan_op *s)
     cafi_buf_printf(text, " %zu %zu %zu %zu %zu %zu %zu %d%d%d%d %d%d %d%d", d->batch,
                     d->in_channels, d->in_height, d->in_width, d->out_channels, d->out_height,
                     d->out_width, (int)d->src, (int)d->dst, (int)d->src_layout, (int)d->dst_layout,
-                    d->sum, d->clip, d->winograd, d->convolution);
+                    d->sum, d->clip, d->winograd + 2 * d->blocked, d->convolution);
     for (int i = 0; i < 2; i++)
         cafi_buf_printf(text, " %lld %lld %lld %lld %lld", (long long)w->kernel[i],
                         (long long)w->stride[i], (long long)w->dilation[i], (long long)w->pad[i],

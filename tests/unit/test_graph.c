@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "check.h"
+#include "base/cpu.h"
+#include "graph/onednn.h"
 #include "graph/reference.h"
 #include "graph_case.h"
 
@@ -347,6 +349,37 @@ static void test_refusals(void **state)
     cafi_graph_free(b.graph);
 }
 
+/* The network b.last on two threads, in a hundred runs, against one thread. */
+static void same_bits_on_two_threads(build *b, test_rng *rng)
+{
+    size_t count = 0, in_count = 0;
+    float *in = NULL, *out[3] = {NULL};
+
+    assert_true(cafi_shape_count(shape_of(b, 0), 1, &in_count));
+    assert_true(cafi_shape_count(shape_of(b, b->last), 1, &count));
+    in = malloc(in_count * sizeof *in);
+    assert_non_null(in);
+    test_fill(rng, in, in_count, 1);
+    for (size_t threads = 1; threads < 3; threads++) {
+        cafi_plan_options options = {.threads = threads, .batch = 1};
+        const float *inputs[] = {in};
+        cafi_plan *plan = NULL;
+
+        out[threads] = malloc(count * sizeof(float));
+        assert_non_null(out[threads]);
+        EXPECT_OK(cafi_plan_new(&plan, b->graph, &options, &b->err), b->err);
+        for (int k = 0; k < (threads > 1 ? 100 : 1); k++) {
+            EXPECT_OK(cafi_plan_run(plan, inputs, &out[threads], &b->err), b->err);
+            if (threads > 1)
+                assert_memory_equal(out[1], out[2], count * sizeof(float));
+        }
+        cafi_plan_free(plan);
+    }
+    free(in);
+    free(out[1]);
+    free(out[2]);
+}
+
 /* One row on two threads, which divide the rows of maps, gives the bits of one thread in every
  * run; here through depthwise steps, a maximum over windows, a sum and a concatenation. */
 static void test_rows_on_two_threads(void **state)
@@ -356,8 +389,7 @@ static void test_rows_on_two_threads(void **state)
     (void)state;
     for (int i = 0; i < 4; i++) {
         build b;
-        size_t x = 0, y = 0, count = 0, in_count = 0;
-        float *in = NULL, *out[3] = {NULL};
+        size_t x = 0, y = 0;
 
         start(&b, &rng);
         input(&b, 3, between(&rng, 9, 40), between(&rng, 9, 40));
@@ -376,31 +408,44 @@ static void test_rows_on_two_threads(void **state)
         conv(&b, x, 10, 1, 1, 0, 1, true);
         EXPECT_OK(cafi_graph_output(b.graph, b.last, &b.err), b.err);
         compare(&b, 1, (cafi_plan_options){.threads = 2}, "rows");
-        assert_true(cafi_shape_count(shape_of(&b, 0), 1, &in_count));
-        assert_true(cafi_shape_count(shape_of(&b, b.last), 1, &count));
-        in = malloc(in_count * sizeof *in);
-        assert_non_null(in);
-        test_fill(&rng, in, in_count, 1);
-        for (size_t threads = 1; threads < 3; threads++) {
-            cafi_plan_options options = {.threads = threads, .batch = 1};
-            const float *inputs[] = {in};
-            cafi_plan *plan = NULL;
-
-            out[threads] = malloc(count * sizeof(float));
-            assert_non_null(out[threads]);
-            EXPECT_OK(cafi_plan_new(&plan, b.graph, &options, &b.err), b.err);
-            for (int k = 0; k < (threads > 1 ? 100 : 1); k++) {
-                EXPECT_OK(cafi_plan_run(plan, inputs, &out[threads], &b.err), b.err);
-                if (threads > 1)
-                    assert_memory_equal(out[1], out[2], count * sizeof(float));
-            }
-            cafi_plan_free(plan);
-        }
-        free(in);
-        free(out[1]);
-        free(out[2]);
+        same_bits_on_two_threads(&b, &rng);
         cafi_graph_free(b.graph);
     }
+}
+
+/* Convolutions of 3x3 in a network that Winograd does not help as a whole work on blocked maps of
+ * their own, cut by rows: padded and not, with a ReLU, of one to four blocks of channels. */
+static void test_winograd_among_rows(void **state)
+{
+    test_rng rng = {test_seed()};
+    size_t wino = 0;
+
+    (void)state;
+    for (int i = 0; i < 6; i++) {
+        const cafi_plan_options options = {.threads = 1, .batch = 1};
+        cafi_plan *plan = NULL;
+        build b;
+        size_t x = 0;
+
+        start(&b, &rng);
+        input(&b, 8, between(&rng, 14, 40), between(&rng, 14, 40));
+        for (int k = 0; k < 3; k++)
+            x = conv(&b, x, k == 2 ? 32 * between(&rng, 1, 2) : 256, 1, 1, 0, 1, true);
+        x = conv(&b, x, 16 * between(&rng, 1, 4), 3, 1, between(&rng, 0, 1), 1, true);
+        b.last = x = unary(&b, CAFI_OP_CLIP, x, 0.0f, INFINITY);
+        conv(&b, x, between(&rng, 2, 20), 1, 1, 0, 1, true);
+        EXPECT_OK(cafi_graph_output(b.graph, b.last, &b.err), b.err);
+        compare(&b, 1, (cafi_plan_options){.threads = 2}, "winograd among rows");
+        same_bits_on_two_threads(&b, &rng);
+        EXPECT_OK(cafi_plan_new(&plan, b.graph, &options, &b.err), b.err);
+        for (size_t k = 0; k < cafi_plan_step_count(plan); k++)
+            wino += strstr(cafi_plan_step_at(plan, k).impl, "wino") != NULL;
+        cafi_plan_free(plan);
+        cafi_graph_free(b.graph);
+    }
+    print_message("# %zu of 6 by Winograd\n", wino);
+    if (cafi_cpu_isa() == CAFI_ISA_AVX512 && cafi_dnn_version()[0] == '2')
+        assert_int_equal(wino, 6);
 }
 
 int main(void)
@@ -419,6 +464,7 @@ int main(void)
         cmocka_unit_test(test_matrix_on_maps),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_rows_on_two_threads),
+        cmocka_unit_test(test_winograd_among_rows),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
