@@ -237,9 +237,19 @@ static void families_agree(void **state)
 /* How far two precisions are apart on a set of pictures. */
 typedef struct apart {
     size_t sure, faces; /* those well above the threshold; all */
-    size_t moved;       /* sure ones whose box is an IoU of 0.98 or less from the other's */
-    double landmark;    /* the largest distance over the others, by the box's side */
+    size_t moved;       /* sure ones whose box is an IoU of 0.98 or less from the other's, or one of
+                         * whose landmarks a fiftieth of the face's side */
 } apart;
+
+static double landmarks_apart(const cafi_face *f, const cafi_face *g)
+{
+    double most = 0.0;
+
+    for (int k = 0; k < CAFI_LANDMARKS; k++)
+        most = fmax(most, hypot((double)(f->landmark[k].x - g->landmark[k].x),
+                                (double)(f->landmark[k].y - g->landmark[k].y)));
+    return most / sqrt(cafi_box_area(&f->box, 0.0));
+}
 
 /* The sure faces of one list (a tenth above the least score: it may decide otherwise about the
  * others) are in the other. */
@@ -254,14 +264,7 @@ static void measure(apart *a, const cafi_faces *some, const cafi_faces *others, 
             continue;
         g = best(others, f, &iou);
         a->sure++;
-        if (iou <= 0.98) {
-            a->moved++;
-            continue;
-        }
-        for (int k = 0; k < CAFI_LANDMARKS; k++)
-            a->landmark = fmax(a->landmark, hypot((double)(f->landmark[k].x - g->landmark[k].x),
-                                                  (double)(f->landmark[k].y - g->landmark[k].y)) /
-                                                sqrt(cafi_box_area(&f->box, 0.0)));
+        a->moved += iou <= 0.98 || landmarks_apart(f, g) > 0.02;
     }
 }
 
@@ -309,7 +312,7 @@ static void both(cafi_detector *const *d, const cafi_image *image, float least, 
     cafi_faces_free(&faces[1]);
 }
 
-/* In bf16 boxes stay where they are in fp32, an IoU above 0.98, but for one face in thirty at most,
+/* In bf16 boxes and landmarks stay where they are in fp32, but for one face in twenty at most,
  * about which a hair decides: two candidates with nearly the same score, a score near one of those
  * that the rules about scales ask for (faces/passes.h). */
 static void boxes_stay_in_bf16(void **state)
@@ -352,12 +355,10 @@ static void boxes_stay_in_bf16(void **state)
             }
             cafi_image_clear(&image);
         }
-        print_message(
-            "# %s: %zu sure faces of %zu, %zu moved, landmarks of the others within %.4f\n",
-            families[o].path, a.sure, a.faces, a.moved, a.landmark);
+        print_message("# %s: %zu sure faces of %zu, %zu moved\n", families[o].path, a.sure, a.faces,
+                      a.moved);
         assert_true(a.sure >= 100);
-        assert_true(a.moved * 30 <= a.sure);
-        assert_true(a.landmark < 0.05);
+        assert_true(a.moved * 20 <= a.sure);
         cafi_detector_free(d[0]);
         cafi_detector_free(d[1]);
     }
