@@ -14,8 +14,9 @@
 #define WINDOW 12.0 /* P-Net's, at its stride of 2 */
 #define SCALE_NMS 0.5
 #define STAGE_NMS 0.7
-/* Rows of a run of R-Net and O-Net. */
-#define BATCH 16
+/* Rows of a run of R-Net and O-Net: one of four is as fast as one of many, and the last run of
+ * a picture has few that are filled up. */
+#define BATCH 4
 /* Plans of P-Net, one for each size of the pyramid. */
 #define PNET_BYTES ((size_t)512 << 20)
 /* The pyramid has no more levels that are worth a thread. */
@@ -209,7 +210,7 @@ static caface_status propose(worker *k, float threshold, const cafi_view *pictur
         w.edge[2] = rint((x + WINDOW) / scale);
         w.edge[3] = rint((y + WINDOW) / scale);
         for (size_t e = 0; e < 4; e++)
-            w.offset[e] = slot->output[1][e * plane + i];
+            w.offset[e] = slot->output[0][(2 + e) * plane + i];
         st = add_window(list, &w, err);
     }
     return st ? st : suppress(list, first, SCALE_NMS, CAFI_OVERLAP_UNION, err);

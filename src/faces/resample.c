@@ -151,18 +151,23 @@ static void run(cafi_resampler *r, const cafi_view *picture, const filter *acros
     const cafi_resample_kernels *kernels = kernels_get();
     size_t in = picture->width * 3, bytes = width * 3;
 
-    for (size_t y = 0; y < picture->height; y++) {
+    for (size_t y = 0; y < picture->height;) {
         const uint8_t *row = picture->rgb + y * in;
 
         if (width == picture->width) {
-            memcpy(r->middle + y * bytes, row, bytes);
+            memcpy(r->middle + y++ * bytes, row, bytes);
+            continue;
+        }
+        if (y + 2 < picture->height) {
+            kernels->pair(r->middle + y * bytes, bytes, row, in, across, width);
+            y += 2;
             continue;
         }
         if (y + 1 == picture->height) { /* nothing may be read behind the picture */
             memcpy(r->row, row, in);
             row = r->row;
         }
-        kernels->row(r->middle + y * bytes, row, across, width);
+        kernels->row(r->middle + y++ * bytes, row, across, width);
     }
     for (size_t y = 0; y < height; y++)
         if (height == picture->height)

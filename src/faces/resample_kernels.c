@@ -81,6 +81,65 @@ static void row(uint8_t *out, const uint8_t *in, const cafi_resample_filter *f, 
 
 #endif
 
+#if defined(__AVX512BW__)
+
+/* Four pixels of either row at a time: the weights are spread once for both. */
+static void pair(uint8_t *out, size_t out_step, const uint8_t *in, size_t in_step,
+                 const cafi_resample_filter *f, size_t width)
+{
+    const __m512i spread = _mm512_broadcast_i64x4(_mm256_setr_epi8(
+        0, -128, 3, -128, 1, -128, 4, -128, 2, -128, 5, -128, -128, -128, -128, -128, 6, -128, 9,
+        -128, 7, -128, 10, -128, 8, -128, 11, -128, -128, -128, -128, -128));
+    const __m512i lower = _mm512_broadcast_i64x4(_mm256_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1));
+    const __m512i upper = _mm512_broadcast_i64x4(_mm256_setr_epi32(2, 2, 2, 2, 3, 3, 3, 3));
+
+    for (size_t o = 0; o < width; o++, out += 3) {
+        const uint8_t *p = in + (size_t)f->first[o] * 3;
+        const int16_t *w = f->halves + o * f->taps * 2;
+        __m512i low = _mm512_setzero_si512(), high = _mm512_setzero_si512();
+        __m256i sum;
+        uint32_t bytes[2];
+
+        for (uint32_t k = 0; k < f->count[o]; k += 4, p += 12, w += 8) {
+            __m256i first =
+                _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(const void *)p));
+            __m256i second = _mm256_broadcastsi128_si256(
+                _mm_loadu_si128((const __m128i *)(const void *)(p + in_step)));
+            __m512i four = _mm512_shuffle_epi8(
+                _mm512_inserti64x4(_mm512_castsi256_si512(first), second, 1), spread);
+            __m512i halves =
+                _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)(const void *)w));
+
+            low = _mm512_add_epi32(
+                low, _mm512_madd_epi16(four, _mm512_permutexvar_epi32(lower, halves)));
+            high = _mm512_add_epi32(
+                high, _mm512_madd_epi16(four, _mm512_permutexvar_epi32(upper, halves)));
+        }
+        low = _mm512_add_epi32(low, _mm512_slli_epi32(high, CAFI_WEIGHT_LOW));
+        /* the halves of each row, side by side: both rows in 256 bits */
+        low = _mm512_add_epi32(low, _mm512_shuffle_i64x2(low, low, 0xB1));
+        sum = _mm512_castsi512_si256(_mm512_shuffle_i64x2(low, low, 0x08));
+        sum = _mm256_srai_epi32(_mm256_add_epi32(sum, _mm256_set1_epi32(ROUND)), CAFI_WEIGHT_BITS);
+        sum = _mm256_packus_epi16(_mm256_packs_epi32(sum, sum), sum);
+        bytes[0] = (uint32_t)_mm256_extract_epi32(sum, 0);
+        bytes[1] = (uint32_t)_mm256_extract_epi32(sum, 4);
+        for (int r = 0; r < 2; r++)
+            for (int c = 0; c < 3; c++)
+                out[(size_t)r * out_step + (size_t)c] = (uint8_t)(bytes[r] >> 8 * c);
+    }
+}
+
+#else
+
+static void pair(uint8_t *out, size_t out_step, const uint8_t *in, size_t in_step,
+                 const cafi_resample_filter *f, size_t width)
+{
+    row(out, in, f, width);
+    row(out + out_step, in + in_step, f, width);
+}
+
+#endif
+
 /* Bytes from `at` on, one by one. */
 static void column_rest(uint8_t *out, const uint8_t *in, const int32_t *w, size_t count,
                         size_t bytes, size_t at)
@@ -144,4 +203,4 @@ static void column(uint8_t *out, const uint8_t *in, const int32_t *w, size_t cou
 
 #endif
 
-const cafi_resample_kernels KERNELS = {row, column};
+const cafi_resample_kernels KERNELS = {row, pair, column};

@@ -24,6 +24,9 @@ typedef struct cafi_resample_filter {
 typedef struct cafi_resample_kernels {
     /* One row of pixels of three bytes; in has CAFI_RESAMPLE_SLACK bytes behind it. */
     void (*row)(uint8_t *out, const uint8_t *in, const cafi_resample_filter *filter, size_t width);
+    /* Two rows, that many bytes apart in either picture. */
+    void (*pair)(uint8_t *out, size_t out_step, const uint8_t *in, size_t in_step,
+                 const cafi_resample_filter *filter, size_t width);
     /* One output row from `count` rows of that many bytes, below each other. */
     void (*column)(uint8_t *out, const uint8_t *in, const int32_t *weights, size_t count,
                    size_t bytes);

@@ -30,16 +30,20 @@ cafi_elem cafi_elem_of(const cafi_lowering *lw, size_t i)
 
 /* Winograd pays for 3x3 kernels that move by one. Its weights are four times
  * larger: on the 7x7 maps at the end of a backbone, where a sixth of them would
- * be, it would save 4 % of the time. */
+ * be, it would save 4 % of the time. With few channels, as in O-Net, it pays on maps of 8x8 too. */
+#define FEW_WEIGHTS (64 * 64)
+
 static bool wants_winograd(const cafi_lowering *lw, const cafi_ir_node *n)
 {
     const cafi_window *w = &n->node.window;
     size_t in = cafi_ir_channels(&lw->ir->nodes[n->inputs[0]]);
+    bool whole_tiles = n->node.shape.dim[2] % 4 == 0 && n->node.shape.dim[3] % 4 == 0;
+    int64_t least = whole_tiles && in * cafi_ir_channels(n) <= FEW_WEIGHTS ? 8 : 12;
 
     return !lw->options->low_memory && lw->options->precision == CAFACE_FP32 && w->kernel[0] == 3 &&
            w->kernel[1] == 3 && w->stride[0] == 1 && w->stride[1] == 1 && w->dilation[0] == 1 &&
            w->dilation[1] == 1 && w->groups == 1 && in % 16 == 0 && cafi_ir_channels(n) % 16 == 0 &&
-           n->node.shape.dim[2] >= 12 && n->node.shape.dim[3] >= 12;
+           n->node.shape.dim[2] >= least && n->node.shape.dim[3] >= least;
 }
 
 /* From which share of the work on a small network is better off with Winograd on
