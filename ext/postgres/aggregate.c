@@ -10,8 +10,49 @@ typedef struct transition {
     cafx_group group;
     cafpg_model *model; /* held, or NULL */
     bool was_taken;     /* combined into another without a copy: nobody may use it again */
+    bool has_spare;     /* its waiting rows are the spare's */
     MemoryContextCallback callback;
 } transition;
+
+/* Room for the waiting rows of one group at a time, which stays: the groups of a sorted plan follow
+ * each other, and memory that every one of them took and gave back would go to the system and come
+ * again, a page fault for each 4 KB. Groups beside it, as those of a hash table, have room of their
+ * own, which the executor counts. */
+static struct {
+    float *feat, *style;
+    size_t feat_size, style_size;
+    bool is_taken;
+} spare;
+
+/* A model whose rows are longer has no use of it. */
+#define MOST_SPARE ((size_t)1 << 20)
+
+static void spare_room(float **rows, size_t *size, size_t wanted)
+{
+    if (*size >= wanted)
+        return;
+    if (*rows)
+        pfree(*rows);
+    *rows = NULL;
+    *size = 0;
+    *rows = MemoryContextAlloc(TopMemoryContext, wanted);
+    *size = wanted;
+}
+
+static void take_spare(transition *t)
+{
+    size_t feat = CAFX_ROWS * t->group.options.width * sizeof(float);
+    size_t style = CAFX_ROWS * t->group.style_width * sizeof(float);
+
+    if (spare.is_taken || feat + style > MOST_SPARE)
+        return;
+    spare_room(&spare.feat, &spare.feat_size, feat);
+    spare_room(&spare.style, &spare.style_size, style);
+    t->group.feat = spare.feat;
+    t->group.style = style ? spare.style : NULL;
+    t->group.room = CAFX_ROWS;
+    t->has_spare = spare.is_taken = true;
+}
 
 static MemoryContext context_of(FunctionCallInfo fcinfo, int *kind)
 {
@@ -32,6 +73,9 @@ static void forget(void *arg)
     t->group.set = NULL;
     cafpg_model_release(t->model);
     t->model = NULL;
+    if (t->has_spare)
+        spare.is_taken = false;
+    t->has_spare = false;
 }
 
 static transition *new_transition(MemoryContext context)
@@ -95,6 +139,7 @@ static transition *begin(MemoryContext context, cafpg_model *model, caface_metho
     if (st)
         cafpg_raise(st, &err);
     t->model = cafpg_model_hold(model);
+    take_spare(t);
     return t;
 }
 
