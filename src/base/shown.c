@@ -1,6 +1,7 @@
 #include "base/shown.h"
 
 #include <string.h>
+#include <strings.h>
 
 /* Bytes of the UTF-8 character at p, 0 for none: no overlong forms, no surrogates. */
 static size_t character(const unsigned char *p)
@@ -58,12 +59,17 @@ void cafi_text_clean(char *text, const char *keep)
 
 #define AFTER_ADDRESS " \t\n\"'"
 
-/* The last @ of the part of an address at `start` that may have a password; NULL: none. */
-static char *last_at(char *text, char *start)
+/* Does text, which begins at `begin`, say so before `at`, in any case? */
+static bool follows(const char *begin, const char *at, const char *word)
 {
-    size_t before = (size_t)(start - 3 - text); /* of "://" */
-    bool is_server = (before >= 8 && memcmp(start - 11, "postgres", 8) == 0) ||
-                     (before >= 10 && memcmp(start - 13, "postgresql", 10) == 0);
+    size_t n = strlen(word);
+
+    return (size_t)(at - begin) >= n && strncasecmp(at - n, word, n) == 0;
+}
+
+/* The last @ of the part of an address at `start` that may have a password; NULL: none. */
+static char *last_at(char *start, bool is_server)
+{
     size_t n = strcspn(start, is_server ? AFTER_ADDRESS : AFTER_ADDRESS "/");
 
     while (n > 0 && start[n - 1] != '@')
@@ -71,24 +77,38 @@ static char *last_at(char *text, char *start)
     return n ? start + n - 1 : NULL;
 }
 
+/* Does the name of an option, which ends at `end`, speak of a password: password, sslpassword, and
+ * what somebody takes for it? */
+static bool is_secret(const char *name, const char *end)
+{
+    static const char *const words[] = {"pass", "pwd", "secret"};
+
+    for (const char *p = name; p < end; p++)
+        for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+            if (follows(name, p + 1, words[i]))
+                return true;
+    return false;
+}
+
 void cafi_text_hide_passwords(char *text)
 {
-    static const char key[] = "password=";
+    for (char *p = text; (p = strstr(p, ":/")); p++) {
+        bool is_server = follows(text, p, "postgres") || follows(text, p, "postgresql");
+        char *start = p + 1 + strspn(p + 1, "/"), *at = NULL, *colon = NULL;
 
-    for (char *p = text; (p = strstr(p, "://"));) {
-        char *start = p + 3, *at = last_at(text, start);
-        char *colon = at ? memchr(start, ':', (size_t)(at - start)) : NULL;
-
+        if (start - p < 3 && !is_server)
+            continue;
+        at = last_at(start, is_server);
+        colon = at ? memchr(start, ':', (size_t)(at - start)) : NULL;
         if (colon)
             memmove(colon, at, strlen(at) + 1);
-        p = start;
     }
-    for (char *p = text; (p = strstr(p, key));) {
-        bool is_option = p > text && (p[-1] == '?' || p[-1] == '&');
-        char *value = p + sizeof key - 1, *end = value + strcspn(value, "&" AFTER_ADDRESS);
+    for (char *p = text; (p = strpbrk(p, "?&")); p++) {
+        char *equals = p + strcspn(p, "=" AFTER_ADDRESS), *end = NULL;
 
-        if (is_option)
-            memmove(value, end, strlen(end) + 1);
-        p = value;
+        if (*equals != '=' || !is_secret(p + 1, equals))
+            continue;
+        end = equals + strcspn(equals, "&" AFTER_ADDRESS);
+        memmove(equals + 1, end, strlen(end) + 1);
     }
 }

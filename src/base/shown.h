@@ -15,9 +15,9 @@ size_t cafi_text_control(const char *text, const char *keep);
  * place. */
 void cafi_text_clean(char *text, const char *keep);
 
-/* Takes the password out of every address in text (SCHEME://USER:PASSWORD@HOST, and of a PostgreSQL
- * server's ?password=), in place. In those of PostgreSQL a password with a / that is not escaped is
- * found too. */
+/* Takes the password out of every address in text (SCHEME://USER:PASSWORD@HOST, and of options,
+ * ?password=, whose name says that it is one), in place. In those of PostgreSQL a password with a /
+ * that is not escaped is found too, and one behind a / that is missing. */
 void cafi_text_hide_passwords(char *text);
 
 #endif
