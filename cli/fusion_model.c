@@ -1,5 +1,8 @@
 #include "cli/fusion_model.h"
 
+#include <stdio.h>
+
+#include "base/text.h"
 #include "fusion/method.h"
 #include "fusion/model.h"
 
@@ -23,6 +26,29 @@ static caface_status keep(cli_fusions *out, caface_model *model, const char *pat
     return CAFACE_OK;
 }
 
+/* An ONNX file, which only a backbone can be: its first field is a small number, the version. */
+static bool is_onnx(const char *path)
+{
+    FILE *f = NULL;
+    int first = EOF;
+
+    if (cafi_ends_with(path, ".onnx"))
+        return true;
+    if ((f = fopen(path, "rb"))) {
+        first = fgetc(f);
+        fclose(f);
+    }
+    return first == 0x08;
+}
+
+/* May a file that holds no tensors be passed over? One that is opened as the backbone, or will
+ * be; what is not there or is damaged is nobody's backbone either. */
+static bool is_backbones(const cli_list *models, size_t i, size_t backbone, caface_status st)
+{
+    return i == backbone || (backbone == CLI_ANY_BACKBONE && st != CAFACE_EIO &&
+                             st != CAFACE_ENOMEM && is_onnx(models->items[i]));
+}
+
 caface_status cli_fusions_open(cli_fusions *out, const cli_list *models, size_t backbone,
                                caface_error *err)
 {
@@ -34,10 +60,10 @@ caface_status cli_fusions_open(cli_fusions *out, const cli_list *models, size_t 
         caface_model *model = NULL;
         bool is_free = backbone == CLI_ANY_BACKBONE || i == backbone;
         bool needed = backbone == CLI_NO_BACKBONE ? !any && i + 1 == models->count : !is_free;
-        caface_status st = cafi_bundle_open(&bundle, models->items[i], is_free ? NULL : err);
+        caface_status st = cafi_bundle_open(&bundle, models->items[i], err);
 
-        if (st && is_free)
-            continue; /* an ONNX file */
+        if (st && is_backbones(models, i, backbone, st))
+            continue;
         if (st)
             return st;
         if (needed || cafi_fusion_is_in(bundle)) {

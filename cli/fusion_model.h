@@ -21,7 +21,7 @@ typedef struct cli_fusions {
  *
  * backbone: the place of a file that was opened as one. That file may hold nothing else;
  * every other file must then hold a fusion network. CLI_ANY_BACKBONE: no file need hold
- * one, and one that can't be read is left to whoever opens it for its backbone. */
+ * one, and an ONNX file is left to whoever opens it for its backbone. */
 caface_status cli_fusions_open(cli_fusions *out, const cli_list *models, size_t backbone,
                                caface_error *err);
 void cli_fusions_close(cli_fusions *fusions);

@@ -48,7 +48,10 @@ sweep() {
             echo "moment $moment of $total: neither before nor after; it said: $(cat "$work/said")"
             return 1
         elif ((k % 10 == 0)); then
-            "$@" >/dev/null 2>&1 && [ "$(answer "$set")" = "$after" ] || { echo "moment $moment of $total: it does not go on"; return 1; }
+            if ! "$@" >/dev/null 2>&1 || [ "$(answer "$set")" != "$after" ]; then
+                echo "moment $moment of $total: it does not go on"
+                return 1
+            fi
         fi
     done
     echo "$killed of $moments killed, $unreported done and not reported"
