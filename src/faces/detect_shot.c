@@ -216,32 +216,30 @@ static caface_status decode_level(const cafi_shot_detector *d, const cafi_flexne
                                   size_t l, float threshold, cafi_faces *faces, caface_error *err)
 {
     const cafi_shot_outputs *p = &d->places;
-    bool retina = d->family == CAFI_RETINAFACE, kps_there = retina || p->has_kps;
+    bool retina = d->family == CAFI_RETINAFACE;
     cafi_level level = {slot->height / cafi_shot_strides[l], slot->width / cafi_shot_strides[l],
                         cafi_shot_strides[l], retina ? CAFI_RETINAFACE_ANCHORS : p->anchors};
     size_t n = level.rows * level.cols * level.anchors;
     const float *score = NULL, *object = NULL, *box = NULL, *kps = NULL;
     caface_status st;
 
-    (void)((st = output_of(slot, retina ? 3 * l : p->score[l], retina ? 2 * n : n, &score, err)) ||
-           (st = output_of(slot, retina ? 3 * l + 1 : p->box[l], 4 * n, &box, err)));
-    if (!st && kps_there)
-        st = output_of(slot, retina ? 3 * l + 2 : p->kps[l], 10 * n, &kps, err);
+    if (retina) {
+        st = output_of(slot, l, 16 * n, &score, err);
+        return st ? st
+                  : cafi_decode_retinaface(faces, &level, retina_sides[l], score, score + 2 * n,
+                                           score + 6 * n, threshold, err);
+    }
+    (void)((st = output_of(slot, p->score[l], n, &score, err)) ||
+           (st = output_of(slot, p->box[l], 4 * n, &box, err)));
+    if (!st && p->has_kps)
+        st = output_of(slot, p->kps[l], 10 * n, &kps, err);
     if (!st && d->family == CAFI_YUNET)
         st = output_of(slot, p->object[l], n, &object, err);
     if (st)
         return st;
-    switch (d->family) {
-    case CAFI_YUNET:
-        return cafi_decode_yunet(faces, &level, score, object, box, kps, threshold, err);
-    case CAFI_SCRFD:
-        return cafi_decode_scrfd(faces, &level, score, box, kps, threshold, err);
-    case CAFI_RETINAFACE:
-    case CAFI_ULTRAFACE: /* decode_all */
-    case CAFI_LFFD:
-        break;
-    }
-    return cafi_decode_retinaface(faces, &level, retina_sides[l], score, box, kps, threshold, err);
+    return d->family == CAFI_YUNET
+               ? cafi_decode_yunet(faces, &level, score, object, box, kps, threshold, err)
+               : cafi_decode_scrfd(faces, &level, score, box, kps, threshold, err);
 }
 
 /* The candidates of all levels, of those that find boxes alone. */

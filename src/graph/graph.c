@@ -288,6 +288,53 @@ caface_status cafi_graph_batchnorm(cafi_graph *graph, const char *name, size_t x
     return st;
 }
 
+static caface_status join_shape(const cafi_graph *graph, const size_t *constants, size_t count,
+                                cafi_shape *out, caface_error *err)
+{
+    *out = cafi_graph_node(graph, constants[0])->shape;
+    for (size_t i = 1; i < count; i++) {
+        const cafi_shape *s = &cafi_graph_node(graph, constants[i])->shape;
+        bool fits = s->ndim == out->ndim && s->ndim > 0;
+
+        for (int d = 1; fits && d < s->ndim; d++)
+            fits = s->dim[d] == out->dim[d];
+        if (!fits)
+            return cafi_fail(err, CAFACE_EMODEL, "constants of other shapes cannot be joined");
+        out->dim[0] += s->dim[0];
+    }
+    return CAFACE_OK;
+}
+
+caface_status cafi_graph_join(cafi_graph *graph, const size_t *constants, size_t count, size_t *out,
+                              caface_error *err)
+{
+    cafi_shape shape;
+    size_t total = 0, at = 0;
+    float *values = NULL;
+    caface_status st = join_shape(graph, constants, count, &shape, err);
+
+    if (st)
+        return st;
+    if (!cafi_shape_count(&shape, 1, &total))
+        return cafi_fail(err, CAFACE_ELIMIT, "joined constants are too large");
+    st = cafi_alloc_f32(&values, 1, total, err);
+    for (size_t i = 0; !st && i < count; i++) {
+        float *part = NULL;
+        size_t n = 0;
+
+        (void)cafi_shape_count(&cafi_graph_node(graph, constants[i])->shape, 1, &n);
+        st = cafi_graph_read(graph, constants[i], &part, err);
+        if (!st)
+            memcpy(values + at, part, n * sizeof *values);
+        at += n;
+        free(part);
+    }
+    if (!st)
+        st = cafi_graph_constant_f32(graph, NULL, &shape, values, out, err);
+    free(values);
+    return st;
+}
+
 caface_status cafi_graph_output(cafi_graph *graph, size_t node, caface_error *err)
 {
     caface_status st = CAFACE_OK;

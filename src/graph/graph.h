@@ -177,6 +177,11 @@ const cafi_node *cafi_graph_node(const cafi_graph *graph, size_t node);
 size_t cafi_graph_find(const cafi_graph *graph, const char *name);
 size_t cafi_graph_output_count(const cafi_graph *graph);
 size_t cafi_graph_output_at(const cafi_graph *graph, size_t index);
+/* A constant with the rows (first extent) of several, one behind the other: weights of
+ * convolutions that see the same map become those of one. EMODEL: other extents differ. ENOMEM. */
+caface_status cafi_graph_join(cafi_graph *graph, const size_t *constants, size_t count, size_t *out,
+                              caface_error *err);
+
 /* All of a constant, row-major, converted to float; the caller frees. EINVAL:
  * the node is not a constant. */
 caface_status cafi_graph_read(const cafi_graph *graph, size_t node, float **out, caface_error *err);

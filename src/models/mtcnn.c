@@ -152,85 +152,45 @@ static caface_status add_weighted(builder *b, const layer *l, size_t *out, cafac
 }
 
 /* Two scores and four offsets: other numbers would be read past. */
+static caface_status check_outputs(const builder *b, const layer *l, size_t node, int extent,
+                                   caface_error *err)
+{
+    const cafi_shape *shape = &cafi_graph_node(b->graph, node)->shape;
+
+    if (shape->ndim <= extent || shape->dim[extent] != l->size)
+        return cafi_fail(err, CAFACE_EMODEL, "%s: %s%s has %lld outputs, MTCNN has %lld",
+                         cafi_bundle_path(b->bundle), b->prefix, l->name,
+                         (long long)(shape->ndim > extent ? shape->dim[extent] : 0),
+                         (long long)l->size);
+    return CAFACE_OK;
+}
+
 static caface_status add_head(builder *b, const layer *l, caface_error *err)
 {
     size_t node = 0;
     caface_status st = add_weighted(b, l, &node, err);
 
-    if (st)
-        return st;
-    if (cafi_graph_node(b->graph, node)->shape.dim[1] != l->size)
-        return cafi_fail(err, CAFACE_EMODEL, "%s: %s%s has %lld outputs, MTCNN has %lld",
-                         cafi_bundle_path(b->bundle), b->prefix, l->name,
-                         (long long)cafi_graph_node(b->graph, node)->shape.dim[1],
-                         (long long)l->size);
-    return cafi_graph_output(b->graph, node, err);
-}
-
-static caface_status wrong_head(const builder *b, const layer *l, const cafi_shape *shape,
-                                caface_error *err)
-{
-    char text[96];
-
-    return cafi_fail(err, CAFACE_EMODEL, "%s: %s%s has weights %s, MTCNN has %lld outputs of 1x1",
-                     cafi_bundle_path(b->bundle), b->prefix, l->name,
-                     cafi_shape_write(text, sizeof text, shape), (long long)l->size);
-}
-
-/* A head's weights and bias behind those of the ones before it. */
-static caface_status append_head(builder *b, const layer *l, int64_t channels, float *weights,
-                                 float *bias, caface_error *err)
-{
-    size_t node[2] = {0, 0};
-    float *values[2] = {NULL, NULL};
-    const cafi_shape *shape = NULL, *of_bias = NULL;
-    caface_status st;
-
-    (void)((st = constant(b, l->name, ".weight", &node[0], err)) ||
-           (st = constant(b, l->name, ".bias", &node[1], err)));
-    if (st)
-        return st;
-    shape = &cafi_graph_node(b->graph, node[0])->shape;
-    of_bias = &cafi_graph_node(b->graph, node[1])->shape;
-    if (shape->ndim != 4 || shape->dim[0] != l->size || shape->dim[1] != channels ||
-        shape->dim[2] != 1 || shape->dim[3] != 1)
-        return wrong_head(b, l, shape, err);
-    if (of_bias->ndim != 1 || of_bias->dim[0] != l->size)
-        return wrong_head(b, l, of_bias, err);
-    (void)((st = cafi_graph_read(b->graph, node[0], &values[0], err)) ||
-           (st = cafi_graph_read(b->graph, node[1], &values[1], err)));
-    if (!st) {
-        memcpy(weights, values[0], (size_t)(l->size * channels) * sizeof *weights);
-        memcpy(bias, values[1], (size_t)l->size * sizeof *bias);
-    }
-    free(values[0]);
-    free(values[1]);
-    return st;
+    return st || (st = check_outputs(b, l, node, 1, err)) ? st
+                                                          : cafi_graph_output(b->graph, node, err);
 }
 
 /* Both heads of P-Net in one convolution, which costs what each of them would. */
 static caface_status add_heads(builder *b, const layer *l, caface_error *err)
 {
     const cafi_window window = {.stride = {1, 1}, .dilation = {1, 1}, .groups = 1};
-    int64_t channels = cafi_graph_node(b->graph, b->at)->shape.dim[1],
-            outputs = l[0].size + l[1].size;
-    const cafi_shape shapes[] = {{4, {outputs, channels, 1, 1}}, {1, {outputs}}};
-    float *weights = NULL, *bias = NULL;
-    size_t node[3] = {0, 0, 0};
-    caface_status st;
+    size_t weights[2], biases[2], weight = 0, bias = 0, node = 0;
+    caface_status st = CAFACE_OK;
 
-    (void)((st = cafi_alloc_f32(&weights, (size_t)outputs, (size_t)channels, err)) ||
-           (st = cafi_alloc_f32(&bias, (size_t)outputs, 1, err)) ||
-           (st = append_head(b, l, channels, weights, bias, err)) ||
-           (st = append_head(b, l + 1, channels, weights + l[0].size * channels, bias + l[0].size,
-                             err)) ||
-           (st = cafi_graph_constant_f32(b->graph, NULL, &shapes[0], weights, &node[0], err)) ||
-           (st = cafi_graph_constant_f32(b->graph, NULL, &shapes[1], bias, &node[1], err)) ||
-           (st = cafi_graph_conv(b->graph, "conv4", b->at, node[0], node[1], &window, &node[2],
-                                 err)) ||
-           (st = cafi_graph_output(b->graph, node[2], err)));
-    free(weights);
-    free(bias);
+    for (size_t i = 0; !st && i < 2; i++) {
+        (void)((st = constant(b, l[i].name, ".weight", &weights[i], err)) ||
+               (st = constant(b, l[i].name, ".bias", &biases[i], err)) ||
+               (st = check_outputs(b, &l[i], weights[i], 0, err)) ||
+               (st = check_outputs(b, &l[i], biases[i], 0, err)));
+    }
+    (void)(st || (st = cafi_graph_join(b->graph, weights, 2, &weight, err)) ||
+           (st = cafi_graph_join(b->graph, biases, 2, &bias, err)) ||
+           (st = cafi_graph_conv(b->graph, "conv4", b->at, weight, bias, &window, &node, err)) ||
+           (st = cafi_graph_output(b->graph, node, err)));
     return st;
 }
 

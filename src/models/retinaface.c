@@ -190,29 +190,38 @@ static caface_status add_context(builder *b, int number, size_t *x, caface_error
     return st ? st : cafi_graph_unary(b->graph, "relu", CAFI_OP_CLIP, *x, 0.0f, INFINITY, x, err);
 }
 
-static caface_status add_head(builder *b, const char *kind, int number, int64_t size, size_t x,
-                              caface_error *err)
+/* The three heads of a level in one convolution, which costs little more than one of them. */
+static caface_status add_heads(builder *b, int number, size_t x, caface_error *err)
 {
+    static const struct {
+        const char *name;
+        int64_t size;
+    } heads[] = {{"ClassHead", 2}, {"BboxHead", 4}, {"LandmarkHead", 10}};
     const cafi_window window = {.stride = {1, 1}, .dilation = {1, 1}, .groups = 1};
-    const cafi_tensor *w = NULL, *shift = NULL;
+    size_t weights[3], biases[3], outputs = 0, weight = 0, bias = 0, y = 0;
     char name[64];
-    size_t weight = 0, bias = 0, y = 0;
-    caface_status st;
+    caface_status st = CAFACE_OK;
 
-    snprintf(name, sizeof name, "%s.%d.conv1x1", kind, number);
-    (void)((st = tensor(b, name, ".weight", &w, err)) ||
-           (st = tensor(b, name, ".bias", &shift, err)) ||
-           (st = cafi_graph_constant(b->graph, w, &weight, err)) ||
-           (st = cafi_graph_constant(b->graph, shift, &bias, err)) ||
-           (st = cafi_graph_conv(b->graph, name, x, weight, bias, &window, &y, err)));
-    if (st)
-        return st;
-    if (cafi_graph_node(b->graph, y)->shape.dim[1] != size * CAFI_RETINAFACE_ANCHORS)
-        return cafi_fail(err, CAFACE_EMODEL, "%s: %s has %lld outputs, RetinaFace has %lld",
-                         cafi_bundle_path(b->bundle), name,
-                         (long long)cafi_graph_node(b->graph, y)->shape.dim[1],
-                         (long long)size * CAFI_RETINAFACE_ANCHORS);
-    return cafi_graph_output(b->graph, y, err);
+    for (size_t i = 0; !st && i < 3; i++) {
+        const cafi_tensor *w = NULL, *shift = NULL;
+
+        snprintf(name, sizeof name, "%s.%d.conv1x1", heads[i].name, number);
+        (void)((st = tensor(b, name, ".weight", &w, err)) ||
+               (st = tensor(b, name, ".bias", &shift, err)) ||
+               (st = cafi_graph_constant(b->graph, w, &weights[i], err)) ||
+               (st = cafi_graph_constant(b->graph, shift, &biases[i], err)));
+        outputs = (size_t)heads[i].size * CAFI_RETINAFACE_ANCHORS;
+        if (!st && (w->ndim != 4 || w->shape[0] != outputs || shift->ndim != 1 ||
+                    shift->shape[0] != outputs))
+            st = cafi_fail(err, CAFACE_EMODEL, "%s: %s has not the %zu outputs of RetinaFace",
+                           cafi_bundle_path(b->bundle), name, outputs);
+    }
+    snprintf(name, sizeof name, "heads.%d", number);
+    (void)(st || (st = cafi_graph_join(b->graph, weights, 3, &weight, err)) ||
+           (st = cafi_graph_join(b->graph, biases, 3, &bias, err)) ||
+           (st = cafi_graph_conv(b->graph, name, x, weight, bias, &window, &y, err)) ||
+           (st = cafi_graph_output(b->graph, y, err)));
+    return st;
 }
 
 static caface_status add_all(builder *b, size_t x, caface_error *err)
@@ -224,9 +233,7 @@ static caface_status add_all(builder *b, size_t x, caface_error *err)
         st = add_pyramid(b, level, err);
     for (int i = 0; !st && i < CAFI_RETINAFACE_LEVELS; i++)
         (void)((st = add_context(b, i + 1, &level[i], err)) ||
-               (st = add_head(b, "ClassHead", i, 2, level[i], err)) ||
-               (st = add_head(b, "BboxHead", i, 4, level[i], err)) ||
-               (st = add_head(b, "LandmarkHead", i, 10, level[i], err)));
+               (st = add_heads(b, i, level[i], err)));
     return st;
 }
 

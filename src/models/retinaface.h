@@ -13,10 +13,9 @@
 bool cafi_retinaface_is(const cafi_bundle *bundle);
 
 /* The graph for pictures of height x width, multiples of 32; values 0..255
- * less 104, 117, 123, in the order B G R. Outputs, level by level: scores
- * [B][2 anchors][h][w] (no face, face; before the softmax), boxes
- * [B][4 anchors][h][w], landmarks [B][10 anchors][h][w]. It borrows from
- * bundle. EMODEL: a tensor is missing or does not fit. */
+ * less 104, 117, 123, in the order B G R. One output a level, [B][16 anchors][h][w]: scores
+ * [2 anchors] (no face, face; before the softmax), boxes [4 anchors], landmarks [10 anchors]. It
+ * borrows from bundle. EMODEL: a tensor is missing or does not fit. */
 caface_status cafi_retinaface_graph(cafi_graph **out, const cafi_bundle *bundle, size_t height,
                                     size_t width, caface_error *err);
 
