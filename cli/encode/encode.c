@@ -318,6 +318,8 @@ static int print_json(const job *j, double seconds)
     cafi_json_end_array(&json);
     cafi_json_int(&json, "refused", (int64_t)r->refused);
     cafi_json_bool(&json, "complete", !r->stopped);
+    if (r->stopped && j->sources)
+        cafi_json_int(&json, "asked", (int64_t)cafi_sources_count(j->sources));
     if (j->o->live.live) {
         cafi_json_int(&json, "dropped_frames", (int64_t)r->dropped);
         cafi_json_int(&json, "reopened", (int64_t)r->reopened);
@@ -348,15 +350,21 @@ static int report(const job *j)
 {
     const cafi_encode_result *r = &j->result;
     double seconds = cli_seconds() - j->started;
+    size_t asked = r->stopped && j->sources ? cafi_sources_count(j->sources) : r->images;
 
     for (size_t i = 0; i < r->failure_count; i++)
         cli_warn("%s: %s", r->failures[i].path, r->failures[i].error);
     if (j->o->common.json && print_json(j, seconds))
         return CLI_FAILED;
-    if (!j->o->common.json && !j->o->common.quiet)
-        cli_say(stdout, "%s: %zu face%s of %zu picture%s, %zu failed, in %.1f s (%.0f/s)\n",
-                j->o->output, r->faces, cafi_plural(r->faces), r->images, cafi_plural(r->images),
-                r->failure_count, seconds, seconds > 0 ? (double)encoded_now(r) / seconds : 0.0);
+    if (!j->o->common.json && !j->o->common.quiet) {
+        cli_say(stdout, "%s: %zu face%s of %zu", j->o->output, r->faces, cafi_plural(r->faces),
+                r->images);
+        if (asked > r->images) /* stopped */
+            cli_say(stdout, " of %zu", asked);
+        cli_say(stdout, " picture%s, %zu failed, in %.1f s (%.0f/s)\n",
+                cafi_plural(asked > r->images ? asked : r->images), r->failure_count, seconds,
+                seconds > 0 ? (double)encoded_now(r) / seconds : 0.0);
+    }
     cli_live_report(r->dropped, r->images, r->reopened);
     cli_quality_report(r->refused);
     if (r->crowded)
@@ -366,9 +374,9 @@ static int report(const job *j)
             r->crowded, r->crowded == 1 ? " is" : "s are");
     if (!j->o->common.json && !j->o->common.quiet)
         print_passed(r);
-    if (r->stopped && j->sources)
+    if (asked > r->images)
         cli_warn("stopped after %zu of %zu pictures; the same command with --resume goes on",
-                 r->images, cafi_sources_count(j->sources));
+                 r->images, asked);
     else if (r->stopped)
         cli_warn("stopped; the same command with --resume goes on");
     return r->failure_count ? CLI_SKIPPED : CLI_OK;

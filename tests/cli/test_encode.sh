@@ -134,7 +134,7 @@ stopped() {
             printf '%s/ann/0%d.png\tann\n%s/bob/0%d.jpg\tbob\n' "$faces" $((i % 3 * 2)) "$faces" $((i % 3 * 2 + 1))
         done >"$work/long.txt"
         rm -rf "$work/stop"
-        "$caface" encode --model "$model" --threads 1 -q -o "$work/stop" "$work/long.txt" 2>"$work/stop.err" &
+        "$caface" encode --model "$model" --threads 1 -o "$work/stop" "$work/long.txt" >"$work/stop.out" 2>"$work/stop.err" &
         pid=$!
         # Ctrl-C as soon as it has written something.
         until [ "$(cat "$work"/stop.tmp-*/features.npy* 2>/dev/null | wc -c)" -gt 0 ] || ! kill -0 $pid 2>/dev/null; do
@@ -146,8 +146,8 @@ stopped() {
         [ "$got" = 0 ] || break
     done
     echo "status $got, $rows lines"
-    cat "$work/stop.err" "$work/stop/set.json"
-    [ "$got" = 130 ] && grep -q -- '--resume' "$work/stop.err" && grep -q '"complete":false' "$work/stop/set.json" &&
+    cat "$work/stop.out" "$work/stop.err" "$work/stop/set.json"
+    [ "$got" = 130 ] && grep -q " of [0-9]* of $((2 * rows)) pictures" "$work/stop.out" && grep -q -- '--resume' "$work/stop.err" && grep -q '"complete":false' "$work/stop/set.json" &&
         "$caface" info "$work/stop" >/dev/null
 }
 resumed() {
