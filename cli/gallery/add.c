@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "cli/gallery/add.h"
 #include "cli/interrupt.h"
 
@@ -305,7 +306,7 @@ static int tell(cli_gallery_adding *a)
         tell_odd(a, false, &json);
     } else if (!o->common.quiet) {
         cli_say(stdout, "%zu face%s of %zu %s added (%zu new)", a->faces, a->faces == 1 ? "" : "s",
-                a->people_count, a->people_count == 1 ? "person" : "people", a->fresh);
+                a->people_count, cafi_people(a->people_count), a->fresh);
         if (a->known)
             cli_say(stdout, ", %zu %s there already", a->known, a->known == 1 ? "was" : "were");
         cli_say(stdout, "\n");

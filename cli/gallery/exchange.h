@@ -23,6 +23,8 @@ typedef struct cli_exchange_options {
     CLI_GALLERY_MODEL(cli_exchange_options, models,                                                \
                       "the fusion model of the gallery, where its method is one's")
 
+/* ECANCELLED: somebody wants it to stop (cli/interrupt.h). */
+caface_status cli_exchange_go_on(caface_error *err);
 /* Replaces what is in out by a formatted path. ENOMEM. */
 caface_status cli_exchange_path(cafi_buf *out, caface_error *err, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -6,8 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include "base/text.h"
 #include "cli/gallery/exchange.h"
+#include "cli/interrupt.h"
 #include "files/index.h"
 #include "files/npy.h"
 #include "files/output.h"
@@ -19,6 +22,7 @@ typedef struct exporting {
     cafi_npy_writer *templates;
     char **names;
     size_t count, room, crops, calibrations;
+    bool made; /* the folder */
     caface_status st;
     caface_error *err;
 } exporting;
@@ -32,6 +36,13 @@ caface_status cli_exchange_path(cafi_buf *out, caface_error *err, const char *fo
     cafi_buf_vprintf(out, format, args);
     va_end(args);
     return out->failed ? cafi_fail_memory(err, out->size) : CAFACE_OK;
+}
+
+caface_status cli_exchange_go_on(caface_error *err)
+{
+    return cli_interrupted()
+               ? cafi_fail(err, CAFACE_ECANCELLED, "interrupted; nothing is left of it")
+               : CAFACE_OK;
 }
 
 static caface_status save(const exporting *e, const char *name, const void *bytes, size_t size,
@@ -52,7 +63,8 @@ static int export_person(void *ctx, const caface_gallery_person *p)
     cafi_index_escape(&e->people, p->name);
     cafi_buf_printf(&e->people, "\t%zu\t%" PRId64 "\t%" PRId64 "\tstates/%zu.state\n", p->faces,
                     p->created, p->changed, e->count + 1);
-    (void)((e->st = CAFI_GROW(&e->names, &e->room, e->count + 1, e->err)) ||
+    (void)((e->st = cli_exchange_go_on(e->err)) ||
+           (e->st = CAFI_GROW(&e->names, &e->room, e->count + 1, e->err)) ||
            (e->st = cafi_strdup(&e->names[e->count], p->name, e->err)) ||
            (e->st = cafi_npy_append(e->templates, p->tmpl, 1, e->err)));
     e->count += !e->st;
@@ -72,6 +84,8 @@ static int export_picture(void *ctx, const caface_gallery_picture *p)
     exporting *e = ctx;
     char name[64] = "";
 
+    if ((e->st = cli_exchange_go_on(e->err)))
+        return 0;
     cafi_index_escape(&e->pictures, p->person);
     cafi_buf_text(&e->pictures, "\t");
     cafi_index_escape(&e->pictures, p->name);
@@ -98,7 +112,8 @@ static caface_status export_states(exporting *e, caface_error *err)
         caface_set *set = NULL;
         cafi_buf path = {0};
 
-        (void)((st = cli_exchange_path(&path, err, "%s/states/%zu.state", e->folder, i + 1)) ||
+        (void)((st = cli_exchange_go_on(err)) ||
+               (st = cli_exchange_path(&path, err, "%s/states/%zu.state", e->folder, i + 1)) ||
                (st = caface_gallery_set(e->g.gallery, e->names[i], &set, err)) ||
                (st = caface_set_save(set, path.data, err)));
         caface_set_free(set);
@@ -138,7 +153,36 @@ static caface_status export_identity(const exporting *e, caface_error *err)
     return st ? st : cafi_output_sync(e->folder, err);
 }
 
-static caface_status make_folders(const exporting *e, caface_error *err)
+/* Takes away what was written, all of whose names are known: a folder that is not whole is of no
+ * use. */
+static void remove_all(const exporting *e)
+{
+    static const char *const files[] = {"templates.npy", "people.tsv", "pictures.tsv",
+                                        "gallery.json"};
+    const struct {
+        const char *folder, *end;
+        size_t count;
+    } numbered[] = {{"states", "state", e->count},
+                    {"crops", "png", e->crops},
+                    {"calibrations", "json", e->calibrations}};
+    cafi_buf path = {0};
+
+    for (size_t k = 0; k < sizeof numbered / sizeof *numbered; k++) {
+        for (size_t i = 1; i <= numbered[k].count; i++)
+            if (!cli_exchange_path(&path, NULL, "%s/%s/%zu.%s", e->folder, numbered[k].folder, i,
+                                   numbered[k].end))
+                unlink(path.data);
+        if (!cli_exchange_path(&path, NULL, "%s/%s", e->folder, numbered[k].folder))
+            rmdir(path.data);
+    }
+    for (size_t k = 0; k < sizeof files / sizeof *files; k++)
+        if (!cli_exchange_path(&path, NULL, "%s/%s", e->folder, files[k]))
+            unlink(path.data);
+    cafi_buf_free(&path);
+    rmdir(e->folder);
+}
+
+static caface_status make_folders(exporting *e, caface_error *err)
 {
     static const char *const inside[] = {"states", "crops", "calibrations"};
     cafi_buf path = {0};
@@ -147,6 +191,7 @@ static caface_status make_folders(const exporting *e, caface_error *err)
 
     if (mkdir(e->folder, 0777) != 0)
         return cafi_fail(err, CAFACE_EIO, "%s: %s", e->folder, strerror(errno));
+    e->made = true;
     for (int i = 0; !st && i < 3; i++) {
         st = cli_exchange_path(&path, err, "%s/%s", e->folder, inside[i]);
         st = st ? st : cafi_output_folder(path.data, &made, err);
@@ -196,7 +241,10 @@ static int run_export(void *arg)
     cafi_buf text = {0};
     cafi_json json = {.out = &text};
     int status = CLI_OK;
-    caface_status st = cli_gallery_open(&e.g, args->items[0], &o->models, false, &err);
+    caface_status st = CAFACE_OK;
+
+    cli_interrupt_begin();
+    st = cli_gallery_open(&e.g, args->items[0], &o->models, false, &err);
 
     if (!st && !e.g.info.people)
         st = cafi_fail(&err, CAFACE_EINVAL, "%s: nobody is in it", e.g.shown);
@@ -210,15 +258,19 @@ static int run_export(void *arg)
         cafi_json_end_object(&json);
         status = cli_print(&text);
     } else if (!o->common.quiet) {
-        cli_say(stdout, "%zu people, %zu crops in %s\n", e.count, e.crops, e.folder);
+        cli_say(stdout, "%zu %s, %zu crop%s in %s\n", e.count, cafi_people(e.count), e.crops,
+                cafi_plural(e.crops), e.folder);
     }
     cafi_npy_abort(e.templates);
+    if (st && e.made)
+        remove_all(&e);
     cli_gallery_close(&e.g);
     for (size_t i = 0; i < e.count; i++)
         free(e.names[i]);
     free(e.names);
     cafi_buf_free(&e.people);
     cafi_buf_free(&e.pictures);
+    cli_interrupt_end();
     return status;
 }
 
@@ -231,8 +283,9 @@ const cli_command cli_gallery_export = {
     .text =
         "Writes people.tsv, pictures.tsv, templates.npy (a row a person), the saved sets in\n"
         "states/, which `caface fuse --merge` takes too, kept crops in crops/, and what scores\n"
-        "mean in calibrations/. DIR must not be there. gallery.json comes last: a folder\n"
-        "without it is not whole.",
+        "mean in calibrations/. DIR must not be there, and is not there after an error.\n"
+        "gallery.json comes last: a folder without it, as a killed program leaves one, is not\n"
+        "whole.",
     .example = "  caface gallery export people.gallery people/ --model fusion.safetensors",
     .options = options,
     .options_size = sizeof(cli_exchange_options),

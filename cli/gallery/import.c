@@ -6,7 +6,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "cli/gallery/exchange.h"
+#include "cli/interrupt.h"
 #include "files/index.h"
 #include "files/mapped.h"
 #include "gallery/storage.h"
@@ -259,9 +261,9 @@ static caface_status import_all(importing *m, const cli_exchange_options *o, caf
     (void)(st || (st = cli_gallery_open(&m->g, path, &o->models, true, err)) ||
            (st = check_method(m, err)) || (st = caface_gallery_begin(m->g.gallery, err)));
     for (size_t i = 0; !st && i < cafi_index_rows(m->people); i++)
-        st = import_person(m, i, err);
+        (void)((st = cli_exchange_go_on(err)) || (st = import_person(m, i, err)));
     for (size_t i = 0; !st && i < cafi_index_rows(m->pictures); i++)
-        st = import_picture(m, i, err);
+        (void)((st = cli_exchange_go_on(err)) || (st = import_picture(m, i, err)));
     (void)cafi_value_int(&m->about, "calibrations", &calibrations);
     for (int64_t i = 1; !st && i <= calibrations; i++)
         st = import_calibration(m, (size_t)i, err);
@@ -275,28 +277,38 @@ static int run_import(void *arg)
     caface_error err = {CAFACE_OK, ""};
     cafi_buf text = {0};
     cafi_json json = {.out = &text};
+    size_t people = 0, pictures = 0;
+    bool failed = false;
     int status = CLI_OK;
 
-    if (import_all(&m, o, &err)) {
+    cli_interrupt_begin();
+    failed = import_all(&m, o, &err) != CAFACE_OK;
+    if (failed) {
         status = cli_fail(&err);
-    } else if (o->common.json) {
+    } else {
+        people = cafi_index_rows(m.people);
+        pictures = cafi_index_rows(m.pictures);
+    }
+    if (!status && o->common.json) {
         cafi_json_begin_object(&json, NULL);
-        cafi_json_int(&json, "people", (int64_t)cafi_index_rows(m.people));
-        cafi_json_int(&json, "pictures", (int64_t)cafi_index_rows(m.pictures));
+        cafi_json_int(&json, "people", (int64_t)people);
+        cafi_json_int(&json, "pictures", (int64_t)pictures);
         cafi_json_int(&json, "calibrations", (int64_t)m.calibrations);
         cafi_json_end_object(&json);
         status = cli_print(&text);
-    } else if (!o->common.quiet) {
-        cli_say(stdout, "%zu people, %zu pictures from %s\n", cafi_index_rows(m.people),
-                cafi_index_rows(m.pictures), m.folder);
+    } else if (!status && !o->common.quiet) {
+        cli_say(stdout, "%zu %s, %zu picture%s, %zu calibration%s from %s\n", people,
+                cafi_people(people), pictures, cafi_plural(pictures), m.calibrations,
+                cafi_plural(m.calibrations), m.folder);
     }
     cli_gallery_close(&m.g);
-    if (m.created && status && !cafi_storage_is_address(o->common.args.items[0]))
+    if (m.created && failed && !cafi_storage_is_address(o->common.args.items[0]))
         unlink(o->common.args.items[0]); /* nothing is in it */
     cafi_value_clear(&m.about);
     cafi_index_free(m.people);
     cafi_index_free(m.pictures);
     cafi_buf_free(&m.path);
+    cli_interrupt_end();
     return status;
 }
 

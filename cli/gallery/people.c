@@ -1,6 +1,7 @@
 /* caface gallery list, show, remove, rename, merge. */
 #include <math.h>
 
+#include "base/text.h"
 #include "cli/gallery/gallery.h"
 
 typedef struct people_options {
@@ -73,7 +74,7 @@ static caface_status list(const char *path, cafi_json *json, caface_error *err)
         cafi_json_end_array(json);
         cafi_json_end_object(json);
     } else if (!st) {
-        cli_say(stdout, "%zu %s\n", l.count, l.count == 1 ? "person" : "people");
+        cli_say(stdout, "%zu %s\n", l.count, cafi_people(l.count));
     }
     cli_gallery_close(&g);
     return st;
@@ -153,8 +154,8 @@ static int show_person(void *ctx, const caface_gallery_person *p)
     }
     cli_gallery_time(p->created, created);
     cli_gallery_time(p->changed, changed);
-    cli_say(stdout, "%s: %zu faces, created %s, changed %s (UTC)", p->name, p->faces, created,
-            changed);
+    cli_say(stdout, "%s: %zu face%s, created %s, changed %s (UTC)", p->name, p->faces,
+            cafi_plural(p->faces), created, changed);
     if (!isnan(p->evidence))
         cli_say(stdout, ", evidence %.3f", p->evidence);
     cli_say(stdout, "\n\n %9s %9s %9s %9s  %-19s  %s\n", "length", "likeness", "side", "score",
@@ -175,8 +176,9 @@ static void show_info(const char *path, const caface_gallery_info *i, cafi_json 
         return;
     }
     cli_gallery_way(i, way);
-    cli_say(stdout, "%s: %zu people, %zu faces, %zu pictures, %zu crops\n", path, i->people,
-            i->faces, i->pictures, i->crops);
+    cli_say(stdout, "%s: %zu %s, %zu face%s, %zu picture%s, %zu crop%s\n", path, i->people,
+            cafi_people(i->people), i->faces, cafi_plural(i->faces), i->pictures,
+            cafi_plural(i->pictures), i->crops, cafi_plural(i->crops));
     cli_say(stdout, "  method    %s, C = %zu\n  model     %s\n  backbone  %s\n  input     %s\n",
             way, i->C, *i->model ? i->model : "none", *i->backbone ? i->backbone : "not told",
             *i->input ? i->input : "not told");

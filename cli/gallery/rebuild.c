@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "cli/gallery/pictures.h"
 #include "cli/interrupt.h"
 #include "cli/progress.h"
@@ -187,8 +188,8 @@ static int tell(rebuilding *r)
         return cli_print(&text);
     }
     if (!r->o->common.quiet)
-        cli_say(stdout, "%zu faces of %zu people encoded again, templates by %s\n", info.faces,
-                info.people, way);
+        cli_say(stdout, "%zu face%s of %zu %s encoded again, templates by %s\n", info.faces,
+                cafi_plural(info.faces), info.people, cafi_people(info.people), way);
     return CLI_OK;
 }
 

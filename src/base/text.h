@@ -14,4 +14,10 @@ static inline const char *cafi_plural(size_t n)
     return n == 1 ? "" : "s";
 }
 
+/* Those who are counted. */
+static inline const char *cafi_people(size_t n)
+{
+    return n == 1 ? "person" : "people";
+}
+
 #endif

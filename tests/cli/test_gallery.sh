@@ -95,6 +95,12 @@ travelled() {
         gallery calibrate "$work/cal2.gallery" --quiet && gallery import "$work/cal2.gallery" "$work/cal" --model "$restore" --json | grep -q '"calibrations":1'
 }
 check "calibrations travel" travelled
+unheard() {
+    # nobody takes what it prints: what it imported stays
+    gallery import "$work/unheard" "$work/cal" --model "$restore" --json >/dev/full 2>/dev/null
+    [ $? = 1 ] && [ "$(gallery list "$work/unheard" | tail -n 1)" = "108 people" ]
+}
+check "  an import that cannot say so" unheard
 sed -i 's/"pairs":[0-9]*/"pairs":1/' "$work/cal/calibrations/1.json"
 check "  a damaged one" fails 1 "calibrations/1.json: its calibration" gallery import "$work/cal3.gallery" "$work/cal" --model "$restore"
 check "  leaves no gallery" test ! -e "$work/cal3.gallery"
@@ -123,6 +129,15 @@ full_disk() {
     [ $? = 1 ] && [ "$(wc -l <"$work/full.err")" = 1 ] && grep -q 'full: ' "$work/full.err" &&
         gallery list "$work/full" | cmp - "$work/before" && gallery add "$work/full" --input "$sample/probes" --quiet
 }
+full_export() {
+    (
+        trap '' XFSZ
+        ulimit -f 3
+        gallery export "$db" "$work/full.out" --model "$restore" 2>"$work/full.err"
+    )
+    [ $? = 1 ] && [ "$(wc -l <"$work/full.err")" = 1 ] && [ ! -e "$work/full.out" ]
+}
+check "  in export: nothing is left" full_export
 check "a full disk: one sentence, and the gallery as it was" full_disk
 
 # ---- pictures --------------------------------------------------------------------------------
