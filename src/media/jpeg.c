@@ -30,6 +30,10 @@ typedef struct decoder {
     bool started;   /* rows may be in out */
     bool early_end; /* the file ended before its end marker */
     bool narrow;    /* 12 bits a sample: more than this library takes */
+    const unsigned char *bytes;
+    size_t size;
+    size_t
+        last_scan; /* where in bytes, within the scan with which nothing is missing; 0: not yet */
 } decoder;
 
 /* The decoder that a handler's libjpeg object belongs to. */
@@ -85,6 +89,26 @@ static bool is_whole(const struct jpeg_decompress_struct *info)
     return true;
 }
 
+/* libjpeg's own two bytes, which stand for an end marker, are none of the file's. */
+static void note_last_scan(decoder *d)
+{
+    const unsigned char *at = d->info.src->next_input_byte;
+
+    if (is_whole(&d->info) && at > d->bytes + 2 && at <= d->bytes + d->size)
+        d->last_scan = (size_t)(at - d->bytes) - (d->info.unread_marker ? 2 : 0);
+}
+
+/* The first marker behind the last scan's data: where the picture ends, whatever follows. */
+static size_t end_of_last_scan(const decoder *d)
+{
+    const unsigned char *b = d->bytes;
+
+    for (size_t i = d->last_scan; i + 1 < d->size; i++)
+        if (b[i] == 0xff && b[i + 1] != 0 && b[i + 1] != 0xff && (b[i + 1] & 0xf8) != 0xd0)
+            return i;
+    return d->size;
+}
+
 /* A small progressive file may hold thousands of scans, each a pass over the
  * whole picture. */
 static void on_progress(j_common_ptr info)
@@ -102,6 +126,7 @@ static void on_progress(j_common_ptr info)
                               scans, pixels, CAFI_IMAGE_MAX_SCANNED);
     if (d->status)
         longjmp(d->stop, 1);
+    note_last_scan(d);
 }
 
 static void find_orientation(decoder *d)
@@ -213,19 +238,36 @@ static void decode(decoder *d, const unsigned char *bytes, size_t size)
     jpeg_finish_decompress(info);
 }
 
+static void run(decoder *d)
+{
+    d->info.err = jpeg_std_error(&d->errors);
+    d->errors.error_exit = on_error;
+    d->errors.emit_message = on_message;
+    if (setjmp(d->stop) == 0)
+        decode(d, d->bytes, d->size);
+    jpeg_destroy_decompress(&d->info);
+    if (d->status || d->narrow)
+        cafi_image_clear(d->out);
+}
+
 caface_status cafi_jpeg_decode(cafi_image *out, const unsigned char *bytes, size_t size,
                                bool allow_damaged, cafi_image_about *about, caface_error *err)
 {
-    decoder d = {.err = err, .out = out, .about = about, .allow_damaged = allow_damaged};
+    decoder d = {.err = err,
+                 .out = out,
+                 .about = about,
+                 .allow_damaged = allow_damaged,
+                 .bytes = bytes,
+                 .size = size};
+    size_t end = 0;
 
-    d.info.err = jpeg_std_error(&d.errors);
-    d.errors.error_exit = on_error;
-    d.errors.emit_message = on_message;
-    if (setjmp(d.stop) == 0)
-        decode(&d, bytes, size);
-    jpeg_destroy_decompress(&d.info);
-    if (d.status || d.narrow)
-        cafi_image_clear(out);
+    run(&d);
+    /* without an end marker, what a phone adds behind the picture may look like markers */
+    if (d.status == CAFACE_EFORMAT && d.last_scan && (end = end_of_last_scan(&d)) < size) {
+        cafi_image_about_clear(about);
+        d = (decoder){.err = err, .out = out, .about = about, .bytes = bytes, .size = end};
+        run(&d);
+    }
     return d.narrow ? cafi_still_decode(out, bytes, size, about, err) : d.status;
 }
 

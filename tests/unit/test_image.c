@@ -220,30 +220,36 @@ static void cut_files_are_refused(void **state)
     free(p);
 }
 
-/* A phone's trailer behind the last pixel, in place of the end marker. */
+/* A trailer behind the last pixel, in place of the end marker: a phone's, one with bytes that look
+ * like markers, another picture's head. */
 static void trailers_are_passed_over(void **state)
 {
-    static const char trailer[] = "\0\0SEFHtrailer of a phone\0SEFT";
+    static const char *const trailers[] = {
+        "SEFHtrailer of a phone_SEFT", "x\xff\x17y\xff\xc4z\xff\xff\xda\xff\xd9\xff\xa5",
+        "\xff\xd8\xff\xe0..JFIF........................", "\xff\xc4\x01\x02tables that are none"};
     uint8_t *p = picture_draw(W, H, 3, 4);
     const char *path = test_temp("t.jpg");
-    unsigned char *bytes = NULL;
-    cafi_image whole = {0};
-    cafi_image image = {0};
-    caface_error err = {0};
-    size_t size = 0;
 
     (void)state;
-    assert_int_equal(picture_save_jpeg(path, p, W, H, 3, (picture_jpeg){90, 0, 0}), 0);
-    bytes = test_read(path, &size);
-    EXPECT_OK(cafi_image_decode(&whole, bytes, size, &err), err);
-    bytes = realloc(bytes, size + sizeof trailer);
-    assert_non_null(bytes);
-    memcpy(bytes + size - 2, trailer, sizeof trailer);
-    EXPECT_OK(cafi_image_decode(&image, bytes, size - 2 + sizeof trailer, &err), err);
-    assert_memory_equal(image.rgb, whole.rgb, whole.width * whole.height * 3);
-    cafi_image_clear(&image);
-    cafi_image_clear(&whole);
-    free(bytes);
+    for (size_t k = 0; k < 2 * sizeof trailers / sizeof *trailers; k++) {
+        const char *trailer = trailers[k / 2];
+        size_t size = 0, more = strlen(trailer) + 1;
+        unsigned char *bytes = NULL;
+        cafi_image whole = {0}, image = {0};
+        caface_error err = {0};
+
+        assert_int_equal(picture_save_jpeg(path, p, W, H, 3, (picture_jpeg){90, 0, k % 2}), 0);
+        bytes = test_read(path, &size);
+        EXPECT_OK(cafi_image_decode(&whole, bytes, size, &err), err);
+        bytes = realloc(bytes, size + more);
+        assert_non_null(bytes);
+        memcpy(bytes + size - 2, trailer, more);
+        EXPECT_OK(cafi_image_decode(&image, bytes, size - 2 + more, &err), err);
+        assert_memory_equal(image.rgb, whole.rgb, whole.width * whole.height * 3);
+        cafi_image_clear(&image);
+        cafi_image_clear(&whole);
+        free(bytes);
+    }
     free(p);
 }
 
