@@ -19,13 +19,15 @@
 #define FIRST_PAUSE 0.1
 #define MOST_PAUSE 2.0
 
-/* A source that may break and come back. All times but last are the clock's. */
+/* A source that may break and come back. A frame comes late, never early: behind its stream, and
+ * the decoder's last ones when the silence ends. So the least that the clock was ahead of frames'
+ * times is what tells the time of now. */
 typedef struct live_state {
-    double until; /* then what is under way is given up */
-    double heard; /* when the last frame came */
-    double last;  /* that frame's own time */
+    double until; /* by the clock: then what is under way is given up */
+    double ahead; /* clock less time, the least so far */
+    double last;  /* time of the last frame */
     double shift; /* from the stream's times to ours */
-    double lost;  /* when it broke */
+    double lost;  /* by the clock: when it broke */
     double pause; /* before the next try */
     bool away;    /* no frame has come since */
 } live_state;
@@ -141,7 +143,7 @@ caface_status cafi_video_open(cafi_video **out, const char *path, const cafi_vid
         v->options.silence = CAFI_VIDEO_SILENCE;
     v->clip = (cafi_clip){
         .every = v->options.every, .start = v->options.start, .duration = v->options.duration};
-    v->live = (live_state){.until = INFINITY, .pause = FIRST_PAUSE};
+    v->live = (live_state){.until = INFINITY, .ahead = INFINITY, .pause = FIRST_PAUSE};
     (void)((st = cafi_strdup(&v->path, path, err)) || (st = open_source(v, err)));
     if (st) {
         cafi_video_close(v);
@@ -213,14 +215,14 @@ static double live_time(cafi_video *v, double seconds)
 
     if (l->away) {
         if (v->counts.decoded)
-            l->shift = l->last + (now - l->heard) - seconds;
+            l->shift = fmax(l->last, now - l->ahead) - seconds;
         v->counts.reopened++;
         l->away = false;
         l->pause = FIRST_PAUSE;
         say(v, "%s: is back after %.1f s", v->path, now - l->lost);
     }
-    l->heard = now;
     l->last = seconds + l->shift;
+    l->ahead = fmin(l->ahead, now - l->last);
     return l->last;
 }
 
