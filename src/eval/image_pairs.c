@@ -3,9 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/mem.h"
+#include "eval/pair_line.h"
 #include "files/lines.h"
 #include "files/list_text.h"
 #include "files/names.h"
@@ -204,202 +204,16 @@ static caface_status take_named(reader *r, size_t line, const cafi_field name[2]
     return CAFACE_OK;
 }
 
-static bool is_number(cafi_field f, int64_t *out)
+static bool has_row(const void *names, cafi_field name)
 {
-    return cafi_parse_int64(f.text, f.size, out);
-}
-
-/* 1: the same person; 0 or -1: not. */
-static bool is_label(cafi_field f, int64_t *out)
-{
-    return is_number(f, out) && *out >= -1 && *out <= 1;
-}
-
-/* Fields a to b of one line as one: a name with blanks in it. */
-static cafi_field joined(const cafi_field *f, size_t a, size_t b)
-{
-    return (cafi_field){f[a].text, (size_t)(f[b].text - f[a].text) + f[b].size};
-}
-
-/* A line understood. */
-typedef struct pair_line {
-    enum { NUMBERED, NAMED, HALF } kind;
-    cafi_field name[2];
-    int64_t number[2]; /* NUMBERED: the pictures'; HALF: [0] */
-    bool same;
-} pair_line;
-
-/* name ... I name ... J, with one number between the names. */
-static bool two_people(const cafi_field *f, size_t n, pair_line *out)
-{
-    size_t middle = 0;
-    int64_t number = 0;
-
-    for (size_t i = 1; i + 2 < n; i++)
-        if (is_number(f[i], &number)) {
-            if (middle)
-                return false;
-            middle = i;
-        }
-    if (!middle || !is_number(f[middle], &out->number[0]) || !is_number(f[n - 1], &out->number[1]))
-        return false;
-    out->kind = NUMBERED;
-    out->name[0] = joined(f, 0, middle - 1);
-    out->name[1] = joined(f, middle + 1, n - 2);
-    out->same = false;
-    return true;
-}
-
-static void set_half(const cafi_field *f, size_t last, int64_t number, pair_line *out)
-{
-    out->kind = HALF;
-    out->name[0] = joined(f, 0, last);
-    out->number[0] = number;
-}
-
-/* Fields first to split and those behind it up to last are the two names. */
-static void set_named(const cafi_field *f, size_t first, size_t split, size_t last, int64_t label,
-                      pair_line *out)
-{
-    out->kind = NAMED;
-    out->name[0] = joined(f, first, split);
-    out->name[1] = joined(f, split + 1, last);
-    out->same = label == 1;
-}
-
-static bool has_row(const reader *r, cafi_field name)
-{
+    const reader *r = names;
     bool several = false;
 
     return look_up(r, name, &several) != CAFI_NO_NAME;
 }
 
-/* Names with blanks in a line that is cut at blanks: where one ends is what the rows know. */
-static bool by_rows(const reader *r, const cafi_field *f, size_t n, pair_line *out)
-{
-    int64_t number = 0;
-
-    if (n < 3 || n > CAFI_MAX_FIELDS)
-        return false;
-    if (is_number(f[n - 1], &number) && number >= 0 && has_row(r, joined(f, 0, n - 2))) {
-        set_half(f, n - 2, number, out);
-        return true;
-    }
-    for (size_t front = 0; front < 2; front++) { /* the label behind the names, or in front */
-        size_t last = front ? n - 1 : n - 2;
-
-        for (size_t split = front; is_label(f[front ? 0 : n - 1], &number) && split < last; split++)
-            if (has_row(r, joined(f, front, split)) && has_row(r, joined(f, split + 1, last))) {
-                set_named(f, front, split, last, number, out);
-                return true;
-            }
-    }
-    return false;
-}
-
-static bool is_picture_end(cafi_field f)
-{
-    static const char *const ends[] = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif"};
-
-    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
-        size_t size = strlen(ends[i]);
-
-        if (f.size > size && strncasecmp(f.text + f.size - size, ends[i], size) == 0)
-            return true;
-    }
-    return false;
-}
-
-/* The same where a name is in no row: by suffixes, so that the message has the whole name. */
-static bool by_suffixes(const cafi_field *f, size_t n, pair_line *out)
-{
-    size_t ends[2] = {0, 0}, found = 0;
-    int64_t number = 0;
-
-    for (size_t i = 0; i < n && n <= CAFI_MAX_FIELDS; i++)
-        if (is_picture_end(f[i])) {
-            if (found == 2)
-                return false;
-            ends[found++] = i;
-        }
-    if (found == 1 && ends[0] == n - 2 && is_number(f[n - 1], &number) && number >= 0)
-        set_half(f, n - 2, number, out);
-    else if (found == 2 && ends[1] == n - 2 && is_label(f[n - 1], &number))
-        set_named(f, 0, ends[0], n - 2, number, out);
-    else if (found == 2 && ends[0] && ends[1] == n - 1 && is_label(f[0], &number))
-        set_named(f, 1, ends[0], n - 1, number, out);
-    else
-        return false;
-    return true;
-}
-
-static bool understand(const cafi_field *f, size_t n, pair_line *out)
-{
-    int64_t label = 0;
-
-    if (n > CAFI_MAX_FIELDS) /* more are counted than kept */
-        return false;
-    while (n && f[n - 1].size == 0) /* a comma at the end */
-        n--;
-    if (n < 2)
-        return false;
-    if (n == 2) { /* CALFW, CPLFW: a pair is two such lines */
-        out->kind = HALF;
-        out->name[0] = f[0];
-        return !is_number(f[0], &label) && is_number(f[1], &out->number[0]) && out->number[0] >= 0;
-    }
-    if (is_number(f[n - 2], &out->number[0]) && is_number(f[n - 1], &out->number[1])) {
-        out->kind = NUMBERED;
-        out->name[0] = out->name[1] = joined(f, 0, n - 3);
-        out->same = true;
-        return true;
-    }
-    if (n >= 4 && two_people(f, n, out))
-        return true;
-    out->kind = NAMED;
-    if (n != 3 || !(is_label(f[2], &label) || is_label(f[0], &label)))
-        return false;
-    out->name[0] = is_label(f[2], &label) ? f[0] : f[1];
-    out->name[1] = is_label(f[2], &label) ? f[1] : f[2];
-    out->same = (is_label(f[2], &label) || is_label(f[0], &label)) && label == 1;
-    return true;
-}
-
-/* Cut at tabs where there are any, else at commas, else at blanks; a cut that
- * gives no pair is tried at blanks too. */
-static bool understand_line(const reader *r, cafi_lines *l, pair_line *out)
-{
-    char cuts[] = {memchr(l->text, '\t', l->text_size) ? '\t' : '\0',
-                   memchr(l->text, ',', l->text_size) ? ',' : '\0', ' '};
-
-    for (size_t i = 0; i < sizeof cuts; i++) {
-        if (!cuts[i])
-            continue;
-        cafi_lines_recut(l, cuts[i]);
-        if (cuts[i] == ' ' &&
-            (by_rows(r, l->fields, l->count, out) || by_suffixes(l->fields, l->count, out)))
-            return true;
-        if (understand(l->fields, l->count, out))
-            return true;
-    }
-    return false;
-}
-
-/* A first line of one or two whole numbers (LFW's folds and pairs a fold), or
- * of words alone (the columns' names). */
-static bool is_heading(cafi_lines *l)
-{
-    size_t numbers = 0;
-    int64_t unused = 0;
-
-    cafi_lines_recut(l, memchr(l->text, ',', l->text_size) ? ',' : ' ');
-    for (size_t i = 0; i < l->count && i < CAFI_MAX_FIELDS; i++)
-        numbers += is_number(l->fields[i], &unused);
-    return numbers == 0 || (numbers == l->count && l->count <= 2);
-}
-
 /* The first line of a pair in two: kept until the second comes. */
-static caface_status take_half(reader *r, size_t line, const pair_line *p, caface_error *err)
+static caface_status take_half(reader *r, size_t line, const cafi_pair_line *p, caface_error *err)
 {
     size_t n = r->pairs.count;
 
@@ -422,27 +236,28 @@ static caface_status take_line(reader *r, cafi_lines *l, bool first, caface_erro
 {
     size_t n = r->pairs.count;
     bool half = r->half_line != 0;
-    pair_line p = {.kind = NAMED};
+    cafi_known_names known = {has_row, r};
+    cafi_pair_line p = {.kind = CAFI_PAIR_NAMED};
     caface_status st = CAFACE_OK;
 
-    if (!understand_line(r, l, &p) || (half && p.kind != HALF) ||
-        (p.kind == HALF && n && !r->in_halves)) {
-        if (first && is_heading(l))
+    if (!cafi_pair_line_read(l, &known, &p) || (half && p.kind != CAFI_PAIR_HALF) ||
+        (p.kind == CAFI_PAIR_HALF && n && !r->in_halves)) {
+        if (first && cafi_pair_line_is_heading(l))
             return CAFACE_OK;
         return cafi_fail(err, CAFACE_EFORMAT,
                          "%s: line %zu is neither NAME I J nor NAME I OTHER J nor PICTURE OTHER "
                          "0|1 nor, in pairs of lines, PICTURE NUMBER",
                          r->path, l->line);
     }
-    if (p.kind == HALF) {
+    if (p.kind == CAFI_PAIR_HALF) {
         r->in_halves = true;
         st = take_half(r, l->line, &p, err);
         r->pairs.count += !st && half;
         return st;
     }
     r->pairs.same[n] = p.same;
-    st = p.kind == NUMBERED ? take_numbered(r, l->line, p.name, p.number, err)
-                            : take_named(r, l->line, p.name, p.same, err);
+    st = p.kind == CAFI_PAIR_NUMBERED ? take_numbered(r, l->line, p.name, p.number, err)
+                                      : take_named(r, l->line, p.name, p.same, err);
     r->pairs.count += !st;
     return st;
 }
