@@ -143,7 +143,8 @@ caface_status cafi_video_open(cafi_video **out, const char *path, const cafi_vid
         v->options.silence = CAFI_VIDEO_SILENCE;
     v->clip = (cafi_clip){
         .every = v->options.every, .start = v->options.start, .duration = v->options.duration};
-    v->live = (live_state){.until = INFINITY, .ahead = INFINITY, .pause = FIRST_PAUSE};
+    v->live =
+        (live_state){.until = (double)INFINITY, .ahead = (double)INFINITY, .pause = FIRST_PAUSE};
     (void)((st = cafi_strdup(&v->path, path, err)) || (st = open_source(v, err)));
     if (st) {
         cafi_video_close(v);
