@@ -4,17 +4,19 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "compare/coarse.h"
 #include "faces/align.h"
 #include "faces/quality.h"
 
 /* Chosen by tools/cannot_tell on people who judge nothing (docs/faces.md). */
 #define NO_DETAIL 0.05   /* sharpness of the sharper one, below which nothing is said */
-#define FEW_DETAILS 0.10 /* and below which what both have of the blur axis counts */
-#define SLOPE_FEW 2.0
-#define FROM_FEW (-0.1)
-#define SLOPE 1.2 /* with more detail, as noise has it too */
-#define FROM 0.1
-#define RUINED 0.5 /* of the blur axis in either */
+#define FEW_DETAILS 0.15 /* and below which it counts beside the blur axis */
+#define SHARP 0.2
+#define SLOPE 1.3
+#define FROM 0.06 /* of the blur axis in both, which noise and coarse JPEGs have, too */
+#define FROM_FEW (-0.05)
+#define SLOPE_FEW 0.2
+#define RUINED 0.4 /* of the blur axis in either */
 
 static double keys(double x)
 {
@@ -60,6 +62,7 @@ void cafi_blurred_face(uint8_t *crop, size_t which)
                 crop[3 * (y * CAFI_CROP_SIDE + x) + c] =
                     (uint8_t)rint(fmin(255.0, fmax(0.0, sum[c])));
         }
+    cafi_coarse(crop);
 }
 
 /* sum [C] += x / |x|. */
@@ -121,8 +124,8 @@ double cafi_blur_needed(double threshold, const cafi_blur *a, const cafi_blur *b
 
     if (detail < NO_DETAIL || fmax(a->blur, b->blur) >= RUINED)
         return INFINITY;
-    return threshold + (detail < FEW_DETAILS ? SLOPE_FEW * fmax(0.0, both - FROM_FEW)
-                                             : SLOPE * fmax(0.0, both - FROM));
+    both -= detail < FEW_DETAILS ? FROM_FEW - SLOPE_FEW * log(SHARP / detail) : FROM;
+    return threshold + SLOPE * fmax(0.0, both);
 }
 
 cafi_verdict cafi_verdict_of(double similarity, double threshold, const cafi_blur *a,

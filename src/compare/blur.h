@@ -4,8 +4,9 @@
  * templates made of blurred faces alone most impostors are alike beyond any
  * threshold. Two measures show it. The sharpness of the crops (faces/quality.h)
  * says it of the pictures. The blur axis says it of the features: the unit mean of
- * what the backbone makes of eight faces that have no detail at all, namely
- * averages of hundreds of people at 8x8 pixels. docs/faces.md has the figures. */
+ * what the backbone makes of eight faces that have no detail of anybody, namely
+ * averages of hundreds of people at 8x8 pixels, coarsely compressed. docs/faces.md has the figures.
+ */
 #ifndef CAFI_COMPARE_BLUR_H
 #define CAFI_COMPARE_BLUR_H
 
@@ -16,7 +17,9 @@
 /* u8 [8][8][8][3]: means of clusters of 200 to 522 crops of 759 people. */
 extern const uint8_t cafi_blurred_faces[CAFI_BLURRED_FACES]
                                        [CAFI_BLURRED_SIDE * CAFI_BLURRED_SIDE * 3];
-/* One of them as a crop, u8 [112][112][3], by Keys' cubic (a = -1/2), the edges held. */
+/* One of them as a crop, u8 [112][112][3], by Keys' cubic (a = -1/2), the edges held, and then as a
+ * coarse JPEG shows it (compare/coarse.h): features of noisy, shaken and much compressed
+ * faces have more of its direction than of the smooth face's, those of blurred ones as much. */
 void cafi_blurred_face(uint8_t *crop, size_t which);
 
 /* *axis, f32 [C] of length 1, is the caller's to free. The encoder takes crops of
