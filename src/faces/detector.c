@@ -18,16 +18,21 @@
 #define DEFAULT_MIN_FACE 20.0f
 /* Faces that lean more than this are better looked at from another side. */
 #define UPRIGHT_ROLL 50.0
-#define SHARPNESS 16.0
 /* Most pictures stand upright: the evidence for it counts more. */
 #define UPRIGHT_PRIOR 1.25
-/* Scores that faces seen from a wrong side do not reach (docs/faces.md). */
-#define SURE_CASCADE 0.999f
-static const float sure_scores[] = {[CAFI_YUNET] = 0.915f,
-                                    [CAFI_SCRFD] = 0.85f,
-                                    [CAFI_RETINAFACE] = 0.998f,
-                                    [CAFI_ULTRAFACE] = 0.999f,
-                                    [CAFI_LFFD] = 0.999f};
+/* What tells that a face is seen from the right side, measured on turned portraits (docs/faces.md).
+ */
+typedef struct evidence {
+    float sure;    /* a score that faces seen from a wrong side do not reach */
+    double power;  /* of scores; high where those of every side are near 1 */
+    double misfit; /* of the landmarks, from which a face counts little; 0: any */
+} evidence;
+static const evidence of_cascade = {0.999f, 16.0, 0.0};
+static const evidence of_family[] = {[CAFI_YUNET] = {0.915f, 16.0, 0.0},
+                                     [CAFI_SCRFD] = {0.85f, 16.0, 0.0},
+                                     [CAFI_RETINAFACE] = {0.9995f, 150.0, 0.3},
+                                     [CAFI_ULTRAFACE] = {0.9995f, 150.0, 0.3},
+                                     [CAFI_LFFD] = {0.9995f, 150.0, 0.3}};
 
 /* What one search works with: networks made ready, and their buffers. */
 typedef struct searcher {
@@ -336,7 +341,7 @@ static caface_status run_once(const caface_detector *d, searcher *s, const cafi_
  * several doubtful ones; and whether one of them is beyond doubt. */
 static double upright_score(const caface_detector *d, const cafi_faces *faces, bool *sure)
 {
-    float least = d->files.is_cascade ? SURE_CASCADE : sure_scores[d->files.family];
+    const evidence *e = d->files.is_cascade ? &of_cascade : &of_family[d->files.family];
     double sum = 0.0;
 
     *sure = false;
@@ -347,8 +352,9 @@ static double upright_score(const caface_detector *d, const cafi_faces *faces, b
         if (!cafi_landmarks_are_plausible(f->landmark) || !cafi_pose_of(&pose, f->landmark) ||
             fabs(pose.roll) > UPRIGHT_ROLL)
             continue;
-        sum += pow((double)f->score, SHARPNESS);
-        *sure = *sure || f->score >= least;
+        sum += pow((double)f->score, e->power) *
+               (e->misfit > 0.0 ? exp(-pow(pose.misfit / e->misfit, 2.0)) : 1.0);
+        *sure = *sure || f->score >= e->sure;
     }
     return sum;
 }
