@@ -29,6 +29,17 @@ _PACKAGES = {
     "libopenblas.so.0": "libopenblas0",
     "libpq.so.5": "libpq5",
 }
+# of those that one release of Debian alone has, which
+_RELEASES = {
+    **dict.fromkeys(
+        ("libdnnl.so.2", "libavformat.so.59", "libavcodec.so.59", "libavutil.so.57", "libswscale.so.6"),
+        "12",
+    ),
+    **dict.fromkeys(
+        ("libdnnl.so.3", "libdnnl.so.3.6", "libavformat.so.61", "libavcodec.so.61", "libavutil.so.59", "libswscale.so.8"),
+        "13",
+    ),
+}
 # what they are for, and what a build without them was built without
 _MODULES = {
     "_vision": ("pictures, video and files", "oneDNN, libjpeg-turbo or libpng"),
@@ -58,6 +69,26 @@ def _missing(name: str, first: str) -> List[str]:
     return sorted(names)
 
 
+def _debian() -> str:
+    """The release of Debian that this is, such as "12"; "": another system."""
+    try:
+        with open("/etc/os-release", encoding="utf-8") as file:
+            told = dict(line.strip().split("=", 1) for line in file if "=" in line)
+    except OSError:
+        return ""
+    return told.get("VERSION_ID", "").strip('"') if told.get("ID") == "debian" else ""
+
+
+def _hint(missing: List[str]) -> str:
+    """What can be done about missing libraries."""
+    others = {release for m in missing for release in [_RELEASES.get(m)] if release}
+    here = _debian()
+    if here and others and here not in others:
+        return f": this wheel was built on Debian {min(others)}; build one here, with ./run python"
+    packages = [_PACKAGES[m] for m in missing if m in _PACKAGES]
+    return f": apt install {' '.join(packages)}" if packages else ""
+
+
 def load(name: str) -> Any:
     """The extension module of a name, or one sentence about the libraries that it lacks."""
     if name not in _loaded:
@@ -69,11 +100,9 @@ def load(name: str) -> Any:
             first = text.split(":")[0]
             if ".so" in first and "cannot open" in text:
                 missing = _missing(name, first)
-                packages = [_PACKAGES[m] for m in missing if m in _PACKAGES]
                 are = "is" if len(missing) == 1 else "are"
-                hint = f": apt install {' '.join(packages)}" if packages else ""
                 raise MissingLibraryError(
-                    f"{what} need {', '.join(missing)}, which {are} not on this system{hint}"
+                    f"{what} need {', '.join(missing)}, which {are} not on this system{_hint(missing)}"
                 ) from None
             raise MissingLibraryError(
                 f"this build of caface is without {what} ({text}): {without} was not there"

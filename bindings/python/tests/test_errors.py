@@ -154,3 +154,25 @@ print(len(s))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout.split() == ["MemoryError", "MemoryError", "20"], done.stderr
+
+
+def test_missing_libraries_are_named(monkeypatch):
+    from caface import _system
+
+    text = "libdnnl.so.2: cannot open shared object file: No such file or directory"
+
+    def fail(name):
+        raise ImportError(text)
+
+    monkeypatch.setattr(_system, "_loaded", {})
+    monkeypatch.setattr(_system.importlib, "import_module", fail)
+    monkeypatch.setattr(_system, "_missing", lambda name, first: ["libavcodec.so.59", first])
+    for here, hint in (("12", ": apt install libavcodec59 libdnnl2"), ("", ": apt install libavcodec59 libdnnl2"),
+                       ("13", ": this wheel was built on Debian 12; build one here, with ./run python")):  # fmt: skip
+        monkeypatch.setattr(_system, "_debian", lambda here=here: here)
+        with pytest.raises(caface.MissingLibraryError) as caught:
+            _system.load("_vision")
+        check(caught, "EUNSUPPORTED", ImportError)
+        assert str(caught.value) == (
+            "pictures, video and files need libavcodec.so.59, libdnnl.so.2, which are not on this system" + hint
+        )
