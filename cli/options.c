@@ -61,21 +61,38 @@ int cli_fail(const caface_error *err)
     return CLI_FAILED;
 }
 
+static bool is_cut; /* there was no memory for something that belongs on stdout */
+
+static void lose_text(const FILE *to)
+{
+    if (!is_cut)
+        fputs("caface: out of memory for a message\n", stderr);
+    is_cut |= to == stdout;
+}
+
 /* Names come from users and files, and a terminal obeys what is in them: all that is
  * printed goes through here. */
 static void print_clean(FILE *to, const char *front, const char *fmt, va_list args)
 {
+    char small[1024]; /* what fits asks for no memory */
     cafi_buf text = {0};
+    char *whole = small;
+    va_list again;
+    int n;
 
-    cafi_buf_text(&text, front);
-    cafi_buf_vprintf(&text, fmt, args);
-    if (text.failed)
-        fputs("caface: out of memory for a message\n", stderr);
-    else {
-        cafi_text_clean(text.data, "\n\t");
-        cafi_text_hide_passwords(text.data);
-        fputs(text.data, to);
+    va_copy(again, args);
+    n = vsnprintf(small, sizeof small, fmt, again);
+    va_end(again);
+    if (n < 0 || (size_t)n >= sizeof small) {
+        cafi_buf_vprintf(&text, fmt, args);
+        whole = text.failed ? NULL : text.data;
     }
+    if (whole) {
+        cafi_text_clean(whole, "\n\t");
+        cafi_text_hide_passwords(whole);
+        fprintf(to, "%s%s", front, whole);
+    } else
+        lose_text(to);
     cafi_buf_free(&text);
 }
 
@@ -83,8 +100,10 @@ void cli_say_line(FILE *to, const char *text)
 {
     char *copy = NULL;
 
-    if (cafi_strdup(&copy, text, NULL))
+    if (cafi_strdup(&copy, text, NULL)) {
+        lose_text(to);
         return;
+    }
     cafi_text_clean(copy, "");
     fputs(copy, to);
     free(copy);
@@ -391,6 +410,8 @@ int cli_end_stdout(int status)
 {
     bool broken = fflush(stdout) || ferror(stdout);
 
+    if (is_cut && status == CLI_OK)
+        status = CLI_FAILED;
     if (!broken || status != CLI_OK)
         return status;
     if (errno != EPIPE) /* whoever read it had enough */

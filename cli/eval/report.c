@@ -19,13 +19,12 @@ caface_status eval_report_finish(eval_report *r, const eval_options *o, const cl
     cafi_buf text = {0};
     caface_status st = CAFACE_OK;
 
-    if (r->table.failed || r->numbers.failed || r->notes.failed)
+    if (r->table.failed || r->numbers.failed || r->notes.failed || (common->json && r->json.failed))
         st = cafi_fail_memory(err, 0);
     else
         st = save_files(r, o, err);
     if (!st && common->json) {
-        if (cli_print(&r->json))
-            st = cafi_fail_memory(err, 0);
+        (void)cli_print(&r->json);
     } else if (!st) {
         eval_table_text(&r->table, &text);
         if (!common->quiet)

@@ -1,8 +1,10 @@
 /* caface gallery create. */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/gallery/gallery.h"
+#include "gallery/storage.h"
 
 typedef struct create_options {
     cli_common common;
@@ -69,8 +71,9 @@ static caface_status create(const create_options *o, caface_gallery_info *info, 
     (void)((st = cli_fusions_open(&fusions, &o->models, CLI_NO_BACKBONE, err)) ||
            (st = choose(o, &fusions, &set, &model, err)) ||
            (st = caface_gallery_create(&gallery, o->common.args.items[0], model, &how, err)));
-    if (!st)
-        st = caface_gallery_get_info(gallery, info, err);
+    if (!st && (st = caface_gallery_get_info(gallery, info, err)) &&
+        !cafi_storage_is_address(o->common.args.items[0]))
+        unlink(o->common.args.items[0]); /* nothing is in it */
     cli_fusions_close(&fusions);
     caface_gallery_close(gallery);
     return st;

@@ -52,5 +52,6 @@ caface_status cafi_prefix(caface_error *err, caface_status fallback, const char 
 
 caface_status cafi_fail_memory(caface_error *err, unsigned long long bytes)
 {
-    return cafi_fail(err, CAFACE_ENOMEM, "out of memory: %llu bytes refused", bytes);
+    return bytes ? cafi_fail(err, CAFACE_ENOMEM, "out of memory: %llu bytes refused", bytes)
+                 : cafi_fail(err, CAFACE_ENOMEM, "out of memory");
 }

@@ -1,5 +1,6 @@
 #include "dataset/feature_build.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,8 @@
 #include "files/json.h"
 #include "files/output.h"
 #include "files/safetensors.h"
+
+#define PART "%s/parts/%06zu.safetensors"
 
 typedef struct build {
     const cafi_face_list *faces;
@@ -30,7 +33,7 @@ typedef struct build {
 static caface_status part_path(cafi_buf *path, const build *b, size_t number, caface_error *err)
 {
     path->size = 0;
-    cafi_buf_printf(path, "%s/parts/%06zu.safetensors", b->o->output, number);
+    cafi_buf_printf(path, PART, b->o->output, number);
     return path->failed ? cafi_fail_memory(err, strlen(b->o->output)) : CAFACE_OK;
 }
 
@@ -311,16 +314,13 @@ static caface_status save_info(const build *b, caface_error *err)
 
 static void remove_parts(const build *b)
 {
-    cafi_buf path = {0};
+    char path[PATH_MAX]; /* no memory is asked for: all is done already */
 
     for (size_t i = 0; i < part_count(b); i++)
-        if (!part_path(&path, b, i, NULL))
-            unlink(path.data);
-    path.size = 0;
-    cafi_buf_printf(&path, "%s/parts", b->o->output);
-    if (!path.failed)
-        rmdir(path.data);
-    cafi_buf_free(&path);
+        if (snprintf(path, sizeof path, PART, b->o->output, i) < PATH_MAX)
+            unlink(path);
+    if (snprintf(path, sizeof path, "%s/parts", b->o->output) < PATH_MAX)
+        rmdir(path);
 }
 
 static caface_status join_parts(build *b, caface_error *err)

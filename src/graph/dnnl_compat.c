@@ -28,12 +28,13 @@ static bool is_relu(const cafi_dnn_finish *finish)
 
 #if DNNL_VERSION_MAJOR >= 3
 
-cafi_md cafi_md_new(int ndim, const dnnl_dim_t *dims, dnnl_data_type_t type, dnnl_format_tag_t tag)
+dnnl_status_t cafi_md_new(cafi_md *out, int ndim, const dnnl_dim_t *dims, dnnl_data_type_t type,
+                          dnnl_format_tag_t tag)
 {
     full_dims full = fill(ndim, dims);
-    cafi_md md = NULL;
 
-    return dnnl_memory_desc_create_with_tag(&md, ndim, full.dims, type, tag) ? NULL : md;
+    *out = NULL;
+    return dnnl_memory_desc_create_with_tag(out, ndim, full.dims, type, tag);
 }
 
 void cafi_md_free(cafi_md md)
@@ -105,16 +106,19 @@ static dnnl_status_t describe(dnnl_primitive_desc_t *out, dnnl_engine_t engine,
 
 #else
 
-cafi_md cafi_md_new(int ndim, const dnnl_dim_t *dims, dnnl_data_type_t type, dnnl_format_tag_t tag)
+dnnl_status_t cafi_md_new(cafi_md *out, int ndim, const dnnl_dim_t *dims, dnnl_data_type_t type,
+                          dnnl_format_tag_t tag)
 {
     full_dims full = fill(ndim, dims);
-    cafi_md md = NULL;
+    dnnl_status_t status = dnnl_success;
 
-    if (!CAFI_NEW(&md, 1, NULL) && dnnl_memory_desc_init_by_tag(md, ndim, full.dims, type, tag)) {
-        free(md);
-        return NULL;
+    if (CAFI_NEW(out, 1, NULL))
+        return dnnl_out_of_memory;
+    if ((status = dnnl_memory_desc_init_by_tag(*out, ndim, full.dims, type, tag))) {
+        free(*out);
+        *out = NULL;
     }
-    return md;
+    return status;
 }
 
 void cafi_md_free(cafi_md md)

@@ -18,8 +18,9 @@ typedef const dnnl_memory_desc_t *cafi_md_view;
 #define CAFI_DNN_ARG_SCALES DNNL_ARG_ATTR_OUTPUT_SCALES
 #endif
 
-/* A description in a named layout; NULL when out of memory or refused. */
-cafi_md cafi_md_new(int ndim, const dnnl_dim_t *dims, dnnl_data_type_t type, dnnl_format_tag_t tag);
+/* A description in a named layout; *out is NULL when it is refused, or memory is. */
+dnnl_status_t cafi_md_new(cafi_md *out, int ndim, const dnnl_dim_t *dims, dnnl_data_type_t type,
+                          dnnl_format_tag_t tag);
 void cafi_md_free(cafi_md md);
 size_t cafi_md_size(cafi_md_view md);
 

@@ -125,23 +125,25 @@ static void cut(const cafi_lowering *lw, const choice *c, cafi_plan_op *step)
         cut_channels(step, s->out_channels);
 }
 
-/* Whether oneDNN has fast code for all parts. */
-static bool probe(const cafi_lowering *lw, const cafi_plan_op *step)
+/* OK: oneDNN has fast code for all parts; EUNSUPPORTED: it has not. */
+static caface_status probe(const cafi_lowering *lw, const cafi_plan_op *step, caface_error *err)
 {
-    bool fine = true;
+    caface_status st = CAFACE_OK;
 
-    for (size_t k = 0; fine && k < step->parts; k++) {
+    for (size_t k = 0; !st && k < step->parts; k++) {
         cafi_part p = cafi_part_of(step, k);
 
-        fine = cafi_dnn_probe(lw->dnn, &p.spec);
+        st = cafi_dnn_probe(lw->dnn, &p.spec, err);
     }
-    return fine;
+    return st;
 }
 
 /* The first choice that oneDNN has fast code for, with the step's spec and parts;
- * false when there is none. */
-static bool choose(cafi_lowering *lw, size_t i, choice *best, cafi_plan_op *step)
+ * EUNSUPPORTED when there is none. */
+static caface_status choose(cafi_lowering *lw, size_t i, choice *best, cafi_plan_op *step,
+                            caface_error *err)
 {
+    caface_status st = CAFACE_EUNSUPPORTED;
     const cafi_ir_node *n = &lw->ir->nodes[i];
     cafi_elem e = cafi_elem_of(lw, i);
     cafi_layout L = lw->layout;
@@ -165,10 +167,10 @@ static bool choose(cafi_lowering *lw, size_t i, choice *best, cafi_plan_op *step
         *best = all[k];
         step->spec = conv_spec(lw, i, best);
         cut(lw, best, step);
-        if (probe(lw, step))
-            return true;
+        if ((st = probe(lw, step, err)) != CAFACE_EUNSUPPORTED)
+            return st;
     }
-    return false;
+    return st;
 }
 
 /* The buffer a convolution writes: its own, or that of what it adds to. */
@@ -246,10 +248,10 @@ caface_status cafi_lower_conv(cafi_lowering *lw, size_t i, caface_error *err)
     cafi_plan_op step = {.kind = CAFI_STEP_DNN, .label = "conv", .in_count = 1, .ir = i};
     cafi_extent3 e = cafi_extent_of(lw, i);
     choice c;
-    caface_status st = CAFACE_OK;
+    caface_status st = choose(lw, i, &c, &step, err);
 
-    if (!choose(lw, i, &c, &step))
-        return slow_conv(lw, i, err);
+    if (st)
+        return st == CAFACE_EUNSUPPORTED ? slow_conv(lw, i, err) : st;
     if (c.elem == CAFI_ELEM_S8)
         st = cafi_quanta_of(lw, i, &step.quanta, err);
     step.measured = lw->options->calibrate && n->quantised;
@@ -320,11 +322,13 @@ caface_status cafi_lower_gemm(cafi_lowering *lw, size_t i, caface_error *err)
     if (lw->parts && width % CAFI_PARTS == 0)
         cut_channels(&step, width);
     step.spec = gemm_spec(lw, n, elem, layout, map);
-    if (!probe(lw, &step)) {
+    if ((st = probe(lw, &step, err)) == CAFACE_EUNSUPPORTED) {
         elem = CAFI_ELEM_F32;
         layout = CAFI_LAYOUT_PLAIN;
         step.spec = gemm_spec(lw, n, elem, layout, false);
     }
+    if (st && st != CAFACE_EUNSUPPORTED)
+        return st;
     st = cafi_want(lw, n->inputs[0], elem, layout, 0, &step.in[0], err);
     if (!st)
         st = cafi_produce(lw, i, CAFI_ELEM_F32, CAFI_LAYOUT_PLAIN, 0, &step.out, err);

@@ -186,7 +186,7 @@ static cafi_layout map_layout(const cafi_dnn_spec *s, cafi_layout outside)
     return s->blocked ? CAFI_LAYOUT_C16 : outside;
 }
 
-static bool make_mds(const cafi_dnn_spec *s, spec_mds *m)
+static dnnl_status_t make_mds(const cafi_dnn_spec *s, spec_mds *m)
 {
     dnnl_dim_t b = (dnnl_dim_t)s->batch;
     dnnl_dim_t src[] = {b, (dnnl_dim_t)s->in_channels, (dnnl_dim_t)s->in_height,
@@ -199,15 +199,21 @@ static bool make_mds(const cafi_dnn_spec *s, spec_mds *m)
     dnnl_data_type_t wt = type_of(s->src);
     dnnl_data_type_t pt = s->src == CAFI_ELEM_S8 ? dnnl_s8 : dnnl_f32;
 
-    m->src = is_map(s) ? cafi_md_new(4, src, type_of(s->src), tag_of(map_layout(s, s->src_layout)))
-                       : cafi_md_new(2, src, type_of(s->src), dnnl_ab);
-    m->dst = s->convolution
-                 ? cafi_md_new(4, dst, type_of(s->dst), tag_of(map_layout(s, s->dst_layout)))
-                 : cafi_md_new(2, dst, type_of(s->dst), dnnl_ab);
-    m->weights = cafi_md_new(n, w, wt, dnnl_format_tag_any);
-    m->plain_weights = cafi_md_new(n, w, pt, n == 2 ? dnnl_ab : n == 4 ? dnnl_abcd : dnnl_abcde);
-    m->bias = cafi_md_new(1, bias, dnnl_f32, dnnl_a);
-    return m->src && m->dst && m->weights && m->plain_weights && m->bias;
+    dnnl_status_t status = dnnl_success;
+
+    (void)((status = is_map(s) ? cafi_md_new(&m->src, 4, src, type_of(s->src),
+                                             tag_of(map_layout(s, s->src_layout)))
+                               : cafi_md_new(&m->src, 2, src, type_of(s->src), dnnl_ab)) ||
+           (status = s->convolution ? cafi_md_new(&m->dst, 4, dst, type_of(s->dst),
+                                                  tag_of(map_layout(s, s->dst_layout)))
+                                    : cafi_md_new(&m->dst, 2, dst, type_of(s->dst), dnnl_ab)) ||
+           (status = cafi_md_new(&m->weights, n, w, wt, dnnl_format_tag_any)) ||
+           (status = cafi_md_new(&m->plain_weights, n, w, pt,
+                                 n == 2   ? dnnl_ab
+                                 : n == 4 ? dnnl_abcd
+                                          : dnnl_abcde)) ||
+           (status = cafi_md_new(&m->bias, 1, bias, dnnl_f32, dnnl_a)));
+    return status;
 }
 
 /* On x86-64 oneDNN has fast code for everything that is asked of it here, and its reference code,
@@ -378,16 +384,18 @@ static caface_status fill_bias(cafi_dnn_op *op, const cafi_dnn_spec *s, const sp
     return st;
 }
 
-bool cafi_dnn_probe(cafi_dnn *dnn, const cafi_dnn_spec *spec)
+caface_status cafi_dnn_probe(cafi_dnn *dnn, const cafi_dnn_spec *spec, caface_error *err)
 {
     cafi_dnn_op op = {.engine = dnn->engine};
     spec_mds mds = {0};
-    bool fine = make_mds(spec, &mds) && !describe(&op, spec, &mds, NULL);
+    dnnl_status_t status = make_mds(spec, &mds);
+    caface_status st =
+        status ? dnn_fail(err, spec->name, "describe", status) : describe(&op, spec, &mds, err);
 
     free_mds(&mds);
     if (op.desc)
         dnnl_primitive_desc_destroy(op.desc);
-    return fine;
+    return st;
 }
 
 caface_status cafi_dnn_op_new(cafi_dnn_op **out, cafi_dnn *dnn, const cafi_dnn_spec *spec,
@@ -395,14 +403,15 @@ caface_status cafi_dnn_op_new(cafi_dnn_op **out, cafi_dnn *dnn, const cafi_dnn_s
 {
     cafi_dnn_op *op = NULL;
     spec_mds mds = {0};
+    dnnl_status_t status = dnnl_success;
     caface_status st = CAFI_NEW(&op, 1, err);
 
     *out = NULL;
     if (st)
         return st;
     op->engine = dnn->engine;
-    if (!make_mds(spec, &mds))
-        st = dnn_fail(err, spec->name, "describe", dnnl_invalid_arguments);
+    if ((status = make_mds(spec, &mds)))
+        st = dnn_fail(err, spec->name, "describe", status);
     if (!st)
         st = describe(op, spec, &mds, err);
     if (!st)
@@ -410,9 +419,7 @@ caface_status cafi_dnn_op_new(cafi_dnn_op **out, cafi_dnn *dnn, const cafi_dnn_s
     if (!st)
         st = fill_bias(op, spec, &mds, err);
     if (!st) {
-        dnnl_status_t status = dnnl_primitive_create(&op->primitive, op->desc);
-
-        if (status)
+        if ((status = dnnl_primitive_create(&op->primitive, op->desc)))
             st = dnn_fail(err, spec->name, "build", status);
         else
             op->scratch_size =

@@ -46,9 +46,9 @@ typedef struct cafi_dnn_spec {
 caface_status cafi_dnn_new(cafi_dnn **out, caface_error *err);
 void cafi_dnn_free(cafi_dnn *dnn);
 
-/* True when oneDNN has a fast implementation for this spec; scales and bias are
- * not looked at, beyond their being there. */
-bool cafi_dnn_probe(cafi_dnn *dnn, const cafi_dnn_spec *spec);
+/* OK when oneDNN has a fast implementation for this spec; scales and bias are
+ * not looked at, beyond their being there. EUNSUPPORTED: it has none. ENOMEM. */
+caface_status cafi_dnn_probe(cafi_dnn *dnn, const cafi_dnn_spec *spec, caface_error *err);
 
 /* weights: f32 [O][I/groups][kh][kw], or s8 of the same shape for an S8 source;
  * copied into oneDNN's order. EUNSUPPORTED: oneDNN has no fast implementation
