@@ -45,8 +45,9 @@ static bool is_onnx(const char *path)
  * be; what is not there or is damaged is nobody's backbone either. */
 static bool is_backbones(const cli_list *models, size_t i, size_t backbone, caface_status st)
 {
-    return i == backbone || (backbone == CLI_ANY_BACKBONE && st != CAFACE_EIO &&
-                             st != CAFACE_ENOMEM && is_onnx(models->items[i]));
+    return st != CAFACE_ENOMEM &&
+           (i == backbone ||
+            (backbone == CLI_ANY_BACKBONE && st != CAFACE_EIO && is_onnx(models->items[i])));
 }
 
 caface_status cli_fusions_open(cli_fusions *out, const cli_list *models, size_t backbone,
