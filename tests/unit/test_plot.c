@@ -8,6 +8,7 @@
 #include "plot/axis.h"
 #include "plot/canvas.h"
 #include "plot/chart.h"
+#include "plot/lettering.h"
 #include "plot/similarity.h"
 
 static cafi_chart_series curve(const double *x, const double *y, size_t n)
@@ -50,6 +51,63 @@ static void chart_in_every_format(void **state)
         }
         free(bytes);
     }
+}
+
+/* Two panels of one picture: as high as both, and what either cannot show is refused. */
+static void panels_lie_below_each_other(void **state)
+{
+    const double x[] = {0, 5, 10}, y[] = {0.2, 0.5, 0.8}, none[] = {NAN, NAN, NAN};
+    cafi_chart_series s = curve(x, y, 3), empty = curve(x, none, 3);
+    cafi_chart low = {.series = &s, .series_count = 1, .height = 220};
+    cafi_chart top = {.series = &s, .series_count = 1, .height = 260, .below = &low};
+    const char *path = test_temp("panels.png");
+    caface_error err = {0};
+    unsigned width = 0, height = 0;
+    size_t size = 0;
+    unsigned char *bytes = NULL;
+
+    (void)state;
+    EXPECT_OK(cafi_chart_save(&top, path, &err), err);
+    bytes = test_read(path, &size);
+    png_size(bytes, &width, &height);
+    assert_int_equal(width, 1280);
+    assert_int_equal(height, 2 * (220 + 260));
+    free(bytes);
+    low.series = &empty;
+    EXPECT_FAIL(cafi_chart_save(&top, test_temp("none.png"), &err), CAFACE_EINVAL, err, "no point");
+}
+
+/* Names in their own letters: other ones look otherwise, longer ones are wider, and what the font
+ * lacks is known. */
+static void letters_of_names(void **state)
+{
+    static const char *const names[] = {"Ann", "\xC3\x84nn", "\xD0\x90\xD0\xBD\xD0\xBD",
+                                        "\xCE\x86\xCE\xBD\xCE\xBD"};
+    uint8_t *mask[4] = {NULL};
+    size_t width[4] = {0}, height[4] = {0}, longer = 0;
+
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        unsigned long ink = 0;
+
+        assert_true(cafi_lettering_has(names[i]));
+        mask[i] = cafi_lettering_mask(names[i], 20, &width[i], &height[i]);
+        assert_non_null(mask[i]);
+        assert_int_equal(height[i], 20);
+        for (size_t k = 0; k < width[i] * height[i]; k++)
+            ink += mask[i][k];
+        assert_true(ink > 20 * 255);
+        for (int j = 0; j < i; j++)
+            assert_true(width[j] != width[i] || memcmp(mask[j], mask[i], width[i] * 20) != 0);
+    }
+    for (int i = 0; i < 4; i++)
+        free(mask[i]);
+    mask[0] = cafi_lettering_mask("Ann and Bob", 20, &longer, &height[0]);
+    assert_non_null(mask[0]);
+    assert_true(longer > 2 * width[0]);
+    free(mask[0]);
+    assert_false(cafi_lettering_has("\xE6\x9D\x8E")); /* a Chinese one */
+    assert_null(cafi_lettering_mask("x", 0, &longer, &height[0]));
 }
 
 static void chart_refusals(void **state)
@@ -344,11 +402,18 @@ static void one_colour_for_caface(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(chart_in_every_format),  cmocka_unit_test(chart_refusals),
-        cmocka_unit_test(long_curve_is_thinned),  cmocka_unit_test(hostile_values_and_names),
-        cmocka_unit_test(linear_ticks),           cmocka_unit_test(log_ticks),
-        cmocka_unit_test(ticks_of_random_ranges), cmocka_unit_test(labels_do_not_overlap),
-        cmocka_unit_test(similarity_plot),        cmocka_unit_test(gallery_and_panels),
+        cmocka_unit_test(panels_lie_below_each_other),
+        cmocka_unit_test(letters_of_names),
+        cmocka_unit_test(chart_in_every_format),
+        cmocka_unit_test(chart_refusals),
+        cmocka_unit_test(long_curve_is_thinned),
+        cmocka_unit_test(hostile_values_and_names),
+        cmocka_unit_test(linear_ticks),
+        cmocka_unit_test(log_ticks),
+        cmocka_unit_test(ticks_of_random_ranges),
+        cmocka_unit_test(labels_do_not_overlap),
+        cmocka_unit_test(similarity_plot),
+        cmocka_unit_test(gallery_and_panels),
         cmocka_unit_test(one_colour_for_caface),
     };
 
