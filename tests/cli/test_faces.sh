@@ -141,8 +141,8 @@ if [ "${3:-}" = video ]; then
             encode --resume -o "$work/listed2" "${photos[@]}" && same_rows && rm -r "$work/listed2" &&
             encode -o "$work/listed2" "${photos[@]:0:3}" && sed -i 's/"complete":true/"complete":false/' "$work/listed2/set.json" &&
             encode --resume -o "$work/listed2" "${photos[@]}" && same_rows &&
-            [ "$(awk -F'\t' 'NR > 1 && $1 ~ /w1/' "$work/listed/index.tsv" | wc -l)" = \
-                $((3 * $(awk -F'\t' 'NR > 1 && $1 ~ /w2/' "$work/listed/index.tsv" | wc -l))) ]
+            [ "$(awk -F'\t' 'NR > 1 && $1 ~ "/w1[.]png$"' "$work/listed/index.tsv" | wc -l)" = \
+                $((3 * $(awk -F'\t' 'NR > 1 && $1 ~ "/w2[.]png$"' "$work/listed/index.tsv" | wc -l))) ]
     }
     check "  a photograph that is listed twice" listed_twice
     check "  of a finished set" encode --resume -o "$work/whole" "${all[@]}"
