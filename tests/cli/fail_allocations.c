@@ -62,13 +62,24 @@ static void path_of(char out[ROOM], const char *folder, const char *name)
         die(name);
 }
 
+/* Adds words to a text. */
+static void add(char to[TEXT], const char *a, const char *b, const char *c)
+{
+    size_t n = strlen(to);
+    int added = snprintf(to + n, TEXT - n, "%s%s%s", a, b, c);
+
+    if (added < 0 || (size_t)added >= TEXT - n)
+        die("a text of more than 64 KiB");
+}
+
+/* The first room - 1 bytes of a file. */
 static size_t read_file(const char *path, char *out, size_t room)
 {
     FILE *f = fopen(path, "rb");
     size_t n = f ? fread(out, 1, room - 1, f) : 0;
 
-    if (f)
-        fclose(f);
+    if (!f || ferror(f) || fclose(f))
+        die(path);
     out[n] = '\0';
     return n;
 }
@@ -84,8 +95,7 @@ static void copy_file(const char *from, const char *to)
     while ((n = fread(piece, 1, sizeof piece, in)) > 0)
         if (fwrite(piece, 1, n, out) != n)
             die(to);
-    fclose(in);
-    if (fclose(out))
+    if (ferror(in) || fclose(in) || fclose(out))
         die(to);
 }
 
@@ -100,14 +110,17 @@ static void walk(const char *root, const char *inner, void (*visit)(void *, cons
     int n;
 
     path_of(folder, root, inner);
-    if ((n = scandir(folder, &list, NULL, alphasort)) < 0)
+    if ((n = scandir(folder, &list, NULL, alphasort)) < 0) {
+        if (errno != ENOENT)
+            die(folder);
         return;
+    }
     for (int i = 0; i < n; i++) {
         if (strcmp(list[i]->d_name, ".") != 0 && strcmp(list[i]->d_name, "..") != 0) {
             if (*inner)
                 path_of(name, inner, list[i]->d_name);
-            else
-                snprintf(name, sizeof name, "%s", list[i]->d_name);
+            else if (snprintf(name, sizeof name, "%s", list[i]->d_name) >= ROOM)
+                die(list[i]->d_name);
             path_of(path, root, name);
             if (lstat(path, &info))
                 die(path);
@@ -132,16 +145,14 @@ static void remove_one(void *ctx, const char *name, bool is_folder)
 static void copy_one(void *ctx, const char *name, bool is_folder)
 {
     const sweep *s = ctx;
-    char from[ROOM], to[ROOM];
+    char fresh[ROOM], out[ROOM], from[ROOM], to[ROOM];
 
     if (is_folder)
         return;
-    path_of(from, s->work, "fresh");
-    path_of(to, s->work, "out");
-    if (strlen(from) + strlen(name) + 2 > ROOM)
-        die(name);
-    strcat(strcat(from, "/"), name);
-    strcat(strcat(to, "/"), name);
+    path_of(fresh, s->work, "fresh");
+    path_of(out, s->work, "out");
+    path_of(from, fresh, name);
+    path_of(to, out, name);
     copy_file(from, to);
 }
 
@@ -188,10 +199,9 @@ static void list_one(void *ctx, const char *name, bool is_folder)
         cafi_sha256_hex(digest, hash);
         free(bytes);
     }
-    if (strlen(l->to->content) + strlen(name) + sizeof hash + 3 > TEXT)
-        die(name);
-    strcat(strcat(l->to->files, name), "\n");
-    strcat(strcat(strcat(strcat(l->to->content, name), " "), hash), "\n");
+    add(l->to->files, name, "\n", "");
+    add(l->to->content, name, " ", hash);
+    add(l->to->content, "\n", "", "");
 }
 
 static void list_out(const sweep *s, result *r)
@@ -352,7 +362,7 @@ static int sweep_all(sweep *s, uint64_t most)
         die("calloc");
     begin_anew(s);
     list_out(s, r);
-    strcpy(s->fresh, r->content);
+    add(s->fresh, r->content, "", "");
     run(s, 0, &s->usual);
     if (!WIFEXITED(s->usual.status) ||
         (WEXITSTATUS(s->usual.status) != CLI_OK && WEXITSTATUS(s->usual.status) != CLI_SKIPPED)) {
