@@ -8,6 +8,8 @@
 /* Scratches that a model keeps: of about as many threads as end sets at a time. */
 #define MOST_IDLE 4
 
+/* Nobody waits for the lock: who does not get it does without. A process that was forked while
+ * another thread had it never gets it. */
 struct cafi_idle {
     pthread_mutex_t lock;
     size_t count;
@@ -91,16 +93,20 @@ void cafi_idle_free(cafi_idle *idle)
 {
     if (!idle)
         return;
-    for (size_t i = 0; i < idle->count; i++)
-        cafi_scratch_free(&idle->of[i]);
-    pthread_mutex_destroy(&idle->lock);
+    if (!pthread_mutex_trylock(&idle->lock)) {
+        for (size_t i = 0; i < idle->count; i++)
+            cafi_scratch_free(&idle->of[i]);
+        pthread_mutex_unlock(&idle->lock);
+        pthread_mutex_destroy(&idle->lock);
+    }
     free(idle);
 }
 
 /* The one that was left last and has room, if any. */
 static void take_idle(cafi_scratch *to, cafi_idle *idle, size_t rows)
 {
-    pthread_mutex_lock(&idle->lock);
+    if (pthread_mutex_trylock(&idle->lock))
+        return;
     for (size_t i = idle->count; i > 0; i--)
         if (idle->of[i - 1].rows >= rows) {
             *to = idle->of[i - 1];
@@ -115,12 +121,13 @@ void cafi_scratch_leave(cafi_scratch *scratch, const caface_model *model)
     if (scratch->memory && scratch->rows <= CAFI_STRIP) {
         cafi_idle *idle = model->idle;
 
-        pthread_mutex_lock(&idle->lock);
-        if (idle->count < MOST_IDLE) {
-            idle->of[idle->count++] = *scratch;
-            *scratch = (cafi_scratch){0};
+        if (!pthread_mutex_trylock(&idle->lock)) {
+            if (idle->count < MOST_IDLE) {
+                idle->of[idle->count++] = *scratch;
+                *scratch = (cafi_scratch){0};
+            }
+            pthread_mutex_unlock(&idle->lock);
         }
-        pthread_mutex_unlock(&idle->lock);
     }
     cafi_scratch_free(scratch);
 }
