@@ -1,103 +1,16 @@
 /* Sets by the restoring fusion: the formulas, the same bits for every order, cut, merge
- * tree and number of threads, and what is refused. */
-#include "restore_model.h"
+ * tree and number of threads, and what a set says of its evidence. */
+#include "restore_world.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
-#include "caface/set.h"
 #include "fusion/batch.h"
 #include "fusion/chunks.h"
 
 enum { MOST = 300 };
-
-/* A model and faces for it. */
-typedef struct world {
-    test_rng rng;
-    uint64_t seed;
-    restore_sizes sizes;
-    restore_model weights;
-    caface_model *model;
-    size_t N;
-    float *feat, *style;
-} world;
-
-/* Faces that agree in part, as those of a person do. */
-static void make_faces(world *w)
-{
-    size_t C = w->sizes.C, width = 2 * w->sizes.S;
-    float *person = malloc(C * sizeof *person);
-
-    w->feat = malloc(w->N * C * sizeof *w->feat);
-    w->style = malloc(w->N * width * sizeof *w->style);
-    assert_true(person && w->feat && w->style);
-    test_fill(&w->rng, person, C, 1.0f);
-    for (size_t i = 0; i < w->N; i++) {
-        float *f = w->feat + i * C, noise = 0.3f + fabsf(2.0f * test_uniform(&w->rng));
-        float length = 0.8f + 0.6f * test_uniform(&w->rng);
-
-        test_fill(&w->rng, f, C, noise);
-        for (size_t c = 0; c < C; c++)
-            f[c] = length * (f[c] + (i % 7 == 3 ? -person[c] : person[c]));
-    }
-    test_fill(&w->rng, w->style, w->N * width, 2.0f);
-    free(person);
-}
-
-static void world_new(world *w, test_rng rng, restore_sizes sizes, size_t N)
-{
-    caface_error err;
-    const char *path = test_temp("model.safetensors");
-
-    *w = (world){.rng = rng, .seed = rng.state, .sizes = sizes, .N = N};
-    w->weights = restore_model_new(&w->rng, sizes);
-    test_model_save(&w->weights.tensors, path, (int)test_below(&w->rng, 2));
-    EXPECT_OK(caface_model_open(&w->model, path, &err), err);
-    make_faces(w);
-}
-
-static void world_free(world *w)
-{
-    restore_model_free(&w->weights);
-    caface_model_free(w->model);
-    free(w->feat);
-    free(w->style);
-}
-
-static caface_set *new_set(const world *w, size_t chunk, size_t expected, size_t threads)
-{
-    caface_set_options o;
-    caface_set *set = NULL;
-    caface_error err;
-
-    caface_set_options_init(&o);
-    o.method = CAFACE_METHOD_RESTORE;
-    o.chunk = chunk;
-    o.expected_n = expected;
-    o.keep_weights = 1;
-    o.threads = threads;
-    EXPECT_OK(caface_set_new(&set, w->model, &o, &err), err);
-    return set;
-}
-
-static void push(const world *w, caface_set *set, size_t first, size_t n)
-{
-    caface_error err;
-
-    EXPECT_OK(caface_set_push(set, w->feat + first * w->sizes.C, w->style + first * 2 * w->sizes.S,
-                              n, &err),
-              err);
-}
-
-static void template_of(caface_set *set, float *out)
-{
-    caface_error err;
-
-    EXPECT_OK(caface_set_template(set, out, &err), err);
-}
 
 /* Chunk lengths of N faces. */
 static void plan(size_t N, size_t chunk, size_t *lengths)
@@ -127,9 +40,9 @@ static void hold_the_formulas(test_rng rng)
         restore_model_fuse(&w.weights, w.feat, w.style, lengths, want, want + z.C);
         for (size_t i = 0; i < z.C + w.N; i++)
             narrow[i] = (float)want[i];
-        set = new_set(&w, chunk, w.N, 1);
-        push(&w, set, 0, w.N);
-        template_of(set, got);
+        set = world_set(&w, chunk, w.N, 1);
+        world_push(&w, set, 0, w.N);
+        world_template(set, got);
         EXPECT_OK(caface_set_weights(set, got + z.C, w.N, &err), err);
         /* Floats inside, of numbers around 1, and weights e^L with L to 12. */
         EXPECT_NEAR_F32(got, narrow, z.C + w.N, 2e-5, "C=%zu K=%zu EI=%zu members=%zu seed=%llu",
@@ -161,7 +74,7 @@ static void one_face_may_outweigh_all(void **state)
 /* A set of faces order[first .. last), pushed in portions, saved and loaded at times. */
 static caface_set *portion_set(world *w, const size_t *order, size_t first, size_t last)
 {
-    caface_set *set = new_set(w, 1 + test_below(&w->rng, 40), 0, 1 + test_below(&w->rng, 3));
+    caface_set *set = world_set(w, 1 + test_below(&w->rng, 40), 0, 1 + test_below(&w->rng, 3));
     size_t C = w->sizes.C, width = 2 * w->sizes.S;
     float *feat = malloc(w->N * C * sizeof *feat), *style = malloc(w->N * width * sizeof *style);
     caface_error err;
@@ -237,14 +150,14 @@ static void any_order_any_tree_the_same_bits(void **state)
         assert_non_null(first);
         z.EI = 0;
         world_new(&w, rng, z, 1 + test_below(&rng, MOST));
-        set = new_set(&w, 0, 0, 1);
-        push(&w, set, 0, w.N);
-        template_of(set, first);
+        set = world_set(&w, 0, 0, 1);
+        world_push(&w, set, 0, w.N);
+        world_template(set, first);
         caface_set_free(set);
         for (int turn = 0; turn < 6; turn++) {
             set = random_tree(&w);
             assert_int_equal(caface_set_count(set), w.N);
-            template_of(set, again);
+            world_template(set, again);
             assert_memory_equal(first, again, z.C * sizeof *first);
             caface_set_free(set);
         }
@@ -272,26 +185,26 @@ static void an_exchange_is_its_chunks(void **state)
     first = malloc(2 * z.C * sizeof *first);
     again = first + z.C;
     assert_non_null(first);
-    set = new_set(&w, CHUNK, 0, 1);
-    push(&w, set, 0, w.N);
-    template_of(set, first);
+    set = world_set(&w, CHUNK, 0, 1);
+    world_push(&w, set, 0, w.N);
+    world_template(set, first);
     caface_set_free(set);
     for (size_t portion = 1; portion <= w.N; portion += portion < 4 ? 1 : 17) {
-        set = new_set(&w, CHUNK, portion % 2 ? w.N : 0, 1 + portion % 3);
+        set = world_set(&w, CHUNK, portion % 2 ? w.N : 0, 1 + portion % 3);
         for (size_t i = 0; i < w.N; i += portion)
-            push(&w, set, i, w.N - i < portion ? w.N - i : portion);
-        template_of(set, again);
+            world_push(&w, set, i, w.N - i < portion ? w.N - i : portion);
+        world_template(set, again);
         assert_memory_equal(first, again, z.C * sizeof *first);
         caface_set_free(set);
     }
-    sum = new_set(&w, CHUNK, 0, 1);
+    sum = world_set(&w, CHUNK, 0, 1);
     for (size_t i = 0; i < CHUNKS; i++) {
-        set = new_set(&w, CHUNK, 0, 1);
-        push(&w, set, (i * 5 % CHUNKS) * CHUNK, CHUNK);
+        set = world_set(&w, CHUNK, 0, 1);
+        world_push(&w, set, (i * 5 % CHUNKS) * CHUNK, CHUNK);
         EXPECT_OK(caface_set_merge(sum, set, &err), err);
         caface_set_free(set);
     }
-    template_of(sum, again);
+    world_template(sum, again);
     assert_memory_equal(first, again, z.C * sizeof *first);
     caface_set_free(sum);
     free(first);
@@ -346,11 +259,11 @@ static void a_batch_is_many_sets(void **state)
             EXPECT_OK(cafi_fuse_batch(w.model, &rows, &groups, &o, templates, weights, &err), err);
             for (size_t t = 0; t < groups.T; t++) {
                 size_t n = groups.start[t + 1] - groups.start[t];
-                caface_set *set = new_set(&w, 16, n, 1);
+                caface_set *set = world_set(&w, 16, n, 1);
 
                 for (size_t p = groups.start[t]; p < groups.start[t + 1]; p++)
-                    push(&w, set, groups.rows[p], 1);
-                template_of(set, want);
+                    world_push(&w, set, groups.rows[p], 1);
+                world_template(set, want);
                 assert_memory_equal(want, templates + t * z.C, z.C * sizeof *want);
                 EXPECT_OK(caface_set_weights(set, weights + w.N, n, &err), err);
                 for (size_t p = 0; p < n; p++)
@@ -365,120 +278,6 @@ static void a_batch_is_many_sets(void **state)
         free(templates);
         world_free(&w);
         test_next(&rng);
-    }
-}
-
-/* Does a style of 3e38 everywhere overflow in this network? */
-static bool overflows(world *w)
-{
-    caface_model_info info;
-    caface_set *set = new_set(w, 20, 0, 1);
-    float *compact = NULL;
-    bool refused = true;
-
-    caface_model_get_info(w->model, &info);
-    compact = malloc(info.compact * sizeof *compact);
-    assert_non_null(compact);
-    for (size_t i = 0; i < info.compact; i++)
-        compact[i] = 3e38f;
-    for (size_t bad = 0; bad < w->N && refused; bad += 97)
-        refused =
-            caface_set_push_compact(set, w->feat + bad * info.C, compact, 1, NULL) != CAFACE_OK;
-    free(compact);
-    caface_set_free(set);
-    return refused;
-}
-
-/* A push that fails, at its first face or behind thousands, changes nothing. */
-static void a_failed_push_changes_nothing(void **state)
-{
-    test_rng rng = {.state = test_seed()};
-    restore_sizes z;
-    caface_model_info info;
-    caface_error err;
-    world w;
-
-    (void)state;
-    /* Random weights may let a huge style pass, and some sizes have none. */
-    for (int tries = 0; tries < 20; tries++) {
-        z = restore_sizes_random(&rng);
-        z.members = 1;
-        z.I = z.H = 24;
-        world_new(&w, rng, z, MOST);
-        if (overflows(&w))
-            break;
-        world_free(&w);
-        assert_int_not_equal(tries, 19);
-    }
-    caface_model_get_info(w.model, &info);
-    /* Of an exchange the last ten wait for their chunk, and are refused when it is full. */
-    for (size_t bad = 0; bad < w.N - 10; bad += 97)
-        for (size_t threads = 1; threads <= 2; threads++) {
-            float *compact = malloc(w.N * info.compact * sizeof *compact);
-            float *before = malloc(2 * z.C * sizeof *before);
-            caface_set *set = new_set(&w, 20, 0, threads);
-
-            assert_true(compact && before);
-            push(&w, set, 0, 50);
-            template_of(set, before);
-            EXPECT_OK(caface_model_compact(w.model, w.style, w.N, compact, &err), err);
-            for (size_t i = 0; i < info.compact; i++)
-                compact[bad * info.compact + i] = 3e38f;
-            EXPECT_FAIL(caface_set_push_compact(set, w.feat, compact, w.N, &err), CAFACE_EINVAL,
-                        err, "beyond");
-            assert_int_equal(caface_set_count(set), 50);
-            template_of(set, before + z.C);
-            assert_memory_equal(before, before + z.C, z.C * sizeof *before);
-            push(&w, set, 50, 50);
-            caface_set_free(set);
-            free(before);
-            free(compact);
-        }
-    world_free(&w);
-}
-
-/* Of many rows of one push that are not finite the first is named, whatever thread met which;
- * features before styles. Nothing changes, of any form. */
-static void the_first_odd_row_is_named(void **state)
-{
-    test_rng rng = {.state = test_seed()};
-
-    (void)state;
-    for (int round = 0; round < 12; round++) {
-        restore_sizes z = restore_sizes_random(&rng);
-        size_t first = test_below(&rng, MOST - 1),
-               other = first + 1 + test_below(&rng, MOST - 1 - first);
-        char row[32];
-        caface_set *set = NULL;
-        caface_error err;
-        float *before = NULL;
-        world w;
-
-        world_new(&w, rng, z, MOST);
-        rng.state = test_next(&rng);
-        before = malloc(2 * z.C * sizeof *before);
-        assert_non_null(before);
-        set = new_set(&w, 20, 0, 1 + (size_t)round % 2);
-        push(&w, set, 0, 50);
-        template_of(set, before);
-        w.feat[first * z.C + test_below(&rng, z.C)] = NAN;
-        w.feat[other * z.C] = INFINITY;
-        w.style[0] = NAN;
-        snprintf(row, sizeof row, "row %zu holds", first);
-        EXPECT_FAIL(caface_set_push(set, w.feat, w.style, w.N, &err), CAFACE_EINVAL, err,
-                    "features", row);
-        for (size_t c = 0; c < z.C; c++)
-            w.feat[first * z.C + c] = w.feat[other * z.C + c] = 1.0f;
-        w.style[first * 2 * z.S] = INFINITY;
-        snprintf(row, sizeof row, "row %zu holds", (size_t)0);
-        EXPECT_FAIL(caface_set_push(set, w.feat, w.style, w.N, &err), CAFACE_EINVAL, err, "styles",
-                    row);
-        assert_int_equal(caface_set_count(set), 50);
-        template_of(set, before + z.C);
-        assert_memory_equal(before, before + z.C, z.C * sizeof *before);
-        caface_set_free(set);
-        free(before);
-        world_free(&w);
     }
 }
 
@@ -507,55 +306,18 @@ static void compact_styles_are_the_same(void **state)
     out = malloc(2 * z.C * sizeof *out);
     assert_true(compact && out);
     EXPECT_OK(caface_model_compact(w.model, w.style, w.N, compact, &err), err);
-    set = new_set(&w, 30, 0, 1);
-    push(&w, set, 0, w.N);
-    template_of(set, out);
+    set = world_set(&w, 30, 0, 1);
+    world_push(&w, set, 0, w.N);
+    world_template(set, out);
     caface_set_free(set);
-    set = new_set(&w, 30, 0, 1);
+    set = world_set(&w, 30, 0, 1);
     EXPECT_OK(caface_set_push_compact(set, w.feat, compact, w.N, &err), err);
-    template_of(set, out + z.C);
+    world_template(set, out + z.C);
     assert_memory_equal(out, out + z.C, z.C * sizeof *out);
     caface_set_free(set);
     free(out);
     free(compact);
     world_free(&w);
-}
-
-static void sets_of_others_are_refused(void **state)
-{
-    test_rng rng = {.state = test_seed()};
-    restore_sizes z = restore_sizes_random(&rng);
-    caface_set *a = NULL, *b = NULL;
-    caface_set_options o;
-    void *bytes = NULL;
-    size_t size = 0;
-    caface_error err;
-    world w, other;
-
-    (void)state;
-    z.members = 1, z.power = 1.0f;
-    world_new(&w, rng, z, 20);
-    test_next(&rng);
-    world_new(&other, rng, z, 20);
-    a = new_set(&w, 0, 0, 1);
-    b = new_set(&other, 0, 0, 1);
-    push(&w, a, 0, 10);
-    push(&other, b, 0, 10);
-    EXPECT_FAIL(caface_set_merge(a, b, &err), CAFACE_EMODEL, err, "different models");
-    EXPECT_OK(caface_set_save_memory(a, &bytes, &size, &err), err);
-    caface_set_free(b);
-    EXPECT_FAIL(caface_set_load_memory(&b, other.model, bytes, size, &err), CAFACE_EMODEL, err,
-                "of the model");
-    caface_set_options_init(&o);
-    EXPECT_FAIL(caface_set_new(&b, w.model, &o, &err), CAFACE_EMODEL, err, "caface", "restore");
-    EXPECT_OK(caface_set_new(&b, w.model, NULL, &err), err);
-    assert_int_equal(caface_set_method(b), CAFACE_METHOD_RESTORE);
-    EXPECT_FAIL(caface_set_template(b, w.feat, &err), CAFACE_EINVAL, err, "empty");
-    caface_set_free(b);
-    free(bytes);
-    caface_set_free(a);
-    world_free(&w);
-    world_free(&other);
 }
 
 /* How much a set has seen: the sum of its weights, in one chunk or merged. */
@@ -572,11 +334,11 @@ static void evidence_adds_up(void **state)
     (void)state;
     z.members = 1, z.EI = 0;
     world_new(&w, rng, z, 40);
-    one = new_set(&w, 0, 0, 1);
-    two = new_set(&w, 0, 0, 1);
+    one = world_set(&w, 0, 0, 1);
+    two = world_set(&w, 0, 0, 1);
     EXPECT_FAIL(caface_set_evidence(one, &a, &err), CAFACE_EINVAL, err, "empty");
-    push(&w, one, 0, 25);
-    push(&w, two, 25, 15);
+    world_push(&w, one, 0, 25);
+    world_push(&w, two, 25, 15);
     EXPECT_OK(caface_set_evidence(one, &a, &err), err);
     EXPECT_OK(caface_set_evidence(two, &b, &err), err);
     EXPECT_OK(caface_set_merge(one, two, &err), err);
@@ -593,35 +355,6 @@ static void evidence_adds_up(void **state)
     world_free(&w);
 }
 
-/* A zero feature is legal; two that cancel out give a template of finite numbers. */
-static void odd_faces_are_legal(void **state)
-{
-    test_rng rng = {.state = test_seed()};
-    restore_sizes z = restore_sizes_random(&rng);
-    float *out = NULL;
-    world w;
-
-    (void)state;
-    world_new(&w, rng, z, 40);
-    out = malloc(z.C * sizeof *out);
-    assert_non_null(out);
-    memset(w.feat, 0, 3 * z.C * sizeof *w.feat);
-    for (size_t i = 3; i < 20; i++)
-        for (size_t c = 0; c < z.C; c++)
-            w.feat[i * z.C + c] *= i % 2 ? 1e-20f : 1e15f;
-    for (size_t n = 1; n <= 20; n += 3) {
-        caface_set *set = new_set(&w, 7, 0, 1);
-
-        push(&w, set, 0, n);
-        template_of(set, out);
-        for (size_t c = 0; c < z.C; c++)
-            assert_true(isfinite(out[c]));
-        caface_set_free(set);
-    }
-    free(out);
-    world_free(&w);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -630,12 +363,8 @@ int main(void)
         cmocka_unit_test(any_order_any_tree_the_same_bits),
         cmocka_unit_test(an_exchange_is_its_chunks),
         cmocka_unit_test(a_batch_is_many_sets),
-        cmocka_unit_test(a_failed_push_changes_nothing),
-        cmocka_unit_test(the_first_odd_row_is_named),
         cmocka_unit_test(compact_styles_are_the_same),
-        cmocka_unit_test(sets_of_others_are_refused),
         cmocka_unit_test(evidence_adds_up),
-        cmocka_unit_test(odd_faces_are_legal),
     };
 
     return cmocka_run_group_tests_name("restore", tests, NULL, NULL);

@@ -1,7 +1,7 @@
 /* Every public call of libcaface-vision with the k-th allocation failing, for every k:
  * ENOMEM, no crash, no leak (sanitizers and valgrind see to that), and what was there is
  * as it was. What FFmpeg, oneDNN and the picture libraries take is not counted. */
-#include "check.h"
+#include "failing_calls.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
@@ -19,18 +19,6 @@ static caface_detector *detector;
 static caface_encoder *encoder;
 static caface_model *model;
 static uint8_t grey[H * W];
-static uint64_t which, failed;
-
-static void arm(void)
-{
-    cafi_mem_fail(which, 1);
-}
-
-static void disarm(void)
-{
-    failed = cafi_mem_failures();
-    cafi_mem_fail(0, 0);
-}
 
 static caface_encoder_options tapped(void)
 {
@@ -95,9 +83,9 @@ static caface_status open_picture(const char *path, caface_error *err)
     caface_image *image = NULL;
     caface_status st;
 
-    arm();
+    failing_arm();
     st = caface_image_open(&image, path, err);
-    disarm();
+    failing_disarm();
     assert_int_equal(image != NULL, st == CAFACE_OK);
     caface_image_free(image);
     return st;
@@ -137,9 +125,9 @@ static caface_status wrap(caface_error *err)
     caface_pixels_init(&p);
     p.width = p.height = 4;
     p.plane[0] = grey;
-    arm();
+    failing_arm();
     st = caface_image_wrap(&image, &p, err);
-    disarm();
+    failing_disarm();
     assert_int_equal(image != NULL, st == CAFACE_OK);
     caface_image_free(image);
     return st;
@@ -153,9 +141,9 @@ static caface_status rgb(caface_error *err)
     caface_error again;
     caface_status st;
 
-    arm();
+    failing_arm();
     st = caface_image_rgb(image, &pixels, err);
-    disarm();
+    failing_disarm();
     assert_int_equal(pixels != NULL, st == CAFACE_OK);
     EXPECT_OK(caface_image_rgb(image, &pixels, &again), again);
     caface_image_free(image);
@@ -168,9 +156,9 @@ static caface_status open_detector(caface_error *err)
     caface_detector *d = NULL;
     caface_status st;
 
-    arm();
+    failing_arm();
     st = caface_detector_open(&d, test_fixture("detect/scrfd_any.onnx"), &o, err);
-    disarm();
+    failing_disarm();
     assert_int_equal(d != NULL, st == CAFACE_OK);
     caface_detector_free(d);
     return st;
@@ -187,9 +175,9 @@ static caface_status find(caface_error *err)
 
     EXPECT_OK(caface_detector_open(&d, test_fixture("detect/scrfd_any.onnx"), &o, err), *err);
     EXPECT_OK(caface_faces_new(&faces, err), *err);
-    arm();
+    failing_arm();
     st = caface_detector_find(d, image, faces, err);
-    disarm();
+    failing_disarm();
     assert_int_equal(caface_faces_count(faces), st ? 0 : 1);
     if (st) {
         caface_error again;
@@ -208,9 +196,9 @@ static caface_status new_faces(caface_error *err)
     caface_faces *faces = NULL;
     caface_status st;
 
-    arm();
+    failing_arm();
     st = caface_faces_new(&faces, err);
-    disarm();
+    failing_disarm();
     assert_int_equal(faces != NULL, st == CAFACE_OK);
     caface_faces_free(faces);
     return st;
@@ -223,9 +211,9 @@ static caface_status add_face(caface_error *err)
     caface_status st;
 
     EXPECT_OK(caface_faces_new(&faces, err), *err);
-    arm();
+    failing_arm();
     st = caface_faces_add(faces, &face, err);
-    disarm();
+    failing_disarm();
     assert_int_equal(caface_faces_count(faces), st ? 0 : 1);
     caface_faces_free(faces);
     return st;
@@ -238,9 +226,9 @@ static caface_status align_center(caface_error *err)
     caface_status st;
 
     memset(crop, 7, sizeof crop);
-    arm();
+    failing_arm();
     st = caface_align_center(image, crop, err);
-    disarm();
+    failing_disarm();
     if (st)
         for (size_t i = 0; i < sizeof crop; i++)
             assert_int_equal(crop[i], 7);
@@ -254,9 +242,9 @@ static caface_status open_encoder(caface_error *err)
     caface_encoder *e = NULL;
     caface_status st;
 
-    arm();
+    failing_arm();
     st = caface_encoder_open(&e, test_fixture("detect/face_112.onnx"), &o, err);
-    disarm();
+    failing_disarm();
     assert_int_equal(e != NULL, st == CAFACE_OK);
     caface_encoder_free(e);
     return st;
@@ -272,9 +260,9 @@ static caface_status run(caface_error *err)
     caface_status st;
 
     EXPECT_OK(caface_encoder_open(&e, test_fixture("detect/face_112.onnx"), &o, err), *err);
-    arm();
+    failing_arm();
     st = caface_encoder_run(e, crops, 3, features, styles, err);
-    disarm();
+    failing_disarm();
     if (st) {
         caface_error again;
 
@@ -289,9 +277,9 @@ static caface_status new_tracker(caface_error *err)
     caface_tracker *t = NULL;
     caface_status st;
 
-    arm();
+    failing_arm();
     st = caface_tracker_new(&t, 3, NULL, err);
-    disarm();
+    failing_disarm();
     assert_int_equal(t != NULL, st == CAFACE_OK);
     caface_tracker_free(t);
     return st;
@@ -315,9 +303,9 @@ static caface_status step(caface_error *err)
     EXPECT_OK(caface_tracker_step(t, NULL, faces, features, ids, err), *err);
     face.box = (caface_box){50, 1, 70, 20};
     EXPECT_OK(caface_faces_add(faces, &face, err), *err);
-    arm();
+    failing_arm();
     st = caface_tracker_step(t, image, faces, features, ids, err);
-    disarm();
+    failing_disarm();
     if (st) {
         assert_int_equal(caface_tracker_length(t, 1), 1);
         assert_int_equal(caface_tracker_length(t, 2), 0);
@@ -351,9 +339,9 @@ static caface_status open_video(caface_error *err)
     caface_video *v = NULL;
     caface_status st;
 
-    arm();
+    failing_arm();
     st = caface_video_from_source(&v, next_frame, &next, detector, encoder, model, NULL, err);
-    disarm();
+    failing_disarm();
     assert_int_equal(v != NULL, st == CAFACE_OK);
     caface_video_free(v);
     return st;
@@ -373,10 +361,10 @@ static caface_status follow(caface_error *err)
     o.threads = 2;
     EXPECT_OK(caface_video_from_source(&v, next_frame, &next, detector, encoder, model, &o, err),
               *err);
-    arm();
+    failing_arm();
     while (!(st = caface_video_next(v, &e, err)) && e)
         events++;
-    disarm();
+    failing_disarm();
     assert_true(st || events == 2 * FRAMES + 1);
     EXPECT_OK(caface_video_next(v, &e, &other), other);
     assert_null(e);
@@ -389,9 +377,9 @@ static caface_status look_into(const char *path, caface_error *err)
     caface_file *file = NULL;
     caface_status st;
 
-    arm();
+    failing_arm();
     st = caface_file_open(&file, path, err);
-    disarm();
+    failing_disarm();
     assert_int_equal(file != NULL, st == CAFACE_OK);
     caface_file_close(file);
     return st;
@@ -431,9 +419,9 @@ static caface_status convert(caface_error *err)
     caface_convert_options_init(&o);
     o.taps = taps;
     o.tap_count = 2;
-    arm();
+    failing_arm();
     st = caface_convert(inputs, 2, test_temp("converted"), &o, &info, err);
-    disarm();
+    failing_disarm();
     assert_int_equal(info.tensors == 7, st != CAFACE_OK);
     bytes = test_read(test_temp("converted"), &size);
     assert_int_equal(size == 6 && memcmp(bytes, "before", 6) == 0, st != CAFACE_OK);
@@ -441,14 +429,8 @@ static caface_status convert(caface_error *err)
     return st;
 }
 
-/* plans: the call may make a plan, in which graph/onednn.c asks oneDNN what it can do: no
- * memory for the question is taken as a no: another kernel is chosen and the call succeeds, or
- * there is no other. */
-static const struct {
-    const char *name;
-    caface_status (*call)(caface_error *err);
-    bool plans;
-} calls[] = {
+/* Those that may do without make a plan, in which graph/onednn.c asks oneDNN what it can do. */
+static const failing_call calls[] = {
     {"image_open, PNG", open_png, false},
     {"image_open, JPEG", open_jpeg, false},
     {"image_wrap", wrap, false},
@@ -471,39 +453,13 @@ static const struct {
     {"convert", convert, false},
 };
 
-/* Allocations of one call that are tried; no call of these makes as many. */
-#define MOST 20000
-/* Of those that make hundreds, every one of the first and one in a few of the others. */
-#define ALL_UP_TO 150
+/* Of calls that make hundreds of allocations, one in so many of the later ones. */
 #define STEP 7
 
 static void calls_without_memory(void **state)
 {
-    size_t total = 0;
-
     (void)state;
-    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
-        for (which = 1;; which += which < ALL_UP_TO ? 1 : STEP) {
-            caface_error err = {CAFACE_OK, ""};
-            caface_status st = calls[i].call(&err);
-
-            assert_true(which < MOST);
-            if (!failed) { /* there are no more */
-                if (st)
-                    print_message("# %s: %s\n", calls[i].name, err.message);
-                assert_int_equal(st, CAFACE_OK);
-                break;
-            }
-            total++;
-            if (calls[i].plans && (!st || strstr(err.message, "oneDNN refuses")))
-                continue;
-            if (st != CAFACE_ENOMEM || err.status != CAFACE_ENOMEM)
-                print_message("# %s, allocation %llu: %s, %s\n", calls[i].name,
-                              (unsigned long long)which, caface_status_name(st), err.message);
-            assert_int_equal(st, CAFACE_ENOMEM);
-            assert_int_equal(err.status, CAFACE_ENOMEM);
-        }
-    print_message("# %zu allocations failed\n", total);
+    failing_calls(calls, sizeof calls / sizeof *calls, STEP);
 }
 
 int main(void)

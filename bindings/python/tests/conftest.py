@@ -15,6 +15,17 @@ SHARED = ROOT.parent / "shared"
 SEED = int(os.environ.get("CAFACE_TEST_SEED", np.random.SeedSequence().entropy % 2**32))
 
 
+def needs(*extensions):
+    """Skips the whole module when an extension of the package lacks its library."""
+    from caface import _system
+
+    try:
+        for name in extensions:
+            _system.load(name)
+    except caface.MissingLibraryError as reason:
+        pytest.skip(str(reason), allow_module_level=True)
+
+
 def pytest_report_header(config):
     return f"caface {caface.__version__} of {os.path.dirname(caface.__file__)}, CAFACE_TEST_SEED={SEED}"
 
@@ -65,3 +76,29 @@ def tool():
         return done.stdout
 
     return run
+
+
+@pytest.fixture
+def gallery_path(tmp_path):
+    return tmp_path / "people.gallery"
+
+
+@pytest.fixture
+def people(gallery_path, restoring, gallery):
+    """A gallery of everybody in the sample."""
+    made = caface.Gallery.create(gallery_path, restoring)
+    made.add_features(gallery)
+    return made
+
+
+@pytest.fixture(scope="module")
+def sets(restoring, probes):
+    """A FaceSet of each probe, and whose it is."""
+    ids, first = np.unique(probes.integers("template"), return_index=True)
+    made = []
+    for number in ids:
+        rows = probes.integers("template") == number
+        s = caface.FaceSet(restoring, expected=int(rows.sum()))
+        s.push(probes.features[rows], probes.styles[rows])
+        made.append(s)
+    return made, [probes.column("label")[i] for i in first]

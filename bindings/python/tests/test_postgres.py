@@ -14,14 +14,9 @@ import pytest
 
 import caface
 
-from conftest import ROOT
+from conftest import ROOT, needs
 
-try:
-    from caface import _system
-
-    _system.load("_gallery_postgres")
-except caface.MissingLibraryError as reason:
-    pytest.skip(str(reason), allow_module_level=True)
+needs("_gallery_postgres")
 
 
 def _as_user():
