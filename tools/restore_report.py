@@ -11,6 +11,7 @@ MIXED = {'3 of 16': (3, 'other'), '4 of 16': (4, 'other'), '8 of 16': (8, 'other
          '1 clean': (1, 'clean')}
 SIZES = [1, 2, 4, 8, 16, 48, 640]
 ALWAYS = ['average', 'norm:7']
+EXPERIMENTS = ('people-', 'without ', 'camera', 'ensemble', 'taught')  # exchange otherwise trained or used
 
 
 def read_index(folder):
@@ -78,8 +79,19 @@ def mean_figures(judged, condition):
 
 
 def difference(a, b, condition):
-    """(figures of a less b, low, high), the 95 % interval over people, of means over models."""
-    d = np.mean([j.figures[condition] for j in a], axis=0) - np.mean([j.figures[condition] for j in b], axis=0)
+    """(figures of a less b, low, high): of means over models, the 95 % interval over people and over the models,
+    which every resample draws anew (the same of a and b where they are as many: models of the same seeds)."""
+    rng = np.random.default_rng(11)
+
+    def drawn(models, draw):
+        return np.mean([[models[m].figures[condition][r] for m in one] for r, one in enumerate(draw)], axis=1)
+
+    def draws(models):
+        times = len(models[0].figures[condition]) - 1
+        return np.concatenate([np.arange(len(models))[None], rng.integers(len(models), size=(times, len(models)))])
+
+    of_a = draws(a)
+    d = drawn(a, of_a) - drawn(b, of_a if len(a) == len(b) else draws(b))
     low, high = np.nanpercentile(d[1:], [2.5, 97.5], axis=0)
     return d[0], low, high
 
@@ -102,9 +114,16 @@ def rows_of_report(study):
             models = [m for m in models if os.path.exists(m[1])]
             if models:
                 rows[form + chunk] = models
-    for run in sorted(os.listdir(study.path('runs'))):
-        if run.startswith(('people-', 'without ', 'camera')) and os.path.exists(study.path('runs', run, 'last.safetensors')):
-            rows[run] = [(run, study.path('runs', run, 'last.safetensors'), 'restore@0')]
+
+    def number(name):
+        return [(0, int(n), '') if n.isdigit() else (1, 0, n) for n in name.split('-')]
+
+    for run in sorted(os.listdir(study.path('runs')), key=number):
+        name, _, seed = run.rpartition('-')
+        if name.startswith(EXPERIMENTS) and seed.isdigit() and int(seed) <= study.o.seeds:
+            model = study.path('runs', run, 'last.safetensors')
+            if os.path.exists(model):
+                rows.setdefault(name, []).append((run, model, 'restore@0'))
     return rows
 
 
@@ -135,7 +154,7 @@ def report(study):
     sizes = [f'N = {n}' for n in SIZES if f'N = {n}' in study.rows]
     kinds = [k for k in KINDS if k in study.rows]
     mixed = list(MIXED)
-    main = [r for r in rows if not r.startswith(('people-', 'without ', 'camera'))]
+    main = [r for r in rows if not r.startswith(EXPERIMENTS)]
     out = []
     figures = {r: {c: list(mean_figures(judged[r], c)) for c in study.rows if c != 'gallery'} for r in rows}
     out += [f'{len(study.rows["N = 16"])} probe sets of {len(study.people)} people. Rank-1 / TAR at FAR 1e-3, %. '
@@ -153,21 +172,27 @@ def report(study):
     for k, what in enumerate(['rank-1', 'TAR at FAR 1e-3', 'TAR at FAR 1e-4']):
         for b in versus:
             of_b = {(a, c): (d[k], low[k], high[k]) for a, other, c, d, low, high in compared if other == b}
-            out.append(f'{what} less {b}, points, with 95 % intervals over people:\n')
+            out.append(f'{what} less {b}, points, with 95 % intervals over people and seeds:\n')
             for some in (sizes + ['clean picture'], mixed):
                 columns = [c for c in some if any(c == key[1] for key in of_b)]
                 if columns:
                     table(out, [''] + columns, [[a] + ['{:+.1f} [{:.1f}, {:.1f}]'.format(*of_b[a, c]) for c in columns]
                                                 for a in dict.fromkeys(key[0] for key in of_b)])
-    singles = [r for r in rows if r.startswith(('people-', 'without '))]
-    if singles:
-        base = 'exchange@0'
-        out.append('One seed each, whole sets; the recipe is the first seed of exchange.\n')
-        study_rows = [('the recipe', judged[base][:1])] if base in judged else []
-        study_rows += [(r, judged[r]) for r in singles]
-        table(out, [''] + sizes + ['3 of 16', 'clean picture'],
-              [[name] + [pair(mean_figures(j, c)) for c in sizes + ['3 of 16', 'clean picture']]
-               for name, j in study_rows])
+    others = [r for r in rows if r.startswith(EXPERIMENTS) and r != 'camera']
+    if others and 'exchange@0' in judged:
+        out.append('Exchange otherwise trained or used, whole sets; the rest of a line: less the recipe by the same seeds '
+                   '(one model: by all of its seeds), points of rank-1, with 95 % intervals over people and seeds.\n')
+        columns, less = sizes + ['3 of 16', 'clean picture'], ['N = 4', 'N = 8', 'N = 16', '3 of 16']
+        lines = [['the recipe', str(len(judged['exchange@0']))] + [pair(figures['exchange@0'][c]) for c in columns] +
+                 [''] * len(less)]
+        for r in others:
+            line = [r, str(len(judged[r]))] + [pair(figures[r][c]) for c in columns]
+            for c in less:
+                same = len(judged[r]) if len(judged[r]) > 1 else None
+                d, low, high = difference(judged[r], judged['exchange@0'][:same], c)
+                line.append(f'{d[0]:+.1f} [{low[0]:.1f}, {high[0]:.1f}]')
+            lines.append(line)
+        table(out, ['', 'seeds'] + columns + ['less: ' + c for c in less], lines)
     if kinds and 'camera' in judged:
         references = [r for r in ('reference@0', 'caface@0', 'caface-ours@0') if r in judged]
         lines = []

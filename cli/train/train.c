@@ -137,6 +137,12 @@ static const cli_option options[] = {
            0, 0),
     OPTION("no-intruders", CLI_FLAG, no_intruders, NULL,
            "restore: no other people's faces in the sets (as plain, which cannot use them)", 0, 0),
+    OPTION(
+        "teacher", CLI_STRING, t.teacher, "FILE",
+        "restore: a fusion model, such as an ensemble, whose templates are a part of the targets",
+        0, 0),
+    OPTION("teacher-weight", CLI_REAL, t.teacher_weight, "X",
+           "restore: that part, the person's own features the rest (0.5)", 0, 1),
     OPTION("plot", CLI_STRING, plot, "FILE", "draw loss and validation: .png, .svg or .pdf", 0, 0),
     {0},
 };
@@ -187,8 +193,8 @@ static bool parse_milestones(job *j, const char *text, caface_train_options *t)
 static int refuse_others(const train_options *o, bool restores)
 {
     static const char *const of_restore[] = {
-        "form",    "steps",          "faces",         "warm-up",      "dropout",
-        "average", "restore-weight", "others-weight", "no-intruders", "freeze"};
+        "form",           "steps",         "faces",        "warm-up", "dropout", "average",
+        "restore-weight", "others-weight", "no-intruders", "freeze",  "teacher", "teacher-weight"};
     static const char *const of_caface[] = {
         "epochs",         "batch",          "accumulate",    "schedule",       "milestones",
         "gamma",          "decay-all",      "clip-value",    "clusters",       "blocks",

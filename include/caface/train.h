@@ -136,6 +136,10 @@ typedef struct caface_train_options {
     const char *freeze;    /* "b2,c2": leave these parts as they begin (docs/restore.md names all).
                             * NULL:    none */
     int no_intruders;      /* not 0: no other people's faces in the sets (plain never has any) */
+    const char *teacher;   /* a fusion model, such as an ensemble of several, whose template of a
+                            * set is a part of the set's target (distillation). NULL: none */
+    double teacher_weight; /* that part, 0 to 1: the target is unit((1 - w) the person + w the
+                            * teacher's template). Default 0.5 */
 } caface_train_options;
 
 /* The defaults of training a fusion: the recipe of the authors, or of docs/restore.md. */

@@ -12,6 +12,7 @@
 #include "train/restore_step.h"
 #include "train/run.h"
 #include "train/snapshot.h"
+#include "train/teacher.h"
 
 /* Since the last row of the log: loss, the four, gradient norm. */
 enum { SUMS = CAFI_RESTORE_LOSSES + 2, REALS = SUMS + 2, COUNTS = 3 };
@@ -28,6 +29,7 @@ typedef struct run {
     cafi_restore_step *step;
     cafi_set_sampler *sampler;
     cafi_validation *validation;
+    cafi_teacher *teacher;
     cafi_set_batch batch;
     size_t *first; /* rows of the sets */
     cafi_buf log;
@@ -56,6 +58,7 @@ cafi_restore_config cafi_restore_defaults(cafi_restore_form form)
                              .rows = 1024,
                              .clip = 5,
                              .average = 0.995,
+                             .teach = 0.5,
                              .intruders = form != CAFI_RESTORE_PLAIN,
                              .seed = 42,
                              .save_every = 100,
@@ -127,6 +130,9 @@ static caface_status allocate(run *r, caface_error *err)
     if (r->c->freeze &&
         (st = cafi_restore_params_parts(&r->params, r->c->freeze, spare, &r->optimiser, err)))
         return st;
+    if (r->job->teacher && (st = cafi_teacher_open(&r->teacher, r->job->teacher, d->C, d->S,
+                                                   r->c->teach, r->job->pool, err)))
+        return st;
     memset(r->grad, 0, r->params.total * sizeof *r->grad);
     /* the first process writes, and so it validates */
     return r->job->validate && r->place.comm->rank == 0
@@ -142,6 +148,7 @@ static void release(run *r)
     cafi_restore_step_free(r->step);
     cafi_set_sampler_free(r->sampler);
     cafi_validation_close(r->validation);
+    cafi_teacher_close(r->teacher);
     cafi_buf_free(&r->log);
     free(r->weights);
     free(r->average);
@@ -183,6 +190,8 @@ static caface_status describe(run *r, caface_error *err)
                     c->validate_every);
     if (c->freeze)
         cafi_buf_printf(&t, ", without %s", c->freeze);
+    if (r->teacher)
+        cafi_buf_printf(&t, ", taught by %s at %.9g", cafi_teacher_hash(r->teacher), c->teach);
     if (r->place.comm->size > 1)
         cafi_buf_printf(&t, ", %zu processes", r->place.comm->size);
     st = cafi_describe_validation(&t, r->job->validate, r->place.comm, r->validation, err);
@@ -369,6 +378,8 @@ static caface_status gradients(run *r, caface_error *err)
     for (size_t i = 0; i <= n; i++)
         r->first[i] = i * size;
     if ((st = cafi_set_sampler_fill(r->sampler, r->done, first, n, &r->batch, err)) ||
+        (r->teacher && (st = cafi_teacher_guide(r->teacher, r->batch.features, r->batch.styles,
+                                                r->first, n, r->batch.targets, err))) ||
         (st = cafi_restore_step_run(r->step, r->weights, r->grad, &r->stats, &batch, p->losses,
                                     err)) ||
         (st = cafi_comm_sum_f64(r->place.comm, p->losses, CAFI_RESTORE_LOSSES, err)) ||

@@ -22,6 +22,7 @@ typedef struct cafi_restore_config {
     double clip;        /* largest gradient norm; 0: any */
     double average;     /* of the weights: what is kept of it each step; less in the first ones */
     bool intruders;     /* sets may hold another person's faces */
+    double teach;       /* the teacher's part of a target */
     const char *freeze; /* parts that stay as they begin ("b2,hg"), or NULL */
     uint64_t seed;
     size_t save_every;     /* steps between checkpoints; 0: at the end only */
@@ -52,6 +53,7 @@ typedef struct cafi_restore_job {
                                              * NULL: of the clean features */
     const char *folder;                     /* must exist */
     const char *init;                       /* a model of the same form and sizes, or NULL */
+    const char *teacher;                    /* a fusion model that targets come near, or NULL */
     const cafi_validation_source *validate; /* or NULL */
     bool resume;
     cafi_pool *pool;

@@ -316,6 +316,7 @@ static caface_status train_restore(training *t, caface_error *err)
                                   .centres = t->centres,
                                   .folder = t->folder,
                                   .init = o->init,
+                                  .teacher = o->teacher,
                                   .validate = o->validate ? &t->lists : NULL,
                                   .resume = o->resume != 0,
                                   .pool = t->pool,

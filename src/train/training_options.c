@@ -57,7 +57,8 @@ static caface_train_options defaults_of(caface_method fusion)
         .average = r.average,
         .entropy_weight = restores ? r.net.weights.entropy : c.net.lambda_entropy,
         .restore_weight = r.net.weights.restore,
-        .others_weight = r.net.weights.others};
+        .others_weight = r.net.weights.others,
+        .teacher_weight = r.teach};
 
     shared_defaults(&o, restores ? &r.optimiser : &c.optimiser);
     return o;
@@ -108,6 +109,7 @@ static const own_option own_options[] = {
     OWN(average, IS_REAL, true),         OWN(leave_out, IS_FLAG, false),
     OWN(freeze, IS_TEXT, true),          OWN(restore_weight, IS_REAL, true),
     OWN(others_weight, IS_REAL, true),   OWN(no_intruders, IS_FLAG, true),
+    OWN(teacher, IS_TEXT, true),         OWN(teacher_weight, IS_REAL, true),
 };
 
 static bool same_text(const char *a, const char *b)
@@ -173,7 +175,8 @@ static caface_status check_numbers(const caface_train_options *o, caface_error *
                  {"average", o->average, 0, 0.999999},
                  {"entropy_weight", o->entropy_weight, 0, 1e6},
                  {"restore_weight", o->restore_weight, 0, 1e6},
-                 {"others_weight", o->others_weight, 0, 1e6}};
+                 {"others_weight", o->others_weight, 0, 1e6},
+                 {"teacher_weight", o->teacher_weight, 0, 1}};
     const struct {
         const char *name;
         size_t value, min, max;
@@ -273,6 +276,9 @@ static caface_status check_restore(const caface_train_options *o, caface_error *
                          "chunk has no meaning with the form %s, which knows "
                          "no chunks",
                          o->form);
+    if (!o->teacher && (o->teacher_weight < defaults.teacher_weight ||
+                        o->teacher_weight > defaults.teacher_weight))
+        return cafi_fail(err, CAFACE_EINVAL, "teacher_weight goes with teacher");
     return CAFACE_OK;
 }
 
@@ -355,6 +361,7 @@ void cafi_training_configure_restore(const caface_train_options *o, cafi_restore
     c->net.weights.restore = o->restore_weight;
     c->net.weights.others = o->others_weight;
     c->intruders = c->intruders && !o->no_intruders;
+    c->teach = o->teacher_weight;
     c->freeze = o->freeze;
     c->lr = o->lr;
     c->clip = o->clip;

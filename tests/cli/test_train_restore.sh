@@ -65,6 +65,19 @@ options_matter() {
         ! cmp -s "$work/m${o//[ \/]/_}/last.safetensors" "$work/run/last.safetensors" || { echo "# $o: no effect"; return 1; }
     done
 }
+# An ensemble teaches: stopped and resumed it is one run, its weight matters, and another teacher is another run.
+taught() {
+    "$caface" convert "$work/run/last.safetensors" "$work/next/last.safetensors" --ensemble 0.85 -o "$work/ensemble.safetensors" --quiet &&
+        train -o "$work/taught" --teacher "$work/ensemble.safetensors" &&
+        ! cmp -s "$work/taught/last.safetensors" "$work/run/last.safetensors" &&
+        train -o "$work/taught2" --teacher "$work/ensemble.safetensors" --stop-after 5 &&
+        train -o "$work/taught2" --teacher "$work/ensemble.safetensors" --resume --threads 1 &&
+        cmp "$work/taught/last.safetensors" "$work/taught2/last.safetensors" &&
+        train -o "$work/taught3" --teacher "$work/ensemble.safetensors" --teacher-weight 1 &&
+        ! cmp -s "$work/taught/last.safetensors" "$work/taught3/last.safetensors" &&
+        refused 'taught by' train -o "$work/taught" --teacher "$work/run/last.safetensors" --resume &&
+        refused 'taught by' train -o "$work/taught" --resume
+}
 refused() {
     local word=$1
     shift
@@ -97,6 +110,10 @@ check "started from a model" started_from
 check "options matter" options_matter
 check "options of the other fusion are refused" refused '--epochs has no meaning' train -o "$work/x" --epochs 3
 check "nothing but its own targets" refused '--leave-out has no meaning' train -o "$work/x" --leave-out
+check "taught by an ensemble" taught
+check "a teacher's weight without a teacher" refused 'teacher_weight goes with teacher' train -o "$work/x" --teacher-weight 0.3
+check "a teacher that is not there" refused 'nobody.safetensors' train -o "$work/x" --teacher "$work/nobody.safetensors"
+check "a teacher of CAFace" refused '--teacher goes with' "$caface" train --data x --centers x -o "$work/x" --teacher x
 check "parts that there are not" refused 'no part "b9"' train -o "$work/x" --freeze b9
 check "and there" refused '--steps goes with' "$caface" train --data x --centers x -o "$work/x" --steps 3
 check "chunks of a form that knows none" refused '--chunk has no meaning with --form heads' train -o "$work/x" --form heads --validate "$work/store" --chunk 4

@@ -64,7 +64,7 @@ def train(
     first_epoch, batch, accumulate, limit_batches, schedule, milestones, gamma, clip_value, decay_all,
     clusters, blocks, scalar, scheme, group, drop, memory_weight, leave_out, memory_divisor; of
     restore: form, steps, faces, warm_up, dropout, average, restore_weight, others_weight, freeze,
-    no_intruders.
+    no_intruders, teacher, teacher_weight.
 
     Ctrl-C, and an exception in report, stop it after the update under way, with a checkpoint. Raises
     OSError; ValueError: an option out of its range or of the other fusion, a folder that holds a

@@ -85,6 +85,8 @@ static const member members[] = {
     MEMBER(others_weight, REAL),
     MEMBER(freeze, TEXT),
     MEMBER(no_intruders, FLAG),
+    MEMBER(teacher, TEXT),
+    MEMBER(teacher_weight, REAL),
 };
 
 enum { MEMBERS = sizeof members / sizeof *members };
