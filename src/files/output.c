@@ -64,7 +64,7 @@ static caface_status open_target(cafi_output *o, caface_error *err)
     caface_status st = cafi_place_follow(&o->target, o->path, err);
 
     if (st)
-        return st;
+        return cafi_prefix(err, st, o->path);
     if (stat(o->path, &info) == 0 && !S_ISREG(info.st_mode)) {
         if (S_ISDIR(info.st_mode))
             return cafi_fail(err, CAFACE_EIO, "%s: cannot be written: is a folder", o->path);

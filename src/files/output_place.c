@@ -32,7 +32,8 @@ static caface_status read_link(char **to, const char *from, caface_error *err)
     ssize_t n = readlink(from, text, sizeof text);
 
     if (n < 0 || (size_t)n == sizeof text)
-        return fail_path(from, "cannot be followed", err);
+        return cafi_fail(err, CAFACE_EIO, "the link %s cannot be followed: %s", from,
+                         n < 0 ? strerror(errno) : "its text is too long");
     if (text[0] != '/' && slash)
         cafi_buf_append(&path, from, (size_t)(slash - from) + 1);
     cafi_buf_append(&path, text, (size_t)n);
@@ -54,11 +55,10 @@ caface_status cafi_place_follow(char **target, const char *path, caface_error *e
     *target = NULL;
     for (int links = 0; !st && lstat(at, &info) == 0 && S_ISLNK(info.st_mode); links++) {
         if (links == MOST_LINKS)
-            st = cafi_fail(err, CAFACE_EIO, "%s: more than %d links one after the other", path,
-                           MOST_LINKS);
+            st = cafi_fail(err, CAFACE_EIO, "more than %d links one after the other", MOST_LINKS);
         else if (info.st_uid != geteuid() && info.st_uid != 0)
-            st = cafi_fail(err, CAFACE_EIO, "%s: %s is a link of another user, not followed", path,
-                           at);
+            st = cafi_fail(err, CAFACE_EIO, "%s%sa link of another user, not followed",
+                           strcmp(at, path) == 0 ? "" : at, strcmp(at, path) == 0 ? "" : " is ");
         else if (!(st = read_link(&next, at, err))) {
             free(at);
             at = next;
@@ -82,8 +82,10 @@ caface_status cafi_place_folder(char **target, const char *path, caface_error *e
         return st;
     while (n > 1 && plain[n - 1] == '/')
         plain[--n] = '\0';
-    st = n ? cafi_place_follow(target, plain, err)
-           : cafi_fail(err, CAFACE_EINVAL, "the path of a folder is empty");
+    if (!n)
+        st = cafi_fail(err, CAFACE_EINVAL, "the path of a folder is empty");
+    else if ((st = cafi_place_follow(target, plain, err)))
+        st = cafi_prefix(err, st, path);
     free(plain);
     return st;
 }

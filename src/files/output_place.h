@@ -14,10 +14,11 @@
 #include "base/status.h"
 
 /* *target becomes what path names, links followed, to be freed; it need not exist.
- * EIO: a link of somebody else, or links without end. */
+ * EIO, in a sentence without path: a link of somebody else, or links without end. */
 caface_status cafi_place_follow(char **target, const char *path, caface_error *err);
 
-/* The same for a folder: slashes at the end are left out. EINVAL: an empty path. */
+/* The same for a folder: slashes at the end are left out, sentences begin with path. EINVAL: an
+ * empty path. */
 caface_status cafi_place_folder(char **target, const char *path, caface_error *err);
 
 /* A temporary file for target, empty, open for reading and writing, and locked

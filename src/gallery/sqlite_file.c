@@ -8,7 +8,10 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <stdlib.h>
 #include <unistd.h>
+
+#include "files/output_place.h"
 
 /* "CFGA" in the file's header, and the version of the tables. */
 #define APPLICATION 0x43464741
@@ -170,7 +173,7 @@ static caface_status make_tables(sqlite3 *db, caface_error *err)
     return st;
 }
 
-void cafi_sqlite_remove_files(const char *path)
+static void remove_files(const char *path)
 {
     static const char *const ends[] = {"", "-wal", "-shm", "-journal"};
 
@@ -184,14 +187,22 @@ void cafi_sqlite_remove_files(const char *path)
     }
 }
 
-caface_status cafi_sqlite_connect(sqlite3 **db, const char *path, bool create, bool write,
-                                  caface_error *err)
+void cafi_sqlite_remove_files(const char *path)
+{
+    char *target = NULL;
+
+    if (!cafi_place_follow(&target, path, NULL))
+        remove_files(target);
+    free(target);
+}
+
+static caface_status connect_to(sqlite3 **db, const char *path, bool create, bool write,
+                                caface_error *err)
 {
     struct stat info;
     bool was_there = stat(path, &info) == 0;
     caface_status st = CAFACE_OK;
 
-    *db = NULL;
     if (!create && !was_there)
         return cafi_fail(err, CAFACE_EIO, "%s", strerror(errno));
     if (create && was_there && info.st_size && !S_ISREG(info.st_mode))
@@ -204,8 +215,23 @@ caface_status cafi_sqlite_connect(sqlite3 **db, const char *path, bool create, b
     sqlite3_close(*db);
     *db = NULL;
     if (create && !was_there)
-        cafi_sqlite_remove_files(path);
+        remove_files(path);
     else if (create && st == CAFACE_EFORMAT)
         st = cafi_fail(err, CAFACE_EIO, "it is there already");
+    return st;
+}
+
+caface_status cafi_sqlite_connect(sqlite3 **db, const char *path, bool create, bool write,
+                                  caface_error *err)
+{
+    char *target = NULL;
+    caface_status st = CAFACE_OK;
+
+    *db = NULL;
+    if (!write)
+        return connect_to(db, path, create, write, err);
+    if (!(st = cafi_place_follow(&target, path, err)))
+        st = connect_to(db, target, create, write, err);
+    free(target);
     return st;
 }

@@ -8,7 +8,8 @@
 #include "gallery/storage.h"
 
 /* Opens, or creates, the file and checks that it is a gallery. After a failure nothing is open,
- * and nothing is left of a file that was to be created. EIO, EFORMAT, ENOMEM. */
+ * and nothing is left of a file that was to be created. What is written to is never behind a link
+ * that another user planted (files/output_place.h). EIO, EFORMAT, ENOMEM. */
 caface_status cafi_sqlite_connect(sqlite3 **db, const char *path, bool create, bool write,
                                   caface_error *err);
 /* The last error of db (NULL: no memory) as a status and a sentence. */

@@ -1,5 +1,6 @@
 /* Galleries that are damaged or made to lie: one sentence with the path each, no crash, and
- * nothing that a file brings along is run. */
+ * nothing that a file brings along is run; links that somebody planted lead nowhere. */
+#define _XOPEN_SOURCE 700 /* symlink, lchown */
 #include "set_fixture.h"
 
 #include <math.h>
@@ -7,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "caface/gallery.h"
 
@@ -243,13 +246,46 @@ static void test_triggers(void **state)
     assert_int_equal(use(f, path, &err), CAFACE_EFORMAT);
 }
 
+/* What would be written to is not behind a link of another user: neither a gallery that is there,
+ * nor a place where one could be made. One's own links are followed. */
+static void test_planted_links(void **state)
+{
+    const fixture *f = *state;
+    const char *there = test_temp("linked.gallery"), *yet = test_temp("yet"),
+               *own = test_temp("own"), *planted = test_temp("planted"),
+               *dangling = test_temp("dangling");
+    caface_gallery *g = NULL;
+    struct stat info;
+    caface_error err;
+
+    assert_int_equal(symlink(there, own), 0);
+    EXPECT_OK(caface_gallery_create(&g, own, f->model, NULL, &err), err);
+    caface_gallery_close(g);
+    assert_int_equal(lstat(there, &info), 0);
+    assert_true(S_ISREG(info.st_mode));
+    EXPECT_OK(caface_gallery_open(&g, own, f->model, 1, &err), err);
+    caface_gallery_close(g);
+    if (geteuid() != 0)
+        skip(); /* only root can give a link away */
+    assert_int_equal(symlink(there, planted), 0);
+    assert_int_equal(symlink(yet, dangling), 0);
+    assert_int_equal(lchown(planted, 12345, 12345), 0);
+    assert_int_equal(lchown(dangling, 12345, 12345), 0);
+    EXPECT_FAIL(caface_gallery_open(&g, planted, f->model, 1, &err), CAFACE_EIO, err, planted,
+                "another user");
+    EXPECT_OK(caface_gallery_open(&g, planted, f->model, 0, &err), err);
+    caface_gallery_close(g);
+    EXPECT_FAIL(caface_gallery_create(&g, dangling, f->model, NULL, &err), CAFACE_EIO, err,
+                dangling, "another user");
+    assert_int_not_equal(lstat(yet, &info), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_flipped),
-        cmocka_unit_test(test_no_gallery),
-        cmocka_unit_test(test_lies),
-        cmocka_unit_test(test_triggers),
+        cmocka_unit_test(test_flipped),       cmocka_unit_test(test_no_gallery),
+        cmocka_unit_test(test_lies),          cmocka_unit_test(test_triggers),
+        cmocka_unit_test(test_planted_links),
     };
 
     return cmocka_run_group_tests(tests, set_up, fixture_tear_down);
