@@ -161,25 +161,52 @@ static int64_t pad_source(const cafi_node *node, int axis, int64_t o, int64_t si
     return i < 0 ? -i : 2 * (size - 1) - i;
 }
 
+/* The input's row behind one of the output, rows counted over all axes but the last; NULL: all of
+ * it is the constant. */
+static const float *pad_row(const cafi_node *node, const cafi_array *in, const cafi_shape *os,
+                            size_t row)
+{
+    size_t at = 0;
+
+    for (int d = os->ndim - 2; d >= 0; d--) {
+        int64_t k = pad_source(node, d, (int64_t)(row % cafi_extent(os, d)), in->shape.dim[d]);
+
+        if (k < 0)
+            return NULL;
+        at += (size_t)k * cafi_inner(&in->shape, d + 1);
+        row /= cafi_extent(os, d);
+    }
+    return in->data + at;
+}
+
+/* What lies beside the input in places [begin, end) of a row of the output. */
+static void pad_border(const cafi_node *node, const cafi_array *in, const float *from,
+                       int64_t begin, int64_t end, float *out)
+{
+    int last = in->shape.ndim - 1;
+
+    for (int64_t x = begin; x < end; x++) {
+        int64_t k = from ? pad_source(node, last, x, in->shape.dim[last]) : -1;
+
+        out[x] = k < 0 ? node->alpha : from[k];
+    }
+}
+
 void cafi_reference_pad(const cafi_node *node, const cafi_array *in, const cafi_shape *os,
                         float *out)
 {
-    size_t total = cafi_inner(os, 0);
+    int last = os->ndim - 1;
+    int64_t size = last < 0 ? 1 : in->shape.dim[last], width = last < 0 ? 1 : os->dim[last];
+    int64_t start = last < 0 ? 0 : node->start[last];
+    size_t rows = width > 0 ? cafi_inner(os, 0) / (size_t)width : 0;
 
-    for (size_t i = 0; i < total; i++) {
-        size_t rest = i;
-        size_t at = 0;
-        int inside = 1;
+    for (size_t r = 0; r < rows; r++, out += width) {
+        const float *from = pad_row(node, in, os, r);
+        int64_t middle = from ? start : width, end = from ? start + size : width;
 
-        for (int d = os->ndim - 1; d >= 0; d--) {
-            int64_t k = pad_source(node, d, (int64_t)(rest % cafi_extent(os, d)), in->shape.dim[d]);
-
-            if (k < 0)
-                inside = 0;
-            else
-                at += (size_t)k * cafi_inner(&in->shape, d + 1);
-            rest /= cafi_extent(os, d);
-        }
-        out[i] = inside ? in->data[at] : node->alpha;
+        pad_border(node, in, from, 0, middle, out);
+        if (from && size > 0)
+            memcpy(out + start, from, (size_t)size * sizeof *out);
+        pad_border(node, in, from, end, width, out);
     }
 }

@@ -8,7 +8,7 @@
 #include "fuzz.h"
 
 /* Frames and pixels beyond these only take time. */
-enum { FRAMES = 12, PIXELS = 1 << 18 };
+enum { FRAMES = 12, PIXELS = 1 << 16 };
 
 static caface_detector *detector;
 static caface_encoder *encoder;

@@ -426,6 +426,56 @@ static void layer_norm(void **state)
     expect(&m, 23, 1, 6, want, "layer norm");
 }
 
+/* The place that an element of a padded axis comes from; -1: the constant. */
+static int64_t place(const char *mode, int64_t i, int64_t size)
+{
+    if (i >= 0 && i < size)
+        return i;
+    if (mode[0] == 'c')
+        return -1;
+    if (mode[0] == 'e')
+        return i < 0 ? 0 : size - 1;
+    return i < 0 ? -i : 2 * (size - 1) - i;
+}
+
+/* Every mode and side, element by element. (Three at the end would be channels.) */
+static void pads_anywhere(void **state)
+{
+    static const char *const modes[] = {"constant", "edge", "reflect"};
+    static const int64_t size[] = {2, 2, 4};
+    test_rng rng = {test_seed()};
+
+    (void)state;
+    for (size_t i = 0; i < 60; i++) {
+        const char *mode = modes[i % 3];
+        onnx_writer m = begin(1, size[0], size[1], size[2]);
+        int64_t pads[8] = {0}, end[3];
+        float want[MOST];
+        size_t n = 0;
+
+        for (int d = 0; d < 3; d++) {
+            pads[1 + d] = (int64_t)test_below(&rng, (size_t)size[d]);
+            pads[5 + d] = (int64_t)test_below(&rng, (size_t)size[d]);
+            end[d] = size[d] + pads[5 + d];
+        }
+        for (int64_t c = -pads[1]; c < end[0]; c++)
+            for (int64_t y = -pads[2]; y < end[1]; y++)
+                for (int64_t x = -pads[3]; x < end[2]; x++) {
+                    int64_t k[] = {place(mode, c, size[0]), place(mode, y, size[1]),
+                                   place(mode, x, size[2])};
+                    bool inside = k[0] >= 0 && k[1] >= 0 && k[2] >= 0;
+
+                    want[n++] = inside ? (float)((k[0] * size[1] + k[1]) * size[2] + k[2]) : 9;
+                }
+        onnx_ints(&m, "pads", 8, pads);
+        onnx_floats(&m, "nine", 0, NULL, (float[]){9});
+        onnx_begin(&m, "Pad", mode[0] == 'c' ? "x,pads,nine" : "x,pads", "y");
+        onnx_attr_text(&m, "mode", mode);
+        onnx_end(&m);
+        expect(&m, 13, 1, n, want, mode);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -438,6 +488,7 @@ int main(void)
         cmocka_unit_test(shape_arithmetic),
         cmocka_unit_test(slices_and_gathers),
         cmocka_unit_test(pads_and_resizes),
+        cmocka_unit_test(pads_anywhere),
         cmocka_unit_test(softmax_changes_with_the_opset),
         cmocka_unit_test(arithmetic),
         cmocka_unit_test(windows),
