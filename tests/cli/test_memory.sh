@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Out of memory: the allocations of every command fail, one a run (fail_allocations.c says what is right then, and how
-# many are tried). CAFACE_SWEEP is how many of the first all fail, and how many of those behind.
+# many are tried). CAFACE_SWEEP is how many of the first all fail, and how many of those behind; `all`: every one.
 # shellcheck source-path=SCRIPTDIR source=tap.sh
 . "$(dirname "$0")/tap.sh"
 draw=$2 train_tool=$3 fail=$4 galleries=$5 video=$6
 most=${CAFACE_SWEEP:-5}
+[ "$most" != all ] || most=1000000000
 data=${fixtures%/tests/fixtures}/data/sample
 onnx=$fixtures/onnx/face_13.onnx
 restore=$data/restore.safetensors
@@ -16,7 +17,14 @@ mkdir -p "$work/faces/ann" "$work/faces/bob" "$work/fresh"
 "$caface" encode --model "$onnx" -q -o "$work/set" "$work/faces" || exit 1
 
 # sweep [--talks] [--keeps] [--varies] [--skips] COMMAND...
-sweep() { "$fail" "$work" "$most" "$@"; }
+sweep() {
+    local status=0
+    "$fail" "$work" "$most" "$@" >"$work/swept" || status=$?
+    cat "$work/swept"
+    # shellcheck disable=SC2154 # name is what check was told
+    sed -n "s|^# .*|& ($name)|p" "$work/swept" >>"$work/counts"
+    return "$status"
+}
 
 # take FILE...: what lies in out before each run from here on
 take() {
@@ -120,4 +128,5 @@ if [ "$galleries" = gallery ]; then
     check "gallery import" sweep --varies gallery import "$out/new.gallery" "$work/exported" -q
 fi
 check "demo" sweep --talks --keeps --varies demo "$data" -o "$out" --threads 1
+cat "$work/counts"
 finish
