@@ -14,9 +14,9 @@
 #define WINDOW 12.0 /* P-Net's, at its stride of 2 */
 #define SCALE_NMS 0.5
 #define STAGE_NMS 0.7
-/* Rows of a run of R-Net and O-Net: one of four is as fast as one of many, and the last run of
- * a picture has few that are filled up. */
-#define BATCH 4
+/* Rows of a run: those of R-Net fill a vector at every position of a map; O-Net sees few windows
+ * of a picture, and the last run has some that are filled up. */
+static const size_t batches[CAFI_MTCNN_STAGES] = {1, 16, 8};
 /* Plans of P-Net, one for each size of the pyramid. */
 #define PNET_BYTES ((size_t)512 << 20)
 /* The pyramid has no more levels that are worth a thread. */
@@ -93,9 +93,8 @@ caface_status cafi_mtcnn_detector_new(cafi_mtcnn_detector **out, const cafi_mtcn
     for (int s = 0; !st && s < CAFI_MTCNN_STAGES; s++) {
         d->sources[s] = (source){model, (cafi_mtcnn_stage)s};
         for (size_t w = 0; !st && w < d->worker_count; w++)
-            st = cafi_flexnet_new(&d->workers[w].nets[s], build, &d->sources[s],
-                                  s == CAFI_PNET ? 1 : BATCH, CAFACE_FP32, 1,
-                                  PNET_BYTES / d->worker_count, err);
+            st = cafi_flexnet_new(&d->workers[w].nets[s], build, &d->sources[s], batches[s],
+                                  CAFACE_FP32, 1, PNET_BYTES / d->worker_count, err);
     }
     if (st) {
         cafi_mtcnn_detector_free(d);
@@ -327,7 +326,8 @@ typedef struct refinement {
 static caface_status refine_batch(const refinement *r, worker *k, size_t first, caface_error *err)
 {
     size_t side = r->stage == CAFI_RNET ? 24 : 48;
-    size_t count = r->list->count - first < BATCH ? r->list->count - first : BATCH;
+    size_t left = r->list->count - first, batch = batches[r->stage];
+    size_t count = left < batch ? left : batch;
     cafi_flexnet_slot *slot = NULL;
     caface_status st = cafi_flexnet_get(k->nets[r->stage], side, side, &slot, err);
 
@@ -351,7 +351,7 @@ static caface_status refine_task(void *ctx, size_t index, size_t thread, caface_
 {
     const refinement *r = ctx;
 
-    return refine_batch(r, &r->d->workers[thread], index * BATCH, err);
+    return refine_batch(r, &r->d->workers[thread], index * batches[r->stage], err);
 }
 
 /* Those below the threshold go. */
@@ -359,11 +359,11 @@ static caface_status refine(cafi_mtcnn_detector *d, const cafi_view *picture,
                             cafi_mtcnn_stage stage, windows *list, caface_error *err)
 {
     refinement r = {d, picture, stage, list};
-    size_t kept = 0;
+    size_t kept = 0, batch = batches[stage];
     caface_status st = CAFACE_OK;
 
     drop_hopeless(list, picture);
-    st = cafi_pool_run(d->pool, (list->count + BATCH - 1) / BATCH, refine_task, &r, err);
+    st = cafi_pool_run(d->pool, (list->count + batch - 1) / batch, refine_task, &r, err);
     for (size_t i = 0; !st && i < list->count; i++)
         if (list->items[i].score > d->options.threshold[stage])
             list->items[kept++] = list->items[i];

@@ -94,6 +94,7 @@ static caface_status slot_make(const cafi_flexnet *net, size_t height, size_t wi
     slot = memory;
     slot->height = height;
     slot->width = width;
+    slot->batch = net->batch;
     (void)((st = net->build(net->ctx, height, width, &graph, err)) ||
            (st = slot_outputs(slot, graph, net->batch, err)) ||
            (st = cafi_plan_new(&slot->plan, graph, &options, err)) ||
@@ -103,7 +104,7 @@ static caface_status slot_make(const cafi_flexnet *net, size_t height, size_t wi
         slot_free(slot);
         return st;
     }
-    slot->input = cafi_plan_input(slot->plan, 0, &slot->channels_last);
+    slot->input = cafi_plan_input(slot->plan, 0, &slot->order);
     for (size_t i = 0; i < slot->output_count; i++)
         slot->output[i] = cafi_plan_output(slot->plan, i);
     cafi_plan_memory(slot->plan, &weights, &buffers);
@@ -161,6 +162,26 @@ static void fill_outside(float *x, size_t count, float value)
         x[i] = value;
 }
 
+/* One row of a batch whose rows are last: number by number. */
+static void fill_spread(const cafi_flexnet_slot *slot, size_t row, const cafi_view *picture,
+                        const cafi_pixel_map *map)
+{
+    size_t step = slot->batch;
+
+    for (size_t c = 0; c < 3; c++) {
+        size_t from = map->bgr ? 2 - c : c;
+        float *out = slot->input + c * slot->height * slot->width * step + row;
+
+        for (size_t y = 0; y < slot->height; y++)
+            for (size_t x = 0; x < slot->width; x++, out += step) {
+                bool inside = y < picture->height && x < picture->width;
+                const uint8_t *rgb = picture->rgb + (y * picture->width + x) * 3;
+
+                *out = inside ? ((float)rgb[from] - map->mean[c]) * map->scale : map->outside;
+            }
+    }
+}
+
 void cafi_flexnet_fill(cafi_flexnet_slot *slot, size_t row, const cafi_view *picture,
                        const cafi_pixel_map *map)
 {
@@ -169,16 +190,20 @@ void cafi_flexnet_fill(cafi_flexnet_slot *slot, size_t row, const cafi_view *pic
     float *out = slot->input + row * 3 * plane;
     float mean[3]; /* of red, green, blue */
 
+    if (slot->order == CAFI_INPUT_ROWS_LAST) {
+        fill_spread(slot, row, picture, map);
+        return;
+    }
     for (size_t c = 0; c < 3; c++)
         mean[map->bgr ? 2 - c : c] = map->mean[c];
     for (size_t y = 0; y < slot->height; y++) {
         size_t filled = y < picture->height ? picture->width : 0;
         const uint8_t *rgb = picture->rgb + y * picture->width * 3 * (filled > 0);
-        float *at = out + y * width * (slot->channels_last ? 3 : 1);
+        float *at = out + y * width * (slot->order == CAFI_INPUT_CHANNELS_LAST ? 3 : 1);
         float *planes[3] = {at + (map->bgr ? 2 * plane : 0), at + plane,
                             at + (map->bgr ? 0 : 2 * plane)};
 
-        if (slot->channels_last) {
+        if (slot->order == CAFI_INPUT_CHANNELS_LAST) {
             kernels->pixels_last(rgb, filled, map->bgr, map->mean, map->scale, at);
             fill_outside(at + 3 * filled, 3 * (width - filled), map->outside);
             continue;

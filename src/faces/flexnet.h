@@ -19,8 +19,9 @@ typedef caface_status (*cafi_flexnet_build)(void *ctx, size_t height, size_t wid
 typedef struct cafi_flexnet_slot {
     size_t height, width;
     cafi_plan *plan;
-    float *input;       /* [batch][3][height][width], of the plan */
-    bool channels_last; /* or [batch][height][width][3] */
+    float *input;           /* [batch][3][height][width], of the plan, */
+    cafi_input_order order; /* or as this says */
+    size_t batch;
     size_t output_count;
     const float *output[CAFI_FLEXNET_MAX_OUTPUTS]; /* of the plan */
     cafi_shape shape[CAFI_FLEXNET_MAX_OUTPUTS];    /* with the batch filled in */

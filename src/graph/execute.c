@@ -11,6 +11,7 @@ struct cafi_execution {
     const cafi_program *program;
     const cafi_graph_kernels *kernels;
     const cafi_map_kernels *maps;
+    const cafi_lines_kernels *lines; /* NULL: no step is one */
     unsigned char *arena;
     unsigned char *scratch[CAFI_PARTS];
     cafi_dnn_run **runs; /* [steps][CAFI_PARTS] */
@@ -70,6 +71,7 @@ caface_status cafi_execution_new(cafi_execution **out, const cafi_program *progr
     x->program = program;
     x->kernels = cafi_graph_kernels_get();
     x->maps = cafi_map_kernels_get();
+    x->lines = cafi_lines_kernels_get();
     st = CAFI_NEW(&x->runs, program->step_count * CAFI_PARTS, err);
     if (!st)
         st = cafi_alloc_f32((float **)(void *)&x->arena, 1, program->arena / 4 + 16, err);
@@ -154,6 +156,16 @@ static void run_concat(cafi_execution *x, const cafi_plan_op *s, size_t part)
         for (size_t i = first; i < last; i++)
             memcpy(out + i * row + at, in + i * s->chunks[k], s->chunks[k]);
     }
+}
+
+static void run_lines(cafi_execution *x, const cafi_plan_op *s, size_t part)
+{
+    cafi_lines_args args = s->lines;
+
+    args.x = cafi_execution_buffer(x, s->in[0]);
+    args.y = cafi_execution_buffer(x, s->out);
+    args.scratch = (float *)(void *)x->scratch[part];
+    x->lines->conv(&args);
 }
 
 static void run_reference(cafi_execution *x, const cafi_plan_op *s)
@@ -265,6 +277,9 @@ bool cafi_execute_part(cafi_execution *x, size_t step, size_t part)
     case CAFI_STEP_DNN:
         return s->spec.blocked ? run_blocked(x, step, part)
                                : cafi_dnn_run_execute(x->runs[step * CAFI_PARTS + part]);
+    case CAFI_STEP_LINES:
+        run_lines(x, s, part);
+        return true;
     case CAFI_STEP_PASS:
         run_pass(x, s, part);
         return true;

@@ -7,8 +7,9 @@
 /* Errors that are allowed. A sum of n products in float is off by less than
  * n 2^-24 of the sum of magnitudes in any order, and in practice by its square
  * root: 2e-5 has room for a hundred thousand. Winograd's F(4x4, 3x3) loses a
- * digit and a half. bf16 keeps eight bits. */
+ * digit and a half, F(4, 3) in one direction half of that. bf16 keeps eight bits. */
 #define SUM_ERROR 2e-5
+#define LINES_ERROR 1e-4
 #define WINOGRAD_ERROR 2e-4
 #define BF16_ERROR (1.0 / 256)
 #define TINY 1e-30
@@ -18,12 +19,15 @@ typedef struct map {
     const void *data;
     cafi_elem elem;
     size_t channels, positions, lanes;
+    size_t inner; /* rows that are innermost instead; 0: they are not */
 } map;
 
 static size_t index_of(const map *m, size_t row, size_t channel, size_t position)
 {
     size_t groups = (m->channels + m->lanes - 1) / m->lanes;
 
+    if (m->inner)
+        return (channel * m->positions + position) * m->inner + row;
     return ((row * groups + channel / m->lanes) * m->positions + position) * m->lanes +
            channel % m->lanes;
 }
@@ -43,23 +47,31 @@ static map dnn_source(const cafi_step_view *v)
     const cafi_dnn_spec *s = &v->step->spec;
     size_t positions = s->in_height * s->in_width;
 
-    return (map){v->before[0], s->src, s->in_channels, positions,
+    return (map){v->before[0],
+                 s->src,
+                 s->in_channels,
+                 positions,
                  positions > 1 || s->convolution ? cafi_layout_lanes(s->src_layout, s->in_channels)
-                                                 : s->in_channels};
+                                                 : s->in_channels,
+                 s->src_layout == CAFI_LAYOUT_ROWS ? s->batch : 0};
 }
 
 static map dnn_result(const cafi_step_view *v, const void *data)
 {
     const cafi_dnn_spec *s = &v->step->spec;
 
-    return (map){data, s->dst, s->out_channels, s->out_height * s->out_width,
+    return (map){data,
+                 s->dst,
+                 s->out_channels,
+                 s->out_height * s->out_width,
                  s->convolution ? cafi_layout_lanes(s->dst_layout, s->out_channels)
-                                : s->out_channels};
+                                : s->out_channels,
+                 s->dst_layout == CAFI_LAYOUT_ROWS ? s->batch : 0};
 }
 
 static map pass_map(const cafi_plan_op *s, const void *data, cafi_elem elem)
 {
-    return (map){data, elem, s->pass.groups * s->pass.lanes, s->pass.positions, s->pass.lanes};
+    return (map){data, elem, s->pass.groups * s->pass.lanes, s->pass.positions, s->pass.lanes, 0};
 }
 
 bool cafi_expect_extent(const cafi_plan_op *s, cafi_place *e)
@@ -68,6 +80,14 @@ bool cafi_expect_extent(const cafi_plan_op *s, cafi_place *e)
     case CAFI_STEP_DNN:
         *e = (cafi_place){s->spec.batch, s->spec.out_channels, s->spec.out_height,
                           s->spec.out_width};
+        return true;
+    case CAFI_STEP_LINES:
+        *e = (cafi_place){s->spec.batch, s->spec.out_channels, s->spec.out_height,
+                          s->spec.out_width};
+        if (s->lines.shape.halve) {
+            e->y = (e->y + 1) / 2;
+            e->x = (e->x + 1) / 2;
+        }
         return true;
     case CAFI_STEP_PASS:
         *e = (cafi_place){s->pass.rows, s->pass.groups * s->pass.lanes, 1, s->pass.positions};
@@ -215,6 +235,40 @@ static cafi_expected expect_dnn(const cafi_step_view *v, const cafi_place *place
     };
 }
 
+/* The largest of what a pool that halves the map sees, or the one output. */
+static cafi_expected expect_lines(const cafi_step_view *v, const cafi_place *place)
+{
+    const cafi_dnn_spec *s = &v->step->spec;
+    const cafi_lines_args *a = &v->step->lines;
+    size_t n = a->shape.halve ? 2 : 1;
+    size_t width = (s->out_width + n - 1) / n;
+    map out = dnn_result(v, v->out);
+    cafi_expected e = {.want = -INFINITY};
+
+    out.positions = (s->out_height + n - 1) / n * width;
+    for (size_t k = 0; k < n * n; k++) {
+        cafi_place p = *place;
+        products sum;
+        double value = v->weights->bias[p.channel];
+
+        p.y = n * p.y + k / n;
+        p.x = n * p.x + k % n;
+        if (p.y >= s->out_height || p.x >= s->out_width)
+            continue;
+        sum = convolve(v, &p);
+        e.allowed =
+            fmax(e.allowed, LINES_ERROR * (sum.magnitude + fabs(value)) *
+                                (a->slope ? fmax(1, fabs((double)a->slope[p.channel])) : 1));
+        value += sum.sum;
+        if (a->slope && value < 0)
+            value *= a->slope[p.channel];
+        e.want = fmax(e.want, value);
+    }
+    e.allowed += TINY;
+    e.got = at(&out, place->row, place->channel, place->y * width + place->x);
+    return e;
+}
+
 static cafi_expected expect_pass(const cafi_step_view *v, const cafi_place *place)
 {
     const cafi_pass_args *a = &v->step->pass;
@@ -260,9 +314,9 @@ static cafi_expected expect_pass(const cafi_step_view *v, const cafi_place *plac
 static cafi_expected expect_binary(const cafi_step_view *v, const cafi_place *place)
 {
     const cafi_binary_args *s = &v->step->binary;
-    map a = {v->before[0], s->elem, s->groups * s->lanes, s->positions, s->lanes};
+    map a = {v->before[0], s->elem, s->groups * s->lanes, s->positions, s->lanes, 0};
     map b = {v->before[1], s->elem, s->groups * s->lanes, s->broadcast ? 1 : s->positions,
-             s->lanes};
+             s->lanes,     0};
     map c = a;
     double x = at(&a, place->row, place->channel, place->x);
     double y = at(&b, place->row, place->channel, s->broadcast ? 0 : place->x);
@@ -280,8 +334,8 @@ static cafi_expected expect_pool(const cafi_step_view *v, const cafi_place *plac
 {
     const cafi_pool_args *s = &v->step->pool;
     const cafi_window *w = &v->step->window;
-    map in = {v->before[0], s->elem, s->groups * s->lanes, s->height * s->width, s->lanes};
-    map out = {v->out, s->elem, s->groups * s->lanes, s->out_height * s->out_width, s->lanes};
+    map in = {v->before[0], s->elem, s->groups * s->lanes, s->height * s->width, s->lanes, 0};
+    map out = {v->out, s->elem, s->groups * s->lanes, s->out_height * s->out_width, s->lanes, 0};
     double sum = 0;
     double magnitude = 0;
     double top = -INFINITY;
@@ -318,7 +372,7 @@ static cafi_expected expect_pool(const cafi_step_view *v, const cafi_place *plac
 static cafi_expected expect_moment(const cafi_step_view *v, const cafi_place *place)
 {
     const cafi_plan_op *s = v->step;
-    map in = {v->before[0], s->elem, s->channels, s->positions, s->lanes};
+    map in = {v->before[0], s->elem, s->channels, s->positions, s->lanes, 0};
     bool style = s->kind == CAFI_STEP_STYLE;
     double n = (double)s->positions;
     double mean = 0;
@@ -351,8 +405,8 @@ static cafi_expected expect_moment(const cafi_step_view *v, const cafi_place *pl
 static cafi_expected expect_reorder(const cafi_step_view *v, const cafi_place *place)
 {
     const cafi_reorder_args *s = &v->step->reorder;
-    map in = {v->before[0], s->from, s->channels, s->positions, s->from_lanes};
-    map out = {v->out, s->to, s->channels, s->positions, s->to_lanes};
+    map in = {v->before[0], s->from, s->channels, s->positions, s->from_lanes, 0};
+    map out = {v->out, s->to, s->channels, s->positions, s->to_lanes, 0};
     double want = at(&in, place->row, place->channel, place->x);
 
     return (cafi_expected){at(&out, place->row, place->channel, place->x), want,
@@ -362,8 +416,8 @@ static cafi_expected expect_reorder(const cafi_step_view *v, const cafi_place *p
 static cafi_expected expect_resize(const cafi_step_view *v, const cafi_place *place)
 {
     const cafi_resize_args *s = &v->step->resize;
-    map in = {v->before[0], CAFI_ELEM_F32, s->lanes, s->height * s->width, s->lanes};
-    map out = {v->out, CAFI_ELEM_F32, s->lanes, s->out_height * s->out_width, s->lanes};
+    map in = {v->before[0], CAFI_ELEM_F32, s->lanes, s->height * s->width, s->lanes, 0};
+    map out = {v->out, CAFI_ELEM_F32, s->lanes, s->out_height * s->out_width, s->lanes, 0};
     size_t rows[2] = {s->rows.low[place->y], s->linear ? s->rows.high[place->y] : 0};
     size_t columns[2] = {s->columns.low[place->x], s->linear ? s->columns.high[place->x] : 0};
     double want = 0;
@@ -420,6 +474,8 @@ cafi_expected cafi_expect(const cafi_step_view *v, const cafi_place *place)
     switch (v->step->kind) {
     case CAFI_STEP_DNN:
         return expect_dnn(v, place);
+    case CAFI_STEP_LINES:
+        return expect_lines(v, place);
     case CAFI_STEP_PASS:
         return expect_pass(v, place);
     case CAFI_STEP_BINARY:

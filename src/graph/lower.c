@@ -45,6 +45,8 @@ static bool same_memory(cafi_extent3 e, cafi_layout a, cafi_layout b)
     size_t la = cafi_value_lanes(e, a);
     size_t lb = cafi_value_lanes(e, b);
 
+    if (a == CAFI_LAYOUT_ROWS || b == CAFI_LAYOUT_ROWS)
+        return a == b;
     return la == lb || (e.positions == 1 && e.channels % la == 0 && e.channels % lb == 0);
 }
 
@@ -98,7 +100,18 @@ static caface_status convert(cafi_lowering *lw, size_t node, const cafi_variant 
                          .out = to->buffer};
     caface_status st = CAFACE_OK;
 
-    if (same_memory(e, from->layout, to->layout)) {
+    if (from->layout == CAFI_LAYOUT_ROWS || to->layout == CAFI_LAYOUT_ROWS) {
+        size_t row = e.channels * e.positions;
+        bool inner = to->layout == CAFI_LAYOUT_ROWS;
+
+        step.kind = CAFI_STEP_MOVE;
+        step.label = "reorder";
+        step.move = (cafi_move_args){
+            .ndim = 2,
+            .extent = {inner ? row : e.rows, inner ? e.rows : row},
+            .step = {1, inner ? (ptrdiff_t)row : (ptrdiff_t)e.rows},
+        };
+    } else if (same_memory(e, from->layout, to->layout)) {
         step.pass = (cafi_pass_args){.from = from->elem,
                                      .to = to->elem,
                                      .rows = e.rows,
@@ -155,7 +168,12 @@ caface_status cafi_want(cafi_lowering *lw, size_t node, cafi_elem elem, cafi_lay
     if (!found)
         return cafi_fail(err, CAFACE_EMODEL, "node %s: its value is not there to be read",
                          lw->ir->nodes[node].node.name);
-    if (elem == CAFI_ELEM_S8 && !same_memory(e, from.layout, layout)) {
+    if ((from.layout == CAFI_LAYOUT_ROWS && layout != CAFI_LAYOUT_PLAIN) ||
+        (layout == CAFI_LAYOUT_ROWS && from.layout != CAFI_LAYOUT_PLAIN)) {
+        st = cafi_want(lw, node, CAFI_ELEM_F32, CAFI_LAYOUT_PLAIN, 0, buffer, err);
+        from = (cafi_variant){CAFI_ELEM_F32, CAFI_LAYOUT_PLAIN, 0, *buffer};
+    }
+    if (!st && elem == CAFI_ELEM_S8 && !same_memory(e, from.layout, layout)) {
         st = cafi_want(lw, node, CAFI_ELEM_F32, layout, 0, buffer, err);
         from = (cafi_variant){CAFI_ELEM_F32, layout, 0, *buffer};
     }
@@ -214,9 +232,11 @@ static caface_status lower_input(cafi_lowering *lw, size_t node, caface_error *e
 {
     cafi_program *p = lw->program;
     size_t buffer = 0;
-    bool last = p->channels_last && lw->ir->nodes[node].node.shape.ndim == 4;
-    caface_status st = cafi_produce(lw, node, CAFI_ELEM_F32,
-                                    last ? CAFI_LAYOUT_LAST : CAFI_LAYOUT_PLAIN, 0, &buffer, err);
+    bool map = lw->ir->nodes[node].node.shape.ndim == 4;
+    cafi_layout layout = map && p->channels_last ? CAFI_LAYOUT_LAST
+                         : map && p->rows_last   ? CAFI_LAYOUT_ROWS
+                                                 : CAFI_LAYOUT_PLAIN;
+    caface_status st = cafi_produce(lw, node, CAFI_ELEM_F32, layout, 0, &buffer, err);
 
     if (st)
         return st;
@@ -235,18 +255,48 @@ static caface_status lower_constant(cafi_lowering *lw, size_t node, caface_error
                                 &lw->program->buffers[buffer].constant, err);
 }
 
-static caface_status lower_node(cafi_lowering *lw, size_t i, caface_error *err)
+/* Whoever does not know lines reads a plain map: it becomes the value's first form. */
+static caface_status leave_lines(cafi_lowering *lw, size_t i, caface_error *err)
 {
     const cafi_ir_node *n = &lw->ir->nodes[i];
     caface_status st = CAFACE_OK;
 
-    switch (n->op) {
+    for (size_t k = 0; !st && k < n->input_count; k++) {
+        cafi_value_forms *v = &lw->values[n->inputs[k]];
+        cafi_variant rows = v->forms[0];
+        size_t buffer = 0;
+
+        if (!v->count || rows.layout != CAFI_LAYOUT_ROWS)
+            continue;
+        st = cafi_want(lw, n->inputs[k], CAFI_ELEM_F32, CAFI_LAYOUT_PLAIN, 0, &buffer, err);
+        v->forms[0] = (cafi_variant){CAFI_ELEM_F32, CAFI_LAYOUT_PLAIN, 0, buffer};
+        for (size_t f = 1; f < v->count; f++)
+            if (v->forms[f].buffer == buffer)
+                v->forms[f] = rows;
+    }
+    return st;
+}
+
+static caface_status lower_node(cafi_lowering *lw, size_t i, caface_error *err)
+{
+    const cafi_ir_node *n = &lw->ir->nodes[i];
+    bool known = lw->values[i].count > 0; /* made on the way, by what it reads */
+    bool pool = n->op == CAFI_OP_MAXPOOL && (!n->slope || lw->values[n->inputs[0]].sloped);
+    caface_status st = CAFACE_OK;
+
+    if (lw->lines && !known && n->op != CAFI_OP_CONV && !pool)
+        st = leave_lines(lw, i, err);
+    if (st)
+        return st;
+    switch (known && n->op != CAFI_OP_INPUT ? CAFI_OP_COUNT : n->op) {
+    case CAFI_OP_COUNT:
+        break;
     case CAFI_OP_INPUT:
         return CAFACE_OK; /* all were made at the start, in order */
     case CAFI_OP_CONSTANT:
         return lower_constant(lw, i, err);
     case CAFI_OP_CONV:
-        st = cafi_lower_conv(lw, i, err);
+        st = lw->lines ? cafi_lower_lines(lw, i, err) : cafi_lower_conv(lw, i, err);
         break;
     case CAFI_OP_GEMM:
         st = cafi_lower_gemm(lw, i, err);
@@ -271,7 +321,10 @@ static void choose_forms(cafi_lowering *lw)
 
     lw->stream = CAFI_ELEM_F32;
     lw->parts = o->batch == 1 && !o->calibrate;
-    if (o->precision != CAFACE_FP32) {
+    lw->lines = cafi_lines_fit(lw);
+    if (lw->lines) {
+        lw->layout = CAFI_LAYOUT_PLAIN;
+    } else if (o->precision != CAFACE_FP32) {
         lw->layout = CAFI_LAYOUT_LAST;
         if (o->precision == CAFACE_BF16 || !cafi_precision_check(CAFACE_BF16, NULL))
             lw->stream = CAFI_ELEM_BF16;
@@ -329,6 +382,7 @@ caface_status cafi_lower(cafi_program *program, cafi_ir *ir, cafi_dnn *dnn,
     choose_forms(&lw);
     program->has_parts = lw.parts;
     program->channels_last = options->any_order && lw.layout == CAFI_LAYOUT_LAST;
+    program->rows_last = options->any_order && lw.lines && options->batch > 1;
     st = prepare(&lw, err);
     for (size_t i = 0; !st && i < ir->order_count; i++)
         st = lower_node(&lw, ir->order[i], err);

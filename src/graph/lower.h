@@ -18,6 +18,7 @@ typedef struct cafi_value_forms {
     cafi_variant forms[CAFI_MAX_VARIANTS];
     size_t count;
     size_t remaining; /* readers still to come, the caller of the plan being one */
+    bool sloped;      /* the slopes of the pool that reads it have been applied */
 } cafi_value_forms;
 
 /* A value as a map: rows x channels x positions. */
@@ -35,6 +36,7 @@ typedef struct cafi_lowering {
     cafi_layout layout;       /* of maps between fast steps */
     cafi_elem stream;         /* type of maps between fast steps */
     bool parts;
+    bool lines; /* every convolution by graph/lines.h */
     size_t last_weighted;
     float *ones;
     size_t ones_count;
@@ -74,8 +76,13 @@ void cafi_share_rows(const cafi_lowering *lw, size_t node, cafi_layout layout, c
 /* What a convolution or matrix computes in, if oneDNN can. */
 cafi_elem cafi_elem_of(const cafi_lowering *lw, size_t node);
 
+/* Whether all convolutions of the network are what graph/lines.h is for, and this processor has
+ * the code. */
+bool cafi_lines_fit(const cafi_lowering *lw);
+
 /* One function a kind of node; each adds the steps that make node's value. */
 caface_status cafi_lower_conv(cafi_lowering *lw, size_t node, caface_error *err);
+caface_status cafi_lower_lines(cafi_lowering *lw, size_t node, caface_error *err);
 caface_status cafi_lower_gemm(cafi_lowering *lw, size_t node, caface_error *err);
 caface_status cafi_lower_pass(cafi_lowering *lw, size_t node, caface_error *err);
 /* A pass in place that only adds a convolution's border. */

@@ -283,7 +283,12 @@ static caface_status lower_from_map(cafi_lowering *lw, size_t i, cafi_step_kind 
             ? cafi_produce(lw, i, CAFI_ELEM_F32, CAFI_LAYOUT_PLAIN, 0, &step.out, err)
             : cafi_produce(lw, i, x.elem, x.layout, 0, &step.out, err);
 
-    if (!st && n->slope) {
+    if (x.layout == CAFI_LAYOUT_ROWS) { /* one row of as many lanes as there are rows */
+        step.rows = 1;
+        step.groups = e.channels;
+        step.lanes = e.rows;
+    }
+    if (!st && n->slope && !lw->values[n->inputs[0]].sloped) {
         st = CAFI_NEW(&step.parameters, step.groups * step.lanes, err);
         if (!st)
             memcpy(step.parameters, n->slope, e.channels * sizeof(float));
@@ -292,7 +297,7 @@ static caface_status lower_from_map(cafi_lowering *lw, size_t i, cafi_step_kind 
     step.pool = (cafi_pool_args){.elem = x.elem,
                                  .max = n->op == CAFI_OP_MAXPOOL,
                                  .slope = step.parameters,
-                                 .rows = e.rows,
+                                 .rows = step.rows,
                                  .groups = step.groups,
                                  .lanes = step.lanes,
                                  .height = (size_t)in[2],

@@ -18,7 +18,8 @@ typedef enum cafi_layout {
     CAFI_LAYOUT_PLAIN, /* N,C,H,W */
     CAFI_LAYOUT_C8,
     CAFI_LAYOUT_C16,
-    CAFI_LAYOUT_LAST /* N,H,W,C */
+    CAFI_LAYOUT_LAST, /* N,H,W,C */
+    CAFI_LAYOUT_ROWS  /* C,H,W,N: graph/lines.h; never oneDNN's */
 } cafi_layout;
 /* Lanes of a map of that many channels (graph/kernels.h). */
 size_t cafi_layout_lanes(cafi_layout layout, size_t channels);

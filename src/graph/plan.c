@@ -310,9 +310,11 @@ caface_status cafi_plan_open(cafi_plan *plan, caface_error *err)
     return ensure_own(plan, err);
 }
 
-float *cafi_plan_input(cafi_plan *plan, size_t index, bool *channels_last)
+float *cafi_plan_input(cafi_plan *plan, size_t index, cafi_input_order *order)
 {
-    *channels_last = plan->program.channels_last;
+    *order = plan->program.channels_last ? CAFI_INPUT_CHANNELS_LAST
+             : plan->program.rows_last   ? CAFI_INPUT_ROWS_LAST
+                                         : CAFI_INPUT_PLAIN;
     return cafi_execution_buffer(plan->own->execution, plan->program.inputs[index]);
 }
 
@@ -448,9 +450,13 @@ void cafi_plan_memory(const cafi_plan *plan, size_t *weights, size_t *buffers)
     const cafi_program *p = &plan->program;
 
     *weights = 0;
-    for (size_t i = 0; i < p->step_count; i++)
+    for (size_t i = 0; i < p->step_count; i++) {
+        if (p->steps[i].kind == CAFI_STEP_LINES)
+            *weights +=
+                sizeof(float) * cafi_lines_size(&p->steps[i].lines.shape, cafi_lines_kernels_get());
         for (size_t k = 0; k < CAFI_PARTS; k++)
             if (p->steps[i].op[k])
                 *weights += cafi_dnn_op_weights(p->steps[i].op[k]);
+    }
     *buffers = p->arena + p->scratch * (p->has_parts ? CAFI_PARTS : 1);
 }

@@ -49,10 +49,16 @@ caface_status cafi_plan_run(cafi_plan *plan, const float *const *inputs, float *
 
 /* A plan made with options.in_place runs on its own buffers, nothing is copied: the
  * caller fills all inputs before each run, and outputs are good until the next. Maps
- * of an input may be wanted with their channels last, [batch][height][width][C].
+ * of an input may be wanted with their channels last, [batch][height][width][C], or
+ * with their rows last, [C][height][width][batch].
  * ENOMEM of cafi_plan_open. One caller at a time. */
+typedef enum cafi_input_order {
+    CAFI_INPUT_PLAIN,
+    CAFI_INPUT_CHANNELS_LAST,
+    CAFI_INPUT_ROWS_LAST
+} cafi_input_order;
 caface_status cafi_plan_open(cafi_plan *plan, caface_error *err);
-float *cafi_plan_input(cafi_plan *plan, size_t index, bool *channels_last);
+float *cafi_plan_input(cafi_plan *plan, size_t index, cafi_input_order *order);
 const float *cafi_plan_output(cafi_plan *plan, size_t index);
 caface_status cafi_plan_run_in_place(cafi_plan *plan, caface_error *err);
 

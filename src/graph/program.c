@@ -156,7 +156,13 @@ caface_status cafi_place_buffers(cafi_program *program, caface_error *err)
 
 void cafi_program_measure(cafi_program *p)
 {
-    for (size_t i = 0; i < p->step_count; i++)
+    for (size_t i = 0; i < p->step_count; i++) {
+        if (p->steps[i].kind == CAFI_STEP_LINES) {
+            size_t scratch = sizeof(float) *
+                             cafi_lines_scratch(&p->steps[i].lines.shape, cafi_lines_kernels_get());
+
+            p->scratch = scratch > p->scratch ? scratch : p->scratch;
+        }
         for (size_t k = 0; k < CAFI_PARTS; k++)
             if (p->steps[i].op[k]) {
                 size_t scratch = cafi_dnn_op_scratch(p->steps[i].op[k]);
@@ -166,4 +172,5 @@ void cafi_program_measure(cafi_program *p)
                     scratch = cafi_blocked_of(&part, scratch).end;
                 p->scratch = scratch > p->scratch ? scratch : p->scratch;
             }
+    }
 }

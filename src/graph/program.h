@@ -2,6 +2,7 @@
 #ifndef CAFI_GRAPH_PROGRAM_H
 #define CAFI_GRAPH_PROGRAM_H
 
+#include "graph/lines.h"
 #include "graph/onednn.h"
 #include "graph/ranges.h"
 
@@ -13,6 +14,7 @@ typedef enum cafi_cut { CAFI_CUT_NONE, CAFI_CUT_CHANNELS, CAFI_CUT_ROWS } cafi_c
 
 typedef enum cafi_step_kind {
     CAFI_STEP_DNN,
+    CAFI_STEP_LINES, /* graph/lines.h */
     CAFI_STEP_PASS,
     CAFI_STEP_BINARY,
     CAFI_STEP_STYLE,
@@ -41,7 +43,8 @@ typedef struct cafi_plan_op {
     size_t in[CAFI_MAX_INPUTS];
     size_t in_count;
     size_t out;         /* may be one of in: in place, or a sum */
-    size_t ir;          /* DNN: the node whose weights are packed */
+    size_t ir;          /* DNN and LINES: the node whose weights are packed */
+    size_t prelu;       /* LINES: the node that has the slopes, or CAFI_NO_NODE */
     size_t parts;       /* 1, or CAFI_PARTS */
     cafi_cut cut;       /* along what, with parts */
     size_t units;       /* that many of it */
@@ -51,9 +54,10 @@ typedef struct cafi_plan_op {
     float *weight_top;  /* measured: largest weight of each input channel; owned */
     cafi_dnn_spec spec; /* of all parts together */
     cafi_dnn_op *op[CAFI_PARTS];
-    cafi_border *border; /* DNN: to be filled by packing; owned */
+    cafi_border *border;   /* DNN: to be filled by packing; owned */
+    cafi_lines_args lines; /* with spec, which says the same of the convolution alone */
     cafi_pass_args pass;
-    float *parameters; /* owned: scale, shift and slope of a pass or a pool */
+    float *parameters; /* owned: scale, shift and slope of a pass or a pool; all of lines */
     cafi_binary_args binary;
     cafi_reorder_args reorder;
     cafi_pool_args pool;
@@ -83,6 +87,7 @@ typedef struct cafi_program {
     size_t arena, scratch; /* bytes; scratch for every part */
     bool has_parts;
     bool channels_last; /* of inputs that are maps */
+    bool rows_last;     /* the same: CAFI_LAYOUT_ROWS */
 } cafi_program;
 
 typedef struct cafi_lower_options {

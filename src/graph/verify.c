@@ -179,7 +179,7 @@ static caface_status check_step(check *c, size_t index, cafi_verdict *verdict, c
     }
     st = set_scene(c, s, &v, err);
 
-    if (!st && s->kind == CAFI_STEP_DNN)
+    if (!st && (s->kind == CAFI_STEP_DNN || s->kind == CAFI_STEP_LINES))
         st = cafi_step_weights_new(&weights, s, c->ir, err);
     v.weights = &weights;
     if (!st && s->parts > 1)

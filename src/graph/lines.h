@@ -1,0 +1,80 @@
+/* Convolutions of few channels, as in the small networks of a cascade, by our own code.
+ *
+ * A map is [channel][row][line]: a line holds the positions of a row side by side, and of each
+ * position as many numbers as the map has lanes (one for N,C,H,W of one picture; the rows of a
+ * batch where those are innermost). The vectors of the processor lie along lines, so none of their
+ * lanes is lost on channels that come in 10 or 28, and a kernel's columns are shifts of a line.
+ *
+ * Kernels of three rows are computed four rows of the output at a time, by Winograd's F(4, 3) along
+ * the columns of the map (Lavin and Gray, "Fast algorithms for convolutional neural networks",
+ * 2016): six products instead of twelve; the last one to three rows by F(1, 3) to F(3, 3). */
+#ifndef CAFI_GRAPH_LINES_H
+#define CAFI_GRAPH_LINES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "caface/status.h"
+
+/* Extents of kernels that are known, and channels that are worth it. */
+#define CAFI_LINES_KERNEL 3
+#define CAFI_LINES_MOST_INS 64
+#define CAFI_LINES_MOST_OUTS 128
+#define CAFI_LINES_MOST_LANES 64
+
+/* Stride 1, no padding. */
+typedef struct cafi_lines_shape {
+    size_t ins, outs;     /* channels */
+    size_t height, width; /* of the input */
+    size_t rows, columns; /* of the kernel, 1 to CAFI_LINES_KERNEL */
+    size_t lanes;
+    bool halve; /* the largest of every 2x2 outputs, less at odd ends; lanes is 1, rows 3 */
+} cafi_lines_shape;
+
+typedef struct cafi_lines_args {
+    cafi_lines_shape shape;
+    const float *x;
+    float *y;
+    const float *weights; /* of cafi_lines_pack */
+    const float *bias;    /* [outs] */
+    const float *slope;   /* [outs]: of a PReLU behind the sum, or NULL */
+    float *scratch;       /* of cafi_lines_scratch floats */
+} cafi_lines_args;
+
+typedef struct cafi_lines_kernels {
+    size_t vector; /* floats */
+    size_t block;  /* most output channels at once */
+    void (*conv)(const cafi_lines_args *args);
+} cafi_lines_kernels;
+
+/* The set for this processor (base/cpu.h); NULL: it has none. Any thread. */
+const cafi_lines_kernels *cafi_lines_kernels_get(void);
+
+/* Output rows that are computed together when so many are left. */
+size_t cafi_lines_group(const cafi_lines_shape *shape, size_t left);
+/* Lines that a group of so many output rows is made of. */
+size_t cafi_lines_products(const cafi_lines_shape *shape, size_t group);
+/* Output channels of a block: as many in each, `outs` in all and less than a block over. */
+size_t cafi_lines_block(const cafi_lines_shape *shape, const cafi_lines_kernels *kernels);
+/* Where the weights of groups of that many rows begin, in floats. */
+size_t cafi_lines_offset(const cafi_lines_shape *shape, const cafi_lines_kernels *kernels,
+                         size_t group);
+/* Floats of all packed weights, and of what the kernels write between. */
+size_t cafi_lines_size(const cafi_lines_shape *shape, const cafi_lines_kernels *kernels);
+size_t cafi_lines_scratch(const cafi_lines_shape *shape, const cafi_lines_kernels *kernels);
+
+/* Sets args->weights, bias and slope for args->shape, all in the memory *owned, which the caller
+ * frees: weights [outs][ins][rows][columns], bias [outs] and slope [outs] (or NULL) as the kernels
+ * read them; weights for each size of a group, [block][product][in][column][channel of the block].
+ * ENOMEM. */
+caface_status cafi_lines_pack(float **owned, cafi_lines_args *args,
+                              const cafi_lines_kernels *kernels, const float *weights,
+                              const float *bias, const float *slope, caface_error *err);
+
+#if defined(__x86_64__)
+extern const cafi_lines_kernels cafi_lines_kernels_avx2, cafi_lines_kernels_avx512;
+#elif defined(__aarch64__)
+extern const cafi_lines_kernels cafi_lines_kernels_neon;
+#endif
+
+#endif

@@ -1,0 +1,323 @@
+/* Compiled once for every instruction set (meson.build). KERNELS names the table. */
+#include <float.h>
+
+#include "graph/lines.h"
+#include "math/simd/vector.h"
+
+/* Sums in registers: BLOCK channels of VECTORS vectors. */
+#define VECTORS 3
+#if defined(__AVX2__) && !defined(__AVX512F__)
+#define BLOCK 4
+#else
+#define BLOCK 8
+#endif
+#define TILE (VECTORS * VF)
+
+/* What a tile is: so many lines of the output, and so many numbers of each. */
+typedef struct tile {
+    const cafi_lines_args *a;
+    size_t group, products;
+    size_t block;   /* channels of a block */
+    size_t y, at;   /* first line, first number */
+    size_t count;   /* numbers, at most TILE */
+    size_t vectors; /* that hold them */
+    size_t span;    /* numbers of a line of the input that they see, in whole vectors */
+    float *seen;    /* [product][in][span] */
+    float *sums;    /* [product][channel of the block][TILE] */
+    float *pairs;   /* [2][TILE + VF]: before neighbours are compared */
+} tile;
+
+/* What F(group, 3) multiplies, of group + 2 lines; those lines themselves for one. */
+CAFI_INLINE void mix_lines(vf *v, const vf *d, size_t group)
+{
+    if (group == 2) {
+        v[0] = vf_sub(d[0], d[2]);
+        v[1] = vf_add(d[1], d[2]);
+        v[2] = vf_sub(d[2], d[1]);
+        v[3] = vf_sub(d[1], d[3]);
+    } else if (group == 3) {
+        vf two = vf_all(2.0f);
+
+        v[0] = vf_add(vf_fma(two, vf_sub(d[0], d[2]), d[3]), vf_sub(vf_zero(), d[1]));
+        v[1] = vf_fnma(two, d[1], vf_sub(d[3], d[2]));
+        v[2] = vf_fma(two, d[1], vf_fnma(vf_all(3.0f), d[2], d[3]));
+        v[3] = vf_sub(d[3], d[1]);
+        v[4] = vf_fma(two, vf_sub(d[1], d[3]), vf_sub(d[4], d[2]));
+    } else {
+        vf four = vf_all(4.0f), two = vf_all(2.0f);
+        vf even = vf_fnma(four, d[2], d[4]), odd = vf_fnma(four, d[1], d[3]);
+        vf twice = vf_mul(two, vf_sub(d[3], d[1])), rest = vf_sub(d[4], d[2]);
+
+        v[0] = vf_fma(four, d[0], vf_fnma(vf_all(5.0f), d[2], d[4]));
+        v[1] = vf_add(even, odd);
+        v[2] = vf_sub(even, odd);
+        v[3] = vf_add(rest, twice);
+        v[4] = vf_sub(rest, twice);
+        v[5] = vf_fma(four, d[1], vf_fnma(vf_all(5.0f), d[3], d[5]));
+    }
+}
+
+/* The lines of the output that products sum up to. */
+CAFI_INLINE void mix_sums(vf *y, const vf *m, size_t group, size_t products)
+{
+    if (group == 1) {
+        y[0] = m[0];
+        CAFI_UNROLL
+        for (size_t j = 1; j < products; j++)
+            y[0] = vf_add(y[0], m[j]);
+    } else if (group == 2) {
+        y[0] = vf_add(m[0], vf_add(m[1], m[2]));
+        y[1] = vf_sub(vf_sub(m[1], m[2]), m[3]);
+    } else if (group == 3) {
+        vf sum = vf_add(m[1], m[2]);
+
+        y[0] = vf_add(m[0], vf_add(sum, m[3]));
+        y[1] = vf_fma(vf_all(2.0f), m[3], vf_sub(m[1], m[2]));
+        y[2] = vf_add(vf_fma(vf_all(4.0f), m[3], sum), m[4]);
+    } else {
+        vf sum = vf_add(m[1], m[2]), less = vf_sub(m[1], m[2]);
+        vf sum2 = vf_add(m[3], m[4]), less2 = vf_sub(m[3], m[4]);
+
+        y[0] = vf_add(m[0], vf_add(sum, sum2));
+        y[1] = vf_fma(vf_all(2.0f), less2, less);
+        y[2] = vf_fma(vf_all(4.0f), sum2, sum);
+        y[3] = vf_add(vf_fma(vf_all(8.0f), less2, less), m[5]);
+    }
+}
+
+CAFI_INLINE void see_group(const tile *t, size_t group, size_t products)
+{
+    const cafi_lines_shape *s = &t->a->shape;
+    size_t line = s->width * s->lanes, left = line - t->at;
+
+    for (size_t i = 0; i < s->ins; i++) {
+        const float *x = t->a->x + (i * s->height + t->y) * line + t->at;
+        float *to = t->seen + i * t->span;
+
+        for (size_t k = 0; k < t->span; k += VF) {
+            size_t n = k < left ? left - k : 0;
+            vf d[6], v[6];
+
+            CAFI_UNROLL
+            for (size_t j = 0; j < products; j++)
+                d[j] = n >= VF ? vf_load(x + j * line + k) : vf_load_n(x + j * line + k, n);
+            if (group > 1)
+                mix_lines(v, d, group);
+            CAFI_UNROLL
+            for (size_t j = 0; j < products; j++)
+                vf_store(to + j * s->ins * t->span + k, group > 1 ? v[j] : d[j]);
+        }
+    }
+}
+
+static void see(const tile *t)
+{
+    if (t->group == 4)
+        see_group(t, 4, 6);
+    else if (t->group == 3)
+        see_group(t, 3, 5);
+    else if (t->group == 2)
+        see_group(t, 2, 4);
+    else if (t->products == 3)
+        see_group(t, 1, 3);
+    else if (t->products == 2)
+        see_group(t, 1, 2);
+    else
+        see_group(t, 1, 1);
+}
+
+/* One product of one block: sums over inputs and columns of the kernel. */
+CAFI_INLINE void multiply(float *sums, const float *w, const float *seen, const tile *t,
+                          size_t block, size_t vectors)
+{
+    const cafi_lines_shape *s = &t->a->shape;
+    vf sum[BLOCK][VECTORS];
+
+    CAFI_UNROLL
+    for (size_t c = 0; c < block; c++)
+        CAFI_UNROLL
+    for (size_t v = 0; v < vectors; v++)
+        sum[c][v] = vf_zero();
+    for (size_t i = 0; i < s->ins; i++, seen += t->span)
+        for (size_t k = 0; k < s->columns; k++, w += block) {
+            vf x[VECTORS];
+
+            CAFI_UNROLL
+            for (size_t v = 0; v < vectors; v++)
+                x[v] = vf_load(seen + k * s->lanes + v * VF);
+            CAFI_UNROLL
+            for (size_t c = 0; c < block; c++) {
+                vf b = vf_in_register(vf_all(w[c]));
+
+                CAFI_UNROLL
+                for (size_t v = 0; v < vectors; v++)
+                    sum[c][v] = vf_fma(b, x[v], sum[c][v]);
+            }
+        }
+    CAFI_UNROLL
+    for (size_t c = 0; c < block; c++)
+        CAFI_UNROLL
+    for (size_t v = 0; v < vectors; v++)
+        vf_store(sums + c * TILE + v * VF, sum[c][v]);
+}
+
+CAFI_INLINE void multiply_block(float *sums, const float *w, const float *seen, const tile *t,
+                                size_t block)
+{
+    if (t->vectors == 3)
+        multiply(sums, w, seen, t, block, 3);
+    else if (t->vectors == 2)
+        multiply(sums, w, seen, t, block, 2);
+    else
+        multiply(sums, w, seen, t, block, 1);
+}
+
+static void multiply_any(float *sums, const float *w, const float *seen, const tile *t)
+{
+    switch (t->block) {
+#if BLOCK == 8
+    case 8:
+        multiply_block(sums, w, seen, t, 8);
+        return;
+    case 7:
+        multiply_block(sums, w, seen, t, 7);
+        return;
+    case 6:
+        multiply_block(sums, w, seen, t, 6);
+        return;
+    case 5:
+        multiply_block(sums, w, seen, t, 5);
+        return;
+#endif
+    case 4:
+        multiply_block(sums, w, seen, t, 4);
+        return;
+    case 3:
+        multiply_block(sums, w, seen, t, 3);
+        return;
+    case 2:
+        multiply_block(sums, w, seen, t, 2);
+        return;
+    default:
+        multiply_block(sums, w, seen, t, 1);
+    }
+}
+
+/* Lines 2r and 2r + 1 of a group, whose larger numbers are in pairs: neighbours compared. */
+static void put_halved(const tile *t, size_t channel, size_t r)
+{
+    const cafi_lines_shape *s = &t->a->shape;
+    size_t height = (s->height - s->rows + 2) / 2, width = (s->width - s->columns + 2) / 2;
+    size_t count = (t->count + 1) / 2;
+    float *pairs = t->pairs + r * (TILE + VF);
+    float *y = t->a->y + (channel * height + t->y / 2 + r) * width + t->at / 2;
+
+    if (t->count % 2)
+        pairs[t->count] = -FLT_MAX;
+    for (size_t k = 0; k < count; k += VF) {
+        vf even, odd;
+
+        vf_load_pairs(pairs + 2 * k, &even, &odd);
+        vf_store_n(y + k, vf_max(even, odd), count - k < VF ? count - k : VF);
+    }
+}
+
+/* The outputs of one channel, from its products. */
+CAFI_INLINE void put_group(const tile *t, const float *sums, size_t channel, size_t group,
+                           size_t products)
+{
+    const cafi_lines_args *a = t->a;
+    const cafi_lines_shape *s = &a->shape;
+    size_t line = (s->width - s->columns + 1) * s->lanes, height = s->height - s->rows + 1;
+    vf bias = vf_all(a->bias[channel]), slope = vf_all(a->slope ? a->slope[channel] : 1.0f);
+
+    for (size_t v = 0; v < t->vectors; v++) {
+        float *y = a->y + (channel * height + t->y) * line + t->at + v * VF;
+        size_t n = t->count - v * VF;
+        vf m[6], out[4];
+
+        CAFI_UNROLL
+        for (size_t j = 0; j < products; j++)
+            m[j] = vf_load(sums + j * t->block * TILE + v * VF);
+        mix_sums(out, m, group, products);
+        CAFI_UNROLL
+        for (size_t r = 0; r < group; r++) {
+            out[r] = vf_add(out[r], bias);
+            if (a->slope)
+                out[r] = vf_fma(slope, vf_min(out[r], vf_zero()), vf_max(out[r], vf_zero()));
+        }
+        CAFI_UNROLL
+        for (size_t r = 0; r < group; r++)
+            if (!s->halve)
+                vf_store_n(y + r * line, out[r], n < VF ? n : VF);
+            else if (r % 2 == 0)
+                vf_store(t->pairs + r / 2 * (TILE + VF) + v * VF,
+                         r + 1 < group ? vf_max(out[r], out[r + 1]) : out[r]);
+    }
+    for (size_t r = 0; s->halve && r < (group + 1) / 2; r++)
+        put_halved(t, channel, r);
+}
+
+static void put(const tile *t, const float *sums, size_t channel)
+{
+    if (t->group == 4)
+        put_group(t, sums, channel, 4, 6);
+    else if (t->group == 3)
+        put_group(t, sums, channel, 3, 5);
+    else if (t->group == 2)
+        put_group(t, sums, channel, 2, 4);
+    else if (t->products == 3)
+        put_group(t, sums, channel, 1, 3);
+    else if (t->products == 2)
+        put_group(t, sums, channel, 1, 2);
+    else
+        put_group(t, sums, channel, 1, 1);
+}
+
+static void run_tile(const tile *t, const float *weights)
+{
+    const cafi_lines_shape *s = &t->a->shape;
+    size_t size = s->ins * s->columns * t->block; /* weights of one product of a block */
+
+    see(t);
+    for (size_t first = 0; first < s->outs; first += t->block) {
+        for (size_t j = 0; j < t->products; j++, weights += size)
+            multiply_any(t->sums + j * t->block * TILE, weights, t->seen + j * s->ins * t->span, t);
+        for (size_t c = 0; c < t->block && first + c < s->outs; c++)
+            put(t, t->sums + c * TILE, first + c);
+    }
+}
+
+static const cafi_lines_kernels table;
+
+/* Tiles of a line are of equal width, but for a vector. */
+static void conv(const cafi_lines_args *a)
+{
+    const cafi_lines_shape *s = &a->shape;
+    size_t height = s->height - s->rows + 1, line = (s->width - s->columns + 1) * s->lanes;
+    size_t vectors = (line + VF - 1) / VF, tiles = (vectors + VECTORS - 1) / VECTORS;
+    tile t = {.a = a, .block = cafi_lines_block(s, &table)};
+
+    for (; t.y < height; t.y += t.group) {
+        const float *weights = NULL;
+
+        t.group = cafi_lines_group(s, height - t.y);
+        t.products = cafi_lines_products(s, t.group);
+        weights = a->weights + cafi_lines_offset(s, &table, t.group);
+        for (size_t k = 0; k < tiles; k++) {
+            size_t first = vectors * k / tiles, last = vectors * (k + 1) / tiles;
+
+            t.at = first * VF;
+            t.vectors = last - first;
+            t.count = last * VF < line ? t.vectors * VF : line - t.at;
+            t.span = (t.vectors * VF + (s->columns - 1) * s->lanes + VF - 1) / VF * VF;
+            t.seen = a->scratch;
+            t.sums = t.seen + t.products * s->ins * t.span;
+            t.pairs = t.sums + t.products * t.block * TILE;
+            run_tile(&t, weights);
+        }
+    }
+}
+
+static const cafi_lines_kernels table = {VF, BLOCK, conv};
+const cafi_lines_kernels KERNELS = {VF, BLOCK, conv};
