@@ -178,6 +178,13 @@ static caface_status suppress(windows *list, size_t first, double threshold, caf
     return st;
 }
 
+/* What the scores of a face and of none differ by at least where the probability is above the
+ * threshold; with room for rounding, as most positions are told by this alone. */
+static float least_difference(float threshold)
+{
+    return logf(threshold / (1.0f - threshold)) - 1e-3f;
+}
+
 /* P-Net at one scale of the pyramid. */
 static caface_status propose(worker *k, float threshold, const cafi_view *picture, double scale,
                              windows *list, caface_error *err)
@@ -185,6 +192,7 @@ static caface_status propose(worker *k, float threshold, const cafi_view *pictur
     size_t width = (size_t)ceil((double)picture->width * scale);
     size_t height = (size_t)ceil((double)picture->height * scale);
     size_t first = list->count, rows = 0, cols = 0, plane = 0;
+    float least = least_difference(threshold);
     cafi_view small;
     cafi_flexnet_slot *slot = NULL;
     caface_status st;
@@ -199,9 +207,15 @@ static caface_status propose(worker *k, float threshold, const cafi_view *pictur
     cols = (size_t)slot->shape[0].dim[3];
     plane = rows * cols;
     for (size_t i = 0; !st && i < plane; i++) {
-        double x = 2.0 * (double)(i % cols) + 1.0, y = 2.0 * (double)(i / cols) + 1.0;
-        window w = {.score = face_probability(slot->output[0][i], slot->output[0][plane + i])};
+        float none = slot->output[0][i], face = slot->output[0][plane + i];
+        double x = 0.0, y = 0.0;
+        window w;
 
+        if (!(face - none > least))
+            continue;
+        x = 2.0 * (double)(i % cols) + 1.0;
+        y = 2.0 * (double)(i / cols) + 1.0;
+        w = (window){.score = face_probability(none, face)};
         if (!(w.score > threshold))
             continue;
         w.edge[0] = rint(x / scale);

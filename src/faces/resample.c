@@ -12,7 +12,7 @@
 typedef cafi_resample_filter filter;
 
 /* Weights that are kept, by the extents they are for. */
-#define SLOTS 64
+#define SLOTS 256
 
 typedef struct cafi_resample_slot {
     size_t in, out; /* 0: empty */
@@ -25,6 +25,7 @@ static void filter_free(filter *f)
     free(f->count);
     free(f->weights);
     free(f->halves);
+    free(f->pieces);
     *f = (filter){0};
 }
 
@@ -48,7 +49,13 @@ static void filter_fill(filter *f, size_t in, size_t o, double scale, double sup
     }
     for (size_t k = 0; k < f->taps; k++) {
         int16_t *four = f->halves + (o * f->taps + k / 4 * 4) * 2;
+        int8_t *pieces = f->pieces + (o * f->taps + k / 4 * 4) * 4 + k % 4;
+        int32_t rest = w[k];
 
+        for (int p = 0; p < 3; p++) {
+            pieces[4 * p] = (int8_t)((rest & 255) - (rest & 128) * 2);
+            rest = (rest - pieces[4 * p]) / 256;
+        }
         four[k % 4] = (int16_t)(w[k] & ((1 << CAFI_WEIGHT_LOW) - 1));
         four[4 + k % 4] = (int16_t)(w[k] >> CAFI_WEIGHT_LOW);
     }
@@ -64,10 +71,12 @@ static caface_status filter_make(filter *f, size_t in, size_t out, caface_error 
     caface_status st = CAFACE_OK;
 
     *f = (filter){.taps = ((size_t)ceil(support) * 2 + 2 + 3) / 4 * 4};
-    if (!cafi_mul_size(out, 2 * f->taps, &total))
+    if (!cafi_mul_size(out, 4 * f->taps, &total))
         return cafi_fail_memory(err, ~0ULL);
+    total /= 2;
     (void)((st = CAFI_NEW(&f->first, out, err)) || (st = CAFI_NEW(&f->count, out, err)) ||
-           (st = CAFI_NEW(&f->weights, total / 2, err)) || (st = CAFI_NEW(&f->halves, total, err)));
+           (st = CAFI_NEW(&f->weights, total / 2, err)) ||
+           (st = CAFI_NEW(&f->halves, total, err)) || (st = CAFI_NEW(&f->pieces, 2 * total, err)));
     if (st) {
         filter_free(f);
         return st;
@@ -80,6 +89,8 @@ static caface_status filter_make(filter *f, size_t in, size_t out, caface_error 
 static const cafi_resample_kernels *kernels_get(void)
 {
 #if defined(__x86_64__)
+    if (cafi_cpu_has_byte_dot())
+        return &cafi_resample_kernels_byte_dot;
     if (cafi_cpu_isa() == CAFI_ISA_AVX512)
         return &cafi_resample_kernels_avx512;
     if (cafi_cpu_isa() == CAFI_ISA_AVX2)
@@ -156,6 +167,11 @@ static void run(cafi_resampler *r, const cafi_view *picture, const filter *acros
 
         if (width == picture->width) {
             memcpy(r->middle + y++ * bytes, row, bytes);
+            continue;
+        }
+        if (y + 4 < picture->height && in >= CAFI_RESAMPLE_FAR) {
+            kernels->four(r->middle + y * bytes, bytes, row, in, across, width);
+            y += 4;
             continue;
         }
         if (y + 2 < picture->height) {

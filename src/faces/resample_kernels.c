@@ -83,9 +83,10 @@ static void row(uint8_t *out, const uint8_t *in, const cafi_resample_filter *f, 
 
 #if defined(__AVX512BW__)
 
-/* Four pixels of either row at a time: the weights are spread once for both. */
-static void pair(uint8_t *out, size_t out_step, const uint8_t *in, size_t in_step,
-                 const cafi_resample_filter *f, size_t width)
+/* Four pixels of either row at a time, of outputs [o, width): the weights are spread once for
+ * both. */
+static void pair_from(uint8_t *out, size_t out_step, const uint8_t *in, size_t in_step,
+                      const cafi_resample_filter *f, size_t o, size_t width)
 {
     const __m512i spread = _mm512_broadcast_i64x4(_mm256_setr_epi8(
         0, -128, 3, -128, 1, -128, 4, -128, 2, -128, 5, -128, -128, -128, -128, -128, 6, -128, 9,
@@ -93,7 +94,7 @@ static void pair(uint8_t *out, size_t out_step, const uint8_t *in, size_t in_ste
     const __m512i lower = _mm512_broadcast_i64x4(_mm256_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1));
     const __m512i upper = _mm512_broadcast_i64x4(_mm256_setr_epi32(2, 2, 2, 2, 3, 3, 3, 3));
 
-    for (size_t o = 0; o < width; o++, out += 3) {
+    for (out += 3 * o; o < width; o++, out += 3) {
         const uint8_t *p = in + (size_t)f->first[o] * 3;
         const int16_t *w = f->halves + o * f->taps * 2;
         __m512i low = _mm512_setzero_si512(), high = _mm512_setzero_si512();
@@ -129,6 +130,12 @@ static void pair(uint8_t *out, size_t out_step, const uint8_t *in, size_t in_ste
     }
 }
 
+static void pair(uint8_t *out, size_t out_step, const uint8_t *in, size_t in_step,
+                 const cafi_resample_filter *f, size_t width)
+{
+    pair_from(out, out_step, in, in_step, f, 0, width);
+}
+
 #else
 
 static void pair(uint8_t *out, size_t out_step, const uint8_t *in, size_t in_step,
@@ -136,6 +143,88 @@ static void pair(uint8_t *out, size_t out_step, const uint8_t *in, size_t in_ste
 {
     row(out, in, f, width);
     row(out + out_step, in + in_step, f, width);
+}
+
+#endif
+
+#if defined(__AVX512VNNI__)
+
+/* Sixteen bytes from each of four places. */
+static inline __m512i from_four(const void *a, const void *b, const void *c, const void *d)
+{
+    __m512i v = _mm512_castsi128_si512(_mm_loadu_si128(a));
+
+    v = _mm512_mask_broadcast_i32x4(v, 0x00F0, _mm_loadu_si128(b));
+    v = _mm512_mask_broadcast_i32x4(v, 0x0F00, _mm_loadu_si128(c));
+    return _mm512_mask_broadcast_i32x4(v, 0xF000, _mm_loadu_si128(d));
+}
+
+/* Four outputs of one row from their sums by pieces of the weights; 12 bytes. */
+static inline void put_four(uint8_t *out, __m512i a, __m512i b, __m512i c)
+{
+    __m512i sum = _mm512_add_epi32(_mm512_slli_epi32(c, 16), _mm512_slli_epi32(b, 8));
+    __m128i bytes;
+
+    sum = _mm512_add_epi32(_mm512_add_epi32(sum, a), _mm512_set1_epi32(ROUND));
+    sum = _mm512_max_epi32(_mm512_srai_epi32(sum, CAFI_WEIGHT_BITS), _mm512_setzero_si512());
+    bytes = _mm_shuffle_epi8(
+        _mm512_cvtusepi32_epi8(sum),
+        _mm_setr_epi8(0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, -128, -128, -128, -128));
+    _mm_mask_storeu_epi8(out, 0x0FFF, bytes);
+}
+
+/* Four outputs of four rows at once: one of a row in every quarter of a vector, four of its taps
+ * in each channel's four bytes. */
+static void four(uint8_t *out, size_t out_step, const uint8_t *in, size_t in_step,
+                 const cafi_resample_filter *f, size_t width)
+{
+    const __m512i spread = _mm512_broadcast_i32x4(
+        _mm_setr_epi8(0, 3, 6, 9, 1, 4, 7, 10, 2, 5, 8, 11, -128, -128, -128, -128));
+    size_t o = 0, step = f->taps * 4;
+
+    for (; o + 4 <= width; o += 4) {
+        const uint8_t *p[4];
+        const int8_t *w = f->pieces + o * step;
+        __m512i sum[4][3];
+        uint32_t most = 0;
+
+        for (size_t k = 0; k < 4; k++) {
+            p[k] = in + (size_t)f->first[o + k] * 3;
+            most = f->count[o + k] > most ? f->count[o + k] : most;
+            for (size_t r = 0; r < 3; r++)
+                sum[k][r] = _mm512_setzero_si512();
+        }
+        for (uint32_t k = 0; k < most; k += 4, w += 16) {
+            __m512i all = from_four(w, w + step, w + 2 * step, w + 3 * step);
+            __m512i a = _mm512_shuffle_epi32(all, 0x00), b = _mm512_shuffle_epi32(all, 0x55);
+            __m512i c = _mm512_shuffle_epi32(all, 0xAA);
+
+#pragma GCC unroll 4
+            for (size_t r = 0; r < 4; r++) {
+                size_t at = r * in_step + 3 * k;
+                __m512i x = _mm512_shuffle_epi8(
+                    from_four(p[0] + at, p[1] + at, p[2] + at, p[3] + at), spread);
+
+                sum[r][0] = _mm512_dpbusd_epi32(sum[r][0], x, a);
+                sum[r][1] = _mm512_dpbusd_epi32(sum[r][1], x, b);
+                sum[r][2] = _mm512_dpbusd_epi32(sum[r][2], x, c);
+            }
+        }
+#pragma GCC unroll 4
+        for (size_t r = 0; r < 4; r++)
+            put_four(out + r * out_step + 3 * o, sum[r][0], sum[r][1], sum[r][2]);
+    }
+    pair_from(out, out_step, in, in_step, f, o, width);
+    pair_from(out + 2 * out_step, out_step, in + 2 * in_step, in_step, f, o, width);
+}
+
+#else
+
+static void four(uint8_t *out, size_t out_step, const uint8_t *in, size_t in_step,
+                 const cafi_resample_filter *f, size_t width)
+{
+    pair(out, out_step, in, in_step, f, width);
+    pair(out + 2 * out_step, out_step, in + 2 * in_step, in_step, f, width);
 }
 
 #endif
@@ -203,4 +292,4 @@ static void column(uint8_t *out, const uint8_t *in, const int32_t *w, size_t cou
 
 #endif
 
-const cafi_resample_kernels KERNELS = {row, pair, column};
+const cafi_resample_kernels KERNELS = {row, pair, four, column};

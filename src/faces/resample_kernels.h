@@ -7,8 +7,10 @@
 
 #define CAFI_WEIGHT_BITS 22
 #define CAFI_WEIGHT_LOW 11
-/* Bytes behind a row that `row` may read. */
+/* Bytes behind a row that `row` and `pair` may read. */
 #define CAFI_RESAMPLE_SLACK 16
+/* Those behind the last of four rows that `four` may read. */
+#define CAFI_RESAMPLE_FAR 64
 
 /* For every output position: which inputs count, and how much. */
 typedef struct cafi_resample_filter {
@@ -19,6 +21,9 @@ typedef struct cafi_resample_filter {
     /* The same in halves that products of 16 bits take: of every four weights their
      * lower CAFI_WEIGHT_LOW bits, then what is above. [out][taps / 4][2][4] */
     int16_t *halves;
+    /* The same in bytes: of every four weights w = a + 256 b + 65536 c the four a, then b, c and
+     * zeros. [out][taps / 4][4][4] */
+    int8_t *pieces;
 } cafi_resample_filter;
 
 typedef struct cafi_resample_kernels {
@@ -26,6 +31,9 @@ typedef struct cafi_resample_kernels {
     void (*row)(uint8_t *out, const uint8_t *in, const cafi_resample_filter *filter, size_t width);
     /* Two rows, that many bytes apart in either picture. */
     void (*pair)(uint8_t *out, size_t out_step, const uint8_t *in, size_t in_step,
+                 const cafi_resample_filter *filter, size_t width);
+    /* Four rows; in has CAFI_RESAMPLE_FAR bytes behind them. */
+    void (*four)(uint8_t *out, size_t out_step, const uint8_t *in, size_t in_step,
                  const cafi_resample_filter *filter, size_t width);
     /* One output row from `count` rows of that many bytes, below each other. */
     void (*column)(uint8_t *out, const uint8_t *in, const int32_t *weights, size_t count,
@@ -35,6 +43,8 @@ typedef struct cafi_resample_kernels {
 extern const cafi_resample_kernels cafi_resample_kernels_plain;
 #if defined(__x86_64__)
 extern const cafi_resample_kernels cafi_resample_kernels_avx2, cafi_resample_kernels_avx512;
+/* avx512 with VNNI (cafi_cpu_has_byte_dot) */
+extern const cafi_resample_kernels cafi_resample_kernels_byte_dot;
 #elif defined(__aarch64__)
 extern const cafi_resample_kernels cafi_resample_kernels_neon;
 #endif

@@ -218,7 +218,10 @@ static void put_halved(const tile *t, size_t channel, size_t r)
         vf even, odd;
 
         vf_load_pairs(pairs + 2 * k, &even, &odd);
-        vf_store_n(y + k, vf_max(even, odd), count - k < VF ? count - k : VF);
+        if (count - k >= VF)
+            vf_store(y + k, vf_max(even, odd));
+        else
+            vf_store_n(y + k, vf_max(even, odd), count - k);
     }
 }
 
@@ -248,8 +251,10 @@ CAFI_INLINE void put_group(const tile *t, const float *sums, size_t channel, siz
         }
         CAFI_UNROLL
         for (size_t r = 0; r < group; r++)
-            if (!s->halve)
-                vf_store_n(y + r * line, out[r], n < VF ? n : VF);
+            if (!s->halve && n >= VF)
+                vf_store(y + r * line, out[r]);
+            else if (!s->halve)
+                vf_store_n(y + r * line, out[r], n);
             else if (r % 2 == 0)
                 vf_store(t->pairs + r / 2 * (TILE + VF) + v * VF,
                          r + 1 < group ? vf_max(out[r], out[r + 1]) : out[r]);

@@ -105,6 +105,44 @@ static void resampling_is_pillows_bit_for_bit(void **state)
     }
 }
 
+/* Every set of instructions gives the bytes of plain code, also of narrow pictures and odd widths.
+ */
+static void resampling_is_plain_codes_bit_for_bit(void **state)
+{
+    static const char *const sets[] = {"avx2", "avx512", "neon", ""};
+    test_rng rng = {test_seed()};
+    char *given = getenv("CAFACE_ISA") ? strdup(getenv("CAFACE_ISA")) : NULL;
+
+    (void)state;
+    for (int round = 0; round < 60; round++) {
+        cafi_view view = {NULL, 1 + test_below(&rng, round % 2 ? 300 : 40),
+                          1 + test_below(&rng, 60)};
+        size_t width = 1 + test_below(&rng, 90), height = 1 + test_below(&rng, 60);
+        /* as long as it is, so that a read behind it is seen by the tools that see such things */
+        uint8_t *rgb = malloc(view.width * view.height * 3), *want = NULL, *got = NULL;
+        caface_error err = {CAFACE_OK, ""};
+
+        assert_non_null(rgb);
+        for (size_t i = 0; i < view.width * view.height * 3; i++)
+            rgb[i] = (uint8_t)(round % 3 ? test_below(&rng, 256) : 255 * test_below(&rng, 2));
+        view.rgb = rgb;
+        assert_int_equal(setenv("CAFACE_ISA", "plain", 1), 0);
+        EXPECT_OK(cafi_resample(&want, &view, width, height, &err), err);
+        for (size_t k = 0; k < sizeof sets / sizeof *sets; k++) {
+            assert_int_equal(setenv("CAFACE_ISA", sets[k], 1), 0);
+            EXPECT_OK(cafi_resample(&got, &view, width, height, &err), err);
+            if (memcmp(want, got, width * height * 3) != 0)
+                fail_msg("%s: %zux%zu to %zux%zu differs", sets[k], view.width, view.height, width,
+                         height);
+            free(got);
+        }
+        free(want);
+        free(rgb);
+    }
+    assert_int_equal(given ? setenv("CAFACE_ISA", given, 1) : unsetenv("CAFACE_ISA"), 0);
+    free(given);
+}
+
 /* A picture whose brightness is linear in x and y: bilinear sampling of it has
  * no error of its own. */
 static void alignment_inverts_a_known_map(void **state)
@@ -267,6 +305,7 @@ int main(void)
         cmocka_unit_test(suppression_keeps_the_best),
         cmocka_unit_test(unsound_faces_are_seen),
         cmocka_unit_test(resampling_is_pillows_bit_for_bit),
+        cmocka_unit_test(resampling_is_plain_codes_bit_for_bit),
         cmocka_unit_test(alignment_inverts_a_known_map),
         cmocka_unit_test(the_fit_in_the_crop_is_the_best),
         cmocka_unit_test(hopeless_landmarks_are_refused),
