@@ -243,10 +243,13 @@ def draw_curve(study, figures):
     for n in points:
         svg.append(f'<text x="{x(n):.1f}" y="{height - bottom + 18}" text-anchor="middle">{n}</text>')
     svg.append(f'<text x="{(left + width - right) / 2}" y="{height - 10}" text-anchor="middle">people</text>')
+    label, free = {}, 0.0  # where names stand: beside their lines' ends, 14 apart at least
+    for c in sorted(sets, key=lambda c: -values[c][-1]):
+        label[c] = free = max(free + 14, y(values[c][-1]) + 4)
     for c, colour in zip(sets, colours):
         line = ' '.join(f'{x(n):.1f},{y(v):.1f}' for n, v in zip(points, values[c]))
         svg.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2"/>')
         svg += [f'<circle cx="{x(n):.1f}" cy="{y(v):.1f}" r="3" fill="{colour}"/>' for n, v in zip(points, values[c])]
-        svg.append(f'<text x="{width - right + 8}" y="{y(values[c][-1]) + 4:.1f}" fill="{colour}">{c}</text>')
+        svg.append(f'<text x="{width - right + 8}" y="{label[c]:.1f}" fill="{colour}">{c}</text>')
     with open(study.path('curve.svg'), 'w', encoding='utf-8') as f:
         f.write('\n'.join(svg + ['</svg>', '']))
