@@ -193,11 +193,11 @@ static caface_status write_comparison(const char *folder, caface_error *err)
         !(st = save(folder, "shown", ROWS, C, w.shown, err)) &&
         !(st = save(folder, "targets", w.batch.sets, C, w.targets, err)) &&
         !(st = save(folder, "centres", CLASSES, C, w.centres, err)) &&
-        !(st = cafi_restore_file_save(path, &w.params, w.weights, &w.stats, err)))
+        !(st = cafi_restore_file_save(path, &w.params, w.weights, &w.stats, (cafi_origin){0}, err)))
         st = run_step(&w, losses, err);
     snprintf(path, sizeof path, "%s/gradients.safetensors", folder);
     if (!st)
-        st = cafi_restore_file_save(path, &w.params, w.grad, &w.stats, err);
+        st = cafi_restore_file_save(path, &w.params, w.grad, &w.stats, (cafi_origin){0}, err);
     printf("%.9g %.9g %.9g %.9g\n", losses[0], losses[1], losses[2], losses[3]);
     close_world(&w);
     return st;

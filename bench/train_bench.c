@@ -200,11 +200,11 @@ static caface_status write_comparison(const char *folder, caface_error *err)
         !(st = save_npy(folder, "styles.npy", 4, sshape, w.styles, err)) &&
         !(st = save_npy(folder, "centres.npy", 2, cshape, w.centres, err))) {
         snprintf(path, sizeof path, "%s/model.safetensors", folder);
-        st = cafi_model_file_save(path, &w.params, w.weights, &w.buffers, err);
+        st = cafi_model_file_save(path, &w.params, w.weights, &w.buffers, (cafi_origin){0}, err);
     }
     if (!st && !(st = run_step(&w, B, 0, &result, err))) {
         snprintf(path, sizeof path, "%s/gradients.safetensors", folder);
-        st = cafi_model_file_save(path, &w.params, w.grad, &w.buffers, err);
+        st = cafi_model_file_save(path, &w.params, w.grad, &w.buffers, (cafi_origin){0}, err);
     }
     printf("%.9g %.9g\n", result.centre, result.memory);
     close_world(&w);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/compare/thresholds.h"
+#include "cli/feature_set.h"
 #include "cli/gallery/meaning.h"
 #include "faces/align.h"
 #include "faces/quality.h"
@@ -36,6 +37,8 @@ static caface_status check_fusion(const caface_gallery_info *info, const cli_fus
 static caface_status check(const caface_gallery_info *info, const cafi_encoder *e,
                            const cli_fusions *fusions, caface_error *err)
 {
+    caface_status st = CAFACE_OK;
+
     if (!info->people)
         return cafi_fail(err, CAFACE_EINVAL, "nobody is in it");
     if (info->C != cafi_encoder_feature_size(e))
@@ -48,6 +51,9 @@ static caface_status check(const caface_gallery_info *info, const cafi_encoder *
     if (*info->input && strcmp(info->input, cafi_encoder_input(e)) != 0)
         return cafi_fail(err, CAFACE_EMODEL, "the gallery's input is %s, this backbone's %s",
                          info->input, cafi_encoder_input(e));
+    if ((st = cli_check_encoding("the probe", cafi_encoder_encoding(e), "the gallery",
+                                 info->encoding, *info->model != '\0', err)))
+        return st;
     if (info->people > CLI_COMPARE_MOST_PEOPLE)
         return cafi_fail(err, CAFACE_EINVAL,
                          "%zu people, at most %d are compared side by side; `caface gallery "

@@ -236,7 +236,8 @@ static caface_status fuse_state(job *j, caface_error *err)
 
 /* Where one says what made its features and the other does not, nobody can tell whether
  * they belong together. */
-static void warn_of_source(const job *j, const caface_set *other, const char *path)
+static caface_status check_source(const job *j, const caface_set *other, const char *path,
+                                  caface_error *err)
 {
     caface_set_options mine, theirs;
     bool knows = false, is_told = false;
@@ -253,6 +254,8 @@ static void warn_of_source(const job *j, const caface_set *other, const char *pa
         cli_warn("%s: it says which backbone and input made its features; the faces that it joins "
                  "do not",
                  path);
+    return cli_check_encoding(path, theirs.encoding, "the faces that it joins", mine.encoding,
+                              cafi_method_is_network(mine.method), err);
 }
 
 static caface_status merge_states(job *j, caface_error *err)
@@ -271,11 +274,10 @@ static caface_status merge_states(job *j, caface_error *err)
             j->state = other;
             continue;
         }
-        warn_of_source(j, other, path);
-        st = caface_set_merge(j->state, other, err);
-        caface_set_free(other);
-        if (st)
+        st = check_source(j, other, path, err);
+        if (!st && (st = caface_set_merge(j->state, other, err)))
             cafi_prefix(err, st, path);
+        caface_set_free(other);
     }
     return st;
 }

@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "cli/gallery/add.h"
+#include "cli/feature_set.h"
 #include "cli/interrupt.h"
 
 static void defaults(void *options)
@@ -250,6 +251,7 @@ static caface_status add_group(cli_gallery_adding *a, const cli_gallery_rows *r,
     faces.backbone = cafi_feature_set_backbone(set);
     faces.fusion = cafi_feature_set_fusion(set);
     faces.input = cafi_feature_set_input(set);
+    faces.encoding = cafi_feature_set_encoding(set);
     faces.names = b->names;
     st = cli_gallery_add_faces(a, name, &faces, err);
     return st ? cafi_prefix(err, st, set->path) : CAFACE_OK;
@@ -270,6 +272,9 @@ static caface_status add_set(cli_gallery_adding *a, const char *name, caface_err
     if (!st && *a->g.info.backbone && !cafi_feature_set_backbone(rows.set))
         cli_warn("%s does not say which backbone made it; the gallery's is %s", a->o->input,
                  a->g.info.backbone);
+    st = st ? st
+            : cli_check_encoding(a->o->input, cafi_feature_set_encoding(rows.set), "the gallery",
+                                 a->g.info.encoding, *a->g.info.model != '\0', err);
     cli_progress_begin(&a->progress, "people", count, a->o->common.quiet || a->o->common.json);
     for (size_t i = 0; !st && i < count; i++) {
         st = cli_interrupted() ? cafi_fail(err, CAFACE_ECANCELLED, "interrupted; nothing is added")

@@ -94,6 +94,7 @@ void cli_gallery_json_identity(cafi_json *json, const caface_gallery_info *info)
     cafi_json_string(json, "model", info->model);
     cafi_json_string(json, "backbone", info->backbone);
     cafi_json_string(json, "input", info->input);
+    cafi_json_string(json, "encoding", info->encoding);
     cafi_json_bool(json, "keep_crops", info->keep_crops);
 }
 

@@ -96,6 +96,7 @@ static caface_status create_as(const importing *m, const char *path, const cli_f
     how.keep_crops = keep && keep->kind == CAFI_BOOL && keep->u.boolean;
     how.backbone = cafi_value_text(&m->about, "backbone");
     how.input = cafi_value_text(&m->about, "input");
+    how.encoding = cafi_value_text(&m->about, "encoding");
     st = caface_gallery_create(&gallery, path, model, &how, err);
     caface_gallery_close(gallery);
     return st;

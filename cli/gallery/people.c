@@ -179,9 +179,11 @@ static void show_info(const char *path, const caface_gallery_info *i, cafi_json 
     cli_say(stdout, "%s: %zu %s, %zu face%s, %zu picture%s, %zu crop%s\n", path, i->people,
             cafi_people(i->people), i->faces, cafi_plural(i->faces), i->pictures,
             cafi_plural(i->pictures), i->crops, cafi_plural(i->crops));
-    cli_say(stdout, "  method    %s, C = %zu\n  model     %s\n  backbone  %s\n  input     %s\n",
-            way, i->C, *i->model ? i->model : "none", *i->backbone ? i->backbone : "not told",
-            *i->input ? i->input : "not told");
+    cli_say(
+        stdout,
+        "  method    %s, C = %zu\n  model     %s\n  backbone  %s\n  input     %s\n  encoding  %s\n",
+        way, i->C, *i->model ? i->model : "none", *i->backbone ? i->backbone : "not told",
+        *i->input ? i->input : "not told", *i->encoding ? i->encoding : "not told");
 }
 
 static caface_status show(const cli_list *args, cafi_json *json, caface_error *err)

@@ -7,6 +7,7 @@
 #include "base/sha256.h"
 #include "caface/file.h"
 #include "cli/encoder.h"
+#include "cli/feature_set.h"
 #include "compare/blur.h"
 #include "faces/portrait.h"
 #include "faces/sources.h"
@@ -83,9 +84,10 @@ static caface_status check_backbone(const cli_gallery_eyes *e, const cli_gallery
     return model ? caface_encoder_check_model(e->encoder, model, err) : CAFACE_OK;
 }
 
-caface_status cli_gallery_eyes_open(cli_gallery_eyes **out, const cli_gallery *g,
-                                    const cli_list *models, const cli_gallery_seeing *seeing,
-                                    size_t threads, bool keep_crops, caface_error *err)
+/* features: it is for probes that are features, and no face is encoded. */
+static caface_status open_eyes(cli_gallery_eyes **out, const cli_gallery *g, const cli_list *models,
+                               const cli_gallery_seeing *seeing, size_t threads, bool keep_crops,
+                               bool features, caface_error *err)
 {
     cli_gallery_eyes *e = NULL;
     caface_encoder_options options;
@@ -106,6 +108,8 @@ caface_status cli_gallery_eyes_open(cli_gallery_eyes **out, const cli_gallery *g
         return st;
     caface_encoder_get_info(e->encoder, &e->info);
     if ((st = check_backbone(e, g, err)) ||
+        (!features && (st = cli_check_encoding("these pictures", e->info.encoding, "the gallery",
+                                               g->info.encoding, *g->info.model != '\0', err))) ||
         (st = cafi_alloc(&e->crops, WAITING, CAFI_CROP_BYTES, err)))
         return st;
     if (seeing->detection.detector)
@@ -114,6 +118,13 @@ caface_status cli_gallery_eyes_open(cli_gallery_eyes **out, const cli_gallery *g
         (cafi_portraits){.detector = e->detector, .centre = seeing->centre, .notice = say};
     (void)cafi_face_rule_parse(seeing->face, &e->portraits.face); /* checked before */
     return st;
+}
+
+caface_status cli_gallery_eyes_open(cli_gallery_eyes **out, const cli_gallery *g,
+                                    const cli_list *models, const cli_gallery_seeing *seeing,
+                                    size_t threads, bool keep_crops, caface_error *err)
+{
+    return open_eyes(out, g, models, seeing, threads, keep_crops, false, err);
 }
 
 static void forget(cli_gallery_seen *s)
@@ -278,6 +289,7 @@ caface_status cli_gallery_eyes_take(cli_gallery_eyes *e, caface_gallery_faces *o
     out->style = e->info.S ? s->style : NULL;
     out->backbone = e->info.hash;
     out->input = e->info.input;
+    out->encoding = e->info.encoding;
     out->names = (const char *const *)s->names;
     out->digests = s->digests;
     out->crops = (const void *const *)s->crops;
@@ -324,7 +336,7 @@ caface_status cli_gallery_eyes_for_features(cli_gallery_eyes **out, const cli_ga
     if (st || !found)
         return st;
     cli_gallery_seeing_defaults(&seeing);
-    return cli_gallery_eyes_open(out, g, models, &seeing, threads, false, err);
+    return open_eyes(out, g, models, &seeing, threads, false, true, err);
 }
 
 caface_status cli_gallery_eyes_axis(cli_gallery_eyes *e, const float **axis, const char **backbone,

@@ -182,7 +182,8 @@ static caface_status check_backbone(const cli_probes *p, const cafi_feature_set 
     if (!backbone && *g->info.backbone)
         cli_warn("%s does not say which backbone made it; the gallery's is %s", set->path,
                  g->info.backbone);
-    return CAFACE_OK;
+    return cli_check_encoding(set->path, cafi_feature_set_encoding(set), "the gallery",
+                              g->info.encoding, *g->info.model != '\0', err);
 }
 
 static caface_status fuse_group(const cli_probes *p, const cafi_feature_set *set,

@@ -140,7 +140,7 @@ static caface_status rebuild_all(rebuilding *r, caface_error *err)
         return st;
     blank.fusions = r->g.fusions;
     blank.info.method = set.method;
-    blank.info.model = blank.info.backbone = blank.info.input = "";
+    blank.info.model = blank.info.backbone = blank.info.input = blank.info.encoding = "";
     (void)((st = cli_gallery_eyes_open(&r->eyes, &blank, &o->models, &o->seeing, o->common.threads,
                                        true, err)) ||
            (st = caface_gallery_begin(r->g.gallery, err)) ||

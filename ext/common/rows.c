@@ -262,9 +262,23 @@ caface_status cafx_set_of(cafx_group *group, caface_set **set, bool *is_own, caf
 
 caface_status cafx_merge(cafx_group *group, const caface_set *from, caface_error *err)
 {
+    bool mixed = false;
     caface_status st = cafx_push(group, err);
 
-    return st ? st : caface_set_merge(group->set, from, err);
+    if (st)
+        return st;
+    mixed = cafx_is_mixed(group->set) || cafx_is_mixed(from);
+    st = caface_set_merge(group->set, from, err);
+    group->mixes = !st && !mixed && cafx_is_mixed(group->set);
+    return st;
+}
+
+bool cafx_is_mixed(const caface_set *set)
+{
+    caface_set_options o;
+
+    caface_set_get_options(set, &o);
+    return o.encoding && strstr(o.encoding, " + ");
 }
 
 void cafx_adopt(cafx_group *group, const caface_model *model, caface_set *set)
@@ -273,6 +287,7 @@ void cafx_adopt(cafx_group *group, const caface_model *model, caface_set *set)
 
     caface_set_get_options(set, &group->options);
     group->options.backbone = group->options.input = NULL; /* the set's own */
+    group->options.encoding = NULL;
     group->model = NULL;
     group->style_width = 0;
     if (group->options.method == CAFACE_METHOD_CAFACE ||

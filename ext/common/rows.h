@@ -56,6 +56,7 @@ typedef struct cafx_group {
     size_t waiting, room;
     cafx_resize resize;
     void *context; /* of resize */
+    bool mixes;    /* cafx_merge */
 } cafx_group;
 
 /* A group by options, whose width must be given; of model for a network. EINVAL: as
@@ -74,8 +75,12 @@ caface_status cafx_push(cafx_group *group, caface_error *err);
 /* The faces of a group in a set. is_own: the set is new, the caller's to caface_set_free, and the
  * group is as it was; else it is the group's. A group that never pushed gets no set by this. */
 caface_status cafx_set_of(cafx_group *group, caface_set **set, bool *is_own, caface_error *err);
-/* Adds the faces of a set, which stays as it is. */
+/* Adds the faces of a set, which stays as it is. group->mixes: they were encoded in another way
+ * than those that are there, which the caller says. */
 caface_status cafx_merge(cafx_group *group, const caface_set *from, caface_error *err);
+
+/* Are faces of several encodings in it (caface_set_options.encoding)? */
+bool cafx_is_mixed(const caface_set *set);
 
 /* What a state is by, for one that was loaded: the group goes on from set, which becomes its
  * own. */

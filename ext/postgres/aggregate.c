@@ -277,6 +277,15 @@ static void adopt(transition *t, cafpg_model *model, caface_set *set, MemoryCont
     t->group.context = context;
 }
 
+static void warn_of_mix(cafx_group *group)
+{
+    if (group->mixes)
+        ereport(WARNING,
+                (errmsg("states of faces that were encoded in different ways: their features "
+                        "differ a little")));
+    group->mixes = false;
+}
+
 PG_FUNCTION_INFO_V1(cafpg_merge_step);
 Datum cafpg_merge_step(PG_FUNCTION_ARGS)
 {
@@ -305,6 +314,7 @@ Datum cafpg_merge_step(PG_FUNCTION_ARGS)
     cafpg_unload(&from);
     if (st)
         cafpg_raise(st, &err);
+    warn_of_mix(&t->group);
     PG_RETURN_POINTER(t);
 }
 
@@ -336,6 +346,8 @@ Datum cafpg_combine(PG_FUNCTION_ARGS)
         right->was_taken = true;
     } else if ((st = cafx_merge(&left->group, right->group.set, &err))) {
         cafpg_raise(st, &err);
+    } else {
+        warn_of_mix(&left->group);
     }
     PG_RETURN_POINTER(left);
 }

@@ -318,6 +318,9 @@ static void step_merge(sqlite3_context *ctx, int argc, sqlite3_value **argv)
     }
     if (cafx_merge(&a->group, set, &err))
         fail_as(ctx, &err);
+    else if (a->group.mixes) /* SQLite has no warnings but its log */
+        sqlite3_log(SQLITE_WARNING, "caface: states of faces that were encoded in different ways: "
+                                    "their features differ a little");
     caface_set_free(set);
 }
 

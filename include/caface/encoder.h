@@ -75,10 +75,12 @@ typedef struct caface_encoder_info {
     size_t batch;         /* as opened */
     caface_precision precision;
     int flip;
-    char family[32]; /* "ir_101", "iresnet50", "mobilefacenet", "onnx" ... */
-    char hash[17];   /* of the network, lower-case hexadecimal: what a feature set calls its
-                      * backbone */
-    char input[192]; /* how a crop becomes the input: "rgb mean 127.5 127.5 127.5 scale ..." */
+    char family[32];      /* "ir_101", "iresnet50", "mobilefacenet", "onnx" ... */
+    char hash[17];        /* of the network, lower-case hexadecimal: what a feature set calls its
+                           * backbone */
+    char input[192];      /* how a crop becomes the input: "rgb mean 127.5 127.5 127.5 scale ..." */
+    const char *encoding; /* "fp32", "bf16 flip", behind it "taps " and their names: what sets and
+                           * galleries say of their faces. The encoder's own */
 } caface_encoder_info;
 
 /* Opens a backbone: a checkpoint or state dict (.ckpt, .pth, .safetensors,
@@ -114,7 +116,8 @@ CAFACE_API void caface_encoder_get_info_sized(const caface_encoder *encoder,
 CAFACE_API const char *caface_encoder_tap(const caface_encoder *encoder, size_t index);
 
 /* Whether a fusion model takes what this backbone gives. EMODEL names the sizes
- * of both. EINVAL: null argument. Any thread. */
+ * of both, or, where the model says what it was trained on, another backbone, input or taps.
+ * EINVAL: null argument. Any thread. */
 CAFACE_API caface_status caface_encoder_check_model(const caface_encoder *encoder,
                                                     const caface_model *model, caface_error *err);
 

@@ -33,6 +33,7 @@ typedef struct caface_features_info {
     const char *backbone; /* what made the features, and the compact styles: hashes as `caface */
     const char *fusion;   /* info` prints them; NULL: the set does not say. The set's own */
     const char *input;    /* how pictures became the backbone's input, in words; as above */
+    const char *encoding; /* precision, mirror image and taps, as caface_encoder_info; as above */
 } caface_features_info;
 
 /* Opens a folder or an .npz. Checks shapes and row counts against each other. *out is
@@ -144,6 +145,7 @@ typedef struct caface_features_layout {
     const char *fusion;   /* what makes the compact styles: caface_model_info.hash; or NULL */
     const char *input;    /* in words, how pictures became the input; or NULL */
     const char *command;  /* in words, what writes the set; or NULL */
+    const char *encoding; /* precision, mirror image and taps, as caface_encoder_info; or NULL */
 } caface_features_layout;
 
 static inline void caface_features_layout_init(caface_features_layout *layout);

@@ -54,6 +54,10 @@ typedef struct caface_gallery_options {
     const char *input;    /* caface_encoder_info tells. NULL: those of the first faces that
                            * tell. Default NULL */
     int keep_crops;       /* not 0: crops that come with faces are kept. Default 0 */
+    const char *encoding; /* how it encodes: precision, mirror image and taps, as both tell. Faces
+                           * of other taps are refused where the method is a network's; those of
+                           * other ways are taken, and the gallery names both then. NULL: as the
+                           * first faces say. Default NULL */
 } caface_gallery_options;
 
 /* The defaults. */
@@ -96,6 +100,7 @@ typedef struct caface_gallery_info {
     const char *model;    /* hash of the fusion model, "" without one. These are the gallery's */
     const char *backbone; /* own, good until what they say changes; "" where nobody has told */
     const char *input;
+    const char *encoding; /* how all its faces were encoded, with " + " between several ways */
 } caface_gallery_info;
 
 /* EIO, EFORMAT. */
@@ -139,6 +144,7 @@ typedef struct caface_gallery_faces {
     const size_t *crop_sizes;     /* [n] keep_crops alone */
     const float *sides;           /* f32 [n] of the faces in their pictures, in pixels; or NULL */
     const float *scores;          /* f32 [n] of the detector; or NULL */
+    const char *encoding;         /* how they were encoded, as both tell; NULL: nobody knows */
 } caface_gallery_faces;
 
 static inline void caface_gallery_faces_init(caface_gallery_faces *faces);

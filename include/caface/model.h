@@ -43,14 +43,18 @@ typedef struct caface_model_info {
     char hash[CAFACE_HASH_SIZE]; /* of the fusion tensors: names, shapes and values in f32,
                                   * whatever file they came from and in whatever order */
     caface_method method;        /* the one this model is for: CAFACE or RESTORE */
-    const char *form; /* of restore: "plain", "heads", "exchange", or "mixed" in an ensemble;
-                       * else "". Static */
-    size_t hidden;    /* hidden numbers of a face */
-    size_t rank;      /* of the restoration */
-    size_t members;   /* networks whose templates are averaged; 1 but for an ensemble */
-    int is_sum;       /* not 0: a template is a function of a sum over faces, exactly: chunks
-                       * have no part in it, and any order of faces and any tree of merges give
-                       * the same bits */
+    const char *form;     /* of restore: "plain", "heads", "exchange", or "mixed" in an ensemble;
+                           * else "". Static */
+    size_t hidden;        /* hidden numbers of a face */
+    size_t rank;          /* of the restoration */
+    size_t members;       /* networks whose templates are averaged; 1 but for an ensemble */
+    int is_sum;           /* not 0: a template is a function of a sum over faces, exactly: chunks
+                           * have no part in it, and any order of faces and any tree of merges give
+                           * the same bits */
+    const char *backbone; /* what made the features that it was trained on, as */
+    const char *input;    /* caface_encoder_info has them: features that say that another */
+    const char *encoding; /* backbone, input or taps made them are refused. NULL: the file does not
+                           * say, or not all. The model's own */
 } caface_model_info;
 
 /* Opens the fusion network in a file: .ckpt, .pth, .safetensors or .npz with

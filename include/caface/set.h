@@ -62,6 +62,11 @@ typedef struct caface_set_options {
     const char *input;    /* caface_features_info have it, and how pictures become its input, in
                            * their words; copied. Sets where these differ do not merge, and neither
                            * do they take each other's rows. NULL, the default: not said */
+    const char *encoding; /* how the backbone encoded: precision, mirror image and taps, as
+                           * caface_encoder_info and caface_features_info have it; copied, the taps
+                           * for networks alone. Sets of other taps do not merge. Those of another
+                           * precision, or with and without mirror images, do: the text names both
+                           * then, with " + " between. NULL, the default: not said */
 } caface_set_options;
 
 /* The defaults: caface, chunks of 512, a stream, no log, one thread. */
@@ -109,6 +114,13 @@ CAFACE_API caface_status caface_set_push_compact(caface_set *set, const float *f
 CAFACE_API caface_status caface_set_push_media(caface_set *set, const float *feat,
                                                const int64_t *media, size_t n, caface_error *err);
 
+/* Says what made the faces that are pushed next, as backbone, input and encoding of the options do;
+ * each may be NULL. What the set says already stays. EMODEL: the set, or its model, says another
+ * backbone, input or, of a network, other taps; names both. EINVAL: a text too long. ENOMEM. */
+CAFACE_API caface_status caface_set_add_source(caface_set *set, const char *backbone,
+                                               const char *input, const char *encoding,
+                                               caface_error *err);
+
 /* Faces so far. */
 CAFACE_API size_t caface_set_count(const caface_set *set);
 /* How the set makes a template. */
@@ -117,7 +129,7 @@ CAFACE_API caface_method caface_set_method(const caface_set *set);
 CAFACE_API size_t caface_set_width(const caface_set *set);
 /* The options that the set works with: those it was made with, with its width filled
  * in; for a loaded set those it was saved with, and one thread. Only method, width,
- * threads, backbone and input mean anything for every method; chunk, expected_n and
+ * threads, backbone, input and encoding mean anything for every method; chunk, expected_n and
  * keep_weights belong to caface, norm_power to norm. The texts are the set's own, until
  * the next merge or push of a feature set. */
 static inline void caface_set_get_options(const caface_set *set, caface_set_options *options);

@@ -14,10 +14,11 @@ typedef struct cafi_backbone {
     bool onnx;            /* it is an ONNX file, which no bundle can open */
     cafi_tensor *tensors; /* of an ONNX file */
     size_t count;
-    const char *key;  /* of the metadata member that goes with it; static */
+    const char *key;  /* of the metadata member that goes with it; static. NULL: the file has it */
     cafi_value value; /* that member */
     cafi_value about; /* models/network_config.h: cafi_network_describe */
     char family[32], hash[17], input[CAFI_INPUT_TEXT];
+    char *encoding; /* its taps, as files/origin.h writes them; or NULL */
     size_t C, S, height, width;
     char why[CAFACE_ERROR_SIZE]; /* no backbone is found in a file that is no ONNX one; or "" */
     void *parts, *file;          /* what the tensors belong to */

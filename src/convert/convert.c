@@ -95,6 +95,7 @@ static void clear(cafi_merge *m)
         free(m->meta.made[i]);
     for (size_t i = 0; i < m->renamed_count; i++)
         free(m->new_names[i]);
+    free(m->encoding);
     free(m->new_names);
     free(m->renamed);
     free(m->inputs);

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/sized.h"
 #include "files/fusion_names.h"
+#include "files/origin.h"
 #include "models/dict_find.h"
 
 static const cafi_value nothing = {.kind = CAFI_DICT};
@@ -92,6 +93,7 @@ static caface_status list_feature_set(caface_file *f, caface_error *err)
 /* Opened by the public call: the sizes of a network are the fusion room's to know. */
 static caface_status read_fusion(caface_file *f, caface_error *err)
 {
+    cafi_origin trained = {0};
     caface_model *model = NULL;
     caface_error why = {CAFACE_OK, ""};
     caface_status st = CAFACE_OK;
@@ -106,6 +108,11 @@ static caface_status read_fusion(caface_file *f, caface_error *err)
         return CAFACE_OK;
     }
     caface_model_get_info(model, &f->fusion);
+    trained =
+        cafi_origin_of(f->path, cafi_value_get(cafi_bundle_config(f->bundle), CAFI_TRAINED_ON));
+    f->fusion.backbone = trained.backbone; /* the bundle's, which outlives the model */
+    f->fusion.input = trained.input;
+    f->fusion.encoding = trained.encoding;
     caface_model_free(model);
     return CAFACE_OK;
 }

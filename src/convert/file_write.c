@@ -92,6 +92,11 @@ static void write_fusion(cafi_buf *out, const caface_file *f)
         cafi_buf_printf(out, "  sizes   C %zu, S %zu, D %zu, M %zu, K %zu, L %zu, A %zu, H %zu\n",
                         i->C, i->S, i->D, i->M, i->K, i->L, i->A, i->H);
     cafi_buf_printf(out, "  hash    %s\n", i->hash);
+    if (i->backbone) {
+        cafi_buf_text(out, "  trained on features of the backbone ");
+        cafi_describe_line(out, i->backbone);
+        cafi_buf_text(out, "\n");
+    }
 }
 
 void cafi_file_write_text(caface_file *f)
@@ -159,6 +164,21 @@ static void json_passed(cafi_json *json, const caface_file *f)
     cafi_json_end_array(json);
 }
 
+/* What the file says of that; nothing where it says nothing. */
+static void json_trained_on(cafi_json *json, const caface_model_info *i)
+{
+    const char *const names[3] = {"backbone", "input", "encoding"};
+    const char *const texts[3] = {i->backbone, i->input, i->encoding};
+
+    if (!i->backbone && !i->input && !i->encoding)
+        return;
+    cafi_json_begin_object(json, "trained_on");
+    for (size_t k = 0; k < 3; k++)
+        if (texts[k])
+            cafi_json_string(json, names[k], texts[k]);
+    cafi_json_end_object(json);
+}
+
 /* The sizes of the fusion network, or what is wrong with it. */
 static void json_fusion(cafi_json *json, const caface_file *f)
 {
@@ -184,6 +204,7 @@ static void json_fusion(cafi_json *json, const caface_file *f)
         if (i->method == CAFACE_METHOD_RESTORE)
             cafi_json_bool(json, "is_sum", i->is_sum != 0);
         cafi_json_string(json, "hash", i->hash);
+        json_trained_on(json, i);
     }
     cafi_json_end_object(json);
 }

@@ -4,6 +4,7 @@
 
 #include "convert/backbone.h"
 #include "files/bundle.h"
+#include "files/origin.h"
 #include "files/names.h"
 
 /* Members of __metadata__; the values are borrowed. */
@@ -32,6 +33,9 @@ typedef struct cafi_merge {
     size_t members; /* restoring networks so far */
     float power;    /* of an ensemble, else 0 */
     cafi_value heads;
+    cafi_origin trained_on; /* what the fusion models say, joined; a backbone beside them else */
+    char *encoding;         /* of it */
+    cafi_origin_room room;
     cafi_merge_meta meta;
 } cafi_merge;
 
@@ -40,7 +44,9 @@ typedef struct cafi_merge {
 caface_status cafi_merge_add(cafi_merge *merge, size_t input, caface_error *err);
 /* The power of an ensemble, after the last input. EMODEL: it has fewer than two members. */
 caface_status cafi_merge_add_power(cafi_merge *merge, caface_error *err);
-/* The configuration of all inputs, into merge->meta. */
+/* The configuration of all inputs, into merge->meta. EMODEL: fusion models that say that they were
+ * trained on another backbone, input or taps, than each other or than the backbone that is there.
+ */
 caface_status cafi_merge_configure(cafi_merge *merge, caface_error *err);
 
 #endif

@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "caface/version.h"
+#include "files/fusion_names.h"
 #include "files/json.h"
 
 static bool has_fusion(const cafi_bundle *b)
@@ -89,7 +90,8 @@ static caface_status add_config(cafi_merge *m, const cafi_bundle *b, caface_erro
     if (cafi_bundle_get_kind(b) == CAFI_BUNDLE_SAFETENSORS) {
         for (size_t i = 0; i < config->u.list.count && !st; i++)
             if (strcmp(config->u.list.keys[i], "caface.version") != 0 &&
-                strcmp(config->u.list.keys[i], "caface.network") != 0) /* both are written anew */
+                strcmp(config->u.list.keys[i], "caface.network") != 0 &&
+                strcmp(config->u.list.keys[i], CAFI_TRAINED_ON) != 0) /* they are written anew */
                 st = add_member(&m->meta, config->u.list.keys[i], &config->u.list.items[i], err);
         return st;
     }
@@ -105,6 +107,58 @@ static void read_heads(cafi_merge *m, const cafi_value *config)
 {
     if (!cafi_value_int(cafi_value_get(config, "fusion"), "H", &m->heads.u.integer))
         cafi_value_int(config, "H", &m->heads.u.integer);
+}
+
+/* What is said joins what the others said: the first to say something says it for all. */
+static caface_status join_trained_on(cafi_merge *m, cafi_origin said, caface_error *err)
+{
+    cafi_origin *all = &m->trained_on;
+    char *joined = NULL;
+    bool unknown = false;
+    caface_status st = cafi_origin_check(said, *all, true, &unknown, err);
+
+    if (st ||
+        (st = cafi_encoding_join(&joined, all->encoding, said.encoding, true, said.path, err)))
+        return st;
+    free(m->encoding);
+    m->encoding = joined;
+    all->encoding = joined;
+    if (!all->path || (!all->backbone && !all->input))
+        all->path = said.path;
+    all->backbone = all->backbone ? all->backbone : said.backbone;
+    all->input = all->input ? all->input : said.input;
+    return CAFACE_OK;
+}
+
+/* A fusion model is for one backbone: what the models say, and whether the backbone is it. */
+static caface_status add_trained_on(cafi_merge *m, caface_error *err)
+{
+    cafi_value value;
+    bool unknown = false, any = false;
+    caface_status st = CAFACE_OK;
+
+    for (size_t i = 0; i < m->input_count && !st; i++) {
+        const cafi_bundle *b = m->inputs[i];
+
+        if (!b || !cafi_fusion_is_in(b))
+            continue;
+        any = true;
+        st = join_trained_on(
+            m, cafi_origin_of(m->paths[i], cafi_value_get(cafi_bundle_config(b), CAFI_TRAINED_ON)),
+            err);
+    }
+    for (size_t i = 0; i < m->input_count && !st && any; i++) {
+        const cafi_backbone *b = &m->backbones[i];
+        const cafi_origin origin = {m->paths[i], b->hash, b->input, b->encoding};
+
+        if (!b->found)
+            continue;
+        st = cafi_origin_check(m->trained_on, origin, true, &unknown, err);
+        if (!st && !m->trained_on.backbone && !m->trained_on.input && !m->trained_on.encoding)
+            m->trained_on = origin;
+    }
+    value = cafi_origin_value(&m->room, m->trained_on);
+    return st || !value.u.list.count ? st : add_member(&m->meta, CAFI_TRAINED_ON, &value, err);
 }
 
 /* The configuration of the file with the fusion network comes first, so that
@@ -128,10 +182,10 @@ caface_status cafi_merge_configure(cafi_merge *m, caface_error *err)
                 read_heads(m, cafi_bundle_config(m->inputs[i]));
             if (fuses == (wanted == 1) && m->inputs[i])
                 st = add_config(m, m->inputs[i], err);
-            if (!st && wanted && m->backbones[i].found)
+            if (!st && wanted && m->backbones[i].key)
                 st = add_member(&m->meta, m->backbones[i].key, &m->backbones[i].value, err);
         }
     if (!st && any_fusion && !cafi_value_get(&m->meta.dict, "fusion"))
         st = add_member(&m->meta, "fusion", &fusion, err);
-    return st;
+    return st ? st : add_trained_on(m, err);
 }

@@ -195,7 +195,7 @@ static caface_status read_centres(float **out, const cafi_bundle *b, const char 
         return cafi_fail(err, CAFACE_EMODEL, "%s: %zu centres, the features have %zu classes", path,
                          t->shape[0], info.classes);
     if ((st = cafi_origin_check(cafi_origin_of(path, cafi_bundle_config(b)),
-                                cafi_store_origin(store), &unknown, err)) ||
+                                cafi_store_origin(store), false, &unknown, err)) ||
         (st = CAFI_NEW(&rows, info.classes, err)))
         return st;
     for (size_t c = 0; c < info.classes; c++)

@@ -20,6 +20,7 @@ struct cafi_store {
     char *path;
     cafi_store_info info;
     cafi_value made; /* set.json, or nothing */
+    char *encoding;  /* what it says of that, or NULL */
     /* .npy */
     cafi_bundle *bundles[4];
     const cafi_tensor *features, *styles;
@@ -316,6 +317,8 @@ static caface_status read_info(cafi_store *s, caface_error *err)
 
         if ((st = cafi_json_parse(&s->made, (const char *)map.data, map.size, &why)))
             s->made = (cafi_value){.kind = CAFI_NULL};
+        if (st != CAFACE_ENOMEM)
+            st = cafi_set_info_encoding(&s->encoding, &s->made, &why);
         st = st == CAFACE_ENOMEM ? cafi_fail(err, st, "%s: %s", path, why.message) : CAFACE_OK;
         cafi_mapped_close(&map);
     }
@@ -361,6 +364,7 @@ void cafi_store_close(cafi_store *store)
         cafi_bundle_close(store->bundles[i]);
     cafi_recordio_close(store->rec);
     cafi_value_clear(&store->made);
+    free(store->encoding);
     free(store->image_class);
     free(store->members);
     free(store->first);
@@ -416,7 +420,10 @@ caface_status cafi_store_clean(const cafi_store *store, size_t image, float *fea
 
 cafi_origin cafi_store_origin(const cafi_store *store)
 {
-    return cafi_origin_of(store->path, &store->made);
+    cafi_origin origin = cafi_origin_of(store->path, &store->made);
+
+    origin.encoding = store->encoding;
+    return origin;
 }
 
 const char *cafi_store_path(const cafi_store *store)

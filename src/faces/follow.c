@@ -172,11 +172,13 @@ static caface_status take_set_options(caface_video *v, const caface_set_options 
                          v->set.width, v->C);
     if (v->model && (st = caface_encoder_check_model(v->encoder, v->model, err)))
         return st;
-    if (v->set.backbone || v->set.input)
+    if (v->set.backbone || v->set.input || v->set.encoding)
         return cafi_fail(err, CAFACE_EINVAL,
-                         "video_open: sets say their backbone or input, which are the encoder's");
+                         "video_open: sets say their backbone, input or encoding, which are the "
+                         "encoder's");
     v->set.backbone = cafi_encoder_hash(v->encoder);
     v->set.input = cafi_encoder_input(v->encoder);
+    v->set.encoding = cafi_encoder_encoding(v->encoder);
     st = caface_set_new(&set, v->model, &v->set, err);
     caface_set_free(set);
     return st;

@@ -150,6 +150,8 @@ static caface_status open_info(cafi_feature_set *set, caface_error *err)
             st = cafi_json_parse(&set->info, (const char *)map.data, map.size, err);
             if (!st && set->info.kind != CAFI_DICT)
                 st = cafi_fail(err, CAFACE_EFORMAT, "no JSON object");
+            if (!st)
+                st = cafi_set_info_encoding(&set->encoding, &set->info, err);
             cafi_mapped_close(&map);
         }
         if (st)
@@ -295,6 +297,7 @@ void cafi_feature_set_close(cafi_feature_set *set)
             cafi_bundle_close(set->bundles[i]);
     cafi_index_free(set->index);
     cafi_value_clear(&set->info);
+    free(set->encoding);
     free(set->path);
     free(set);
 }
@@ -332,6 +335,36 @@ const char *cafi_feature_set_input(const cafi_feature_set *set)
     return cafi_value_text(&set->info, "input");
 }
 
+const char *cafi_feature_set_encoding(const cafi_feature_set *set)
+{
+    return set->encoding;
+}
+
+caface_status cafi_set_info_encoding(char **out, const cafi_value *info, caface_error *err)
+{
+    const char *said = cafi_value_text(info, "encoding");
+    const cafi_value *flip = cafi_value_get(info, "flip");
+    const cafi_value *list = cafi_value_get(info, "taps");
+    const char **taps = NULL;
+    size_t count = 0;
+    caface_status st = CAFACE_OK;
+
+    *out = NULL;
+    if (said)
+        return *said ? cafi_strdup(out, said, err) : CAFACE_OK;
+    if (list && list->kind == CAFI_LIST) {
+        if ((st = CAFI_NEW(&taps, list->u.list.count, err)))
+            return st;
+        for (size_t i = 0; i < list->u.list.count; i++)
+            if (list->u.list.items[i].kind == CAFI_STRING)
+                taps[count++] = list->u.list.items[i].u.text.data;
+    }
+    st = cafi_encoding_make(out, cafi_value_text(info, "precision"),
+                            flip && flip->kind == CAFI_BOOL && flip->u.boolean, taps, count, err);
+    free((void *)taps);
+    return st;
+}
+
 caface_status cafi_feature_set_scores(const cafi_feature_set *set, float **out, caface_error *err)
 {
     int column = set->index ? cafi_index_column(set->index, "score") : -1;
@@ -364,30 +397,19 @@ static caface_status check_hash(const char *what, const char *a, const char *has
                      hash_a, b, hash_b);
 }
 
-cafi_origin cafi_origin_of(const char *path, const cafi_value *info)
-{
-    return (cafi_origin){path, cafi_value_text(info, "backbone"), cafi_value_text(info, "input")};
-}
-
 cafi_origin cafi_feature_set_origin(const cafi_feature_set *set)
 {
-    return cafi_origin_of(set->path, &set->info);
-}
+    cafi_origin origin = cafi_origin_of(set->path, &set->info);
 
-caface_status cafi_origin_check(cafi_origin a, cafi_origin b, bool *unknown, caface_error *err)
-{
-    caface_status st = CAFACE_OK;
-
-    *unknown = false;
-    st = check_hash("backbone", a.path, a.backbone, b.path, b.backbone, unknown, err);
-    return st ? st : check_hash("input", a.path, a.input, b.path, b.input, unknown, err);
+    origin.encoding = set->encoding;
+    return origin;
 }
 
 caface_status cafi_feature_set_check_match(const cafi_feature_set *a, const cafi_feature_set *b,
                                            bool *unknown, caface_error *err)
 {
-    caface_status st =
-        cafi_origin_check(cafi_feature_set_origin(a), cafi_feature_set_origin(b), unknown, err);
+    caface_status st = cafi_origin_check(cafi_feature_set_origin(a), cafi_feature_set_origin(b),
+                                         a->S && b->S, unknown, err);
 
     if (!st && a->compact && b->compact)
         st = check_hash("fusion model", a->path, cafi_feature_set_fusion(a), b->path,

@@ -14,6 +14,7 @@
 #include "caface/features.h"
 #include "files/bundle.h"
 #include "files/index.h"
+#include "files/origin.h"
 
 typedef struct caface_features cafi_feature_set;
 
@@ -27,6 +28,7 @@ struct caface_features {
     const cafi_tensor *compact_rows; /* NULL or [N][64] */
     cafi_index *index;               /* NULL when there is no index.tsv */
     cafi_value info;                 /* set.json; NULL kind when there is none */
+    char *encoding;                  /* what it says of that (files/origin.h), or NULL */
     cafi_bundle *bundles[3];         /* what the tensors are borrowed from */
     cafi_tensor own[3];              /* of a set in the caller's memory */
 };
@@ -63,23 +65,17 @@ const char *cafi_feature_set_backbone(const cafi_feature_set *set);
 const char *cafi_feature_set_fusion(const cafi_feature_set *set);
 /* How pictures became the backbone's input, in words; as above. */
 const char *cafi_feature_set_input(const cafi_feature_set *set);
+/* Precision, mirror image and taps (files/origin.h); as above. */
+const char *cafi_feature_set_encoding(const cafi_feature_set *set);
 
 /* The detectors' scores of all rows: the column score of the index, NaN where it is
  * empty; *out is the caller's, to free. EINVAL: there is no such column. EFORMAT, ENOMEM. */
 caface_status cafi_feature_set_scores(const cafi_feature_set *set, float **out, caface_error *err);
 
-/* What made features: the backbone's hash, and its input in words; NULL where it is not said.
- * path names the set in sentences. Borrowed. */
-typedef struct cafi_origin {
-    const char *path, *backbone, *input;
-} cafi_origin;
-
 cafi_origin cafi_feature_set_origin(const cafi_feature_set *set);
-/* The members "backbone" and "input" of a set.json, or of a file's metadata. */
-cafi_origin cafi_origin_of(const char *path, const cafi_value *info);
-/* EMODEL where both say what made them, and not the same; names both. *unknown: one of them does
- * not say. */
-caface_status cafi_origin_check(cafi_origin a, cafi_origin b, bool *unknown, caface_error *err);
+/* What a set.json says of the encoding: its member of that name, else what precision, flip and taps
+ * say. *out is the caller's, NULL where it says nothing. ENOMEM. */
+caface_status cafi_set_info_encoding(char **out, const cafi_value *info, caface_error *err);
 
 /* Do a's rows and b's come from the same backbone by the same input, and their
  * compact styles, where both have them, from the same fusion model? EMODEL names

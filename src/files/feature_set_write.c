@@ -398,7 +398,10 @@ static caface_status write_info(const cafi_set_writer *w, const cafi_set_info *i
     optional_text(&json, "input", info->input);
     optional_text(&json, "precision", info->precision);
     optional_text(&json, "detection", info->detection);
-    cafi_json_bool(&json, "flip", info->flip);
+    if (info->encoding)
+        cafi_json_string(&json, "encoding", info->encoding);
+    else
+        cafi_json_bool(&json, "flip", info->flip);
     cafi_json_bool(&json, "complete", !info->partial);
     optional_text(&json, "command", info->command);
     cafi_json_end_object(&json);

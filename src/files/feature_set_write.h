@@ -21,7 +21,8 @@ typedef struct cafi_set_info {
     const char *fusion;   /* hash; with compact styles */
     const char *const *taps;
     size_t tap_count;
-    const char *input; /* channel order, mean and scale, in words */
+    const char *input;    /* channel order, mean and scale, in words */
+    const char *encoding; /* files/origin.h; NULL: what precision, flip and taps say */
     const char *precision;
     const char *detection; /* how faces were found, in words; of crops there is none */
     const char *command;

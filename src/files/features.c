@@ -58,7 +58,8 @@ void caface_features_get_info_sized(const caface_features *features, caface_feat
         .is_complete = !complete || complete->kind != CAFI_BOOL || complete->u.boolean,
         .backbone = cafi_feature_set_backbone(features),
         .fusion = cafi_feature_set_fusion(features),
-        .input = cafi_feature_set_input(features)};
+        .input = cafi_feature_set_input(features),
+        .encoding = cafi_feature_set_encoding(features)};
 
     cafi_sized_out(info, size, &own, sizeof own);
 }
@@ -141,7 +142,7 @@ struct caface_features_writer {
     cafi_set_writer *writer;
     cafi_set_layout layout;
     cafi_set_info info;
-    char *text[5]; /* what info's members point at */
+    char *text[6]; /* what info's members point at */
     const char **taps;
     cafi_feature_set *old; /* of extend: whose set.json is carried on */
 };
@@ -189,7 +190,8 @@ static caface_status keep_layout(caface_features_writer *w, const caface_feature
                                   .column_count = layout->columns ? layout->column_count : 0};
     if ((st = keep_text(w, 0, &w->info.backbone, layout->backbone, err)) ||
         (st = keep_text(w, 1, &w->info.fusion, layout->fusion, err)) ||
-        (st = keep_text(w, 2, &w->info.input, layout->input, err)))
+        (st = keep_text(w, 2, &w->info.input, layout->input, err)) ||
+        (st = keep_text(w, 4, &w->info.encoding, layout->encoding, err)))
         return st;
     return keep_text(w, 3, &w->info.command, layout->command, err);
 }
@@ -231,6 +233,7 @@ static caface_status carry_info_on(caface_features_writer *w, caface_error *err)
     w->info.backbone = cafi_value_text(info, "backbone");
     w->info.fusion = cafi_value_text(info, "fusion");
     w->info.input = cafi_value_text(info, "input");
+    w->info.encoding = cafi_value_text(info, "encoding");
     w->info.precision = cafi_value_text(info, "precision");
     w->info.detection = cafi_value_text(info, "detection");
     w->info.command = cafi_value_text(info, "command");

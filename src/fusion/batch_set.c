@@ -78,8 +78,8 @@ caface_status cafi_fuse_into(caface_set *to, const cafi_feature_set *set, const 
     if (!st)
         st = allocate(&w, to->model, set->C, err);
     if (!st)
-        st = cafi_source_join(&source, &to->source, cafi_feature_set_backbone(set),
-                              cafi_feature_set_input(set), set->path, err);
+        st = cafi_source_join(&source, &to->source, cafi_feature_set_origin(set), to->model != NULL,
+                              err);
     if (!st)
         cafi_set_use_source(to, &source);
     for (size_t i = 0; !st && i < n; i += WINDOW_ROWS) {

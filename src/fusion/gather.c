@@ -46,7 +46,10 @@ caface_status cafi_gather_check(const cafi_feature_set *set, const caface_model 
                          set->path, set->C, model->info.C);
     if ((st = check_styles(set, model, err)))
         return st;
-    return cafi_feature_set_check_model(set, "the model", NULL, model->info.hash, &unknown, err);
+    if ((st =
+             cafi_feature_set_check_model(set, "the model", NULL, model->info.hash, &unknown, err)))
+        return st;
+    return cafi_model_check_source(model, cafi_feature_set_origin(set), err);
 }
 
 /* Rows that follow each other in the file are read in one go. */

@@ -8,8 +8,9 @@
 #include "fusion/network.h"
 
 /* Has the set what the method needs, in the sizes of the model, and were its compact
- * styles, where there are no raw ones, made with that model? model is NULL for the
- * simple methods. EMODEL or EINVAL names both numbers, or both hashes. */
+ * styles, where there are no raw ones, made with that model, and was the model trained
+ * on features of that origin? model is NULL for the simple methods. EMODEL or EINVAL
+ * names both numbers, or both hashes. */
 caface_status cafi_gather_check(const cafi_feature_set *set, const caface_model *model,
                                 caface_method method, caface_error *err);
 

@@ -403,6 +403,11 @@ caface_status cafi_model_bind(caface_model **out, const cafi_bundle *bundle, caf
                                       : cafi_model_bind_restore(m, bundle, err);
     cafi_fp_restore(mode);
     if (!st)
+        st = cafi_source_trained_on(&m->trained_on, cafi_bundle_config(bundle), err);
+    m->info.backbone = m->trained_on.backbone;
+    m->info.input = m->trained_on.input;
+    m->info.encoding = m->trained_on.encoding;
+    if (!st)
         st = cafi_idle_new(&m->idle, err);
     if (st) {
         caface_model_free(m);
@@ -457,6 +462,7 @@ void caface_model_free(caface_model *model)
     free(model->blocks);
     free(model->mixers);
     free(model->members);
+    cafi_source_free(&model->trained_on);
     free(model);
 }
 

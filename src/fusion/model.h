@@ -7,6 +7,7 @@
 #include "files/bundle.h"
 #include "fusion/bind.h"
 #include "fusion/restore_model.h"
+#include "fusion/source.h"
 #include "math/kernels.h"
 
 /* Largest sizes of a model; docs/fusion.md lists them. */
@@ -59,6 +60,7 @@ typedef struct cafi_member {
 
 struct caface_model {
     caface_model_info info;
+    cafi_source trained_on; /* what info.backbone, input and encoding point at */
     /* Restore: the networks whose templates are averaged, one as a rule */
     cafi_member *members;
     size_t member_count; /* 0: Cluster and Aggregate, and all that follows */

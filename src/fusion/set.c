@@ -161,7 +161,11 @@ caface_status caface_set_new(caface_set **out, const caface_model *model,
             st = cafi_state_new_like(&s->partial, &s->state, err);
     }
     if (!st)
-        st = cafi_source_join(&source, &unsaid, own.backbone, own.input, "set_new", err);
+        st = cafi_source_join(&source, &unsaid,
+                              (cafi_origin){"set_new", own.backbone, own.input, own.encoding},
+                              s->model != NULL, err);
+    if (!st && s->model)
+        st = cafi_model_check_source(model, cafi_source_origin(&source, "set_new"), err);
     cafi_set_use_source(s, &source);
     if (st) {
         caface_set_free(s);

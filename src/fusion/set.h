@@ -27,7 +27,7 @@ caface_status cafi_rows_reserve(cafi_rows *rows, size_t more, caface_error *err)
 struct caface_set {
     const caface_model *model; /* NULL for the simple methods */
     caface_set_options options;
-    cafi_source source; /* what options.backbone and options.input point at */
+    cafi_source source; /* what the texts of options point at */
     size_t C;
     size_t count; /* faces so far */
 

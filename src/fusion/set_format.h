@@ -5,7 +5,8 @@
 
 #define CAFI_SET_MAGIC "CAFASET\n"
 #define CAFI_SET_VERSION 1u
-#define CAFI_SET_VERSION_SOURCE 2u /* the set says what made its features */
+#define CAFI_SET_VERSION_SOURCE 2u   /* the set says what made its features */
+#define CAFI_SET_VERSION_ENCODING 3u /* and how they were encoded */
 
 #define CAFI_SET_PLANNED 1u
 #define CAFI_SET_LOG 2u

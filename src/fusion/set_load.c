@@ -78,7 +78,7 @@ typedef struct header {
     uint64_t chunk, expected_n, C, M, D, compact;
     char hash[CAFI_SHA256_TEXT];
     uint64_t count, chunk_index, pending, logged, media;
-    uint64_t backbone, input; /* bytes of what the set says of them */
+    uint64_t backbone, input, encoding; /* bytes of what the set says of them */
 } header;
 
 static void take_header(reader *r, header *h)
@@ -103,8 +103,9 @@ static void take_header(reader *r, header *h)
     h->pending = take(r, 8);
     h->logged = take(r, 8);
     h->media = take(r, 8);
-    h->backbone = h->version == CAFI_SET_VERSION_SOURCE ? take(r, 8) : 0;
-    h->input = h->version == CAFI_SET_VERSION_SOURCE ? take(r, 8) : 0;
+    h->backbone = h->version >= CAFI_SET_VERSION_SOURCE ? take(r, 8) : 0;
+    h->input = h->version >= CAFI_SET_VERSION_SOURCE ? take(r, 8) : 0;
+    h->encoding = h->version >= CAFI_SET_VERSION_ENCODING ? take(r, 8) : 0;
 }
 
 /* Everything about the bytes that can be told without a model. */
@@ -118,10 +119,10 @@ static caface_status check_bytes(reader *r, header *h, caface_error *err)
     if (!magic || memcmp(magic, CAFI_SET_MAGIC, 8) != 0)
         return cafi_fail(err, CAFACE_EFORMAT, "no saved set: it does not begin with CAFASET");
     h->version = (uint32_t)take(r, 4);
-    if (!r->is_short && h->version != CAFI_SET_VERSION && h->version != CAFI_SET_VERSION_SOURCE)
+    if (!r->is_short && (h->version < CAFI_SET_VERSION || h->version > CAFI_SET_VERSION_ENCODING))
         return cafi_fail(err, CAFACE_EFORMAT,
-                         "a saved set of version %u, this library reads %u and %u", h->version,
-                         CAFI_SET_VERSION, CAFI_SET_VERSION_SOURCE);
+                         "a saved set of version %u, this library reads %u to %u", h->version,
+                         CAFI_SET_VERSION, CAFI_SET_VERSION_ENCODING);
     if (size < CAFI_SHA256_SIZE + 8)
         return cafi_fail(err, CAFACE_EFORMAT, "a saved set that is cut off after %zu bytes", size);
     cafi_sha256_of(start, size - CAFI_SHA256_SIZE, digest);
@@ -211,14 +212,14 @@ static caface_status check_counts(const header *h, const reader *r, size_t log_w
               h->logged + h->pending <= h->count && h->chunk_index <= h->count &&
               (is_network || (!h->pending && !h->logged)) && (!is_network || !h->media) &&
               h->backbone <= CAFI_SOURCE_TEXT && h->input <= CAFI_SOURCE_TEXT &&
-              isfinite(h->norm_power);
+              h->encoding <= CAFI_ENCODING_TEXT && isfinite(h->norm_power);
 
     width = h->method == CAFACE_METHOD_RESTORE ? 2 : 1 + h->C + h->D;
     ok = ok && (!is_network || add_bytes(&bytes, h->M, width, sizeof(double))) &&
          add_bytes(&bytes, h->pending, h->C + h->compact, sizeof(float)) &&
          add_bytes(&bytes, h->logged, log_width, sizeof(float)) &&
          add_bytes(&bytes, h->media, h->C + 2, sizeof(double)) &&
-         cafi_add_size(bytes, (size_t)(h->backbone + h->input), &bytes);
+         cafi_add_size(bytes, (size_t)(h->backbone + h->input + h->encoding), &bytes);
     if (!ok || bytes != r->left)
         return cafi_fail(err, CAFACE_EFORMAT,
                          "a saved set whose counts do not fit together or its %zu bytes of data",
@@ -315,13 +316,18 @@ static caface_status take_text(reader *r, char **out, uint64_t n, caface_error *
 
 static caface_status take_source(reader *r, caface_set *s, const header *h, caface_error *err)
 {
-    cafi_source source = {0};
-    caface_status st = take_text(r, &source.backbone, h->backbone, err);
+    const cafi_source unsaid = {0};
+    cafi_source said = {0}, source = {0};
+    caface_status st = CAFACE_OK;
 
-    if (!st)
-        st = take_text(r, &source.input, h->input, err);
-    if (st)
-        cafi_source_free(&source);
+    if (!(st = take_text(r, &said.backbone, h->backbone, err)) &&
+        !(st = take_text(r, &said.input, h->input, err)) &&
+        !(st = take_text(r, &said.encoding, h->encoding, err)))
+        st = cafi_source_join(&source, &unsaid, cafi_source_origin(&said, "a saved set"),
+                              s->model != NULL, err);
+    if (!st && s->model)
+        st = cafi_model_check_source(s->model, cafi_source_origin(&source, "a saved set"), err);
+    cafi_source_free(&said);
     cafi_set_use_source(s, &source);
     return st;
 }

@@ -52,8 +52,9 @@ caface_status caface_set_merge(caface_set *set, const caface_set *from, caface_e
     if (set == from)
         return cafi_fail(err, CAFACE_EINVAL, "set_merge: a set with itself");
     if ((st = check_same(set, from, err)) ||
-        (st = cafi_source_join(&source, &set->source, from->source.backbone, from->source.input,
-                               "set_merge", err)))
+        (st =
+             cafi_source_join(&source, &set->source, cafi_source_origin(&from->source, "set_merge"),
+                              set->model != NULL, err)))
         return st;
     if (!set->model) {
         st = cafi_baseline_merge(&set->baseline, &from->baseline, err);

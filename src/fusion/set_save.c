@@ -46,16 +46,23 @@ static size_t length_of(const char *text)
     return text ? strlen(text) : 0;
 }
 
+static uint32_t version_of(const cafi_source *source)
+{
+    return source->encoding                    ? CAFI_SET_VERSION_ENCODING
+           : source->backbone || source->input ? CAFI_SET_VERSION_SOURCE
+                                               : CAFI_SET_VERSION;
+}
+
 static void put_header(cafi_buf *buf, const caface_set *s)
 {
     const caface_model *m = s->model;
-    bool has_source = s->source.backbone || s->source.input;
+    uint32_t version = version_of(&s->source);
     uint32_t flags =
         (s->is_planned ? CAFI_SET_PLANNED : 0) | (s->options.keep_weights ? CAFI_SET_LOG : 0) |
         (s->log_dropped ? CAFI_SET_LOG_DROPPED : 0) | (s->state.empty ? CAFI_SET_EMPTY : 0);
 
     cafi_buf_append(buf, CAFI_SET_MAGIC, 8);
-    put(buf, has_source ? CAFI_SET_VERSION_SOURCE : CAFI_SET_VERSION, 4);
+    put(buf, version, 4);
     put(buf, flags, 4);
     put(buf, (uint64_t)s->options.method, 4);
     put(buf, m ? m->info.H : 0, 4);
@@ -74,10 +81,12 @@ static void put_header(cafi_buf *buf, const caface_set *s)
     put(buf, s->features.count, 8);
     put(buf, s->log.count, 8);
     put(buf, s->baseline.count, 8);
-    if (has_source) {
+    if (version >= CAFI_SET_VERSION_SOURCE) {
         put(buf, length_of(s->source.backbone), 8);
         put(buf, length_of(s->source.input), 8);
     }
+    if (version >= CAFI_SET_VERSION_ENCODING)
+        put(buf, length_of(s->source.encoding), 8);
 }
 
 /* Carried: the same bytes for the same faces, whatever their order was. */
@@ -117,6 +126,7 @@ static void put_all(cafi_buf *buf, const caface_set *s)
     }
     cafi_buf_append(buf, s->source.backbone, length_of(s->source.backbone));
     cafi_buf_append(buf, s->source.input, length_of(s->source.input));
+    cafi_buf_append(buf, s->source.encoding, length_of(s->source.encoding));
 }
 
 caface_status caface_set_save_memory(const caface_set *set, void **bytes, size_t *size,

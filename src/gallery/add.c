@@ -7,6 +7,7 @@
 #include "base/sha256.h"
 #include "base/sized.h"
 #include "files/bytes.h"
+#include "files/origin.h"
 #include "gallery/person.h"
 
 /* What the gallery did not know is told now. */
@@ -28,6 +29,23 @@ static caface_status check_identity_text(caface_gallery *g, const char *what, ch
     return cafi_gallery_store_identity(g, err);
 }
 
+/* Ways of encoding that the gallery did not know join those that it names. */
+static caface_status join_encoding(caface_gallery *g, const char *theirs, caface_error *err)
+{
+    char **mine = &g->identity.encoding;
+    char *joined = NULL;
+    caface_status st = cafi_encoding_join(&joined, **mine ? *mine : NULL, theirs,
+                                          *g->identity.model != '\0', "the faces", err);
+
+    if (st || !joined || strcmp(joined, *mine) == 0) {
+        free(joined);
+        return st;
+    }
+    free(*mine);
+    *mine = joined;
+    return cafi_gallery_store_identity(g, err);
+}
+
 /* The first faces say what the gallery did not know. */
 static caface_status check_identity(caface_gallery *g, const caface_gallery_faces *f,
                                     caface_error *err)
@@ -46,7 +64,8 @@ static caface_status check_identity(caface_gallery *g, const caface_gallery_face
             return st;
     }
     if ((st = check_identity_text(g, "backbone", &i->backbone, f->backbone, err)) ||
-        (st = check_identity_text(g, "input", &i->input, f->input, err)))
+        (st = check_identity_text(g, "input", &i->input, f->input, err)) ||
+        (st = join_encoding(g, f->encoding, err)))
         return st;
     if (!*i->model || !g->model)
         return CAFACE_OK;
@@ -228,7 +247,8 @@ static caface_status add_faces(cafi_person_change *c, const char *name,
     out->known = f->n - out->added;
     out->person = c->id;
     if (!st && out->added) {
-        st = push_fresh(c, f, fresh, err);
+        st = caface_set_add_source(c->set, f->backbone, f->input, f->encoding, err);
+        st = st ? st : push_fresh(c, f, fresh, err);
         st = st ? st : cafi_person_write(c, name, err);
     }
     if (!st && out->likeness)
@@ -308,7 +328,7 @@ caface_status caface_gallery_add_set(caface_gallery *g, const char *name, const 
     (void)(st || (st = cafi_person_check_set(g, set, "this", CAFACE_EMODEL, err)) ||
            (st = check_identity_text(g, "backbone", &g->identity.backbone, o.backbone, err)) ||
            (st = check_identity_text(g, "input", &g->identity.input, o.input, err)) ||
-           (st = cafi_person_open(&c, g, name, err)) ||
+           (st = join_encoding(g, o.encoding, err)) || (st = cafi_person_open(&c, g, name, err)) ||
            (st = c.id ? caface_set_merge(c.set, set, err)
                       : copy_set(&c.set, *g->identity.model ? g->model : NULL, set, err)) ||
            (st = cafi_person_write(&c, name, err)));

@@ -9,7 +9,7 @@
 /* What a gallery is for. set.width is C, 0 until the first faces. */
 typedef struct cafi_gallery_identity {
     caface_set_options set;
-    char *model, *backbone, *input; /* "" where nobody told */
+    char *model, *backbone, *input, *encoding; /* "" where nobody told */
     bool keep_crops;
 } cafi_gallery_identity;
 

@@ -34,6 +34,7 @@ static void clear_identity(cafi_gallery_identity *identity)
     free(identity->model);
     free(identity->backbone);
     free(identity->input);
+    free(identity->encoding);
     *identity = (cafi_gallery_identity){0};
 }
 
@@ -70,7 +71,8 @@ static caface_status choose_set(caface_set_options *out, const caface_model *mod
         return st;
     caface_set_get_options(set, out);
     out->width = unknown ? 0 : caface_set_width(set);
-    out->backbone = out->input = NULL; /* the identity's own, which may be told later */
+    out->backbone = out->input = out->encoding =
+        NULL; /* the identity's own, which may be told later */
     caface_set_free(set);
     return CAFACE_OK;
 }
@@ -97,7 +99,8 @@ static caface_status choose_identity(cafi_gallery_identity *out, const caface_mo
         caface_model_get_info(model, &info);
     (void)((st = cafi_strdup(&out->model, info.hash, err)) ||
            (st = cafi_strdup(&out->backbone, own.backbone ? own.backbone : "", err)) ||
-           (st = cafi_strdup(&out->input, own.input ? own.input : "", err)));
+           (st = cafi_strdup(&out->input, own.input ? own.input : "", err)) ||
+           (st = cafi_strdup(&out->encoding, own.encoding ? own.encoding : "", err)));
     out->keep_crops = own.keep_crops != 0;
     if (st)
         clear_identity(out);
@@ -136,24 +139,35 @@ caface_status cafi_gallery_store_identity(caface_gallery *g, caface_error *err)
            (st = set_text(g, "model", i->model, err)) ||
            (st = set_text(g, "backbone", i->backbone, err)) ||
            (st = set_text(g, "input", i->input, err)) ||
+           (st = set_text(g, "encoding", i->encoding, err)) ||
            (st = set_number(g, "keep_crops", "%d", err, i->keep_crops)));
     return st;
 }
 
-/* A text without NULs, of reasonable length. */
-static caface_status get_text(caface_gallery *g, const char *key, char **out, caface_error *err)
+/* A text without NULs, of reasonable length. Where one is not there, that is missing, or missing is
+ * NULL and the gallery damaged. */
+static caface_status get_text_or(caface_gallery *g, const char *key, const char *missing,
+                                 char **out, caface_error *err)
 {
     cafi_buf value = {0};
     bool found = false;
     caface_status st = g->storage->ops->meta_get(g->storage, key, &value, &found, err);
 
-    if (!st && (!found || value.size > 4096 || (value.size && memchr(value.data, 0, value.size))))
+    if (!st && !found && missing)
+        cafi_buf_text(&value, missing);
+    else if (!st &&
+             (!found || value.size > 4096 || (value.size && memchr(value.data, 0, value.size))))
         st = cafi_fail(err, CAFACE_EFORMAT, "the gallery is damaged: its %s is %s", key,
                        found ? "no text" : "missing");
     if (!st)
         st = cafi_strdup(out, value.size ? value.data : "", err);
     cafi_buf_free(&value);
     return st;
+}
+
+static caface_status get_text(caface_gallery *g, const char *key, char **out, caface_error *err)
+{
+    return get_text_or(g, key, NULL, out, err);
 }
 
 static caface_status get_size(caface_gallery *g, const char *key, size_t most, size_t *out,
@@ -202,6 +216,7 @@ static caface_status read_identity(caface_gallery *g, cafi_gallery_identity *i, 
            (st = get_text(g, "model", &i->model, err)) ||
            (st = get_text(g, "backbone", &i->backbone, err)) ||
            (st = get_text(g, "input", &i->input, err)) ||
+           (st = get_text_or(g, "encoding", "", &i->encoding, err)) || /* of an older version */
            (st = get_size(g, "keep_crops", 1, &keep, err)));
     i->keep_crops = keep != 0;
     if (!st &&
@@ -234,6 +249,7 @@ caface_status cafi_gallery_load_identity(caface_gallery *g, caface_error *err)
     keep_text(&g->identity.model, &fresh.model);
     keep_text(&g->identity.backbone, &fresh.backbone);
     keep_text(&g->identity.input, &fresh.input);
+    keep_text(&g->identity.encoding, &fresh.encoding);
     clear_identity(&g->identity);
     g->identity = fresh;
     return CAFACE_OK;
@@ -367,7 +383,8 @@ caface_status caface_gallery_get_info_sized(caface_gallery *g, caface_gallery_in
                                 .keep_crops = g->identity.keep_crops,
                                 .model = g->identity.model,
                                 .backbone = g->identity.backbone,
-                                .input = g->identity.input};
+                                .input = g->identity.input,
+                                .encoding = g->identity.encoding};
     cafi_sized_out(info, size, &own, sizeof own);
     return CAFACE_OK;
 }

@@ -110,7 +110,6 @@ caface_status cafi_person_open(cafi_person_change *c, caface_gallery *g, const c
 
     o.backbone = *g->identity.backbone ? g->identity.backbone : NULL;
     o.input = *g->identity.input ? g->identity.input : NULL;
-
     *c = (cafi_person_change){.g = g, .err = err};
     if ((st = cafi_gallery_check_name(name, err)) || (st = need_model(g, err)) ||
         (st = cafi_alloc_f32(&c->tmpl, 1, o.width, err)) ||

@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "base/threads.h"
+#include "files/origin.h"
 #include "models/calibration.h"
 #include "models/network_config.h"
 
@@ -44,6 +45,7 @@ struct caface_encoder {
     size_t tap_sizes[CAFI_MAX_TAPS];
     size_t tap_count;
     char *taps[CAFI_MAX_TAPS];
+    char *encoding;
     char family[32], hash[17], input_text[CAFI_INPUT_TEXT];
     cafi_input_convention input;
     float table[3][256]; /* what a byte becomes, by the network's channel */
@@ -324,6 +326,9 @@ caface_status cafi_encoder_new(cafi_encoder **out, cafi_network *network,
     e->batch = options->batch ? options->batch : 8;
     e->rows = e->batch > 2 * MOST_ROWS ? MOST_ROWS : (e->batch + 1) / 2;
     st = build(e, network, options, ranges, err);
+    if (!st)
+        st = cafi_encoding_make(&e->encoding, cafi_precision_name(e->precision), e->flip,
+                                (const char *const *)e->taps, e->tap_count, err);
     if (st) {
         cafi_encoder_free(e);
         return st;
@@ -342,6 +347,7 @@ void cafi_encoder_free(cafi_encoder *encoder)
     }
     for (size_t t = 0; t < CAFI_MAX_TAPS; t++)
         free(encoder->taps[t]);
+    free(encoder->encoding);
     cafi_plan_free(encoder->plan);
     pthread_mutex_destroy(&encoder->lock);
     free(encoder);
@@ -377,8 +383,14 @@ caface_precision cafi_encoder_precision(const cafi_encoder *encoder)
 caface_status cafi_encoder_fits(const cafi_encoder *encoder, const caface_model_info *model,
                                 caface_error *err)
 {
+    const cafi_origin ours = {"this backbone", encoder->hash, encoder->input_text,
+                              encoder->encoding};
+    const cafi_origin theirs = {"what the fusion model was trained on", model->backbone,
+                                model->input, model->encoding};
+    bool unknown = false;
+
     if ((!model->C || model->C == encoder->feature_size) && model->S == encoder->style_size)
-        return CAFACE_OK;
+        return cafi_origin_check(ours, theirs, true, &unknown, err);
     return cafi_fail(err, CAFACE_EMODEL,
                      "the fusion model takes %zu features and %zu style channels, the backbone "
                      "gives %zu and %zu",
@@ -394,6 +406,11 @@ void cafi_encoder_input_size(const cafi_encoder *encoder, size_t *height, size_t
 const char *cafi_encoder_family(const cafi_encoder *encoder)
 {
     return encoder->family;
+}
+
+const char *cafi_encoder_encoding(const cafi_encoder *encoder)
+{
+    return encoder->encoding;
 }
 
 const char *cafi_encoder_hash(const cafi_encoder *encoder)

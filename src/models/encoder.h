@@ -44,11 +44,14 @@ const char *cafi_encoder_hash(const cafi_encoder *encoder);
 /* How a picture becomes the input, in words: "rgb mean 127.5 127.5 127.5 scale
  * 0.0078125 ...". What a set of features says, so that others are not mixed in. */
 const char *cafi_encoder_input(const cafi_encoder *encoder);
+/* Precision, mirror image and taps, as one text (files/origin.h). */
+const char *cafi_encoder_encoding(const cafi_encoder *encoder);
 /* Names of the tapped nodes; NULL beyond the last. Borrowed. */
 const char *cafi_encoder_tap(const cafi_encoder *encoder, size_t index);
 
 /* EMODEL: the fusion model takes other features or styles than the encoder
- * gives; the sentence has the sizes of both. */
+ * gives, or says that it was trained on another backbone, input or taps; the
+ * sentence has the sizes, or the names, of both. */
 caface_status cafi_encoder_fits(const cafi_encoder *encoder, const caface_model_info *model,
                                 caface_error *err);
 

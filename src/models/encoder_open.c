@@ -149,7 +149,8 @@ void caface_encoder_get_info_sized(const caface_encoder *encoder, caface_encoder
                                .S = cafi_encoder_style_size(encoder),
                                .batch = cafi_encoder_batch(encoder),
                                .precision = cafi_encoder_precision(encoder),
-                               .flip = cafi_encoder_flips(encoder)};
+                               .flip = cafi_encoder_flips(encoder),
+                               .encoding = cafi_encoder_encoding(encoder)};
 
     cafi_encoder_input_size(encoder, &own.height, &own.width);
     snprintf(own.family, sizeof own.family, "%s", cafi_encoder_family(encoder));

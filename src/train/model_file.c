@@ -63,16 +63,18 @@ static cafi_value text_value(char *text)
 
 caface_status cafi_model_file_save(const char *path, const cafi_params *params,
                                    const float *weights, const cafi_buffers *buffers,
-                                   caface_error *err)
+                                   cafi_origin trained_on, caface_error *err)
 {
     const cafi_train_dims *d = &params->dims;
     char version[] = CAFACE_VERSION;
     char conf[32];
     char decoder[64];
-    char *keys[] = {(char[]){"caface.version"}, (char[]){"decoder_name"}, (char[]){"fusion"}};
+    char *keys[] = {(char[]){"caface.version"}, (char[]){"decoder_name"}, (char[]){"fusion"},
+                    (char[]){CAFI_TRAINED_ON}};
+    cafi_origin_room room;
     char *heads_key[] = {(char[]){"H"}};
     cafi_value heads = {.kind = CAFI_INT, .u.integer = (int64_t)d->H};
-    cafi_value members[3];
+    cafi_value members[4];
     cafi_value dict = {.kind = CAFI_DICT, .u.list = {members, keys, 3}};
     tensor_list l = {0};
     size_t count = params->count + EXTRA;
@@ -84,6 +86,8 @@ caface_status cafi_model_file_save(const char *path, const cafi_params *params,
     members[0] = text_value(version);
     members[1] = text_value(decoder);
     members[2] = (cafi_value){.kind = CAFI_DICT, .u.list = {&heads, heads_key, 1}};
+    members[3] = cafi_origin_value(&room, trained_on);
+    dict.u.list.count += members[3].u.list.count > 0;
     if (!(st = CAFI_NEW(&l.tensors, count, err)) && !(st = CAFI_NEW(&l.order, count, err)) &&
         !(st = CAFI_NEW(&l.names, count, err))) {
         add_all(&l, params, weights, buffers);

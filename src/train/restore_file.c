@@ -35,13 +35,15 @@ static float *data_of(const cafi_restore_params *params, size_t i, float *weight
 
 caface_status cafi_restore_file_save(const char *path, const cafi_restore_params *params,
                                      const float *weights, const cafi_restore_stats *stats,
-                                     caface_error *err)
+                                     cafi_origin trained_on, caface_error *err)
 {
     size_t count = params->count + STATS;
     char version[] = CAFACE_VERSION;
-    char *keys[] = {(char[]){"caface.version"}};
-    cafi_value value = {.kind = CAFI_STRING, .u.text = {version, strlen(version)}};
-    cafi_value dict = {.kind = CAFI_DICT, .u.list = {&value, keys, 1}};
+    char *keys[] = {(char[]){"caface.version"}, (char[]){CAFI_TRAINED_ON}};
+    cafi_origin_room room;
+    cafi_value values[] = {{.kind = CAFI_STRING, .u.text = {version, strlen(version)}},
+                           cafi_origin_value(&room, trained_on)};
+    cafi_value dict = {.kind = CAFI_DICT, .u.list = {values, keys, values[1].u.list.count ? 2 : 1}};
     cafi_tensor *tensors = NULL;
     const cafi_tensor **order = NULL;
     char(*names)[160] = NULL;

@@ -424,7 +424,8 @@ static caface_status write_model(const char *path, void *arg, caface_error *err)
 {
     run *r = arg;
 
-    return cafi_restore_file_save(path, &r->params, r->average, &r->stats, err);
+    return cafi_restore_file_save(path, &r->params, r->average, &r->stats,
+                                  cafi_store_origin(r->job->store), err);
 }
 
 /* Writes the models and validates. Without validation the last is the best. */

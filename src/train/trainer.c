@@ -79,7 +79,8 @@ static caface_status write_model(const char *path, void *arg, caface_error *err)
 {
     cafi_trainer *r = arg;
 
-    return cafi_model_file_save(path, &r->params, r->state.weights, &r->state.buffers, err);
+    return cafi_model_file_save(path, &r->params, r->state.weights, &r->state.buffers,
+                                cafi_store_origin(r->job->store), err);
 }
 
 static caface_status save_model(cafi_trainer *r, const char *file, caface_error *err)

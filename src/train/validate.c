@@ -48,8 +48,9 @@ static caface_status open_set(cafi_validation *v, size_t C, size_t S, caface_err
                          "%s: features of %zu numbers and raw styles of %zu channels, training has "
                          "%zu and %zu",
                          path, v->set->C, v->set->S, C, S);
-    if (v->source.trained_on.path && (st = cafi_origin_check(cafi_feature_set_origin(v->set),
-                                                             v->source.trained_on, &unknown, err)))
+    if (v->source.trained_on.path &&
+        (st = cafi_origin_check(cafi_feature_set_origin(v->set), v->source.trained_on, true,
+                                &unknown, err)))
         return st;
     if (v->source.templates)
         return cafi_template_list_read(&v->list, v->source.templates, err);

@@ -64,6 +64,7 @@ static int set_up(void **state)
         o.width = C;
         o.backbone = k == 0 ? NULL : "backbone";
         o.input = k == 1 ? "rgb" : NULL;
+        o.encoding = k == 2 ? "fp32 flip taps a, b" : NULL;
         EXPECT_OK(caface_set_new(&set, model_of(f, k), &o, &err), err);
         if (k == 1)
             EXPECT_OK(caface_set_push_media(set, feat, media, N, &err), err);
@@ -178,10 +179,10 @@ static void other_files_are_told(void **state)
     EXPECT_FAIL(caface_set_load(&set, f->model, path, &err), CAFACE_EFORMAT, err, "other.state");
     EXPECT_FAIL(caface_set_load(&set, f->model, "/nowhere/x", &err), CAFACE_EIO, err, "/nowhere/x");
     EXPECT_FAIL(caface_set_load_memory(&set, f->model, NULL, 5, &err), CAFACE_EINVAL, err, "null");
-    f->bytes[0][8] += 2;
+    f->bytes[0][8] += 3;
     EXPECT_FAIL(caface_set_load_memory(&set, f->model, f->bytes[0], f->size[0], &err),
-                CAFACE_EFORMAT, err, "version 3");
-    f->bytes[0][8] -= 2;
+                CAFACE_EFORMAT, err, "version 4");
+    f->bytes[0][8] -= 3;
 }
 
 int main(void)

@@ -181,6 +181,8 @@ static void test_identity(void **state)
     const char *path = gallery_path();
     caface_gallery *g = gallery_new(f, path, CAFACE_METHOD_CAFACE, 512);
     caface_gallery_faces faces = gallery_rows(f, 0, 3);
+    caface_set_options o;
+    caface_set *bob = NULL;
     float bad[C];
     caface_error err;
 
@@ -194,6 +196,22 @@ static void test_identity(void **state)
     faces.backbone = NULL;
     faces.input = "bgr";
     EXPECT_FAIL(caface_gallery_add(g, "Ann", &faces, NULL, &err), CAFACE_EMODEL, err, "bgr");
+    faces = gallery_rows(f, 3, 2);
+    faces.encoding = "fp32 flip taps x";
+    EXPECT_OK(caface_gallery_add(g, "Bob", &faces, NULL, &err), err);
+    faces = gallery_rows(f, 5, 2);
+    faces.encoding = "bf16";
+    EXPECT_OK(caface_gallery_add(g, "Bob", &faces, NULL, &err), err);
+    assert_string_equal(gallery_info_of(g).encoding, "bf16 + fp32 flip taps x");
+    faces.encoding = "bf16 taps y";
+    EXPECT_FAIL(caface_gallery_add(g, "Bob", &faces, NULL, &err), CAFACE_EMODEL, err, path,
+                "taps y", "with x");
+    EXPECT_OK(caface_gallery_set(g, "Bob", &bob, &err), err);
+    caface_set_get_options(bob, &o);
+    assert_string_equal(o.backbone, "0123456789abcdef");
+    assert_string_equal(o.encoding, "bf16 + fp32 flip taps x");
+    caface_set_free(bob);
+    EXPECT_OK(caface_gallery_remove(g, "Bob", &err), err);
     faces = gallery_rows(f, 0, 3);
     faces.C = C - 1;
     EXPECT_FAIL(caface_gallery_add(g, "Ann", &faces, NULL, &err), CAFACE_EMODEL, err, "40", "39");

@@ -28,6 +28,9 @@ static void save(const char *folder, const char *file, int ndim, const size_t *s
     EXPECT_OK(cafi_npy_save(path, CAFI_F32, ndim, shape, data, &err), err);
 }
 
+static const char made_by[] = "{\"backbone\": \"b1\", \"input\": \"rgb\", \"precision\": \"bf16\", "
+                              "\"flip\": true, \"taps\": [\"x\", \"y\"]}";
+
 /* A folder of rows [images][variants] around the directions of their classes, with the columns
  * that training (label) and validation (template) look for. */
 static void make_rows(const char *folder, const float *directions, size_t variants, uint64_t seed)
@@ -70,6 +73,8 @@ static void make_rows(const char *folder, const float *directions, size_t varian
     }
     snprintf(path, sizeof path, "%s/index.tsv", folder);
     test_write(path, index, strlen(index));
+    snprintf(path, sizeof path, "%s/set.json", folder);
+    test_write(path, made_by, sizeof made_by - 1);
     free(features);
     free(styles);
 }
@@ -219,6 +224,9 @@ static void check_run(caface_method fusion)
     assert_int_equal(info.method, fusion);
     assert_int_equal(info.C, C);
     assert_int_equal(info.S, S);
+    assert_string_equal(info.backbone, "b1");
+    assert_string_equal(info.input, "rgb");
+    assert_string_equal(info.encoding, "bf16 flip taps x, y");
     caface_model_free(model);
     if (fusion == CAFACE_METHOD_CAFACE) {
         assert_int_equal(p.epoch, 2);

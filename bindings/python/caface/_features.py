@@ -75,7 +75,7 @@ class FeatureSet:
     @property
     def info(self) -> Dict[str, Any]:
         """n, C, S, compact, columns, is_complete, and what made the set: backbone,
-        fusion, input."""
+        fusion, input, encoding (precision, mirror image and taps)."""
         return dict(self._info)
 
     def __repr__(self) -> str:
@@ -186,7 +186,7 @@ class FeatureWriter:
     compact   numbers of the compact styles (0: none)
     columns   names of the index's columns
     half      True: numbers of 16 bits on disk
-    backbone, fusion, input, command  what made the set, for its set.json
+    backbone, fusion, input, command, encoding  what made the set, for its set.json
     """
 
     def __init__(
@@ -202,11 +202,13 @@ class FeatureWriter:
         fusion: Optional[str] = None,
         input: Optional[str] = None,
         command: Optional[str] = None,
+        encoding: Optional[str] = None,
     ) -> None:
         if C < 1 or S < 0 or compact < 0:
             raise InvalidError(f"C = {C}, S = {S}, compact = {compact}: not widths of anything")
         self._columns = tuple(columns)
-        texts = [None if t is None else t.encode() for t in (backbone, fusion, input, command)]
+        said = (backbone, fusion, input, command, encoding)
+        texts = [None if t is None else t.encode() for t in said]
         names = tuple(name.encode() for name in self._columns)
         self._handle = _core.writer_create(path, C, S, compact, half, names, *texts)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional, Tuple, Un
 
 from . import _core
 from ._arrays import load_numpy, number_labels
+from ._encoding import warn_of_encoding
 from ._errors import InvalidError, make as _make_error
 from ._features import FeatureSet
 
@@ -216,12 +217,26 @@ class FaceSet:
         """
         _core.set_push(self._handle, features, styles, media)
 
+    def add_source(
+        self,
+        backbone: Optional[str] = None,
+        input: Optional[str] = None,
+        encoding: Optional[str] = None,
+    ) -> None:
+        """Says what made the faces that are pushed next, as Encoder.info (hash, input, encoding) and
+        FeatureSet.info tell. ValueError: the set, or its model, says another backbone, input or
+        taps."""
+        _core.set_add_source(self._handle, backbone, input, encoding)
+
     def merge(self, other: "FaceSet") -> None:
         """Adds the faces of another set, which stays as it is. ValueError: of another model (both
-        hashes are named), method or width, or the set itself. Weights are dropped."""
+        hashes are named), backbone, input, taps, method or width, or the set itself. Weights are
+        dropped. A warning where the two were encoded in different ways."""
         if not isinstance(other, FaceSet):
             raise TypeError(f"other: a {type(other).__name__}, expected a caface.FaceSet")
+        mine = self.options["encoding"]
         _core.set_merge(self._handle, other._handle)
+        warn_of_encoding(mine, other.options["encoding"])
 
     def __iadd__(self, other: "FaceSet") -> "FaceSet":
         if not isinstance(other, FaceSet):
@@ -272,7 +287,7 @@ class FaceSet:
     @property
     def options(self) -> "dict[str, Any]":
         """What the set works with: method, chunk, expected, keep_weights, norm_power, width,
-        threads."""
+        threads; and what made its faces: backbone, input, encoding (None: nobody has told)."""
         return _core.set_options(self._handle)
 
     @property

@@ -38,6 +38,7 @@ def gallery_add(
     backbone: Optional[str],
     input: Optional[str],
     fusion: Optional[str],
+    encoding: Optional[str],
     /,
 ) -> Tuple[int, int, int, bool, _Array, _Array]: ...
 def gallery_add_set(gallery: _Handle, name: str, set: _Handle, /) -> None: ...

@@ -15,6 +15,7 @@ from typing import (
 from . import _system
 from ._arrays import load_numpy
 from ._calibration import NETWORKS, way_text, when
+from ._encoding import warn_of_encoding
 from ._errors import InvalidError
 from ._features import FeatureSet
 from ._fusion import FaceSet, FusionModel
@@ -109,6 +110,7 @@ class Gallery(Searching):
         keep_crops: bool = False,
         backbone: Optional[str] = None,
         input: Optional[str] = None,
+        encoding: Optional[str] = None,
     ) -> "Gallery":
         """Makes an empty gallery and opens it for changes.
 
@@ -117,14 +119,14 @@ class Gallery(Searching):
         chunk       faces that attend to each other; -1: 512, or what method says
         width       numbers of a feature; 0: the model's, or of the first faces
         keep_crops  True: crops that come with faces are kept, and rebuild() works
-        backbone, input   what makes the features, as Encoder.info and FeatureSet.info tell; None:
-                    what the first faces that tell say
+        backbone, input, encoding   what makes the features, as Encoder.info and FeatureSet.info
+                    tell; None: what the first faces that tell say
 
         FileExistsError: the file is there already. ValueError: a network's method without its model.
         """
         self = cls.__new__(cls)
         self._begin(path, model, True)
-        options = cls._options(model, method, chunk, width, keep_crops, backbone, input)
+        options = cls._options(model, method, chunk, width, keep_crops, backbone, input, encoding)
         self._handle = self._module.gallery_create(path, model and model._handle, options)
         return self
 
@@ -147,7 +149,7 @@ class Gallery(Searching):
     @property
     def info(self) -> Dict[str, Any]:
         """people, faces, pictures, crops, C, method, chunk, norm_power, keep_crops, model (hash),
-        backbone, input ("" where nobody has told)."""
+        backbone, input, encoding ("" where nobody has told)."""
         info: Dict[str, Any] = self._module.gallery_info(self._handle)
         return info
 
@@ -264,6 +266,7 @@ class Gallery(Searching):
         backbone: Optional[str] = None,
         input: Optional[str] = None,
         fusion: Optional[str] = None,
+        encoding: Optional[str] = None,
     ) -> Added:
         """Adds faces to a person, who is made if there is none of the name. A face that the person
         has already is passed over, so that a call may be repeated.
@@ -276,10 +279,11 @@ class Gallery(Searching):
                   made of the features
         crops     [N] bytes of picture files, for a gallery that keeps them
         sides, scores   f32 [N]: the face in its picture, in pixels; the detector's score
-        backbone, input, fusion   what made the features, and compact styles; None: nobody knows
+        backbone, input, fusion, encoding   what made the features, and compact styles; None: nobody
+                  knows. A warning where faces were encoded in a way that is new to the gallery
 
-        ValueError: no faces, NaN or Inf (the row is named), another width, backbone, input or
-        compact style than the gallery's (both are named), no model, a name that is empty or too
+        ValueError: no faces, NaN or Inf (the row is named), another width, backbone, input, taps
+        or compact style than the gallery's (both are named), no model, a name that is empty or too
         long. OSError: the disk is full, somebody else writes, opened to read.
         """
         if isinstance(features, FeatureSet):
@@ -288,17 +292,20 @@ class Gallery(Searching):
             info = features.info
             styles = features.styles if features.S else features.compact
             backbone, input = backbone or info["backbone"], input or info["input"]
-            fusion = fusion or info["fusion"]
+            fusion, encoding = fusion or info["fusion"], encoding or info["encoding"]
             features = features.features
         if isinstance(digests, (list, tuple)):
             np = load_numpy()
             if any(len(digest) != 16 for digest in digests):
                 raise InvalidError("digests: 16 bytes each are expected")
             digests = np.frombuffer(b"".join(digests), np.uint8).reshape(-1, 16)
+        before = self.info["encoding"] if encoding else None
         person, added, known, is_new, likeness, fresh = self._module.gallery_add(
             self._handle, name, features, styles, texts(names), digests,
-            None if crops is None else list(crops), sides, scores, backbone, input, fusion,
+            None if crops is None else list(crops), sides, scores, backbone, input, fusion, encoding,
         )  # fmt: skip
+        if before:
+            warn_of_encoding(before, encoding)
         return Added(person, added, known, is_new, likeness, fresh.view("bool"))
 
     def add_set(self, name: str, faces: FaceSet) -> None:
@@ -306,7 +313,9 @@ class Gallery(Searching):
         merge; who is new has it as it is. ValueError: of another model or method."""
         if not isinstance(faces, FaceSet):
             raise TypeError(f"faces: a {type(faces).__name__}, expected a caface.FaceSet")
+        before, theirs = self.info["encoding"], faces.options["encoding"]
         self._module.gallery_add_set(self._handle, name, faces._handle)
+        warn_of_encoding(before, theirs)
 
     def add_features(
         self, faces: FeatureSet, people: Union[None, str, Sequence[Any]] = None
@@ -341,7 +350,7 @@ class Gallery(Searching):
                 done[name] = self.add(
                     name, faces.features[of], None if styles is None else styles[of],
                     names=[names[i] for i in of], backbone=info["backbone"], input=info["input"],
-                    fusion=info["fusion"],
+                    fusion=info["fusion"], encoding=info["encoding"],
                 )  # fmt: skip
         return done
 
@@ -372,6 +381,7 @@ class Gallery(Searching):
             digests=[hashlib.sha256(crop.tobytes()).digest()[:16] for crop in array],
             crops=[_png(crop) for crop in array] if self.info["keep_crops"] else None,
             backbone=encoder.info["hash"], input=encoder.info["input"],
+            encoding=encoder.info["encoding"],
         )  # fmt: skip
 
     def list_picture(self, picture: Picture) -> None:
@@ -427,7 +437,7 @@ class Gallery(Searching):
         with Gallery(self._path) as old, self.transaction():
             self._module.gallery_reset(
                 self._handle, model and model._handle,
-                self._options(model, method, chunk, 0, True, None, None),
+                self._options(model, method, chunk, 0, True, None, None, None),
             )  # fmt: skip
             for name in old:
                 pictures = old.pictures(name, crops=True)

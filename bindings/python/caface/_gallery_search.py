@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, List, NamedTuple, Optiona
 
 from ._arrays import load_numpy
 from ._calibration import NETWORKS, Calibration, parse_way, way_text
+from ._encoding import check_probe
 from ._errors import InvalidError
 from ._fusion import FaceSet, FusionModel
 from ._people import Match, Verdict, texts
@@ -40,12 +41,14 @@ def _one_way(sets: Sequence[FaceSet]) -> Tuple[str, str]:
     return ways.pop()
 
 
-def _as_probes(probes: Any) -> _Probes:
+def _as_probes(probes: Any, gallery: Dict[str, Any]) -> _Probes:
     np = load_numpy()
     is_one = isinstance(probes, FaceSet)
     sets = [probes] if is_one else probes
     if isinstance(sets, (list, tuple)) and sets and all(isinstance(s, FaceSet) for s in sets):
         way, model = _one_way(sets)
+        for s in sets:
+            check_probe(s.options, gallery)
         evidence = [
             s.evidence() if way.startswith("restore") else float("nan") for s in sets
         ]
@@ -108,7 +111,7 @@ class Searching:
         The first search after a change reads all templates. ValueError: k below 1, another width,
         NaN or Inf (the probe is named). Ctrl-C stops it.
         """
-        p = _as_probes(probes)
+        p = _as_probes(probes, self.info)
         found = self._matches(p, k, calibration or self._calibration_for(p))
         return found[0] if p.is_one else found
 
@@ -135,7 +138,7 @@ class Searching:
         """
         if far is not None and threshold is not None:
             raise InvalidError("far and threshold exclude each other")
-        p = _as_probes(probes)
+        p = _as_probes(probes, self.info)
         calibration = self._calibration_for(p, kind)
         if calibration is None and (kind is not None or far is not None):
             raise InvalidError(
@@ -216,7 +219,7 @@ class Searching:
         else:
             if people is None:
                 raise InvalidError("people: whose the probes are has to be said")
-            p = _as_probes(probes)
+            p = _as_probes(probes, info)
             templates, kind = p.templates, kind or "probes"
             if kind == "gallery":
                 raise InvalidError("kind gallery: the gallery against itself is called so")

@@ -130,11 +130,11 @@ static PyObject *encoder_info(PyObject *self, PyObject *object)
         }
         Py_DECREF(name);
     }
-    return Py_BuildValue("{snsnsnsnsnsssOsssssssN}", "C", (Py_ssize_t)i.C, "S", (Py_ssize_t)i.S,
+    return Py_BuildValue("{snsnsnsnsnsssOsssssssNss}", "C", (Py_ssize_t)i.C, "S", (Py_ssize_t)i.S,
                          "height", (Py_ssize_t)i.height, "width", (Py_ssize_t)i.width, "batch",
                          (Py_ssize_t)i.batch, "precision", caface_precision_name(i.precision),
                          "flip", i.flip ? Py_True : Py_False, "family", i.family, "hash", i.hash,
-                         "input", i.input, "taps", taps);
+                         "input", i.input, "taps", taps, "encoding", i.encoding);
 }
 
 static int check_crops(handle *h, const array *a)

@@ -117,11 +117,11 @@ static PyObject *features_info(PyObject *self, PyObject *object)
     }
     if (!columns)
         return NULL;
-    return Py_BuildValue("{snsnsnsnsNsOsNsNsN}", "n", (Py_ssize_t)i.n, "C", (Py_ssize_t)i.C, "S",
+    return Py_BuildValue("{snsnsnsnsNsOsNsNsNsN}", "n", (Py_ssize_t)i.n, "C", (Py_ssize_t)i.C, "S",
                          (Py_ssize_t)i.S, "compact", (Py_ssize_t)i.compact, "columns", columns,
                          "is_complete", i.is_complete ? Py_True : Py_False, "backbone",
                          text_or_none(i.backbone), "fusion", text_or_none(i.fusion), "input",
-                         text_or_none(i.input));
+                         text_or_none(i.input), "encoding", text_or_none(i.encoding));
 }
 
 /* (part, features): the address of the rows where they lie, or None. */

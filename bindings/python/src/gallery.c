@@ -81,7 +81,7 @@ static int take_model(opening *q, PyObject *model)
     return 0;
 }
 
-/* (method or None, chunk, width, keep_crops, backbone, input) */
+/* (method or None, chunk, width, keep_crops, backbone, input, encoding) */
 static int read_options(opening *q, PyObject *args)
 {
     const char *method;
@@ -90,8 +90,8 @@ static int read_options(opening *q, PyObject *args)
 
     caface_set_options_init(&q->set);
     caface_gallery_options_init(&q->o);
-    if (!PyArg_ParseTuple(args, "snnpzz", &method, &chunk, &width, &q->o.keep_crops, &q->o.backbone,
-                          &q->o.input))
+    if (!PyArg_ParseTuple(args, "snnpzzz", &method, &chunk, &width, &q->o.keep_crops,
+                          &q->o.backbone, &q->o.input, &q->o.encoding))
         return -1;
     if (caface_set_options_parse(&q->set, method, &err)) {
         fail_with(&err);
@@ -180,13 +180,14 @@ static PyObject *gallery_info(PyObject *self, PyObject *capsule)
     if (caface_gallery_get_info(h->it, &i, &err))
         fail_with(&err);
     else
-        out = Py_BuildValue("{snsnsnsnsnsssnsdsOsNsNsN}", "people", (Py_ssize_t)i.people, "faces",
-                            (Py_ssize_t)i.faces, "pictures", (Py_ssize_t)i.pictures, "crops",
-                            (Py_ssize_t)i.crops, "C", (Py_ssize_t)i.C, "method",
-                            caface_method_name(i.method), "chunk", (Py_ssize_t)i.chunk,
-                            "norm_power", i.norm_power, "keep_crops",
-                            i.keep_crops ? Py_True : Py_False, "model", text_or_none(i.model),
-                            "backbone", text_or_none(i.backbone), "input", text_or_none(i.input));
+        out =
+            Py_BuildValue("{snsnsnsnsnsssnsdsOsNsNsNsN}", "people", (Py_ssize_t)i.people, "faces",
+                          (Py_ssize_t)i.faces, "pictures", (Py_ssize_t)i.pictures, "crops",
+                          (Py_ssize_t)i.crops, "C", (Py_ssize_t)i.C, "method",
+                          caface_method_name(i.method), "chunk", (Py_ssize_t)i.chunk, "norm_power",
+                          i.norm_power, "keep_crops", i.keep_crops ? Py_True : Py_False, "model",
+                          text_or_none(i.model), "backbone", text_or_none(i.backbone), "input",
+                          text_or_none(i.input), "encoding", text_or_none(i.encoding));
     handle_give(h);
     return out;
 }

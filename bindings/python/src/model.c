@@ -52,13 +52,14 @@ static PyObject *model_info(PyObject *self, PyObject *object)
     if (!h)
         return NULL;
     caface_model_get_info(h->it, &i);
-    return Py_BuildValue("{snsnsnsnsnsnsnsnsnsssssssnsnsnsO}", "C", (Py_ssize_t)i.C, "S",
-                         (Py_ssize_t)i.S, "compact", (Py_ssize_t)i.compact, "D", (Py_ssize_t)i.D,
-                         "M", (Py_ssize_t)i.M, "K", (Py_ssize_t)i.K, "L", (Py_ssize_t)i.L, "A",
-                         (Py_ssize_t)i.A, "H", (Py_ssize_t)i.H, "hash", i.hash, "method",
-                         caface_method_name(i.method), "form", i.form, "hidden",
-                         (Py_ssize_t)i.hidden, "rank", (Py_ssize_t)i.rank, "members",
-                         (Py_ssize_t)i.members, "is_sum", i.is_sum ? Py_True : Py_False);
+    return Py_BuildValue(
+        "{snsnsnsnsnsnsnsnsnsssssssnsnsnsOsNsNsN}", "C", (Py_ssize_t)i.C, "S", (Py_ssize_t)i.S,
+        "compact", (Py_ssize_t)i.compact, "D", (Py_ssize_t)i.D, "M", (Py_ssize_t)i.M, "K",
+        (Py_ssize_t)i.K, "L", (Py_ssize_t)i.L, "A", (Py_ssize_t)i.A, "H", (Py_ssize_t)i.H, "hash",
+        i.hash, "method", caface_method_name(i.method), "form", i.form, "hidden",
+        (Py_ssize_t)i.hidden, "rank", (Py_ssize_t)i.rank, "members", (Py_ssize_t)i.members,
+        "is_sum", i.is_sum ? Py_True : Py_False, "backbone", text_or_none(i.backbone), "input",
+        text_or_none(i.input), "encoding", text_or_none(i.encoding));
 }
 
 static PyObject *model_compact(PyObject *self, PyObject *args)

@@ -131,9 +131,9 @@ static PyObject *gallery_add(PyObject *self, PyObject *args)
 
     (void)self;
     caface_gallery_faces_init(&given);
-    if (!PyArg_ParseTuple(args, "OsOOOOOOOzzz", &capsule, &name, &features, &styles, &names,
+    if (!PyArg_ParseTuple(args, "OsOOOOOOOzzzz", &capsule, &name, &features, &styles, &names,
                           &digests, &crops, &sides, &scores, &given.backbone, &given.input,
-                          &given.fusion) ||
+                          &given.fusion, &given.encoding) ||
         !(h = handle_get(capsule, GALLERY)) || faces_take(&f, features, styles, 0, 0, 0))
         return NULL;
     if (!(is_given(names) && !(x.names = texts_of(names, f.n, "names"))) &&
@@ -220,7 +220,7 @@ static PyObject *gallery_list_picture(PyObject *self, PyObject *args)
 PyMethodDef picture_methods[] = {
     {"gallery_add", gallery_add, METH_VARARGS,
      "gallery_add(gallery, name, features, styles, names, digests, crops, sides, scores, backbone, "
-     "input, fusion): (person, added, known, is_new, likeness, fresh)"},
+     "input, fusion, encoding): (person, added, known, is_new, likeness, fresh)"},
     {"gallery_pictures", gallery_pictures, METH_VARARGS,
      "gallery_pictures(gallery, name or None, with_crops): [(person, name, digest, length, "
      "likeness, side, score, added, crop)]"},

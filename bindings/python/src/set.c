@@ -265,17 +265,38 @@ static PyObject *set_count(PyObject *self, PyObject *capsule)
 static PyObject *set_options(PyObject *self, PyObject *capsule)
 {
     handle *h = take(capsule);
+    PyObject *out = NULL;
     caface_set_options o;
 
     (void)self;
     if (!h)
         return NULL;
     caface_set_get_options(h->it, &o);
+    out = Py_BuildValue("{sssnsnsOsdsnsnsNsNsN}", "method", caface_method_name(o.method), "chunk",
+                        (Py_ssize_t)o.chunk, "expected", (Py_ssize_t)o.expected_n, "keep_weights",
+                        o.keep_weights ? Py_True : Py_False, "norm_power", o.norm_power, "width",
+                        (Py_ssize_t)o.width, "threads", (Py_ssize_t)o.threads, "backbone",
+                        text_or_none(o.backbone), "input", text_or_none(o.input), "encoding",
+                        text_or_none(o.encoding));
+    handle_give(h); /* the texts are the set's, until its next change */
+    return out;
+}
+
+static PyObject *set_add_source(PyObject *self, PyObject *args)
+{
+    PyObject *capsule;
+    const char *backbone, *input, *encoding;
+    handle *h;
+    caface_error err;
+    caface_status st;
+
+    (void)self;
+    if (!PyArg_ParseTuple(args, "Ozzz", &capsule, &backbone, &input, &encoding) ||
+        !(h = take(capsule)))
+        return NULL;
+    st = caface_set_add_source(h->it, backbone, input, encoding, &err);
     handle_give(h);
-    return Py_BuildValue("{sssnsnsOsdsnsn}", "method", caface_method_name(o.method), "chunk",
-                         (Py_ssize_t)o.chunk, "expected", (Py_ssize_t)o.expected_n, "keep_weights",
-                         o.keep_weights ? Py_True : Py_False, "norm_power", o.norm_power, "width",
-                         (Py_ssize_t)o.width, "threads", (Py_ssize_t)o.threads);
+    return done(st, &err);
 }
 
 /* ---- merging and saving ------------------------------------------------ */
@@ -386,6 +407,8 @@ PyMethodDef set_methods[] = {
     {"set_evidence", set_evidence, METH_O, "set_evidence(set)"},
     {"set_count", set_count, METH_O, "set_count(set)"},
     {"set_options", set_options, METH_O, "set_options(set)"},
+    {"set_add_source", set_add_source, METH_VARARGS,
+     "set_add_source(set, backbone, input, encoding)"},
     {"set_merge", set_merge, METH_VARARGS, "set_merge(set, from)"},
     {"set_save", set_save, METH_VARARGS, "set_save(set, path)"},
     {"set_save_memory", set_save_memory, METH_O, "set_save_memory(set)"},

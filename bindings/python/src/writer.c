@@ -34,7 +34,7 @@ static PyObject *with_widths(PyObject *capsule, Py_ssize_t C, Py_ssize_t S, Py_s
 
 static PyObject *writer_create(PyObject *self, PyObject *args)
 {
-    PyObject *path = NULL, *columns, *texts[4], *capsule = NULL;
+    PyObject *path = NULL, *columns, *texts[5], *capsule = NULL;
     Py_ssize_t C, S, compact, count;
     const char **names = NULL;
     caface_features_layout layout;
@@ -44,9 +44,9 @@ static PyObject *writer_create(PyObject *self, PyObject *args)
 
     (void)self;
     caface_features_layout_init(&layout);
-    if (!PyArg_ParseTuple(args, "O&nnnpO!OOOO", PyUnicode_FSConverter, &path, &C, &S, &compact,
+    if (!PyArg_ParseTuple(args, "O&nnnpO!OOOOO", PyUnicode_FSConverter, &path, &C, &S, &compact,
                           &layout.is_half, &PyTuple_Type, &columns, &texts[0], &texts[1], &texts[2],
-                          &texts[3])) {
+                          &texts[3], &texts[4])) {
         Py_XDECREF(path);
         return NULL;
     }
@@ -55,7 +55,8 @@ static PyObject *writer_create(PyObject *self, PyObject *args)
     for (Py_ssize_t i = 0; names && i < count && !bad; i++)
         bad = text_of(PyTuple_GetItem(columns, i), &names[i]);
     bad = bad || text_of(texts[0], &layout.backbone) || text_of(texts[1], &layout.fusion) ||
-          text_of(texts[2], &layout.input) || text_of(texts[3], &layout.command);
+          text_of(texts[2], &layout.input) || text_of(texts[3], &layout.command) ||
+          text_of(texts[4], &layout.encoding);
     layout.C = (size_t)C;
     layout.S = (size_t)S;
     layout.compact = (size_t)compact;
@@ -188,7 +189,8 @@ static PyObject *writer_abort(PyObject *self, PyObject *capsule)
 
 PyMethodDef writer_methods[] = {
     {"writer_create", writer_create, METH_VARARGS,
-     "writer_create(path, C, S, compact, half, columns, backbone, fusion, input, command)"},
+     "writer_create(path, C, S, compact, half, columns, backbone, fusion, input, command, "
+     "encoding)"},
     {"writer_extend", writer_extend, METH_VARARGS, "writer_extend(path, C, S, compact)"},
     {"writer_append", writer_append, METH_VARARGS,
      "writer_append(writer, features, styles, compact, fields)"},
