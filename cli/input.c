@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "cli/input.h"
 
 bool cli_input_numbers(const char *text, float *out)
@@ -33,9 +34,21 @@ bool cli_input_given(const cli_input *input)
            input->weights_key;
 }
 
+int cli_styles_check(const char *command, const char *styles)
+{
+    return !styles || cafi_styles_read(styles)
+               ? CLI_OK
+               : cli_usage(command,
+                           "--styles %s: a list such as 3,5 of numbers from 1 to 8, each once",
+                           styles);
+}
+
 int cli_input_check(const char *command, const cli_input *input)
 {
     float three[3];
+
+    if (cli_styles_check(command, input->styles))
+        return CLI_USAGE;
 
     if (input->taps.count > 8)
         return cli_usage(command, "--tap is given %zu times, at most 8", input->taps.count);

@@ -66,7 +66,8 @@ typedef struct cli_input {
             "multiplied after that", 0, 0                                                          \
     }
 
-/* CLI_OK, or CLI_USAGE with the sentence printed. */
+/* CLI_OK, or CLI_USAGE with the sentence printed. styles: NULL, or the value of --styles. */
+int cli_styles_check(const char *command, const char *styles);
 int cli_input_check(const char *command, const cli_input *input);
 bool cli_input_given(const cli_input *input);
 /* "127.5" or "123,116,103" to three finite numbers. */

@@ -51,6 +51,16 @@ static caface_status name_set(eval_images *e, caface_error *err)
     return st;
 }
 
+int eval_images_usage(const char *command, const eval_images_options *options)
+{
+    caface_precision precision;
+
+    return cafi_precision_parse(options->precision, &precision)
+               ? CLI_OK
+               : cli_usage(command, "--precision %s: must be fp32, bf16 or int8",
+                           options->precision);
+}
+
 caface_status eval_images_open(eval_images **out, const eval_images_options *options,
                                const cli_list *models, const cli_common *common, size_t *backbone,
                                caface_error *err)
@@ -68,9 +78,7 @@ caface_status eval_images_open(eval_images **out, const eval_images_options *opt
     e->o = options;
     e->models = models;
     e->common = common;
-    if (!cafi_precision_parse(options->precision, &encoder.precision))
-        return cafi_fail(err, CAFACE_EINVAL, "--precision %s: must be fp32, bf16 or int8",
-                         options->precision);
+    (void)cafi_precision_parse(options->precision, &encoder.precision); /* eval_images_usage */
     if ((st = cli_encoder_open(&e->encoder, backbone, models, &encoder, err)))
         return st;
     return name_set(e, err);

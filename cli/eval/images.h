@@ -18,6 +18,8 @@ typedef struct eval_images_options {
 
 typedef struct eval_images eval_images;
 
+/* CLI_OK, or CLI_USAGE with the sentence printed: values that no file would make right. */
+int eval_images_usage(const char *command, const eval_images_options *options);
 /* Opens the encoder: the first of the models with a backbone, *backbone is its
  * place. options and common are borrowed. EUNSUPPORTED: no part for pictures. */
 caface_status eval_images_open(eval_images **out, const eval_images_options *options,

@@ -37,7 +37,7 @@ static int check_images(const char *command, const eval_options *o)
     if (!o->meta && !(o->templates && i->landmarks))
         return cli_usage(command, "--images needs --meta DIR --dataset NAME, or --landmarks L.txt "
                                   "and --templates T.txt");
-    return CLI_OK;
+    return eval_images_usage(command, i);
 }
 
 /* --compare A B, or --compare A,B */

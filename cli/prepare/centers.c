@@ -130,6 +130,8 @@ static int run(void *arg)
                          "--model, --flip, --swap-colors, --weights-key and --precision are for "
                          "pictures, %s is a feature set",
                          o->common.args.items[0]);
+    if (prepare_check("prepare centers", &(prepare_backbone){.precision = o->precision}))
+        return CLI_USAGE;
     if (!set && !o->model)
         return cli_usage("prepare centers", "--model M is needed for pictures");
     if (cli_suffix_check("prepare centers", "output", o->output, "safetensors", false))

@@ -71,6 +71,10 @@ static int run(void *arg)
         return cli_usage("prepare features", "--model M and -o OUT are needed");
     if (strcmp(o->format, "npy") != 0 && strcmp(o->format, "rec") != 0)
         return cli_usage("prepare features", "--format %s: npy or rec", o->format);
+    backbone =
+        (prepare_backbone){o->model, o->weights_key, o->styles, o->precision, o->swap_colors};
+    if (prepare_check("prepare features", &backbone))
+        return CLI_USAGE;
     build.format = strcmp(o->format, "rec") == 0 ? CAFI_STORE_REC : CAFI_STORE_NPY;
     if (o->clean && build.format == CAFI_STORE_REC)
         return cli_usage("prepare features", "--clean: a record set has no place for it");
@@ -85,8 +89,6 @@ static int run(void *arg)
     build.kinds = kinds;
     build.clean = o->clean;
     cli_interrupt_begin();
-    backbone =
-        (prepare_backbone){o->model, o->weights_key, o->styles, o->precision, o->swap_colors};
     st = prepare_begin(&work, &o->common, o->common.args.items[0], &backbone, &err);
     if (!st) {
         prepare_options(&work, &build);

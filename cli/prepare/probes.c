@@ -104,6 +104,10 @@ static int run(void *arg)
 
     if (!o->model || !o->output)
         return cli_usage("prepare probes", "--model M and -o SET are needed");
+    backbone =
+        (prepare_backbone){o->model, o->weights_key, o->styles, o->precision, o->swap_colors};
+    if (prepare_check("prepare probes", &backbone))
+        return CLI_USAGE;
     if (cli_suffix_check("prepare probes", "output", o->output, "", false))
         return CLI_USAGE;
     if (o->kinds && cafi_degradations_parse(&kinds, &build.kind_count, o->kinds, &err))
@@ -115,8 +119,6 @@ static int run(void *arg)
         }
     build.kinds = kinds;
     cli_interrupt_begin();
-    backbone =
-        (prepare_backbone){o->model, o->weights_key, o->styles, o->precision, o->swap_colors};
     st = prepare_begin(&work, &o->common, o->common.args.items[0], &backbone, &err);
     build.pool = work.pool;
     if (!st)

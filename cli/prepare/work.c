@@ -5,7 +5,18 @@
 
 #include "base/status.h"
 #include "files/json.h"
+#include "cli/input.h"
 #include "cli/interrupt.h"
+
+int prepare_check(const char *command, const prepare_backbone *backbone)
+{
+    caface_precision precision;
+
+    if (!cafi_precision_parse(backbone->precision, &precision))
+        return cli_usage(command, "--precision %s: must be fp32, bf16 or int8",
+                         backbone->precision);
+    return cli_styles_check(command, backbone->styles);
+}
 
 caface_status prepare_begin(prepare_work *work, const cli_common *common, const char *faces,
                             const prepare_backbone *backbone, caface_error *err)
@@ -17,9 +28,7 @@ caface_status prepare_begin(prepare_work *work, const cli_common *common, const 
 
     work->common = common;
     work->started = cli_seconds();
-    if (!cafi_precision_parse(backbone->precision, &options.precision))
-        return cafi_fail(err, CAFACE_EINVAL, "--precision %s: must be fp32, bf16 or int8",
-                         backbone->precision);
+    (void)cafi_precision_parse(backbone->precision, &options.precision); /* prepare_check */
     if ((st = cafi_face_list_open(&work->faces, faces, err)) ||
         (st = cafi_encoder_open(&work->encoder, backbone->model, &options, err)) ||
         (st = cafi_pool_new(&work->pool, common->threads, err)))

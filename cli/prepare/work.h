@@ -35,7 +35,9 @@ typedef struct prepare_backbone {
     bool swap_colors; /* red and blue of the pictures */
 } prepare_backbone;
 
-/* Opens pictures and backbone, and starts the progress bar. */
+/* CLI_OK, or CLI_USAGE with the sentence printed: values that no file would make right. */
+int prepare_check(const char *command, const prepare_backbone *backbone);
+/* Opens pictures and backbone, which were checked, and starts the progress bar. */
 caface_status prepare_begin(prepare_work *work, const cli_common *common, const char *faces,
                             const prepare_backbone *backbone, caface_error *err);
 /* Sets pool, progress, failed and ctx. */

@@ -6,6 +6,7 @@
 
 #include "caface/train.h"
 #include "cli/command.h"
+#include "cli/input.h"
 #include "cli/interrupt.h"
 #include "cli/progress.h"
 #include "cli/train/plot.h"
@@ -214,7 +215,7 @@ static int refuse_others(const train_options *o, bool restores)
                          o->t.form);
     if (!o->t.validate && (cli_given(&o->common, "chunk") || cli_given(&o->common, "far")))
         return cli_usage("train", "--chunk and --far go with --validate");
-    return CLI_OK;
+    return cli_styles_check("train", o->t.styles);
 }
 
 /* These have other defaults with restore. */

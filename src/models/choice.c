@@ -3,6 +3,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/text.h"
+
 bool cafi_choice_is_made(const cafi_choice *c)
 {
     return c->tap_count || c->styles || c->input_order || c->input_mean || c->input_scale ||
@@ -21,6 +23,10 @@ caface_status cafi_choice_check(const cafi_choice *c, const char *what, caface_e
                          c->taps ? "" : " without names", CAFI_MAX_TAPS);
     if (c->tap_count && c->styles)
         return cafi_fail(err, CAFACE_EINVAL, "%s: both taps and styles are chosen", what);
+    if (c->styles && !cafi_styles_read(c->styles))
+        return cafi_fail(err, CAFACE_EINVAL,
+                         "%s: styles %.40s: a list such as 3,5 of numbers from 1 to 8, each once",
+                         what, c->styles);
     for (size_t t = 0; t < c->tap_count; t++)
         if (!c->taps[t])
             return cafi_fail(err, CAFACE_EINVAL, "%s: tap %zu has no name", what, t);

@@ -18,7 +18,8 @@ typedef struct cafi_choice {
 /* Was anything chosen? */
 bool cafi_choice_is_made(const cafi_choice *choice);
 /* EINVAL, with `what` (the call) in front: too many taps or one without a name, taps and styles
- * both, an order that is neither "rgb" nor "bgr", numbers that are not finite. */
+ * both, styles that no network has, an order that is neither "rgb" nor "bgr", numbers that are not
+ * finite. */
 caface_status cafi_choice_check(const cafi_choice *choice, const char *what, caface_error *err);
 /* Puts what was chosen of the input in place of what *input says. */
 void cafi_choice_input(const cafi_choice *choice, cafi_input_convention *input);

@@ -20,6 +20,8 @@ static caface_status from_network(cafi_encoder **out, cafi_network *network, con
         st = cafi_calibration_read(&ranges, network->bundle, name, err);
     if (!st)
         st = cafi_encoder_new(out, network, options, ranges, err);
+    if (st == CAFACE_EINVAL)
+        cafi_prefix(err, st, name); /* a tap, a stage: of this file */
     cafi_ranges_free(ranges);
     cafi_network_clear(network);
     return st;

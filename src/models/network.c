@@ -124,26 +124,10 @@ size_t cafi_network_stage_end(const cafi_network *network, size_t stage)
     return CAFI_NO_NODE;
 }
 
-/* "3,5" as a set of bits; 0: it is no such list. */
-static unsigned read_styles(const char *text)
-{
-    unsigned set = 0;
-
-    for (;; text += 2) {
-        unsigned bit = *text >= '1' && *text <= '8' ? 1u << (*text - '0') : 0;
-
-        if (!bit || (set & bit) || (text[1] && text[1] != ','))
-            return 0;
-        set |= bit;
-        if (!text[1])
-            return set;
-    }
-}
-
 caface_status cafi_network_set_styles(cafi_network *network, const char *indices, caface_error *err)
 {
     cafi_network chosen = {.graph = network->graph};
-    unsigned set = read_styles(indices);
+    unsigned set = cafi_styles_read(indices);
 
     if (!set)
         return cafi_fail(err, CAFACE_EINVAL,

@@ -56,9 +56,18 @@ check "--tap takes other nodes" quiet --tap /stage1/stage1.0/Add --tap /stage4/s
 check "  with their channels" shape "$work/tap" '"shape":[11,18,2]'
 check "--styles takes stages by number, channels and places" quiet --styles 6,3,5 -o "$work/styles" "$faces"
 check "  channels first" grep -q '"taps":\["[^":]*","[^":]*","[^"]*:spatial"\]' "$work/styles/set.json"
+# Values that no file makes right are 2 before any is opened; what this file has not is 1.
+for bad in 9 0 3,3 3, 3,x ''; do
+    check "  --styles '$bad' is status 2" fails 2 "--styles $bad" "$caface" encode --model "$work/nowhere" --styles "$bad" -o "$work/no" "$faces"
+done
+check "  in convert too" fails 2 "--styles 9" "$caface" convert "$work/nowhere" --styles 9 -o "$work/no.safetensors"
+check "  in prepare too" fails 2 "--styles 9" "$caface" prepare features "$work/nowhere" --model "$model" --styles 9 -o "$work/no"
+check "  in train too" fails 2 "--styles 9" "$caface" train --data "$work/nowhere" --styles 9 -o "$work/no"
+check "  so is a precision of prepare" fails 2 "--precision fp7" "$caface" prepare probes "$work/nowhere" --model "$model" --precision fp7 -o "$work/no"
+check "  and of eval" fails 2 "--precision fp7" "$caface" eval verify --images "$work/nowhere" --model "$model" --precision fp7 --meta "$work" --dataset X
+check "  a tap that this network has not is status 1" fails 1 "$model: tap nothing" "$caface" encode --model "$model" --tap nothing -o "$work/no" "$faces"
 check "  they go with a converted model" eval '"$caface" convert "$model" --styles 3,5,6 -o "$work/s.safetensors" -q && "$caface" encode -q --model "$work/s.safetensors" -o "$work/convs" "$faces" && cmp "$work/styles/styles.npy" "$work/convs/styles.npy"'
 check "  not beside --tap" fails 2 "give one" "$caface" encode --model "$model" --styles 3 --tap x -o "$work/x" "$faces"
-check "  a list that is none" fails 1 "each once" "$caface" encode --model "$model" --styles 3,3 -o "$work/x" "$faces"
 check "--input-order changes features" quiet --input-order bgr -o "$work/bgr" "$faces"
 check "  indeed" eval "! cmp -s $work/set/features.npy $work/bgr/features.npy"
 check "--json" grep -q '"images":11,"faces":11,"resumed":0,"failed":\[\],"refused":0,"complete":true' <(encode --json -o "$work/json" "$faces")
