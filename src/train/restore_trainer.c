@@ -130,8 +130,9 @@ static caface_status allocate(run *r, caface_error *err)
     if (r->c->freeze &&
         (st = cafi_restore_params_parts(&r->params, r->c->freeze, spare, &r->optimiser, err)))
         return st;
-    if (r->job->teacher && (st = cafi_teacher_open(&r->teacher, r->job->teacher, d->C, d->S,
-                                                   r->c->teach, r->job->pool, err)))
+    if (r->job->teacher &&
+        (st = cafi_teacher_open(&r->teacher, r->job->teacher, d->C, d->S,
+                                cafi_store_origin(r->job->store), r->c->teach, r->job->pool, err)))
         return st;
     memset(r->grad, 0, r->params.total * sizeof *r->grad);
     /* the first process writes, and so it validates */

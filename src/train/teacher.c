@@ -19,9 +19,10 @@ struct cafi_teacher {
 };
 
 caface_status cafi_teacher_open(cafi_teacher **out, const char *path, size_t C, size_t S,
-                                double weight, cafi_pool *pool, caface_error *err)
+                                cafi_origin made, double weight, cafi_pool *pool, caface_error *err)
 {
     cafi_teacher *t = NULL;
+    bool unknown = false;
     caface_status st = CAFI_NEW(&t, 1, err);
 
     *out = NULL;
@@ -35,6 +36,10 @@ caface_status cafi_teacher_open(cafi_teacher **out, const char *path, size_t C, 
                            "%s: a fusion of features of %zu numbers and %zu style channels, "
                            "training has %zu and %zu",
                            path, t->info.C, t->info.S, C, S);
+        else
+            st = cafi_origin_check(
+                (cafi_origin){path, t->info.backbone, t->info.input, t->info.encoding}, made, true,
+                &unknown, err);
     }
     if (st)
         cafi_teacher_close(t);

@@ -5,13 +5,15 @@
 
 #include "base/threads.h"
 #include "caface/model.h"
+#include "files/origin.h"
 
 typedef struct cafi_teacher cafi_teacher;
 
-/* The model of a file, for features of C numbers and S style channels; pool is borrowed.
- * EMODEL: made for others. Else as caface_model_open. */
+/* The model of a file, for features of C numbers and S style channels that were made so; pool is
+ * borrowed. EMODEL: made for others. Else as caface_model_open. */
 caface_status cafi_teacher_open(cafi_teacher **out, const char *path, size_t C, size_t S,
-                                double weight, cafi_pool *pool, caface_error *err);
+                                cafi_origin made, double weight, cafi_pool *pool,
+                                caface_error *err);
 void cafi_teacher_close(cafi_teacher *teacher);
 const char *cafi_teacher_hash(const cafi_teacher *teacher);
 

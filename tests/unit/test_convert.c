@@ -16,8 +16,7 @@
 enum { WIDTH = 16, STYLES = 20 };
 
 static const char *const taps[] = {"/1/PRelu", "/3/PRelu"};
-static const char *onnx;
-static char fusion[256], plain[256], bare[256], out[256];
+static char onnx[256], fusion[256], plain[256], bare[256], out[256];
 
 static restore_sizes sizes_of(test_rng *rng)
 {
@@ -35,7 +34,7 @@ static int set_up(void **state)
     restore_model a = restore_model_new(&rng, s), b = restore_model_new(&rng, s);
 
     (void)state;
-    onnx = test_fixture("detect/face_112.onnx");
+    snprintf(onnx, sizeof onnx, "%s", test_fixture("detect/face_112.onnx"));
     snprintf(fusion, sizeof fusion, "%s", test_temp("fusion.safetensors"));
     snprintf(plain, sizeof plain, "%s", test_temp("plain.safetensors"));
     snprintf(bare, sizeof bare, "%s", test_temp("bare.safetensors"));

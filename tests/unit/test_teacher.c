@@ -71,7 +71,8 @@ static void targets_come_near(void **state)
             for (size_t c = 0; c < C; c++)
                 want[i][c] = (float)(sum[c] / sqrt(square));
         }
-        EXPECT_OK(cafi_teacher_open(&teacher, test_data("%s", models[m]), C, S, weight, pool, &err),
+        EXPECT_OK(cafi_teacher_open(&teacher, test_data("%s", models[m]), C, S, (cafi_origin){0},
+                                    weight, pool, &err),
                   err);
         EXPECT_OK(
             cafi_teacher_guide(teacher, features[0], styles[0], first, SETS, targets[0], &err),
@@ -95,15 +96,16 @@ static void other_widths_are_refused(void **state)
     caface_error err;
 
     (void)state;
-    EXPECT_FAIL(cafi_teacher_open(&teacher, test_data("sample/restore.safetensors"), 512, S, 0.5,
-                                  NULL, &err),
+    EXPECT_FAIL(cafi_teacher_open(&teacher, test_data("sample/restore.safetensors"), 512, S,
+                                  (cafi_origin){0}, 0.5, NULL, &err),
                 CAFACE_EMODEL, err, "restore.safetensors", "128", "512");
     assert_null(teacher);
-    EXPECT_FAIL(cafi_teacher_open(&teacher, test_data("sample/restore.safetensors"), C, 96, 0.5,
-                                  NULL, &err),
+    EXPECT_FAIL(cafi_teacher_open(&teacher, test_data("sample/restore.safetensors"), C, 96,
+                                  (cafi_origin){0}, 0.5, NULL, &err),
                 CAFACE_EMODEL, err, "restore.safetensors", "192", "96");
-    EXPECT_FAIL(cafi_teacher_open(&teacher, test_temp("none"), C, S, 0.5, NULL, &err), CAFACE_EIO,
-                err, "none");
+    EXPECT_FAIL(
+        cafi_teacher_open(&teacher, test_temp("none"), C, S, (cafi_origin){0}, 0.5, NULL, &err),
+        CAFACE_EIO, err, "none");
     assert_null(teacher);
 }
 
