@@ -57,7 +57,7 @@ check "  with their channels" shape "$work/tap" '"shape":[11,18,2]'
 check "--styles takes stages by number, channels and places" quiet --styles 6,3,5 -o "$work/styles" "$faces"
 check "  channels first" grep -q '"taps":\["[^":]*","[^":]*","[^"]*:spatial"\]' "$work/styles/set.json"
 # Values that no file makes right are 2 before any is opened; what this file has not is 1.
-for bad in 9 0 3,3 3, 3,x ''; do
+for bad in 9 0 3,3 '3,' 3,x ''; do
     check "  --styles '$bad' is status 2" fails 2 "--styles $bad" "$caface" encode --model "$work/nowhere" --styles "$bad" -o "$work/no" "$faces"
 done
 check "  in convert too" fails 2 "--styles 9" "$caface" convert "$work/nowhere" --styles 9 -o "$work/no.safetensors"
