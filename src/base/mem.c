@@ -16,6 +16,7 @@
 
 static atomic_bool failing;
 static _Atomic uint64_t fail_first, fail_count, fail_seen, fail_done;
+static void (*_Atomic fail_watcher)(uint64_t);
 
 void cafi_mem_fail(uint64_t first, uint64_t count)
 {
@@ -32,13 +33,23 @@ uint64_t cafi_mem_failures(void)
     return fail_done;
 }
 
+void cafi_mem_watch(void (*watcher)(uint64_t number))
+{
+    cafi_mem_fail(0, 0);
+    fail_watcher = watcher;
+    atomic_store(&failing, watcher != NULL);
+}
+
 static bool refused(void)
 {
+    void (*watcher)(uint64_t) = NULL;
     uint64_t n = 0;
 
     if (!atomic_load_explicit(&failing, memory_order_relaxed))
         return false;
     n = atomic_fetch_add(&fail_seen, 1) + 1;
+    if ((watcher = fail_watcher))
+        watcher(n);
     if (n < fail_first || n - fail_first >= fail_count)
         return false;
     atomic_fetch_add(&fail_done, 1);

@@ -81,5 +81,8 @@ void cafi_buf_free(cafi_buf *buf);
 void cafi_mem_fail(uint64_t first, uint64_t count);
 /* How many allocations have failed for that reason since the last cafi_mem_fail. */
 uint64_t cafi_mem_failures(void);
+/* For tests. From now on (NULL: no more) every allocation tells its number, 1 first, on the thread
+ * that asks for it. */
+void cafi_mem_watch(void (*watcher)(uint64_t number));
 
 #endif

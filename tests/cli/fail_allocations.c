@@ -11,11 +11,13 @@
  * stdout and the files in WORK/out, to the byte (--varies: by name alone). --skips: a picture that
  * could not be read is passed over and named, so that status 3 with a line about it is right, too.
  *
- * The first MOST allocations all fail, and as many more of those behind. A child that a sanitizer
- * ends is a failure: it prints more than one line. */
+ * MOST: the first so many allocations all fail, and as many more of those behind; "all"; or
+ * "places": of those that come of the same chain of calls the first and the last. A child that a
+ * sanitizer ends is a failure: it prints more than one line. */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
+#include <execinfo.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -30,7 +32,7 @@
 #include "base/sha256.h"
 #include "cli/command.h"
 
-enum { ROOM = 4096, TEXT = 1 << 16 };
+enum { ROOM = 4096, TEXT = 1 << 16, MOST_PLACES = 1 << 20, CHAIN = 64 };
 
 typedef struct result {
     int status; /* of wait */
@@ -46,6 +48,7 @@ typedef struct sweep {
     int argc;
     char **argv;
     volatile uint64_t *failures; /* of the child */
+    uint64_t *place;             /* of the child: by the number of an allocation, less one */
     char fresh[TEXT];            /* files and content of a new WORK/out */
     result usual;
 } sweep;
@@ -213,6 +216,25 @@ static void list_out(const sweep *s, result *r)
     walk(out, "", list_one, &(listing){out, r});
 }
 
+/* Of the child: what tells its parent of each allocation, and how many there were. */
+static volatile uint64_t *told_count;
+static uint64_t *told_place;
+
+/* The chain of calls that an allocation comes of, as a number (FNV-1a). */
+static void tell_place(uint64_t number)
+{
+    void *chain[CHAIN];
+    int n = backtrace(chain, CHAIN);
+    uint64_t hash = 0xcbf29ce484222325;
+
+    for (int i = 0; i < n; i++)
+        hash = (hash ^ (uintptr_t)chain[i]) * 0x100000001b3;
+    if (number > MOST_PLACES)
+        die("more allocations than there is room for");
+    told_place[number - 1] = hash;
+    __atomic_fetch_add(told_count, 1, __ATOMIC_RELAXED); /* pipelines have threads */
+}
+
 /* In the child, whose exit is the command's: a sanitizer looks for leaks there. */
 static void be_the_command(const sweep *s, uint64_t k)
 {
@@ -225,21 +247,26 @@ static void be_the_command(const sweep *s, uint64_t k)
     path_of(path, s->work, "stderr");
     if (!freopen(path, "wb", stderr))
         die(path);
-    cafi_mem_fail(k, k > 0);
+    told_count = s->failures;
+    told_place = s->place;
+    *s->failures = 0;
+    cafi_mem_watch(k ? NULL : tell_place);
+    if (k)
+        cafi_mem_fail(k, 1);
     status = cli_dispatch(s->command, s->argc, s->argv);
-    *s->failures = cafi_mem_failures();
-    cafi_mem_fail(0, 0);
+    if (k)
+        *s->failures = cafi_mem_failures();
+    cafi_mem_watch(NULL);
     exit(status);
 }
 
-/* k 0: nothing fails. */
+/* k 0: nothing fails, and the allocations are counted in failures. */
 static void run(sweep *s, uint64_t k, result *r)
 {
     char path[ROOM];
     pid_t child;
 
     begin_anew(s);
-    *s->failures = 1; /* of a child that does not come so far */
     fflush(stdout);
     if ((child = fork()) < 0)
         die("fork");
@@ -333,34 +360,53 @@ static bool tell(const result *r, uint64_t k, const char *wrong)
     return wrong == NULL;
 }
 
-/* How many allocations there are: the first k that nobody asks for, less one. */
-static uint64_t count(sweep *s, result *r)
+/* ---- which of them ----------------------------------------------------- */
+
+typedef struct asked {
+    uint64_t place, k;
+} asked;
+
+static int by_place(const void *a, const void *b)
 {
-    uint64_t low = 0, high = 1;
+    const asked *x = a, *y = b;
 
-    for (; run(s, high, r), *s->failures; high *= 2)
-        if (high > 1000000000) {
-            printf("there is no end of allocations\n");
-            exit(1);
-        }
-    low = high / 2;
-    while (high - low > 1) {
-        uint64_t middle = low + (high - low) / 2;
-
-        run(s, middle, r);
-        *(*s->failures ? &low : &high) = middle;
-    }
-    return low;
+    return x->place != y->place ? (x->place > y->place) - (x->place < y->place)
+                                : (x->k > y->k) - (x->k < y->k);
 }
 
-static int sweep_all(sweep *s, uint64_t most)
+/* Marks the first and the last of every chain of calls. */
+static void mark_places(const sweep *s, uint64_t all, bool *chosen)
+{
+    asked *list = calloc(all + 1, sizeof *list);
+
+    if (!list)
+        die("calloc");
+    for (uint64_t k = 1; k <= all; k++)
+        list[k - 1] = (asked){s->place[k - 1], k};
+    qsort(list, all, sizeof *list, by_place);
+    for (uint64_t i = 0; i < all; i++)
+        chosen[list[i].k] = i == 0 || i + 1 == all || list[i - 1].place != list[i].place ||
+                            list[i + 1].place != list[i].place;
+    free(list);
+}
+
+static void mark_spread(uint64_t most, uint64_t all, bool *chosen)
+{
+    uint64_t step = all > 2 * most ? (all - most) / most : 1;
+
+    for (uint64_t k = 1; k <= all; k += k < most ? 1 : step)
+        chosen[k] = true;
+}
+
+static int sweep_all(sweep *s, const char *most)
 {
     result *r = calloc(1, sizeof *r);
-    uint64_t all, tried = 0, step, bad = 0;
+    bool *chosen = NULL;
+    uint64_t all, tried = 0, bad = 0;
 
+    begin_anew(s);
     if (!r)
         die("calloc");
-    begin_anew(s);
     list_out(s, r);
     add(s->fresh, r->content, "", "");
     run(s, 0, &s->usual);
@@ -369,15 +415,24 @@ static int sweep_all(sweep *s, uint64_t most)
         printf("the command itself fails: wait status %d\n%s\n", s->usual.status, s->usual.err);
         return 1;
     }
-    all = count(s, r);
-    step = all > 2 * most ? (all - most) / most : 1;
-    for (uint64_t k = 1; k <= all; k += k < most ? 1 : step, tried++) {
+    all = *s->failures;
+    if (!(chosen = calloc(all + 1, sizeof *chosen)))
+        die("calloc");
+    if (strcmp(most, "places") == 0)
+        mark_places(s, all, chosen);
+    else
+        mark_spread(strcmp(most, "all") == 0 ? all : strtoull(most, NULL, 10), all, chosen);
+    for (uint64_t k = 1; k <= all; k++) {
+        if (!chosen[k])
+            continue;
+        tried++;
         run(s, k, r);
         if (*s->failures)
             bad += !tell(r, k, judge(s, r));
     }
     printf("# %llu of %llu allocations failed, %llu wrongly\n", (unsigned long long)tried,
            (unsigned long long)all, (unsigned long long)bad);
+    free(chosen);
     free(r);
     return bad != 0;
 }
@@ -422,24 +477,31 @@ static void read_options(sweep *s, int *argc, char ***argv)
     }
 }
 
+/* Memory that a child shares. */
+static void *shared(size_t bytes)
+{
+    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+    if (p == MAP_FAILED)
+        die("mmap");
+    return p;
+}
+
 int main(int argc, char **argv)
 {
     static sweep s;
-    uint64_t most;
+    const char *most = argc > 2 ? argv[2] : "";
 
-    if (argc < 4)
+    if (argc < 4 || (strcmp(most, "all") && strcmp(most, "places") && !strtoull(most, NULL, 10)))
         return 2;
     s.work = argv[1];
-    most = strtoull(argv[2], NULL, 10);
     argc -= 3;
     argv += 3;
     read_options(&s, &argc, &argv);
     s.command = find(&argc, &argv);
     s.argc = argc;
     s.argv = argv;
-    s.failures =
-        mmap(NULL, sizeof *s.failures, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (s.failures == MAP_FAILED)
-        die("mmap");
+    s.failures = shared(sizeof *s.failures);
+    s.place = shared(MOST_PLACES * sizeof *s.place);
     return sweep_all(&s, most);
 }

@@ -1,11 +1,10 @@
 #!/usr/bin/env bash
 # Out of memory: the allocations of every command fail, one a run (fail_allocations.c says what is right then, and how
-# many are tried). CAFACE_SWEEP is how many of the first all fail, and how many of those behind; `all`: every one.
+# many are tried). CAFACE_SWEEP is how many of the first all fail, and how many of those behind; `places`: each chain of calls; `all`.
 # shellcheck source-path=SCRIPTDIR source=tap.sh
 . "$(dirname "$0")/tap.sh"
 draw=$2 train_tool=$3 fail=$4 galleries=$5 video=$6
 most=${CAFACE_SWEEP:-5}
-[ "$most" != all ] || most=1000000000
 data=${fixtures%/tests/fixtures}/data/sample
 onnx=$fixtures/onnx/face_13.onnx
 restore=$data/restore.safetensors
