@@ -205,8 +205,11 @@ static caface_status connect_to(sqlite3 **db, const char *path, bool create, boo
 
     if (!create && !was_there)
         return cafi_fail(err, CAFACE_EIO, "%s", strerror(errno));
-    if (create && was_there && info.st_size && !S_ISREG(info.st_mode))
-        return cafi_fail(err, CAFACE_EIO, "it is there already");
+    if (was_there && !S_ISREG(info.st_mode)) /* SQLite would wait for a pipe's other end */
+        return cafi_fail(err, CAFACE_EIO, "%s",
+                         create                  ? "it is there already"
+                         : S_ISDIR(info.st_mode) ? "is a folder, not a file"
+                                                 : "is not a regular file");
     st = connect(db, path, create, write, err);
     if (!st)
         st = create ? make_tables(*db, err) : check_tables(*db, write, err);

@@ -17,6 +17,11 @@ check "a model that is a pipe" no_file "$caface" encode --model "$work/x.onnx" -
 check "a list that is a pipe" no_file "$caface" encode --model "$model" -o "$work/o" "$work/list.txt"
 check "a state that is a pipe" no_file "$caface" fuse --model "$data/model.safetensors" --merge "$work/fifo" -o "$work/o.npy"
 check "a state that is a device" no_file "$caface" fuse --model "$data/model.safetensors" --merge /dev/zero -o "$work/o.npy"
+if grep -q "^gallery " <<<"$("$caface" --help | sed 's/^ *//')"; then
+    check "a gallery that is a pipe" no_file "$caface" gallery list "$work/fifo"
+    check "a gallery that is a device" no_file "$caface" gallery show /dev/zero Ann
+    check "  and one to be made" fails 1 "it is there already" soon "$caface" gallery create "$work/fifo" --method average
+fi
 check "features that are a pipe" no_file "$caface" fuse --method average --features "$work/fifo" -o "$work/o.npy"
 
 # What a terminal obeys: C0, C1, bidirectional marks.
