@@ -155,6 +155,12 @@ static caface_status reserve(uint8_t **bytes, size_t *room, size_t width, size_t
     return st;
 }
 
+/* Are there that many bytes of the picture behind row y? */
+static bool has_behind(const cafi_view *picture, size_t y, size_t bytes)
+{
+    return y < picture->height && (picture->height - 1 - y) * picture->width * 3 >= bytes;
+}
+
 /* Rows first, then columns. */
 static void run(cafi_resampler *r, const cafi_view *picture, const filter *across,
                 const filter *down, size_t width, size_t height)
@@ -169,17 +175,18 @@ static void run(cafi_resampler *r, const cafi_view *picture, const filter *acros
             memcpy(r->middle + y++ * bytes, row, bytes);
             continue;
         }
-        if (y + 4 < picture->height && in >= CAFI_RESAMPLE_FAR) {
+        if (has_behind(picture, y + 3, CAFI_RESAMPLE_FAR)) {
             kernels->four(r->middle + y * bytes, bytes, row, in, across, width);
             y += 4;
             continue;
         }
-        if (y + 2 < picture->height) {
+        if (has_behind(picture, y + 1, CAFI_RESAMPLE_SLACK)) {
             kernels->pair(r->middle + y * bytes, bytes, row, in, across, width);
             y += 2;
             continue;
         }
-        if (y + 1 == picture->height) { /* nothing may be read behind the picture */
+        if (!has_behind(picture, y,
+                        CAFI_RESAMPLE_SLACK)) { /* nothing may be read behind the picture */
             memcpy(r->row, row, in);
             row = r->row;
         }
