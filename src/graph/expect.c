@@ -84,10 +84,8 @@ bool cafi_expect_extent(const cafi_plan_op *s, cafi_place *e)
     case CAFI_STEP_LINES:
         *e = (cafi_place){s->spec.batch, s->spec.out_channels, s->spec.out_height,
                           s->spec.out_width};
-        if (s->lines.shape.halve) {
-            e->y = (e->y + 1) / 2;
-            e->x = (e->x + 1) / 2;
-        }
+        e->y = cafi_lines_pooled(&s->lines.shape, e->y);
+        e->x = cafi_lines_pooled(&s->lines.shape, e->x);
         return true;
     case CAFI_STEP_PASS:
         *e = (cafi_place){s->pass.rows, s->pass.groups * s->pass.lanes, 1, s->pass.positions};
@@ -235,24 +233,24 @@ static cafi_expected expect_dnn(const cafi_step_view *v, const cafi_place *place
     };
 }
 
-/* The largest of what a pool that halves the map sees, or the one output. */
+/* The largest of what a pool sees, or the one output. */
 static cafi_expected expect_lines(const cafi_step_view *v, const cafi_place *place)
 {
     const cafi_dnn_spec *s = &v->step->spec;
     const cafi_lines_args *a = &v->step->lines;
-    size_t n = a->shape.halve ? 2 : 1;
-    size_t width = (s->out_width + n - 1) / n;
+    size_t n = a->shape.pool ? a->shape.pool : 1, stride = a->shape.pool ? 2 : 1;
+    size_t width = cafi_lines_pooled(&a->shape, s->out_width);
     map out = dnn_result(v, v->out);
     cafi_expected e = {.want = -INFINITY};
 
-    out.positions = (s->out_height + n - 1) / n * width;
+    out.positions = cafi_lines_pooled(&a->shape, s->out_height) * width;
     for (size_t k = 0; k < n * n; k++) {
         cafi_place p = *place;
         products sum;
         double value = v->weights->bias[p.channel];
 
-        p.y = n * p.y + k / n;
-        p.x = n * p.x + k % n;
+        p.y = stride * p.y + k / n;
+        p.x = stride * p.x + k % n;
         if (p.y >= s->out_height || p.x >= s->out_width)
             continue;
         sum = convolve(v, &p);

@@ -23,6 +23,18 @@ const cafi_lines_kernels *cafi_lines_kernels_get(void)
     return NULL;
 }
 
+size_t cafi_lines_pooled(const cafi_lines_shape *s, size_t outputs)
+{
+    return s->pool ? (outputs - s->pool + 1) / 2 + 1 : outputs;
+}
+
+/* Pairs of lines side by side need none: they are compared as they are made. A group of four
+ * rows and the two before it are there at once. */
+size_t cafi_lines_ring(const cafi_lines_shape *s)
+{
+    return !s->pool || (s->pool == 2 && s->lanes == 1 && s->rows == 3) ? 0 : 2 * MOST_GROUP;
+}
+
 size_t cafi_lines_group(const cafi_lines_shape *s, size_t left)
 {
     return s->rows != 3 ? 1 : left < MOST_GROUP ? left : MOST_GROUP;
@@ -68,7 +80,12 @@ size_t cafi_lines_scratch(const cafi_lines_shape *s, const cafi_lines_kernels *k
     size_t tile = VECTORS * k->vector;
     size_t span = tile + (s->columns - 1) * s->lanes + k->vector;
 
-    return most * (s->ins * span + k->block * tile) + 2 * (tile + k->vector);
+    size_t line = (s->width - s->columns + 1) * s->lanes + k->vector;
+
+    return most * (s->ins * span + k->block * tile) + 2 * (tile + k->vector) +
+           (cafi_lines_ring(s)
+                ? s->outs * cafi_lines_ring(s) * line + line + 3 * k->vector + 3 * s->lanes
+                : 0);
 }
 
 /* One column of three taps as F(group, 3) multiplies by it. */

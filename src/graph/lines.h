@@ -11,7 +11,6 @@
 #ifndef CAFI_GRAPH_LINES_H
 #define CAFI_GRAPH_LINES_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "caface/status.h"
@@ -28,7 +27,8 @@ typedef struct cafi_lines_shape {
     size_t height, width; /* of the input */
     size_t rows, columns; /* of the kernel, 1 to CAFI_LINES_KERNEL */
     size_t lanes;
-    bool halve; /* the largest of every 2x2 outputs, less at odd ends; lanes is 1, rows 3 */
+    size_t pool; /* 2 or 3: the largest of so many by so many outputs, at strides of 2, at the ends
+                  * of what is there; 0: all of them */
 } cafi_lines_shape;
 
 typedef struct cafi_lines_args {
@@ -50,6 +50,10 @@ typedef struct cafi_lines_kernels {
 /* The set for this processor (base/cpu.h); NULL: it has none. Any thread. */
 const cafi_lines_kernels *cafi_lines_kernels_get(void);
 
+/* Extents of what is written, along one axis of so many numbers. */
+size_t cafi_lines_pooled(const cafi_lines_shape *shape, size_t outputs);
+/* The outputs are kept in a ring of so many rows, until they are pooled; 0: there is none. */
+size_t cafi_lines_ring(const cafi_lines_shape *shape);
 /* Output rows that are computed together when so many are left. */
 size_t cafi_lines_group(const cafi_lines_shape *shape, size_t left);
 /* Lines that a group of so many output rows is made of. */

@@ -1,5 +1,6 @@
 /* Compiled once for every instruction set (meson.build). KERNELS names the table. */
 #include <float.h>
+#include <stdbool.h>
 
 #include "graph/lines.h"
 #include "math/simd/vector.h"
@@ -25,6 +26,9 @@ typedef struct tile {
     float *seen;    /* [product][in][span] */
     float *sums;    /* [product][channel of the block][TILE] */
     float *pairs;   /* [2][TILE + VF]: before neighbours are compared */
+    float *ring;    /* [out][rows of the ring][line], or NULL */
+    float *above;   /* the largest of the lines of a window, and some behind it */
+    size_t line;    /* numbers of a line of the output or of the ring */
 } tile;
 
 /* What F(group, 3) multiplies, of group + 2 lines; those lines themselves for one. */
@@ -83,6 +87,15 @@ CAFI_INLINE void mix_sums(vf *y, const vf *m, size_t group, size_t products)
         y[2] = vf_fma(vf_all(4.0f), sum2, sum);
         y[3] = vf_add(vf_fma(vf_all(8.0f), less2, less), m[5]);
     }
+}
+
+/* The first n numbers, or all. */
+CAFI_INLINE void put_n(float *y, vf v, size_t n)
+{
+    if (n >= VF)
+        vf_store(y, v);
+    else
+        vf_store_n(y, v, n);
 }
 
 CAFI_INLINE void see_group(const tile *t, size_t group, size_t products)
@@ -207,7 +220,8 @@ static void multiply_any(float *sums, const float *w, const float *seen, const t
 static void put_halved(const tile *t, size_t channel, size_t r)
 {
     const cafi_lines_shape *s = &t->a->shape;
-    size_t height = (s->height - s->rows + 2) / 2, width = (s->width - s->columns + 2) / 2;
+    size_t height = cafi_lines_pooled(s, s->height - s->rows + 1);
+    size_t width = cafi_lines_pooled(s, s->width - s->columns + 1);
     size_t count = (t->count + 1) / 2;
     float *pairs = t->pairs + r * (TILE + VF);
     float *y = t->a->y + (channel * height + t->y / 2 + r) * width + t->at / 2;
@@ -218,11 +232,18 @@ static void put_halved(const tile *t, size_t channel, size_t r)
         vf even, odd;
 
         vf_load_pairs(pairs + 2 * k, &even, &odd);
-        if (count - k >= VF)
-            vf_store(y + k, vf_max(even, odd));
-        else
-            vf_store_n(y + k, vf_max(even, odd), count - k);
+        put_n(y + k, vf_max(even, odd), count - k);
     }
+}
+
+/* Where the tile's first output of a channel goes, unless it is compared on the spot. */
+static float *place(const tile *t, size_t channel)
+{
+    const cafi_lines_shape *s = &t->a->shape;
+    size_t rows = cafi_lines_ring(s);
+
+    return t->ring ? t->ring + (channel * rows + t->y % rows) * t->line + t->at
+                   : t->a->y + (channel * (s->height - s->rows + 1) + t->y) * t->line + t->at;
 }
 
 /* The outputs of one channel, from its products. */
@@ -230,12 +251,11 @@ CAFI_INLINE void put_group(const tile *t, const float *sums, size_t channel, siz
                            size_t products)
 {
     const cafi_lines_args *a = t->a;
-    const cafi_lines_shape *s = &a->shape;
-    size_t line = (s->width - s->columns + 1) * s->lanes, height = s->height - s->rows + 1;
+    bool halve = a->shape.pool && !t->ring;
+    float *y = place(t, channel);
     vf bias = vf_all(a->bias[channel]), slope = vf_all(a->slope ? a->slope[channel] : 1.0f);
 
-    for (size_t v = 0; v < t->vectors; v++) {
-        float *y = a->y + (channel * height + t->y) * line + t->at + v * VF;
+    for (size_t v = 0; v < t->vectors; v++, y += VF) {
         size_t n = t->count - v * VF;
         vf m[6], out[4];
 
@@ -251,15 +271,13 @@ CAFI_INLINE void put_group(const tile *t, const float *sums, size_t channel, siz
         }
         CAFI_UNROLL
         for (size_t r = 0; r < group; r++)
-            if (!s->halve && n >= VF)
-                vf_store(y + r * line, out[r]);
-            else if (!s->halve)
-                vf_store_n(y + r * line, out[r], n);
+            if (!halve)
+                put_n(y + r * t->line, out[r], n);
             else if (r % 2 == 0)
                 vf_store(t->pairs + r / 2 * (TILE + VF) + v * VF,
                          r + 1 < group ? vf_max(out[r], out[r + 1]) : out[r]);
     }
-    for (size_t r = 0; s->halve && r < (group + 1) / 2; r++)
+    for (size_t r = 0; halve && r < (group + 1) / 2; r++)
         put_halved(t, channel, r);
 }
 
@@ -293,34 +311,101 @@ static void run_tile(const tile *t, const float *weights)
     }
 }
 
+/* One line of the pooled map from the ring: window by window of the largest of its lines. */
+static void pool_line(const tile *t, size_t channel, size_t y)
+{
+    const cafi_lines_shape *s = &t->a->shape;
+    size_t rows = cafi_lines_ring(s), height = s->height - s->rows + 1, lanes = s->lanes;
+    size_t columns = s->width - s->columns + 1, width = cafi_lines_pooled(s, columns);
+    size_t seen = height - 2 * y < s->pool ? height - 2 * y : s->pool;
+    float *to = t->a->y + (channel * cafi_lines_pooled(s, height) + y) * width * lanes;
+    const float *x = t->ring + channel * rows * t->line;
+
+    for (size_t k = 0; k < columns * lanes; k += VF) {
+        vf most = vf_load(x + 2 * y % rows * t->line + k);
+
+        for (size_t r = 1; r < seen; r++)
+            most = vf_max(most, vf_load(x + (2 * y + r) % rows * t->line + k));
+        vf_store(t->above + k, most);
+    }
+    for (size_t k = 0; k < 2 * lanes + 2 * VF; k++)
+        t->above[columns * lanes + k] = -FLT_MAX;
+    for (size_t k = 0; lanes == 1 && k < width; k += VF) {
+        vf even, odd, next;
+
+        vf_load_pairs(t->above + 2 * k, &even, &odd);
+        even = vf_max(even, odd);
+        if (s->pool == 3) {
+            vf_load_pairs(t->above + 2 * k + 2, &next, &odd);
+            even = vf_max(even, next);
+        }
+        put_n(to + k, even, width - k);
+    }
+    for (size_t k = 0; lanes > 1 && k < width; k++)
+        for (size_t l = 0; l < lanes; l += VF) {
+            const float *p = t->above + 2 * k * lanes + l;
+            vf most = vf_max(vf_load(p), vf_load(p + lanes));
+
+            if (s->pool == 3)
+                most = vf_max(most, vf_load(p + 2 * lanes));
+            put_n(to + k * lanes + l, most, lanes - l);
+        }
+}
+
+/* Those lines of the pooled map that rows of the output before `done` are enough for. */
+static void pool_lines(const tile *t, size_t done, size_t *pooled)
+{
+    const cafi_lines_shape *s = &t->a->shape;
+    size_t height = s->height - s->rows + 1, all = cafi_lines_pooled(s, height);
+
+    for (; *pooled < all && (2 * *pooled + s->pool <= done || done == height); ++*pooled)
+        for (size_t c = 0; c < s->outs; c++)
+            pool_line(t, c, *pooled);
+}
+
 static const cafi_lines_kernels table;
 
-/* Tiles of a line are of equal width, but for a vector. */
+/* One group of lines. Tiles are of equal width, but for a vector. */
+static void run_group(tile *t, const float *weights, float *scratch)
+{
+    const cafi_lines_shape *s = &t->a->shape;
+    size_t line = (s->width - s->columns + 1) * s->lanes;
+    size_t vectors = (line + VF - 1) / VF, tiles = (vectors + VECTORS - 1) / VECTORS;
+
+    for (size_t k = 0; k < tiles; k++) {
+        size_t first = vectors * k / tiles, last = vectors * (k + 1) / tiles;
+
+        t->at = first * VF;
+        t->vectors = last - first;
+        t->count = last * VF < line ? t->vectors * VF : line - t->at;
+        t->span = (t->vectors * VF + (s->columns - 1) * s->lanes + VF - 1) / VF * VF;
+        t->seen = scratch;
+        t->sums = t->seen + t->products * s->ins * t->span;
+        t->pairs = t->sums + t->products * t->block * TILE;
+        run_tile(t, weights);
+    }
+}
+
 static void conv(const cafi_lines_args *a)
 {
     const cafi_lines_shape *s = &a->shape;
     size_t height = s->height - s->rows + 1, line = (s->width - s->columns + 1) * s->lanes;
-    size_t vectors = (line + VF - 1) / VF, tiles = (vectors + VECTORS - 1) / VECTORS;
-    tile t = {.a = a, .block = cafi_lines_block(s, &table)};
+    size_t pooled = 0;
+    tile t = {.a = a, .block = cafi_lines_block(s, &table), .line = line};
+    float *scratch = a->scratch;
 
+    if (cafi_lines_ring(s)) {
+        t.line = (line + VF - 1) / VF * VF;
+        t.ring = scratch;
+        t.above = t.ring + s->outs * cafi_lines_ring(s) * t.line;
+        scratch = t.above + t.line + 2 * s->lanes + 2 * VF;
+    }
     for (; t.y < height; t.y += t.group) {
-        const float *weights = NULL;
-
         t.group = cafi_lines_group(s, height - t.y);
         t.products = cafi_lines_products(s, t.group);
-        weights = a->weights + cafi_lines_offset(s, &table, t.group);
-        for (size_t k = 0; k < tiles; k++) {
-            size_t first = vectors * k / tiles, last = vectors * (k + 1) / tiles;
-
-            t.at = first * VF;
-            t.vectors = last - first;
-            t.count = last * VF < line ? t.vectors * VF : line - t.at;
-            t.span = (t.vectors * VF + (s->columns - 1) * s->lanes + VF - 1) / VF * VF;
-            t.seen = a->scratch;
-            t.sums = t.seen + t.products * s->ins * t.span;
-            t.pairs = t.sums + t.products * t.block * TILE;
-            run_tile(&t, weights);
-        }
+        run_group(&t, a->weights + cafi_lines_offset(s, &table, t.group), scratch);
+        if (t.ring)
+            pool_lines(&t, t.y + t.group, &pooled);
     }
 }
 

@@ -54,21 +54,25 @@ static size_t only_reader(const cafi_lowering *lw, size_t node)
     return CAFI_NO_NODE;
 }
 
-/* Whether a pool takes the largest of every 2x2, ends included. */
-static bool halves(const cafi_lowering *lw, const cafi_ir_node *pool)
+/* The extent of a pool that graph/lines.h knows; 0: it is another. */
+static size_t known_pool(const cafi_lowering *lw, const cafi_ir_node *pool)
 {
     const cafi_window *w = &pool->node.window;
-    const cafi_shape *in = &lw->ir->nodes[pool->inputs[0]].node.shape;
-    const cafi_shape *out = &pool->node.shape;
+    const int64_t *in = lw->ir->nodes[pool->inputs[0]].node.shape.dim;
+    const int64_t *out = pool->node.shape.dim;
+    cafi_lines_shape s = {.pool = (size_t)w->kernel[0]};
 
-    return pool->op == CAFI_OP_MAXPOOL && w->kernel[0] == 2 && w->kernel[1] == 2 &&
-           w->stride[0] == 2 && w->stride[1] == 2 && is_one(w->dilation) &&
-           !(w->pad[0] || w->pad[1]) && out->dim[2] == (in->dim[2] + 1) / 2 &&
-           out->dim[3] == (in->dim[3] + 1) / 2;
+    if (w->kernel[0] != w->kernel[1] || (w->kernel[0] != 2 && w->kernel[0] != 3) ||
+        w->stride[0] != 2 || w->stride[1] != 2 || !is_one(w->dilation) || w->pad[0] || w->pad[1] ||
+        in[2] < w->kernel[0] || in[3] < w->kernel[0] ||
+        (size_t)out[2] != cafi_lines_pooled(&s, (size_t)in[2]) ||
+        (size_t)out[3] != cafi_lines_pooled(&s, (size_t)in[3]))
+        return 0;
+    return s.pool;
 }
 
-/* A PReLU behind the convolution is done on the way, and so is a pool that halves one row's map.
- * The node whose value comes out. */
+/* A PReLU behind the convolution is done on the way, and so is a pool. The node whose value comes
+ * out. */
 static size_t join_readers(cafi_lowering *lw, size_t i, cafi_plan_op *step)
 {
     size_t reader = only_reader(lw, i);
@@ -81,13 +85,11 @@ static size_t join_readers(cafi_lowering *lw, size_t i, cafi_plan_op *step)
     }
     if (!r || r->op != CAFI_OP_MAXPOOL)
         return i;
-    if (r->slope) {
+    if (r->slope)
         step->prelu = reader;
-        lw->values[i].sloped = true;
-    }
-    step->lines.shape.halve =
-        lw->options->batch == 1 && lw->ir->nodes[i].node.window.kernel[0] == 3 && halves(lw, r);
-    return step->lines.shape.halve ? reader : i;
+    step->lines.shape.pool = known_pool(lw, r);
+    lw->values[i].sloped = r->slope && !step->lines.shape.pool;
+    return step->lines.shape.pool ? reader : i;
 }
 
 caface_status cafi_lower_lines(cafi_lowering *lw, size_t i, caface_error *err)

@@ -38,7 +38,9 @@ static cafi_lines_shape random_shape(test_rng *rng)
 
     s.height = s.rows + test_below(rng, 12);
     s.width = s.columns + test_below(rng, s.lanes == 1 ? 150 : 24);
-    s.halve = s.lanes == 1 && s.rows == 3 && test_below(rng, 2);
+    s.pool = test_below(rng, 2) ? between(rng, 2, 3) : 0;
+    if (s.height - s.rows + 1 < s.pool || s.width - s.columns + 1 < s.pool)
+        s.pool = 0;
     return s;
 }
 
@@ -71,13 +73,13 @@ static wanted output_at(const cafi_lines_args *a, const float *weights, size_t o
 static void check_output(const cafi_lines_args *a, const float *weights, const char *isa)
 {
     const cafi_lines_shape *s = &a->shape;
-    size_t n = s->halve ? 2 : 1, height = s->height - s->rows + 1,
-           width = s->width - s->columns + 1;
+    size_t n = s->pool ? s->pool : 1, stride = s->pool ? 2 : 1;
+    size_t height = s->height - s->rows + 1, width = s->width - s->columns + 1;
     const float *got = a->y;
 
     for (size_t o = 0; o < s->outs; o++)
-        for (size_t y = 0; y < height; y += n)
-            for (size_t x = 0; x < width; x += n)
+        for (size_t y = 0; y < height && y / stride < cafi_lines_pooled(s, height); y += stride)
+            for (size_t x = 0; x < width && x / stride < cafi_lines_pooled(s, width); x += stride)
                 for (size_t l = 0; l < s->lanes; l++, got++) {
                     wanted best = {-INFINITY, 0.0};
 
@@ -91,11 +93,11 @@ static void check_output(const cafi_lines_args *a, const float *weights, const c
                         best.magnitude = fmax(best.magnitude, w.magnitude);
                     }
                     if (!(fabs((double)*got - best.value) <= TOLERANCE * best.magnitude))
-                        fail_msg("%s: %zu to %zu channels of %zux%zu, kernel %zux%zu, %zu lanes%s: "
+                        fail_msg("%s: %zu to %zu channels of %zux%zu, kernel %zux%zu, %zu lanes, "
+                                 "pool %zu: "
                                  "%g at (%zu, %zu, %zu, %zu), not %g",
                                  isa, s->ins, s->outs, s->height, s->width, s->rows, s->columns,
-                                 s->lanes, s->halve ? ", halved" : "", (double)*got, o, y, x, l,
-                                 best.value);
+                                 s->lanes, s->pool, (double)*got, o, y, x, l, best.value);
                 }
     for (size_t i = 0; i < GUARD; i++)
         assert_true(got[i] == MARK);
@@ -106,8 +108,9 @@ static void check_kernels(test_rng *rng, const cafi_lines_kernels *k, const char
     for (int round = 0; round < 60; round++) {
         cafi_lines_args a = {.shape = random_shape(rng)};
         const cafi_lines_shape *s = &a.shape;
-        size_t n = s->halve ? 2 : 1, height = (s->height - s->rows + n) / n;
-        size_t width = (s->width - s->columns + n) / n, scratch = cafi_lines_scratch(s, k);
+        size_t height = cafi_lines_pooled(s, s->height - s->rows + 1);
+        size_t width = cafi_lines_pooled(s, s->width - s->columns + 1);
+        size_t scratch = cafi_lines_scratch(s, k);
         float *x = numbers(rng, s->ins * s->height * s->width * s->lanes, 1.0f);
         float *y = numbers(rng, s->outs * height * width * s->lanes, 1.0f);
         float *weights = numbers(rng, s->outs * s->ins * s->rows * s->columns, 1.0f);
