@@ -238,6 +238,23 @@ static uint64_t mix(uint64_t h, const unsigned char *bytes, size_t n)
     return h ^ h >> 32;
 }
 
+/* The values as floats, which is what is computed with, so that a type that holds the same
+ * numbers has the same hash. */
+static caface_status mix_copy(uint64_t *h, const cafi_tensor *t, caface_error *err)
+{
+    size_t n = cafi_tensor_count(t);
+    float *values = NULL;
+    caface_status st = cafi_alloc_f32(&values, 1, n, err);
+
+    if (st)
+        return st;
+    cafi_tensor_read_f32(t, 0, n, values);
+    cafi_put_numbers((unsigned char *)values, values, n, sizeof *values);
+    *h = mix(*h, (const unsigned char *)values, n * sizeof *values);
+    free(values);
+    return CAFACE_OK;
+}
+
 /* The tensors' names, shapes and values, in the names' order, so that the same
  * backbone has the same hash in whatever file and on whatever machine. */
 static caface_status hash(const cafi_dict *dict, const cafi_bundle *bundle, char *text, size_t size,
@@ -251,7 +268,6 @@ static caface_status hash(const cafi_dict *dict, const cafi_bundle *bundle, char
     for (size_t i = 0; !st && i < dict->count; i++) {
         const cafi_dict_entry *e = &dict->entries[i];
         size_t bytes = cafi_tensor_count(e->tensor) * cafi_dtype_size(e->tensor->dtype);
-        unsigned char *copy = NULL;
 
         if (!e->used)
             continue;
@@ -259,20 +275,13 @@ static caface_status hash(const cafi_dict *dict, const cafi_bundle *bundle, char
         for (int d = 0; d < e->tensor->ndim; d++)
             cafi_put_le64(shape + 8 * (size_t)d, e->tensor->shape[d]);
         h = mix(h, shape, 8 * (size_t)e->tensor->ndim);
-        if (is_little_endian && cafi_tensor_is_contiguous(e->tensor)) {
-            h = mix(h, e->tensor->data, bytes);
-            cafi_bundle_forget(bundle, e->tensor->data, bytes);
+        if (!is_little_endian || e->tensor->dtype != CAFI_F32 ||
+            !cafi_tensor_is_contiguous(e->tensor)) {
+            st = mix_copy(&h, e->tensor, err);
             continue;
         }
-        st = CAFI_NEW(&copy, bytes, err);
-        if (!st) {
-            size_t width = cafi_dtype_size(e->tensor->dtype);
-
-            cafi_tensor_read_raw(e->tensor, 0, cafi_tensor_count(e->tensor), copy);
-            cafi_put_numbers(copy, copy, bytes / width, width);
-            h = mix(h, copy, bytes);
-        }
-        free(copy);
+        h = mix(h, e->tensor->data, bytes);
+        cafi_bundle_forget(bundle, e->tensor->data, bytes);
     }
     snprintf(text, size, "%016llx", (unsigned long long)h);
     return st;

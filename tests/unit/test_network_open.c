@@ -109,6 +109,50 @@ static void test_any_prefix(void **state)
     }
 }
 
+/* One hash whatever type holds the same numbers, in whatever order they lie. */
+static void test_any_type(void **state)
+{
+    formula_dict dict;
+    char as_float[17], hash[17];
+    double *doubles[1024];
+    cafi_tensor *wide = NULL;
+
+    (void)state;
+    read_ir(&dict, "", 0);
+    join(&dict, NULL);
+    open_joined(NULL, as_float, "ir_18");
+    assert_true(joined_count <= 1024);
+    wide = calloc(joined_count, sizeof *wide);
+    assert_non_null(wide);
+    for (size_t i = 0; i < joined_count; i++) {
+        const cafi_tensor *t = joined[i];
+        size_t n = cafi_tensor_count(t);
+        float *values = calloc(n ? n : 1, sizeof *values);
+
+        doubles[i] = calloc(2 * n + 1, sizeof **doubles);
+        assert_non_null(values);
+        assert_non_null(doubles[i]);
+        wide[i] = *t;
+        if (t->dtype == CAFI_F32) {
+            cafi_tensor_read_f32(t, 0, n, values);
+            for (size_t k = 0; k < n; k++) /* each second one is nobody's */
+                doubles[i][2 * k] = (double)values[k];
+            wide[i].data = (const unsigned char *)doubles[i];
+            wide[i].dtype = CAFI_F64;
+            for (int d = 0; d < t->ndim; d++)
+                wide[i].stride[d] *= 2;
+        }
+        joined[i] = &wide[i];
+        free(values);
+    }
+    open_joined(NULL, hash, "ir_18");
+    assert_string_equal(hash, as_float);
+    for (size_t i = 0; i < joined_count; i++)
+        free(doubles[i]);
+    free(wide);
+    formula_free(&dict);
+}
+
 /* A name beside the network does no harm; one among its own does. */
 static void test_beside(void **state)
 {
@@ -409,10 +453,11 @@ static void test_style_index(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_any_prefix), cmocka_unit_test(test_beside),
-        cmocka_unit_test(test_two),        cmocka_unit_test(test_nearest),
-        cmocka_unit_test(test_magface),    cmocka_unit_test(test_older_blocks),
-        cmocka_unit_test(test_side_file),  cmocka_unit_test(test_style_index),
+        cmocka_unit_test(test_any_prefix),   cmocka_unit_test(test_any_type),
+        cmocka_unit_test(test_beside),       cmocka_unit_test(test_two),
+        cmocka_unit_test(test_nearest),      cmocka_unit_test(test_magface),
+        cmocka_unit_test(test_older_blocks), cmocka_unit_test(test_side_file),
+        cmocka_unit_test(test_style_index),
     };
 
     return cmocka_run_group_tests(tests, NULL, tear_down);
