@@ -38,9 +38,10 @@ typedef struct cafi_cut_detector {
 
 /* Judges the next frame. In doubt is one whose histograms differ from the frame
  * before by more than threshold, and by much more than is usual just now; never
- * the first. The frame behind it decides: the shot goes on when it is like the
- * frame in front of the doubt. Blank frames (a white flash, a black one) may
- * follow each other, up to eight of them. */
+ * the first, and not one that shows the same scene under other light (a flash that
+ * overexposes it, for any number of frames). The frame behind it decides: the shot goes on
+ * when it is like the frame in front of the doubt. Blank frames (a white flash, a black one)
+ * may follow each other, up to eight of them. */
 cafi_shot cafi_cut_step(cafi_cut_detector *detector, const cafi_cut_histogram *frame,
                         float threshold);
 

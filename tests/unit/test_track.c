@@ -1,6 +1,7 @@
 /* Tracking on faces that are drawn from a known story, and shot cuts. */
 #include "check.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -284,6 +285,97 @@ static void flashes_are_no_cuts(void **state)
     }
 }
 
+/* 0..1 */
+static float unit(test_rng *rng)
+{
+    return 0.5f + 0.5f * test_uniform(rng);
+}
+
+/* Light from behind, some things in front of it, all shaded: no two of them alike. */
+static void draw_scene(uint8_t *rgb, size_t width, size_t height, test_rng *rng)
+{
+    float from = 40 + 120 * unit(rng), to = 40 + 120 * unit(rng);
+
+    for (size_t y = 0; y < height; y++)
+        memset(rgb + y * width * 3, (int)(from + (to - from) * (float)y / (float)height),
+               width * 3);
+    for (size_t i = 0; i < 14; i++) {
+        size_t w = 20 + test_below(rng, 50), h = 20 + test_below(rng, 50);
+        size_t left = test_below(rng, width - w), top = test_below(rng, height - h);
+
+        for (size_t c = 0; c < 3; c++) {
+            float a = 30 + 160 * unit(rng), b = 30 + 160 * unit(rng);
+
+            for (size_t y = top; y < top + h; y++)
+                for (size_t x = 0; x < w; x++)
+                    rgb[(y * width + left + x) * 3 + c] =
+                        (uint8_t)(a + (b - a) * (float)x / (float)w);
+        }
+    }
+}
+
+/* The scene under gain times the light, which falls off towards the corners, with noise. */
+static void light(uint8_t *out, const uint8_t *scene, size_t width, size_t height, float gain,
+                  float falls_off, test_rng *rng)
+{
+    for (size_t y = 0; y < height; y++)
+        for (size_t x = 0; x < width; x++) {
+            float u = (float)x / (float)width - 0.5f, v = (float)y / (float)height - 0.5f;
+            float more = 1 + (gain - 1) * expf(-falls_off * (u * u + v * v));
+
+            for (size_t c = 0; c < 3; c++) {
+                size_t at = (y * width + x) * 3 + c;
+                float linear = powf((float)scene[at] / 255, 2.2f) * more;
+                float value = 255 * powf(fminf(linear, 1), 1 / 2.2f) + 4 * unit(rng) - 2;
+
+                out[at] = (uint8_t)fmaxf(0, fminf(255, value));
+            }
+        }
+}
+
+/* A flash overexposes one to eight frames, in which the face is found or not: one track. A cut
+ * under the same flash is one. */
+static void other_light_is_no_cut(void **state)
+{
+    enum { WIDTH = 160, HEIGHT = 120 };
+    static const float gains[] = {2.5f, 4, 6, 10};
+    static uint8_t scenes[2][WIDTH * HEIGHT * 3], rgb[WIDTH * HEIGHT * 3];
+    cafi_view view = {rgb, WIDTH, HEIGHT};
+    test_rng rng = {test_seed()};
+    caface_error err;
+
+    (void)state;
+    for (size_t round = 0; round < 48; round++) {
+        size_t length = 1 + round % 8, cuts = 0;
+        bool found = round & 1, cut = round % 3 == 2;
+        float gain = gains[round / 12], falls_off = round % 5 == 0 ? 1.0f : 0.0f;
+        cafi_tracker *t = tracker(0);
+        cafi_cut_detector d = {0};
+
+        draw_scene(scenes[0], WIDTH, HEIGHT, &rng);
+        draw_scene(scenes[1], WIDTH, HEIGHT, &rng);
+        for (size_t frame = 0; frame < 24 + length; frame++) {
+            bool flash = frame >= 10 && frame < 10 + length, after = frame >= 10;
+            cafi_face f = person(50, 50, 40, 0.9f);
+            cafi_faces faces = {&f, flash && !found ? 0 : 1, 1};
+            cafi_cut_histogram histogram;
+            cafi_shot shot;
+            int64_t id = 0;
+
+            light(rgb, scenes[cut && after], WIDTH, HEIGHT, flash ? gain : 1, falls_off, &rng);
+            cafi_cut_measure(&histogram, &view);
+            shot = cafi_cut_step(&d, &histogram, 0.25f);
+            cuts += shot == CAFI_SHOT_BEGINS || shot == CAFI_SHOT_BEGAN;
+            EXPECT_OK(cafi_tracker_step(t, &faces, NULL, shot, &id, &err), err);
+            if (!cut && faces.count && id != 1)
+                fail_msg("round %zu: frame %zu is of track %lld", round, frame, (long long)id);
+        }
+        if (cuts != cut)
+            fail_msg("round %zu: %zu cuts", round, cuts);
+        cafi_tracker_free(t);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -296,6 +388,7 @@ int main(void)
         cmocka_unit_test(nonsense_options_are_refused),
         cmocka_unit_test(cuts_are_jumps_not_motion),
         cmocka_unit_test(flashes_are_no_cuts),
+        cmocka_unit_test(other_light_is_no_cut),
     };
     return cmocka_run_group_tests_name("track", tests, NULL, NULL);
 }
