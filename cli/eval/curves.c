@@ -8,6 +8,8 @@
 
 /* The most ranks of a CMC plot. */
 #define CMC_RANKS 100
+/* And the least, where the gallery has as many people. */
+#define CMC_LEAST 8
 
 /* Shares of mated probes within each rank, all galleries together: y [ranks]. */
 static void fill_cmc(const cafi_identified *found, size_t galleries, size_t ranks, double *y)
@@ -35,6 +37,7 @@ caface_status eval_draw_cmc(const char *path, const eval_curves *c, caface_error
                         .series = series,
                         .series_count = c->count};
     size_t ranks = CMC_RANKS;
+    size_t told = CMC_LEAST; /* ranks drawn: to a quarter beyond the last rise of a curve */
     double x[CMC_RANKS];
     double *y = NULL;
     caface_status st = CAFACE_OK;
@@ -47,10 +50,17 @@ caface_status eval_draw_cmc(const char *path, const eval_curves *c, caface_error
     for (size_t k = 0; k < ranks; k++)
         x[k] = (double)(k + 1);
     for (size_t i = 0; i < c->count; i++) {
+        size_t last = ranks;
+
         fill_cmc(c->found[i], c->galleries, ranks, y + i * ranks);
-        series[i] =
-            (cafi_chart_series){.name = c->name[i], .x = x, .y = y + i * ranks, .count = ranks};
+        while (last > 1 && y[i * ranks + last - 2] >= y[i * ranks + ranks - 1])
+            last--;
+        told = last > told ? last : told;
     }
+    told = told + told / 4 < ranks ? told + told / 4 : ranks;
+    for (size_t i = 0; i < c->count; i++)
+        series[i] =
+            (cafi_chart_series){.name = c->name[i], .x = x, .y = y + i * ranks, .count = told};
     st = cafi_chart_save(&chart, path, err);
     free(y);
     return st;

@@ -130,8 +130,8 @@ static caface_status draw(const robust_job *j, caface_error *err)
     size_t points = 0, count = j->in.recipe_count;
     const cafi_chart chart = {
         .title = "Another person's faces in a set",
-        .subtitle = "Rank 1 with so many faces of each set replaced by one other person's",
-        .x = {.label = "faces that are another person's", .whole = true},
+        .subtitle = "Rank 1 when faces of each set are replaced by faces of one other person",
+        .x = {.label = "faces of the other person", .whole = true},
         .y = {.label = "rank 1", .percent = true},
         .series = series,
         .series_count = count < CAFI_CHART_MAX_SERIES ? count : CAFI_CHART_MAX_SERIES};

@@ -3,7 +3,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/mem.h"
 #include "plot/axis.h"
@@ -29,11 +28,21 @@ typedef struct layout {
     const cafi_chart *chart;
     cafi_canvas *canvas;
     double width, height;
-    double left, right, top, bottom; /* of the plot area */
-    size_t colours;                  /* used by the panel above */
+    double left, right, top, bottom;      /* of the plot area */
+    size_t colour[CAFI_CHART_MAX_SERIES]; /* of each series: its number among the colours */
     cafi_axis x, y;
     char names[CAFI_CHART_MAX_SERIES][NAME_SIZE];
 } layout;
+
+/* `first`: the number of colours that the panel above has taken. */
+static void choose_colours(layout *l, size_t first)
+{
+    const char *names[CAFI_CHART_MAX_SERIES];
+
+    for (size_t k = 0; k < l->chart->series_count; k++)
+        names[k] = l->chart->series[k].name;
+    cafi_series_colours(l->colour, names, l->chart->series_count, first);
+}
 
 static bool shown(const cafi_chart *c, const cafi_chart_series *s, size_t i)
 {
@@ -210,18 +219,6 @@ static void trace_curve(const layout *l, const cafi_chart_series *s)
         line_through_column(l, s, &c, &pen_down);
 }
 
-/* The place of a series among the colours: the first one of CAFace has the first colour in every
- * chart, wherever it stands; the others follow in their order. */
-static size_t colour_place(const layout *l, size_t k)
-{
-    const cafi_chart *c = l->chart;
-
-    for (size_t i = 0; i < c->series_count; i++)
-        if (c->series[i].name && strncasecmp(c->series[i].name, "caface", 6) == 0)
-            return k == i ? 0 : k < i ? k + 1 : k;
-    return l->colours + k;
-}
-
 static void fill_band(const layout *l, const cafi_chart_series *s, cafi_colour colour)
 {
     cairo_t *cr = cafi_canvas_cairo(l->canvas);
@@ -266,12 +263,12 @@ static void draw_series(const layout *l)
     cairo_clip(cr);
     for (size_t k = 0; k < l->chart->series_count; k++)
         if (l->chart->series[k].low && l->chart->series[k].high)
-            fill_band(l, &l->chart->series[k], cafi_series_colour(colour_place(l, k)));
+            fill_band(l, &l->chart->series[k], cafi_series_colour(l->colour[k]));
     for (size_t k = 0; k < l->chart->series_count; k++) {
         const cafi_chart_series *s = &l->chart->series[k];
         trace_curve(l, s);
-        cafi_canvas_colour(l->canvas, cafi_series_colour(colour_place(l, k)), 1);
-        set_dash(cr, colour_place(l, k));
+        cafi_canvas_colour(l->canvas, cafi_series_colour(l->colour[k]), 1);
+        set_dash(cr, l->colour[k]);
         cairo_set_line_width(cr, 2);
         cairo_stroke(cr);
         cairo_set_dash(cr, NULL, 0, 0);
@@ -286,7 +283,7 @@ static void draw_markers(const layout *l)
 
     for (size_t k = 0; k < l->chart->series_count; k++) {
         const cafi_chart_series *s = &l->chart->series[k];
-        cafi_canvas_colour(l->canvas, cafi_series_colour(colour_place(l, k)), 1);
+        cafi_canvas_colour(l->canvas, cafi_series_colour(l->colour[k]), 1);
         for (size_t i = 0; s->markers && i < s->count; i++) {
             double x = 0, y = 0;
             if (!shown(l->chart, s, i))
@@ -361,7 +358,7 @@ static void draw_names(const layout *l)
         cafi_font font = name_font;
         double x = l->right + LEADER - 6;
 
-        font.colour = cafi_series_colour(colour_place(l, ends[i].series));
+        font.colour = cafi_series_colour(l->colour[ends[i].series]);
         cafi_canvas_colour(l->canvas, font.colour, 0.75);
         cairo_set_line_width(cr, 1);
         cairo_move_to(cr, ends[i].x + 2, ends[i].y);
@@ -369,7 +366,7 @@ static void draw_names(const layout *l)
             cairo_line_to(cr, l->right + 2, ends[i].y);
         cairo_line_to(cr, x - 6, place[i]);
         cairo_line_to(cr, x, place[i]);
-        set_dash(cr, colour_place(l, ends[i].series));
+        set_dash(cr, l->colour[ends[i].series]);
         cairo_stroke(cr);
         cairo_set_dash(cr, NULL, 0, 0);
         cafi_canvas_text(l->canvas, &font, CAFI_LEFT, x + 4, place[i] + 4,
@@ -417,6 +414,7 @@ static caface_status open_panel(layout **out, const cafi_chart *chart, range *x,
     if ((st = CAFI_NEW(&l, 1, err)))
         return st;
     l->chart = chart;
+    choose_colours(l, 0);
     l->width = chart->width > 0 ? chart->width : 640;
     l->height = chart->height > 0 ? chart->height : 400;
     *out = l;
@@ -436,7 +434,7 @@ static caface_status save_panels(layout *above, const range *first, layout *belo
     if (below) {
         below->canvas = above->canvas;
         below->width = above->width;
-        below->colours = above->chart->series_count;
+        choose_colours(below, above->chart->series_count);
         place_all(below, &second[0], &second[1]);
         align_panels(above, below);
     }

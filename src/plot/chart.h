@@ -53,8 +53,8 @@ const char *cafi_plot_library(void);
 caface_status cafi_plot_check(const char *path, caface_error *err);
 
 /* Draws the chart onto path; its suffix chooses PNG (two pixels a point), SVG
- * or PDF. Each curve is labelled at its end, in its own colour; the first whose
- * name begins with "caface" has the same in every chart. A curve of
+ * or PDF. Each curve is labelled at its end, in its own colour, which for
+ * a fusion method is the same in every chart (plot/colour.h). A curve of
  * millions of points is thinned to what the resolution can show. The file
  * appears whole or not at all. EINVAL: no series, too many, no point that can
  * be shown, a suffix as above. EIO: path can't be written. EUNSUPPORTED: no

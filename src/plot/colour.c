@@ -1,5 +1,11 @@
 #include "plot/colour.h"
 
+#include <ctype.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+#include <strings.h>
+
 const cafi_colour cafi_paper = {1.0, 1.0, 1.0};
 const cafi_colour cafi_ink = {0.13, 0.15, 0.19};
 const cafi_colour cafi_grey = {0.42, 0.45, 0.50};
@@ -24,6 +30,47 @@ static const cafi_colour ramp[] = {
 cafi_colour cafi_series_colour(size_t n)
 {
     return series[n % CAFI_SERIES_COLOURS];
+}
+
+/* The colour of the method that a name begins with, or SIZE_MAX. */
+static size_t method_colour(const char *name)
+{
+    static const struct {
+        const char *method;
+        size_t colour;
+    } own[] = {{"caface", 0}, {"unit", 1},    {"average", 2},
+               {"norm", 3},   {"restore", 5}, {"media", 6}};
+
+    for (size_t i = 0; name && i < sizeof own / sizeof *own; i++) {
+        size_t length = strlen(own[i].method);
+
+        if (strncasecmp(name, own[i].method, length) == 0 && !isalpha((unsigned char)name[length]))
+            return own[i].colour;
+    }
+    return SIZE_MAX;
+}
+
+static bool is_taken(const size_t *number, size_t n, size_t colour)
+{
+    for (size_t i = 0; i < n; i++)
+        if (number[i] == colour)
+            return true;
+    return false;
+}
+
+void cafi_series_colours(size_t *number, const char *const *names, size_t n, size_t first)
+{
+    for (size_t k = 0; k < n; k++) {
+        size_t own = method_colour(names[k]);
+
+        number[k] = is_taken(number, k, own) ? SIZE_MAX : own;
+    }
+    for (size_t k = 0; k < n; k++)
+        if (number[k] == SIZE_MAX) {
+            while (is_taken(number, n, first))
+                first++;
+            number[k] = first;
+        }
 }
 
 cafi_colour cafi_ramp_colour(double t)

@@ -8,6 +8,7 @@
 #include "plot/axis.h"
 #include "plot/canvas.h"
 #include "plot/chart.h"
+#include "plot/colour.h"
 #include "plot/lettering.h"
 #include "plot/similarity.h"
 
@@ -372,9 +373,9 @@ static void gallery_and_panels(void **state)
     EXPECT_FAIL(cafi_similarity_save(&p, test_temp("bad.png"), &err), CAFACE_EINVAL, err, "panels");
 }
 
-/* Wherever CAFace stands among the methods, its curve has one colour: two pictures of the same
+/* Wherever a method stands among the others, its curve has one colour: two pictures of the same
  * curves, which do not cross, in another order are the same. */
-static void one_colour_for_caface(void **state)
+static void one_colour_for_a_method(void **state)
 {
     static const double x[2] = {0, 1}, high[2] = {0.8, 0.9}, middle[2] = {0.5, 0.6},
                         low[2] = {0.1, 0.2};
@@ -399,6 +400,23 @@ static void one_colour_for_caface(void **state)
         free(bytes[i]);
 }
 
+static void methods_have_their_colours(void **state)
+{
+    static const char *const all[] = {
+        "unit", "average", "norm, p = 7", "CAFace, one chunk", "caface@4", "restore",
+        NULL,   "loss",    "normal",      "average+score"};
+    static const size_t want[] = {1, 2, 3, 0, 4, 5, 6, 7, 8, 9};
+    static const char *const few[] = {"TAR", "restore@512", "norm:7", "loss"};
+    static const size_t want_few[] = {2, 5, 3, 4};
+    size_t number[10];
+
+    (void)state;
+    cafi_series_colours(number, all, 10, 0);
+    assert_memory_equal(number, want, sizeof want);
+    cafi_series_colours(number, few, 4, 2);
+    assert_memory_equal(number, want_few, sizeof want_few);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -414,7 +432,8 @@ int main(void)
         cmocka_unit_test(labels_do_not_overlap),
         cmocka_unit_test(similarity_plot),
         cmocka_unit_test(gallery_and_panels),
-        cmocka_unit_test(one_colour_for_caface),
+        cmocka_unit_test(one_colour_for_a_method),
+        cmocka_unit_test(methods_have_their_colours),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
