@@ -92,7 +92,7 @@ static caface_status measure(const calibrate_options *o, cafi_network *network,
     }
     cli_progress_end(&progress);
     if (!st && !t->used)
-        st = cafi_fail(err, CAFACE_EFORMAT, "none of %zu pictures could be used", count);
+        st = cafi_fail(err, CAFACE_EFORMAT, "none of the %zu pictures could be used", count);
     cafi_calibration_free(run);
     free(crops);
     return st;

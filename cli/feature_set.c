@@ -1,20 +1,24 @@
 #include "cli/feature_set.h"
-#include "base/text.h"
 
 #include <stdlib.h>
 
 #include "cli/command.h"
+#include "files/origin.h"
 
-caface_status cli_feature_set_open(cafi_feature_set **out, const char *path, caface_error *err)
+caface_status cli_feature_set_open(caface_features **out, const char *path, caface_error *err)
 {
-    caface_status st = cafi_feature_set_open(out, path, err);
-    const cafi_value *complete = st ? NULL : cafi_value_get(&(*out)->info, "complete");
+    caface_features_info info;
+    caface_status st = caface_features_open(out, path, err);
 
-    if (complete && complete->kind == CAFI_BOOL && !complete->u.boolean)
-        cli_warn("%s: this set is not complete: what wrote it was stopped after %zu face%s (go on "
+    if (st)
+        return st;
+    caface_features_get_info(*out, &info);
+    if (!info.is_complete)
+        cli_warn("%s: this set is not complete: the program that wrote it was stopped after %zu "
+                 "face%s (go on "
                  "with --resume)",
-                 path, (size_t)(*out)->features->shape[0], cafi_plural((*out)->features->shape[0]));
-    return st;
+                 path, info.n, info.n == 1 ? "" : "s");
+    return CAFACE_OK;
 }
 
 caface_status cli_check_encoding(const char *faces, const char *encoding, const char *there,

@@ -2,11 +2,13 @@
 #ifndef CAFACE_CLI_FEATURE_SET_H
 #define CAFACE_CLI_FEATURE_SET_H
 
-#include "files/feature_set.h"
+#include <stdbool.h>
 
-/* cafi_feature_set_open, and a warning where the set says that it is not
+#include "caface/features.h"
+
+/* caface_features_open, and a warning where the set says that it is not
  * complete: the command that wrote it was stopped. */
-caface_status cli_feature_set_open(cafi_feature_set **out, const char *path, caface_error *err);
+caface_status cli_feature_set_open(caface_features **out, const char *path, caface_error *err);
 
 /* What faces are encoded with, against what those that they meet are, of the gallery or set called
  * there; either may be NULL or "". Ways (files/origin.h) that are new there are warned of. EMODEL:

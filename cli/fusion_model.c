@@ -3,20 +3,21 @@
 #include <stdio.h>
 
 #include "base/text.h"
-#include "fusion/method.h"
-#include "fusion/model.h"
 
 /* A model into its place. */
 static caface_status keep(cli_fusions *out, caface_model *model, const char *path,
                           caface_error *err)
 {
-    bool restores = model->info.method == CAFACE_METHOD_RESTORE;
-    caface_model **place = restores ? &out->restore : &out->caface;
-    const char **name = restores ? &out->restore_path : &out->caface_path;
+    caface_model_info info;
+    caface_model **place = NULL;
+    const char **name = NULL;
 
+    caface_model_get_info(model, &info);
+    place = info.method == CAFACE_METHOD_RESTORE ? &out->restore : &out->caface;
+    name = info.method == CAFACE_METHOD_RESTORE ? &out->restore_path : &out->caface_path;
     if (*place) {
         caface_status st = cafi_fail(err, CAFACE_EMODEL, "%s and %s are both models for %s", *name,
-                                     path, caface_method_name(model->info.method));
+                                     path, caface_method_name(info.method));
 
         caface_model_free(model);
         return st;
@@ -57,23 +58,21 @@ caface_status cli_fusions_open(cli_fusions *out, const cli_list *models, size_t 
 
     *out = (cli_fusions){0};
     for (size_t i = 0; i < models->count; i++) {
-        cafi_bundle *bundle = NULL;
         caface_model *model = NULL;
+        int found = 0;
         bool is_free = backbone == CLI_ANY_BACKBONE || i == backbone;
         bool needed = backbone == CLI_NO_BACKBONE ? !any && i + 1 == models->count : !is_free;
-        caface_status st = cafi_bundle_open(&bundle, models->items[i], err);
+        caface_status st = caface_model_is_in(models->items[i], &found, err);
 
         if (st && is_backbones(models, i, backbone, st))
             continue;
         if (st)
             return st;
-        if (needed || cafi_fusion_is_in(bundle)) {
-            any = true;
-            st = cafi_model_bind(&model, bundle, err);
-            st = st ? cafi_prefix(err, st, models->items[i])
-                    : keep(out, model, models->items[i], err);
-        }
-        cafi_bundle_close(bundle);
+        if (!needed && !found)
+            continue;
+        any = true;
+        (void)((st = caface_model_open(&model, models->items[i], err)) ||
+               (st = keep(out, model, models->items[i], err)));
         if (st)
             return st;
     }
@@ -91,7 +90,7 @@ const caface_model *cli_fusion_for(const cli_fusions *fusions, caface_method met
 {
     if (method == CAFACE_METHOD_RESTORE)
         return fusions->restore;
-    return cafi_method_is_network(method) ? fusions->caface : NULL;
+    return caface_method_is_network(method) ? fusions->caface : NULL;
 }
 
 const caface_model *cli_fusion_only(const cli_fusions *fusions)
@@ -105,7 +104,11 @@ bool cli_fusion_has_chunks(const cli_fusions *fusions, caface_method method)
 {
     const caface_model *model = cli_fusion_for(fusions, method);
 
-    return cafi_method_is_network(method) && !(model && model->info.is_sum);
+    caface_model_info info = {0};
+
+    if (model)
+        caface_model_get_info(model, &info);
+    return caface_method_is_network(method) && !info.is_sum;
 }
 
 void cli_warn_of_styles(const char *path, const caface_features *set)
@@ -114,5 +117,5 @@ void cli_warn_of_styles(const char *path, const caface_features *set)
 
     caface_features_get_info(set, &info);
     if (info.compact && !info.S && !info.fusion)
-        cli_warn("%s: does not say which fusion model made its compact styles", path);
+        cli_warn("%s: does not tell which fusion model made its compact styles", path);
 }

@@ -4,6 +4,7 @@
 
 #include "caface/features.h"
 #include "caface/model.h"
+#include "caface/set.h"
 #include "cli/command.h"
 
 #define CLI_NO_BACKBONE SIZE_MAX
@@ -15,13 +16,13 @@ typedef struct cli_fusions {
     const char *caface_path, *restore_path; /* borrowed from the list */
 } cli_fusions;
 
-/* Opens every file with a fusion network (the others may hold a backbone). Without any
- * file all stays NULL. Errors as caface_model_open, of the last file; EMODEL: two
- * networks for one method.
+/* Opens the fusion network of every file that holds one. No files: both models stay NULL. Errors
+ * as caface_model_open, of the last file. EMODEL: two networks for one method.
  *
- * backbone: the place of a file that was opened as one. That file may hold nothing else;
- * every other file must then hold a fusion network. CLI_ANY_BACKBONE: no file need hold
- * one, and an ONNX file is left to whoever opens it for its backbone. */
+ * backbone says which file has been opened as the backbone, by its index in models: it need not
+ * hold a fusion network, and every other file must. CLI_NO_BACKBONE: at least one file must
+ * hold a fusion network. CLI_ANY_BACKBONE: none must, and ONNX files are passed over, since they
+ * can only hold a backbone. */
 caface_status cli_fusions_open(cli_fusions *out, const cli_list *models, size_t backbone,
                                caface_error *err);
 void cli_fusions_close(cli_fusions *fusions);

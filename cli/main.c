@@ -169,7 +169,7 @@ int main(int argc, char **argv)
         bool verbose = argc == 3 && strcmp(argv[2], "--verbose") == 0;
 
         if (argc > 2 && !verbose) {
-            cli_say(stderr, "caface: --version takes --verbose alone\n");
+            cli_say(stderr, "caface: --version takes only --verbose\n");
             return CLI_USAGE;
         }
         printf("caface %s\n", CAFACE_VERSION);

@@ -8,7 +8,6 @@
 #include "cli/command.h"
 #include "files/json.h"
 #include "cli/similarity.h"
-#include "fusion/method.h"
 
 typedef struct plot_options {
     cli_common common;
@@ -108,8 +107,8 @@ static caface_status add_method(ways *w, const plot_options *o, const cli_fusion
         return cafi_fail(err, CAFACE_EINVAL,
                          "--method media: not in this plot; caface, restore, average, norm or "
                          "unit");
-    return cafi_method_is_network(method) ? add_network(w, o, fusions, method, err)
-                                          : add_way(w, o, method, 0, err);
+    return caface_method_is_network(method) ? add_network(w, o, fusions, method, err)
+                                            : add_way(w, o, method, 0, err);
 }
 
 /* Without --method all that the models allow; caface at least. */
@@ -129,7 +128,7 @@ static caface_status list_ways(ways *w, const plot_options *o, const cli_fusions
             st = add_method(w, o, fusions, method, err);
     }
     for (size_t i = 0; !o->methods.count && i < sizeof all / sizeof *all && !st; i++)
-        if (!cafi_method_is_network(all[i]) || cli_fusion_for(fusions, all[i]) ||
+        if (!caface_method_is_network(all[i]) || cli_fusion_for(fusions, all[i]) ||
             (all[i] == CAFACE_METHOD_CAFACE && !fusions->restore))
             st = add_method(w, o, fusions, all[i], err);
     if (!st && o->chunks.count && !w->chunks_used)
@@ -149,7 +148,7 @@ static int print_json(const plot_options *o, const cafi_feature_set *set, const 
     for (size_t k = 0; k < w->count; k++) {
         cafi_json_begin_object(&json, NULL);
         cafi_json_string(&json, "method", caface_method_name(w->items[k].method));
-        if (cafi_method_is_network(w->items[k].method))
+        if (caface_method_is_network(w->items[k].method))
             cafi_json_int(&json, "chunk", (int64_t)w->items[k].chunk);
         cafi_json_real(&json, "similarity", s->stars[k].similarity);
         cafi_json_end_object(&json);

@@ -7,14 +7,13 @@
 
 #include "base/mem.h"
 #include "fusion/batch.h"
-#include "fusion/method.h"
 
 void cli_way_set(cli_way *way, caface_method method, double norm_power, size_t chunk)
 {
     *way = (cli_way){.method = method, .norm_power = norm_power, .chunk = chunk};
     if (method == CAFACE_METHOD_NORM)
         snprintf(way->name, sizeof way->name, "norm, p = %g", norm_power);
-    else if (!cafi_method_is_network(method) || (method == CAFACE_METHOD_RESTORE && !chunk))
+    else if (!caface_method_is_network(method) || (method == CAFACE_METHOD_RESTORE && !chunk))
         snprintf(way->name, sizeof way->name, "%s", caface_method_name(method));
     else if (method == CAFACE_METHOD_RESTORE)
         snprintf(way->name, sizeof way->name, "restore, chunks of %zu", chunk);
@@ -117,7 +116,7 @@ caface_status cli_similarity_measure(cli_similarity *out, const cli_fusions *fus
         return cafi_fail(err, CAFACE_EINVAL, "%zu methods, a plot has room for %d", way_count,
                          CAFI_SIMILARITY_MAX_STARS);
     for (size_t k = 0; k < way_count; k++)
-        if (cafi_method_is_network(ways[k].method))
+        if (caface_method_is_network(ways[k].method))
             weighing = k;
     if ((st = cafi_alloc_f32(&out->similarity, faces->N, 1, err)) ||
         (st = compare_faces(out, faces, gallery, err)))

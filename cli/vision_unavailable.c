@@ -55,7 +55,7 @@ caface_status eval_encode_bin(eval_bin *out, const cafi_pair_bin *bin, const cha
     (void)common;
     *out = (eval_bin){0};
     return cafi_fail(err, CAFACE_EUNSUPPORTED,
-                     "%s: this build has no part for pictures; --features SET needs none", path);
+                     "%s: this build cannot read pictures; use --features SET", path);
 }
 
 int eval_images_usage(const char *command, const eval_images_options *options)
@@ -74,8 +74,7 @@ caface_status eval_images_open(eval_images **out, const eval_images_options *opt
     *out = NULL;
     *backbone = 0;
     return cafi_fail(err, CAFACE_EUNSUPPORTED,
-                     "%s: this build has no part for pictures; --features SET needs none",
-                     options->images);
+                     "%s: this build cannot read pictures; use --features SET", options->images);
 }
 
 void eval_images_free(eval_images *images)

@@ -20,7 +20,6 @@
 #include "cli/encoder.h"
 #include "cli/fusion_model.h"
 #include "cli/quality.h"
-#include "fusion/method.h"
 #include "cli/interrupt.h"
 #include "cli/live.h"
 #include "cli/progress.h"
@@ -181,36 +180,34 @@ static caface_status check_fit(const job *j, const caface_model *fusion, caface_
 static caface_status add_method(job *j, const char *name, caface_error *err)
 {
     cafi_comparison *c = &j->comparison;
-    cafi_way way = {.power = 1, .chunk = CAFI_DEFAULT_CHUNK};
-    caface_status st = cafi_way_parse(&way, NULL, name, strlen(name), err);
-    caface_method method = way.method;
-    caface_set_options *how = c->methods + c->method_count;
-    char text[CAFI_WAY_TEXT];
+    caface_set_options defaults, way;
+    caface_method method = CAFACE_METHOD_CAFACE;
+    char text[CAFACE_METHOD_TEXT];
+    caface_status st = CAFACE_OK;
 
-    if (st)
+    caface_set_options_init(&defaults);
+    way = defaults;
+    if ((st = caface_set_options_parse(&way, name, err)))
         return st;
+    method = way.method;
     if (method == CAFACE_METHOD_MEDIA)
         return cafi_fail(err, CAFACE_EINVAL, "method media: a track is one media");
-    if (cafi_method_is_network(method) && !cli_fusion_for(&j->fusions, method))
+    if (caface_method_is_network(method) && !cli_fusion_for(&j->fusions, method))
         return cafi_fail(err, CAFACE_EINVAL, "method %s: a fusion model is needed (--model)", name);
-    if (way.chunk != CAFI_DEFAULT_CHUNK && !cli_fusion_has_chunks(&j->fusions, method))
+    if (way.chunk != defaults.chunk && !cli_fusion_has_chunks(&j->fusions, method))
         return cafi_fail(err, CAFACE_EINVAL, "method %s: this model takes no chunks", name);
     if (c->method_count == CAFI_COMPARE_MAX_METHODS)
         return cafi_fail(err, CAFACE_EINVAL, "--method names more than %d methods",
                          CAFI_COMPARE_MAX_METHODS);
-    if (cafi_method_is_network(method) && way.chunk == CAFI_DEFAULT_CHUNK)
+    if (caface_method_is_network(method) && way.chunk == defaults.chunk)
         snprintf(text, sizeof text, "%s", caface_method_name(method));
     else
-        (void)cafi_way_text(&way, text);
+        (void)caface_set_options_text(&way, text, sizeof text);
     for (size_t m = 0; m < c->method_count; m++)
         if (strcmp(c->names[m], text) == 0)
             return cafi_fail(err, CAFACE_EINVAL, "method %s is given twice", name);
     snprintf(c->names[c->method_count], sizeof c->names[0], "%s", text);
-    caface_set_options_init(how);
-    how->method = method;
-    how->norm_power = way.power;
-    how->chunk = way.chunk;
-    c->method_count++;
+    c->methods[c->method_count++] = way;
     return CAFACE_OK;
 }
 
@@ -392,7 +389,7 @@ static int report(const job *j)
             cli_say(stdout, "%s/report.html\n", j->o->output);
     }
     if (cli_interrupted())
-        cli_warn("stopped; what was seen of %s until then is compared", j->o->probe);
+        cli_warn("stopped; the part of %s that was read is compared", j->o->probe);
     if (bad)
         cli_warn("%s: %s", j->o->probe,
                  cafi_counts_text(&j->probe.counts, sentence, sizeof sentence));
@@ -400,8 +397,9 @@ static int report(const job *j)
     cli_quality_report(j->probe.result.refused);
     for (size_t g = 0; (j->o->draw || j->o->output) && g < j->gallery.count; g++)
         if (!cafi_lettering_has(j->gallery.items[g].name))
-            cli_warn("%s: DejaVu Sans lacks letters of this name, boxes stand for them in pictures",
-                     j->gallery.items[g].name);
+            cli_warn(
+                "%s: DejaVu Sans lacks letters of this name, pictures show boxes in their place",
+                j->gallery.items[g].name);
     if (j->gallery.failed)
         cli_warn("%zu gallery picture%s passed over", j->gallery.failed,
                  j->gallery.failed == 1 ? " was" : "s were");

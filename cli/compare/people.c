@@ -72,14 +72,13 @@ static caface_status find_calibrations(cli_people *p, const cafi_comparison *c,
     for (size_t m = 0; !st && m < c->method_count; m++) {
         const caface_model *model = cli_fusion_for(fusions, c->methods[m].method);
         caface_model_info info = {0};
-        cafi_way way = {c->methods[m].method, c->methods[m].norm_power, c->methods[m].chunk, false};
-        char text[CAFI_WAY_TEXT];
+        char text[CAFACE_METHOD_TEXT];
 
         if (model)
             caface_model_get_info(model, &info);
-        st =
-            caface_gallery_calibration_find(&p->calibrations[m], p->file.gallery, NULL,
-                                            cafi_way_text(&way, text), info.hash, (double)NAN, err);
+        (void)caface_set_options_text(&c->methods[m], text, sizeof text);
+        st = caface_gallery_calibration_find(&p->calibrations[m], p->file.gallery, NULL, text,
+                                             info.hash, (double)NAN, err);
     }
     return st;
 }

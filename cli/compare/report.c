@@ -8,7 +8,6 @@
 #include "base/mem.h"
 #include "caface/version.h"
 #include "files/output.h"
-#include "fusion/method.h"
 #include "plot/report.h"
 #include "plot/similarity.h"
 
@@ -146,7 +145,7 @@ static caface_status save_page(const cafi_comparison *c, const char *path, cafac
     caface_status st = CAFACE_OK;
 
     for (size_t m = 0; m < c->method_count; m++)
-        has_weights = has_weights || cafi_method_is_network(c->methods[m].method);
+        has_weights = has_weights || caface_method_is_network(c->methods[m].method);
     cafi_json_begin_object(&json, NULL);
     cafi_json_string(&json, "version", CAFACE_VERSION);
     cafi_json_string(&json, "probe", c->probe_path);

@@ -95,7 +95,7 @@ caface_status cli_compare_table(const cafi_comparison *c, size_t confirm, caface
     print_names(c);
     print_thresholds(c);
     if (probe->count && probe->tracks[0].brief)
-        cli_say(stdout, "nobody is followed for %zu frames or more: these are shorter\n", confirm);
+        cli_say(stdout, "no track has %zu frames or more: these are shorter\n", confirm);
     if (probe->centred)
         cli_say(stdout, "%zu frames show no face: their middle was taken\n", probe->centred);
     return CAFACE_OK;

@@ -111,7 +111,7 @@ caface_status cli_thresholds_read(cafi_comparison *c, const char *path, caface_e
         st = cafi_json_parse(&root, (const char *)file.data, file.size, err);
     results = st ? NULL : cafi_value_get(&root, "results");
     if (!st && (!results || results->kind != CAFI_LIST))
-        st = cafi_fail(err, CAFACE_EFORMAT, "it is not what eval verify --json writes");
+        st = cafi_fail(err, CAFACE_EFORMAT, "it was not written by eval verify --json");
     for (size_t m = 0; !st && m < c->method_count; m++)
         st = take(c, m, results, err);
     cafi_value_clear(&root);

@@ -7,7 +7,6 @@
 #include "cli/command.h"
 #include "cli/demo/demo.h"
 #include "files/json.h"
-#include "fusion/method.h"
 #include "plot/chart.h"
 
 enum { WAYS = 6, PATH_SIZE = 4096 };
@@ -191,7 +190,7 @@ static void print_table(const demo *d)
 static void print_way(cafi_json *json, const cli_way *way)
 {
     cafi_json_string(json, "method", caface_method_name(way->method));
-    if (cafi_method_is_network(way->method))
+    if (caface_method_is_network(way->method))
         cafi_json_int(json, "chunk", (int64_t)way->chunk);
     if (way->method == CAFACE_METHOD_NORM)
         cafi_json_real(json, "norm_power", way->norm_power);

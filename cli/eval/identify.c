@@ -114,8 +114,8 @@ static caface_status fix_galleries(identify_job *j, caface_error *err)
         if (enrolled[j->probes.items[i].place]) {
             free(enrolled);
             return cafi_fail(err, CAFACE_EINVAL,
-                             "%s: template %lld is also in a gallery, which --gallery-method "
-                             "fuses differently",
+                             "%s: template %lld is also in a gallery, and --gallery-method would "
+                             "fuse it in another way",
                              j->probes.path, (long long)j->in.list.id[j->probes.items[i].place]);
         }
     return eval_fix_galleries(&j->in, enrolled, err);

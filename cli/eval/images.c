@@ -186,8 +186,10 @@ caface_status eval_images_encode(eval_images *e, const char *landmarks, const ch
         return st;
     tell_failures(e);
     if (e->result.stopped)
-        return cafi_fail(err, CAFACE_ECANCELLED,
-                         "interrupted; %s keeps what is done, the same command goes on", e->set);
+        return cafi_fail(
+            err, CAFACE_ECANCELLED,
+            "interrupted; the results so far are in %s; run the same command again to continue",
+            e->set);
     return CAFACE_OK;
 }
 

@@ -9,7 +9,6 @@
 #include "base/text.h"
 #include "eval/meta_files.h"
 #include "fusion/gather.h"
-#include "fusion/model.h"
 #include "cli/interrupt.h"
 
 void eval_defaults(eval_options *o)

@@ -302,9 +302,8 @@ static int run(void *arg)
     if (!o->features && !o->models.count)
         return cli_usage("eval pairs", "--bin needs --model M, or --features SET of its pictures");
     if (o->features && (o->models.count || o->flip))
-        return cli_usage("eval pairs",
-                         "--model and --flip are for the pictures of a --bin; `caface "
-                         "encode --flip` makes a set that is flipped already");
+        return cli_usage("eval pairs", "--model and --flip are for the pictures of a --bin; "
+                                       "`caface encode --flip` makes a set with flipping");
     if (run_job(&j, &err))
         status = cli_fail(&err);
     else {

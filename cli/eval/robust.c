@@ -306,7 +306,7 @@ static caface_status check_lists(const robust_job *j, caface_error *err)
 
     if (j->in.templates.dropped)
         return cafi_fail(err, CAFACE_EINVAL,
-                         "%s: %zu rows hold NaN or Inf, which this evaluation does not leave out",
+                         "%s: %zu rows hold NaN or Inf, and this evaluation cannot leave them out",
                          j->set->path, j->in.templates.dropped);
     st = check_people(&j->probes, err);
     return st ? st : check_people(&j->gallery, err);

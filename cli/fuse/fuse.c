@@ -19,7 +19,7 @@ static int check_usage(const fuse_options *o, const cafi_way *way)
 {
     caface_method method = way->method;
     bool has_rows = o->input || o->features;
-    bool is_network = cafi_method_is_network(method);
+    bool is_network = caface_method_is_network(method);
 
     if (o->input && o->features)
         return cli_usage("fuse", "--input and --features exclude each other");
@@ -69,7 +69,7 @@ static int check_usage(const fuse_options *o, const cafi_way *way)
 static int check_numbers(const fuse_options *o, const cafi_way *way, cafi_way_said said)
 {
     bool has_rows = o->input || o->features;
-    bool takes_chunk = has_rows && cafi_method_is_network(way->method) && !said.chunk;
+    bool takes_chunk = has_rows && caface_method_is_network(way->method) && !said.chunk;
     bool takes_power = has_rows && way->method == CAFACE_METHOD_NORM && !said.power;
     const char *why = has_rows ? o->method ? o->method : "a network" : "--merge alone";
 

@@ -16,7 +16,6 @@
 #include "files/json.h"
 #include "files/npy.h"
 #include "files/output.h"
-#include "fusion/model.h"
 
 /* Everything one run holds; freed by release. */
 typedef struct job {
@@ -26,6 +25,7 @@ typedef struct job {
     bool says_chunk;  /* --chunk, or METHOD@CHUNK */
     cli_fusions fusions;
     const caface_model *model; /* the method's, or NULL */
+    bool is_sum;               /* that model has no chunks */
     caface_features *set;      /* NULL: only saved states are merged */
     caface_features_info info;
     caface_groups *groups;
@@ -56,7 +56,7 @@ static caface_status open_set(job *j, caface_error *err)
     caface_features_get_info(j->set, &j->info);
     if (!j->info.n)
         return cafi_fail(err, CAFACE_EINVAL, "%s: there are no faces in it", j->path);
-    if (cafi_method_is_network(j->way.method))
+    if (caface_method_is_network(j->way.method))
         cli_warn_of_styles(j->path, j->set);
     return CAFACE_OK;
 }
@@ -78,6 +78,19 @@ static caface_status read_column(const job *j, const char *name, int64_t **out, 
         *out = NULL;
     }
     return st;
+}
+
+/* The detectors' scores: the column score of the index. */
+static caface_status read_scores(job *j, caface_error *err)
+{
+    int column = caface_features_column(j->set, "score");
+    caface_status st = CAFACE_OK;
+
+    if (column < 0)
+        return cafi_fail(err, CAFACE_EINVAL,
+                         "%s: its index.tsv has no column score, which the weights need", j->path);
+    st = cafi_alloc_f32(&j->scores, 1, j->info.n, err);
+    return st ? st : caface_features_reals(j->set, column, j->scores, err);
 }
 
 static caface_status read_ids(const job *j, int64_t **out, caface_error *err)
@@ -130,7 +143,7 @@ static caface_status group_rows(job *j, caface_error *err)
                            "%s: the method media needs a column media in index.tsv", j->path);
     }
     if (!st && j->way.scored)
-        st = cafi_feature_set_scores(j->set, &j->scores, err);
+        st = read_scores(j, err);
     return st;
 }
 
@@ -154,7 +167,7 @@ static caface_status drop_rows(job *j, caface_error *err)
     caface_status st = CAFI_NEW(&valid, j->info.n, err);
 
     if (!st)
-        st = caface_features_valid(j->set, cafi_method_is_network(j->way.method),
+        st = caface_features_valid(j->set, caface_method_is_network(j->way.method),
                                    j->o->common.threads, valid, err);
     if (!st) {
         j->empty = caface_groups_keep(j->groups, valid);
@@ -247,11 +260,11 @@ static caface_status check_source(const job *j, const caface_set *other, const c
     knows = mine.backbone && mine.input;
     is_told = theirs.backbone && theirs.input;
     if (knows && !is_told)
-        cli_warn("%s: it does not say which backbone and input made its features; the faces that "
-                 "it joins do",
+        cli_warn("%s: it does not tell the backbone and input of its features; the faces it is "
+                 "merged with do",
                  path);
     else if (!knows && is_told)
-        cli_warn("%s: it says which backbone and input made its features; the faces that it joins "
+        cli_warn("%s: it tells the backbone and input of its features; the faces it is merged with "
                  "do not",
                  path);
     return cli_check_encoding(path, theirs.encoding, "the faces that it joins", mine.encoding,
@@ -322,24 +335,28 @@ static caface_status choose_method(job *j, caface_error *err)
 {
     const fuse_options *o = j->o;
     const caface_model *only = NULL;
+    caface_model_info info = {0};
     caface_status st = cli_fusions_open(&j->fusions, &o->models, CLI_NO_BACKBONE, err);
 
     if (st)
         return st;
     only = cli_fusion_only(&j->fusions);
+    if (only)
+        caface_model_get_info(only, &info);
     if (!o->method && only)
-        j->way.method = only->info.method;
+        j->way.method = info.method;
     if (!o->method && !only && o->models.count)
         return cafi_fail(err, CAFACE_EINVAL,
                          "%s and %s are two fusion models: --method caface or restore says which",
                          j->fusions.caface_path, j->fusions.restore_path);
     j->model = cli_fusion_for(&j->fusions, j->way.method);
-    if (!j->model && cafi_method_is_network(j->way.method) && only)
+    if (!j->model && caface_method_is_network(j->way.method) && only)
         return cafi_fail(err, CAFACE_EMODEL, "%s: the method is %s, the model is for %s",
                          only == j->fusions.caface ? j->fusions.caface_path
                                                    : j->fusions.restore_path,
-                         caface_method_name(j->way.method), caface_method_name(only->info.method));
-    if (j->model && j->model->info.is_sum && j->says_chunk)
+                         caface_method_name(j->way.method), caface_method_name(info.method));
+    j->is_sum = j->model && !cli_fusion_has_chunks(&j->fusions, j->way.method);
+    if (j->is_sum && j->says_chunk)
         return cafi_fail(err, CAFACE_EINVAL,
                          "chunks of %zu: %s is a sum over faces, chunks have no part in it",
                          j->way.chunk, j->fusions.restore_path);
@@ -409,7 +426,7 @@ static int print_summary(const job *j)
         cafi_json_int(&json, "templates", (int64_t)j->T);
         cafi_json_string(&json, "method", caface_method_name(j->way.method));
         cafi_json_bool(&json, "detector_score", j->way.scored);
-        if (!cafi_method_is_network(j->way.method) || (j->model && j->model->info.is_sum))
+        if (!caface_method_is_network(j->way.method) || j->is_sum)
             cafi_json_null(&json, "chunk");
         else
             cafi_json_int(&json, "chunk", (int64_t)j->way.chunk);

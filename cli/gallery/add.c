@@ -196,7 +196,8 @@ static void free_batch(batch *b)
     free((void *)b->names);
 }
 
-static caface_status make_room(batch *b, const cafi_feature_set *set, size_t n, caface_error *err)
+static caface_status make_room(batch *b, const caface_features_info *set, size_t n,
+                               caface_error *err)
 {
     caface_status st = CAFACE_OK;
 
@@ -212,34 +213,36 @@ static caface_status make_room(batch *b, const cafi_feature_set *set, size_t n, 
     return st;
 }
 
-static void read_rows(batch *b, const cafi_feature_set *set, const size_t *rows, size_t n)
+static caface_status read_rows(batch *b, const cli_gallery_rows *r, const size_t *rows, size_t n,
+                               caface_error *err)
 {
-    int source = set->index ? cafi_index_column(set->index, "source") : -1;
+    const caface_features_info *set = &r->info;
+    int source = caface_features_column(r->set, "source");
+    caface_status st = CAFACE_OK;
 
-    if (source < 0 && set->index)
-        source = cafi_index_column(set->index, "name");
-    for (size_t i = 0; i < n; i++) {
-        cafi_feature_set_rows(set, rows[i], 1, b->feat + i * set->C,
-                              set->S ? b->style + i * 2 * set->S : NULL);
-        if (set->compact)
-            cafi_feature_set_compact(set, rows[i], 1, b->compact + i * set->compact);
-        b->names[i] = source < 0 ? "" : cafi_index_text(set->index, (size_t)source, rows[i]);
+    if (source < 0)
+        source = caface_features_column(r->set, "name");
+    for (size_t i = 0; !st && i < n; i++) {
+        st = caface_features_read(r->set, rows[i], 1, b->feat + i * set->C,
+                                  set->S ? b->style + i * 2 * set->S : NULL,
+                                  set->compact ? b->compact + i * set->compact : NULL, err);
+        b->names[i] = source < 0 ? "" : caface_features_text(r->set, source, rows[i]);
     }
+    return st;
 }
 
 static caface_status add_group(cli_gallery_adding *a, const cli_gallery_rows *r, size_t group,
                                batch *b, caface_error *err)
 {
-    const cafi_feature_set *set = r->set;
+    const caface_features_info *set = &r->info;
     const char *name = r->names[caface_groups_ids(r->groups)[group]];
     caface_gallery_faces faces;
     size_t n = 0;
     const size_t *rows = caface_groups_rows(r->groups, group, &n);
     caface_status st = make_room(b, set, n, err);
 
-    if (st)
+    if (st || (st = read_rows(b, r, rows, n, err)))
         return st;
-    read_rows(b, set, rows, n);
     caface_gallery_faces_init(&faces);
     faces.n = n;
     faces.C = set->C;
@@ -248,13 +251,13 @@ static caface_status add_group(cli_gallery_adding *a, const cli_gallery_rows *r,
     faces.feat = b->feat;
     faces.style = b->style;
     faces.compact_style = b->compact;
-    faces.backbone = cafi_feature_set_backbone(set);
-    faces.fusion = cafi_feature_set_fusion(set);
-    faces.input = cafi_feature_set_input(set);
-    faces.encoding = cafi_feature_set_encoding(set);
+    faces.backbone = set->backbone;
+    faces.fusion = set->fusion;
+    faces.input = set->input;
+    faces.encoding = set->encoding;
     faces.names = b->names;
     st = cli_gallery_add_faces(a, name, &faces, err);
-    return st ? cafi_prefix(err, st, set->path) : CAFACE_OK;
+    return st ? cafi_prefix(err, st, r->path) : CAFACE_OK;
 }
 
 /* All rows in one transaction: the set is in the gallery, or it is not. */
@@ -269,12 +272,12 @@ static caface_status add_set(cli_gallery_adding *a, const char *name, caface_err
         st = caface_gallery_begin(a->g.gallery, err);
     count = st ? 0 : caface_groups_count(rows.groups);
     a->unnamed = rows.unnamed;
-    if (!st && *a->g.info.backbone && !cafi_feature_set_backbone(rows.set))
+    if (!st && *a->g.info.backbone && !rows.info.backbone)
         cli_warn("%s does not say which backbone made it; the gallery's is %s", a->o->input,
                  a->g.info.backbone);
     st = st ? st
-            : cli_check_encoding(a->o->input, cafi_feature_set_encoding(rows.set), "the gallery",
-                                 a->g.info.encoding, *a->g.info.model != '\0', err);
+            : cli_check_encoding(a->o->input, rows.info.encoding, "the gallery", a->g.info.encoding,
+                                 *a->g.info.model != '\0', err);
     cli_progress_begin(&a->progress, "people", count, a->o->common.quiet || a->o->common.json);
     for (size_t i = 0; !st && i < count; i++) {
         st = cli_interrupted() ? cafi_fail(err, CAFACE_ECANCELLED, "interrupted; nothing is added")
@@ -331,8 +334,7 @@ static int tell(cli_gallery_adding *a)
     if (a->failed)
         cli_warn("%zu picture%s passed over", a->failed, a->failed == 1 ? " was" : "s were");
     if (a->unnamed)
-        cli_warn("%s: %zu rows do not say whose face they are, and were passed over", o->input,
-                 a->unnamed);
+        cli_warn("%s: %zu rows have no name, and were skipped", o->input, a->unnamed);
     return skipped ? CLI_SKIPPED : CLI_OK;
 }
 

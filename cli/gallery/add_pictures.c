@@ -49,7 +49,7 @@ static bool look(void *ctx, const char *path, const char *label, caface_status *
 
     if (cli_interrupted()) {
         *st = cafi_fail(err, CAFACE_ECANCELLED,
-                        "interrupted; those who were finished are in the gallery");
+                        "interrupted; the people finished so far are in the gallery");
         return false;
     }
     if ((*st = begin_person(e, name, err)))
@@ -83,7 +83,7 @@ caface_status cli_gallery_add_pictures(cli_gallery_adding *a, caface_error *err)
         st = finish_person(&e, err);
     cli_progress_end(&a->progress);
     if (!st && a->failed && a->failed == e.total)
-        st = cafi_fail(err, CAFACE_EFORMAT, "none of %zu pictures could be used", e.total);
+        st = cafi_fail(err, CAFACE_EFORMAT, "none of the %zu pictures could be used", e.total);
     free(e.person);
     cli_gallery_eyes_close(e.eyes);
     return st;

@@ -89,7 +89,7 @@ static caface_status calibrate(const calibrate_options *o, caface_gallery_calibr
 {
     cli_gallery g;
     caface_gallery_calibrate_options how;
-    char way[CAFI_WAY_TEXT];
+    char way[CAFACE_METHOD_TEXT];
     caface_status st = cli_gallery_open(&g, o->common.args.items[0], &o->models, true, err);
 
     caface_gallery_calibrate_options_init(&how);

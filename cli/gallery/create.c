@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include "cli/gallery/gallery.h"
-#include "gallery/storage.h"
 
 typedef struct create_options {
     cli_common common;
@@ -30,28 +29,24 @@ static caface_status choose(const create_options *o, const cli_fusions *fusions,
                             caface_set_options *set, const caface_model **model, caface_error *err)
 {
     const caface_model *only = cli_fusion_only(fusions);
-    cafi_way way = {CAFACE_METHOD_AVERAGE, 1, CAFI_DEFAULT_CHUNK};
     caface_model_info about;
     caface_status st = CAFACE_OK;
 
+    set->method = CAFACE_METHOD_AVERAGE;
     if (only) {
         caface_model_get_info(only, &about);
-        way.method = about.method;
+        set->method = about.method;
     }
-
     if (!o->method && fusions->caface && fusions->restore)
         return cafi_fail(err, CAFACE_EINVAL,
                          "%s and %s are two fusion models: --method caface or restore says which",
                          fusions->caface_path, fusions->restore_path);
-    if (o->method && (st = cafi_way_parse(&way, NULL, o->method, strlen(o->method), err)))
+    if (o->method && (st = caface_set_options_parse(set, o->method, err)))
         return st;
-    *model = cli_fusion_for(fusions, way.method);
-    if (!*model && cafi_method_is_network(way.method))
+    *model = cli_fusion_for(fusions, set->method);
+    if (!*model && caface_method_is_network(set->method))
         return cafi_fail(err, CAFACE_EINVAL, "method %s: a fusion model is needed (--model)",
                          o->method);
-    set->method = way.method;
-    set->norm_power = way.power;
-    set->chunk = way.chunk;
     return CAFACE_OK;
 }
 
@@ -72,7 +67,7 @@ static caface_status create(const create_options *o, caface_gallery_info *info, 
            (st = choose(o, &fusions, &set, &model, err)) ||
            (st = caface_gallery_create(&gallery, o->common.args.items[0], model, &how, err)));
     if (!st && (st = caface_gallery_get_info(gallery, info, err)) &&
-        !cafi_storage_is_address(o->common.args.items[0]))
+        !caface_gallery_is_address(o->common.args.items[0]))
         unlink(o->common.args.items[0]); /* nothing is in it */
     cli_fusions_close(&fusions);
     caface_gallery_close(gallery);
@@ -86,7 +81,7 @@ static int run(void *arg)
     cafi_buf text = {0};
     cafi_json json = {.out = &text};
     caface_error err = {CAFACE_OK, ""};
-    char way[CAFI_WAY_TEXT], *shown = NULL;
+    char way[CAFACE_METHOD_TEXT], *shown = NULL;
     int status = CLI_OK;
 
     if ((status = cli_gallery_method_check("gallery create", o->method, &o->models)))

@@ -7,28 +7,28 @@
 
 #include "cli/feature_set.h"
 #include "files/names.h"
-#include "gallery/storage.h"
 
 char *cli_gallery_shown(const char *place)
 {
     char *name = NULL;
 
-    (void)cafi_storage_name(&name, place, NULL);
+    (void)caface_gallery_shown(&name, place, NULL);
     return name;
 }
 
 int cli_gallery_method_check(const char *command, const char *word, const cli_list *models)
 {
     caface_error err = {CAFACE_OK, ""};
-    cafi_way way = {.power = 1};
+    caface_set_options way;
 
     if (!word)
         return CLI_OK;
-    if (cafi_way_parse(&way, NULL, word, strlen(word), &err))
+    caface_set_options_init(&way);
+    if (caface_set_options_parse(&way, word, &err))
         return cli_usage(command, "%s", err.message);
     if (way.method == CAFACE_METHOD_MEDIA)
         return cli_usage(command, "method media: a gallery keeps no media");
-    if (cafi_method_is_network(way.method) && !models->count)
+    if (caface_method_is_network(way.method) && !models->count)
         return cli_usage(command, "method %s: a fusion model is needed (--model)", word);
     return CLI_OK;
 }
@@ -65,11 +65,15 @@ void cli_gallery_close(cli_gallery *g)
     *g = (cli_gallery){0};
 }
 
-void cli_gallery_way(const caface_gallery_info *info, char text[CAFI_WAY_TEXT])
+void cli_gallery_way(const caface_gallery_info *info, char text[CAFACE_METHOD_TEXT])
 {
-    cafi_way way = {info->method, info->norm_power, info->chunk};
+    caface_set_options way;
 
-    (void)cafi_way_text(&way, text);
+    caface_set_options_init(&way);
+    way.method = info->method;
+    way.norm_power = info->norm_power;
+    way.chunk = info->chunk;
+    (void)caface_set_options_text(&way, text, CAFACE_METHOD_TEXT);
 }
 
 void cli_gallery_time(int64_t seconds, char text[32])
@@ -83,7 +87,7 @@ void cli_gallery_time(int64_t seconds, char text[32])
 
 void cli_gallery_json_identity(cafi_json *json, const caface_gallery_info *info)
 {
-    char way[CAFI_WAY_TEXT];
+    char way[CAFACE_METHOD_TEXT];
 
     cli_gallery_way(info, way);
     cafi_json_string(json, "method", way);
@@ -184,32 +188,31 @@ caface_status cli_gallery_tell_alike(cli_gallery *g, const char *const *names, s
 
 /* ---- rows by person ------------------------------------------------------------------------ */
 
-static caface_status choose_column(const cafi_feature_set *set, const char *path,
-                                   const char *column, int *out, caface_error *err)
+static caface_status choose_column(const caface_features *set, const char *path, const char *column,
+                                   int *out, caface_error *err)
 {
     const char *names[] = {column ? column : "label", column ? NULL : "template"};
 
     *out = -1;
-    for (int i = 0; i < 2 && *out < 0 && set->index && names[i]; i++)
-        *out = cafi_index_column(set->index, names[i]);
+    for (int i = 0; i < 2 && *out < 0 && names[i]; i++)
+        *out = caface_features_column(set, names[i]);
     if (*out >= 0)
         return CAFACE_OK;
     return cafi_fail(err, CAFACE_EINVAL,
-                     "%s: index.tsv has no column %s that says whose the faces are; add NAME takes "
-                     "them all as one person's",
+                     "%s: index.tsv has no column %s with the names of people; with add NAME all "
+                     "faces are one person's",
                      path, column ? column : "label or template");
 }
 
 /* ids [N] of every row, -1 without a name, and the names of the ids. */
-static caface_status number_names(cli_gallery_rows *r, size_t column, int64_t *ids,
-                                  caface_error *err)
+static caface_status number_names(cli_gallery_rows *r, int column, int64_t *ids, caface_error *err)
 {
     cafi_names names = {0};
     size_t room = 0, count = 0;
     caface_status st = CAFACE_OK;
 
-    for (size_t i = 0; !st && i < r->set->N; i++) {
-        const char *name = cafi_index_text(r->set->index, column, i);
+    for (size_t i = 0; !st && i < r->info.n; i++) {
+        const char *name = caface_features_text(r->set, column, i);
         size_t known = CAFI_NO_NAME;
 
         ids[i] = -1;
@@ -227,20 +230,20 @@ static caface_status number_names(cli_gallery_rows *r, size_t column, int64_t *i
     }
     cafi_names_free(&names);
     if (!st && !count)
-        st = cafi_fail(err, CAFACE_EINVAL, "no row says whose face it is");
+        st = cafi_fail(err, CAFACE_EINVAL, "no row has a name");
     return st;
 }
 
 static caface_status group_rows(cli_gallery_rows *r, const int64_t *ids, caface_error *err)
 {
     unsigned char *named = NULL;
-    caface_status st = caface_groups_new(&r->groups, ids, r->set->N, err);
+    caface_status st = caface_groups_new(&r->groups, ids, r->info.n, err);
 
     if (st || !r->unnamed)
         return st;
-    if ((st = CAFI_NEW(&named, r->set->N, err)))
+    if ((st = CAFI_NEW(&named, r->info.n, err)))
         return st;
-    for (size_t i = 0; i < r->set->N; i++)
+    for (size_t i = 0; i < r->info.n; i++)
         named[i] = ids[i] >= 0;
     (void)caface_groups_keep(r->groups, named);
     free(named);
@@ -254,21 +257,22 @@ caface_status cli_gallery_rows_open(cli_gallery_rows *out, const char *path, con
     int which = -1;
     caface_status st = CAFACE_OK;
 
-    *out = (cli_gallery_rows){0};
+    *out = (cli_gallery_rows){.path = path};
     if ((st = cli_feature_set_open(&out->set, path, err)))
         return st;
-    if (!out->set->N)
+    caface_features_get_info(out->set, &out->info);
+    if (!out->info.n)
         return cafi_fail(err, CAFACE_EINVAL, "%s: there are no faces in it", path);
     if (name) {
         if ((st = CAFI_NEW(&out->names, 1, err)))
             return st;
         out->names[0] = name;
-        return caface_groups_new(&out->groups, NULL, out->set->N, err);
+        return caface_groups_new(&out->groups, NULL, out->info.n, err);
     }
     if ((st = choose_column(out->set, path, column, &which, err)) ||
-        (st = CAFI_NEW(&ids, out->set->N, err)))
+        (st = CAFI_NEW(&ids, out->info.n, err)))
         return st;
-    st = number_names(out, (size_t)which, ids, err);
+    st = number_names(out, which, ids, err);
     st = st ? cafi_prefix(err, st, path) : group_rows(out, ids, err);
     free(ids);
     return st;

@@ -2,12 +2,11 @@
 #ifndef CAFACE_CLI_GALLERY_GALLERY_H
 #define CAFACE_CLI_GALLERY_GALLERY_H
 
+#include "caface/features.h"
 #include "caface/gallery.h"
 #include "cli/command.h"
 #include "cli/fusion_model.h"
-#include "files/feature_set.h"
 #include "files/json.h"
-#include "fusion/method.h"
 
 /* Cosine from which two are the same where nobody calibrated: that of `caface compare`. */
 #define CLI_GALLERY_THRESHOLD 0.35
@@ -41,7 +40,7 @@ caface_status cli_gallery_open(cli_gallery *out, const char *path, const cli_lis
 void cli_gallery_close(cli_gallery *g);
 
 /* "restore@512", "norm:7"; without a chunk where the model is a sum. */
-void cli_gallery_way(const caface_gallery_info *info, char text[CAFI_WAY_TEXT]);
+void cli_gallery_way(const caface_gallery_info *info, char text[CAFACE_METHOD_TEXT]);
 
 /* Who is added, merged and removed shows up here as JSON and as lines. */
 void cli_gallery_json_identity(cafi_json *json, const caface_gallery_info *info);
@@ -55,10 +54,12 @@ caface_status cli_gallery_tell_alike(cli_gallery *g, const char *const *names, s
 
 /* Rows of a feature set by person. */
 typedef struct cli_gallery_rows {
-    cafi_feature_set *set;
-    caface_groups *groups; /* ids are numbers of names */
-    const char **names;    /* [groups], the set's own, or the one that was given */
-    size_t unnamed;        /* rows without a name: in no group */
+    caface_features *set;
+    caface_features_info info; /* of the set */
+    const char *path;          /* borrowed */
+    caface_groups *groups;     /* ids are numbers of names */
+    const char **names;        /* [groups], the set's own, or the one that was given */
+    size_t unnamed;            /* rows without a name: in no group */
 } cli_gallery_rows;
 
 /* Opens a set and groups its rows: all of one name, or by a column (NULL: label, else

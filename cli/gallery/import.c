@@ -11,7 +11,6 @@
 #include "cli/interrupt.h"
 #include "files/index.h"
 #include "files/mapped.h"
-#include "gallery/storage.h"
 
 typedef struct importing {
     const char *folder;
@@ -72,26 +71,22 @@ static caface_status create_as(const importing *m, const char *path, const cli_f
 {
     const char *method = cafi_value_text(&m->about, "method");
     const cafi_value *keep = cafi_value_get(&m->about, "keep_crops");
-    cafi_way way = {CAFACE_METHOD_AVERAGE, 1, CAFI_DEFAULT_CHUNK};
     caface_set_options set;
     caface_gallery_options how;
     caface_gallery *gallery = NULL;
     const caface_model *model = NULL;
-    caface_status st = cafi_way_parse(&way, NULL, method, strlen(method), err);
+    caface_status st = CAFACE_OK;
 
-    if (st)
+    caface_set_options_init(&set);
+    if ((st = caface_set_options_parse(&set, method, err)))
         return cafi_prefix(err, st, m->folder);
-    model = cli_fusion_for(fusions, way.method);
-    if (!model && cafi_method_is_network(way.method))
+    model = cli_fusion_for(fusions, set.method);
+    if (!model && caface_method_is_network(set.method))
         return cafi_fail(err, CAFACE_EINVAL,
                          "%s: its templates are by %s, whose model is needed "
                          "(--model)",
                          m->folder, method);
-    caface_set_options_init(&set);
     caface_gallery_options_init(&how);
-    set.method = way.method;
-    set.chunk = way.chunk;
-    set.norm_power = way.power;
     how.set = &set;
     how.keep_crops = keep && keep->kind == CAFI_BOOL && keep->u.boolean;
     how.backbone = cafi_value_text(&m->about, "backbone");
@@ -222,7 +217,7 @@ static caface_status import_calibration(importing *m, size_t number, caface_erro
 static caface_status check_method(const importing *m, caface_error *err)
 {
     const char *theirs = cafi_value_text(&m->about, "method");
-    char mine[CAFI_WAY_TEXT];
+    char mine[CAFACE_METHOD_TEXT];
 
     cli_gallery_way(&m->g.info, mine);
     if (strcmp(mine, theirs) == 0)
@@ -237,7 +232,7 @@ static bool is_there(const char *path)
     caface_gallery *gallery = NULL;
     struct stat info;
 
-    if (!cafi_storage_is_address(path))
+    if (!caface_gallery_is_address(path))
         return stat(path, &info) == 0;
     (void)caface_gallery_open(&gallery, path, NULL, 0, NULL);
     caface_gallery_close(gallery);
@@ -303,7 +298,7 @@ static int run_import(void *arg)
                 cafi_plural(m.calibrations), m.folder);
     }
     cli_gallery_close(&m.g);
-    if (m.created && failed && !cafi_storage_is_address(o->common.args.items[0]))
+    if (m.created && failed && !caface_gallery_is_address(o->common.args.items[0]))
         unlink(o->common.args.items[0]); /* nothing is in it */
     cafi_value_clear(&m.about);
     cafi_index_free(m.people);

@@ -9,7 +9,7 @@ void cli_meaning_words(cli_meaning *out, const cli_probes *probes)
 {
     caface_model_info info = {0};
 
-    (void)cafi_way_text(&probes->way, out->method);
+    (void)caface_set_options_text(&probes->way, out->method, sizeof out->method);
     if (probes->model)
         caface_model_get_info(probes->model, &info);
     memcpy(out->model, info.hash, sizeof out->model);

@@ -8,7 +8,7 @@
 #define CLI_GALLERY_FAR 1e-3
 
 typedef struct cli_meaning {
-    char method[CAFI_WAY_TEXT];              /* of the probes, as calibrations name it */
+    char method[CAFACE_METHOD_TEXT];         /* of the probes, as calibrations name it */
     char model[CAFACE_HASH_SIZE];            /* "" without one */
     caface_gallery_calibration *calibration; /* or NULL */
     double threshold;

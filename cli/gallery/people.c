@@ -165,7 +165,7 @@ static int show_person(void *ctx, const caface_gallery_person *p)
 
 static void show_info(const char *path, const caface_gallery_info *i, cafi_json *json)
 {
-    char way[CAFI_WAY_TEXT];
+    char way[CAFACE_METHOD_TEXT];
 
     if (json) {
         cafi_json_int(json, "people", (int64_t)i->people);

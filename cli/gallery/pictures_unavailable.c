@@ -5,8 +5,7 @@
 
 static caface_status missing(caface_error *err)
 {
-    return cafi_fail(err, CAFACE_EUNSUPPORTED,
-                     "this build has no part for pictures; --input SET needs none");
+    return cafi_fail(err, CAFACE_EUNSUPPORTED, "this build cannot read pictures; use --input SET");
 }
 
 void cli_gallery_seeing_defaults(cli_gallery_seeing *seeing)

@@ -16,24 +16,30 @@ caface_status cli_probes_begin(cli_probes *out, const cli_gallery *g, const char
     caface_model_info info = {0};
     caface_status st = CAFACE_OK;
 
-    *out = (cli_probes){.way = {g->info.method, g->info.norm_power, g->info.chunk}};
+    *out = (cli_probes){0};
+    caface_set_options_init(&out->way);
     if (!method && only) {
         caface_model_get_info(only, &info);
-        if (info.method != g->info.method)
-            out->way = (cafi_way){info.method, 1, CAFI_DEFAULT_CHUNK};
     }
-    if (method && (st = cafi_way_parse(&out->way, NULL, method, strlen(method), err)))
+    if (info.method != g->info.method && !method && only) {
+        out->way.method = info.method;
+    } else {
+        out->way.method = g->info.method;
+        out->way.norm_power = g->info.norm_power;
+        out->way.chunk = g->info.chunk;
+    }
+    if (method && (st = caface_set_options_parse(&out->way, method, err)))
         return st;
     if (out->way.method == CAFACE_METHOD_MEDIA)
         return cafi_fail(err, CAFACE_EINVAL, "method media: probes are not fused by media here");
     out->model = cli_fusion_for(&g->fusions, out->way.method);
-    if (cafi_method_is_network(out->way.method) && !out->model)
+    if (caface_method_is_network(out->way.method) && !out->model)
         return cafi_fail(err, CAFACE_EINVAL, "method %s: a fusion model is needed (--model)",
                          caface_method_name(out->way.method));
     if (out->model && out->way.method != g->info.method && *g->info.model && !method)
         return cafi_fail(err, CAFACE_EMODEL,
-                         "the gallery's templates are by %s, the model is for %s: --method %s says "
-                         "that this is meant",
+                         "the gallery's templates are by %s, the model is for %s: give --method %s "
+                         "if you want this",
                          caface_method_name(g->info.method), caface_method_name(out->way.method),
                          caface_method_name(out->way.method));
     return CAFACE_OK;
@@ -82,13 +88,10 @@ void cli_probes_clear(cli_probes *p)
 
 static void set_options(const cli_probes *p, size_t n, size_t C, caface_set_options *out)
 {
-    caface_set_options_init(out);
-    out->method = p->way.method;
-    out->chunk = p->way.chunk;
-    out->norm_power = p->way.power;
+    *out = p->way;
     out->expected_n = n;
     out->width = C;
-    out->keep_weights = p->axis && cafi_method_is_network(p->way.method);
+    out->keep_weights = p->axis && caface_method_is_network(p->way.method);
 }
 
 /* ---- blur --------------------------------------------------------------------------------- */
@@ -99,7 +102,7 @@ static caface_status weigh(const cli_probes *p, caface_set *set, const float *fe
 {
     double sum = 0.0;
 
-    if (cafi_method_is_network(p->way.method))
+    if (caface_method_is_network(p->way.method))
         return caface_set_weights(set, weight, n, err);
     for (size_t i = 0; i < n; i++) {
         double length = 0.0;
@@ -160,33 +163,33 @@ caface_status cli_probes_add_faces(cli_probes *p, const caface_gallery_faces *f,
 
 /* ---- feature sets ------------------------------------------------------------------------ */
 
-static caface_status check_backbone(const cli_probes *p, const cafi_feature_set *set,
-                                    const cli_gallery *g, caface_error *err)
+static caface_status check_backbone(const cli_probes *p, const char *path,
+                                    const caface_features_info *set, const cli_gallery *g,
+                                    caface_error *err)
 {
-    const char *backbone = cafi_feature_set_backbone(set);
-    const char *input = cafi_feature_set_input(set);
+    const char *backbone = set->backbone, *input = set->input;
 
     if (g->info.C && set->C != g->info.C)
         return cafi_fail(err, CAFACE_EMODEL,
-                         "%s: its features have %zu numbers, those of the gallery %zu", set->path,
+                         "%s: its features have %zu numbers, those of the gallery %zu", path,
                          set->C, g->info.C);
     if (backbone && *g->info.backbone && strcmp(backbone, g->info.backbone) != 0)
-        return cafi_fail(err, CAFACE_EMODEL, "%s: its backbone is %s, that of the gallery %s",
-                         set->path, backbone, g->info.backbone);
+        return cafi_fail(err, CAFACE_EMODEL, "%s: its backbone is %s, that of the gallery %s", path,
+                         backbone, g->info.backbone);
     if (input && *g->info.input && strcmp(input, g->info.input) != 0)
-        return cafi_fail(err, CAFACE_EMODEL, "%s: its input is %s, that of the gallery %s",
-                         set->path, input, g->info.input);
+        return cafi_fail(err, CAFACE_EMODEL, "%s: its input is %s, that of the gallery %s", path,
+                         input, g->info.input);
     if (backbone && p->backbone && strcmp(backbone, p->backbone) != 0)
-        return cafi_fail(err, CAFACE_EMODEL, "%s: its backbone is %s, that of --model %s",
-                         set->path, backbone, p->backbone);
+        return cafi_fail(err, CAFACE_EMODEL, "%s: its backbone is %s, that of --model %s", path,
+                         backbone, p->backbone);
     if (!backbone && *g->info.backbone)
-        cli_warn("%s does not say which backbone made it; the gallery's is %s", set->path,
+        cli_warn("%s does not say which backbone made it; the gallery's is %s", path,
                  g->info.backbone);
-    return cli_check_encoding(set->path, cafi_feature_set_encoding(set), "the gallery",
-                              g->info.encoding, *g->info.model != '\0', err);
+    return cli_check_encoding(path, set->encoding, "the gallery", g->info.encoding,
+                              *g->info.model != '\0', err);
 }
 
-static caface_status fuse_group(const cli_probes *p, const cafi_feature_set *set,
+static caface_status fuse_group(const cli_probes *p, const caface_features *set, size_t C,
                                 const size_t *rows, size_t n, caface_set **out, caface_error *err)
 {
     caface_set_options options;
@@ -194,7 +197,7 @@ static caface_status fuse_group(const cli_probes *p, const cafi_feature_set *set
     caface_status st = CAFACE_OK;
 
     caface_batch_options_init(&batch);
-    set_options(p, n, set->C, &options);
+    set_options(p, n, C, &options);
     st = caface_set_new(out, p->model, &options, err);
     return st ? st : caface_batch_push(*out, set, rows, n, &batch, err);
 }
@@ -208,16 +211,16 @@ static float number_of(const char *text)
 }
 
 /* What the set's own figures say of the last probe. */
-static caface_status blur_of_rows(cli_probes *p, const cafi_feature_set *set, caface_set *faces,
+static caface_status blur_of_rows(cli_probes *p, const caface_features *set, caface_set *faces,
                                   const size_t *rows, size_t n, caface_error *err)
 {
     int column = caface_features_column(set, "sharpness");
     float *feat = NULL, *sharpness = NULL;
-    caface_status st = cafi_alloc_f32(&feat, n, set->C, err);
+    caface_status st = cafi_alloc_f32(&feat, n, p->C, err);
 
     st = st ? st : CAFI_NEW(&sharpness, n, err);
     for (size_t i = 0; !st && i < n; i++) {
-        st = caface_features_read(set, rows[i], 1, feat + i * set->C, NULL, NULL, err);
+        st = caface_features_read(set, rows[i], 1, feat + i * p->C, NULL, NULL, err);
         sharpness[i] = column < 0 ? NAN : number_of(caface_features_text(set, column, rows[i]));
     }
     st = st ? st : measure_blur(p, faces, feat, sharpness, n, err);
@@ -226,8 +229,8 @@ static caface_status blur_of_rows(cli_probes *p, const cafi_feature_set *set, ca
     return st;
 }
 
-static caface_status group_probes(caface_groups **out, const cafi_feature_set *set, bool single,
-                                  bool *by_template, caface_error *err)
+static caface_status group_probes(caface_groups **out, const caface_features *set, size_t faces,
+                                  bool single, bool *by_template, caface_error *err)
 {
     int column = single ? -1 : caface_features_column(set, "template");
     int64_t *ids = NULL;
@@ -235,22 +238,22 @@ static caface_status group_probes(caface_groups **out, const cafi_feature_set *s
 
     *by_template = column >= 0;
     if (column >= 0) {
-        st = CAFI_NEW(&ids, set->N, err);
+        st = CAFI_NEW(&ids, faces, err);
         st = st ? st : caface_features_integers(set, column, ids, err);
     }
-    st = st ? st : caface_groups_new(out, ids, set->N, err);
+    st = st ? st : caface_groups_new(out, ids, faces, err);
     free(ids);
     return st;
 }
 
 /* Whose rows these are, where all of them say the same; else NULL. */
-static const char *label_of(const cafi_feature_set *set, const size_t *rows, size_t n)
+static const char *label_of(const caface_features *set, const size_t *rows, size_t n)
 {
-    int column = set->index ? cafi_index_column(set->index, "label") : -1;
-    const char *label = column < 0 ? NULL : cafi_index_text(set->index, (size_t)column, rows[0]);
+    int column = caface_features_column(set, "label");
+    const char *label = column < 0 ? NULL : caface_features_text(set, column, rows[0]);
 
     for (size_t i = 1; label && i < n; i++)
-        if (strcmp(label, cafi_index_text(set->index, (size_t)column, rows[i])) != 0)
+        if (strcmp(label, caface_features_text(set, column, rows[i])) != 0)
             label = NULL;
     return label && *label ? label : NULL;
 }
@@ -258,15 +261,18 @@ static const char *label_of(const cafi_feature_set *set, const size_t *rows, siz
 caface_status cli_probes_add_set(cli_probes *p, const cli_gallery *g, const char *path, bool single,
                                  caface_error *err)
 {
-    cafi_feature_set *set = NULL;
+    caface_features *set = NULL;
+    caface_features_info info = {0};
     caface_groups *groups = NULL;
     bool by_template = false;
     caface_status st = cli_feature_set_open(&set, path, err);
 
-    if (!st && !set->N)
+    if (!st)
+        caface_features_get_info(set, &info);
+    if (!st && !info.n)
         st = cafi_fail(err, CAFACE_EINVAL, "%s: there are no faces in it", path);
-    (void)(st || (st = check_backbone(p, set, g, err)) ||
-           (st = group_probes(&groups, set, single, &by_template, err)));
+    (void)(st || (st = check_backbone(p, path, &info, g, err)) ||
+           (st = group_probes(&groups, set, info.n, single, &by_template, err)));
     for (size_t i = 0; !st && i < caface_groups_count(groups); i++) {
         caface_set *faces = NULL;
         char name[32];
@@ -274,7 +280,7 @@ caface_status cli_probes_add_set(cli_probes *p, const cli_gallery *g, const char
         const size_t *rows = caface_groups_rows(groups, i, &n);
 
         snprintf(name, sizeof name, "%lld", (long long)caface_groups_ids(groups)[i]);
-        st = fuse_group(p, set, rows, n, &faces, err);
+        st = fuse_group(p, set, info.C, rows, n, &faces, err);
         st = st ? cafi_prefix(err, st, path)
                 : add_probe(p, faces, by_template ? name : path, label_of(set, rows, n), err);
         if (!st && p->axis)

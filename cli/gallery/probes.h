@@ -16,7 +16,7 @@ typedef struct cli_probe {
 } cli_probe;
 
 typedef struct cli_probes {
-    cafi_way way; /* how they are fused */
+    caface_set_options way; /* how they are fused: method, norm_power and chunk */
     const caface_model *model;
     size_t count, room, C;
     cli_probe *items;

@@ -90,7 +90,7 @@ static caface_status check_crops(const rebuilding *r, caface_error *err)
                        "to a gallery that keeps none (create --crops)",
                        i->pictures - i->crops, i->pictures);
     else if (i->faces > i->pictures)
-        st = cafi_fail(err, CAFACE_EINVAL, "has %zu faces, and pictures of %zu alone", i->faces,
+        st = cafi_fail(err, CAFACE_EINVAL, "has %zu faces, and pictures of only %zu", i->faces,
                        i->pictures);
     return st ? cafi_prefix(err, st, r->g.shown) : CAFACE_OK;
 }
@@ -100,23 +100,22 @@ static caface_status choose_set(rebuilding *r, caface_set_options *set, const ca
 {
     const cli_fusions *f = &r->g.fusions;
     const caface_model *only = cli_fusion_only(f);
-    cafi_way way = {r->g.info.method, r->g.info.norm_power, r->g.info.chunk};
     caface_model_info about;
     caface_status st = CAFACE_OK;
 
+    set->method = r->g.info.method;
+    set->norm_power = r->g.info.norm_power;
+    set->chunk = r->g.info.chunk;
     if (only) {
         caface_model_get_info(only, &about);
-        way.method = about.method;
+        set->method = about.method;
     }
-    if (r->o->method && (st = cafi_way_parse(&way, NULL, r->o->method, strlen(r->o->method), err)))
+    if (r->o->method && (st = caface_set_options_parse(set, r->o->method, err)))
         return st;
-    *model = cli_fusion_for(f, way.method);
-    if (!*model && cafi_method_is_network(way.method))
+    *model = cli_fusion_for(f, set->method);
+    if (!*model && caface_method_is_network(set->method))
         return cafi_fail(err, CAFACE_EINVAL, "method %s: a fusion model is needed (--model)",
-                         caface_method_name(way.method));
-    set->method = way.method;
-    set->norm_power = way.power;
-    set->chunk = way.chunk;
+                         caface_method_name(set->method));
     return CAFACE_OK;
 }
 
@@ -174,7 +173,7 @@ static int tell(rebuilding *r)
     caface_error err = {CAFACE_OK, ""};
     cafi_buf text = {0};
     cafi_json json = {.out = &text};
-    char way[CAFI_WAY_TEXT];
+    char way[CAFACE_METHOD_TEXT];
 
     if (caface_gallery_get_info(r->g.gallery, &info, &err))
         return cli_fail(&err);

@@ -160,7 +160,7 @@ static caface_status look_at_pictures(found *f, caface_error *err)
     if (!st && o->single)
         st = finish_probe(f, args->items[1], err);
     if (!st && !f->probes.count)
-        st = cafi_fail(err, CAFACE_EFORMAT, "none of %zu pictures could be used", total);
+        st = cafi_fail(err, CAFACE_EFORMAT, "none of the %zu pictures could be used", total);
     return st;
 }
 
@@ -261,8 +261,8 @@ static void say(const found *f)
         cli_say(stdout, "%zu probe%s of ruined or blurred faces: \"cannot tell\"\n", f->unsure,
                 cafi_plural(f->unsure));
     if (f->labelled)
-        cli_say(stdout, "%zu of %zu probes that say whose they are find that person first\n",
-                f->right, f->labelled);
+        cli_say(stdout, "%zu of %zu probes with a name find that person first\n", f->right,
+                f->labelled);
 }
 
 static void json_people(const found *f, size_t i, cafi_json *json)
@@ -307,10 +307,10 @@ static int print_json(const found *f)
 {
     cafi_buf text = {0};
     cafi_json json = {.out = &text};
-    char way[CAFI_WAY_TEXT];
+    char way[CAFACE_METHOD_TEXT];
 
     cafi_json_begin_object(&json, NULL);
-    cafi_json_string(&json, "method", cafi_way_text(&f->probes.way, way));
+    cafi_json_string(&json, "method", caface_set_options_text(&f->probes.way, way, sizeof way));
     cafi_json_int(&json, "people", (int64_t)f->g.info.people);
     cafi_json_real(&json, "threshold", f->meaning.threshold);
     cafi_json_real(&json, "threshold_far", f->meaning.far);

@@ -211,7 +211,7 @@ static int refuse_others(const train_options *o, bool restores)
         if (cli_given(&o->common, of_caface[i]))
             return cli_usage("train", "--%s has no meaning with --fusion restore", of_caface[i]);
     if (restores && strcmp(o->t.form, "exchange") != 0 && cli_given(&o->common, "chunk"))
-        return cli_usage("train", "--chunk has no meaning with --form %s, which knows no chunks",
+        return cli_usage("train", "--chunk has no meaning with --form %s, which has no chunks",
                          o->t.form);
     if (!o->t.validate && (cli_given(&o->common, "chunk") || cli_given(&o->common, "far")))
         return cli_usage("train", "--chunk and --far go with --validate");

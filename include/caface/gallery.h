@@ -1,5 +1,6 @@
-/* caface/gallery.h - people in one file or database: what their faces have been fused to, so that
- * more faces can join at any time, and who of them a face looks like (libcaface-gallery).
+/* caface/gallery.h - people in one file or database (libcaface-gallery). A gallery keeps the fused
+ * faces of each person, so that more faces can be added at any time, and tells which person a face
+ * looks like.
  *
  *     caface_gallery *gallery;
  *     caface_gallery_faces faces;
@@ -11,15 +12,15 @@
  *     caface_gallery_add(gallery, "Ann", &faces, NULL, &err);
  *     caface_gallery_search(gallery, probe, 1, 5, person, similarity, &err);
  *
- * The file is an SQLite database (docs/gallery.md has its tables). Where a path is taken, so is the
- * address of a PostgreSQL database, postgresql://[USER@]HOST/DATABASE (EUNSUPPORTED: a library that
- * was built without libpq); sentences show it without password and options. A person's set is kept
- * as caface_set_save_memory gives it, and faces that come later are pushed to it: adding in several
- * goes gives the template of one go. What a call did is there for good when it returns, or when
- * caface_gallery_commit does, whatever becomes of the program; what was under way is gone. Any
- * number of processes may read beside one that writes.
+ * The file is an SQLite database (docs/gallery.md has its tables). Every path may also be the
+ * address of a PostgreSQL database, postgresql://[USER@]HOST/DATABASE (EUNSUPPORTED: the library
+ * was built without libpq); messages show it without password and options. A person's set is kept
+ * as caface_set_save_memory writes it, and later faces are pushed to it, so adding faces in several
+ * calls gives the same template as in one. When a call returns, or caface_gallery_commit for a
+ * transaction, its changes are on disk, also if the program is killed afterwards; a change that was
+ * interrupted is undone. While one process writes, any number may read.
  *
- * A gallery is one thread's at a time; other threads open it again. */
+ * Only one thread at a time may use an open gallery; other threads open the file again. */
 #ifndef CAFACE_GALLERY_H
 #define CAFACE_GALLERY_H
 
@@ -36,239 +37,247 @@ extern "C" {
 
 typedef struct caface_gallery caface_gallery;
 
-/* Bytes of a name at most, and of what tells one picture from another. */
+/* The longest name, and the size of a picture's digest, in bytes. */
 #define CAFACE_GALLERY_MAX_NAME 1000
 #define CAFACE_GALLERY_DIGEST 16
 
 /* --- opening ----------------------------------------------------------------------- */
 
-/* Filled by caface_gallery_options_init; then changed member by member. All is borrowed for
- * the call. Grows at its end (caface/version.h). */
+/* Filled by caface_gallery_options_init; then changed member by member. All pointers are borrowed
+ * for the call. Later versions add members at the end (caface/version.h). */
 typedef struct caface_gallery_options {
-    size_t size;                   /* of this struct, set by init */
-    const caface_set_options *set; /* how faces become a template: method, chunk, norm_power and
-                                    * width are looked at. NULL: the model's own method, average
-                                    * without one, chunks of 512, and the width of the model or
-                                    * else of the first faces. Default NULL */
-    const char *backbone; /* what makes the features, and how pictures become its input, as */
-    const char *input;    /* caface_encoder_info tells. NULL: those of the first faces that
-                           * tell. Default NULL */
-    int keep_crops;       /* not 0: crops that come with faces are kept. Default 0 */
-    const char *encoding; /* how it encodes: precision, mirror image and taps, as both tell. Faces
-                           * of other taps are refused where the method is a network's; those of
-                           * other ways are taken, and the gallery names both then. NULL: as the
-                           * first faces say. Default NULL */
+    size_t size; /* of this struct, set by init */
+    const caface_set_options
+        *set; /* how faces become a template; only method, chunk, norm_power and width are used.
+                 NULL: the method of the model, or average without one; chunks of 512; the width of
+                 the model or else of the first faces. Default NULL */
+    const char *backbone; /* which backbone makes the features, and how pictures become its */
+    const char *input; /* input, as in caface_encoder_info. NULL: those of the first faces that have
+                          them. Default NULL */
+    int keep_crops;    /* not 0: keep the crops of faces that are added. Default 0 */
+    const char *encoding; /* how the backbone encodes: precision, mirror image and taps, as in
+                             caface_encoder_info. For a method with a model, faces with other taps
+                             are refused; faces with another precision or flip are accepted, and the
+                             gallery then names both. NULL: that of the first faces. Default NULL */
 } caface_gallery_options;
 
 /* The defaults. */
 static inline void caface_gallery_options_init(caface_gallery_options *options);
-/* What it calls: size is sizeof *options of the program; nothing is written beyond it. */
+/* The inline function calls this with sizeof *options; nothing is written beyond that size. */
 CAFACE_API void caface_gallery_options_init_sized(caface_gallery_options *options, size_t size);
 
-/* Makes an empty gallery and opens it for changes. model is borrowed until close; NULL for
- * the simple methods. options NULL: the defaults. *out is the caller's, to
- * caface_gallery_close; NULL on failure, and no file is left.
- * EINVAL: a network's method without its model, a set by media, options out of their range.
- * EMODEL: a model for another method. EIO: the file is there already, or cannot be written.
- * EUNSUPPORTED: an option of a later version. ENOMEM. */
+/* Makes an empty gallery and opens it for changes. model is borrowed until close; NULL for methods
+ * without a model. options NULL: the defaults. The caller frees *out with caface_gallery_close; it
+ * is NULL on failure, and no file is left. EINVAL: a method that needs a model without one, the
+ * method media, an option out of range. EMODEL: a model for another method. EIO: the file exists
+ * already, or cannot be written. EUNSUPPORTED: an option of a later version. ENOMEM. */
 CAFACE_API caface_status caface_gallery_create(caface_gallery **out, const char *path,
                                                const caface_model *model,
                                                const caface_gallery_options *options,
                                                caface_error *err);
 
-/* Opens a gallery; writable 0: to read alone. model is borrowed until close; NULL is allowed
- * for all that does not fuse: a gallery by a network can then be searched, and people be
- * renamed and removed.
- * EIO: cannot be read, or not written. EFORMAT: no gallery, damaged, or of a later version.
- * EMODEL: of another model (both hashes are named). ENOMEM. */
+/* Opens a gallery; writable 0: for reading only. model is borrowed until close. It may be NULL for
+ * everything that fuses no faces, such as searching, renaming and removing people. EIO: cannot be
+ * read or written. EFORMAT: not a gallery, damaged, or of a later version. EMODEL: made with
+ * another model (the message names both hashes). ENOMEM. */
 CAFACE_API caface_status caface_gallery_open(caface_gallery **out, const char *path,
                                              const caface_model *model, int writable,
                                              caface_error *err);
-/* Undoes what was begun and not committed. NULL is allowed. */
+/* Not 0: path is the address of a database, not a file. Any thread. */
+CAFACE_API int caface_gallery_is_address(const char *path);
+/* A path or an address as a program may show it: an address without password and options. *out is
+ * the caller's, to free(); NULL on failure. EINVAL: null argument. ENOMEM. Any thread. */
+CAFACE_API caface_status caface_gallery_shown(char **out, const char *path, caface_error *err);
+/* Closes the gallery; a transaction that was not committed is undone. NULL is allowed. */
 CAFACE_API void caface_gallery_close(caface_gallery *gallery);
 
-/* Grows at its end. */
+/* Later versions add members at the end. */
 typedef struct caface_gallery_info {
-    size_t people, faces; /* faces: of all people; those whose states were imported too */
-    size_t pictures;      /* that are listed */
-    size_t crops;         /* of these, kept */
+    size_t people, faces; /* faces: of all people, also those that were added as sets */
+    size_t pictures;      /* pictures that are listed */
+    size_t crops;         /* pictures of which a crop is kept */
     size_t C;             /* 0: no faces have been added yet */
     caface_method method;
     size_t chunk;      /* of a network */
     double norm_power; /* of norm */
     int keep_crops;
-    const char *model;    /* hash of the fusion model, "" without one. These are the gallery's */
-    const char *backbone; /* own, good until what they say changes; "" where nobody has told */
-    const char *input;
-    const char *encoding; /* how all its faces were encoded, with " + " between several ways */
+    /* Owned by the gallery, and valid until they change; "" when not known. */
+    const char *model;    /* hash of the fusion model */
+    const char *backbone; /* of the features, and how pictures become its input: as in */
+    const char *input;    /* caface_encoder_info */
+    const char *encoding; /* how its faces were encoded; several ways are joined by " + " */
 } caface_gallery_info;
 
 /* EIO, EFORMAT. */
 static inline caface_status caface_gallery_get_info(caface_gallery *gallery,
                                                     caface_gallery_info *info, caface_error *err);
-/* What it calls: size is sizeof *info of the program; nothing is written beyond it. */
+/* The inline function calls this with sizeof *info; nothing is written beyond that size. */
 CAFACE_API caface_status caface_gallery_get_info_sized(caface_gallery *gallery,
                                                        caface_gallery_info *info, size_t size,
                                                        caface_error *err);
 
 /* --- transactions ------------------------------------------------------------------- */
 
-/* Every call that changes something is whole or not at all by itself. Between begin and
- * commit many are: what they do is seen by this gallery at once, by others after commit.
- * An error of a change ends the transaction, and all of it is undone. Of a gallery that was opened
- * to read, the calls in between see one state of things. EIO: the disk is full, another
- * program writes for longer than ten seconds. EINVAL: begun twice, not begun. */
+/* Every call that changes something is a transaction of its own. Between begin and commit many
+ * changes are one transaction: this gallery sees them at once, others see them after commit. If a
+ * change fails, the whole transaction is undone and ended. For a gallery opened for reading, all
+ * calls between begin and commit see the same state. EIO: the disk is full, or another program has
+ * been writing for more than ten seconds. EINVAL: begun twice, or not begun. */
 CAFACE_API caface_status caface_gallery_begin(caface_gallery *gallery, caface_error *err);
 CAFACE_API caface_status caface_gallery_commit(caface_gallery *gallery, caface_error *err);
-/* Undoes all since begin; does nothing where nothing was begun. */
+/* Undoes everything since begin; does nothing when there was no begin. */
 CAFACE_API void caface_gallery_rollback(caface_gallery *gallery);
 
 /* --- people ------------------------------------------------------------------------- */
 
 /* Faces of one person. Filled by caface_gallery_faces_init; then changed member by member.
- * All is borrowed for the call. Grows at its end. */
+ * All pointers are borrowed for the call. Later versions add members at the end. */
 typedef struct caface_gallery_faces {
     size_t size;                /* of this struct, set by init */
     size_t n;                   /* faces */
-    size_t C, S, compact;       /* widths; S and compact 0: none */
+    size_t C, S, compact;       /* sizes of a face; S or compact 0: it has none */
     const float *feat;          /* f32 [n][C], not normalised */
     const float *style;         /* f32 [n][S][2], or NULL */
-    const float *compact_style; /* f32 [n][compact], used where there is no style; or NULL */
-    const char *backbone;     /* what made them, as caface_features_info and caface_encoder_info */
-    const char *input;        /* tell; NULL: nobody knows */
-    const char *fusion;       /* what made the compact styles; NULL: nobody knows */
-    const char *const *names; /* [n] of the pictures, or NULL: none */
-    const unsigned char *digests; /* [n][CAFACE_GALLERY_DIGEST] what tells one picture from
-                                   * another; NULL: made of the features */
-    const void *const *crops;     /* [n] bytes of picture files, or NULL; looked at with */
-    const size_t *crop_sizes;     /* [n] keep_crops alone */
-    const float *sides;           /* f32 [n] of the faces in their pictures, in pixels; or NULL */
-    const float *scores;          /* f32 [n] of the detector; or NULL */
-    const char *encoding;         /* how they were encoded, as both tell; NULL: nobody knows */
+    const float *compact_style; /* f32 [n][compact], used when there is no style; or NULL */
+    const char *backbone;       /* which backbone made the features, and how pictures became its */
+    const char *input;          /* input, as in caface_features_info; NULL: not known */
+    const char *fusion;         /* which fusion model made the compact styles; NULL: not known */
+    const char *const *names;   /* [n] names of the pictures, or NULL: they have none */
+    const unsigned char *digests; /* [n][CAFACE_GALLERY_DIGEST] identifies a picture; NULL: computed
+                                     from the features */
+    const void *const *crops;     /* [n] picture files, or NULL; used only if the gallery */
+    const size_t *crop_sizes;     /* [n] keeps crops */
+    const float *sides;   /* f32 [n] sides of the faces in their pictures, in pixels; or NULL */
+    const float *scores;  /* f32 [n] scores of the detector; or NULL */
+    const char *encoding; /* how they were encoded, as in caface_features_info; NULL: not known */
 } caface_gallery_faces;
 
 static inline void caface_gallery_faces_init(caface_gallery_faces *faces);
-/* What it calls: size is sizeof *faces of the program; nothing is written beyond it. */
+/* The inline function calls this with sizeof *faces; nothing is written beyond that size. */
 CAFACE_API void caface_gallery_faces_init_sized(caface_gallery_faces *faces, size_t size);
 
-/* What an addition did. size is set by the caller; grows at its end. */
+/* What caface_gallery_add did. The caller sets size; later versions add members at the end. */
 typedef struct caface_gallery_added {
     size_t size;
     int64_t person;
-    size_t added;         /* faces */
-    size_t known;         /* faces that the person has already: passed over */
-    int is_new;           /* the person was not there */
-    float *likeness;      /* f32 [n] of the caller's, or NULL: the cosine of each face to the
-                           * person's others; NaN where there are none, or it was passed over */
-    unsigned char *fresh; /* [n] of the caller's, or NULL: 1 added, 0 passed over */
+    size_t added;    /* faces */
+    size_t known;    /* faces that the person has already; they were skipped */
+    int is_new;      /* the person is new */
+    float *likeness; /* f32 [n] the caller's array, or NULL: the cosine of each face to the person's
+                        other faces; NaN when there are none, or the face was skipped */
+    unsigned char *fresh; /* [n] the caller's array, or NULL: 1: added, 0: skipped */
 } caface_gallery_added;
 
-/* Adds faces to a person, who is made if there is none of the name. A face that the person
- * has already (the same digest) is passed over, so that a call may be repeated. added NULL:
- * not wanted.
- * EINVAL: no face, a name that is empty, too long, no UTF-8 or holds control characters; no
- * features; no styles where the method needs them; NaN or Inf (names the row). EMODEL: another
- * width, backbone, input or compact style than the gallery's (both are named), or the
+/* Adds faces to a person, who is created if there is nobody with this name. A face that the person
+ * has already (the same digest) is skipped, so a call may be repeated. added may be NULL. EINVAL:
+ * no faces; a name that is empty, too long, not UTF-8 or has control characters; no features; no
+ * styles although the method needs them; NaN or Inf (the message names the row). EMODEL: width,
+ * backbone, input or compact styles differ from the gallery's (the message names both), or the
  * gallery was opened without its model. EIO, EFORMAT, ELIMIT, ENOMEM. */
 CAFACE_API caface_status caface_gallery_add(caface_gallery *gallery, const char *name,
                                             const caface_gallery_faces *faces,
                                             caface_gallery_added *added, caface_error *err);
-/* Adds a set that was fused elsewhere with the gallery's model and method, such as another
- * gallery's or `caface fuse --save-state`'s: the states merge; who is new has it as it is. EMODEL,
- * EINVAL as above. */
+/* Adds a set that was made with the gallery's model and method, such as one of another gallery or
+ * of `caface fuse --save-state`. It is merged with the set of the person; a new person gets a copy.
+ * EMODEL, EINVAL as above. */
 CAFACE_API caface_status caface_gallery_add_set(caface_gallery *gallery, const char *name,
                                                 const caface_set *set, caface_error *err);
-/* EINVAL: nobody has the name. */
+/* EINVAL: nobody has this name. */
 CAFACE_API caface_status caface_gallery_remove(caface_gallery *gallery, const char *name,
                                                caface_error *err);
-/* EINVAL: nobody has the name, or somebody has the new one. */
+/* EINVAL: nobody has this name, or somebody has the new one. */
 CAFACE_API caface_status caface_gallery_rename(caface_gallery *gallery, const char *name,
                                                const char *new_name, caface_error *err);
-/* Two that are one: the faces and pictures of `from` join `into`, and `from` is gone. EINVAL:
- * nobody has a name, or it is twice the same. EMODEL: opened without the model. */
+/* Makes one person of two: the faces and pictures of `from` are added to `into`, and `from` is
+ * removed. EINVAL: nobody has one of the names, or they are the same. EMODEL: the gallery was
+ * opened without its model. */
 CAFACE_API caface_status caface_gallery_merge(caface_gallery *gallery, const char *into,
                                               const char *from, caface_error *err);
 
-/* Grows at its end; the library makes these, and they are borrowed for the call. */
+/* Later versions add members at the end; made by the library and valid during the call. */
 typedef struct caface_gallery_person {
-    int64_t id; /* stays when the person is renamed */
+    int64_t id; /* does not change when the person is renamed */
     const char *name;
     size_t faces;
     const float *tmpl;        /* f32 [C], of length 1, or zeros when the faces cancel out */
     double evidence;          /* caface_set_evidence; NaN where the method has none */
     int64_t created, changed; /* seconds since 1970 */
-    size_t C;                 /* of tmpl: another process may have reset the gallery meanwhile */
+    size_t C; /* width of tmpl, which may differ from an earlier caface_gallery_info: another
+                 process may have reset the gallery */
 } caface_gallery_person;
 
-/* Called with one after the other; 0 ends it, which is no error. No call with the gallery may
- * be made from inside. */
+/* Called for one person after the other. Return 0 to stop, which is not an error; anything else to
+ * go on. It must not call functions with the same gallery. */
 typedef int (*caface_gallery_visit)(void *ctx, const caface_gallery_person *person);
-/* Everybody, by name. EIO, EFORMAT, ENOMEM. */
+/* Visits everybody, in the order of their names. EIO, EFORMAT, ENOMEM. */
 CAFACE_API caface_status caface_gallery_people(caface_gallery *gallery, caface_gallery_visit visit,
                                                void *ctx, caface_error *err);
-/* One person. EINVAL: nobody has the name. */
+/* Visits one person. EINVAL: nobody has this name. */
 CAFACE_API caface_status caface_gallery_find(caface_gallery *gallery, const char *name,
                                              caface_gallery_visit visit, void *ctx,
                                              caface_error *err);
-/* A person's set, as it is now: the caller's, to caface_set_free. EINVAL, EMODEL as above. */
+/* A copy of a person's set, which the caller frees with caface_set_free. EINVAL, EMODEL as above.
+ */
 CAFACE_API caface_status caface_gallery_set(caface_gallery *gallery, const char *name,
                                             caface_set **out, caface_error *err);
 
-/* Grows at its end; borrowed for the call. */
+/* Later versions add members at the end; borrowed for the call. */
 typedef struct caface_gallery_picture {
     const char *person, *name;
     const unsigned char *digest; /* [CAFACE_GALLERY_DIGEST] */
-    double length;   /* of the feature: how good the picture is. NaN in these: not known */
-    double likeness; /* cosine to the person's others when it was added */
+    double length;   /* of the feature, which tells how good the picture is. These numbers are NaN
+                        when they are not known */
+    double likeness; /* cosine to the person's other faces when it was added */
     double side, score;
     int64_t added;    /* seconds since 1970 */
-    const void *crop; /* bytes of a picture file, or NULL: not kept, or not asked for */
+    const void *crop; /* a picture file, or NULL: not kept, or not asked for */
     size_t crop_size;
 } caface_gallery_picture;
 
 typedef int (*caface_gallery_visit_picture)(void *ctx, const caface_gallery_picture *picture);
-/* The pictures of a person in the order in which they came; name NULL: of everybody, by
- * person. with_crops 0: without their bytes. As caface_gallery_people. */
+/* Visits the pictures of a person in the order in which they were added; name NULL: of everybody,
+ * person by person. with_crops 0: without the crops. Otherwise as caface_gallery_people. */
 CAFACE_API caface_status caface_gallery_pictures(caface_gallery *gallery, const char *name,
                                                  int with_crops, caface_gallery_visit_picture visit,
                                                  void *ctx, caface_error *err);
-/* Lists a picture with a person who is there, without its face: for faces that came as a set
- * (caface_gallery_add_set). picture->person says whose it is; a crop is kept where the gallery
- * keeps them. EINVAL: nobody has the name, no digest, or the person has the picture already.
- * EUNSUPPORTED: a member of a later version is set. */
+/* Adds a picture to the list of picture->person without a face, for faces that were added as a set
+ * (caface_gallery_add_set). Its crop is kept if the gallery keeps crops. EINVAL: nobody has this
+ * name, there is no digest, or the person has the picture already. EUNSUPPORTED: a member of a
+ * later version is set. */
 static inline caface_status caface_gallery_list_picture(caface_gallery *gallery,
                                                         const caface_gallery_picture *picture,
                                                         caface_error *err);
-/* What it calls: size is sizeof *picture of the program. */
+/* The inline function calls this with sizeof *picture. */
 CAFACE_API caface_status caface_gallery_list_picture_sized(caface_gallery *gallery,
                                                            const caface_gallery_picture *picture,
                                                            size_t size, caface_error *err);
-/* The mean length of the features of all pictures, and its standard deviation: what a poor
- * picture is compared with; NaN with fewer than two. */
+/* Mean and standard deviation of the feature lengths of all pictures, to judge a single picture by;
+ * NaN when there are fewer than two. */
 CAFACE_API caface_status caface_gallery_lengths(caface_gallery *gallery, double *mean,
                                                 double *deviation, caface_error *err);
 
-/* Takes out everybody and every calibration, and gives the gallery another model, method
- * and identity: for who fuses all of it again, inside a transaction. model is borrowed until
- * close. Errors as caface_gallery_create. */
+/* Removes all people and calibrations, and gives the gallery another model, method and backbone;
+ * for fusing everything again in one transaction. model is borrowed until close. Errors as
+ * caface_gallery_create. */
 CAFACE_API caface_status caface_gallery_reset(caface_gallery *gallery, const caface_model *model,
                                               const caface_gallery_options *options,
                                               caface_error *err);
 
 /* --- search ------------------------------------------------------------------------- */
 
-/* The k people who are most like each of n templates, best first, by cosine; of equals who
- * came first. A template or probe of zeros is of nobody.
+/* Finds the k people whose templates have the highest cosine to each of n probes, best first; of
+ * equal ones those who were added first. Templates and probes of zeros match nobody.
  *   probes      f32 [n][C], of any length
- *   person      [n][k], written: ids; -1 where the gallery has fewer people
- *   similarity  f32 [n][k], written; NaN there
- * The first search after a change reads all templates: 4 C bytes a person stay in memory.
- * EINVAL: null argument, k is 0, NaN or Inf. EMODEL: another width. EFORMAT, EIO, ENOMEM. */
+ *   person      [n][k], written: ids; -1 when the gallery has fewer people
+ *   similarity  f32 [n][k], written: cosines; NaN beside -1
+ * The first search after a change reads all templates, and keeps them in memory: 4 C bytes per
+ * person. EINVAL: null argument, k is 0, NaN or Inf. EMODEL: C is not the gallery's. EFORMAT, EIO,
+ * ENOMEM. */
 CAFACE_API caface_status caface_gallery_search(caface_gallery *gallery, const float *probes,
                                                size_t n, size_t C, size_t k, int64_t *person,
                                                float *similarity, caface_error *err);
-/* The name of somebody whom a search found, the gallery's own until the next search or
- * change; NULL: not found by the last search. */
+/* The name of a person whom the last search found, valid until the next search or change; NULL: it
+ * did not find this person. */
 CAFACE_API const char *caface_gallery_name(const caface_gallery *gallery, int64_t person);
 
 /* --- what a score means ------------------------------------------------------------- */
@@ -277,60 +286,60 @@ CAFACE_API const char *caface_gallery_name(const caface_gallery *gallery, int64_
 #define CAFACE_GALLERY_FARS 5
 CAFACE_API double caface_gallery_far(size_t which);
 
-/* Probes to calibrate with. Filled by caface_gallery_probes_init; then changed member by member.
- * All is borrowed for the call. Grows at its end. */
+/* Probes for a calibration. Filled by caface_gallery_probes_init; then changed member by member.
+ * All pointers are borrowed for the call. Later versions add members at the end. */
 typedef struct caface_gallery_probes {
     size_t size;
     size_t n, C;
-    const float *templates; /* f32 [n][C], of any length */
-    const char *const
-        *person;            /* [n] whose they are: a name of the gallery or of somebody else; NULL
-                             * there: somebody of whom there is one probe. NULL: all of them */
-    const double *evidence; /* [n] caface_set_evidence, or NULL */
-    const size_t *faces;    /* [n] of each probe, or NULL */
+    const float *templates;    /* f32 [n][C], of any length */
+    const char *const *person; /* [n] the person of each probe, in the gallery or not; a NULL in it:
+                                  a person with this probe only. NULL: this is so for all */
+    const double *evidence;    /* [n] caface_set_evidence of each, or NULL */
+    const size_t *faces;       /* [n] the number of faces of each probe, or NULL */
 } caface_gallery_probes;
 
 static inline void caface_gallery_probes_init(caface_gallery_probes *probes);
-/* What it calls: size is sizeof *probes of the program; nothing is written beyond it. */
+/* The inline function calls this with sizeof *probes; nothing is written beyond that size. */
 CAFACE_API void caface_gallery_probes_init_sized(caface_gallery_probes *probes, size_t size);
 
-/* Filled by caface_gallery_calibrate_options_init. Grows at its end. */
+/* Filled by caface_gallery_calibrate_options_init. Later versions add members at the end. */
 typedef struct caface_gallery_calibrate_options {
     size_t size;
-    const char *kind;   /* a name for probes of this kind. Default: "probes", and of the gallery
-                         * against itself "gallery" */
-    const char *method; /* how they are fused, as a name. Default: the gallery's method */
-    const char *model;  /* hash of the fusion model they are fused by; NULL: none. Default NULL */
-    size_t resamples;   /* of the intervals, a bootstrap over people, up to 10000; 0: none.
-                         * Default 200 */
-    uint64_t seed;      /* Default 1 */
-    caface_progress progress; /* called with the probes that are compared, then with these and the
-                               * resamples; stopped, nothing is kept. Default NULL */
+    const char *kind;   /* a name for this kind of probes. Default: "probes", or "gallery" when its
+                           people are compared with each other */
+    const char *method; /* the method of the probes, as text. Default: that of the gallery */
+    const char *model;  /* hash of the fusion model of the probes. Default NULL: none */
+    size_t resamples; /* resamples for the intervals, by a bootstrap over people, up to 10000; 0: no
+                       * intervals. Default 200 */
+    uint64_t seed;    /* Default 1 */
+    caface_progress progress; /* counts the probes compared, then also the resamples; when it stops
+                                 the work, nothing is kept. Default NULL */
     void *progress_context;
 } caface_gallery_calibrate_options;
 
 static inline void caface_gallery_calibrate_options_init(caface_gallery_calibrate_options *options);
-/* What it calls: size is sizeof *options of the program; nothing is written beyond it. */
+/* The inline function calls this with sizeof *options; nothing is written beyond that size. */
 CAFACE_API void
 caface_gallery_calibrate_options_init_sized(caface_gallery_calibrate_options *options, size_t size);
 
 /* Compares every probe with every other person of the gallery (probes NULL: the people with each
- * other), and keeps the thresholds and what share of these impostors reaches a score, under method
- * and kind, in place of an older one. Of more than 20 million pairs so many are taken at
- * random. options NULL: the defaults. EINVAL: null argument, no impostor, NaN or Inf, a kind or
- * method that is no name. EMODEL: another width. ECANCELLED. EIO, EFORMAT, ENOMEM. */
+ * other). The thresholds, and the share of these impostors at every score, are kept under method
+ * and kind, and replace an older calibration. If there are more than 20 million pairs, a random 20
+ * million are compared. options NULL: the defaults. EINVAL: null argument, no impostors, NaN or
+ * Inf, a kind or method that is not a valid name. EMODEL: C is not the gallery's. ECANCELLED. EIO,
+ * EFORMAT, ENOMEM. */
 CAFACE_API caface_status caface_gallery_calibrate(caface_gallery *gallery,
                                                   const caface_gallery_probes *probes,
                                                   const caface_gallery_calibrate_options *options,
                                                   caface_error *err);
 
-/* One calibration, in memory. Immutable: any thread. */
+/* One calibration in memory; immutable, for any thread. */
 typedef struct caface_gallery_calibration caface_gallery_calibration;
 
-/* The calibration that suits probes of a method and model (hash, or NULL) and so many faces each:
- * of several kinds that whose number of faces is nearest, and the gallery's against itself
- * where there is no other. kind: that one alone; NULL: any. *out is the caller's, to
- * caface_gallery_calibration_free; NULL when there is none, which is no error. */
+/* Finds the calibration for probes with this method, model (hash, or NULL) and number of faces. Of
+ * several kinds the one with the nearest number of faces is taken; "gallery" only when there is no
+ * other. kind: look for this kind only; NULL: any kind. *out is the caller's, to
+ * caface_gallery_calibration_free; it is NULL when there is none, which is not an error. */
 CAFACE_API caface_status caface_gallery_calibration_find(caface_gallery_calibration **out,
                                                          caface_gallery *gallery, const char *kind,
                                                          const char *method, const char *model,
@@ -338,50 +347,51 @@ CAFACE_API caface_status caface_gallery_calibration_find(caface_gallery_calibrat
 /* NULL is allowed. */
 CAFACE_API void caface_gallery_calibration_free(caface_gallery_calibration *calibration);
 
-/* Grows at its end. */
+/* Later versions add members at the end. */
 typedef struct caface_gallery_calibration_info {
-    const char *kind, *method, *model; /* the calibration's own; model "" without one */
+    const char *kind, *method, *model; /* owned by the calibration; model is "" without one */
     int64_t made;                      /* seconds since 1970 */
-    size_t people, probes, pairs;      /* of different people */
-    double faces;                      /* the median of a probe's; NaN: nobody told */
-    size_t found;                      /* probes whose person is in the gallery and was the first */
-    double evidence; /* that 95 of 100 of these have: below it, "cannot tell"; NaN: fewer than 20 of
-                      * these, or the method gives none */
+    size_t people, probes, pairs;      /* pairs compared, of different people */
+    double faces;                      /* the median number of faces of a probe; NaN: not known */
+    size_t found;    /* probes whose person is in the gallery and was found first */
+    double evidence; /* evidence that 95 % of these probes reach: answer "cannot tell" below it.
+                        NaN: there are fewer than 20, or the method gives no evidence */
 } caface_gallery_calibration_info;
 static inline void
 caface_gallery_calibration_get_info(const caface_gallery_calibration *calibration,
                                     caface_gallery_calibration_info *info);
-/* What it calls: size is sizeof *info of the program; nothing is written beyond it. */
+/* The inline function calls this with sizeof *info; nothing is written beyond that size. */
 CAFACE_API void
 caface_gallery_calibration_get_info_sized(const caface_gallery_calibration *calibration,
                                           caface_gallery_calibration_info *info, size_t size);
 
-/* The threshold at caface_gallery_far(which): the least score from which at most that share of the
- * impostors is accepted, with its 95 % interval (NaN: none). Returns 0 where fewer than ten
- * impostors make it, too few to rely on; else 1. */
+/* The threshold at caface_gallery_far(which): the lowest score that accepts at most this share of
+ * the impostors, with its 95 % interval (NaN: none). Returns 0 when it depends on fewer than ten
+ * impostors, which is too few; else 1. */
 CAFACE_API int caface_gallery_calibration_threshold(const caface_gallery_calibration *calibration,
                                                     size_t which, double *threshold, double *low,
                                                     double *high);
-/* The share of impostors that reach a score; 0: none of the pairs did. */
+/* The share of impostors with this score or a higher one; 0: there were none. */
 CAFACE_API double caface_gallery_calibration_far(const caface_gallery_calibration *calibration,
                                                  double score);
 
-/* A calibration as a JSON file, with all that is in it, to the bit: for another copy of the
- * gallery, or to look at. EINVAL: null argument. EIO, ENOMEM. */
+/* Writes a calibration to a JSON file, complete and with exact numbers, for another copy of the
+ * gallery or for reading. EINVAL: null argument. EIO, ENOMEM. */
 CAFACE_API caface_status caface_gallery_calibration_save(
     const caface_gallery_calibration *calibration, const char *path, caface_error *err);
-/* Reads it again: *out is the caller's, to caface_gallery_calibration_free; NULL on failure. EIO.
- * EFORMAT: no calibration, or a damaged one. EINVAL: a kind or method that is no name. ELIMIT,
- * ENOMEM. */
+/* Reads it again. The caller frees *out with caface_gallery_calibration_free; it is NULL on
+ * failure. EIO. EFORMAT: not a calibration, or damaged. EINVAL: a kind or method that is not a
+ * valid name. ELIMIT, ENOMEM. */
 CAFACE_API caface_status caface_gallery_calibration_load(caface_gallery_calibration **out,
                                                          const char *path, caface_error *err);
-/* Keeps a calibration that was loaded, or is another gallery's, in place of one of the same method
- * and kind. That its people and pictures are like this gallery's is the caller's to know. A change,
- * as those above. EINVAL: null argument. EIO, ENOMEM. */
+/* Keeps a calibration from a file or another gallery, in place of one with the same method and
+ * kind. Its people and pictures should be like those of this gallery; the library cannot check
+ * that. It is a change like those above. EINVAL: null argument. EIO, ENOMEM. */
 CAFACE_API caface_status caface_gallery_keep_calibration(
     caface_gallery *gallery, const caface_gallery_calibration *calibration, caface_error *err);
 
-/* Every calibration, by method and kind; borrowed for the call. 0 ends it. */
+/* Visits every calibration, in the order of method and kind; each is valid during the call. Return
+ * 0 to stop. */
 typedef int (*caface_gallery_visit_calibration)(void *ctx,
                                                 const caface_gallery_calibration *calibration);
 CAFACE_API caface_status caface_gallery_calibrations(caface_gallery *gallery,

@@ -11,10 +11,10 @@
 extern "C" {
 #endif
 
-/* Immutable once opened: any number of threads may use one at a time. */
+/* Immutable once opened: any number of threads may use it at the same time. */
 typedef struct caface_model caface_model;
 
-/* A SHA-256 as lower-case hexadecimal, the final NUL included. */
+/* Size of a SHA-256 as lower-case hexadecimal digits, with its final NUL. */
 #define CAFACE_HASH_SIZE 65
 
 /* How features become a template. f is an un-normalised feature. */
@@ -27,63 +27,69 @@ typedef enum caface_method {
     CAFACE_METHOD_RESTORE     /* weigh, restore, sum (docs/restore.md): needs a model and styles */
 } caface_method;
 
-/* The sizes of a model, all read from its tensors but H. What a network does not have is
- * 0: D, M, L, A and H are Cluster and Aggregate's, hidden, rank and members restore's. Grows at
+/* The sizes of a model. All but H are read from its tensors. D, M, L, A and H belong to Cluster and
+ * Aggregate; hidden, rank and members belong to restore; those of the other method are 0. Grows at
  * its end (caface/version.h). */
 typedef struct caface_model_info {
-    size_t C;       /* feature width; 0: any (one confidence a cluster, and no class centres) */
-    size_t S;       /* style channels: a raw style is S pairs of (mean, std) */
+    size_t C; /* feature width; 0: the model takes any width (it has one confidence per cluster and
+                 no class centres) */
+    size_t S; /* style channels: a raw style is S pairs of (mean, std) */
     size_t compact; /* width of a compact style, 64 in every known network */
     size_t D;       /* token width */
     size_t M;       /* cluster centres */
-    size_t K;       /* confidences a cluster: C or 1; heads of restore */
+    size_t K;       /* confidences per cluster: C or 1; of restore, the number of heads */
     size_t L;       /* blocks of the cluster network */
     size_t A;       /* mixer blocks of the aggregation network */
-    size_t H;       /* attention heads: from the configuration, else 8 */
-    char hash[CAFACE_HASH_SIZE]; /* of the fusion tensors: names, shapes and values in f32,
-                                  * whatever file they came from and in whatever order */
+    size_t H;       /* attention heads, from the file's configuration; 8 when it does not say */
+    char hash[CAFACE_HASH_SIZE]; /* of the names, shapes and f32 values of the fusion tensors; the
+                                    same for every file and order they are stored in */
     caface_method method;        /* the one this model is for: CAFACE or RESTORE */
-    const char *form;     /* of restore: "plain", "heads", "exchange", or "mixed" in an ensemble;
-                           * else "". Static */
-    size_t hidden;        /* hidden numbers of a face */
-    size_t rank;          /* of the restoration */
-    size_t members;       /* networks whose templates are averaged; 1 but for an ensemble */
-    int is_sum;           /* not 0: a template is a function of a sum over faces, exactly: chunks
-                           * have no part in it, and any order of faces and any tree of merges give
-                           * the same bits */
-    const char *backbone; /* what made the features that it was trained on, as */
-    const char *input;    /* caface_encoder_info has them: features that say that another */
-    const char *encoding; /* backbone, input or taps made them are refused. NULL: the file does not
-                           * say, or not all. The model's own */
+    const char *form; /* of restore: "plain", "heads", "exchange", or "mixed" in an ensemble;
+                       * else "". Static */
+    size_t hidden;    /* hidden numbers of a face */
+    size_t rank;      /* of the restoration */
+    size_t members;   /* networks whose templates are averaged; more than 1 in an ensemble only */
+    int is_sum; /* not 0: the template depends on an exact sum over the faces. Chunks do not matter,
+                   and any order of faces and merges gives the same bits */
+    const char
+        *backbone;     /* which backbone made the features that it was trained on, how pictures */
+    const char *input; /* became its input, and how it encoded: as in caface_encoder_info. */
+    const char *encoding; /* Features of another backbone, input or taps are refused. NULL: the file
+                             does not say. Owned by the model */
 } caface_model_info;
 
 /* Opens the fusion network in a file: .ckpt, .pth, .safetensors or .npz with
- * tensors named aggregator.* or restore.* (docs/restore.md lists them). Touches no other tensor of
- * the file, and the file may be replaced afterwards. *out is the caller's, to caface_model_free;
- * NULL on failure. EIO: cannot be read. EFORMAT: damaged. EMODEL: no fusion network in it, a tensor
- * is missing or has another shape than the others ask for. ELIMIT: sizes beyond what docs/fusion.md
- * allows. */
+ * tensors named aggregator.* or restore.* (docs/restore.md lists them). Reads no other tensor of
+ * the file. The file may be replaced afterwards. The caller frees *out with caface_model_free; it
+ * is NULL on failure. EIO: cannot be read. EFORMAT: the file is damaged. EMODEL: it has no fusion
+ * network, or a tensor is missing or its shape does not fit the others. ELIMIT: sizes beyond the
+ * limits in docs/fusion.md. */
 CAFACE_API caface_status caface_model_open(caface_model **out, const char *path, caface_error *err);
 
-/* The same for the bytes of such a file, whose kind is found from its content. They
- * are borrowed for this call only. */
+/* The same for a file in memory; its kind is found from its content. The bytes are borrowed for
+ * this call only. */
 CAFACE_API caface_status caface_model_open_memory(caface_model **out, const void *bytes,
                                                   size_t size, caface_error *err);
 
-/* NULL is allowed. No set made with the model may be in use any more. */
+/* Is there a fusion network in the file: one that caface_model_open would open, or refuse for what
+ * is wrong with it? *found is 1 or 0; only the names of the tensors are read. Errors as
+ * caface_model_open, but for EMODEL; *found is 0 on failure. */
+CAFACE_API caface_status caface_model_is_in(const char *path, int *found, caface_error *err);
+
+/* NULL is allowed. Free all sets of the model first. */
 CAFACE_API void caface_model_free(caface_model *model);
 
 /* Fills info. Any thread. */
 static inline void caface_model_get_info(const caface_model *model, caface_model_info *info);
-/* What it calls: size is sizeof *info of the program; nothing is written beyond it. */
+/* The inline function calls this with sizeof *info; nothing is written beyond that size. */
 CAFACE_API void caface_model_get_info_sized(const caface_model *model, caface_model_info *info,
                                             size_t size);
 
-/* Compact styles of n faces. Each depends on that face alone, bit for bit.
+/* Computes the compact styles of n faces. Each depends on its own face only, bit for bit.
  *   style    f32 [n][S][2]   as the encoder wrote it
  *   compact  f32 [n][info.compact], written
- * EINVAL: null array, NaN or Inf (names the row). ENOMEM. On any error compact
- * holds nothing useful. Any thread. */
+ * EINVAL: null array, NaN or Inf (the message names the row). ENOMEM. After an error the contents
+ * of compact are undefined. Any thread. */
 CAFACE_API caface_status caface_model_compact(const caface_model *model, const float *style,
                                               size_t n, float *compact, caface_error *err);
 

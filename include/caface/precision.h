@@ -1,4 +1,4 @@
-/* caface/precision.h - the numbers that networks compute with (libcaface-vision). */
+/* caface/precision.h - the number type that networks compute with (libcaface-vision). */
 #ifndef CAFACE_PRECISION_H
 #define CAFACE_PRECISION_H
 
@@ -8,7 +8,7 @@
 extern "C" {
 #endif
 
-/* Numbers that the network computes with. */
+/* The number type that a network computes with. */
 typedef enum caface_precision {
     CAFACE_FP32 = 0,
     CAFACE_BF16, /* processors with AVX-512 BF16 or AMX */
@@ -17,7 +17,7 @@ typedef enum caface_precision {
 
 /* "fp32", "bf16", "int8"; NULL for any other number. Static. */
 CAFACE_API const char *caface_precision_name(caface_precision precision);
-/* The precision of that name. EINVAL names it and lists the known ones. */
+/* The precision with this name. EINVAL: an unknown name; the message lists the known ones. */
 CAFACE_API caface_status caface_precision_parse(caface_precision *out, const char *name,
                                                 caface_error *err);
 

@@ -21,27 +21,28 @@ extern "C" {
 typedef enum caface_status {
     CAFACE_OK = 0,
     CAFACE_EINVAL,       /* an argument is wrong: null, out of range, NaN */
-    CAFACE_ENOMEM,       /* memory could not be had */
+    CAFACE_ENOMEM,       /* out of memory */
     CAFACE_EIO,          /* the system refused: open, read, write, map */
-    CAFACE_EFORMAT,      /* bytes that are not a valid file of their format */
-    CAFACE_EMODEL,       /* model and data, or two states, do not fit together */
+    CAFACE_EFORMAT,      /* the bytes are not a valid file of their format */
+    CAFACE_EMODEL,       /* a model and data, or two states, do not fit together */
     CAFACE_ELIMIT,       /* valid, but beyond a documented limit */
     CAFACE_EUNSUPPORTED, /* valid, but not supported by this build or machine */
     CAFACE_ECANCELLED    /* a progress callback asked to stop */
 } caface_status;
 
-/* Room for the sentence, the final NUL included. */
+/* Size of the message in bytes, with its final NUL. */
 #define CAFACE_ERROR_SIZE 512
 
-/* Owned by the caller, on the stack as a rule. A call that succeeds leaves it
- * as it was; a call that fails fills both members. Passing NULL is allowed. */
+/* Owned by the caller, usually on the stack. A call that fails fills both members; a call that
+ * succeeds does not write to it. NULL may be passed in its place. */
 typedef struct caface_error {
     caface_status status;
     char message[CAFACE_ERROR_SIZE];
 } caface_error;
 
-/* Called now and then from the calling thread of long work, with what is done so far (each call
- * says what it counts); 0 stops the work with ECANCELLED, anything else goes on. */
+/* Called from time to time during long work, in the thread that made the call. done is how much is
+ * done so far (each function says what it counts). Return 0 to stop the work, which then fails with
+ * ECANCELLED; any other value to go on. */
 typedef int (*caface_progress)(void *context, size_t done);
 
 /* The name of a status, such as "EINVAL"; "unknown" for any other number.

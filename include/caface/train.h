@@ -13,15 +13,15 @@
  *     caface_train(&o, NULL, NULL, &p, &err);
  *     printf("TAR %.4f, in run/best.safetensors\n", p.best);
  *
- * A run is a function of its options and data: stopped at any moment and resumed, it ends with the
- * same bits, the log included, and so it does for any number of threads. It writes into its folder
- *   checkpoint.safetensors  everything that a resume needs
+ * The result of a run depends only on its options and data. A run that was stopped at any moment
+ * and resumed ends with the same bits, also in its log, for any number of threads. It writes these
+ * files to its folder; each is complete or not written at all:
+ *   checkpoint.safetensors  everything that is needed to resume
  *   last.safetensors        the model of the last epoch or validation
- *   best.safetensors        the one that validated best; without validation that of the least loss
- *                           of an epoch, or, of restore, the last
+ *   best.safetensors        the model with the best validation; without validation the one of the
+ *                           epoch with the least loss, or, for restore, the last
  *   epoch-N.safetensors     with keep_all: the model of every epoch, counted from 1
- *   log.csv                 a row every log_every updates, and at every validation
- * each of which appears whole or not at all. */
+ *   log.csv                 a row every log_every updates, and at every validation */
 #ifndef CAFACE_TRAIN_H
 #define CAFACE_TRAIN_H
 
@@ -35,157 +35,166 @@
 extern "C" {
 #endif
 
-/* Filled by caface_train_options_init; then changed member by member. Grows at its end
- * (caface/version.h). All pointers are borrowed for the call alone. An option of the fusion that is
- * not trained must be left as it was. */
+/* Filled by caface_train_options_init; then changed member by member. Later versions add members at
+ * the end (caface/version.h). All pointers are borrowed for the call only. Options that belong to
+ * the other fusion must keep their defaults. */
 typedef struct caface_train_options {
     size_t size;          /* of this struct, set by init */
     caface_method fusion; /* CAFACE_METHOD_CAFACE or CAFACE_METHOD_RESTORE, set by init */
 
     /* ---- what is read and written */
-    const char *data;    /* augmented features: a folder of `caface prepare features` (of restore
-                          * with --clean), or the authors' record set. Needed */
-    const char *centers; /* class centres: a file of `caface prepare centers`. Needed; of restore
-                          * NULL: those of the clean features */
-    const char *output;  /* the folder of the run; made where it is not there. Needed */
-    const char *init;    /* start from this fusion model, with its sizes. NULL: from the seed */
-    const char *styles;  /* "3,5": the stages of a record set's styles. NULL: its own */
-    int init_optimizer;  /* not 0: take the optimiser's moments too, where init is a Lightning
-                          * checkpoint */
-    int resume;          /* not 0: go on where the run in output stopped, if there is one. 0: a
-                          * folder that holds a run is refused */
+    const char *data; /* augmented features: a folder made by `caface prepare features` (for restore
+                         with --clean), or the authors' record set. Required */
+    const char *centers; /* class centres: a file made by `caface prepare centers`. Required for
+                            caface; for restore NULL means the centres of the clean features */
+    const char *output;  /* the folder of the run; created if it does not exist. Required */
+    const char *init;    /* start from this fusion model and its sizes. NULL: from random weights */
+    const char *
+        styles; /* "3,5": the stages whose styles are taken from a record set. NULL: those it has */
+    int init_optimizer; /* not 0: also take the moments of the optimiser from init, a Lightning
+                           checkpoint */
+    int resume; /* not 0: continue the run in output, if there is one. 0: a folder with a run is
+                   refused */
 
     /* ---- validation */
-    const char *validate;  /* a feature set to score after every epoch (of restore at the end).
-                            * NULL: none, and all that follows goes with it */
-    const char *templates; /* lines `name template media [subject]`. NULL: the index of the set */
-    const char *pairs;     /* lines `template template label`. NULL: pairs.txt of the set, or all */
-    const char *meta;      /* a folder of InsightFace's files of an IJB set, in their place */
+    const char *validate; /* a feature set for validation after every epoch (for restore at the
+                             end). NULL: no validation, and the options below are not used */
+    const char *
+        templates; /* a file of lines `name template media [subject]`. NULL: the index of the set */
+    const char *pairs; /* a file of lines `template template label`. NULL: pairs.txt of the set, or
+                          all pairs */
+    const char *meta;  /* a folder with InsightFace's files of an IJB set, in place of the two */
     const char *dataset;   /* with meta: "IJBB", "IJBC" or another name */
     size_t chunk;          /* faces fused at once; 0: all. Default 512 */
     double far;            /* of TAR at FAR: 1e-6, 1e-5 ... 1e-1. Default 0.01 */
     size_t validate_every; /* updates between validations within an epoch; 0: none. Default 0 */
 
     /* ---- the run */
-    uint64_t seed;     /* of everything random. Default 42 */
+    uint64_t seed;     /* seed of all random numbers. Default 42 */
     size_t threads;    /* 0: one for every core. Default 0 */
-    size_t save_every; /* updates between checkpoints; 0: at the end of epochs, of restore of the
-                        * run. Default 50, of restore 100 */
-    size_t log_every;  /* updates a row of log.csv. Default 10, of restore 20 */
-    size_t stop_after; /* stop with a checkpoint after so many updates of this call; 0: go on to
-                        * the end. Default 0 */
-    int processes;     /* not 0: share every batch among the processes that mpirun started, once in
-                        * a program and from its main thread; in a run of several, an error of one
-                        * ends them all, and this program too */
-    void (*failed)(void *context, const caface_error *err); /* called with such an error first;
-                                                             * context is report's. NULL: not */
-    int sync_batchnorm; /* not 0: BatchNorm statistics over all processes */
+    size_t save_every; /* updates between checkpoints; 0: only at the end of an epoch (restore: of
+                          the run). Default 50, for restore 100 */
+    size_t log_every;  /* updates per row of log.csv. Default 10, for restore 20 */
+    size_t stop_after; /* stop with a checkpoint after this many updates; 0: run to the end. Default
+                          0 */
+    int processes; /* not 0: share every batch among the processes that mpirun started. Only once in
+                      a program, and from its main thread. An error in one process ends all of them,
+                      this program included */
+    void (*failed)(void *context,
+                   const caface_error *err); /* called first with such an error; it gets the context
+                                                of report. NULL: not called */
+    int sync_batchnorm; /* not 0: compute BatchNorm statistics over all processes */
     int keep_all;       /* not 0: keep every epoch's model */
     int tensorboard;    /* not 0: write the log as TensorBoard's event files too */
-    int fast_dev_run;   /* not 0: try the whole path on one batch, and leave nothing behind */
+    int fast_dev_run;   /* not 0: try everything on one batch, and write nothing */
 
     /* ---- the optimiser */
     const char *optimizer; /* "adamw", "adam" or "sgd". Default "adamw" */
-    double lr;             /* learning rate. Default 1e-3, of restore 3e-3 */
-    double weight_decay;   /* default 5e-4, of restore 0.01 */
+    double lr;             /* learning rate. Default 1e-3, for restore 3e-3 */
+    double weight_decay;   /* default 5e-4, for restore 0.01 */
     double beta1, beta2;   /* Adam's decay of the mean gradient and square. Default 0.9, 0.999 */
     double eps;            /* added to Adam's root mean square. Default 1e-8 */
     double momentum;       /* of sgd. Default 0.9 */
-    double clip;           /* largest norm of the gradient; 0: any. Default 0, of restore 5 */
+    double clip;           /* largest norm of the gradient; 0: no limit. Default 0, for restore 5 */
     double center_weight;  /* weight of the centre loss. Default 1 */
-    double entropy_weight; /* of the cross entropy over class centres. Default 0, of restore 0.3 */
+    double entropy_weight; /* weight of the cross entropy over class centres. Default 0, for restore
+                              0.3 */
 
     /* ---- of CAFACE_METHOD_CAFACE */
     size_t epochs;            /* default 10 */
     size_t first_epoch;       /* where a new run begins, counted from 0. Default 0 */
-    size_t batch;             /* samples of a batch. Default 512 */
-    size_t accumulate;        /* batches of an update. Default 1 */
-    double limit_batches;     /* batches of an epoch: up to 1 a share of them, above 1 a whole
-                               * number.
-                               * Default 1 */
+    size_t batch;             /* samples per batch. Default 512 */
+    size_t accumulate;        /* batches per update. Default 1 */
+    double limit_batches;     /* batches per epoch: up to 1, this share of them; above 1, this whole
+                                 number. Default 1 */
     const char *schedule;     /* "step" or "cosine". Default "step" */
     const size_t *milestones; /* [milestone_count] epochs where the rate drops. Default 6, 9 */
     size_t milestone_count;   /* at most 64 */
     double gamma;             /* factor at a milestone. Default 0.1 */
-    double clip_value;        /* largest absolute value of a number of the gradient; 0: any.
+    double clip_value;        /* largest absolute value of a number in the gradient; 0: no limit.
                                * Default 0 */
-    int decay_all;            /* not 0, of adam and sgd: weight decay of biases and other vectors */
-    size_t clusters;          /* M; 0: 4, or init's. Default 0 */
-    size_t blocks;            /* L of both networks; 0: 2, or init's. Default 0 */
-    int scalar;               /* not 0: one weight a cluster, not one a channel */
-    const char *scheme;       /* "dual": samples of two groups, fused by prefixes; "single": of one,
-                               * fused once. Default "dual" */
-    size_t group;             /* rows of a group, 3 to 256. Default 16 */
-    double drop;              /* stochastic depth of the last block. Default 0.1 */
-    double memory_weight;     /* of the memory loss; 0: no memory passes. Default 1; "single" has
-                               * none, whatever this is */
-    int leave_out; /* not 0: targets without a sample's own pictures, from data with clean features
-                    * (restore: always) */
-    double memory_divisor; /* of the memory loss; 0: half the batch, as the authors' two devices
-                            * have it. Default 0 */
+    int decay_all;   /* not 0, for adam and sgd: apply weight decay also to biases and other vectors
+                      */
+    size_t clusters; /* M; 0: 4, or as in init. Default 0 */
+    size_t blocks;   /* L of both networks; 0: 2, or as in init. Default 0 */
+    int scalar;      /* not 0: one weight per cluster, not one per channel */
+    const char *scheme;   /* "dual": a sample has two groups, whose first faces are fused in growing
+                             numbers; "single": one group, fused once. Default "dual" */
+    size_t group;         /* rows per group, 3 to 256. Default 16 */
+    double drop;          /* stochastic depth of the last block. Default 0.1 */
+    double memory_weight; /* weight of the memory loss; 0: no memory passes. Default 1; not used by
+                             "single" */
+    int leave_out; /* not 0: compute a sample's target without its own pictures; needs data with
+                      clean features (restore does this always) */
+    double memory_divisor; /* divisor of the memory loss; 0: half the batch, as on the authors' two
+                              devices. Default 0 */
 
     /* ---- of CAFACE_METHOD_RESTORE */
-    const char *form;      /* "plain", "heads" or "exchange". Default "exchange" */
-    size_t steps;          /* updates in all. Default 800 */
-    size_t faces;          /* of an update. Default 1024 */
-    size_t warm_up;        /* updates until the rate is full. Default 50 */
-    double dropout;        /* of inputs and hidden layer. Default 0.3 */
-    double average;        /* what an update keeps of the averaged weights. Default 0.995 */
-    double restore_weight; /* of every face's distance to its clean feature. Default 0.5 */
-    double others_weight;  /* of the share that other people's faces have. Default 0.3 */
-    const char *freeze;    /* "b2,c2": leave these parts as they begin (docs/restore.md names all).
-                            * NULL:    none */
-    int no_intruders;      /* not 0: no other people's faces in the sets (plain never has any) */
-    const char *teacher;   /* a fusion model, such as an ensemble of several, whose template of a
-                            * set is a part of the set's target (distillation). NULL: none */
+    const char *form; /* "plain", "heads" or "exchange". Default "exchange" */
+    size_t steps;     /* updates in all. Default 800 */
+    size_t faces;     /* faces per update. Default 1024 */
+    size_t warm_up;   /* updates until the rate is full. Default 50 */
+    double dropout;   /* dropout of inputs and hidden layer. Default 0.3 */
+    double average;   /* decay of the moving average of the weights, per update. Default 0.995 */
+    double
+        restore_weight; /* weight of the distance of every face to its clean feature. Default 0.5 */
+    double others_weight; /* weight of the share that faces of other people have in a template.
+                             Default 0.3 */
+    const char *freeze;   /* do not train these parts, such as "b2,c2" (docs/restore.md names all).
+                             NULL: train all */
+    int no_intruders; /* not 0: train without faces of other people in the sets (plain always does)
+                       */
+    const char *teacher; /* a fusion model, such as an ensemble of several: its template of a set is
+                            part of the set's target (distillation). NULL: none */
     double teacher_weight; /* that part, 0 to 1: the target is unit((1 - w) the person + w the
-                            * teacher's template). Default 0.5 */
+                              teacher's template). Default 0.5 */
 } caface_train_options;
 
 /* The defaults of training a fusion: the recipe of the authors, or of docs/restore.md. */
 static inline void caface_train_options_init(caface_train_options *options, caface_method fusion);
-/* What it calls: size is sizeof *options of the program; nothing is written beyond it. */
+/* The inline function calls this with sizeof *options; nothing is written beyond that size. */
 CAFACE_API void caface_train_options_init_sized(caface_train_options *options, caface_method fusion,
                                                 size_t size);
 
-/* Are these options in their ranges, and do they go together? Reads no file. EINVAL names the
- * option. Any thread. */
+/* Checks that options are in their ranges and fit together. Reads no file. EINVAL: the message
+ * names the option. Any thread. */
 CAFACE_API caface_status caface_train_check(const caface_train_options *options, caface_error *err);
 
-/* Where a run stands. What a fusion does not have is 0. Grows at its end (caface/version.h). */
+/* Where a run stands. Members that a fusion does not have are 0. Later versions add members at the
+ * end (caface/version.h). */
 typedef struct caface_train_progress {
-    size_t done, all;      /* batches of caface, updates of restore: done, and in all */
+    size_t done, all;      /* batches (caface) or updates (restore) done, and in all */
     size_t updates;        /* of the weights: the column step of log.csv */
-    size_t epoch, epochs;  /* of caface: epochs that are done, and in all */
-    size_t batch, batches; /* of caface: batches done of this epoch, and in it */
+    size_t epoch, epochs;  /* of caface: epochs done, and in all */
+    size_t batch, batches; /* of caface: batches done in this epoch, and all of it */
     double lr;             /* of the last update */
-    double loss;           /* the weighted sum of those that follow; NaN: nothing was done */
+    double loss;           /* the weighted sum of the losses below; NaN: nothing was done */
     double center_loss, memory_loss;                /* of the last batch or, in a row of the log, */
     double entropy_loss, restore_loss, others_loss; /* their means since the row before */
     double gradient_norm;
-    double validation;      /* TAR at FAR of the last validation, or of the row; NaN: none */
-    double best;            /* of all validations; NaN: none yet */
-    int is_row;             /* not 0: a row of log.csv; 0: a batch */
-    size_t rank, processes; /* this process, and of how many */
+    double validation; /* TAR at FAR of the last validation; in a row of the log, of that row. NaN:
+                          none */
+    double best;       /* the best of all validations; NaN: none yet */
+    int is_row;        /* not 0: this is a row of log.csv; 0: a batch */
+    size_t rank, processes; /* the number of this process, and how many there are */
 } caface_train_progress;
 
-/* Called from the calling thread after every batch, and after every row of log.csv; 0 stops the run
- * after the update under way, or the next one, with a checkpoint. */
+/* Called in the thread of the caller after every batch and every row of log.csv. Return 0 to stop
+ * the run with a checkpoint, after this update or the next one. */
 typedef int (*caface_train_report)(void *context, const caface_train_progress *progress);
 
-/* Runs to the end. report NULL: nobody looks. progress NULL: not wanted; it is written on every
- * return. One run at a time works in a folder; any thread, and none of the caller's during it.
- * ECANCELLED: report stopped it; resume goes on. EINVAL: null argument, an option that
- * caface_train_check refuses, a folder that holds a run, a loss or gradient that is not finite
- * (the last checkpoint is intact). EMODEL: init, centres or validation do not fit the data, a
- * checkpoint of other options (both are named). EIO: cannot be read or written, a full disk,
- * another run at work in the folder. EFORMAT, ELIMIT, EUNSUPPORTED: as caface_features_open.
- * ENOMEM. */
+/* Trains to the end. report and progress may be NULL; progress is written on every return. Only one
+ * run at a time may use a folder. Any thread. ECANCELLED: report stopped it; continue it with
+ * resume. EINVAL: null argument, an option that caface_train_check refuses, a folder that has a run
+ * already, a loss or gradient that is not finite (the last checkpoint is kept). EMODEL: init,
+ * centres or validation do not fit the data, or the checkpoint has other options (the message names
+ * both). EIO: cannot be read or written, the disk is full, or another run is using the folder.
+ * EFORMAT, ELIMIT, EUNSUPPORTED: as caface_features_open. ENOMEM. */
 static inline caface_status caface_train(const caface_train_options *options,
                                          caface_train_report report, void *context,
                                          caface_train_progress *progress, caface_error *err);
-/* What it calls: size is sizeof *progress of the program; nothing is written beyond it, and report
- * is given a struct of that size. */
+/* The inline function calls this with sizeof *progress; nothing is written beyond that size, and
+ * report gets a struct of that size. */
 CAFACE_API caface_status caface_train_sized(const caface_train_options *options,
                                             caface_train_report report, void *context,
                                             caface_train_progress *progress, size_t size,

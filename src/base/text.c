@@ -1,5 +1,7 @@
 #include "base/text.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 bool cafi_ends_with(const char *text, const char *end)
@@ -23,4 +25,16 @@ unsigned cafi_styles_read(const char *text)
         if (!text[1])
             return set;
     }
+}
+
+size_t cafi_text_add(char *text, size_t size, size_t length, const char *fmt, ...)
+{
+    va_list args;
+    int more = 0;
+
+    va_start(args, fmt);
+    more = length < size ? vsnprintf(text + length, size - length, fmt, args)
+                         : vsnprintf(NULL, 0, fmt, args);
+    va_end(args);
+    return length + (more > 0 ? (size_t)more : 0);
 }

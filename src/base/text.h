@@ -12,6 +12,11 @@ bool cafi_ends_with(const char *text, const char *end);
  * such list. */
 unsigned cafi_styles_read(const char *text);
 
+/* Writes behind the first `length` bytes of text [size], cut where it does not fit, and returns the
+ * length of the whole as it would be with room enough. text may be NULL when size is 0. */
+size_t cafi_text_add(char *text, size_t size, size_t length, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+
 /* The ending of a noun that is counted: "" for one, "s" for none and for several. */
 static inline const char *cafi_plural(size_t n)
 {

@@ -164,7 +164,7 @@ static caface_status match_numbers(size_t *rows, size_t centres, const char *pat
         if (*name < '0' || *name > '9' || *end || n >= centres)
             return cafi_fail(err, CAFACE_EMODEL,
                              "%s: %zu centres without names, the features have %zu classes, and "
-                             "%.100s is the number of none",
+                             "%.100s is not the number of a class",
                              path, centres, classes, name);
         rows[c] = (size_t)n;
     }

@@ -26,10 +26,10 @@ caface_status cafi_class_sums(double *sums, const cafi_store *store, caface_erro
     caface_status st;
 
     if (!info.clean)
-        return cafi_fail(err, CAFACE_EMODEL,
-                         "%s: no clean.npy and clean_styles.npy, which `prepare features --clean` "
-                         "keeps",
-                         cafi_store_path(store));
+        return cafi_fail(
+            err, CAFACE_EMODEL,
+            "%s: no clean.npy and clean_styles.npy, which `prepare features --clean` writes",
+            cafi_store_path(store));
     st = cafi_alloc_f32(&row, 1, info.C + 2 * info.S, err);
     for (size_t i = 0; i < info.images && !st; i++)
         if (!(st = cafi_store_clean(store, i, row, row + info.C, err)))

@@ -41,7 +41,8 @@ static caface_status add_names(cafi_face_list *l, size_t i, const char *label, c
     caface_status st;
 
     if (!*label)
-        return cafi_fail(err, CAFACE_EFORMAT, "%s: no folder says which person this is", file);
+        return cafi_fail(err, CAFACE_EFORMAT,
+                         "%s: it is not in a folder with the name of its person", file);
     cafi_buf_printf(&name, "%s/%s", label, file);
     if (name.failed)
         return cafi_fail_memory(err, strlen(label) + strlen(file));

@@ -332,8 +332,8 @@ static caface_status join_parts(build *b, caface_error *err)
     for (size_t i = 0; i < part_count(b) && !st; i++)
         st = append_part(w, b, i, err);
     if (!st && !b->result->images)
-        st = cafi_fail(err, CAFACE_EFORMAT, "%s: none of %zu pictures could be used", b->o->output,
-                       cafi_face_list_count(b->faces));
+        st = cafi_fail(err, CAFACE_EFORMAT, "%s: none of the %zu pictures could be used",
+                       b->o->output, cafi_face_list_count(b->faces));
     if (st) {
         cafi_store_abort(w);
         return st;

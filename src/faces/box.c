@@ -346,7 +346,7 @@ caface_status caface_faces_add_sized(caface_faces *faces, const caface_face *fac
     if (!cafi_face_is_sound(&own) || !(own.score >= 0.0f && own.score <= 1.0f))
         return cafi_fail(err, CAFACE_EINVAL,
                          "faces_add: face %zu has a number that is not finite, a score outside of "
-                         "0..1 or a box without extent",
+                         "0..1 or an empty box",
                          faces->count);
     return cafi_faces_add(faces, &own, err);
 }

@@ -129,8 +129,8 @@ static caface_status check_empty(const char *folder, caface_error *err)
     while (dir && !st && (entry = readdir(dir)))
         if (entry->d_name[0] != '.')
             st = cafi_fail(err, CAFACE_EINVAL,
-                           "%s: holds %.200s already; what is there would be taken for crops of "
-                           "these pictures: give a new folder, or empty this one",
+                           "%s: holds %.200s already; it would be taken for crops of these "
+                           "pictures: give a new folder, or empty this one",
                            folder, entry->d_name);
     if (dir)
         closedir(dir);

@@ -137,9 +137,10 @@ static caface_status read_size(cafi_shot_detector *d, caface_error *err)
         d->fixed_width = (size_t)input->dim[3];
     }
     if (d->family == CAFI_ULTRAFACE && !d->fixed_width)
-        return cafi_fail(err, CAFACE_EMODEL,
-                         "%s: its input has no fixed size, for which its boxes are decoded",
-                         d->file->path);
+        return cafi_fail(
+            err, CAFACE_EMODEL,
+            "%s: its input must have a fixed size, because its boxes are decoded for one",
+            d->file->path);
     if (d->fixed_height % multiple || d->fixed_width % multiple || d->fixed_height > 8192 ||
         d->fixed_width > 8192)
         return cafi_fail(err, CAFACE_EMODEL,

@@ -107,10 +107,10 @@ static caface_status finish(cafi_detector_files *f, const char *landmarks, cafac
     if (!f->landmarks.data)
         return f->is_cascade || !cafi_shot_finds_boxes_alone(f->family)
                    ? CAFACE_OK
-                   : cafi_fail(err, CAFACE_EMODEL,
-                               "%s: finds boxes alone; a landmark network is needed beside it "
-                               "(--landmarks)",
-                               f->path);
+                   : cafi_fail(
+                         err, CAFACE_EMODEL,
+                         "%s: finds only boxes; a landmark network is needed too (--landmarks)",
+                         f->path);
     cafi_sha256_of(f->landmarks.data, f->landmarks.size, digest);
     memcpy(f->landmark_digest, cafi_sha256_hex(digest, text), sizeof f->landmark_digest - 1);
     return cafi_strdup(&f->landmark_path, landmarks ? landmarks : f->path, err);

@@ -311,9 +311,9 @@ static caface_status commit(work *w, caface_error *err)
     if (w->result->faces == 0) {
         if (w->result->stopped)
             return cafi_fail(err, CAFACE_ECANCELLED, "stopped before the first face");
-        return cafi_fail(err, CAFACE_EFORMAT,
-                         "none of %zu pictures could be used; the first: %s: %s", w->result->images,
-                         w->result->failures[0].path, w->result->failures[0].error);
+        return cafi_fail(
+            err, CAFACE_EFORMAT, "none of the %zu pictures could be used; the first: %s: %s",
+            w->result->images, w->result->failures[0].path, w->result->failures[0].error);
     }
     return cafi_encoded_set_commit(w->set, w->result->stopped, err);
 }

@@ -65,7 +65,7 @@ static caface_status check_old(const cafi_encoded_set *s, caface_error *err)
     caface_status st = CAFACE_OK;
 
     if (info->kind != CAFI_DICT)
-        return cafi_fail(err, CAFACE_EMODEL, "it has no set.json, so what made it is unknown");
+        return cafi_fail(err, CAFACE_EMODEL, "it has no set.json, so its backbone is unknown");
     if ((st = check_text(info, "backbone", cafi_encoder_hash(s->encoder), err)) ||
         (st = check_text(info, "fusion", s->E ? s->model.hash : NULL, err)) ||
         (st = check_text(info, "input", cafi_encoder_input(s->encoder), err)) ||

@@ -211,12 +211,11 @@ static caface_status find_meaning(cafi_landmark_net *net, const char *path, cafa
             net->order = order;
         }
     }
-    return isfinite(least)
-               ? CAFACE_OK
-               : cafi_fail(err, CAFACE_EMODEL,
-                           "%s: the %zu points that it puts on a grey picture are no face in any "
-                           "order that is known",
-                           path, net->points);
+    return isfinite(least) ? CAFACE_OK
+                           : cafi_fail(err, CAFACE_EMODEL,
+                                       "%s: the %zu points that it finds in a grey picture do not "
+                                       "form a face in any known order",
+                                       path, net->points);
 }
 
 caface_status cafi_landmark_net_new(cafi_landmark_net **out, cafi_onnx_file *file, size_t threads,

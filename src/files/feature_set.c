@@ -373,7 +373,7 @@ caface_status cafi_feature_set_scores(const cafi_feature_set *set, float **out, 
     *out = NULL;
     if (column < 0)
         return cafi_fail(err, CAFACE_EINVAL,
-                         "%s: there is no column score in its index.tsv, by which to weigh",
+                         "%s: its index.tsv has no column score, which the weights need",
                          set->path);
     if ((st = CAFI_NEW(out, set->N, err)))
         return st;

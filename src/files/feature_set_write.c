@@ -83,8 +83,9 @@ static caface_status check_place(const char *path, caface_error *err)
     while (!st && (entry = readdir(dir)))
         if (!is_set_file(entry->d_name))
             st = cafi_fail(err, CAFACE_EIO,
-                           "%s: holds %.80s, which is no file of a feature set; not replaced", path,
-                           entry->d_name);
+                           "%s: holds %.80s, which does not belong to a feature set; the folder is "
+                           "not replaced",
+                           path, entry->d_name);
     closedir(dir);
     return st;
 }

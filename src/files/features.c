@@ -136,6 +136,17 @@ caface_status caface_features_integers(const caface_features *features, int colu
     return cafi_index_integers(features->index, (size_t)column, out, err);
 }
 
+caface_status caface_features_reals(const caface_features *features, int column, float *out,
+                                    caface_error *err)
+{
+    if (!features || !out)
+        return cafi_fail(err, CAFACE_EINVAL, "features_reals: null argument");
+    if (!has_column(features, column))
+        return cafi_fail(err, CAFACE_EINVAL, "%s: there is no column of number %d", features->path,
+                         column);
+    return cafi_index_reals(features->index, (size_t)column, out, err);
+}
+
 /* --- writing ------------------------------------------------------------------- */
 
 struct caface_features_writer {

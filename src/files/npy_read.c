@@ -83,7 +83,7 @@ static caface_status shape(header *h)
                 !cafi_add_size(extent, (size_t)(*h->at - '0'), &extent))
                 return wrong(h, "an extent that does not fit in memory");
         if (h->at == first)
-            return wrong(h, "an extent that is no whole number >= 0");
+            return wrong(h, "a size in its shape that is not a whole number >= 0");
         accept(h, 'L');
         if (t->ndim == CAFI_MAX_DIMS)
             return cafi_fail(h->err, CAFACE_ELIMIT, "more than %d dimensions", CAFI_MAX_DIMS);

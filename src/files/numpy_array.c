@@ -106,7 +106,8 @@ static caface_status read_shape(const cafi_pickle *p, cafi_ref ref, cafi_tensor 
         int64_t extent = 0;
 
         if (!cafi_pickle_int(p, n->u.seq.items[d], &extent) || extent < 0)
-            return cafi_fail(err, CAFACE_EFORMAT, "an extent that is no whole number >= 0");
+            return cafi_fail(err, CAFACE_EFORMAT,
+                             "a size in its shape that is not a whole number >= 0");
         if (!cafi_fit_size((uint64_t)extent, &view->shape[d]))
             return cafi_fail(err, CAFACE_ELIMIT, "an extent of %lld, limit %zu", (long long)extent,
                              SIZE_MAX);

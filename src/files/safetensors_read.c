@@ -66,7 +66,7 @@ static caface_status read_tensor(cafi_bundle *b, const char *name, const cafi_va
     view.ndim = (int)shape->u.list.count;
     for (int d = 0; d < view.ndim; d++)
         if (!size_of(&shape->u.list.items[d], &view.shape[d]))
-            return fail_tensor(name, "an extent that is no whole number >= 0", err);
+            return fail_tensor(name, "a size in its shape that is not a whole number >= 0", err);
     if (!size_of(&offsets->u.list.items[0], &where->begin) ||
         !size_of(&offsets->u.list.items[1], &where->end) || where->begin > where->end ||
         where->end > data_size)

@@ -51,7 +51,7 @@ static caface_status shard_of(cafi_bundle *b, const char *file, cafi_bundle **ou
     caface_status st = CAFACE_OK;
 
     if (!*file || strchr(file, '/') || strchr(file, '\\') || file[0] == '.')
-        return cafi_fail(err, CAFACE_EFORMAT, "index: \"%.200s\" is no file beside it", file);
+        return cafi_fail(err, CAFACE_EFORMAT, "index: \"%.200s\" is not a file next to it", file);
     cafi_buf_printf(&path, "%.*s%s", slash ? (int)(slash - b->path) + 1 : 0, b->path, file);
     if (path.failed) {
         cafi_buf_free(&path);
@@ -106,7 +106,7 @@ caface_status cafi_read_shard_index(cafi_bundle *b, caface_error *err)
         cafi_value_clear(&index);
         return cafi_fail(
             err, CAFACE_EUNSUPPORTED,
-            "an index of several files, which memory does not have: open it by its path");
+            "an index of several files, which cannot be found from memory: open it by its path");
     }
     map = cafi_value_get(&index, "weight_map");
     if (!map || map->kind != CAFI_DICT)

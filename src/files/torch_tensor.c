@@ -146,7 +146,8 @@ static caface_status read_sizes(const cafi_pickle *p, cafi_ref size, cafi_ref st
 
         if (!size_at(p, sizes->u.seq.items[d], &view->shape[d]) ||
             !size_at(p, strides->u.seq.items[d], &step))
-            return cafi_fail(err, CAFACE_EFORMAT, "a size or stride that is no whole number >= 0");
+            return cafi_fail(err, CAFACE_EFORMAT,
+                             "a size or stride that is not a whole number >= 0");
         view->stride[d] = (ptrdiff_t)step;
     }
     return CAFACE_OK;

@@ -70,7 +70,8 @@ static caface_status find_storage(void *ctx, const cafi_pickle *pickle, cafi_ref
     if (st)
         return st;
     if (id.is_view)
-        return cafi_fail(err, CAFACE_EFORMAT, "a view of a storage, which only old files have");
+        return cafi_fail(err, CAFACE_EFORMAT,
+                         "a view of a storage, which only files in the old format have");
     if (id.key_size <= CAFI_MAX_NAME &&
         (st = find_entry(a, "data/", id.key, id.key_size, &entry, err)))
         return st;

@@ -31,9 +31,14 @@ const char *caface_method_name(caface_method method)
     return (unsigned)method < METHODS ? methods[method].name : NULL;
 }
 
-bool cafi_method_is_network(caface_method method)
+int caface_method_is_network(caface_method method)
 {
     return (unsigned)method < METHODS && methods[method].is_network;
+}
+
+bool cafi_method_is_network(caface_method method)
+{
+    return caface_method_is_network(method);
 }
 
 /* "caface, average, unit, norm and media". */

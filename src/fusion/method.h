@@ -43,7 +43,7 @@ caface_status cafi_way_parse(cafi_way *way, cafi_way_said *said, const char *tex
 
 /* Writes a way as cafi_way_parse reads it, "norm:7", "caface@512"; norm of power 1 is
  * "norm". Returns text. */
-#define CAFI_WAY_TEXT 40
+#define CAFI_WAY_TEXT CAFACE_METHOD_TEXT
 char *cafi_way_text(const cafi_way *way, char text[CAFI_WAY_TEXT]);
 
 /* Equal ways: of the numbers only those that the method takes. */

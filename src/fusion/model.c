@@ -434,6 +434,22 @@ caface_status caface_model_open(caface_model **out, const char *path, caface_err
     return st ? cafi_prefix(err, st, path) : CAFACE_OK;
 }
 
+caface_status caface_model_is_in(const char *path, int *found, caface_error *err)
+{
+    cafi_bundle *bundle = NULL;
+    caface_status st = CAFACE_OK;
+
+    if (found)
+        *found = 0;
+    if (!path || !found)
+        return cafi_fail(err, CAFACE_EINVAL, "model_is_in: null argument");
+    if ((st = cafi_bundle_open(&bundle, path, err)))
+        return st;
+    *found = cafi_fusion_is_in(bundle);
+    cafi_bundle_close(bundle);
+    return CAFACE_OK;
+}
+
 caface_status caface_model_open_memory(caface_model **out, const void *bytes, size_t size,
                                        caface_error *err)
 {

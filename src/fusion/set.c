@@ -1,6 +1,7 @@
 #include "fusion/set.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -51,6 +52,18 @@ caface_status caface_set_options_parse(caface_set_options *options, const char *
     own.chunk = way.chunk;
     options_out(options, options->size, own);
     return CAFACE_OK;
+}
+
+char *caface_set_options_text(const caface_set_options *options, char *text, size_t size)
+{
+    char whole[CAFI_WAY_TEXT];
+    cafi_way way = {0};
+
+    if (!options || !text || !size)
+        return NULL;
+    way = (cafi_way){options->method, options->norm_power, options->chunk, false};
+    snprintf(text, size, "%s", cafi_way_text(&way, whole));
+    return text;
 }
 
 void cafi_rows_free(cafi_rows *rows)

@@ -311,7 +311,7 @@ static caface_status take_text(reader *r, char **out, uint64_t n, caface_error *
     memcpy(*out, bytes, (size_t)n);
     return strlen(*out) == n ? CAFACE_OK
                              : cafi_fail(err, CAFACE_EFORMAT,
-                                         "a saved set whose text on its features holds a NUL");
+                                         "a saved set whose backbone or input has a NUL character");
 }
 
 static caface_status take_source(reader *r, caface_set *s, const header *h, caface_error *err)
@@ -339,9 +339,10 @@ static caface_status check_progress(const caface_set *s, const header *h, caface
     bool at_once = s->model && !s->options.chunk && !s->is_planned;
 
     if (s->model && s->model->info.is_sum && h->pending)
-        return cafi_fail(err, CAFACE_EFORMAT,
-                         "a saved set with %llu faces in an unfinished chunk, which a sum has not",
-                         (unsigned long long)h->pending);
+        return cafi_fail(
+            err, CAFACE_EFORMAT,
+            "a saved set with %llu faces in an unfinished chunk, but a sum has no chunks",
+            (unsigned long long)h->pending);
 
     if (s->model && !s->model->info.is_sum &&
         (h->pending > length || (h->pending == length && !at_once)))

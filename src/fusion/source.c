@@ -25,9 +25,8 @@ static caface_status join(char **out, const char *mine, const char *theirs, cons
         return cafi_fail(err, CAFACE_EINVAL, "%s: the name of its %s has %zu bytes, at most %d",
                          name, what, strlen(text), CAFI_SOURCE_TEXT);
     if (mine && theirs && strcmp(mine, theirs) != 0)
-        return cafi_fail(err, CAFACE_EMODEL,
-                         "%s: made with the %s %.100s, what it would join with %.100s", name, what,
-                         theirs, mine);
+        return cafi_fail(err, CAFACE_EMODEL, "%s: made with the %s %.100s, the set with %.100s",
+                         name, what, theirs, mine);
     return text ? cafi_strdup(out, text, err) : CAFACE_OK;
 }
 

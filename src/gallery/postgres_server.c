@@ -42,7 +42,7 @@ caface_status cafi_postgres_fail(const PGconn *connection, const PGresult *resul
     if (PQstatus(connection) != CONNECTION_OK)
         return cafi_fail(err, CAFACE_EIO, "the connection to the server is lost");
     if (!text)
-        return cafi_fail(err, CAFACE_ENOMEM, "no memory for what the server says");
+        return cafi_fail(err, CAFACE_ENOMEM, "no memory for the answer of the server");
     return cafi_fail(err, CAFACE_EIO, "the server says: %s", text);
 }
 

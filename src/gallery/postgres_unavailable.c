@@ -9,5 +9,11 @@ caface_status cafi_postgres_open(cafi_storage **out, const char *address, bool c
     (void)write;
     *out = NULL;
     return cafi_fail(err, CAFACE_EUNSUPPORTED,
-                     "this build keeps galleries in files alone (libpq was not there)");
+                     "this build keeps galleries only in files (it was built without libpq)");
+}
+
+const char *cafi_postgres_library(char text[16])
+{
+    (void)text;
+    return NULL;
 }

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "caface/gallery.h"
 #include "gallery/storage.h"
 
 /* The scheme with its slashes; NULL: a path. */
@@ -43,6 +44,20 @@ caface_status cafi_storage_name(char **out, const char *place, caface_error *err
     st = text.failed ? cafi_fail_memory(err, text.size) : cafi_strdup(out, text.data, err);
     cafi_buf_free(&text);
     return st;
+}
+
+int caface_gallery_is_address(const char *path)
+{
+    return path && cafi_storage_is_address(path);
+}
+
+caface_status caface_gallery_shown(char **out, const char *path, caface_error *err)
+{
+    if (out)
+        *out = NULL;
+    if (!out || !path)
+        return cafi_fail(err, CAFACE_EINVAL, "gallery_shown: null argument");
+    return cafi_storage_name(out, path, err);
 }
 
 caface_status cafi_storage_open(cafi_storage **out, const char *place, bool create, bool write,

@@ -119,7 +119,7 @@ caface_status cafi_sqlite_open(cafi_storage **out, const char *path, bool create
 void cafi_sqlite_undo(cafi_storage **storage, const char *path);
 /* "3.40.1". Static. */
 const char *cafi_sqlite_library(void);
-/* "15.20", in text. Only where there is libpq. */
+/* "15.20", in text; NULL: this build has no libpq. */
 const char *cafi_postgres_library(char text[16]);
 /* EUNSUPPORTED: a build without libpq. */
 caface_status cafi_postgres_open(cafi_storage **out, const char *address, bool create, bool write,

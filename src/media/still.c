@@ -87,7 +87,7 @@ static caface_status fail(decoder *d, int code)
                          d->kind);
     if (strcmp(d->kind, "TIFF") == 0 && !is_known_compression(d))
         return cafi_fail(d->err, CAFACE_EUNSUPPORTED,
-                         "a TIFF picture of compression %u, which is not read: save it as PNG",
+                         "a TIFF picture of compression %u, which is not supported: save it as PNG",
                          cafi_tiff_compression(d->whole, d->from.size));
     if (strcmp(d->kind, "WebP") == 0 && d->from.size > 20 &&
         memcmp(d->whole + 12, "VP8X", 4) == 0 && d->whole[20] & 2)

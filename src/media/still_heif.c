@@ -106,9 +106,10 @@ static caface_status decode_coded(cafi_image *out, const cafi_heif *h, const caf
     caface_status st = CAFACE_OK;
 
     if (strcmp(item->kind, "hvc1") != 0 && strcmp(item->kind, "av01") != 0)
-        return cafi_fail(err, CAFACE_EUNSUPPORTED,
-                         "%s: its picture is of the kind %s, which is not read: save it as PNG",
-                         kind, item->kind);
+        return cafi_fail(
+            err, CAFACE_EUNSUPPORTED,
+            "%s: its picture is of the kind %s, which is not supported: save it as PNG", kind,
+            item->kind);
     if (!(st = cafi_heif_read(h, item->id, AV_INPUT_BUFFER_PADDING_SIZE, &bytes, &size, err)) &&
         !(st = open_decoder(&d, item, kind, err)) &&
         !(st = decode_frame(&d, bytes, size, kind, err))) {
@@ -204,9 +205,10 @@ static caface_status decode_item(cafi_image *out, const cafi_heif *h, const cafi
                                  const char *kind, caface_error *err)
 {
     if (*item->needs)
-        return cafi_fail(err, CAFACE_EUNSUPPORTED,
-                         "%s: it cannot be shown without %s, which is not read: save it as PNG",
-                         kind, item->needs);
+        return cafi_fail(
+            err, CAFACE_EUNSUPPORTED,
+            "%s: it cannot be shown without %s, which is not supported: save it as PNG", kind,
+            item->needs);
     return strcmp(item->kind, "grid") == 0 ? decode_grid(out, h, item, kind, err)
                                            : decode_coded(out, h, item, item, kind, err);
 }

@@ -155,11 +155,10 @@ static caface_status open_container(cafi_stream *s, const char *path, caface_err
                          path);
     if ((code == AVERROR_INVALIDDATA || code == AVERROR_EOF) && cafi_iso_file_read(&boxes, path) &&
         !boxes.has_index)
-        return cafi_fail(
-            err, CAFACE_EFORMAT,
-            "%s: cannot be opened as a video: an MP4 without its index, which stands at "
-            "its end: it was cut short at %llu bytes, or its writer did not finish",
-            path, (unsigned long long)boxes.size);
+        return cafi_fail(err, CAFACE_EFORMAT,
+                         "%s: cannot be opened as a video: an MP4 without its index, which is at "
+                         "its end: it was cut short at %llu bytes, or its writer did not finish",
+                         path, (unsigned long long)boxes.size);
     if (code < 0)
         return fail_av(err, path, code, "cannot be opened as a video");
     if (strcmp(s->format->iformat->name, "tty") == 0 ||

@@ -98,10 +98,10 @@ static caface_status find_feature(cafi_network *net, const cafi_onnx_graph *g, c
                          g->names[0], C, boxes_of(g, &shape));
     for (int i = 1; i < shape.ndim; i++)
         if (shape.dim[i] != 1 && shape.dim[i] != (int64_t)C)
-            return cafi_fail(err, CAFACE_EMODEL,
-                             "output %s has shape %s, which is no feature; is "
-                             "this a detector?",
-                             g->names[0], cafi_shape_write(text, sizeof text, &shape));
+            return cafi_fail(
+                err, CAFACE_EMODEL,
+                "output %s has shape %s, which is not that of a feature; is this a detector?",
+                g->names[0], cafi_shape_write(text, sizeof text, &shape));
     flat.inputs[0] = node;
     flat.shape = (cafi_shape){2, {CAFI_BATCH, (int64_t)C}};
     return cafi_graph_add(g->graph, &flat, &net->feature, err);

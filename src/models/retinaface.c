@@ -213,7 +213,7 @@ static caface_status add_heads(builder *b, int number, size_t x, caface_error *e
         outputs = (size_t)heads[i].size * CAFI_RETINAFACE_ANCHORS;
         if (!st && (w->ndim != 4 || w->shape[0] != outputs || shift->ndim != 1 ||
                     shift->shape[0] != outputs))
-            st = cafi_fail(err, CAFACE_EMODEL, "%s: %s has not the %zu outputs of RetinaFace",
+            st = cafi_fail(err, CAFACE_EMODEL, "%s: %s does not have the %zu outputs of RetinaFace",
                            cafi_bundle_path(b->bundle), name, outputs);
     }
     snprintf(name, sizeof name, "heads.%d", number);

@@ -24,7 +24,8 @@ caface_status cafi_trainer_check(const cafi_trainer *r, caface_error *err)
         return cafi_fail(err, CAFACE_EINVAL, "the first epoch is %zu of %zu, counted from 0",
                          c->first_epoch, c->epochs);
     if (c->validate_every && !r->job->validate)
-        return cafi_fail(err, CAFACE_EINVAL, "validation within an epoch, and none at its end");
+        return cafi_fail(err, CAFACE_EINVAL,
+                         "validation within an epoch needs validation at its end");
     if (c->clip > 0.0 && c->clip_value > 0.0)
         return cafi_fail(err, CAFACE_EINVAL,
                          "the gradient is clipped by norm or by value, not by both");

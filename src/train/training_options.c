@@ -273,9 +273,7 @@ static caface_status check_restore(const caface_train_options *o, caface_error *
                          o->form ? o->form : "NULL");
     if (form != CAFI_RESTORE_EXCHANGE && o->chunk != defaults.chunk)
         return cafi_fail(err, CAFACE_EINVAL,
-                         "chunk has no meaning with the form %s, which knows "
-                         "no chunks",
-                         o->form);
+                         "chunk has no meaning with the form %s, which has no chunks", o->form);
     if (!o->teacher && (o->teacher_weight < defaults.teacher_weight ||
                         o->teacher_weight > defaults.teacher_weight))
         return cafi_fail(err, CAFACE_EINVAL, "teacher_weight goes with teacher");

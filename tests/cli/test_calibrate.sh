@@ -55,7 +55,7 @@ check "bad pictures: status 3, the others used" skips
 none() {
     local got=0
     calibrate -q -o "$work/x" "$faces/sick" 2>"$work/s.err" || got=$?
-    [ "$got" = 1 ] && tail -n 1 "$work/s.err" | grep -qF "none of 2 pictures could be used"
+    [ "$got" = 1 ] && tail -n 1 "$work/s.err" | grep -qF "none of the 2 pictures could be used"
 }
 check "nothing but bad pictures" none
 check "no model" fails 2 "--model is missing" "$caface" calibrate -o "$work/x" "$faces"

@@ -32,7 +32,7 @@ check "--no-self-check is the same" eval 'wrong "$caface" bench encode --no-self
 check "a cache that cannot be written changes nothing" eval 'XDG_CACHE_HOME=/proc/nowhere bench'
 check "  nor one that is a folder" eval 'mkdir -p "$known" && bench'
 check "--version --verbose names the libraries" eval '"$caface" --version --verbose >"$work/v" && grep -q "^oneDNN *[23]\." "$work/v" && grep -qE "^kernels *(plain|avx2|avx512|neon)$" "$work/v" && grep -q "^zlib *1\." "$work/v"'
-check "  and takes nothing else" fails 2 "takes --verbose alone" "$caface" --version --verbos
+check "  and takes nothing else" fails 2 "takes only --verbose" "$caface" --version --verbos
 check "an instruction set that is not known" fails 2 "CAFACE_ISA=avx3: known are plain, neon, avx2, avx512" env CAFACE_ISA=avx3 "$caface" --version
 check "  and a self-check that is not" fails 2 "CAFACE_SELF_CHECK=off: known are never, once, always" env CAFACE_SELF_CHECK=off "$caface" --version
 

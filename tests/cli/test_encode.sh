@@ -117,7 +117,7 @@ check "  and lists them as JSON" grep -qF "\"failed\":[{\"path\":\"$faces/sick/0
 all_sick() {
     local got=0
     encode -o "$work/x" "$faces/sick" 2>"$work/sick.err" || got=$?
-    [ "$got" = 1 ] && tail -n 1 "$work/sick.err" | grep -qF "none of 5 pictures could be used"
+    [ "$got" = 1 ] && tail -n 1 "$work/sick.err" | grep -qF "none of the 5 pictures could be used"
 }
 check "nothing but bad pictures" all_sick
 rm -r "$faces/sick"

@@ -148,7 +148,7 @@ interrupted() {
     all=$((24 * times))
     rows=$(($(wc -l <"$work/stopped/index.tsv") - 1))
     echo "status $got, $rows of $all rows"
-    [ "$got" != 0 ] && [ ! -s "$work/out" ] && grep -q "the same command goes on" "$work/err" &&
+    [ "$got" != 0 ] && [ ! -s "$work/out" ] && grep -q "run the same command again to continue" "$work/err" &&
         [ "$rows" -lt "$all" ] && grep -q '"complete":false' "$work/stopped/set.json" &&
         (many "$work/stopped" --json) | grep -qF "\"encoded\":$((all - rows))," && (many "$work/whole") >/dev/null &&
         cmp "$work/stopped/features.npy" "$work/whole/features.npy" &&
@@ -183,7 +183,7 @@ check "a pair of an unknown template is told before anything is encoded" eval '
     fails 1 "template 4 has no row" verify --cache "$work/never" && [ ! -e "$work/never" ]'
 lists
 check "no such folder" fails 1 "$work/nowhere" verify --images "$work/nowhere"
-check "a folder without the pictures" fails 1 "none of 24 pictures could be used" verify --images "$work" --cache "$work/n"
+check "a folder without the pictures" fails 1 "none of the 24 pictures could be used" verify --images "$work" --cache "$work/n"
 check "  leaves nothing" test ! -e "$work/n"
 check "no backbone" fails 1 "" "$caface" eval verify --images "$crops" --meta "$ijb" --dataset IJBX \
     -m "$fixtures/fusion/catv9_g4_conf512_small/aggregator.ckpt" --method average

@@ -224,7 +224,7 @@ if [ "${3:-}" = video ]; then
     check "  a FAR that it has not" fails 1 "no threshold of average at a FAR of 0.01" file_of --method average --far 0.01
     check "  a FAR for which it had too few pairs" fails 1 "too few for a FAR of 1e-06" file_of --method average --far 1e-6
     check "  a method that it has not" fails 1 "no result of method unit" file_of --method unit
-    check "  a file of something else" fails 1 "not what eval verify" compare --thresholds "$work/out/compare.json" --probe "$clip" --gallery "A=$fixtures/detect/white.png"
+    check "  a file of something else" fails 1 "not written by eval verify" compare --thresholds "$work/out/compare.json" --probe "$clip" --gallery "A=$fixtures/detect/white.png"
     check "  without a file the FAR is known at one place" fails 1 "--far 0.01: the thresholds that are known" compare --far 0.01 --probe "$clip" --gallery "A=$fixtures/detect/white.png"
     check "gallery pictures below --min-quality are passed over" fails 1 "is below 1e+06" compare --min-quality 1e6 --probe "$clip" --gallery "A=$fixtures/detect/white.png"
     check "  no set of none" fails 1 "passes --min-quality" encode --min-quality 1e6 -o "$work/none" "$clip"

@@ -47,7 +47,7 @@ check "  a person" has "dev/0008/01" gallery show "$db" 7
 check "  nobody" fails 1 "nobody is called nobody" gallery show "$db" nobody
 # The figure of `eval identify` on the same templates: both galleries are by the model.
 check "search the probes" has '"labelled":222,"found_first":221' gallery search "$db" --input "$sample/probes" --model "$restore" --json
-check "  as a table" has "221 of 222 probes that say whose they are find that person first" gallery search "$db" --input "$sample/probes" --model "$restore"
+check "  as a table" has "221 of 222 probes with a name find that person first" gallery search "$db" --input "$sample/probes" --model "$restore"
 check "  the best three" test "$(gallery search "$db" --input "$sample/long" --single --top 3 --model "$restore" --json | grep -o '"name"' | wc -l)" = 3
 check "no calibration yet" fails 1 "is not calibrated" gallery search "$db" --input "$sample/probes" --model "$restore" --far 1e-3
 check "calibrate the gallery against itself" has '"kind":"gallery","method":"restore@512"' gallery calibrate "$db" --json

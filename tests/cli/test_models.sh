@@ -17,7 +17,7 @@ cd "$work/empty" || exit 1
 both() { "$caface" detect --rotate none --detector "$boxes" --landmarks "$points" "$@"; }
 
 check "two files find faces" eval 'both --json "$face" | grep -q "\"detector\":\"ultraface\".*\"score\":0.[89]"'
-check "  boxes alone do not" fails 1 "boxes alone" "$caface" detect --detector "$boxes" "$face"
+check "  boxes alone do not" fails 1 "only boxes" "$caface" detect --detector "$boxes" "$face"
 check "  nor a network that gives no points" fails 1 "no landmark network" \
     "$caface" detect --detector "$boxes" --landmarks "$model" "$face"
 check "one file of the two" "$caface" convert --quiet "$boxes" "$points" -o "$work/one.safetensors"

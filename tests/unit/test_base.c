@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/sha256.h"
 #include "base/threads.h"
+#include "caface/version.h"
 
 static void sizes_do_not_wrap(void **state)
 {
@@ -302,6 +303,23 @@ static void passwords_are_hidden(void **state)
     }
 }
 
+/* What the library runs on: as snprintf cuts and counts. */
+static void what_it_runs_on_is_told(void **state)
+{
+    char whole[1024], cut[11];
+    size_t n = caface_about(whole, sizeof whole);
+
+    (void)state;
+    assert_int_equal(strlen(whole), n);
+    assert_non_null(strstr(whole, "\nkernels     "));
+    assert_non_null(strstr(whole, "\nzlib        1."));
+    assert_int_equal(whole[n - 1], '\n');
+    assert_int_equal(caface_about(NULL, 0), n);
+    assert_int_equal(caface_about(cut, sizeof cut), n);
+    assert_int_equal(strlen(cut), 10);
+    assert_memory_equal(cut, whole, 10);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -314,6 +332,7 @@ int main(void)
         cmocka_unit_test(allocations_fail_on_demand),
         cmocka_unit_test(denormals_flush_and_come_back),
         cmocka_unit_test(sha256_is_the_standard),
+        cmocka_unit_test(what_it_runs_on_is_told),
     };
     return cmocka_run_group_tests_name("base", tests, NULL, NULL);
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "caface/encoder.h"
+#include "caface/version.h"
 #include "fusion_model.h"
 
 enum { FACES = 9, SIZE = 112 * 112 * 3, WIDTH = 16, STYLES = 20, THREADS = 4, ROUNDS = 5 };
@@ -352,13 +353,25 @@ static void refused(void **state)
     EXPECT_FAIL(caface_precision_parse(&precision, NULL, &err), CAFACE_EINVAL, err, "null");
 }
 
+static void test_about(void **state)
+{
+    char text[256];
+    size_t n = caface_vision_about(text, sizeof text);
+
+    (void)state;
+    assert_int_equal(strlen(text), n);
+    assert_int_equal(caface_vision_about(NULL, 0), n);
+    assert_memory_equal(text, "oneDNN      ", strlen("oneDNN      "));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(says_what_it_is), cmocka_unit_test(memory_is_a_file_too),
         cmocka_unit_test(flip_is_a_mean),  cmocka_unit_test(threads_share_one),
         cmocka_unit_test(input_options),   cmocka_unit_test(fits_or_not),
-        cmocka_unit_test(watched),         cmocka_unit_test(refused),
+        cmocka_unit_test(watched),         cmocka_unit_test(test_about),
+        cmocka_unit_test(refused),
     };
     return cmocka_run_group_tests_name("encoder_api", tests, set_up, NULL);
 }

@@ -76,6 +76,7 @@ static void check_rows(const fixture *f, const caface_features *set, size_t n)
     assert_memory_equal(style, f->style, n * S * 2 * sizeof *style);
     if (info.columns) {
         int column = caface_features_column(set, "template");
+        float *reals = malloc(n * sizeof *reals);
 
         assert_string_equal(caface_features_column_name(set, column), "template");
         assert_string_equal(caface_features_text(set, caface_features_column(set, "name"), n - 1),
@@ -83,6 +84,13 @@ static void check_rows(const fixture *f, const caface_features *set, size_t n)
         EXPECT_OK(caface_features_integers(set, column, ids, &err), err);
         for (size_t i = 0; i < n; i++)
             assert_int_equal(ids[i], i % 7);
+        assert_non_null(reals);
+        EXPECT_OK(caface_features_reals(set, column, reals, &err), err);
+        for (size_t i = 0; i < n; i++)
+            assert_true(reals[i] == (float)ids[i]);
+        EXPECT_FAIL(caface_features_reals(set, caface_features_column(set, "name"), reals, &err),
+                    CAFACE_EFORMAT, err, "face 0");
+        free(reals);
         assert_string_equal(info.backbone, "b0");
     }
     free(feat);
@@ -207,6 +215,8 @@ static void wrong_calls_are_refused(void **state)
     assert_int_equal(caface_features_column(set, "template"), -1);
     assert_null(caface_features_text(set, 0, 0));
     EXPECT_FAIL(caface_features_integers(set, 0, ids, &err), CAFACE_EINVAL, err, "column");
+    EXPECT_FAIL(caface_features_reals(set, 0, row, &err), CAFACE_EINVAL, err, "column");
+    EXPECT_FAIL(caface_features_reals(set, 0, NULL, &err), CAFACE_EINVAL, err, "null");
     caface_features_close(set);
     layout.size = 3;
     EXPECT_FAIL(caface_features_create(&writer, path, &layout, &err), CAFACE_EINVAL, err, "init");

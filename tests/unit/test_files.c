@@ -366,7 +366,7 @@ static void an_index_opens_its_files(void **state)
     } bad[] = {
         {"{\"weight_map\": {\"x\": \"gone.safetensors\"}}", "gone.safetensors"},
         {"{\"weight_map\": {\"z\": \"s1.safetensors\"}}", "z is not in s1.safetensors"},
-        {"{\"weight_map\": {\"x\": \"../s1.safetensors\"}}", "no file beside it"},
+        {"{\"weight_map\": {\"x\": \"../s1.safetensors\"}}", "not a file next to it"},
         {"{\"weight_map\": {\"x\": \"bad.index.json\"}}", "bytes of text"},
         {"{\"weight_map\": [1]}", "no object"},
         {"{\"weight_map\": {\"x\": 3}}", "no text"},

@@ -291,12 +291,36 @@ static void wrong_calls_are_refused(void **state)
     caface_model_free(NULL);
 }
 
+/* A file with a fusion network, one without, and what is no file of tensors. */
+static void a_network_is_found_by_its_names(void **state)
+{
+    int found = 7;
+    caface_error err;
+
+    (void)state;
+    EXPECT_OK(caface_model_is_in(test_data("sample/model.safetensors"), &found, &err), err);
+    assert_int_equal(found, 1);
+    EXPECT_OK(caface_model_is_in(test_data("sample/restore.safetensors"), &found, &err), err);
+    assert_int_equal(found, 1);
+    EXPECT_OK(caface_model_is_in(test_data("sample/gallery/features.npy"), &found, &err), err);
+    assert_int_equal(found, 0);
+    found = 7;
+    EXPECT_FAIL(caface_model_is_in("/nowhere/x.ckpt", &found, &err), CAFACE_EIO, err,
+                "/nowhere/x.ckpt");
+    assert_int_equal(found, 0);
+    EXPECT_FAIL(caface_model_is_in(NULL, &found, &err), CAFACE_EINVAL, err, "null");
+    EXPECT_FAIL(caface_model_is_in("x", NULL, &err), CAFACE_EINVAL, err, "null");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(random_configurations),     cmocka_unit_test(identity_is_of_the_tensors),
-        cmocka_unit_test(broken_models_are_refused), cmocka_unit_test(models_open_from_memory),
+        cmocka_unit_test(random_configurations),
+        cmocka_unit_test(identity_is_of_the_tensors),
+        cmocka_unit_test(broken_models_are_refused),
+        cmocka_unit_test(models_open_from_memory),
         cmocka_unit_test(wrong_calls_are_refused),
+        cmocka_unit_test(a_network_is_found_by_its_names),
     };
 
     return cmocka_run_group_tests_name("fusion", tests, NULL, NULL);

@@ -3,9 +3,11 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "caface/eval.h"
+#include "caface/version.h"
 
 /* In any portions, with the file closed in between: the template of one go, and of a set. */
 static void test_portions(void **state)
@@ -274,12 +276,46 @@ static void test_listed(void **state)
     caface_gallery_close(g);
 }
 
+/* Addresses are shown without password and options; paths as they are. */
+static void test_places(void **state)
+{
+    static const char *const places[][2] = {
+        {"a b.gallery", "a b.gallery"},
+        {"postgresql://ann:se@cret@db/people?password=x", "postgresql://ann@db/people"},
+        {"postgres://db/people", "postgres://db/people"},
+        {"postgresql.gallery", "postgresql.gallery"}};
+    char *shown = NULL;
+    caface_error err;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        EXPECT_OK(caface_gallery_shown(&shown, places[i][0], &err), err);
+        assert_string_equal(shown, places[i][1]);
+        free(shown);
+        assert_int_equal(caface_gallery_is_address(places[i][0]) != 0, i == 1 || i == 2);
+    }
+    EXPECT_FAIL(caface_gallery_shown(&shown, NULL, &err), CAFACE_EINVAL, err, "null");
+    assert_null(shown);
+    assert_false(caface_gallery_is_address(NULL));
+}
+
+static void test_about(void **state)
+{
+    char text[256];
+    size_t n = caface_gallery_about(text, sizeof text);
+
+    (void)state;
+    assert_int_equal(strlen(text), n);
+    assert_memory_equal(text, "SQLite      3.", strlen("SQLite      3."));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_portions), cmocka_unit_test(test_again),
         cmocka_unit_test(test_people),   cmocka_unit_test(test_search),
         cmocka_unit_test(test_identity), cmocka_unit_test(test_listed),
+        cmocka_unit_test(test_places),   cmocka_unit_test(test_about),
     };
 
     return cmocka_run_group_tests_name("gallery", tests, fixture_set_up, fixture_tear_down);

@@ -174,7 +174,7 @@ static void lffd_has_landmarks_behind_it(void **state)
     (void)state;
     paint(rgb, 96, 40, 40, 1, 1, 255); /* 40 is a cell of the strides 4 and 8 */
     EXPECT_FAIL(open_both(&d, write_lffd(5, 1, 0), NULL, &err), CAFACE_EMODEL, err,
-                "finds boxes alone");
+                "finds only boxes");
     EXPECT_OK(open_both(&d, write_lffd(5, 1, 0), points, &err), err);
     assert_string_equal(cafi_detector_family(d), "lffd");
     EXPECT_OK(cafi_detector_run(d, &view, CAFI_OWN_THREADS, &faces, &err), err);
@@ -346,14 +346,14 @@ static void what_cannot_be_used_is_refused(void **state)
 
     (void)state;
     EXPECT_FAIL(open_both(&d, write_boxes("boxes", 1), NULL, &err), CAFACE_EMODEL, err,
-                "boxes alone");
+                "only boxes");
     EXPECT_FAIL(open_both(&d, test_temp("boxes.onnx"), test_temp("nowhere.onnx"), &err), CAFACE_EIO,
                 err, "nowhere.onnx");
     EXPECT_FAIL(open_both(&d, test_temp("boxes.onnx"), test_temp("boxes.onnx"), &err),
                 CAFACE_EMODEL, err, "no landmark network");
     EXPECT_FAIL(
         open_both(&d, test_temp("boxes.onnx"), write_points("flat", 1, FLAT_68, IN_PARTS), &err),
-        CAFACE_EMODEL, err, "no face in any order");
+        CAFACE_EMODEL, err, "do not form a face");
     /* without its softmax: told with the first picture */
     EXPECT_OK(open_both(&d, write_boxes("bare", 0), write_points("p68", 1, AS_68, IN_PARTS), &err),
               err);

@@ -114,12 +114,41 @@ static void options_are_spelled_the_same(void **state)
     EXPECT_FAIL(caface_method_parse(&method, "norm:7", &err), CAFACE_EINVAL, err, "norm:7");
 }
 
+/* What parse reads, text writes; a short buffer gets the beginning. */
+static void options_are_written_as_they_are_read(void **state)
+{
+    static const char *const texts[] = {"unit",   "average",   "media",     "norm",
+                                        "norm:7", "norm:-2.5", "caface@64", "restore@0"};
+    caface_set_options o;
+    char text[CAFACE_METHOD_TEXT], cut[6] = "12345";
+    caface_error err;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        caface_set_options_init(&o);
+        EXPECT_OK(caface_set_options_parse(&o, texts[i], &err), err);
+        assert_true(caface_set_options_text(&o, text, sizeof text) == text);
+        assert_string_equal(text, texts[i]);
+        assert_int_equal(caface_method_is_network(o.method) != 0, strchr(texts[i], '@') != NULL);
+    }
+    assert_true(caface_set_options_text(&o, cut, 4) == cut);
+    assert_memory_equal(cut,
+                        "res\0"
+                        "5",
+                        6);
+    assert_null(caface_set_options_text(NULL, text, sizeof text));
+    assert_null(caface_set_options_text(&o, NULL, 3));
+    assert_null(caface_set_options_text(&o, text, 0));
+    assert_false(caface_method_is_network((caface_method)77));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ways_are_read_and_written),
         cmocka_unit_test(nothing_else_is_taken),
         cmocka_unit_test(options_are_spelled_the_same),
+        cmocka_unit_test(options_are_written_as_they_are_read),
     };
 
     return cmocka_run_group_tests_name("method", tests, NULL, NULL);

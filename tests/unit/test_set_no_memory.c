@@ -38,6 +38,18 @@ static caface_status open_model(caface_error *err)
     return st;
 }
 
+static caface_status find_model(caface_error *err)
+{
+    int found = 7;
+    caface_status st;
+
+    failing_arm();
+    st = caface_model_is_in(test_data("sample/model.safetensors"), &found, err);
+    failing_disarm();
+    assert_int_equal(found, st == CAFACE_OK);
+    return st;
+}
+
 static caface_status open_model_memory(caface_error *err)
 {
     size_t size = 0;
@@ -296,6 +308,7 @@ static caface_status load(caface_error *err)
 
 static const failing_call calls[] = {
     {"model_open", open_model, false},
+    {"model_is_in", find_model, false},
     {"model_open_memory", open_model_memory, false},
     {"model_compact", compact, false},
     {"set_new", new_set, false},

@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "caface/train.h"
+#include "caface/version.h"
 #include "dataset/centres.h"
 #include "files/npy.h"
 
@@ -495,13 +496,24 @@ static void test_no_memory(void **state)
     train_both(check_no_memory);
 }
 
+static void test_about(void **state)
+{
+    char text[256];
+    size_t n = caface_train_about(text, sizeof text);
+
+    (void)state;
+    assert_int_equal(strlen(text), n);
+    assert_int_equal(caface_train_about(NULL, 0), n);
+    assert_memory_equal(text, "BLAS        ", strlen("BLAS        "));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_run),           cmocka_unit_test(test_resume),
         cmocka_unit_test(test_fast_dev_run),  cmocka_unit_test(test_refused_options),
         cmocka_unit_test(test_refused_files), cmocka_unit_test(test_versions),
-        cmocka_unit_test(test_no_memory)};
+        cmocka_unit_test(test_no_memory),     cmocka_unit_test(test_about)};
 
     return cmocka_run_group_tests_name("train_api", tests, set_up, NULL);
 }
