@@ -14,10 +14,10 @@
 #include <libavutil/display.h>
 #include <libavutil/imgutils.h>
 #include <libavutil/pixdesc.h>
-#include <libswscale/swscale.h>
 
 #include "base/mem.h"
 #include "media/camera.h"
+#include "media/colours.h"
 #include "media/iso_file.h"
 
 /* How the decoded frame is turned: first swap x and y, then mirror. */
@@ -28,7 +28,7 @@ typedef struct turn {
 struct cafi_stream {
     AVFormatContext *format;
     AVCodecContext *codec;
-    struct SwsContext *scaler;
+    cafi_colours colours;
     AVPacket *packet;
     AVFrame *frame;
     uint8_t *flat; /* R G B before it is turned */
@@ -388,7 +388,7 @@ void cafi_stream_close(cafi_stream *s)
 {
     if (!s)
         return;
-    sws_freeContext(s->scaler);
+    cafi_colours_clear(&s->colours);
     avcodec_free_context(&s->codec);
     avformat_close_input(&s->format);
     av_packet_free(&s->packet);
@@ -491,34 +491,6 @@ void cafi_stream_set_chroma(cafi_stream *stream, cafi_chroma chroma)
     stream->chroma = chroma;
 }
 
-/* The scaler for this frame's size and format, with its own colour matrix and
- * range: FFmpeg, and so OpenCV, assumes BT.601 and studio range otherwise. */
-static caface_status prepare_scaler(cafi_stream *s, caface_error *err)
-{
-    static const int flags[] = {[CAFI_CHROMA_FULL] = SWS_BICUBIC | SWS_ACCURATE_RND |
-                                                     SWS_FULL_CHR_H_INT | SWS_FULL_CHR_H_INP,
-                                [CAFI_CHROMA_FAST] = SWS_BILINEAR | SWS_ACCURATE_RND,
-                                [CAFI_CHROMA_OPENCV] = SWS_BICUBIC};
-    const AVFrame *f = s->frame;
-    const int *matrix = sws_getCoefficients(
-        f->colorspace == AVCOL_SPC_UNSPECIFIED ? SWS_CS_DEFAULT : (int)f->colorspace);
-    const int *rgb = sws_getCoefficients(SWS_CS_DEFAULT);
-    int full = f->color_range == AVCOL_RANGE_JPEG;
-
-    s->scaler = sws_getCachedContext(s->scaler, f->width, f->height, f->format, f->width, f->height,
-                                     AV_PIX_FMT_RGB24, flags[s->chroma], NULL, NULL, NULL);
-    if (!s->scaler) {
-        const char *name = av_get_pix_fmt_name(f->format);
-        return cafi_fail(err, CAFACE_EFORMAT, "video: pixel format %s can't be converted",
-                         name ? name : "unknown");
-    }
-    /* The JPEG formats have their range in the name; FFmpeg refuses the call
-     * for formats that are R G B already. Both are right without it. */
-    if (s->chroma != CAFI_CHROMA_OPENCV)
-        (void)sws_setColorspaceDetails(s->scaler, matrix, full, rgb, 1, 0, 1 << 16, 1 << 16);
-    return CAFACE_OK;
-}
-
 static void turn_pixels(uint8_t *out, const uint8_t *in, size_t width, size_t height, turn t)
 {
     size_t out_width = t.swap ? height : width;
@@ -542,16 +514,13 @@ caface_status cafi_stream_pixels(cafi_stream *s, cafi_frame *frame, caface_error
     turn t = side ? turn_of((const int32_t *)(const void *)side->data) : s->turned;
     size_t width = (size_t)s->frame->width, height = (size_t)s->frame->height;
     bool upright = !t.swap && !t.mirror_x && !t.mirror_y;
-    uint8_t *planes[4] = {NULL};
-    int strides[4] = {s->frame->width * 3};
     caface_status st;
 
     if ((int64_t)s->frame->width * s->frame->height > CAFI_FRAME_MAX_PIXELS)
         return cafi_fail(err, CAFACE_ELIMIT,
                          "video: a frame of %dx%d, at most %lld pixels are read", s->frame->width,
                          s->frame->height, (long long)CAFI_FRAME_MAX_PIXELS);
-    (void)((st = prepare_scaler(s, err)) ||
-           (st = cafi_frame_reserve(frame, t.swap ? height : width, t.swap ? width : height, err)));
+    st = cafi_frame_reserve(frame, t.swap ? height : width, t.swap ? width : height, err);
     if (st)
         return st;
     if (!upright && s->flat_capacity < width * height * 3) {
@@ -561,10 +530,9 @@ caface_status cafi_stream_pixels(cafi_stream *s, cafi_frame *frame, caface_error
             return st; /* 64: see cafi_frame_reserve */
         s->flat_capacity = width * height * 3;
     }
-    planes[0] = upright ? frame->rgb : s->flat;
-    if (sws_scale(s->scaler, (const uint8_t *const *)s->frame->data, s->frame->linesize, 0,
-                  s->frame->height, planes, strides) != s->frame->height)
-        return cafi_fail(err, CAFACE_EFORMAT, "video: a frame can't be converted to RGB");
+    st = cafi_colours_run(&s->colours, s->frame, s->chroma, upright ? frame->rgb : s->flat, err);
+    if (st)
+        return st;
     if (!upright)
         turn_pixels(frame->rgb, s->flat, width, height, t);
     return CAFACE_OK;
