@@ -40,33 +40,37 @@ typedef struct tally {
     size_t used, failed;
 } tally;
 
-/* Reads up to AT_ONCE of the `wanted` crops, spread evenly, from *next on. */
-static size_t read_crops(const cafi_sources *sources, const cafi_input_convention *input,
-                         size_t wanted, size_t *next, uint8_t *crops, tally *t)
+/* Reads up to AT_ONCE of the `wanted` crops, spread evenly, from *next on; *n are there then. */
+static caface_status read_crops(const cafi_sources *sources, const cafi_input_convention *input,
+                                size_t wanted, size_t *next, uint8_t *crops, size_t *n, tally *t,
+                                caface_error *err)
 {
     size_t bytes = input->height * input->width * 3;
     size_t count = cafi_sources_count(sources);
-    size_t n = 0;
 
-    for (; *next < wanted && n < AT_ONCE; ++*next) {
+    for (*n = 0; *next < wanted && *n < AT_ONCE; ++*next) {
         const char *path = cafi_sources_at(sources, *next * count / wanted).path;
         cafi_image image = {0};
-        caface_error err = {0};
+        caface_error why = {0};
 
-        if (cafi_image_read(&image, path, &err)) {
-            cli_warn("%s", err.message);
+        if (cafi_image_read(&image, path, &why) == CAFACE_ENOMEM) {
+            *err = why;
+            return why.status;
+        }
+        if (why.status) {
+            cli_warn("%s", why.message);
             t->failed++;
         } else if (image.width != input->width || image.height != input->height) {
             cli_warn("%s: %zux%zu pixels; a crop has %zux%zu, detect and align first", path,
                      image.width, image.height, input->width, input->height);
             t->failed++;
         } else {
-            memcpy(crops + n++ * bytes, image.rgb, bytes);
+            memcpy(crops + (*n)++ * bytes, image.rgb, bytes);
         }
         cafi_image_clear(&image);
     }
-    t->used += n;
-    return n;
+    t->used += *n;
+    return CAFACE_OK;
 }
 
 static caface_status measure(const calibrate_options *o, cafi_network *network,
@@ -85,9 +89,11 @@ static caface_status measure(const calibrate_options *o, cafi_network *network,
         st = cafi_calibration_new(&run, network, o->common.threads, err);
     cli_progress_begin(&progress, "crops", wanted, o->common.quiet);
     for (size_t next = 0; !st && next < wanted;) {
-        size_t n = read_crops(sources, &network->input, wanted, &next, crops, t);
+        size_t n = 0;
 
-        st = cafi_calibration_add(run, crops, n, ranges, err);
+        st = read_crops(sources, &network->input, wanted, &next, crops, &n, t, err);
+        if (!st)
+            st = cafi_calibration_add(run, crops, n, ranges, err);
         cli_progress_update(&progress, next);
     }
     cli_progress_end(&progress);

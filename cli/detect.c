@@ -159,7 +159,7 @@ static void end_pixels(job *j, size_t pixels)
 }
 
 /* A picture that can't be read becomes result->failure; anything else that goes
- * wrong ends the run. */
+ * wrong, no memory among it, ends the run. */
 static caface_status find(job *j, size_t index, detect_outcome *result, caface_error *err)
 {
     const char *path = cafi_sources_at(j->sources, index).path;
@@ -176,7 +176,10 @@ static caface_status find(job *j, size_t index, detect_outcome *result, caface_e
     }
     if (st) {
         cafi_prefix(&why, st, path);
-        st = cafi_strdup(&result->failure, why.message, err);
+        if (st == CAFACE_ENOMEM)
+            *err = why;
+        else
+            st = cafi_strdup(&result->failure, why.message, err);
     } else {
         cafi_view view = cafi_image_view(&image);
 

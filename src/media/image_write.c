@@ -64,8 +64,9 @@ caface_status cafi_png_encode(cafi_buf *out, const cafi_view *picture, caface_er
     done = info && png_rows(png, info, out, picture);
     png_destroy_write_struct(&png, &info);
     return done ? CAFACE_OK
-                : cafi_fail(err, CAFACE_ENOMEM, "a picture of %zux%zu can't be written: memory",
-                            picture->width, picture->height);
+                : cafi_fail(err, CAFACE_ENOMEM,
+                            "a picture of %zux%zu can't be written: out of memory", picture->width,
+                            picture->height);
 }
 
 typedef struct jpeg_errors {
@@ -137,7 +138,8 @@ caface_status cafi_jpeg_encode(cafi_buf *out, const cafi_view *picture, int qual
         cafi_buf_append(out, j->bytes, j->size);
         st = out->failed ? cafi_fail_memory(err, j->size) : CAFACE_OK;
     } else {
-        st = cafi_fail(err, CAFACE_ENOMEM, "a picture of %zux%zu can't be written as JPEG: memory",
+        st = cafi_fail(err, CAFACE_ENOMEM,
+                       "a picture of %zux%zu can't be written as JPEG: out of memory",
                        picture->width, picture->height);
     }
     jpeg_destroy_compress(&j->jpeg);

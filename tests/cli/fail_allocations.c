@@ -1,15 +1,14 @@
 /* For test_memory.sh: runs a command of the tool again and again, in children of this process, and
  * lets another allocation fail each time.
  *
- *     fail_allocations WORK MOST [--talks] [--keeps] [--varies] [--skips] COMMAND WORD...
+ *     fail_allocations WORK MOST [--talks] [--keeps] [--varies] COMMAND WORD...
  *
  * Before each run WORK/out is made anew with what WORK/fresh holds. A run that could not have its
  * memory ends with status 1, one new line on stderr that has "out of memory" in it, nothing on
  * stdout
  * (--talks: what comes before is printed), and WORK/out as it was (--keeps: what was finished
  * stays, each file as it is of a run that ends well). One that does without ends as ever: status,
- * stdout and the files in WORK/out, to the byte (--varies: by name alone). --skips: a picture that
- * could not be read is passed over and named, so that status 3 with a line about it is right, too.
+ * stdout and the files in WORK/out, to the byte (--varies: by name alone).
  *
  * MOST: the first so many allocations all fail, and as many more of those behind; "all"; or
  * "places": of those that come of the same chain of calls the first and the last. A child that a
@@ -43,7 +42,7 @@ typedef struct result {
 
 typedef struct sweep {
     const char *work;
-    bool talks, keeps, varies, skips;
+    bool talks, keeps, varies;
     const cli_command *command;
     int argc;
     char **argv;
@@ -340,8 +339,6 @@ static const char *judge(const sweep *s, const result *r)
         return before && strcmp(r->content, before) != 0 ? "something is left behind, or changed"
                                                          : NULL;
     }
-    if (status == CLI_SKIPPED && s->skips && strstr(r->err, "out of memory"))
-        return NULL;
     if (r->status != s->usual.status)
         return "another status than ever";
     if (strcmp(r->files, s->usual.files) != 0)
@@ -461,10 +458,7 @@ static void read_options(sweep *s, int *argc, char ***argv)
     const struct {
         const char *name;
         bool *value;
-    } known[] = {{"--talks", &s->talks},
-                 {"--keeps", &s->keeps},
-                 {"--varies", &s->varies},
-                 {"--skips", &s->skips}};
+    } known[] = {{"--talks", &s->talks}, {"--keeps", &s->keeps}, {"--varies", &s->varies}};
 
     for (; *argc > 0 && strncmp((*argv)[0], "--", 2) == 0; --*argc, ++*argv) {
         size_t i = 0;

@@ -15,7 +15,7 @@ mkdir -p "$work/faces/ann" "$work/faces/bob" "$work/fresh"
 "$draw" "$work/faces/ann" 3 3 112 && "$draw" "$work/faces/bob" 2 7 112 || exit 1
 "$caface" encode --model "$onnx" -q -o "$work/set" "$work/faces" || exit 1
 
-# sweep [--talks] [--keeps] [--varies] [--skips] COMMAND...
+# sweep [--talks] [--keeps] [--varies] COMMAND...
 sweep() {
     local status=0
     "$fail" "$work" "$most" "$@" >"$work/swept" || status=$?
@@ -51,13 +51,13 @@ check "calibrate" sweep calibrate --model "$onnx" --threads 1 -q -o "$out/m.safe
 check "check" sweep --talks check "$onnx"
 check "bench encode" sweep --talks --varies bench encode --model "$onnx" --seconds 0.01 --threads 1
 find_faces=(--detector "$fixtures/detect/scrfd_any.onnx" --min-face 5 --threads 1)
-check "detect --json" sweep --skips detect "${find_faces[@]}" --json "$white"
-check "detect --crops" sweep --skips --keeps detect "${find_faces[@]}" -q --crops "$out/crops" "$white"
+check "detect --json" sweep detect "${find_faces[@]}" --json "$white"
+check "detect --crops" sweep --keeps detect "${find_faces[@]}" -q --crops "$out/crops" "$white"
 compare=(compare "${find_faces[@]}" --model "$fixtures/detect/face_112.onnx" -q)
 check "compare" sweep --keeps "${compare[@]}" --probe "$white" --center --single --gallery "A=$white" -o "$out/c"
 if [ "$video" = video ]; then
     check "compare, a video" sweep --keeps --varies "${compare[@]}" --probe "$fixtures/video/squares.mp4" --gallery "A=$white" -o "$out/c"
-    check "encode, a video" sweep --skips encode --model "$onnx" "${find_faces[@]}" -q -o "$out/set" "$fixtures/video/squares.mp4"
+    check "encode, a video" sweep encode --model "$onnx" "${find_faces[@]}" -q -o "$out/set" "$fixtures/video/squares.mp4"
 fi
 
 # --- features to templates, and what those are worth
@@ -119,8 +119,8 @@ if [ "$galleries" = gallery ]; then
     check "gallery export" sweep --varies gallery export "${people[@]}" "$out/dir" "${with[@]}"
     "$caface" gallery export "$work/c.gallery" "$work/exported" -q || exit 1
     take "$work/c.gallery"
-    check "gallery add, pictures" sweep --keeps --varies --skips gallery add "$out/c.gallery" Eve "$work/faces/bob/01.jpg" --model "$onnx" --threads 1 -q
-    check "gallery search, pictures" sweep --varies --skips gallery search "$out/c.gallery" "$work/faces/ann" --model "$onnx" --threads 1
+    check "gallery add, pictures" sweep --keeps --varies gallery add "$out/c.gallery" Eve "$work/faces/bob/01.jpg" --model "$onnx" --threads 1 -q
+    check "gallery search, pictures" sweep --varies gallery search "$out/c.gallery" "$work/faces/ann" --model "$onnx" --threads 1
     check "gallery rebuild" sweep --keeps --varies gallery rebuild "$out/c.gallery" --model "$onnx" --method norm:7 --threads 1 -q
     check "compare --gallery" sweep --keeps --varies compare "${find_faces[@]}" --model "$onnx" -q --probe "$white" --center --single --gallery "$out/c.gallery" -o "$out/c"
     take
