@@ -38,6 +38,11 @@ static void output_free(cafi_output *o)
 
 static caface_status fail_io(const cafi_output *o, const char *what, caface_error *err)
 {
+    if (errno ==
+        EFAULT) /* a mapping's bytes are gone: the system says so where a program gets SIGBUS */
+        return cafi_fail(err, CAFACE_EIO,
+                         "%s: %s: a file that is copied into it was cut short meanwhile", o->path,
+                         what);
     return cafi_fail(err, CAFACE_EIO, "%s: %s: %s", o->path, what, strerror(errno));
 }
 

@@ -3,8 +3,10 @@
 #include "check.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -201,6 +203,27 @@ static void planted_links_are_refused(void **state)
                 "another user");
 }
 
+/* What is written comes of a mapped file that somebody cuts short. */
+static void mapped_bytes_that_are_gone(void **state)
+{
+    enum { SIZE = 1 << 22 };
+    int fd = open(test_temp("mapped"), O_RDWR | O_CREAT, 0600);
+    void *bytes = NULL;
+    caface_error err;
+
+    (void)state;
+    assert_true(fd >= 0);
+    assert_int_equal(ftruncate(fd, SIZE), 0);
+    bytes = mmap(NULL, SIZE, PROT_READ, MAP_SHARED, fd, 0);
+    assert_true(bytes != MAP_FAILED);
+    assert_int_equal(ftruncate(fd, SIZE / 2), 0);
+    EXPECT_FAIL(cafi_output_save(test_temp("copy"), bytes, SIZE, &err), CAFACE_EIO, err, "copy",
+                "cut short");
+    assert_int_not_equal(access(test_temp("copy"), F_OK), 0);
+    munmap(bytes, SIZE);
+    close(fd);
+}
+
 /* A pipe of somebody else's in a shared folder. */
 static void planted_pipes_are_refused(void **state)
 {
@@ -294,6 +317,7 @@ int main(void)
         cmocka_unit_test(links_keep_pointing),
         cmocka_unit_test(planted_links_are_refused),
         cmocka_unit_test(planted_pipes_are_refused),
+        cmocka_unit_test(mapped_bytes_that_are_gone),
         cmocka_unit_test(leftovers_are_used_again),
         cmocka_unit_test(long_names_fit),
         cmocka_unit_test(a_folder_is_held_by_one),
