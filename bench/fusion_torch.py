@@ -1,6 +1,7 @@
 """The fusion network as a plain PyTorch module, and its times: the peer of bench/fusion.
 
     fusion_torch.py make DIR           random weights, random faces, PyTorch's templates
+    fusion_torch.py inputs DIR         the same without the templates, which take minutes
     fusion_torch.py time DIR THREADS   one JSON object of seconds on stdout
     fusion_torch.py open DIR           seconds of torch.load for the big checkpoint
 
@@ -236,7 +237,8 @@ FACES = 100_000
 SETS = (1, 16, 64, 512, 4096, FACES)
 
 
-def make(folder):
+def inputs(folder):
+    """Weights and faces into the folder; the model, features and styles."""
     model = random_model(7)
     save_checkpoint(model, folder + '/fusion.ckpt')
     # What an IResNet-101 checkpoint holds beside the fusion: 65 million numbers of no use here.
@@ -249,6 +251,11 @@ def make(folder):
     numpy.save(folder + '/styles.npy', styles)
     for form, heads, exchange in (('plain', 0, 0), ('heads', 1, 0), ('exchange', 1, 1)):
         save_restore(f'{folder}/{form}.npz', rng, heads, exchange)
+    return model, features, styles
+
+
+def make(folder):
+    model, features, styles = inputs(folder)
     f, s = torch.from_numpy(features), torch.from_numpy(styles)
     with torch.inference_mode():
         for n in SETS:
@@ -297,6 +304,8 @@ def measure(folder, threads):
 if __name__ == '__main__':
     if sys.argv[1] == 'make':
         make(sys.argv[2])
+    elif sys.argv[1] == 'inputs':
+        inputs(sys.argv[2])
     elif sys.argv[1] == 'open':
         print(json.dumps({'torch_seconds': seconds_of(
             lambda: torch.load(sys.argv[2] + '/big.ckpt', map_location='cpu'), 0)}))
