@@ -254,7 +254,7 @@ Datum cafpg_norm_step_bytea(PG_FUNCTION_ARGS)
 /* A copy of a set that a value owns goes through its bytes: only a stored or shared one. */
 static caface_set *copy_set(const cafpg_loaded *from)
 {
-    bytea *bytes = cafpg_save(from->set);
+    bytea *bytes = cafpg_bytes_of(from->set, caface_set_save_memory);
     caface_set *copy = NULL;
     caface_error err;
     caface_status st = caface_set_load_memory(&copy, from->model ? from->model->model : NULL,
@@ -365,13 +365,13 @@ static caface_set *set_of(transition *t, bool *is_own)
     return set;
 }
 
-static bytea *save(caface_set *set, bool is_own)
+static bytea *bytes_of(caface_set *set, bool is_own, cafpg_form form)
 {
     bytea *volatile bytes = NULL;
 
     PG_TRY();
     {
-        bytes = cafpg_save(set);
+        bytes = cafpg_bytes_of(set, form);
     }
     PG_FINALLY();
     {
@@ -417,7 +417,7 @@ Datum cafpg_serialise(PG_FUNCTION_ARGS)
     t = argument(fcinfo, 0);
     set = set_of(t, &is_own);
     set = ended(t, set, &is_own);
-    PG_RETURN_BYTEA_P(save(set, is_own));
+    PG_RETURN_BYTEA_P(bytes_of(set, is_own, caface_set_pack));
 }
 
 PG_FUNCTION_INFO_V1(cafpg_deserialise);
@@ -425,12 +425,19 @@ Datum cafpg_deserialise(PG_FUNCTION_ARGS)
 {
     int kind = 0;
     transition *t = NULL;
-    cafpg_loaded loaded;
+    cafpg_model *model = cafpg_model_get(false);
+    bytea *bytes = PG_GETARG_BYTEA_PP(0);
+    caface_set *set = NULL;
+    caface_error err;
+    caface_status st = CAFACE_OK;
 
     context_of(fcinfo, &kind);
     t = new_transition(CurrentMemoryContext);
-    loaded = cafpg_load(PG_GETARG_DATUM(0));
-    adopt(t, loaded.model, loaded.is_own ? loaded.set : copy_set(&loaded), CurrentMemoryContext);
+    st = caface_set_unpack(&set, model ? model->model : NULL, VARDATA_ANY(bytes),
+                           VARSIZE_ANY_EXHDR(bytes), &err);
+    if (st)
+        cafpg_raise(st, &err);
+    adopt(t, model, set, CurrentMemoryContext);
     PG_RETURN_POINTER(t);
 }
 
@@ -450,6 +457,6 @@ Datum cafpg_state(PG_FUNCTION_ARGS)
         PG_RETURN_NULL();
     set = set_of(t, &is_own);
     if (kind == AGG_CONTEXT_WINDOW)
-        PG_RETURN_BYTEA_P(save(set, is_own));
+        PG_RETURN_BYTEA_P(bytes_of(set, is_own, caface_set_save_memory));
     PG_RETURN_DATUM(cafpg_value(set, is_own, t->model));
 }

@@ -59,8 +59,11 @@ Datum cafpg_real_array(const float *values, size_t n);
  * when somebody stores or sends it. is_own: the value takes the set; else the set outlives
  * the value. */
 Datum cafpg_value(caface_set *set, bool is_own, cafpg_model *model);
-/* The bytes of a set, in the current context. */
-bytea *cafpg_save(const caface_set *set);
+/* The bytes of a set, in the current context: as they are kept (caface_set_save_memory), or for
+ * the leader of a parallel plan (caface_set_pack). */
+typedef caface_status (*cafpg_form)(const caface_set *set, void **bytes, size_t *size,
+                                    caface_error *err);
+bytea *cafpg_bytes_of(const caface_set *set, cafpg_form form);
 
 /* A set for reading, from an argument. */
 typedef struct cafpg_loaded {

@@ -21,7 +21,7 @@ static Size flat_size(ExpandedObjectHeader *header)
     if (!v->bytes) {
         MemoryContext before = MemoryContextSwitchTo(header->eoh_context);
 
-        v->bytes = cafpg_save(v->set);
+        v->bytes = cafpg_bytes_of(v->set, caface_set_save_memory);
         MemoryContextSwitchTo(before);
     }
     return VARSIZE(v->bytes);
@@ -76,13 +76,13 @@ Datum cafpg_value(caface_set *set, bool is_own, cafpg_model *model)
     return PointerGetDatum(pointer);
 }
 
-bytea *cafpg_save(const caface_set *set)
+bytea *cafpg_bytes_of(const caface_set *set, cafpg_form form)
 {
     void *saved = NULL;
     size_t size = 0;
     bytea *out = NULL;
     caface_error err;
-    caface_status st = caface_set_save_memory(set, &saved, &size, &err);
+    caface_status st = form(set, &saved, &size, &err);
 
     if (st)
         cafpg_raise(st, &err);

@@ -187,6 +187,17 @@ CAFACE_API caface_status caface_set_load(caface_set **out, const caface_model *m
 CAFACE_API caface_status caface_set_load_memory(caface_set **out, const caface_model *model,
                                                 const void *bytes, size_t size, caface_error *err);
 
+/* A set on its way to who merges it at once, as between the workers of a database: what
+ * caface_set_save_memory writes, but without a checksum and, where sums are exact, in less than
+ * half the bytes. Not for keeping: another version of the library may refuse it. *bytes is the
+ * caller's, to free(). EINVAL: null argument. ENOMEM. */
+CAFACE_API caface_status caface_set_pack(const caface_set *set, void **bytes, size_t *size,
+                                         caface_error *err);
+/* The set that was packed. Bytes from anywhere are an error or a set that faces could have made,
+ * but without a checksum not always an error. Errors as caface_set_load_memory. */
+CAFACE_API caface_status caface_set_unpack(caface_set **out, const caface_model *model,
+                                           const void *bytes, size_t size, caface_error *err);
+
 /* How many threads fuse the chunks of one push from now on; 0: one per core. They are started by
  * the first push of two whole chunks. EINVAL. */
 CAFACE_API caface_status caface_set_use_threads(caface_set *set, size_t threads, caface_error *err);

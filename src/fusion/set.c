@@ -170,7 +170,7 @@ caface_status caface_set_new(caface_set **out, const caface_model *model,
         s->compact.width = model->info.compact;
         s->log.width = cafi_network_log_width(model);
         st = cafi_network_state(&s->state, model, s->C, err);
-        if (!st)
+        if (!st && !model->info.is_sum) /* a sum needs it for long pushes alone */
             st = cafi_state_new_like(&s->partial, &s->state, err);
     }
     if (!st)

@@ -34,7 +34,7 @@ struct caface_set {
     /* with a model: finished chunks in state, the others in features and compact; of a
      * sum all in state */
     cafi_state state;
-    cafi_state partial; /* of the chunk at hand */
+    cafi_state partial; /* of the chunk at hand; of a sum, once it was needed */
     size_t chunk_index; /* chunks finished since the cutting began */
     bool is_planned;    /* expected_n still says how to cut */
     cafi_rows features; /* of the unfinished chunk, [C] */

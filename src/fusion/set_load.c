@@ -22,6 +22,7 @@ typedef struct reader {
     const unsigned char *p;
     size_t left;
     bool is_short;
+    bool is_packed;
 } reader;
 
 static const unsigned char *take_bytes(reader *r, size_t n)
@@ -108,21 +109,30 @@ static void take_header(reader *r, header *h)
     h->encoding = h->version >= CAFI_SET_VERSION_ENCODING ? take(r, 8) : 0;
 }
 
+static caface_status check_start(reader *r, header *h, const char *begins, caface_error *err)
+{
+    const unsigned char *magic = take_bytes(r, 8);
+
+    if (!magic || memcmp(magic, begins, 8) != 0)
+        return cafi_fail(err, CAFACE_EFORMAT, "no saved set: it does not begin with %.7s", begins);
+    h->version = (uint32_t)take(r, 4);
+    if (!r->is_short && (h->version < CAFI_SET_VERSION || h->version > CAFI_SET_VERSION_ENCODING))
+        return cafi_fail(err, CAFACE_EFORMAT,
+                         "a saved set of version %u, this library reads %u to %u", h->version,
+                         CAFI_SET_VERSION, CAFI_SET_VERSION_ENCODING);
+    return CAFACE_OK;
+}
+
 /* Everything about the bytes that can be told without a model. */
 static caface_status check_bytes(reader *r, header *h, caface_error *err)
 {
     unsigned char digest[CAFI_SHA256_SIZE];
     size_t size = r->left;
     const unsigned char *start = r->p;
-    const unsigned char *magic = take_bytes(r, 8);
+    caface_status st = check_start(r, h, CAFI_SET_MAGIC, err);
 
-    if (!magic || memcmp(magic, CAFI_SET_MAGIC, 8) != 0)
-        return cafi_fail(err, CAFACE_EFORMAT, "no saved set: it does not begin with CAFASET");
-    h->version = (uint32_t)take(r, 4);
-    if (!r->is_short && (h->version < CAFI_SET_VERSION || h->version > CAFI_SET_VERSION_ENCODING))
-        return cafi_fail(err, CAFACE_EFORMAT,
-                         "a saved set of version %u, this library reads %u to %u", h->version,
-                         CAFI_SET_VERSION, CAFI_SET_VERSION_ENCODING);
+    if (st)
+        return st;
     if (size < CAFI_SHA256_SIZE + 8)
         return cafi_fail(err, CAFACE_EFORMAT, "a saved set that is cut off after %zu bytes", size);
     cafi_sha256_of(start, size - CAFI_SHA256_SIZE, digest);
@@ -136,6 +146,21 @@ static caface_status check_bytes(reader *r, header *h, caface_error *err)
     return r->is_short
                ? cafi_fail(err, CAFACE_EFORMAT, "a saved set that is cut off after %zu bytes", size)
                : CAFACE_OK;
+}
+
+/* The same of a packed set, which nothing vouches for. */
+static caface_status check_packed(reader *r, header *h, caface_error *err)
+{
+    size_t size = r->left;
+    caface_status st = check_start(r, h, CAFI_SET_PACKED, err);
+
+    if (st)
+        return st;
+    take_header(r, h);
+    r->is_packed = true;
+    return r->is_short ? cafi_fail(err, CAFACE_EFORMAT,
+                                   "a packed set that is cut off after %zu bytes", size)
+                       : CAFACE_OK;
 }
 
 static size_t sums_of(const caface_model *model)
@@ -199,10 +224,27 @@ static bool add_bytes(size_t *total, uint64_t count, uint64_t width, size_t size
            cafi_mul_size(bytes, size, &bytes) && cafi_add_size(*total, bytes, total);
 }
 
+/* The bytes of a packed set's sums, which its blocks say; 0: more than there are, or of a width
+ * that no block has. */
+static size_t packed_size(const reader *r, uint64_t sums)
+{
+    size_t at = 0;
+
+    for (uint64_t i = 0; i < sums; i += CAFI_PACKED_BLOCK) {
+        size_t n = sums - i < CAFI_PACKED_BLOCK ? (size_t)(sums - i) : CAFI_PACKED_BLOCK;
+
+        if (at >= r->left || r->p[at] < CAFI_PACKED_LEAST || r->p[at] > CAFI_PACKED_MOST)
+            return 0;
+        at += 1 + n * r->p[at];
+    }
+    return at <= r->left ? at : 0;
+}
+
 /* The counts against each other and against the bytes that follow. */
 static caface_status check_counts(const header *h, const reader *r, size_t log_width,
                                   caface_error *err)
 {
+    bool is_dense = r->is_packed && h->method == CAFACE_METHOD_RESTORE;
     bool is_network = cafi_method_is_network((caface_method)h->method);
     size_t width = 0; /* bytes of a number of M's */
     size_t bytes = 0;
@@ -215,7 +257,9 @@ static caface_status check_counts(const header *h, const reader *r, size_t log_w
               h->encoding <= CAFI_ENCODING_TEXT && isfinite(h->norm_power);
 
     width = h->method == CAFACE_METHOD_RESTORE ? 2 : 1 + h->C + h->D;
-    ok = ok && (!is_network || add_bytes(&bytes, h->M, width, sizeof(double))) &&
+    if (ok && is_dense)
+        ok = (bytes = packed_size(r, h->M)) > 0;
+    ok = ok && (!is_network || is_dense || add_bytes(&bytes, h->M, width, sizeof(double))) &&
          add_bytes(&bytes, h->pending, h->C + h->compact, sizeof(float)) &&
          add_bytes(&bytes, h->logged, log_width, sizeof(float)) &&
          add_bytes(&bytes, h->media, h->C + 2, sizeof(double)) &&
@@ -238,6 +282,38 @@ static caface_status take_rows(reader *r, cafi_rows *rows, size_t n, caface_erro
     if (cafi_kernels_get()->finite_rows(rows->data, n, rows->width) < n)
         return cafi_fail(err, CAFACE_EFORMAT, "a saved set that holds NaN or Inf");
     return CAFACE_OK;
+}
+
+/* n sums of width bytes each, which are there: the low five bytes of each and the others. */
+static void unpack_block(int64_t *hi, int64_t *lo, const unsigned char *p, const unsigned char *end,
+                         size_t n, size_t width)
+{
+    int spare = 64 - 8 * (int)(width - 5);
+
+    for (size_t i = 0; i < n; i++, p += width) {
+        unsigned char last[CAFI_PACKED_MOST] = {0};
+        const unsigned char *one = p;
+
+        if ((size_t)(end - p) < CAFI_PACKED_MOST)
+            one = memcpy(last, p, width);
+        lo[i] = (int64_t)(cafi_le64(one) & (((uint64_t)1 << 40) - 1));
+        hi[i] = (int64_t)(cafi_le64(one + 5) << spare) >> spare;
+    }
+}
+
+/* check_counts saw that they fit. */
+static bool take_packed_sums(reader *r, caface_set *s)
+{
+    cafi_state *state = &s->state;
+
+    for (size_t i = 0; i < state->sums; i += CAFI_PACKED_BLOCK) {
+        size_t n = state->sums - i < CAFI_PACKED_BLOCK ? state->sums - i : CAFI_PACKED_BLOCK;
+        size_t width = (size_t)take(r, 1);
+        const unsigned char *p = take_bytes(r, n * width);
+
+        unpack_block(state->hi + i, state->lo + i, p, r->p + r->left, n, width);
+    }
+    return cafi_network_is_sane(s->model, state);
 }
 
 /* Exact sums, which must be what faces can have added up to: nothing may wrap later. */
@@ -269,7 +345,9 @@ static bool take_masses(reader *r, caface_set *s)
 static caface_status take_state(reader *r, caface_set *s, const header *h, caface_error *err)
 {
     s->state.empty = (h->flags & CAFI_SET_EMPTY) != 0;
-    if (!(s->state.sums ? take_sums(r, s) : take_masses(r, s)))
+    if (!(!s->state.sums ? take_masses(r, s)
+          : r->is_packed ? take_packed_sums(r, s)
+                         : take_sums(r, s)))
         return cafi_fail(err, CAFACE_EFORMAT,
                          "a saved set whose state holds NaN, Inf, a negative mass or sums that no "
                          "faces have");
@@ -381,13 +459,39 @@ static caface_status restore(caface_set *s, reader *r, const header *h, caface_e
     return take_source(r, s, h, err);
 }
 
+/* The set that the bytes after the header are of. */
+static caface_status load(caface_set **out, const caface_model *model, reader *r, const header *h,
+                          caface_error *err)
+{
+    caface_set_options options;
+    caface_set *s = NULL;
+    caface_status st = check_model(h, model, err);
+
+    if (st || (st = check_counts(h, r, log_width(h, model), err)))
+        return st;
+    caface_set_options_init(&options);
+    options.method = (caface_method)h->method;
+    options.chunk = (size_t)h->chunk;
+    options.expected_n = (size_t)h->expected_n;
+    options.keep_weights = (h->flags & CAFI_SET_LOG) != 0;
+    options.norm_power = h->norm_power;
+    options.width = (size_t)h->C;
+    st = caface_set_new(&s, cafi_method_is_network(options.method) ? model : NULL, &options, err);
+    if (!st)
+        st = restore(s, r, h, err);
+    if (st) {
+        caface_set_free(s);
+        return st;
+    }
+    *out = s;
+    return CAFACE_OK;
+}
+
 caface_status caface_set_load_memory(caface_set **out, const caface_model *model, const void *bytes,
                                      size_t size, caface_error *err)
 {
     reader r = {.p = bytes, .left = size};
     header h = {0};
-    caface_set_options options;
-    caface_set *s = NULL;
     caface_status st = CAFACE_OK;
 
     if (!out)
@@ -395,26 +499,24 @@ caface_status caface_set_load_memory(caface_set **out, const caface_model *model
     *out = NULL;
     if (!bytes && size)
         return cafi_fail(err, CAFACE_EINVAL, "set_load: null argument");
-    if ((st = check_bytes(&r, &h, err)) || (st = check_model(&h, model, err)) ||
-        (st = check_counts(&h, &r, log_width(&h, model), err)))
-        return st;
-    caface_set_options_init(&options);
-    options.method = (caface_method)h.method;
-    options.chunk = (size_t)h.chunk;
-    options.expected_n = (size_t)h.expected_n;
-    options.keep_weights = (h.flags & CAFI_SET_LOG) != 0;
-    options.norm_power = h.norm_power;
-    options.width = (size_t)h.C;
-    st = caface_set_new(&s, cafi_method_is_network((caface_method)h.method) ? model : NULL,
-                        &options, err);
-    if (!st)
-        st = restore(s, &r, &h, err);
-    if (st) {
-        caface_set_free(s);
-        return st;
-    }
-    *out = s;
-    return CAFACE_OK;
+    st = check_bytes(&r, &h, err);
+    return st ? st : load(out, model, &r, &h, err);
+}
+
+caface_status caface_set_unpack(caface_set **out, const caface_model *model, const void *bytes,
+                                size_t size, caface_error *err)
+{
+    reader r = {.p = bytes, .left = size};
+    header h = {0};
+    caface_status st = CAFACE_OK;
+
+    if (!out)
+        return cafi_fail(err, CAFACE_EINVAL, "set_unpack: null argument");
+    *out = NULL;
+    if (!bytes && size)
+        return cafi_fail(err, CAFACE_EINVAL, "set_unpack: null argument");
+    st = check_packed(&r, &h, err);
+    return st ? st : load(out, model, &r, &h, err);
 }
 
 /* Read, not mapped: a state is small, and one that another program is writing over

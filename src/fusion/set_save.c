@@ -53,7 +53,7 @@ static uint32_t version_of(const cafi_source *source)
                                                : CAFI_SET_VERSION;
 }
 
-static void put_header(cafi_buf *buf, const caface_set *s)
+static void put_header(cafi_buf *buf, const caface_set *s, const char *magic)
 {
     const caface_model *m = s->model;
     uint32_t version = version_of(&s->source);
@@ -61,7 +61,7 @@ static void put_header(cafi_buf *buf, const caface_set *s)
         (s->is_planned ? CAFI_SET_PLANNED : 0) | (s->options.keep_weights ? CAFI_SET_LOG : 0) |
         (s->log_dropped ? CAFI_SET_LOG_DROPPED : 0) | (s->state.empty ? CAFI_SET_EMPTY : 0);
 
-    cafi_buf_append(buf, CAFI_SET_MAGIC, 8);
+    cafi_buf_append(buf, magic, 8);
     put(buf, version, 4);
     put(buf, flags, 4);
     put(buf, (uint64_t)s->options.method, 4);
@@ -107,10 +107,48 @@ static void put_sums(cafi_buf *buf, const cafi_state *state)
     }
 }
 
-static void put_all(cafi_buf *buf, const caface_set *s)
+/* How many bytes the widest of n carried sums takes. */
+static size_t width_of(const int64_t *hi, size_t n)
 {
-    put_header(buf, s);
-    if (s->state.sums)
+    uint64_t bits = 0;
+    size_t width = CAFI_PACKED_LEAST;
+
+    for (size_t i = 0; i < n; i++)
+        bits |= (uint64_t)(hi[i] < 0 ? ~hi[i] : hi[i]);
+    for (bits >>= 7; bits; bits >>= 8)
+        width++;
+    return width;
+}
+
+/* A few thousand small numbers in sixteen bytes each are mostly signs. */
+static void pack_sums(cafi_buf *buf, const cafi_state *state)
+{
+    int64_t hi[CAFI_PACKED_BLOCK], lo[CAFI_PACKED_BLOCK];
+    unsigned char block[1 + CAFI_PACKED_BLOCK * CAFI_PACKED_MOST + 16];
+
+    for (size_t i = 0, n = 0; i < state->sums; i += n) {
+        size_t width = 0;
+        unsigned char *p = block + 1;
+
+        n = state->sums - i < CAFI_PACKED_BLOCK ? state->sums - i : CAFI_PACKED_BLOCK;
+        memcpy(hi, state->hi + i, n * sizeof *hi);
+        memcpy(lo, state->lo + i, n * sizeof *lo);
+        cafi_exact_carry(hi, lo, n);
+        block[0] = (unsigned char)(width = width_of(hi, n));
+        for (size_t j = 0; j < n; j++, p += width) { /* the next one lies over what is too long */
+            cafi_put_le64(p, (uint64_t)lo[j] | (uint64_t)hi[j] << 40);
+            cafi_put_le64(p + 8, (uint64_t)(hi[j] >> 24));
+        }
+        cafi_buf_append(buf, block, 1 + n * width);
+    }
+}
+
+static void put_all(cafi_buf *buf, const caface_set *s, bool is_packed)
+{
+    put_header(buf, s, is_packed ? CAFI_SET_PACKED : CAFI_SET_MAGIC);
+    if (s->state.sums && is_packed)
+        pack_sums(buf, &s->state);
+    else if (s->state.sums)
         put_sums(buf, &s->state);
     else if (s->model)
         put_numbers(buf, s->state.mass, cafi_state_size(&s->state), sizeof(double));
@@ -129,6 +167,18 @@ static void put_all(cafi_buf *buf, const caface_set *s)
     cafi_buf_append(buf, s->source.encoding, length_of(s->source.encoding));
 }
 
+static caface_status give(cafi_buf *buf, void **bytes, size_t *size, const char *what,
+                          caface_error *err)
+{
+    if (buf->failed) {
+        cafi_buf_free(buf);
+        return cafi_fail(err, CAFACE_ENOMEM, "%s: out of memory", what);
+    }
+    *bytes = buf->data;
+    *size = buf->size;
+    return CAFACE_OK;
+}
+
 caface_status caface_set_save_memory(const caface_set *set, void **bytes, size_t *size,
                                      caface_error *err)
 {
@@ -139,18 +189,24 @@ caface_status caface_set_save_memory(const caface_set *set, void **bytes, size_t
         return cafi_fail(err, CAFACE_EINVAL, "set_save_memory: null argument");
     *bytes = NULL;
     *size = 0;
-    put_all(&buf, set);
+    put_all(&buf, set, false);
     if (!buf.failed) {
         cafi_sha256_of(buf.data, buf.size, digest);
         cafi_buf_append(&buf, digest, sizeof digest);
     }
-    if (buf.failed) {
-        cafi_buf_free(&buf);
-        return cafi_fail(err, CAFACE_ENOMEM, "set_save: out of memory");
-    }
-    *bytes = buf.data;
-    *size = buf.size;
-    return CAFACE_OK;
+    return give(&buf, bytes, size, "set_save", err);
+}
+
+caface_status caface_set_pack(const caface_set *set, void **bytes, size_t *size, caface_error *err)
+{
+    cafi_buf buf = {0};
+
+    if (!set || !bytes || !size)
+        return cafi_fail(err, CAFACE_EINVAL, "set_pack: null argument");
+    *bytes = NULL;
+    *size = 0;
+    put_all(&buf, set, true);
+    return give(&buf, bytes, size, "set_pack", err);
 }
 
 caface_status caface_set_save(const caface_set *set, const char *path, caface_error *err)

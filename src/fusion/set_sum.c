@@ -64,6 +64,8 @@ static caface_status add_strips(job *j, caface_error *err)
     if (set->pool) {
         states = cafi_pool_size(set->pool);
         partial = set->worker_partial;
+    } else if (!set->partial.sums && (st = cafi_state_new_like(&set->partial, &set->state, err))) {
+        return st;
     }
     for (size_t i = 0; i < states; i++)
         cafi_state_clear(&partial[i]);

@@ -1,4 +1,4 @@
-/* Saved sets: the target adds the checksum and the hash of its model, which no
+/* Saved and packed sets: the target adds the checksum and the hash of its model, which no
  * changed byte would pass otherwise. Whatever loads gives a template or a
  * sentence, and is saved as it was. */
 #include <stdlib.h>
@@ -6,6 +6,7 @@
 
 #include "base/sha256.h"
 #include "caface/set.h"
+#include "fusion/set_format.h"
 #include "fusion_model.h"
 #include "fuzz.h"
 
@@ -47,6 +48,23 @@ static void save_again(const caface_set *set, const caface_model *model)
     free(more);
 }
 
+static void check(caface_status st, caface_set *set, const caface_model *model, caface_error *err)
+{
+    float *template = NULL;
+
+    if (st) {
+        fuzz_check(err->message[0] != 0 && !set, "an error without a sentence");
+        return;
+    }
+    template = malloc(caface_set_width(set) * sizeof *template);
+    fuzz_check(template != NULL, "no memory");
+    if (caface_set_template(set, template, err))
+        fuzz_check(err->message[0] != 0, "an error without a sentence");
+    save_again(set, model);
+    free(template);
+    caface_set_free(set);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const caface_model *model = model_once();
@@ -55,6 +73,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     cafi_sha256 hash;
     caface_set *set = NULL;
     caface_error err = {CAFACE_OK, ""};
+    caface_status st = CAFACE_OK;
 
     fuzz_check(bytes != NULL, "no memory");
     caface_model_get_info(model, &info);
@@ -65,17 +84,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     cafi_sha256_begin(&hash);
     cafi_sha256_add(&hash, bytes, size);
     cafi_sha256_end(&hash, bytes + size);
-    if (caface_set_load_memory(&set, model, bytes, size + CAFI_SHA256_SIZE, &err)) {
-        fuzz_check(err.message[0] != 0 && !set, "an error without a sentence");
-    } else {
-        float *template = malloc(caface_set_width(set) * sizeof *template);
-
-        fuzz_check(template != NULL, "no memory");
-        if (caface_set_template(set, template, &err))
-            fuzz_check(err.message[0] != 0, "an error without a sentence");
-        save_again(set, model);
-        free(template);
-        caface_set_free(set);
+    st = caface_set_load_memory(&set, model, bytes, size + CAFI_SHA256_SIZE, &err);
+    check(st, set, model, &err);
+    if (size >= 8) {
+        memcpy(bytes, CAFI_SET_PACKED, 8);
+        st = caface_set_unpack(&set, model, bytes, size, &err);
+        check(st, set, model, &err);
     }
     free(bytes);
     return 0;
