@@ -33,6 +33,20 @@ static caface_status fail_blob(caface_error *err, const char *what, size_t size,
     return err->status;
 }
 
+static caface_status fail_size(caface_error *err, size_t width, const cafx_numbers *numbers,
+                               const char *what)
+{
+    return numbers->is_blob ? fail_blob(err, what, numbers->size, width)
+                            : fail(err, CAFACE_EINVAL, what, numbers->size / 4, width);
+}
+
+static caface_status fail_finite(caface_error *err, const char *what)
+{
+    err->status = CAFACE_EINVAL;
+    snprintf(err->message, sizeof err->message, "%s: it holds NaN or Inf", what);
+    return err->status;
+}
+
 /* Not all bits of an exponent set, as NaN and Inf have them. */
 static bool is_all_finite(const float *values, size_t n)
 {
@@ -43,6 +57,20 @@ static bool is_all_finite(const float *values, size_t n)
 
         memcpy(&bits, values + i, sizeof bits);
         bad |= (bits & 0x7f800000u) == 0x7f800000u;
+    }
+    return !bad;
+}
+
+static bool is_finite_half(const unsigned char *bytes, size_t n)
+{
+    uint16_t bad = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        uint16_t bits;
+
+        memcpy(&bits, bytes + 2 * i, sizeof bits);
+        bits = le16toh(bits);
+        bad |= (bits & 0x7c00u) == 0x7c00u;
     }
     return !bad;
 }
@@ -69,8 +97,7 @@ static caface_status read_numbers(float *out, bool *finite, size_t width,
     else if (numbers->size == 4 * width)
         memcpy(out, numbers->bytes, numbers->size);
     else
-        return numbers->is_blob ? fail_blob(err, what, numbers->size, width)
-                                : fail(err, CAFACE_EINVAL, what, numbers->size / 4, width);
+        return fail_size(err, width, numbers, what);
     *finite = is_all_finite(out, width);
     return CAFACE_OK;
 }
@@ -81,11 +108,7 @@ caface_status cafx_read(float *out, size_t width, const cafx_numbers *numbers, c
     bool finite = true;
     caface_status st = read_numbers(out, &finite, width, numbers, what, err);
 
-    if (st || finite)
-        return st;
-    err->status = CAFACE_EINVAL;
-    snprintf(err->message, sizeof err->message, "%s: it holds NaN or Inf", what);
-    return err->status;
+    return st || finite ? st : fail_finite(err, what);
 }
 
 caface_status cafx_is_finite(bool *finite, size_t width, const cafx_numbers *numbers,
@@ -139,8 +162,21 @@ void cafx_to_little(float *values, size_t n)
     swap_little(values, (const unsigned char *)values, n);
 }
 
+static void use(cafx_group *group, const caface_model *model, const cafx_memory *memory)
+{
+    caface_model_info info;
+
+    group->model = model;
+    group->memory = *memory;
+    group->feat.width = group->options.width;
+    if (!model)
+        return;
+    caface_model_get_info(model, &info);
+    group->style.width = 2 * info.S;
+}
+
 caface_status cafx_begin(cafx_group *group, const caface_model *model,
-                         const caface_set_options *options, cafx_resize resize, void *context,
+                         const caface_set_options *options, const cafx_memory *memory,
                          caface_error *err)
 {
     bool is_network =
@@ -154,15 +190,7 @@ caface_status cafx_begin(cafx_group *group, const caface_model *model,
     group->options = *options;
     group->options.width = caface_set_width(trial);
     caface_set_free(trial);
-    if (is_network) {
-        caface_model_info info;
-
-        caface_model_get_info(model, &info);
-        group->model = model;
-        group->style_width = 2 * info.S;
-    }
-    group->resize = resize;
-    group->context = context;
+    use(group, is_network ? model : NULL, memory);
     return CAFACE_OK;
 }
 
@@ -171,68 +199,144 @@ size_t cafx_count(const cafx_group *group)
     return (group->set ? caface_set_count(group->set) : 0) + group->waiting;
 }
 
+static bool grow(cafx_group *g, cafx_waiting *w, size_t room)
+{
+    unsigned char *rows = NULL;
+
+    if (!w->width)
+        return true;
+    rows = g->memory.resize(g->memory.context, w->rows, room * w->width * w->size);
+    if (rows)
+        w->rows = rows;
+    return rows;
+}
+
 static caface_status make_room(cafx_group *g, caface_error *err)
 {
     size_t room = g->room ? 2 * g->room : 4;
-    float *feat = NULL;
-    float *style = NULL;
 
     if (g->waiting < g->room)
         return CAFACE_OK;
     if (g->room == CAFX_ROWS)
         return cafx_push(g, err);
-    feat = g->resize(g->context, g->feat, room * g->options.width * sizeof *feat);
-    if (feat)
-        g->feat = feat;
-    if (g->style_width)
-        style = g->resize(g->context, g->style, room * g->style_width * sizeof *style);
-    if (style)
-        g->style = style;
-    if (!feat || (g->style_width && !style))
+    if (!grow(g, &g->feat, room) || !grow(g, &g->style, room))
         return fail(err, CAFACE_ENOMEM, "", 0, 0);
     g->room = room;
     return CAFACE_OK;
 }
 
+/* Bytes of each of the numbers; 0: they are not width of them. */
+static size_t size_of(const cafx_numbers *numbers, size_t width)
+{
+    if (numbers->is_blob && numbers->size == 2 * width)
+        return 2;
+    return numbers->size == 4 * width ? 4 : 0;
+}
+
+/* Rows of one kind wait together. */
+static caface_status keep_kind(cafx_group *g, size_t feat, size_t style, caface_error *err)
+{
+    caface_status st = CAFACE_OK;
+
+    if (feat == g->feat.size && style == g->style.size)
+        return CAFACE_OK;
+    if (g->waiting && (st = cafx_push(g, err)))
+        return st;
+    if (!g->is_lent) /* room for as many of twice the size */
+        g->room /= 2;
+    g->feat.size = feat;
+    g->style.size = style;
+    return CAFACE_OK;
+}
+
+/* The next waiting row; the group does not count it yet. */
+static caface_status write_row(const cafx_waiting *to, size_t at, const cafx_numbers *numbers,
+                               const char *what, caface_error *err)
+{
+    unsigned char *row = to->rows + at * to->width * to->size;
+
+    if (to->size == 4)
+        return cafx_read((float *)(void *)row, to->width, numbers, what, err);
+    memcpy(row, numbers->bytes, numbers->size);
+    return is_finite_half(row, to->width) ? CAFACE_OK : fail_finite(err, what);
+}
+
+static caface_status add(cafx_group *g, const cafx_numbers *feature, const cafx_numbers *style,
+                         caface_error *err)
+{
+    size_t feat_size = size_of(feature, g->feat.width);
+    size_t style_size = g->style.width ? size_of(style, g->style.width) : g->style.size;
+    caface_status st = CAFACE_OK;
+
+    if (!feat_size)
+        return fail_size(err, g->feat.width, feature, "feature");
+    if (g->style.width && !style_size)
+        return fail_size(err, g->style.width, style, "style");
+    if ((st = keep_kind(g, feat_size, style_size, err)) || (st = make_room(g, err)) ||
+        (st = write_row(&g->feat, g->waiting, feature, "feature", err)))
+        return st;
+    return g->style.width ? write_row(&g->style, g->waiting, style, "style", err) : CAFACE_OK;
+}
+
 caface_status cafx_add(cafx_group *group, const cafx_numbers *feature, const cafx_numbers *style,
                        caface_error *err)
 {
-    float *feat = NULL;
-    char what[64];
-    caface_status st = make_room(group, err);
+    caface_error own;
+    caface_status st = add(group, feature, style, &own);
 
-    if (st)
-        return st;
-    feat = group->feat + group->waiting * group->options.width;
-    st = cafx_read(feat, group->options.width, feature, "feature", err);
-    if (!st && group->style_width)
-        st = cafx_read(group->style + group->waiting * group->style_width, group->style_width,
-                       style, "style", err);
-    if (st) {
-        caface_error own = *err;
-
-        snprintf(what, sizeof what, "face %zu of the group", cafx_count(group) + 1);
-        snprintf(err->message, sizeof err->message, "%s: %.*s", what, CAFACE_ERROR_SIZE - 70,
-                 own.message);
+    if (!st) {
+        group->waiting++;
         return st;
     }
-    group->waiting++;
-    return CAFACE_OK;
+    err->status = own.status;
+    snprintf(err->message, sizeof err->message, "face %zu of the group: %.*s",
+             cafx_count(group) + 1, CAFACE_ERROR_SIZE - 70, own.message);
+    return st;
+}
+
+/* What waits, as f32; NULL: no memory. */
+static const float *floats_of(const cafx_group *g, const cafx_waiting *w, float **room,
+                              size_t *size)
+{
+    size_t need = CAFX_ROWS * w->width * sizeof(float);
+
+    if (w->size != 2)
+        return (const float *)(const void *)w->rows;
+    if (*size < need) {
+        float *grown = g->memory.resize(g->memory.work_context, *room, need);
+
+        if (!grown)
+            return NULL;
+        *room = grown;
+        *size = need;
+    }
+    caface_halves_to_floats(*room, w->rows, g->waiting * w->width);
+    return *room;
 }
 
 static caface_status push_to(const cafx_group *group, caface_set **set, caface_error *err)
 {
+    cafx_work *work = group->memory.work;
+    const float *feat = NULL, *style = NULL;
     caface_set *fresh = NULL;
     caface_status st = CAFACE_OK;
 
+    if (group->waiting) {
+        feat = floats_of(group, &group->feat, &work->feat, &work->feat_size);
+        if (group->style.width)
+            style = floats_of(group, &group->style, &work->style, &work->style_size);
+        if (!feat || (group->style.width && !style))
+            return fail(err, CAFACE_ENOMEM, "", 0, 0);
+    }
     if (!*set && (st = caface_set_new(&fresh, group->model, &group->options, err)))
         return st;
-    st = caface_set_push(*set ? *set : fresh, group->feat, group->style_width ? group->style : NULL,
-                         group->waiting, err);
+    st = caface_set_push(*set ? *set : fresh, feat, style, group->waiting, err);
     if (st)
         caface_set_free(fresh);
     else if (fresh)
         *set = fresh;
+    if (*set)
+        caface_set_rest(*set);
     return st;
 }
 
@@ -269,6 +373,7 @@ caface_status cafx_merge(cafx_group *group, const caface_set *from, caface_error
         return st;
     mixed = cafx_is_mixed(group->set) || cafx_is_mixed(from);
     st = caface_set_merge(group->set, from, err);
+    caface_set_rest(group->set);
     group->mixes = !st && !mixed && cafx_is_mixed(group->set);
     return st;
 }
@@ -281,20 +386,17 @@ bool cafx_is_mixed(const caface_set *set)
     return o.encoding && strstr(o.encoding, " + ");
 }
 
-void cafx_adopt(cafx_group *group, const caface_model *model, caface_set *set)
+void cafx_adopt(cafx_group *group, const caface_model *model, caface_set *set,
+                const cafx_memory *memory)
 {
-    caface_model_info info;
+    caface_method method = CAFACE_METHOD_AVERAGE;
 
+    memset(group, 0, sizeof *group);
     caface_set_get_options(set, &group->options);
     group->options.backbone = group->options.input = NULL; /* the set's own */
     group->options.encoding = NULL;
-    group->model = NULL;
-    group->style_width = 0;
-    if (group->options.method == CAFACE_METHOD_CAFACE ||
-        group->options.method == CAFACE_METHOD_RESTORE) {
-        caface_model_get_info(model, &info);
-        group->model = model;
-        group->style_width = 2 * info.S;
-    }
+    method = group->options.method;
+    use(group, method == CAFACE_METHOD_CAFACE || method == CAFACE_METHOD_RESTORE ? model : NULL,
+        memory);
     group->set = set;
 }

@@ -2,8 +2,9 @@
  *
  * A database hands over one row at a time. A network is fastest with many together, so rows
  * wait until there are CAFX_ROWS of them; and a group of fewer never has a set of its own
- * before its end: 10^5 small groups side by side are their rows and nothing else. When
- * rows are pushed changes no bit of a result (caface/set.h). */
+ * before its end: 10^5 small groups side by side are their rows and nothing else. They wait as
+ * they came, so that f16 takes half the memory. When rows are pushed changes no bit of a result
+ * (caface/set.h). */
 #ifndef CAFX_ROWS_H
 #define CAFX_ROWS_H
 
@@ -45,24 +46,43 @@ void cafx_to_little(float *values, size_t n);
  * is none. */
 typedef void *(*cafx_resize)(void *context, void *old, size_t size);
 
+/* Where the rows of one group at a time become f32; many groups share one. Zero-initialise; both
+ * arrays are the owner's to give back. */
+typedef struct cafx_work {
+    float *feat, *style;
+    size_t feat_size, style_size; /* bytes */
+} cafx_work;
+
+/* What a group takes memory by. */
+typedef struct cafx_memory {
+    cafx_resize resize;
+    void *context; /* of resize, for the group's own rows */
+    cafx_work *work;
+    void *work_context; /* the same, for work */
+} cafx_memory;
+
+/* Rows that wait: [room][width] numbers of size bytes each, 2 (f16, little-endian) or 4 (f32). */
+typedef struct cafx_waiting {
+    unsigned char *rows;
+    size_t width, size;
+} cafx_waiting;
+
 /* A group of rows. Zero-initialise, then cafx_begin. */
 typedef struct cafx_group {
     const caface_model *model; /* NULL for a simple method */
     caface_set_options options;
-    size_t style_width; /* numbers of a style; 0 for a simple method */
-    caface_set *set;    /* the group's, to caface_set_free; NULL until rows were pushed */
-    float *feat;        /* waiting, [room][options.width]; the database's memory */
-    float *style;       /* waiting, [room][style_width] */
+    caface_set *set;          /* the group's, to caface_set_free; NULL until rows were pushed */
+    cafx_waiting feat, style; /* the database's memory; style.width is 0 for a simple method */
     size_t waiting, room;
-    cafx_resize resize;
-    void *context; /* of resize */
-    bool mixes;    /* cafx_merge */
+    bool is_lent; /* the caller lent both rows, for CAFX_ROWS of f32: they never grow */
+    cafx_memory memory;
+    bool mixes; /* cafx_merge */
 } cafx_group;
 
 /* A group by options, whose width must be given; of model for a network. EINVAL: as
  * caface_set_new. */
 caface_status cafx_begin(cafx_group *group, const caface_model *model,
-                         const caface_set_options *options, cafx_resize resize, void *context,
+                         const caface_set_options *options, const cafx_memory *memory,
                          caface_error *err);
 /* Adds a face; style is looked at by a network alone. EINVAL names the face by its number in
  * the group. On an error the group is as it was. ENOMEM. */
@@ -84,6 +104,7 @@ bool cafx_is_mixed(const caface_set *set);
 
 /* What a state is by, for one that was loaded: the group goes on from set, which becomes its
  * own. */
-void cafx_adopt(cafx_group *group, const caface_model *model, caface_set *set);
+void cafx_adopt(cafx_group *group, const caface_model *model, caface_set *set,
+                const cafx_memory *memory);
 
 #endif

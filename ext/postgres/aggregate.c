@@ -19,15 +19,18 @@ typedef struct transition {
  * again, a page fault for each 4 KB. Groups beside it, as those of a hash table, have room of their
  * own, which the executor counts. */
 static struct {
-    float *feat, *style;
+    void *feat, *style;
     size_t feat_size, style_size;
     bool is_taken;
 } spare;
 
+/* Rows that become f32 now. */
+static cafx_work work;
+
 /* A model whose rows are longer has no use of it. */
 #define MOST_SPARE ((size_t)1 << 20)
 
-static void spare_room(float **rows, size_t *size, size_t wanted)
+static void spare_room(void **rows, size_t *size, size_t wanted)
 {
     if (*size >= wanted)
         return;
@@ -42,16 +45,16 @@ static void spare_room(float **rows, size_t *size, size_t wanted)
 static void take_spare(transition *t)
 {
     size_t feat = CAFX_ROWS * t->group.options.width * sizeof(float);
-    size_t style = CAFX_ROWS * t->group.style_width * sizeof(float);
+    size_t style = CAFX_ROWS * t->group.style.width * sizeof(float);
 
     if (spare.is_taken || feat + style > MOST_SPARE)
         return;
     spare_room(&spare.feat, &spare.feat_size, feat);
     spare_room(&spare.style, &spare.style_size, style);
-    t->group.feat = spare.feat;
-    t->group.style = style ? spare.style : NULL;
+    t->group.feat.rows = spare.feat;
+    t->group.style.rows = style ? spare.style : NULL;
     t->group.room = CAFX_ROWS;
-    t->has_spare = spare.is_taken = true;
+    t->group.is_lent = t->has_spare = spare.is_taken = true;
 }
 
 static MemoryContext context_of(FunctionCallInfo fcinfo, int *kind)
@@ -94,6 +97,11 @@ static void *resize(void *context, void *old, size_t size)
     return old ? repalloc(old, size) : MemoryContextAlloc(context, size);
 }
 
+static cafx_memory memory_in(MemoryContext context)
+{
+    return (cafx_memory){resize, context, &work, TopMemoryContext};
+}
+
 static transition *argument(FunctionCallInfo fcinfo, int i)
 {
     transition *t = PG_ARGISNULL(i) ? NULL : (transition *)PG_GETARG_POINTER(i);
@@ -126,6 +134,7 @@ static transition *begin(MemoryContext context, cafpg_model *model, caface_metho
                          size_t width, double power)
 {
     transition *t = new_transition(context);
+    cafx_memory memory = memory_in(context);
     caface_set_options options;
     caface_error err;
     caface_status st = CAFACE_OK;
@@ -135,7 +144,7 @@ static transition *begin(MemoryContext context, cafpg_model *model, caface_metho
     options.width = width;
     options.norm_power = power;
     options.chunk = (size_t)cafpg_chunk;
-    st = cafx_begin(&t->group, model ? model->model : NULL, &options, resize, context, &err);
+    st = cafx_begin(&t->group, model ? model->model : NULL, &options, &memory, &err);
     if (st)
         cafpg_raise(st, &err);
     t->model = cafpg_model_hold(model);
@@ -270,11 +279,10 @@ static void adopt(transition *t, cafpg_model *model, caface_set *set, MemoryCont
 {
     caface_method method = caface_set_method(set);
     bool is_network = method == CAFACE_METHOD_CAFACE || method == CAFACE_METHOD_RESTORE;
+    cafx_memory memory = memory_in(context);
 
     t->model = cafpg_model_hold(is_network ? model : NULL);
-    cafx_adopt(&t->group, t->model ? t->model->model : NULL, set);
-    t->group.resize = resize;
-    t->group.context = context;
+    cafx_adopt(&t->group, t->model ? t->model->model : NULL, set, &memory);
 }
 
 static void warn_of_mix(cafx_group *group)
@@ -340,7 +348,7 @@ Datum cafpg_combine(PG_FUNCTION_ARGS)
         left = new_transition(context);
     if ((st = cafx_push(&right->group, &err)))
         cafpg_raise(st, &err);
-    if (!left->group.resize) {
+    if (!left->group.memory.resize) {
         adopt(left, right->model, right->group.set, context);
         right->group.set = NULL;
         right->was_taken = true;

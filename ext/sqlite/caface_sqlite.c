@@ -26,6 +26,7 @@ typedef struct connection {
     size_t chunk;
     size_t width; /* 0: the model's */
     int users;    /* functions that were registered with it */
+    cafx_work work;
 } connection;
 
 static void release_model(shared_model *m)
@@ -43,6 +44,8 @@ static void release_connection(void *arg)
     if (--c->users)
         return;
     release_model(c->model);
+    free(c->work.feat);
+    free(c->work.style);
     free(c);
 }
 
@@ -190,6 +193,11 @@ static void *resize(void *context, void *old, size_t size)
     return realloc(old, size);
 }
 
+static cafx_memory memory_of(connection *c)
+{
+    return (cafx_memory){.resize = resize, .work = &c->work};
+}
+
 static aggregate *aggregate_of(sqlite3_context *ctx)
 {
     aggregate *a = sqlite3_aggregate_context(ctx, sizeof *a);
@@ -211,6 +219,7 @@ static bool begin(sqlite3_context *ctx, aggregate *a, caface_method method, size
 {
     connection *c = sqlite3_user_data(ctx);
     bool is_network = method == CAFACE_METHOD_CAFACE || method == CAFACE_METHOD_RESTORE;
+    cafx_memory memory = memory_of(c);
     caface_set_options options;
     caface_error err;
 
@@ -221,7 +230,7 @@ static bool begin(sqlite3_context *ctx, aggregate *a, caface_method method, size
     options.width = width;
     options.chunk = c->chunk;
     options.norm_power = power;
-    if (cafx_begin(&a->group, is_network ? c->model->model : NULL, &options, resize, NULL, &err)) {
+    if (cafx_begin(&a->group, is_network ? c->model->model : NULL, &options, &memory, &err)) {
         fail_as(ctx, &err);
         return false;
     }
@@ -311,8 +320,10 @@ static void step_merge(sqlite3_context *ctx, int argc, sqlite3_value **argv)
     if (is_null(argc, argv) || !(a = aggregate_of(ctx)) || !(set = load(ctx, argv[0])))
         return;
     if (!a->is_begun) {
+        cafx_memory memory = memory_of(c);
+
         hold(a, c->model);
-        cafx_adopt(&a->group, c->model ? c->model->model : NULL, set);
+        cafx_adopt(&a->group, c->model ? c->model->model : NULL, set, &memory);
         a->is_begun = true;
         return;
     }
@@ -341,8 +352,8 @@ static void finish(sqlite3_context *ctx)
             sqlite3_result_blob64(ctx, bytes, size, free);
     }
     caface_set_free(a->group.set);
-    free(a->group.feat);
-    free(a->group.style);
+    free(a->group.feat.rows);
+    free(a->group.style.rows);
     release_model(a->model);
     memset(a, 0, sizeof *a);
 }

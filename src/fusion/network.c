@@ -107,16 +107,16 @@ static double largest_mass(const caface_model *model, const cafi_state *state)
     return most;
 }
 
-/* Is every sum at most `most` times its head's mass, and the mass what weights come to? */
+/* Is every sum at most `most` times its head's mass? By the high words, carried ones, which are
+ * their sums' floors in units of 2^-8; the mass is at most MOST_MASS. */
 static bool within(const cafi_state *state, size_t at, size_t n, double mass, double most)
 {
-    for (size_t i = at; i < at + n; i++) {
-        double v = cafi_exact_value(state->hi[i], state->lo[i]);
+    int64_t bound = (int64_t)((most * mass + 1.0) * 0x1p8) + 1;
+    bool beyond = false;
 
-        if (!(v <= most * mass + 1.0 && v >= -most * mass - 1.0))
-            return false;
-    }
-    return true;
+    for (size_t i = at; i < at + n; i++)
+        beyond |= (state->hi[i] > bound) | (state->hi[i] < -bound);
+    return !beyond;
 }
 
 bool cafi_network_is_sane(const caface_model *model, const cafi_state *state)

@@ -259,6 +259,11 @@ void caface_set_free(caface_set *set)
     free(set);
 }
 
+void caface_set_rest(caface_set *set)
+{
+    cafi_scratch_leave(&set->scratch, set->model);
+}
+
 size_t caface_set_count(const caface_set *set)
 {
     return set->count;

@@ -136,8 +136,11 @@ static void pack_sums(cafi_buf *buf, const cafi_state *state)
         cafi_exact_carry(hi, lo, n);
         block[0] = (unsigned char)(width = width_of(hi, n));
         for (size_t j = 0; j < n; j++, p += width) { /* the next one lies over what is too long */
-            cafi_put_le64(p, (uint64_t)lo[j] | (uint64_t)hi[j] << 40);
-            cafi_put_le64(p + 8, (uint64_t)(hi[j] >> 24));
+            uint64_t low = (uint64_t)lo[j] | (uint64_t)hi[j] << 40, high = (uint64_t)(hi[j] >> 24);
+
+            cafi_put_numbers(p, &low, 1, 8);
+            if (width > 8)
+                cafi_put_numbers(p + 8, &high, 1, 8);
         }
         cafi_buf_append(buf, block, 1 + n * width);
     }

@@ -54,6 +54,30 @@ static void reading_changes_nothing(void **state)
     caface_set_free(set);
 }
 
+/* Working memory that goes back between two calls is nothing to a bit, nor to weights. */
+static void resting_changes_nothing(void **state)
+{
+    fixture *f = *state;
+
+    for (size_t k = 0; k < METHODS; k++) {
+        caface_set_options o = fixture_options_of((caface_method)k, 32, 0);
+        result whole = fixture_fuse(f, &o, N);
+        caface_set *set = fixture_new_set(f, &o);
+        result got;
+
+        caface_set_rest(set);
+        for (size_t i = 0; i < N; i += 5) {
+            fixture_push_ok(f, set, i, N - i < 5 ? N - i : 5);
+            caface_set_rest(set);
+            caface_set_rest(set);
+        }
+        got = fixture_read_set(set);
+        caface_set_rest(set);
+        assert_memory_equal(&got, &whole, sizeof got);
+        caface_set_free(set);
+    }
+}
+
 static void save_and_load(const fixture *f, caface_set **set)
 {
     const char *path = test_temp("set.state");
@@ -484,6 +508,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pushes_may_be_cut_anywhere),
         cmocka_unit_test(reading_changes_nothing),
+        cmocka_unit_test(resting_changes_nothing),
         cmocka_unit_test(a_saved_set_goes_on),
         cmocka_unit_test(merges_may_come_in_any_order),
         cmocka_unit_test(a_merge_ends_chunks),
