@@ -100,8 +100,8 @@ CAFACE_API caface_status caface_set_new(caface_set **out, const caface_model *mo
 /* NULL is allowed. */
 CAFACE_API void caface_set_free(caface_set *set);
 
-/* Gives the set's working memory (about a hundred KB) back to its model, from which the next call takes
- * it again: for who keeps many sets at a time and works on one. The set stays as it is. */
+/* Gives the set's working memory (about a hundred KB) back to its model, from which the next call
+ * takes it again: for who keeps many sets at a time and works on one. The set stays as it is. */
 CAFACE_API void caface_set_rest(caface_set *set);
 
 /* Adds n faces.
