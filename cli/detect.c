@@ -51,7 +51,7 @@ static void defaults(void *options)
 
 static const cli_option options[] = {
     {"allow-damaged", 0, CLI_FLAG, MEMBER(allow_damaged), NULL,
-     "take pictures that are cut short or damaged, with what is there", 0, 0},
+     "use the readable part of truncated or damaged pictures", 0, 0},
     CLI_DETECTION_OPTIONS(detect_options, detection),
     CLI_QUALITY_OPTIONS(detect_options, quality),
     {"face", 0, CLI_STRING, MEMBER(face), "WHOSE",

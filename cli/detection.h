@@ -32,8 +32,8 @@ typedef struct cli_detection {
          CLI_STRING,                                                                               \
          offsetof(type, member.landmarks),                                                         \
          "FILE.onnx",                                                                              \
-         "a landmark network (5, 68 or 106 points) for detectors that find boxes alone, or in "    \
-         "place of another's landmarks",                                                           \
+         "a landmark network (5, 68 or 106 points) for detectors that find only boxes, or to "     \
+         "replace the landmarks of another",                                                       \
          0,                                                                                        \
          0},                                                                                       \
         {"min-face",                                                                               \
@@ -81,8 +81,8 @@ typedef struct cli_detection {
          0},                                                                                       \
     {                                                                                              \
         "rotate", 0, CLI_STRING, offsetof(type, member.rotate), "WAY",                             \
-            "auto: a picture without a sure, upright face is looked at in all four directions; "   \
-            "none: as it is (default: auto; frames of a video are taken as they are)",             \
+            "auto: a picture in which no upright face is certain is searched in all four "         \
+            "directions; none: as it is (default: auto; frames of a video are taken as they are)", \
             0, 0                                                                                   \
     }
 

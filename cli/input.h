@@ -21,8 +21,8 @@ typedef struct cli_input {
 #define CLI_WEIGHTS_KEY(type, member)                                                              \
     {                                                                                              \
         "weights-key", 0, CLI_STRING, offsetof(type, member), "NAME",                              \
-            "of a checkpoint with several backbones: the beginning of the names of the one that "  \
-            "is meant",                                                                            \
+            "for a checkpoint with several backbones: how the tensor names of the wanted one "     \
+            "begin",                                                                               \
             0, 0                                                                                   \
     }
 

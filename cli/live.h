@@ -18,13 +18,14 @@ typedef struct cli_live {
      offsetof(type, member.live),                                                                  \
      NULL,                                                                                         \
      "keep up with a camera, a pipe or an address: frames that cannot be searched in time are "    \
-     "left out and counted, a source that breaks is opened again",                                 \
+     "skipped and counted, and a source that fails is opened again",                               \
      0,                                                                                            \
      0},                                                                                           \
     {                                                                                              \
         "reopen", 0, CLI_REAL, offsetof(type, member.reopen), "SECONDS",                           \
-            "with --live: how long a source that broke is tried again (default: 60; 0: not)", 0,   \
-            1e9                                                                                    \
+            "with --live: for how long to try to open a failed source again (default: 60; 0: "     \
+            "not)",                                                                                \
+            0, 1e9                                                                                 \
     }
 
 void cli_live_defaults(cli_live *live);

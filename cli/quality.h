@@ -26,7 +26,7 @@ typedef struct cli_quality {
          CLI_REAL,                                                                                 \
          offsetof(type, member.gate.min_quality),                                                  \
          "Q",                                                                                      \
-         "leave out faces of a lower quality: of --quality's number, or without it of the length " \
+         "leave out faces of a lower quality: the number of --quality, or without it the length "  \
          "of the feature",                                                                         \
          -1e6,                                                                                     \
          1e6},                                                                                     \

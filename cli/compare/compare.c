@@ -93,15 +93,15 @@ static const cli_option options[] = {
      "restore, caface, average, norm, unit (default: all that the models allow), norm:7, caface@64",
      0, 0},
     {"threshold", 't', CLI_REAL, MEMBER(threshold), "T",
-     "similarity from which two are called the same (default: of each method, where one in a "
+     "similarity from which two are the same person (default: of each method, where one in a "
      "thousand impostors was accepted; docs/faces.md)",
      -1, 1},
     {"thresholds", 0, CLI_STRING, MEMBER(thresholds), "FILE",
-     "take them from what `eval verify --json` wrote, at --far", 0, 0},
+     "thresholds from a file of `eval verify --json`, at --far", 0, 0},
     {"far", 0, CLI_REAL, MEMBER(far), "F",
-     "the false accept rate that is meant: 1e-1, 1e-2, ... 1e-6 (default: 1e-3)", 1e-6, 0.1},
-    {"no-plots", 0, CLI_FLAG, MEMBER(no_plots), NULL, "with -o, report.html and compare.json alone",
-     0, 0},
+     "the false accept rate of the thresholds: 1e-1, 1e-2, ... 1e-6 (default: 1e-3)", 1e-6, 0.1},
+    {"no-plots", 0, CLI_FLAG, MEMBER(no_plots), NULL,
+     "with -o, write only report.html and compare.json", 0, 0},
     CLI_WEIGHTS_KEY(compare_options, weights_key),
     {"precision", 0, CLI_STRING, MEMBER(precision), "P", "fp32 (default) or bf16", 0, 0},
     {"low-memory", 0, CLI_FLAG, MEMBER(low_memory), NULL,
@@ -475,32 +475,31 @@ const cli_command cli_compare = {
     .summary = "who in a video is who in a gallery: similarities, weights, a web page",
     .synopsis = "[--model M [--model F]] [--detector D] --probe VIDEO "
                 "--gallery [NAME=]IMAGE|DB... [-o DIR]",
-    .text =
-        "Follows every face of a probe, fuses each track by several methods, and\n"
-        "compares the templates with the faces of a gallery. Of a gallery picture\n"
-        "the largest face is taken (--face), and one of 112x112 as it is; pictures of\n"
-        "one name are averaged, normalised; one that can't be read or shows no face is\n"
-        "named and passed over (exit status 3). Tracks of one or two faces are told\n"
-        "only when there are no longer ones. --single is the way of the authors' demo:\n"
-        "the best face of every frame is one person.\n"
-        "\n"
-        "Where both sides are so blurred that strangers would be as alike, the verdict is\n"
-        "\"cannot tell\", and no name is given. Thresholds are those at which one in a\n"
-        "thousand impostors was accepted on the sample in data/; for another backbone let\n"
-        "`caface eval verify --json` measure and give its file to --thresholds. Of a gallery\n"
-        "(`caface gallery`) the templates are those that it keeps, and thresholds and the rate\n"
-        "of each score those it is calibrated with; another backbone, convention or fusion\n"
-        "model than the gallery's is refused.\n"
-        "\n"
-        "-o DIR gets report.html, a page that needs no network and no other file,\n"
-        "compare.json with every face's similarity and weight, and for every track\n"
-        "and identity a similarity plot as PNG, SVG and PDF.\n"
-        "\n"
-        "Files that are not named are those that `./run models` fetches, where they are\n"
-        "there (docs/faces.md); which are taken is said.\n"
-        "\n"
-        "Ctrl-C ends a live source; what was seen until then is compared. Frames that\n"
-        "can't be decoded are counted and passed over (exit status 3).",
+    .text = "Follows every face of a probe, fuses each track by several methods, and\n"
+            "compares the templates with the people of a gallery. In a gallery picture with\n"
+            "several faces the largest is used (--face); a picture of 112x112 is used as a\n"
+            "crop. The normalised features of pictures with one name are averaged. A\n"
+            "picture that cannot be read or shows no face is named and skipped (exit status\n"
+            "3). Tracks of one or two faces are reported only when there are no longer\n"
+            "ones. With --single, as in the authors' demo, the best face of every frame is\n"
+            "used, and all are one person.\n"
+            "\n"
+            "When both sides are so blurred that strangers would be as similar, the verdict\n"
+            "is \"cannot tell\" and no name is given. The default thresholds accept one in a\n"
+            "thousand impostors of the sample in data/; for another backbone measure them\n"
+            "with `caface eval verify --json` and give its file to --thresholds. A gallery\n"
+            "of `caface gallery` brings its own templates, and, when it is calibrated, its\n"
+            "own thresholds and false accept rates; a backbone, input or fusion model other\n"
+            "than the gallery's is refused.\n"
+            "\n"
+            "-o DIR gets report.html, a page that needs no network and no other file,\n"
+            "compare.json with the similarity and weight of every face, and a similarity\n"
+            "plot of every track and person as PNG, SVG and PDF.\n"
+            "\n"
+            "Files that you do not name are those of `./run models`, if they are there\n"
+            "(docs/faces.md); the tool says which it uses. Ctrl-C ends a live source; the\n"
+            "part that was read is compared. Frames that cannot be decoded are counted and\n"
+            "skipped (exit status 3).",
     .example = "  caface compare --model backbone.ckpt --model fusion.ckpt --detector mtcnn/ \\\n"
                "      --probe clip.mp4 --gallery Ann=ann1.jpg Ann=ann2.jpg Bob=bob.jpg -o out",
     .options = options,

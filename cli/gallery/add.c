@@ -19,16 +19,16 @@ static void defaults(void *options)
 #define MEMBER(m) offsetof(cli_gallery_add_options, m)
 
 static const cli_option options[] = {
-    CLI_GALLERY_MODEL(cli_gallery_add_options, models,
-                      "the fusion model of the gallery, where its method is one's; and the "
-                      "backbone of pictures"),
+    CLI_GALLERY_MODEL(
+        cli_gallery_add_options, models,
+        "the fusion model of the gallery, if its method needs one; and the backbone for pictures"),
     {"folders", 0, CLI_STRING, MEMBER(folders), "DIR", "pictures: a folder in DIR is a person", 0,
      0},
     {"input", 'i', CLI_STRING, MEMBER(input), "SET", "a feature set: a folder or an .npz", 0, 0},
     {"column", 0, CLI_STRING, MEMBER(column), "NAME",
-     "the column of index.tsv that says whose a face is (default: label, else template)", 0, 0},
+     "the column of index.tsv with the names of people (default: label, else template)", 0, 0},
     {"threshold", 't', CLI_REAL, MEMBER(threshold), "T",
-     "cosine from which two people are said to look the same (default: 0.35)", -1, 1},
+     "cosine from which two people are reported as alike (default: 0.35)", -1, 1},
     CLI_GALLERY_SEEING(cli_gallery_add_options, seeing),
     CLI_SELF_CHECK_OPTION,
     {0},
@@ -404,21 +404,23 @@ const cli_command cli_gallery_add = {
     .summary = "faces to the people of a gallery",
     .synopsis =
         "DB (NAME IMAGE... | --folders DIR | [NAME] --input SET) [--model M] [--detector D]",
-    .text = "Adds faces to NAME, to the people whose folders of pictures DIR holds, or to those\n"
-            "whom a column of a feature set's index.tsv names. Whoever is not there yet is\n"
-            "made. Faces join what a person's faces have been fused to: adding in two goes is\n"
-            "adding in one. A face that a person has already is passed over, so that a command\n"
-            "may be repeated. A person's pictures are added whole or not at all, and so is a\n"
-            "feature set.\n"
+    .text = "Adds faces to the person NAME, to the people whose folders of pictures are in\n"
+            "DIR, or to the people that a column of a feature set's index.tsv names. People\n"
+            "who are not in the gallery yet are created. New faces are fused with those\n"
+            "that a person has; adding them in two steps gives the same as in one. A face\n"
+            "that a person has already is skipped, so a command may be repeated. The\n"
+            "pictures of a person are added completely or not at all, and so is a feature\n"
+            "set.\n"
             "\n"
-            "Of a picture with several faces the largest near the middle is taken; a picture of\n"
-            "112x112 is a crop and is taken as it is. One that cannot be read, or shows no\n"
-            "face, is passed over and named (exit status 3).\n"
+            "In a picture with several faces the largest near the middle is used; a picture\n"
+            "of 112x112 is used as a crop. A picture that cannot be read, or shows no face,\n"
+            "is named and skipped (exit status 3).\n"
             "\n"
-            "Told is who looks like somebody else after it, which picture does not look like\n"
-            "the others of its person (cosine below 0.15), and which is poor: a face of less\n"
-            "than 24 pixels, or a feature three standard deviations shorter than those that\n"
-            "the gallery has, of 30 pictures and more.",
+            "Afterwards the tool warns of people who look like somebody else in the\n"
+            "gallery, of pictures that do not look like the others of their person (cosine\n"
+            "below 0.15), and of poor pictures: a face of less than 24 pixels, or a feature\n"
+            "three standard deviations shorter than those of the gallery, if it has 30\n"
+            "pictures or more.",
     .example =
         "  caface gallery add people.gallery Ann ann1.jpg ann2.jpg --model backbone.onnx \\\n"
         "      --model fusion.safetensors --detector yunet.onnx\n"

@@ -27,13 +27,13 @@ static const cli_option options[] = {
     CLI_GALLERY_MODEL(calibrate_options, models,
                       "the fusion model that makes templates of the probes"),
     {"input", 'i', CLI_STRING, MEMBER(input), "SET",
-     "probes: one for each number in the column template, whose are what the column label says; "
-     "without it the gallery is compared with itself",
+     "probes: one for each number in the column template; the column label has their people. "
+     "Without it the people of the gallery are compared with each other",
      0, 0},
     {"method", 0, CLI_STRING, MEMBER(method), "M",
-     "how probes are fused (default: as the model says, else as the gallery)", 0, 0},
+     "method of the probes (default: that of the model, else that of the gallery)", 0, 0},
     {"kind", 0, CLI_STRING, MEMBER(kind), "NAME",
-     "what probes of this kind are called (default: probes)", 0, 0},
+     "a name for this kind of probes (default: probes)", 0, 0},
     {"bootstrap", 0, CLI_SIZE, MEMBER(resamples), "N",
      "resamples of the 95 % intervals, over people; 0: none (default: 200)", 0, 10000},
     {"seed", 0, CLI_INT, MEMBER(seed), "N", "of the resamples (default: 1)", 0, 0},
@@ -194,15 +194,17 @@ const cli_command cli_gallery_calibrate = {
     .name = "gallery calibrate",
     .summary = "thresholds of a gallery that mean a false accept rate",
     .synopsis = "DB [--input SET] [--kind NAME] [--model F] [--method M]",
-    .text = "Compares the people of the gallery with each other, or the probes of a set with\n"
-            "everybody they are not of, and keeps the thresholds at false accept rates of\n"
-            "1e-2 to 1e-6 in the gallery, with 95 % intervals over people; where the pairs\n"
-            "are too few for one, that is said. `search` then says which false accept rate a\n"
-            "score has. Thresholds are a method's and a kind of probe's own: calibrate with\n"
-            "probes as they will come, of people whose labels are right.\n"
+    .text = "Compares the people of the gallery with each other, or the probes of a set\n"
+            "with all people other than their own, and stores in the gallery the thresholds\n"
+            "at false accept rates of 1e-2 to 1e-6, with 95 % intervals over people. When\n"
+            "there are too few pairs for a rate, the tool says so. `search` then shows the\n"
+            "false accept rate of every score. Thresholds hold for one method and one kind\n"
+            "of probes: calibrate with probes like those you will search for, from people\n"
+            "whose labels are right.\n"
             "\n"
-            "With a restoring model and probes it also keeps the evidence that 95 of 100 of\n"
-            "those have that find their person first; `search` answers \"cannot tell\" below it.",
+            "With a restoring model and probes, the evidence is stored that 95 of 100 of\n"
+            "the probes have that find their person first; `search` answers \"cannot tell\"\n"
+            "below it.",
     .example = "  caface gallery calibrate people.gallery\n"
                "  caface gallery calibrate people.gallery --input probes --kind cctv --model "
                "fusion.safetensors",

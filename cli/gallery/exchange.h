@@ -21,7 +21,7 @@ typedef struct cli_exchange_options {
 
 #define CLI_EXCHANGE_MODEL                                                                         \
     CLI_GALLERY_MODEL(cli_exchange_options, models,                                                \
-                      "the fusion model of the gallery, where its method is one's")
+                      "the fusion model of the gallery, if its method needs one")
 
 /* ECANCELLED: somebody wants it to stop (cli/interrupt.h). */
 caface_status cli_exchange_go_on(caface_error *err);

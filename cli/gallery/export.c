@@ -280,12 +280,11 @@ const cli_command cli_gallery_export = {
     .name = "gallery export",
     .summary = "a gallery as a folder of plain files",
     .synopsis = "DB DIR [--model F]",
-    .text =
-        "Writes people.tsv, pictures.tsv, templates.npy (a row a person), the saved sets in\n"
-        "states/, which `caface fuse --merge` takes too, kept crops in crops/, and what scores\n"
-        "mean in calibrations/. DIR must not be there, and is not there after an error.\n"
-        "gallery.json comes last: a folder without it, as a killed program leaves one, is not\n"
-        "whole.",
+    .text = "Writes people.tsv, pictures.tsv, templates.npy (a row for each person), the\n"
+            "saved sets in states/, which `caface fuse --merge` can read too, the kept\n"
+            "crops in crops/, and the calibrations in calibrations/. DIR must not exist,\n"
+            "and does not exist after an error. gallery.json is written last: a folder\n"
+            "without it, left by a killed program, is not complete.",
     .example = "  caface gallery export people.gallery people/ --model fusion.safetensors",
     .options = options,
     .options_size = sizeof(cli_exchange_options),

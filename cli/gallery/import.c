@@ -314,11 +314,11 @@ const cli_command cli_gallery_import = {
     .name = "gallery import",
     .summary = "an exported gallery into a new one, or into one that is there",
     .synopsis = "DB DIR [--model F]",
-    .text =
-        "Adds the people of an exported folder, in one transaction. A gallery that is not\n"
-        "there is made as the exported one was. States merge with those of people who have\n"
-        "the same name; a picture that such a person has already is refused, for its face\n"
-        "would count twice. Calibrations come along, but for those that the gallery has itself.",
+    .text = "Adds the people of an exported folder, in one transaction. A gallery that does\n"
+            "not exist is created like the exported one. The sets of people with the same\n"
+            "name are merged; if such a person has one of the pictures already, the import\n"
+            "is refused, because this face would count twice. Calibrations are imported,\n"
+            "except those that the gallery has already.",
     .example = "  caface gallery import copy.gallery people/ --model fusion.safetensors",
     .options = options,
     .options_size = sizeof(cli_exchange_options),

@@ -12,7 +12,7 @@ typedef struct people_options {
 static const cli_option no_options[] = {{0}};
 static const cli_option model_options[] = {
     CLI_GALLERY_MODEL(people_options, models,
-                      "the fusion model of the gallery, where its method is one's"),
+                      "the fusion model of the gallery, if its method needs one"),
     {0},
 };
 

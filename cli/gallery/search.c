@@ -37,10 +37,11 @@ static const cli_option options[] = {
      "a feature set of probes, one for each number in its column template", 0, 0},
     {"single", 0, CLI_FLAG, MEMBER(single), NULL, "all faces are one probe", 0, 0},
     {"method", 0, CLI_STRING, MEMBER(method), "M",
-     "how probes are fused (default: as the model says, else as the gallery)", 0, 0},
+     "method of the probes (default: that of the model, else that of the gallery)", 0, 0},
     {"top", 'k', CLI_SIZE, MEMBER(top), "K", "people to name (default: 1)", 1, 1e6},
     {"threshold", 't', CLI_REAL, MEMBER(threshold), "T",
-     "cosine from which somebody is known (default: as calibrated at --far, else 0.35)", -1, 1},
+     "cosine from which a person counts as found (default: as calibrated at --far, else 0.35)", -1,
+     1},
     {"far", 0, CLI_REAL, MEMBER(far), "RATE",
      "false accept rate of the threshold, 1e-2 to 1e-6, where the gallery is calibrated (default: "
      "1e-3)",
@@ -383,18 +384,19 @@ const cli_command cli_gallery_search = {
     .name = "gallery search",
     .summary = "who of a gallery somebody is",
     .synopsis = "DB (IMAGE... | --input SET) [--model M] [--detector D] [--top K] [--threshold T]",
-    .text =
-        "Fuses every set of probes into a template and names the people of the gallery\n"
-        "who are most like it, by cosine. A picture is a probe of its own, or with --single\n"
-        "all are one person's. Nobody need be: a probe whose best cosine is\n"
-        "below the threshold is of somebody who is not there. Where the gallery is\n"
-        "calibrated each cosine comes with the false accept rate it has. A probe of\n"
-        "ruined faces is answered \"cannot tell\", by whatever method it is fused: so it is when\n"
-        "strangers would be as alike, since both sides are blurred (features need their\n"
-        "backbone for it, by --model), or by the calibration of a restoring model.\n"
-        "\n"
-        "The probes may be fused by another method than the gallery: many poor faces by\n"
-        "restore or caface against a gallery of clean pictures by average.",
+    .text = "Fuses every set of probes into a template, and names the people of the gallery\n"
+            "who are most similar to it, by cosine. Every picture is a probe of its own, or\n"
+            "with --single all are one person. A probe whose best cosine is below the\n"
+            "threshold is of somebody who is not in the gallery. If the gallery is\n"
+            "calibrated, every cosine is shown with its false accept rate.\n"
+            "\n"
+            "The answer for a probe of ruined faces is \"cannot tell\": when both sides are\n"
+            "so blurred that strangers would be as similar, for every method (a feature set\n"
+            "needs its backbone for this, by --model), or by the calibration of a restoring\n"
+            "model.\n"
+            "\n"
+            "The method of the probes may differ from that of the gallery: many poor faces\n"
+            "by restore or caface, for example, and a gallery of clean pictures by average.",
     .example = "  caface gallery search people.gallery --input probes --model fusion.safetensors\n"
                "  caface gallery search people.gallery --input probes --top 5 --json\n"
                "  caface gallery search people.gallery who.jpg --model backbone.onnx \\\n"

@@ -44,7 +44,7 @@ static const cli_option options[] = {
     PREPARE_STYLES_OPTION(MEMBER(styles)),
     {"precision", 0, CLI_STRING, MEMBER(precision), "P", "fp32 (default), bf16 or int8", 0, 0},
     PREPARE_SWAP_OPTION(MEMBER(swap_colors)),
-    {"resume", 0, CLI_FLAG, MEMBER(resume), NULL, "go on where a run was stopped", 0, 0},
+    {"resume", 0, CLI_FLAG, MEMBER(resume), NULL, "continue a run that was stopped", 0, 0},
     CLI_SELF_CHECK_OPTION,
     {0},
 };

@@ -19,7 +19,7 @@ typedef struct prepare_work {
 #define PREPARE_SWAP_OPTION(member)                                                                \
     {                                                                                              \
         "swap-colors", 0, CLI_FLAG, member, NULL,                                                  \
-            "exchange red and blue: for sets that were written so", 0, 0                           \
+            "exchange red and blue, for sets that were written with these exchanged", 0, 0         \
     }
 
 #define PREPARE_STYLES_OPTION(member)                                                              \
