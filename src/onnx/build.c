@@ -170,6 +170,14 @@ static bool is_quantised(const char *op)
            strcmp(op, "ConvInteger") == 0 || strcmp(op, "MatMulInteger") == 0;
 }
 
+static caface_status fail_quantised(const cafi_onnx_node *n, caface_error *err)
+{
+    return cafi_fail(err, CAFACE_EUNSUPPORTED,
+                     "operator %s of node %s: quantised networks are not read; take the float "
+                     "file it was made from (`caface calibrate` makes int8 of that)",
+                     n->op, n->name);
+}
+
 static caface_status run_node(cafi_onnx_build *b, const cafi_onnx_node *n, caface_error *err)
 {
     const cafi_onnx_entry *entry = *n->domain ? NULL : find_entry(n->op);
@@ -178,10 +186,7 @@ static caface_status run_node(cafi_onnx_build *b, const cafi_onnx_node *n, cafac
     caface_status st = CAFACE_OK;
 
     if (!entry && is_quantised(n->op))
-        return cafi_fail(err, CAFACE_EUNSUPPORTED,
-                         "operator %s of node %s: quantised networks are not read; take the float "
-                         "file it was made from (`caface calibrate` makes int8 of that)",
-                         n->op, n->name);
+        return fail_quantised(n, err);
     if (!entry)
         return cafi_fail(err, CAFACE_EUNSUPPORTED, "operator %s%s%s of node %s is not supported",
                          n->domain, *n->domain ? "." : "", n->op, n->name);
@@ -212,6 +217,22 @@ static caface_status add_initializers(cafi_onnx_build *b, caface_error *err)
     return CAFACE_OK;
 }
 
+/* Quantised networks take bytes, too. */
+static caface_status fail_type(const cafi_onnx_build *b, const cafi_onnx_value *v,
+                               caface_error *err)
+{
+    static const char *const names[] = {"?",     "FLOAT", "UINT8",  "INT8", "UINT16",  "INT16",
+                                        "INT32", "INT64", "STRING", "BOOL", "FLOAT16", "DOUBLE"};
+    const char *name =
+        v->type >= 0 && (size_t)v->type < sizeof names / sizeof *names ? names[v->type] : "other";
+
+    for (size_t i = 0; i < b->file->node_count; i++)
+        if (is_quantised(b->file->nodes[i].op))
+            return fail_quantised(&b->file->nodes[i], err);
+    return cafi_fail(err, CAFACE_EUNSUPPORTED, "input %s is of the type %s, not FLOAT", v->name,
+                     name);
+}
+
 /* The one graph input that is no initializer: older files list both. */
 static caface_status find_picture(cafi_onnx_build *b, const cafi_onnx_value **out,
                                   caface_error *err)
@@ -231,8 +252,7 @@ static caface_status find_picture(cafi_onnx_build *b, const cafi_onnx_value **ou
     if (!*out)
         return cafi_fail(err, CAFACE_EMODEL, "no input that is not an initializer");
     if ((*out)->type != 1 && (*out)->type != 10 && (*out)->type != 0)
-        return cafi_fail(err, CAFACE_EUNSUPPORTED, "input %s has element type %d, not float",
-                         (*out)->name, (*out)->type);
+        return fail_type(b, *out, err);
     if ((*out)->ndim != 4)
         return cafi_fail(err, CAFACE_EUNSUPPORTED, "input %s has %d dimensions, not 4",
                          (*out)->name, (*out)->ndim);

@@ -207,6 +207,32 @@ static void operators_are_named(void **state)
     expect(&w, 24, CAFACE_EUNSUPPORTED, "opset 24", "");
 }
 
+/* Quantised networks are named as such, whether they take floats or bytes. */
+static void quantised_networks_are_named(void **state)
+{
+    static const char *const ops[] = {"QuantizeLinear", "QLinearConv", "ConvInteger",
+                                      "DynamicQuantizeLinear", "MatMulInteger"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof ops / sizeof *ops; i++)
+        for (int type = 1; type <= 3; type++) { /* FLOAT, UINT8, INT8 */
+            onnx_writer w = {0};
+
+            onnx_typed_input(&w, "x", type, 4, picture);
+            onnx_node(&w, ops[i], "x", "y");
+            onnx_output(&w, "y");
+            expect(&w, 13, CAFACE_EUNSUPPORTED, ops[i], "quantised networks are not read");
+        }
+    {
+        onnx_writer w = {0};
+
+        onnx_typed_input(&w, "x", 2, 4, picture);
+        onnx_node(&w, "Relu", "x", "y");
+        onnx_output(&w, "y");
+        expect(&w, 13, CAFACE_EUNSUPPORTED, "UINT8", "not FLOAT");
+    }
+}
+
 static void numbers_are_checked(void **state)
 {
     static const float few[3] = {1, 2, 3};
@@ -476,6 +502,7 @@ int main(void)
         cmocka_unit_test(every_flipped_byte_ends_well),
         cmocka_unit_test(wiring_is_checked),
         cmocka_unit_test(operators_are_named),
+        cmocka_unit_test(quantised_networks_are_named),
         cmocka_unit_test(numbers_are_checked),
         cmocka_unit_test(external_data_stays_in_its_folder),
         cmocka_unit_test(converted_graphs_are_checked),

@@ -38,7 +38,7 @@ static void put_message(cafi_buf *out, unsigned field, cafi_buf *message)
 }
 
 /* ValueInfoProto: name, TypeProto.tensor_type{elem_type, shape{dim...}} */
-static void put_value(onnx_writer *w, unsigned field, const char *name, int ndim,
+static void put_value(onnx_writer *w, unsigned field, const char *name, int data_type, int ndim,
                       const int64_t *dim)
 {
     cafi_buf value = {0};
@@ -55,7 +55,7 @@ static void put_value(onnx_writer *w, unsigned field, const char *name, int ndim
             pb_int(&d, 1, (uint64_t)dim[i]);
         put_message(&shape, 1, &d);
     }
-    pb_int(&tensor, 1, 1);
+    pb_int(&tensor, 1, (uint64_t)data_type);
     if (ndim >= 0)
         put_message(&tensor, 2, &shape);
     put_message(&type, 1, &tensor);
@@ -66,17 +66,22 @@ static void put_value(onnx_writer *w, unsigned field, const char *name, int ndim
 
 void onnx_input(onnx_writer *w, const char *name, int ndim, const int64_t *dim)
 {
-    put_value(w, 11, name, ndim, dim);
+    put_value(w, 11, name, 1, ndim, dim);
+}
+
+void onnx_typed_input(onnx_writer *w, const char *name, int data_type, int ndim, const int64_t *dim)
+{
+    put_value(w, 11, name, data_type, ndim, dim);
 }
 
 void onnx_output(onnx_writer *w, const char *name)
 {
-    put_value(w, 12, name, -1, NULL);
+    put_value(w, 12, name, 1, -1, NULL);
 }
 
 void onnx_shaped_output(onnx_writer *w, const char *name, int ndim, const int64_t *dim)
 {
-    put_value(w, 12, name, ndim, dim);
+    put_value(w, 12, name, 1, ndim, dim);
 }
 
 void onnx_tensor(onnx_writer *w, const char *name, int data_type, int ndim, const int64_t *dim,

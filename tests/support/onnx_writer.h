@@ -19,6 +19,9 @@ void pb_text(cafi_buf *out, unsigned field, const char *text);
 /* A float input or output; an extent of -1 is left open by a name. */
 void onnx_input(onnx_writer *w, const char *name, int ndim, const int64_t *dim);
 void onnx_output(onnx_writer *w, const char *name);
+/* An input of another type, by ONNX's number. */
+void onnx_typed_input(onnx_writer *w, const char *name, int data_type, int ndim,
+                      const int64_t *dim);
 /* An output whose extents the file says. */
 void onnx_shaped_output(onnx_writer *w, const char *name, int ndim, const int64_t *dim);
 /* Initializers with raw data. data_type is ONNX's number. */
