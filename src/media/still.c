@@ -78,8 +78,9 @@ static caface_status fail(decoder *d, int code)
 {
     char text[AV_ERROR_MAX_STRING_SIZE] = "";
 
-    if (code == AVERROR(ENOMEM))
-        return cafi_fail_memory(d->err, d->from.size);
+    if (code == AVERROR(ENOMEM)) /* of what the file announces: its own fault */
+        return cafi_fail(d->err, CAFACE_ELIMIT, "this %s asks for more memory than can be had",
+                         d->kind);
     av_strerror(code, text, sizeof text);
     if (code == AVERROR_DECODER_NOT_FOUND || code == AVERROR_PATCHWELCOME ||
         code == AVERROR_DEMUXER_NOT_FOUND)

@@ -11,8 +11,8 @@ static caface_status fail(const char *kind, int code, caface_error *err)
 {
     char text[AV_ERROR_MAX_STRING_SIZE] = "";
 
-    if (code == AVERROR(ENOMEM))
-        return cafi_fail_memory(err, 0);
+    if (code == AVERROR(ENOMEM)) /* of what the file announces: its own fault */
+        return cafi_fail(err, CAFACE_ELIMIT, "this %s asks for more memory than can be had", kind);
     av_strerror(code, text, sizeof text);
     return cafi_fail(err, CAFACE_EFORMAT, "damaged %s: %s", kind, text);
 }

@@ -90,8 +90,10 @@ static caface_status fail_av(caface_error *err, const char *path, int code, cons
                   code == AVERROR(EISDIR);
 
     av_strerror(code, text, sizeof text);
-    if (code == AVERROR(ENOMEM))
-        return cafi_fail(err, CAFACE_ENOMEM, "%s: %s: out of memory", path, what);
+    if (code ==
+        AVERROR(ENOMEM)) /* FFmpeg allocates what a file announces: that is the file's fault */
+        return cafi_fail(err, CAFACE_ELIMIT, "%s: %s: it asks for more memory than can be had",
+                         path, what);
     return cafi_fail(err, system ? CAFACE_EIO : CAFACE_EFORMAT, "%s: %s: %s", path, what, text);
 }
 

@@ -84,6 +84,9 @@ if [ "${3:-}" = video ]; then
     check "from <(...), which is a pipe under /dev" eval 'encode -o "$work/pipe2" <(cat "$fixtures/video/fragments.mp4") && [ "$(wc -l <"$work/pipe2/index.tsv")" = 51 ]'
     head -c -400 "$clip" >"$work/headless.mp4"
     check "an MP4 that lost the index at its end" fails 1 "without its index" encode -o "$work/none" "$work/headless.mp4"
+    cp "$clip" "$work/greedy.mp4" && printf '\177\377\377\377' | # the number of a table's entries
+        dd of="$work/greedy.mp4" bs=1 conv=notrunc seek=$(($(grep -abo stts "$clip" | head -n 1 | cut -d : -f 1) + 8)) status=none
+    check "an MP4 that announces two thousand million times" fails 1 "more memory than can be had" encode -o "$work/none" "$work/greedy.mp4"
     live_source() { "$caface" encode --model "$model" --detector "$detector" --min-face 5 --live --json -o "$work/live" - <"$clip" >"$work/live.json" 2>"$work/live.err"; }
     check "a live source" live_source
     frames() { sed 's/.*"'"$1"'":\([0-9]*\).*/\1/' "$work/live.json"; }
