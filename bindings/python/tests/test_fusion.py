@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -264,3 +265,37 @@ def test_progress_is_told_and_can_stop(model, probes, rng):
     if seen:  # long enough to be told at all
         with pytest.raises(Enough):
             caface.fuse_many(features, styles, rows % 200, model=model, progress=stop)
+
+
+def test_sets_say_how_they_were_encoded(model, faces, tmp_path):
+    def encoded(encoding):
+        s = model.new_set()
+        s.add_source("b1", "rgb", encoding)
+        s.push(*faces)
+        return s
+
+    a, same, other = (encoded(e) for e in ("fp32 taps x", "fp32 taps x", "bf16 flip taps x"))
+    assert a.options["backbone"] == "b1" and a.options["encoding"] == "fp32 taps x"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        a += same
+    with pytest.warns(UserWarning, match="encoded in bf16 flip, what they join in fp32"):
+        a += other
+    assert a.options["encoding"] == "bf16 flip + fp32 taps x"
+    assert model.load_set(_saved(a, tmp_path)).options["encoding"] == a.options["encoding"]
+    with pytest.raises(ValueError, match="taps y"):
+        a += encoded("fp32 taps y")
+    with pytest.raises(ValueError, match="backbone b2"):
+        a.add_source("b2")
+    with caface.Gallery.create(tmp_path / "people.gallery", model) as people:
+        people.add("Ann", *faces, backbone="b1", input="rgb", encoding="fp32 taps x")
+        assert people.info["encoding"] == "fp32 taps x"
+        with pytest.warns(UserWarning, match="encoded in bf16 flip"):
+            assert people.search(encoded("bf16 flip taps x"))[0].name == "Ann"
+        with pytest.raises(ValueError, match="taps y"):
+            people.search(encoded("fp32 taps y"))
+
+
+def _saved(faces_set, folder):
+    faces_set.save(folder / "a.state")
+    return folder / "a.state"
