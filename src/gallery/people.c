@@ -26,6 +26,31 @@ caface_status cafi_gallery_check_name(const char *name, caface_error *err)
     return CAFACE_OK;
 }
 
+/* The bytes of a blank that p begins with, by UTF-8; 0: none. */
+static size_t blank(const char *p)
+{
+    static const char *const blanks[] = {" ",      "\u00a0", "\u1680", "\u2000", "\u2001", "\u2002",
+                                         "\u2003", "\u2004", "\u2005", "\u2006", "\u2007", "\u2008",
+                                         "\u2009", "\u200a", "\u202f", "\u205f", "\u3000"};
+
+    for (size_t i = 0; i < sizeof blanks / sizeof *blanks; i++)
+        if (strncmp(p, blanks[i], strlen(blanks[i])) == 0)
+            return strlen(blanks[i]);
+    return 0;
+}
+
+/* Of a person that is made or renamed: somebody must see it. Who has such a name from before can be
+ * renamed and removed. */
+static caface_status check_new_name(const char *name, caface_error *err)
+{
+    caface_status st = cafi_gallery_check_name(name, err);
+    const char *p = name;
+
+    while (!st && blank(p))
+        p += blank(p);
+    return st || *p ? st : cafi_fail(err, CAFACE_EINVAL, "a name of blanks alone is none");
+}
+
 caface_status cafi_gallery_read_template(const caface_gallery *g, const cafi_person_row *row,
                                          float *out, caface_error *err)
 {
@@ -113,7 +138,8 @@ caface_status cafi_person_open(cafi_person_change *c, caface_gallery *g, const c
     *c = (cafi_person_change){.g = g, .err = err};
     if ((st = cafi_gallery_check_name(name, err)) || (st = need_model(g, err)) ||
         (st = cafi_alloc_f32(&c->tmpl, 1, o.width, err)) ||
-        (st = g->storage->ops->person_find(g->storage, name, &c->id, err)))
+        (st = g->storage->ops->person_find(g->storage, name, &c->id, err)) ||
+        (!c->id && (st = check_new_name(name, err))))
         return st;
     if (!c->id)
         return caface_set_new(&c->set, model, &o, err);
@@ -243,8 +269,7 @@ caface_status caface_gallery_rename(caface_gallery *g, const char *name, const c
         return cafi_fail(err, CAFACE_EINVAL, "gallery_rename: an argument is null");
     if ((st = cafi_gallery_change(g, &own, err)))
         return cafi_gallery_result(g, st, err);
-    (void)((st = find_somebody(g, name, &id, err)) ||
-           (st = cafi_gallery_check_name(new_name, err)) ||
+    (void)((st = find_somebody(g, name, &id, err)) || (st = check_new_name(new_name, err)) ||
            (st = g->storage->ops->person_find(g->storage, new_name, &other, err)));
     if (!st && other && other != id)
         st = cafi_fail(err, CAFACE_EINVAL,

@@ -229,6 +229,9 @@ static void test_identity(void **state)
     EXPECT_FAIL(caface_gallery_add(g, "", &faces, NULL, &err), CAFACE_EINVAL, err, "a name has");
     EXPECT_FAIL(caface_gallery_add(g, "A\nn", &faces, NULL, &err), CAFACE_EINVAL, err, "control");
     EXPECT_FAIL(caface_gallery_add(g, "A\xff", &faces, NULL, &err), CAFACE_EINVAL, err, "UTF-8");
+    EXPECT_FAIL(caface_gallery_add(g, "  ", &faces, NULL, &err), CAFACE_EINVAL, err, "blanks");
+    EXPECT_FAIL(caface_gallery_add(g, " \u3000\u00a0", &faces, NULL, &err), CAFACE_EINVAL, err,
+                "blanks");
     caface_gallery_close(g);
     EXPECT_FAIL(caface_gallery_open(&g, path, f->other, 1, &err), CAFACE_EMODEL, err, "not by");
     EXPECT_OK(caface_gallery_open(&g, path, NULL, 1, &err), err);
