@@ -162,7 +162,7 @@ static void lists(void **state)
     EXPECT_FAIL(caface_faces_add(faces, &bad, &err), CAFACE_EINVAL, err, "0..1");
     bad = f;
     bad.box.y2 = bad.box.y1;
-    EXPECT_FAIL(caface_faces_add(faces, &bad, &err), CAFACE_EINVAL, err, "extent");
+    EXPECT_FAIL(caface_faces_add(faces, &bad, &err), CAFACE_EINVAL, err, "empty box");
     bad = f;
     bad.landmark[4].y = INFINITY;
     EXPECT_FAIL(caface_faces_add(faces, &bad, &err), CAFACE_EINVAL, err, "finite");
