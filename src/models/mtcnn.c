@@ -122,7 +122,8 @@ typedef struct builder {
     cafi_graph *graph;
     const cafi_bundle *bundle;
     const char *prefix;
-    size_t at; /* the node reached */
+    const layer *end; /* of the stage */
+    size_t at;        /* the node reached */
 } builder;
 
 static caface_status constant(builder *b, const char *name, const char *end, size_t *out,
@@ -225,7 +226,8 @@ static caface_status add_layer(builder *b, const layer *l, caface_error *err)
         node.perm[3] = 2;
         return cafi_graph_add(b->graph, &node, &b->at, err);
     case HEAD_CONVS:
-        return l[1].kind == HEAD_CONVS ? add_heads(b, l, err) : CAFACE_OK; /* added already */
+        /* the last one was added with the one before it */
+        return l + 1 < b->end && l[1].kind == HEAD_CONVS ? add_heads(b, l, err) : CAFACE_OK;
     case HEAD_LINEAR:
         break;
     }
@@ -235,7 +237,9 @@ static caface_status add_layer(builder *b, const layer *l, caface_error *err)
 caface_status cafi_mtcnn_graph(cafi_graph **out, const cafi_mtcnn *mtcnn, cafi_mtcnn_stage stage,
                                size_t height, size_t width, caface_error *err)
 {
-    builder b = {.bundle = bundle_of(mtcnn, stage), .prefix = mtcnn->prefix[stage]};
+    builder b = {.bundle = bundle_of(mtcnn, stage),
+                 .prefix = mtcnn->prefix[stage],
+                 .end = stages[stage].layers + stages[stage].count};
     cafi_node input = {
         .op = CAFI_OP_INPUT,
         .name = "input",
