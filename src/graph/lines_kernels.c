@@ -269,7 +269,6 @@ CAFI_INLINE void put_group(const tile *t, const float *sums, size_t channel, siz
             if (a->slope)
                 out[r] = vf_fma(slope, vf_min(out[r], vf_zero()), vf_max(out[r], vf_zero()));
         }
-        CAFI_UNROLL
         for (size_t r = 0; r < group; r++)
             if (!halve)
                 put_n(y + r * t->line, out[r], n);
