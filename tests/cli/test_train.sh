@@ -5,10 +5,9 @@
 tool=$2
 "$tool" make "$work/store" || exit 1
 
-train() {
-    "$caface" train --data "$work/store" --centers "$work/store/centers.safetensors" --epochs 2 \
-        --batch 9 --group 8 --lr 3e-3 --clusters 3 --quiet --save-every 2 "$@"
-}
+arguments=(--data "$work/store" --centers "$work/store/centers.safetensors" --epochs 2 --batch 9 --group 8 --lr 3e-3 --clusters 3
+    --quiet --save-every 2)
+train() { "$caface" train "${arguments[@]}" "$@"; }
 resumed() {
     train -o "$work/cut" --stop-after 4 && train -o "$work/cut" --resume &&
         cmp "$work/cut/last.safetensors" "$work/run/last.safetensors" &&
@@ -172,7 +171,7 @@ check "a full disk" full_disk
 # Two runs in one folder: the second is refused while the first, stopped here, is alive.
 two_at_once() {
     local pid got=0
-    train -o "$work/busy" --epochs 100000 &
+    "$caface" train "${arguments[@]}" -o "$work/busy" --epochs 100000 & # no function: its shell would be stopped and killed
     pid=$!
     until [ -s "$work/busy/log.csv" ] || ! kill -0 $pid; do sleep 0.01; done
     kill -STOP $pid
