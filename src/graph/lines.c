@@ -5,8 +5,6 @@
 #include "base/cpu.h"
 #include "base/mem.h"
 
-/* Vectors of a line that are computed at once. */
-#define VECTORS 3
 #define MOST_GROUP 4
 
 const cafi_lines_kernels *cafi_lines_kernels_get(void)
@@ -77,7 +75,7 @@ size_t cafi_lines_size(const cafi_lines_shape *s, const cafi_lines_kernels *k)
 size_t cafi_lines_scratch(const cafi_lines_shape *s, const cafi_lines_kernels *k)
 {
     size_t most = cafi_lines_products(s, cafi_lines_group(s, MOST_GROUP));
-    size_t tile = VECTORS * k->vector;
+    size_t tile = CAFI_LINES_VECTORS * k->vector;
     size_t span = tile + (s->columns - 1) * s->lanes + k->vector;
 
     size_t line = (s->width - s->columns + 1) * s->lanes + k->vector;

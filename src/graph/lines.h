@@ -20,6 +20,8 @@
 #define CAFI_LINES_MOST_INS 64
 #define CAFI_LINES_MOST_OUTS 128
 #define CAFI_LINES_MOST_LANES 64
+/* Vectors of a line that are computed at once. */
+#define CAFI_LINES_VECTORS 3
 
 /* Stride 1, no padding. */
 typedef struct cafi_lines_shape {

@@ -6,7 +6,7 @@
 #include "math/simd/vector.h"
 
 /* Sums in registers: BLOCK channels of VECTORS vectors. */
-#define VECTORS 3
+#define VECTORS CAFI_LINES_VECTORS
 #if defined(__AVX2__) && !defined(__AVX512F__)
 #define BLOCK 4
 #else
@@ -362,8 +362,6 @@ static void pool_lines(const tile *t, size_t done, size_t *pooled)
             pool_line(t, c, *pooled);
 }
 
-static const cafi_lines_kernels table;
-
 /* One group of lines. Tiles are of equal width, but for a vector. */
 static void run_group(tile *t, const float *weights, float *scratch)
 {
@@ -390,7 +388,7 @@ static void conv(const cafi_lines_args *a)
     const cafi_lines_shape *s = &a->shape;
     size_t height = s->height - s->rows + 1, line = (s->width - s->columns + 1) * s->lanes;
     size_t pooled = 0;
-    tile t = {.a = a, .block = cafi_lines_block(s, &table), .line = line};
+    tile t = {.a = a, .block = cafi_lines_block(s, &KERNELS), .line = line};
     float *scratch = a->scratch;
 
     if (cafi_lines_ring(s)) {
@@ -402,11 +400,10 @@ static void conv(const cafi_lines_args *a)
     for (; t.y < height; t.y += t.group) {
         t.group = cafi_lines_group(s, height - t.y);
         t.products = cafi_lines_products(s, t.group);
-        run_group(&t, a->weights + cafi_lines_offset(s, &table, t.group), scratch);
+        run_group(&t, a->weights + cafi_lines_offset(s, &KERNELS, t.group), scratch);
         if (t.ring)
             pool_lines(&t, t.y + t.group, &pooled);
     }
 }
 
-static const cafi_lines_kernels table = {VF, BLOCK, conv};
 const cafi_lines_kernels KERNELS = {VF, BLOCK, conv};
