@@ -407,7 +407,8 @@ static int check(const encode_options *o, caface_precision *precision, cafi_chro
     if (o->models.count == 2 && !o->compact && !o->detection.detector)
         return cli_usage("encode", "a second --model, for fusion, needs --compact or --detector");
     if (o->draw && o->resume)
-        return cli_usage("encode", "--draw shows a video from its beginning, not with --resume");
+        return cli_usage("encode",
+                         "--draw makes a new video and cannot continue one: leave out --resume");
     if (!cafi_chroma_parse(chroma, o->chroma))
         return cli_usage("encode", "--chroma %s: full, fast or opencv", o->chroma);
     if (!cafi_face_rule_parse(o->face, &rule))

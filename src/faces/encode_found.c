@@ -459,12 +459,15 @@ caface_status cafi_encode_found(cafi_encode_result *result, const cafi_found_opt
     for (size_t i = 0; i < known; i++)
         columns[i] = i < COLUMNS ? names[i] : cafi_quality_columns[i - COLUMNS];
     columns[known] = "centre";
-    if (options->draw && (options->resume || options->input_count != 1 ||
-                          cafi_sources_is_pictures(options->inputs[0])))
+    if (options->draw && options->resume)
         return cafi_fail(err, CAFACE_EINVAL,
-                         "%s: one video is drawn, from its beginning, and "
-                         "nothing else encoded",
+                         "%s: a drawn video starts anew, a set cannot be resumed with it",
                          options->draw);
+    if (options->draw &&
+        (options->input_count != 1 || cafi_sources_is_pictures(options->inputs[0])))
+        return cafi_fail(err, CAFACE_EINVAL, "%s: drawing takes exactly one video, not %zu %s",
+                         options->draw, options->input_count,
+                         options->input_count == 1 ? "input of pictures" : "inputs");
     describe(&j);
     set.detection = j.detection.data;
     st = j.detection.failed ? cafi_fail_memory(err, j.detection.size) : begin(&j, &set, err);
