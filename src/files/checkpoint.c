@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_DEPTH = 64, MAX_VISITS = 1 << 22 };
+enum { MAX_DEPTH = 64, MAX_VISITS = 1 << 22, MAX_BESIDE = 64 };
 
 typedef struct walk {
     cafi_bundle *bundle;
@@ -215,6 +215,66 @@ static caface_status read_part(cafi_bundle *bundle, cafi_pickle *pickle, cafi_re
     return cafi_collect(bundle, pickle, part, "", 0, storages, err);
 }
 
+/* A dict of tensors and other single values, as a state dict is and an optimiser's state is
+ * not; a module's own dict neither. */
+static bool is_flat_dict(const cafi_pickle *p, cafi_ref dict)
+{
+    const cafi_pickled *n = cafi_pickle_node(p, dict);
+    bool tensors = false;
+    char class[256];
+
+    for (size_t i = 1; i < n->u.seq.count; i += 2) {
+        cafi_ref item = n->u.seq.items[i];
+        cafi_node_kind kind = cafi_pickle_node(p, item)->kind;
+
+        if (cafi_pickle_dict(p, item) || kind == CAFI_NODE_LIST || kind == CAFI_NODE_TUPLE)
+            return false;
+        tensors |= kind == CAFI_NODE_OBJECT &&
+                   strstr(cafi_pickle_class(p, item, class, sizeof class), "._rebuild_");
+    }
+    return tensors;
+}
+
+/* Does a name that is there begin with "KEY."? */
+static bool has_under(const cafi_bundle *bundle, const char *key, size_t size)
+{
+    for (size_t i = 0; i < bundle->count; i++)
+        if (strncmp(bundle->tensors[i].name, key, size) == 0 &&
+            bundle->tensors[i].name[size] == '.')
+            return true;
+    return false;
+}
+
+/* The other state dicts of a checkpoint ("state_dict_ema", "backbone"), under their keys: it
+ * may be one of them that is meant. One whose names could be the first one's is left aside.
+ * Looks at MAX_BESIDE dicts, since objects may be shared: a short file could ask for years. */
+static caface_status read_beside(cafi_bundle *bundle, cafi_pickle *pickle, cafi_ref root,
+                                 cafi_ref state, const cafi_storages *storages, caface_error *err)
+{
+    caface_status st = CAFACE_OK;
+    int tried = 0;
+
+    for (size_t i = 0; !st && i + 1 < cafi_pickle_node(pickle, root)->u.seq.count; i += 2) {
+        cafi_ref key = cafi_pickle_node(pickle, root)->u.seq.items[i];
+        cafi_ref dict =
+            cafi_pickle_dict(pickle, cafi_pickle_node(pickle, root)->u.seq.items[i + 1]);
+        const cafi_pickled *name = cafi_pickle_node(pickle, key);
+        caface_error why = {CAFACE_OK, "state_dict has names that begin like its own"};
+
+        if (!dict || dict == cafi_pickle_dict(pickle, state) || name->kind != CAFI_NODE_TEXT ||
+            cafi_pickle_is_text(pickle, key, "hyper_parameters") || tried++ >= MAX_BESIDE ||
+            !is_flat_dict(pickle, dict))
+            continue;
+        if (has_under(bundle, (const char *)name->u.bytes.data, name->u.bytes.size))
+            st = cafi_bundle_pass(bundle, (const char *)name->u.bytes.data, name->u.bytes.size,
+                                  &why, err);
+        else
+            st = cafi_collect(bundle, pickle, dict, (const char *)name->u.bytes.data,
+                              name->u.bytes.size, storages, err);
+    }
+    return st;
+}
+
 caface_status cafi_checkpoint_read(cafi_bundle *bundle, cafi_pickle *pickle,
                                    const cafi_storages *storages, caface_error *err)
 {
@@ -234,6 +294,8 @@ caface_status cafi_checkpoint_read(cafi_bundle *bundle, cafi_pickle *pickle,
     if (state && hyper && (st = read_config(bundle, pickle, hyper, err)))
         return st;
     if ((st = cafi_collect(bundle, pickle, state ? state : pickle->root, "", 0, storages, err)))
+        return st;
+    if (state && root && (st = read_beside(bundle, pickle, root, state, storages, err)))
         return st;
     if (bundle->count == 0 && cafi_pickle_node(pickle, pickle->root)->kind == CAFI_NODE_OBJECT &&
         !root)

@@ -29,10 +29,10 @@ typedef struct cafi_network {
     bool spatial[CAFI_MAX_TAPS]; /* of every place over the channels, not of every channel */
     size_t tap_count;            /* 0: no default known, styles are empty */
     cafi_input_convention input;
-    char input_from[64]; /* where the convention is from, in words */
-    char hash[17];       /* of the tensors, hexadecimal: a feature set's "backbone" */
-    cafi_bundle *bundle; /* owned, or NULL: what the graph's constants borrow */
-    void *source;        /* owned, or NULL: the same for other readers */
+    char input_from[128]; /* where the convention is from, in words */
+    char hash[17];        /* of the tensors, hexadecimal: a feature set's "backbone" */
+    cafi_bundle *bundle;  /* owned, or NULL: what the graph's constants borrow */
+    void *source;         /* owned, or NULL: the same for other readers */
     void (*free_source)(void *source);
 } cafi_network;
 

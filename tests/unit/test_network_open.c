@@ -378,19 +378,20 @@ static void test_side_file(void **state)
     assert_false(net.input.bgr);
     assert_float_equal(net.input.mean[0], 127.5f, 0);
     assert_string_equal(net.input_from, "order from config.json");
+    remove(test_temp("config.json"));
     write_side("model.yaml", "input_size: [3, 112, 112]\ncolor_space: 'BGR' # blue first\n"
-                             "mean: [0.5, 0.25, 0]\nstd:\n  - 0.5\n  - 1\n  - 2\n");
+                             "mean: [0.5, 0.25, 0]\nstd:\n  - 0.5\n  - 1\n  - 0.25\n");
     EXPECT_OK(side(&net, &err), err);
-    assert_true(net.input.bgr); /* model.yaml first */
+    assert_true(net.input.bgr);
     assert_float_equal(net.input.mean[1], 63.75f, 1e-4);
-    assert_float_equal(net.input.scale[2], 1 / 510.0f, 1e-8);
+    assert_float_equal(net.input.scale[2], 4 / 255.0f, 1e-8);
     /* brackets over several lines */
     write_side("model.yaml", "color_space: RGB\r\nmean: [\r\n  0.5, # red\r\n  0.25,\r\n 0\r\n]\r\n"
-                             "std: [0.5,\r\n  1, 2]\r\nname: x\r\n");
+                             "std: [0.5,\r\n  1, 0.25]\r\nname: x\r\n");
     EXPECT_OK(side(&net, &err), err);
     assert_false(net.input.bgr);
     assert_float_equal(net.input.mean[1], 63.75f, 1e-4);
-    assert_float_equal(net.input.scale[2], 1 / 510.0f, 1e-8);
+    assert_float_equal(net.input.scale[2], 4 / 255.0f, 1e-8);
     write_side("model.yaml", "color_space: RGB\nmean: [0.5, 0.5,\n 0.5\n");
     EXPECT_FAIL(side(&net, &err), CAFACE_EMODEL, err, "three numbers");
     write_side("model.yaml", "color_space: GRAY\n");
@@ -404,7 +405,85 @@ static void test_side_file(void **state)
     write_side("model.yaml", "color_space: RGB\nmean: [0, x, 0]\nstd: [1, 1, 1]\n");
     EXPECT_FAIL(side(&net, &err), CAFACE_EMODEL, err, "three numbers");
     remove(test_temp("model.yaml"));
+}
+
+/* Legal spellings of one and the same: order BGR, values less 1/2, over 1/4. */
+static void test_side_spellings(void **state)
+{
+    static const char *const texts[] = {
+        "{color_space: BGR, mean: [.5, .5, .5], std: [0.25,0.25,0.25]}",
+        "\"color_space\" : \"BGR\"\n'mean': 0.5\nstd: 25e-2\n",
+        "\xef\xbb\xbf---\ncolor_space : !!str BGR\nmean: &half [!!float '0.5', 0.5, 0.5] # "
+        "x\nstd:\n"
+        "- .25\n- .25\n\n# and\n- .25\n...\n",
+        "model:\n  - {mean: [0, 0, 0]}\n  - color_space: bgr\n    mean: [\n0.5,\n0.5,0.5]\n    "
+        "std: .25\n"
+        "other:\n  mean: [7]\n",
+        "color_space: BGR\rmean: 127.5\rstd: [63.75, 63.75, 63.75]\r", /* of bytes */
+        "note: |\n  color_space is below\ncolor_space: BGR\nmean: .5\nstd: .25",
+        "{\"mean\":[0.5,0.5,0.5],\"std\":[0.25,0.25,0.25],\n\"color_space\":\"BGR\"}",
+    };
+    caface_error err = {0};
+    cafi_network net;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        write_side("model.yaml", texts[i]);
+        EXPECT_OK(side(&net, &err), err);
+        if (!strstr(net.input_from, "order and scale from model.yaml"))
+            fail_msg("%s: %s", texts[i], net.input_from);
+        assert_true(net.input.bgr);
+        for (int c = 0; c < 3; c++) {
+            assert_float_equal(net.input.mean[c], 127.5f, 0);
+            assert_float_equal(net.input.scale[c], 4 / 255.0f, 1e-8);
+        }
+    }
+    remove(test_temp("model.yaml"));
+}
+
+/* What cannot be read of a color_space that is there is refused, and two that differ. */
+static void test_side_doubt(void **state)
+{
+    static const char *const texts[][2] = {
+        {"color_space:RGB\n", "not as"},
+        {"? color_space\n: RGB\n", "not as"},
+        {"o: &o RGB\ncolor_space: *o\n", "not read"},
+        {"color_space: >-\n  RGB\n", "not read"},
+        {"color_space:\n  RGB\n", "not read"},
+        {"color_space: [RGB]\n", "not read"},
+        {"color_space:", "not read"},
+        {"teacher:\n  color_space: RGB\nstudent:\n  color_space: BGR\n", "both RGB and BGR"},
+        {"color_space: RGB\nmean: .5\nstd: 255\n", "for bytes"},
+        {"color_space: RGB\nmean: .5\n", "three numbers"},
+        {"color_space: RGB\nmean: 1/2\nstd: .5\n", "three numbers"},
+    };
+    caface_error err = {0};
+    cafi_network net;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        write_side("model.yaml", texts[i][0]);
+        EXPECT_FAIL(side(&net, &err), CAFACE_EMODEL, err, texts[i][1]);
+    }
+    write_side("config.json", "{\"a\": [{\"color_space\": \"BGR\", \"mean\": 0, \"std\": 1}]}");
+    write_side("model.yaml", "color_space: RGB\n");
+    EXPECT_FAIL(side(&net, &err), CAFACE_EMODEL, err, "config.json beside it says BGR");
+    write_side("model.yaml", "color_space: BGR\n"); /* agrees, and names no scale */
+    EXPECT_OK(side(&net, &err), err);
+    assert_float_equal(net.input.scale[1], 1 / 255.0f, 0);
+    assert_string_equal(net.input_from, "model.yaml and config.json beside it");
+    write_side("model.yaml", "# color_space: RGB\ncolor_spa");
+    EXPECT_OK(side(&net, &err), err);
+    assert_string_equal(net.input_from, "order and scale from config.json");
     remove(test_temp("config.json"));
+    EXPECT_OK(side(&net, &err), err);
+    assert_string_equal(net.input_from, "; model.yaml beside it names no color_space");
+    write_side("config.json", "{\"color_space\": [\"RGB\"]}");
+    EXPECT_FAIL(side(&net, &err), CAFACE_EMODEL, err, "not read");
+    write_side("config.json", "{\"conf\": {\"color_space\": \"RG");
+    EXPECT_FAIL(side(&net, &err), CAFACE_EFORMAT, err, "config.json");
+    remove(test_temp("config.json"));
+    remove(test_temp("model.yaml"));
 }
 
 static int tear_down(void **state)
@@ -453,10 +532,11 @@ static void test_style_index(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_any_prefix),   cmocka_unit_test(test_any_type),
-        cmocka_unit_test(test_beside),       cmocka_unit_test(test_two),
-        cmocka_unit_test(test_nearest),      cmocka_unit_test(test_magface),
-        cmocka_unit_test(test_older_blocks), cmocka_unit_test(test_side_file),
+        cmocka_unit_test(test_any_prefix),     cmocka_unit_test(test_any_type),
+        cmocka_unit_test(test_beside),         cmocka_unit_test(test_two),
+        cmocka_unit_test(test_nearest),        cmocka_unit_test(test_magface),
+        cmocka_unit_test(test_older_blocks),   cmocka_unit_test(test_side_file),
+        cmocka_unit_test(test_side_spellings), cmocka_unit_test(test_side_doubt),
         cmocka_unit_test(test_style_index),
     };
 
