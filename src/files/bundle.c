@@ -50,6 +50,8 @@ static bool is_torchscript(const cafi_zip *zip, const cafi_zip_entry *pickle)
 static caface_status read_zip(cafi_bundle *b, caface_error *err)
 {
     static const char pickle[] = "/data.pkl";
+    static const caface_error code = {CAFACE_OK,
+                                      "the compiled graph is not used, its weights alone are"};
     cafi_zip zip;
     size_t found = CAFI_NO_NAME;
     caface_status st = cafi_zip_open(&zip, &b->file, err);
@@ -66,8 +68,10 @@ static caface_status read_zip(cafi_bundle *b, caface_error *err)
     }
     if (found != CAFI_NO_NAME) {
         st = cafi_read_torch_zip(b, &zip, found, err);
-        if (!st && is_torchscript(&zip, &zip.entries[found]))
+        if (!st && is_torchscript(&zip, &zip.entries[found])) {
             b->kind = CAFI_BUNDLE_TORCHSCRIPT;
+            st = cafi_bundle_pass(b, "code", 4, &code, err);
+        }
     } else
         st = cafi_read_npz(b, &zip, err);
     cafi_zip_close(&zip);

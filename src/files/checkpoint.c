@@ -297,10 +297,14 @@ caface_status cafi_checkpoint_read(cafi_bundle *bundle, cafi_pickle *pickle,
         return st;
     if (state && root && (st = read_beside(bundle, pickle, root, state, storages, err)))
         return st;
-    if (bundle->count == 0 && cafi_pickle_node(pickle, pickle->root)->kind == CAFI_NODE_OBJECT &&
-        !root)
+    if (bundle->count || root || cafi_pickle_node(pickle, pickle->root)->kind != CAFI_NODE_OBJECT)
+        return CAFACE_OK;
+    cafi_pickle_class(pickle, pickle->root, class, sizeof class);
+    if (strncmp(class, "__torch__.", 10) == 0)
         return cafi_fail(err, CAFACE_EUNSUPPORTED,
-                         "holds a whole object (%.200s), not its tensors; save its state_dict()",
-                         cafi_pickle_class(pickle, pickle->root, class, sizeof class));
-    return CAFACE_OK;
+                         "a frozen TorchScript module, whose weights have no names any more; save "
+                         "its state_dict() before it is frozen");
+    return cafi_fail(err, CAFACE_EUNSUPPORTED,
+                     "holds a whole object (%.200s), not its tensors; save its state_dict()",
+                     class);
 }

@@ -29,6 +29,7 @@ static const known all[] = {
      "7zXZ",
      5, 0, PACKED},
     {"\x28\xb5\x2f\xfd", 4, 0, PACKED},
+    {"ustar", 5, 257, "a tar archive: unpack it first"},
     {"\x12\x01\0\0\0\0\0\0", 8, 0,
      "parameters of MXNet, which are not read: export the network to ONNX"},
     {"\x89HDF\r\n\x1a\n", 8, 0,
@@ -47,7 +48,7 @@ static bool has(const unsigned char *bytes, size_t size, size_t at, const char *
 static bool is_page(const unsigned char *bytes, size_t size)
 {
     static const char *const tags[] = {"<!doc", "<html", "<?xml"};
-    size_t blank = 0;
+    size_t blank = has(bytes, size, 0, "\xef\xbb\xbf", 3) ? 3 : 0;
 
     while (blank < size && blank < 1024 && bytes[blank] && strchr(" \t\r\n", bytes[blank]))
         blank++;

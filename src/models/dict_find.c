@@ -106,7 +106,7 @@ caface_status cafi_dict_nearest(const cafi_tensor *const *tensors, size_t count,
     if (!most)
         return cafi_fail(err, CAFACE_EMODEL,
                          "no backbone among its %zu tensors: known are ir_18/34/50/101/152, "
-                         "ir_se_50/101/152, iresnet18/34/50/100/200 and mobilefacenet",
+                         "ir_se_18 to 152, iresnet18/34/50/100/200 and mobilefacenet",
                          count);
     return cafi_fail(err, CAFACE_EMODEL,
                      "no backbone among its %zu tensors: the nearest is %s, whose names %zu of "

@@ -12,8 +12,8 @@ typedef struct plan_of_blocks {
 } plan_of_blocks;
 
 static const plan_of_blocks depths[] = {
-    {"ir_18", NULL, "iresnet18", {2, 2, 2, 2}},
-    {"ir_34", NULL, "iresnet34", {3, 4, 6, 3}},
+    {"ir_18", "ir_se_18", "iresnet18", {2, 2, 2, 2}},
+    {"ir_34", "ir_se_34", "iresnet34", {3, 4, 6, 3}},
     {"ir_50", "ir_se_50", "iresnet50", {3, 4, 14, 3}},
     {"ir_101", "ir_se_101", "iresnet100", {3, 13, 30, 3}},
     {"ir_152", "ir_se_152", NULL, {3, 8, 36, 3}, true},
@@ -337,15 +337,20 @@ caface_status cafi_build_ir(cafi_dict *d, cafi_network *out, caface_error *err)
                          cafi_dict_has(d, "output_layer.4.weight"), x, &out->feature, err);
 }
 
-/* MagFace's training code keeps its backbone as `features` of a wrapper, in a
- * parallel module: "features.module.layer1...". */
+/* MagFace's training code keeps its backbone as `features` of a wrapper, and one of both
+ * in a parallel module: "features.module.layer1...", "module.features.layer1...". */
 static bool is_magface(const cafi_dict *d)
 {
-    static const char mark[] = "features.module.";
-    size_t n = sizeof mark - 1;
+    static const char *const marks[] = {"features.module.", "module.features."};
     size_t size = (size_t)d->prefix;
 
-    return size >= n && memcmp(d->prefix_text + size - n, mark, n) == 0;
+    for (size_t i = 0; i < 2; i++) {
+        size_t n = strlen(marks[i]);
+
+        if (size >= n && memcmp(d->prefix_text + size - n, marks[i], n) == 0)
+            return true;
+    }
+    return false;
 }
 
 caface_status cafi_build_iresnet(cafi_dict *d, cafi_network *out, caface_error *err)

@@ -298,6 +298,7 @@ static void parts_of_no_use_are_named(void **state)
                 {"f8_beside.safetensors", "f8", "F8_E4M3"},
                 {"odd_types.pt", "complex", "ComplexFloatStorage"},
                 {"odd_types_legacy.pt", "quantised", "_rebuild_qtensor"},
+                {"torchscript.pt", "code", "compiled graph"},
                 {"state_dicts_beside.pt", "ema", "state_dict has names that begin"}};
 
     (void)state;
@@ -445,6 +446,7 @@ static void what_is_no_model_is_named(void **state)
         {"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "git lfs pull"},
         {"\n <!DOCTYPE html><html>", "web page"},
         {"<html lang=en>", "web page"},
+        {"\xef\xbb\xbf<HTML>", "web page"},
         {"", "the file is empty"},
         {"\x1f\x8b\x08", "unpack it first"},
         {"Entry not found\n", "16 bytes of text, not the file itself: \"Entry not found\""},

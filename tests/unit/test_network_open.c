@@ -268,18 +268,23 @@ static void test_nearest(void **state)
 /* MagFace's wrapper is known by its names: x / 255, blue first. */
 static void test_magface(void **state)
 {
+    static const char *const prefixes[] = {"features.module.", "module.features.", "net.features."};
     formula_dict dict;
     caface_error err = {0};
-    cafi_network net = {0};
 
     (void)state;
-    read_iresnet(&dict, "features.module.");
-    EXPECT_OK(cafi_state_dict_network(&net, dict.pointers, dict.count, &err), err);
-    assert_true(net.input.bgr);
-    assert_float_equal(net.input.mean[1], 0, 0);
-    assert_float_equal(net.input.scale[1], 1 / 255.0f, 0);
-    cafi_network_clear(&net);
-    formula_free(&dict);
+    for (size_t i = 0; i < N(prefixes); i++) {
+        cafi_network net = {0};
+        bool its = i < 2;
+
+        read_iresnet(&dict, prefixes[i]);
+        EXPECT_OK(cafi_state_dict_network(&net, dict.pointers, dict.count, &err), err);
+        assert_int_equal(net.input.bgr, its);
+        assert_float_equal(net.input.mean[1], its ? 0 : 127.5f, 0);
+        assert_float_equal(net.input.scale[1], its ? 1 / 255.0f : 1 / 127.5f, 0);
+        cafi_network_clear(&net);
+        formula_free(&dict);
+    }
 }
 
 /* The older IR block lacks the BatchNorm behind its first convolution: with one
