@@ -33,8 +33,12 @@ static bool is_whole(cafi_field f)
 
 static bool is_label(cafi_field f)
 {
-    return (f.size == 1 && (f.text[0] == '0' || f.text[0] == '1')) ||
-           (f.size == 2 && memcmp(f.text, "-1", 2) == 0);
+    static const char *const words[] = {"0", "1", "-1", "true", "false", "0.0", "1.0", "-1.0"};
+
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (f.size == strlen(words[i]) && strncasecmp(f.text, words[i], f.size) == 0)
+            return true;
+    return false;
 }
 
 /* Numbers at a line's end. */
@@ -54,7 +58,7 @@ static bool is_record(const cafi_lines *l)
 
     return l->count >= 3 && l->count <= CAFI_MAX_FIELDS && is_whole(l->fields[0]) &&
            memchr(l->text, '\t', l->text_size) &&
-           (!is_number(l->fields[last]) || !is_number(l->fields[1]));
+           is_number(l->fields[last]) != is_number(l->fields[1]);
 }
 
 static bool is_template_pair(const cafi_lines *l)
@@ -96,27 +100,32 @@ static bool is_template_row(const cafi_lines *l)
     return ends_in_two(l) && (l->count > 3 || !is_number(l->fields[0]));
 }
 
-/* A part of a person's name, not of a file's: "J." is one. */
+/* A person's name or a part of it, not a file's: "J." is one, and "Bob J. Lee". */
 static bool is_person(cafi_field f)
 {
     const char *dot = memchr(f.text, '.', f.size);
 
-    return !is_number(f) && !memchr(f.text, '/', f.size) && (!dot || dot == f.text + f.size - 1);
+    return !is_number(f) && !memchr(f.text, '/', f.size) &&
+           (!dot || dot == f.text + f.size - 1 || dot[1] == ' ');
 }
 
 /* name I J, or name I name J; names of one word or several. */
 static bool is_lfw(const cafi_lines *l)
 {
-    size_t numbers = 0;
+    size_t numbers = 0, count = l->count;
 
-    if (l->count < 3 || l->count > CAFI_MAX_FIELDS || !is_whole(l->fields[l->count - 1]))
+    while (count && count <= CAFI_MAX_FIELDS && !l->fields[count - 1].size) /* a comma at the end */
+        count--;
+    if (count < 3 || count > CAFI_MAX_FIELDS || !is_whole(l->fields[count - 1]))
         return false;
-    for (size_t i = 0; i < l->count; i++)
+    for (size_t i = 0; i < count; i++)
         if (is_whole(l->fields[i]))
             numbers++;
         else if (!is_person(l->fields[i]))
             return false;
-    return numbers == 2 && !is_whole(l->fields[0]);
+    if (count <= 4 && is_whole(l->fields[0])) /* people who are called by numbers */
+        return count == 3 || numbers == 3 || numbers == 4;
+    return numbers == 2 || (count == 4 && numbers == 3);
 }
 
 static bool is_picture_pair(const cafi_lines *l)
@@ -153,13 +162,26 @@ static bool is_enrolled(const cafi_lines *l)
     return l->count >= 2 && is_whole(l->fields[0]) && is_whole(l->fields[1]);
 }
 
+/* A picture's path, and behind a tab a label; or a comment. */
+static bool is_path(const cafi_lines *l)
+{
+    const char *tab = memchr(l->text, '\t', l->text_size);
+    size_t n = tab ? (size_t)(tab - l->text) : l->text_size;
+    cafi_lines path = {.data = l->text, .size = n};
+    size_t last = 0;
+
+    return *l->text == '#' ||
+           (cafi_lines_next(&path) && pictures(&path, &last) && last + 1 == path.count);
+}
+
 static const struct {
     bool (*fits)(const cafi_lines *);
     bool comma;
     const char *says;
 } forms[] = {
     {is_template_pair, false, "pairs of templates (`caface eval verify --pairs`)"},
-    {is_record, false, "the list of a record set (.lst)"},
+    {is_record, false,
+     "the list of a record set, or of pictures and classes (`caface encode LIST.lst`)"},
     {is_landmarks, false, "landmarks of pictures (--landmarks)"},
     {is_lfw, false, "pairs of pictures, by person and number (`caface eval pairs --pairs`)"},
     {is_template_row, false, "pictures of templates (`caface eval verify --templates`)"},
@@ -168,6 +190,7 @@ static const struct {
     {is_half, false, "pairs of pictures in two lines each (`caface eval pairs --pairs`)"},
     {is_lfw, true, "pairs of pictures, by person and number (`caface eval pairs --pairs`)"},
     {is_offset, false, "where the records of a set lie (.idx, beside its .rec)"},
+    {is_path, false, "pictures, one a line (`caface encode LIST.txt`)"},
     {is_enrolled, true, "templates and subjects (`caface eval identify --gallery, --probe`)"},
 };
 

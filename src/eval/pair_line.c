@@ -1,5 +1,6 @@
 #include "eval/pair_line.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -13,6 +14,16 @@ static bool is_number(cafi_field f, int64_t *out)
 /* 1: the same person; 0 or -1: not. */
 static bool is_label(cafi_field f, int64_t *out)
 {
+    static const struct {
+        const char *word;
+        int64_t label;
+    } words[] = {{"true", 1}, {"false", 0}, {"1.0", 1}, {"0.0", 0}, {"-1.0", -1}};
+
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (f.size == strlen(words[i].word) && strncasecmp(f.text, words[i].word, f.size) == 0) {
+            *out = words[i].label;
+            return true;
+        }
     return is_number(f, out) && *out >= -1 && *out <= 1;
 }
 
@@ -20,6 +31,44 @@ static bool is_label(cafi_field f, int64_t *out)
 static cafi_field joined(const cafi_field *f, size_t a, size_t b)
 {
     return (cafi_field){f[a].text, (size_t)(f[b].text - f[a].text) + f[b].size};
+}
+
+/* Fields a to b as a name, and the number behind it: are they some picture's, as LFW calls it? */
+static bool has_numbered(const cafi_known_names *known, const cafi_field *f, size_t a, size_t b)
+{
+    char text[512];
+    cafi_field name = joined(f, a, b);
+    int64_t number = 0;
+    int size = 0;
+
+    if (!is_number(f[b + 1], &number) || name.size >= 400)
+        return false;
+    size = snprintf(text, sizeof text, "%.*s_%04lld", (int)name.size, name.text, (long long)number);
+    return known->has(known->names, (cafi_field){text, (size_t)size});
+}
+
+static bool set_people(const cafi_field *f, size_t middle, size_t last, cafi_pair_line *out)
+{
+    out->kind = CAFI_PAIR_NUMBERED;
+    out->name[0] = joined(f, 0, middle - 1);
+    out->name[1] = joined(f, middle + 1, last - 1);
+    out->same = false;
+    return is_number(f[middle], &out->number[0]) && is_number(f[last], &out->number[1]);
+}
+
+/* name I name J where the second name is a number, too, which "name I J" could be as well: fields
+ * that are cut exactly are four then, else the rows tell. */
+static bool two_numbers(const cafi_known_names *known, const cafi_field *f, size_t n, bool exact,
+                        cafi_pair_line *out)
+{
+    int64_t unused = 0;
+
+    if (exact)
+        return n == 4 && is_number(f[1], &unused) && set_people(f, 1, 3, out);
+    for (size_t m = 1; n >= 4 && m + 2 < n; m++)
+        if (has_numbered(known, f, 0, m - 1) && has_numbered(known, f, m + 1, n - 2))
+            return set_people(f, m, n - 1, out);
+    return false;
 }
 
 /* name ... I name ... J, with one number between the names. */
@@ -34,13 +83,7 @@ static bool two_people(const cafi_field *f, size_t n, cafi_pair_line *out)
                 return false;
             middle = i;
         }
-    if (!middle || !is_number(f[middle], &out->number[0]) || !is_number(f[n - 1], &out->number[1]))
-        return false;
-    out->kind = CAFI_PAIR_NUMBERED;
-    out->name[0] = joined(f, 0, middle - 1);
-    out->name[1] = joined(f, middle + 1, n - 2);
-    out->same = false;
-    return true;
+    return middle && set_people(f, middle, n - 1, out);
 }
 
 static void set_half(const cafi_field *f, size_t last, int64_t number, cafi_pair_line *out)
@@ -122,7 +165,8 @@ static bool by_suffixes(const cafi_field *f, size_t n, cafi_pair_line *out)
     return true;
 }
 
-static bool understand(const cafi_field *f, size_t n, cafi_pair_line *out)
+static bool understand(const cafi_known_names *known, const cafi_field *f, size_t n, bool exact,
+                       cafi_pair_line *out)
 {
     int64_t label = 0;
 
@@ -138,6 +182,9 @@ static bool understand(const cafi_field *f, size_t n, cafi_pair_line *out)
         return !is_number(f[0], &label) && is_number(f[1], &out->number[0]) && out->number[0] >= 0;
     }
     if (is_number(f[n - 2], &out->number[0]) && is_number(f[n - 1], &out->number[1])) {
+        if ((exact || !has_numbered(known, f, 0, n - 3)) && two_numbers(known, f, n, exact, out))
+            return true;
+        (void)is_number(f[n - 2], &out->number[0]);
         out->kind = CAFI_PAIR_NUMBERED;
         out->name[0] = out->name[1] = joined(f, 0, n - 3);
         out->same = true;
@@ -163,10 +210,9 @@ bool cafi_pair_line_read(cafi_lines *l, const cafi_known_names *known, cafi_pair
         if (!cuts[i])
             continue;
         cafi_lines_recut(l, cuts[i]);
-        if (cuts[i] == ' ' &&
-            (by_rows(known, l->fields, l->count, out) || by_suffixes(l->fields, l->count, out)))
-            return true;
-        if (understand(l->fields, l->count, out))
+        if (by_rows(known, l->fields, l->count, out) ||
+            (cuts[i] == ' ' && by_suffixes(l->fields, l->count, out)) ||
+            understand(known, l->fields, l->count, cuts[i] != ' ', out))
             return true;
     }
     return false;

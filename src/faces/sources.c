@@ -8,8 +8,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "files/mapped.h"
+#include "files/lines.h"
+#include "files/list_text.h"
 #include "files/names.h"
+#include "files/recordio.h"
 #include "media/image.h"
 
 /* Paths lie in one text, whose growth offsets survive. */
@@ -291,60 +293,89 @@ static caface_status add_folder(cafi_sources *s, const char *path, const struct 
 
 /* ---- lists ------------------------------------------------------------- */
 
-/* folder: the list's path, or NULL where it has no place of its own (a pipe). */
-static caface_status add_line(cafi_sources *s, const char *folder, char *line, caface_error *err)
+/* A path of a list, relative to the list's folder; folder: the list's path, or NULL where it
+ * has no place of its own (a pipe). */
+static caface_status add_listed(cafi_sources *s, const char *folder, const char *name, size_t size,
+                                const char *label, caface_error *err)
 {
     const char *slash = folder ? strrchr(folder, '/') : NULL;
-    char *tab = strchr(line, '\t');
     cafi_buf path = {0};
     caface_status st = CAFACE_OK;
 
-    if (tab)
-        *tab = '\0';
-    if (*line != '/' && slash)
+    if (*name != '/' && slash)
         cafi_buf_append(&path, folder, (size_t)(slash - folder) + 1);
-    cafi_buf_text(&path, line);
-    st = path.failed ? cafi_fail_memory(err, path.size)
-                     : add_picture(s, path.data, tab ? tab + 1 : "", err);
+    cafi_buf_append(&path, name, size);
+    st = path.failed ? cafi_fail_memory(err, path.size) : add_picture(s, path.data, label, err);
     cafi_buf_free(&path);
+    return st;
+}
+
+/* "path", or "path TAB label". */
+static caface_status add_line(cafi_sources *s, const char *folder, const cafi_lines *l,
+                              caface_error *err)
+{
+    size_t size = l->text_size - (l->text[l->text_size - 1] == '\r');
+    const char *tab = memchr(l->text, '\t', size);
+    size_t n = tab ? (size_t)(tab - l->text) : size;
+    cafi_buf label = {0};
+    caface_status st = CAFACE_OK;
+
+    if (size > CAFI_SOURCES_MAX_PATH)
+        return cafi_fail(err, CAFACE_ELIMIT, "line %zu is longer than %d bytes", l->line,
+                         CAFI_SOURCES_MAX_PATH);
+    if (memchr(l->text, '\0', size) || !cafi_is_utf8(l->text, size))
+        return cafi_fail(err, CAFACE_EFORMAT, "line %zu is no UTF-8 text of one path", l->line);
+    if (*l->text == '#')
+        return CAFACE_OK;
+    if (tab)
+        cafi_buf_append(&label, tab + 1, size - n - 1);
+    st = label.failed ? cafi_fail_memory(err, n)
+                      : add_listed(s, folder, l->text, n, label.data ? label.data : "", err);
+    cafi_buf_free(&label);
     return st;
 }
 
 static caface_status add_list(cafi_sources *s, const char *path, bool piped, caface_error *err)
 {
-    FILE *f = NULL;
-    int fd = -1;
-    char line[CAFI_SOURCES_MAX_PATH + 2];
     size_t before = s->count;
-    size_t number = 0;
-    caface_status st = CAFACE_OK;
+    cafi_list_text text;
+    caface_status st = cafi_list_text_open(&text, path, err);
+    cafi_lines lines = {0};
 
-    if ((st = cafi_open_regular(&fd, path, err)))
-        return cafi_prefix(err, st, path);
-    if (!(f = fdopen(fd, "r"))) {
-        close(fd);
-        return cafi_fail_memory(err, BUFSIZ);
-    }
-    while (!st && fgets(line, sizeof line, f)) {
-        size_t n = strlen(line);
-
-        number++;
-        if (n + 1 == sizeof line)
-            st = cafi_fail(err, CAFACE_ELIMIT, "%s: line %zu is longer than %d bytes", path, number,
-                           CAFI_SOURCES_MAX_PATH);
-        while (n && (line[n - 1] == '\n' || line[n - 1] == '\r'))
-            line[--n] = '\0';
-        if (!st && !cafi_is_utf8(line, n))
-            st = cafi_fail(err, CAFACE_EFORMAT, "%s: line %zu is no UTF-8 text", path, number);
-        if (!st && n && *line != '#')
-            st = add_line(s, piped ? NULL : path, line, err);
-    }
-    if (!st && ferror(f))
-        st = cafi_fail(err, CAFACE_EIO, "%s: %s", path, strerror(errno));
-    fclose(f);
+    if (!st)
+        lines = (cafi_lines){.data = text.data, .size = text.size};
+    while (!st && cafi_lines_next(&lines))
+        if ((st = add_line(s, piped ? NULL : path, &lines, err)))
+            cafi_prefix(err, st, path);
+    cafi_list_text_close(&text);
     if (!st && s->count == before)
         return cafi_fail(err, CAFACE_EFORMAT, "%s: no paths in this list", path);
     return st;
+}
+
+/* The list of a record set, or InsightFace's train.lst: paths and numbers of classes. */
+static caface_status add_record_list(cafi_sources *s, const char *path, caface_error *err)
+{
+    cafi_record_list list = {0};
+    caface_status st = cafi_record_list_open(&list, path, err);
+
+    for (size_t i = 0; !st && i < list.count; i++) {
+        char label[32];
+
+        snprintf(label, sizeof label, "%.9g", (double)list.labels[i]);
+        st = add_listed(s, path, list.paths[i], strlen(list.paths[i]), label, err);
+    }
+    if (!st && !list.count)
+        st = cafi_fail(err, CAFACE_EFORMAT, "%s: no paths in this list", path);
+    cafi_record_list_close(&list);
+    return st;
+}
+
+static bool ends_in(const char *path, const char *suffix)
+{
+    size_t n = strlen(path), k = strlen(suffix);
+
+    return n > k && strcmp(path + n - k, suffix) == 0;
 }
 
 caface_status cafi_sources_add(cafi_sources *s, const char *path, caface_error *err)
@@ -358,22 +389,24 @@ caface_status cafi_sources_add(cafi_sources *s, const char *path, caface_error *
         return cafi_fail(err, CAFACE_EIO, "%s: %s", path, strerror(errno));
     if (S_ISDIR(info.st_mode))
         return add_folder(s, path, &info, err);
-    if (S_ISFIFO(info.st_mode) || (n > 4 && strcmp(path + n - 4, ".txt") == 0))
+    if (S_ISFIFO(info.st_mode) || ends_in(path, ".txt"))
         return add_list(s, path, S_ISFIFO(info.st_mode), err);
+    if (ends_in(path, ".lst"))
+        return add_record_list(s, path, err);
     return add_picture(s, path, "", err);
 }
 
 bool cafi_sources_is_pictures(const char *path)
 {
     unsigned char head[32] = {0};
-    const char *dot = strrchr(path, '.');
     struct stat info;
     FILE *file = NULL;
     size_t n = 0;
 
     if (stat(path, &info) != 0 || !(S_ISREG(info.st_mode) || S_ISDIR(info.st_mode)))
         return false;
-    if (S_ISDIR(info.st_mode) || cafi_image_is_name(path) || (dot && strcmp(dot, ".txt") == 0))
+    if (S_ISDIR(info.st_mode) || cafi_image_is_name(path) || ends_in(path, ".txt") ||
+        ends_in(path, ".lst"))
         return true;
     file = fopen(path, "rb");
     n = file ? fread(head, 1, sizeof head, file) : 0;

@@ -9,7 +9,8 @@
  * right inside. A LIST.txt has one path a line, relative to the list's folder,
  * with a label behind a tab if wanted (a pipe is taken for
  * such a list, its paths relative to the current folder); empty lines and lines that begin with #
- * are passed over. Single files have no label.
+ * are passed over. A LIST.lst is that of a record set, or InsightFace's train.lst, whose classes
+ * are the labels; boxes and landmarks in it count for nothing. Single files have no label.
  *
  * Memory: some 100 bytes a picture. */
 #ifndef CAFI_FACES_SOURCES_H
@@ -38,8 +39,8 @@ bool cafi_sources_is_pictures(const char *path);
 
 /* Adds what path names. EIO: it does not exist, or a folder below can't be
  * read; EFORMAT: a folder or list without pictures, a
- * list that is no text; ELIMIT: folders nested deeper than CAFI_SOURCES_MAX_DEPTH, a path longer
- * than CAFI_SOURCES_MAX_PATH. */
+ * list with a line that is no text; ELIMIT: folders nested deeper than CAFI_SOURCES_MAX_DEPTH, a
+ * path longer than CAFI_SOURCES_MAX_PATH. */
 #define CAFI_SOURCES_MAX_DEPTH 64
 #define CAFI_SOURCES_MAX_PATH 8192
 caface_status cafi_sources_add(cafi_sources *sources, const char *path, caface_error *err);

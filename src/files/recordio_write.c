@@ -233,7 +233,8 @@ static caface_status parse_list(cafi_record_list *list, const char *path, caface
             !(has_label_second(at) ? parse_line(list, at) : parse_insightface(list, at, pictures)))
             return cafi_fail(err, CAFACE_EFORMAT,
                              "%s: line %zu is neither index, label and path (MXNet) nor 0 or 1, "
-                             "path, label and perhaps a box and landmarks (InsightFace)",
+                             "path, label and perhaps a box and landmarks (InsightFace), with tabs "
+                             "between them",
                              path, line);
         at = next;
     }
@@ -254,8 +255,13 @@ caface_status cafi_record_list_open(cafi_record_list *out, const char *path, caf
     if (!(st = CAFI_NEW(&out->text, map.size + 1, err)) &&
         !(st = CAFI_NEW(&out->keys, lines, err)) && !(st = CAFI_NEW(&out->labels, lines, err)) &&
         !(st = CAFI_NEW(&out->paths, lines, err))) {
-        memcpy(out->text, map.data, map.size);
-        st = parse_list(out, path, err);
+        size_t mark = map.size >= 3 && memcmp(map.data, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+
+        memcpy(out->text, map.data + mark, map.size - mark);
+        st = strlen(out->text) == map.size - mark
+                 ? parse_list(out, path, err)
+                 : cafi_fail(err, CAFACE_EFORMAT, "%s: a zero byte at %zu: no list of text", path,
+                             strlen(out->text) + mark);
     }
     cafi_mapped_close(&map);
     if (st)

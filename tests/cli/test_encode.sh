@@ -42,6 +42,16 @@ printf '# a list\n\n%s\tx\n%s\n' ann/00.png "$faces/bob/01.jpg" >"$faces/list.tx
 check "a list" quiet -o "$work/list" "$faces/list.txt"
 check "  paths are relative to the list" line "$work/list" 2 "$faces/ann/00.png${tab}0${tab}x"
 check "  a label is not needed" line "$work/list" 3 "$faces/bob/01.jpg${tab}1${tab}"
+printf '1\tann/00.png\t7\n0\t%s\t3\t1\t2\t90\t95\n' "$faces/bob/01.jpg" >"$faces/train.lst"
+check "InsightFace's train.lst: paths and classes" quiet -o "$work/lst" "$faces/train.lst"
+check "  relative to the list" line "$work/lst" 2 "$faces/ann/00.png${tab}0${tab}7"
+check "  with boxes or without" line "$work/lst" 3 "$faces/bob/01.jpg${tab}1${tab}3"
+printf '%s\0%s\0' "$faces/ann/00.png" "$faces/bob/01.jpg" >"$work/zeros.txt"
+check "a list cut by zero bytes is refused, not read up to the first" eval '! quiet -o "$work/zeros" "$work/zeros.txt" 2>"$work/err" && grep -q "line 1 is no UTF-8 text of one path" "$work/err"'
+printf '\357\273\277%s\r\n%s' "$faces/ann/00.png" "$faces/bob/01.jpg" >"$work/marked.txt"
+check "a list of Windows' editor" quiet -o "$work/marked" "$work/marked.txt"
+check "  both are there" line "$work/marked" 3 "$faces/bob/01.jpg"
+check "info knows lists of pictures" eval '"$caface" info "$faces/list.txt" | grep -qF "a list of 3 lines: pictures, one a line" && "$caface" info "$faces/train.lst" | grep -q "LIST.lst"'
 check "single files have no label" quiet -o "$work/single" "$faces/ann/00.png"
 check "  and no columns for one" line "$work/single" 1 source
 first_row() { cmp <(tail -c +129 "$work/single/features.npy" | head -c 64) <(tail -c +129 "$work/set/features.npy" | head -c 64); }

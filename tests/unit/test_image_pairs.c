@@ -90,6 +90,40 @@ static void every_form_of_a_list_is_read(void **state)
     cafi_index_free(index);
 }
 
+/* People whose names are numbers, and labels as programs write them. */
+static void numbers_are_names(void **state)
+{
+    static const char *const forms[] = {
+        "0007\t1\t2\n0007\t2\t12\t3\n12\t3\t0007\t1\n",
+        "name,a,b\n0007,1,2\n0007,2,12,3\n12,3,0007,1\n",
+        "0007 1 2\n0007 2 12 3\n12 3 0007 1\n",
+        "0007_0001.jpg,0007_0002.jpg,True\n0007_0002,12_0003,False\n12_0003.jpg,0007_0001.jpg,0."
+        "0\n",
+    };
+    cafi_index *index = index_of("source\nx/0007/0007_0001.jpg\nx/0007/0007_0002.jpg\n"
+                                 "x/12/12_0003.jpg\n");
+    cafi_image_pairs pairs;
+    caface_error err;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        EXPECT_OK(cafi_image_pairs_read(&pairs, list_of(forms[i]), index, "set", &err), err);
+        assert_int_equal(pairs.count, 3);
+        assert_true(pairs.a[0] == 0 && pairs.b[0] == 1 && pairs.same[0]);
+        assert_true(pairs.a[1] == 1 && pairs.b[1] == 2 && !pairs.same[1]);
+        assert_true(pairs.a[2] == 2 && pairs.b[2] == 0 && !pairs.same[2]);
+        cafi_image_pairs_free(&pairs);
+    }
+    cafi_index_free(index);
+    /* pictures that are called by numbers alone */
+    index = index_of("source\n000001.jpg\n000002.jpg\n");
+    EXPECT_OK(cafi_image_pairs_read(&pairs, list_of("000001\t000002\t1\n"), index, "set", &err),
+              err);
+    assert_true(pairs.count == 1 && pairs.a[0] == 0 && pairs.b[0] == 1 && pairs.same[0]);
+    cafi_image_pairs_free(&pairs);
+    cafi_index_free(index);
+}
+
 /* What a shell puts for <(command). */
 static void a_list_comes_through_a_pipe(void **state)
 {
@@ -249,6 +283,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lists_are_read),
         cmocka_unit_test(every_form_of_a_list_is_read),
+        cmocka_unit_test(numbers_are_names),
         cmocka_unit_test(a_list_comes_through_a_pipe),
         cmocka_unit_test(subjects_are_names_or_labels),
         cmocka_unit_test(bad_lists_are_named_by_line),

@@ -267,6 +267,29 @@ static void insightface_lists_are_read(void **state)
     }
 }
 
+/* As Notepad writes it; and no line is lost behind a zero byte. */
+static void test_list_bytes(void **state)
+{
+    static const char marked[] = "\xef\xbb\xbf"
+                                 "1\ta.jpg\t4\r\n1\tb.jpg\t5";
+    cafi_record_list list;
+    caface_error err;
+
+    (void)state;
+    test_write(test_temp("m.lst"), marked, sizeof marked - 1);
+    EXPECT_OK(cafi_record_list_open(&list, test_temp("m.lst"), &err), err);
+    assert_int_equal(list.count, 2);
+    assert_string_equal(list.paths[0], "a.jpg");
+    assert_true(list.labels[1] == 5);
+    cafi_record_list_close(&list);
+    test_write(test_temp("m.lst"),
+               "1\ta.jpg\t4\n\0"
+               "1\tb.jpg\t5\n",
+               22);
+    EXPECT_FAIL(cafi_record_list_open(&list, test_temp("m.lst"), &err), CAFACE_EFORMAT, err,
+                "zero byte at 10");
+}
+
 static void test_bad_lists(void **state)
 {
     static const char *const bad[] = {"1\t2\n", "x\t1\ta\n", "1\tx\ta\n", "1\t2\t\n", "-1\t2\ta\n"};
@@ -292,7 +315,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(good_records_stay), cmocka_unit_test(insightface_lists_are_read),
         cmocka_unit_test(test_round_trip),   cmocka_unit_test(test_header_record),
-        cmocka_unit_test(test_damage),       cmocka_unit_test(test_bad_lists),
+        cmocka_unit_test(test_damage),       cmocka_unit_test(test_list_bytes),
+        cmocka_unit_test(test_bad_lists),
     };
 
     return cmocka_run_group_tests_name("recordio", tests, NULL, NULL);
