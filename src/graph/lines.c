@@ -43,33 +43,41 @@ size_t cafi_lines_products(const cafi_lines_shape *s, size_t group)
     return group + s->rows - 1;
 }
 
-size_t cafi_lines_block(const cafi_lines_shape *s, const cafi_lines_kernels *k)
+bool cafi_lines_hold(const cafi_lines_shape *s, const cafi_lines_kernels *k)
 {
-    size_t blocks = (s->outs + k->block - 1) / k->block;
+    return s->rows == 3 && k->held;
+}
 
-    return (s->outs + blocks - 1) / blocks;
+size_t cafi_lines_blocks(const cafi_lines_shape *s, const cafi_lines_kernels *k)
+{
+    size_t most = cafi_lines_hold(s, k) ? k->held : k->block;
+
+    return (s->outs + most - 1) / most;
+}
+
+size_t cafi_lines_first(const cafi_lines_shape *s, size_t blocks, size_t block)
+{
+    return s->outs * block / blocks;
 }
 
 /* Floats of the weights for groups of that many rows. */
-static size_t packed_size(const cafi_lines_shape *s, const cafi_lines_kernels *k, size_t group)
+static size_t packed_size(const cafi_lines_shape *s, size_t group)
 {
-    size_t block = cafi_lines_block(s, k), padded = (s->outs + block - 1) / block * block;
-
-    return padded * s->ins * s->columns * cafi_lines_products(s, group);
+    return s->outs * s->ins * s->columns * cafi_lines_products(s, group);
 }
 
-size_t cafi_lines_offset(const cafi_lines_shape *s, const cafi_lines_kernels *k, size_t group)
+size_t cafi_lines_offset(const cafi_lines_shape *s, size_t group)
 {
     size_t whole = cafi_lines_group(s, s->height - s->rows + 1);
 
-    return group == whole ? 0 : packed_size(s, k, whole);
+    return group == whole ? 0 : packed_size(s, whole);
 }
 
-size_t cafi_lines_size(const cafi_lines_shape *s, const cafi_lines_kernels *k)
+size_t cafi_lines_size(const cafi_lines_shape *s)
 {
     size_t height = s->height - s->rows + 1, whole = cafi_lines_group(s, height);
 
-    return packed_size(s, k, whole) + (height % whole ? packed_size(s, k, height % whole) : 0);
+    return packed_size(s, whole) + (height % whole ? packed_size(s, height % whole) : 0);
 }
 
 size_t cafi_lines_scratch(const cafi_lines_shape *s, const cafi_lines_kernels *k)
@@ -80,7 +88,7 @@ size_t cafi_lines_scratch(const cafi_lines_shape *s, const cafi_lines_kernels *k
 
     size_t line = (s->width - s->columns + 1) * s->lanes + k->vector;
 
-    return most * (s->ins * span + k->block * tile) + 2 * (tile + k->vector) +
+    return most * (s->ins * span + k->block * tile) +
            (cafi_lines_ring(s)
                 ? s->outs * cafi_lines_ring(s) * line + line + 3 * k->vector + 3 * s->lanes
                 : 0);
@@ -108,25 +116,42 @@ static void transform(double *out, const float *taps, size_t step, size_t group)
                  g[j][2] * (double)taps[2 * step];
 }
 
-static void pack_group(float *out, const cafi_lines_shape *s, size_t block, const float *weights,
-                       size_t group)
+/* The products that one column of taps has a part in. */
+static void make_products(double *made, const cafi_lines_shape *s, const float *taps, size_t group)
 {
     size_t products = cafi_lines_products(s, group);
+
+    for (size_t j = 0; group == 1 && j < products; j++)
+        made[j] = (double)taps[j * s->columns];
+    if (group > 1)
+        transform(made, taps, s->columns, group);
+}
+
+static void pack_group(float *out, const cafi_lines_shape *s, const cafi_lines_kernels *k,
+                       const float *weights, size_t group)
+{
+    size_t products = cafi_lines_products(s, group), blocks = cafi_lines_blocks(s, k);
+    bool hold = cafi_lines_hold(s, k);
     double made[CAFI_LINES_KERNEL + MOST_GROUP];
 
-    for (size_t o = 0; o < s->outs; o++)
-        for (size_t i = 0; i < s->ins; i++)
-            for (size_t x = 0; x < s->columns; x++) {
-                const float *taps = weights + (o * s->ins + i) * s->rows * s->columns + x;
+    for (size_t b = 0; b < blocks; b++) {
+        size_t first = cafi_lines_first(s, blocks, b);
+        size_t block = cafi_lines_first(s, blocks, b + 1) - first;
 
-                for (size_t j = 0; group == 1 && j < products; j++)
-                    made[j] = (double)taps[j * s->columns];
-                if (group > 1)
-                    transform(made, taps, s->columns, group);
-                for (size_t j = 0; j < products; j++)
-                    out[((((o / block) * products + j) * s->ins + i) * s->columns + x) * block +
-                        o % block] = (float)made[j];
-            }
+        for (size_t c = 0; c < block; c++)
+            for (size_t i = 0; i < s->ins; i++)
+                for (size_t x = 0; x < s->columns; x++) {
+                    size_t taps = ((first + c) * s->ins + i) * s->rows * s->columns + x;
+
+                    make_products(made, s, weights + taps, group);
+                    for (size_t j = 0; j < products; j++)
+                        out[(hold ? (i * s->columns + x) * products + j
+                                  : (j * s->ins + i) * s->columns + x) *
+                                block +
+                            c] = (float)made[j];
+                }
+        out += block * products * s->ins * s->columns;
+    }
 }
 
 caface_status cafi_lines_pack(float **owned, cafi_lines_args *args, const cafi_lines_kernels *k,
@@ -135,15 +160,14 @@ caface_status cafi_lines_pack(float **owned, cafi_lines_args *args, const cafi_l
 {
     const cafi_lines_shape *s = &args->shape;
     size_t whole = cafi_lines_group(s, s->height - s->rows + 1);
-    size_t rest = (s->height - s->rows + 1) % whole, size = cafi_lines_size(s, k);
+    size_t rest = (s->height - s->rows + 1) % whole, size = cafi_lines_size(s);
     caface_status st = CAFI_NEW(owned, size + 2 * s->outs, err);
 
     if (st)
         return st;
-    pack_group(*owned, s, cafi_lines_block(s, k), weights, whole);
+    pack_group(*owned, s, k, weights, whole);
     if (rest)
-        pack_group(*owned + cafi_lines_offset(s, k, rest), s, cafi_lines_block(s, k), weights,
-                   rest);
+        pack_group(*owned + cafi_lines_offset(s, rest), s, k, weights, rest);
     memcpy(*owned + size, bias, s->outs * sizeof(float));
     if (slope)
         memcpy(*owned + size + s->outs, slope, s->outs * sizeof(float));

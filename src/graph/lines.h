@@ -11,6 +11,7 @@
 #ifndef CAFI_GRAPH_LINES_H
 #define CAFI_GRAPH_LINES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "caface/status.h"
@@ -35,7 +36,7 @@ typedef struct cafi_lines_shape {
 
 typedef struct cafi_lines_args {
     cafi_lines_shape shape;
-    const float *x;
+    const float *x; /* a vector's length behind it can be read */
     float *y;
     const float *weights; /* of cafi_lines_pack */
     const float *bias;    /* [outs] */
@@ -46,6 +47,8 @@ typedef struct cafi_lines_args {
 typedef struct cafi_lines_kernels {
     size_t vector; /* floats */
     size_t block;  /* most output channels at once */
+    size_t held;   /* of kernels of three rows: as many, with all products of a group in registers;
+                    * 0: there are too few registers */
     void (*conv)(const cafi_lines_args *args);
 } cafi_lines_kernels;
 
@@ -60,18 +63,21 @@ size_t cafi_lines_ring(const cafi_lines_shape *shape);
 size_t cafi_lines_group(const cafi_lines_shape *shape, size_t left);
 /* Lines that a group of so many output rows is made of. */
 size_t cafi_lines_products(const cafi_lines_shape *shape, size_t group);
-/* Output channels of a block: as many in each, `outs` in all and less than a block over. */
-size_t cafi_lines_block(const cafi_lines_shape *shape, const cafi_lines_kernels *kernels);
+/* Are the products of a group all in registers? */
+bool cafi_lines_hold(const cafi_lines_shape *shape, const cafi_lines_kernels *kernels);
+/* Blocks of output channels, and the first channel of one: about as many in each. */
+size_t cafi_lines_blocks(const cafi_lines_shape *shape, const cafi_lines_kernels *kernels);
+size_t cafi_lines_first(const cafi_lines_shape *shape, size_t blocks, size_t block);
 /* Where the weights of groups of that many rows begin, in floats. */
-size_t cafi_lines_offset(const cafi_lines_shape *shape, const cafi_lines_kernels *kernels,
-                         size_t group);
+size_t cafi_lines_offset(const cafi_lines_shape *shape, size_t group);
 /* Floats of all packed weights, and of what the kernels write between. */
-size_t cafi_lines_size(const cafi_lines_shape *shape, const cafi_lines_kernels *kernels);
+size_t cafi_lines_size(const cafi_lines_shape *shape);
 size_t cafi_lines_scratch(const cafi_lines_shape *shape, const cafi_lines_kernels *kernels);
 
 /* Sets args->weights, bias and slope for args->shape, all in the memory *owned, which the caller
  * frees: weights [outs][ins][rows][columns], bias [outs] and slope [outs] (or NULL) as the kernels
- * read them; weights for each size of a group, [block][product][in][column][channel of the block].
+ * read them; weights for each size of a group, [block][product][in][column][channel of the block],
+ * or, where products are held in registers, [block][in][column][product][channel of the block].
  * ENOMEM. */
 caface_status cafi_lines_pack(float **owned, cafi_lines_args *args,
                               const cafi_lines_kernels *kernels, const float *weights,

@@ -13,22 +13,35 @@
 #define BLOCK 8
 #endif
 #define TILE (VECTORS * VF)
+/* Channels whose products of a group of three-rowed kernels, at most six, are summed in registers
+ * at once, as far as the outputs: it takes 24 registers, and products by numbers of memory. */
+#if defined(__AVX512F__)
+#define HELD 4
+#else
+#define HELD 0
+#endif
 
 /* What a tile is: so many lines of the output, and so many numbers of each. */
 typedef struct tile {
     const cafi_lines_args *a;
     size_t group, products;
-    size_t block;   /* channels of a block */
-    size_t y, at;   /* first line, first number */
-    size_t count;   /* numbers, at most TILE */
-    size_t vectors; /* that hold them */
-    size_t span;    /* numbers of a line of the input that they see, in whole vectors */
-    float *seen;    /* [product][in][span] */
-    float *sums;    /* [product][channel of the block][TILE] */
-    float *pairs;   /* [2][TILE + VF]: before neighbours are compared */
-    float *ring;    /* [out][rows of the ring][line], or NULL */
-    float *above;   /* the largest of the lines of a window, and some behind it */
-    size_t line;    /* numbers of a line of the output or of the ring */
+    size_t block;        /* channels of the block */
+    size_t y, at;        /* first line, first number */
+    size_t count;        /* numbers, at most TILE */
+    size_t vectors;      /* that hold them */
+    size_t span;         /* numbers of a line of the input that they see, in whole vectors */
+    float *mixed;        /* [product][in][span], or [in][product][span] where products are held */
+    const float *seen;   /* that, or the input itself */
+    size_t in_step;      /* in it: from one input channel to the next, */
+    size_t product_step; /* from one product */
+    float *sums;         /* [product][channel of the block][TILE] */
+    float *ring;         /* [out][rows of the ring][line], or NULL */
+    float *above;        /* the largest of the lines of a window, and some behind it */
+    bool direct;         /* the input is read where it lies: nothing is mixed */
+    bool halve;          /* outputs are compared on the spot, two by two */
+    size_t line;         /* numbers of a line of what is written: the output or the ring */
+    float *to;           /* where the outputs of the first channel go */
+    size_t to_step;      /* from one channel to the next */
 } tile;
 
 /* What F(group, 3) multiplies, of group + 2 lines; those lines themselves for one. */
@@ -105,7 +118,7 @@ CAFI_INLINE void see_group(const tile *t, size_t group, size_t products)
 
     for (size_t i = 0; i < s->ins; i++) {
         const float *x = t->a->x + (i * s->height + t->y) * line + t->at;
-        float *to = t->seen + i * t->span;
+        float *to = t->mixed + i * t->in_step;
 
         for (size_t k = 0; k < t->span; k += VF) {
             size_t n = k < left ? left - k : 0;
@@ -118,7 +131,7 @@ CAFI_INLINE void see_group(const tile *t, size_t group, size_t products)
                 mix_lines(v, d, group);
             CAFI_UNROLL
             for (size_t j = 0; j < products; j++)
-                vf_store(to + j * s->ins * t->span + k, group > 1 ? v[j] : d[j]);
+                vf_store(to + j * t->product_step + k, group > 1 ? v[j] : d[j]);
         }
     }
 }
@@ -151,7 +164,7 @@ CAFI_INLINE void multiply(float *sums, const float *w, const float *seen, const 
         CAFI_UNROLL
     for (size_t v = 0; v < vectors; v++)
         sum[c][v] = vf_zero();
-    for (size_t i = 0; i < s->ins; i++, seen += t->span)
+    for (size_t i = 0; i < s->ins; i++, seen += t->in_step)
         for (size_t k = 0; k < s->columns; k++, w += block) {
             vf x[VECTORS];
 
@@ -216,68 +229,48 @@ static void multiply_any(float *sums, const float *w, const float *seen, const t
     }
 }
 
-/* Lines 2r and 2r + 1 of a group, whose larger numbers are in pairs: neighbours compared. */
-static void put_halved(const tile *t, size_t channel, size_t r)
+/* Two lines at once: the largest of two by two. */
+CAFI_INLINE void put_larger(float *y, vf v, size_t n)
 {
-    const cafi_lines_shape *s = &t->a->shape;
-    size_t height = cafi_lines_pooled(s, s->height - s->rows + 1);
-    size_t width = cafi_lines_pooled(s, s->width - s->columns + 1);
-    size_t count = (t->count + 1) / 2;
-    float *pairs = t->pairs + r * (TILE + VF);
-    float *y = t->a->y + (channel * height + t->y / 2 + r) * width + t->at / 2;
-
-    if (t->count % 2)
-        pairs[t->count] = -FLT_MAX;
-    for (size_t k = 0; k < count; k += VF) {
-        vf even, odd;
-
-        vf_load_pairs(pairs + 2 * k, &even, &odd);
-        put_n(y + k, vf_max(even, odd), count - k);
-    }
+    vf_store_larger(y, n < VF ? vf_keep_n(v, -FLT_MAX, n) : v, (n + 1) / 2);
 }
 
-/* Where the tile's first output of a channel goes, unless it is compared on the spot. */
-static float *place(const tile *t, size_t channel)
+/* Vector v of a channel's lines, from its products. */
+CAFI_INLINE void put_vector(const tile *t, const vf *m, size_t channel, size_t v, size_t group,
+                            size_t products)
 {
-    const cafi_lines_shape *s = &t->a->shape;
-    size_t rows = cafi_lines_ring(s);
+    const cafi_lines_args *a = t->a;
+    size_t n = t->count - v * VF;
+    float *y = t->to + channel * t->to_step + (t->halve ? v * VF / 2 : v * VF);
+    vf bias = vf_all(a->bias[channel]), out[4];
 
-    return t->ring ? t->ring + (channel * rows + t->y % rows) * t->line + t->at
-                   : t->a->y + (channel * (s->height - s->rows + 1) + t->y) * t->line + t->at;
+    mix_sums(out, m, group, products);
+    CAFI_UNROLL
+    for (size_t r = 0; r < group; r++) {
+        out[r] = vf_add(out[r], bias);
+        if (a->slope)
+            out[r] = vf_prelu(out[r], vf_all(a->slope[channel]));
+    }
+    CAFI_UNROLL
+    for (size_t r = 0; r < group; r++)
+        if (!t->halve)
+            put_n(y + r * t->line, out[r], n);
+        else if (r % 2 == 0)
+            put_larger(y + r / 2 * t->line, r + 1 < group ? vf_max(out[r], out[r + 1]) : out[r], n);
 }
 
 /* The outputs of one channel, from its products. */
 CAFI_INLINE void put_group(const tile *t, const float *sums, size_t channel, size_t group,
                            size_t products)
 {
-    const cafi_lines_args *a = t->a;
-    bool halve = a->shape.pool && !t->ring;
-    float *y = place(t, channel);
-    vf bias = vf_all(a->bias[channel]), slope = vf_all(a->slope ? a->slope[channel] : 1.0f);
-
-    for (size_t v = 0; v < t->vectors; v++, y += VF) {
-        size_t n = t->count - v * VF;
-        vf m[6], out[4];
+    for (size_t v = 0; v < t->vectors; v++) {
+        vf m[6];
 
         CAFI_UNROLL
         for (size_t j = 0; j < products; j++)
             m[j] = vf_load(sums + j * t->block * TILE + v * VF);
-        mix_sums(out, m, group, products);
-        CAFI_UNROLL
-        for (size_t r = 0; r < group; r++) {
-            out[r] = vf_add(out[r], bias);
-            if (a->slope)
-                out[r] = vf_fma(slope, vf_min(out[r], vf_zero()), vf_max(out[r], vf_zero()));
-        }
-        for (size_t r = 0; r < group; r++)
-            if (!halve)
-                put_n(y + r * t->line, out[r], n);
-            else if (r % 2 == 0)
-                vf_store(t->pairs + r / 2 * (TILE + VF) + v * VF,
-                         r + 1 < group ? vf_max(out[r], out[r + 1]) : out[r]);
+        put_vector(t, m, channel, v, group, products);
     }
-    for (size_t r = 0; halve && r < (group + 1) / 2; r++)
-        put_halved(t, channel, r);
 }
 
 static void put(const tile *t, const float *sums, size_t channel)
@@ -296,16 +289,95 @@ static void put(const tile *t, const float *sums, size_t channel)
         put_group(t, sums, channel, 1, 1);
 }
 
-static void run_tile(const tile *t, const float *weights)
+#if HELD
+
+/* Vector v of the outputs of a block, whose products stay in registers. */
+CAFI_INLINE void hold(const tile *t, const float *w, size_t first, size_t v, size_t block,
+                      size_t group, size_t products)
 {
     const cafi_lines_shape *s = &t->a->shape;
-    size_t size = s->ins * s->columns * t->block; /* weights of one product of a block */
+    const float *seen = t->seen + v * VF;
+    vf sum[HELD][6];
 
-    see(t);
-    for (size_t first = 0; first < s->outs; first += t->block) {
+    CAFI_UNROLL
+    for (size_t c = 0; c < block; c++)
+        CAFI_UNROLL
+    for (size_t j = 0; j < products; j++)
+        sum[c][j] = vf_zero();
+    for (size_t i = 0; i < s->ins; i++, seen += t->in_step)
+        for (size_t k = 0; k < s->columns; k++, w += products * block) {
+            const float *x = seen + k * s->lanes;
+
+            CAFI_UNROLL
+            for (size_t j = 0; j < products; j++) {
+                vf all = vf_load(x + j * t->product_step);
+
+                CAFI_UNROLL
+                for (size_t c = 0; c < block; c++)
+                    sum[c][j] = vf_fma(vf_all(w[j * block + c]), all, sum[c][j]);
+            }
+        }
+    CAFI_UNROLL
+    for (size_t c = 0; c < block; c++)
+        put_vector(t, sum[c], first + c, v, group, products);
+}
+
+CAFI_INLINE void hold_block(const tile *t, const float *w, size_t first, size_t block, size_t group,
+                            size_t products)
+{
+    for (size_t v = 0; v < t->vectors; v++)
+        hold(t, w, first, v, block, group, products);
+}
+
+CAFI_INLINE void hold_group(const tile *t, const float *w, size_t first, size_t group,
+                            size_t products)
+{
+    if (t->block == 4)
+        hold_block(t, w, first, 4, group, products);
+    else if (t->block == 3)
+        hold_block(t, w, first, 3, group, products);
+    else if (t->block == 2)
+        hold_block(t, w, first, 2, group, products);
+    else
+        hold_block(t, w, first, 1, group, products);
+}
+
+static void hold_any(const tile *t, const float *w, size_t first)
+{
+    if (t->group == 4)
+        hold_group(t, w, first, 4, 6);
+    else if (t->group == 3)
+        hold_group(t, w, first, 3, 5);
+    else if (t->group == 2)
+        hold_group(t, w, first, 2, 4);
+    else
+        hold_group(t, w, first, 1, 3);
+}
+
+#endif
+
+static void run_tile(tile *t, const float *weights)
+{
+    const cafi_lines_shape *s = &t->a->shape;
+    size_t blocks = cafi_lines_blocks(s, &KERNELS);
+
+    if (!t->direct)
+        see(t);
+    for (size_t b = 0; b < blocks; b++) {
+        size_t first = cafi_lines_first(s, blocks, b), size = 0;
+
+        t->block = cafi_lines_first(s, blocks, b + 1) - first;
+        size = s->ins * s->columns * t->block; /* weights of one product */
+#if HELD
+        if (cafi_lines_hold(s, &KERNELS)) {
+            hold_any(t, weights, first);
+            weights += t->products * size;
+            continue;
+        }
+#endif
         for (size_t j = 0; j < t->products; j++, weights += size)
-            multiply_any(t->sums + j * t->block * TILE, weights, t->seen + j * s->ins * t->span, t);
-        for (size_t c = 0; c < t->block && first + c < s->outs; c++)
+            multiply_any(t->sums + j * t->block * TILE, weights, t->seen + j * t->product_step, t);
+        for (size_t c = 0; c < t->block; c++)
             put(t, t->sums + c * TILE, first + c);
     }
 }
@@ -362,35 +434,68 @@ static void pool_lines(const tile *t, size_t done, size_t *pooled)
             pool_line(t, c, *pooled);
 }
 
+/* Where the outputs of one group of lines go, of the first channel. */
+static float *place(tile *t)
+{
+    const cafi_lines_shape *s = &t->a->shape;
+    size_t rows = cafi_lines_ring(s), height = s->height - s->rows + 1;
+
+    t->to_step = (t->ring ? rows : cafi_lines_pooled(s, height)) * t->line;
+    return t->ring    ? t->ring + t->y % rows * t->line
+           : t->halve ? t->a->y + t->y / 2 * t->line
+                      : t->a->y + t->y * t->line;
+}
+
 /* One group of lines. Tiles are of equal width, but for a vector. */
 static void run_group(tile *t, const float *weights, float *scratch)
 {
     const cafi_lines_shape *s = &t->a->shape;
     size_t line = (s->width - s->columns + 1) * s->lanes;
     size_t vectors = (line + VF - 1) / VF, tiles = (vectors + VECTORS - 1) / VECTORS;
+    bool held = cafi_lines_hold(s, &KERNELS);
+    float *to = place(t);
 
     for (size_t k = 0; k < tiles; k++) {
         size_t first = vectors * k / tiles, last = vectors * (k + 1) / tiles;
 
         t->at = first * VF;
+        t->to = to + (t->halve ? t->at / 2 : t->at);
         t->vectors = last - first;
         t->count = last * VF < line ? t->vectors * VF : line - t->at;
         t->span = (t->vectors * VF + (s->columns - 1) * s->lanes + VF - 1) / VF * VF;
-        t->seen = scratch;
-        t->sums = t->seen + t->products * s->ins * t->span;
-        t->pairs = t->sums + t->products * t->block * TILE;
+        t->mixed = scratch;
+        t->seen = t->direct ? t->a->x + t->at : t->mixed;
+        t->in_step = t->direct ? line : held ? t->products * t->span : t->span;
+        t->product_step = held ? t->span : s->ins * t->span;
+        t->sums = t->mixed + t->products * s->ins * t->span;
         run_tile(t, weights);
     }
 }
 
-static void conv(const cafi_lines_args *a)
+/* One by one numbers are the same sums at every position: all of a map is one line. Its last vector
+ * is read to its end, past the map. */
+static cafi_lines_args as_one_line(const cafi_lines_args *a)
 {
+    cafi_lines_args line = *a;
+
+    line.shape.width *= line.shape.height;
+    line.shape.height = 1;
+    return line;
+}
+
+static void conv(const cafi_lines_args *args)
+{
+    bool direct = args->shape.rows == 1 && args->shape.columns == 1 && !args->shape.pool;
+    cafi_lines_args one = direct ? as_one_line(args) : *args;
+    const cafi_lines_args *a = &one;
     const cafi_lines_shape *s = &a->shape;
     size_t height = s->height - s->rows + 1, line = (s->width - s->columns + 1) * s->lanes;
     size_t pooled = 0;
-    tile t = {.a = a, .block = cafi_lines_block(s, &KERNELS), .line = line};
+    tile t = {.a = a, .line = line, .direct = direct, .halve = s->pool && !cafi_lines_ring(s)};
     float *scratch = a->scratch;
 
+    if (t.halve)
+        t.line = cafi_lines_pooled(s, line);
     if (cafi_lines_ring(s)) {
         t.line = (line + VF - 1) / VF * VF;
         t.ring = scratch;
@@ -400,10 +505,10 @@ static void conv(const cafi_lines_args *a)
     for (; t.y < height; t.y += t.group) {
         t.group = cafi_lines_group(s, height - t.y);
         t.products = cafi_lines_products(s, t.group);
-        run_group(&t, a->weights + cafi_lines_offset(s, &KERNELS, t.group), scratch);
+        run_group(&t, a->weights + cafi_lines_offset(s, t.group), scratch);
         if (t.ring)
             pool_lines(&t, t.y + t.group, &pooled);
     }
 }
 
-const cafi_lines_kernels KERNELS = {VF, BLOCK, conv};
+const cafi_lines_kernels KERNELS = {VF, BLOCK, HELD, conv};

@@ -65,6 +65,19 @@ CAFI_INLINE vf vf_min(vf a, vf b)
 {
     return _mm256_min_ps(a, b);
 }
+/* The larger of each two neighbours: the first n, 1 at least, at most half a vector. */
+CAFI_INLINE void vf_store_larger(float *p, vf v, size_t n)
+{
+    __m256 most = _mm256_max_ps(v, _mm256_permute_ps(v, 0xB1));
+
+    most = _mm256_permutevar8x32_ps(most, _mm256_setr_epi32(0, 2, 4, 6, 0, 2, 4, 6));
+    vf_store_n(p, most, n < VF / 2 ? n : VF / 2);
+}
+/* slope * v where v is below zero, v elsewhere. */
+CAFI_INLINE vf vf_prelu(vf v, vf slope)
+{
+    return _mm256_blendv_ps(v, _mm256_mul_ps(v, slope), v);
+}
 CAFI_INLINE vf vf_fma(vf a, vf b, vf c)
 {
     return _mm256_fmadd_ps(a, b, c);

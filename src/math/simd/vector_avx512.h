@@ -65,6 +65,20 @@ CAFI_INLINE vf vf_min(vf a, vf b)
 {
     return _mm512_min_ps(a, b);
 }
+/* The larger of each two neighbours: the first n, 1 at least, at most half a vector. */
+CAFI_INLINE void vf_store_larger(float *p, vf v, size_t n)
+{
+    __m512 most = _mm512_max_ps(v, _mm512_permute_ps(v, 0xB1));
+    __m256i low = _mm512_cvtepi64_epi32(_mm512_castps_si512(most)); /* of each two */
+
+    _mm512_mask_storeu_ps(p, vf_mask(n < VF / 2 ? n : VF / 2),
+                          _mm512_castps256_ps512(_mm256_castsi256_ps(low)));
+}
+/* slope * v where v is below zero, v elsewhere. */
+CAFI_INLINE vf vf_prelu(vf v, vf slope)
+{
+    return _mm512_mask_mul_ps(v, _mm512_cmp_ps_mask(v, _mm512_setzero_ps(), _CMP_LT_OQ), v, slope);
+}
 /* a * b + c, rounded once. */
 CAFI_INLINE vf vf_fma(vf a, vf b, vf c)
 {

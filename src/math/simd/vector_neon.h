@@ -76,6 +76,21 @@ CAFI_INLINE vf vf_min(vf a, vf b)
 {
     return vminq_f32(a, b);
 }
+/* The larger of each two neighbours: the first n, 1 at least, at most half a vector. */
+CAFI_INLINE void vf_store_larger(float *p, vf v, size_t n)
+{
+    float32x2_t most = vpmax_f32(vget_low_f32(v), vget_high_f32(v));
+
+    if (n > 1)
+        vst1_f32(p, most);
+    else
+        vst1_lane_f32(p, most, 0);
+}
+/* slope * v where v is below zero, v elsewhere. */
+CAFI_INLINE vf vf_prelu(vf v, vf slope)
+{
+    return vbslq_f32(vcltzq_f32(v), vmulq_f32(v, slope), v);
+}
 CAFI_INLINE vf vf_fma(vf a, vf b, vf c)
 {
     return vfmaq_f32(c, a, b);
