@@ -5,11 +5,11 @@
 #include <sys/resource.h>
 #include <time.h>
 
+#include "caface/encoder.h"
 #include "cli/command.h"
 #include "files/bundle.h"
 #include "files/json.h"
 #include "files/npy.h"
-#include "models/encoder.h"
 
 typedef struct bench_options {
     cli_common common;
@@ -65,9 +65,10 @@ static double now(void)
 }
 
 /* Crops from a file, or reproducible noise. */
-static caface_status make_crops(const bench_options *o, const cafi_encoder *e, load *l,
+static caface_status make_crops(const bench_options *o, const caface_encoder *e, load *l,
                                 caface_error *err)
 {
+    caface_encoder_info info;
     size_t height = 0;
     size_t width = 0;
     cafi_bundle *file = NULL;
@@ -75,7 +76,9 @@ static caface_status make_crops(const bench_options *o, const cafi_encoder *e, l
     uint64_t noise = 1;
     caface_status st = CAFACE_OK;
 
-    cafi_encoder_input_size(e, &height, &width);
+    caface_encoder_get_info(e, &info);
+    height = info.height;
+    width = info.width;
     l->n = o->batch;
     if (o->crops) {
         st = cafi_bundle_open(&file, o->crops, err);
@@ -96,9 +99,9 @@ static caface_status make_crops(const bench_options *o, const cafi_encoder *e, l
     }
     cafi_bundle_close(file);
     if (!st)
-        st = cafi_alloc_f32(&l->features, l->n, cafi_encoder_feature_size(e), err);
+        st = cafi_alloc_f32(&l->features, l->n, info.C, err);
     if (!st)
-        st = cafi_alloc_f32(&l->styles, l->n, 2 * cafi_encoder_style_size(e), err);
+        st = cafi_alloc_f32(&l->styles, l->n, 2 * info.S, err);
     return st;
 }
 
@@ -113,7 +116,7 @@ static int by_value(const void *a, const void *b)
 #define MOST_RUNS 4096
 
 /* Median seconds of a run over the first `batch` crops. */
-static caface_status measure(const bench_options *o, cafi_encoder *e, const load *l, size_t batch,
+static caface_status measure(const bench_options *o, caface_encoder *e, const load *l, size_t batch,
                              double *median, caface_error *err)
 {
     double *runs = NULL;
@@ -122,12 +125,12 @@ static caface_status measure(const bench_options *o, cafi_encoder *e, const load
     caface_status st = CAFI_NEW(&runs, MOST_RUNS, err);
 
     if (!st)
-        st = cafi_encoder_run(e, l->crops, batch, l->features, l->styles, err);
+        st = caface_encoder_run(e, l->crops, batch, l->features, l->styles, err);
     start = now();
     while (!st && count < MOST_RUNS && (count < 3 || now() - start < o->seconds)) {
         double from = now();
 
-        st = cafi_encoder_run(e, l->crops, batch, l->features, l->styles, err);
+        st = caface_encoder_run(e, l->crops, batch, l->features, l->styles, err);
         runs[count++] = now() - from;
     }
     if (!st) {
@@ -138,52 +141,43 @@ static caface_status measure(const bench_options *o, cafi_encoder *e, const load
     return st;
 }
 
-/* The work of a face; and, when wanted, one run of the plan's own batch with a
- * clock at every step. */
-static caface_status profile(cafi_encoder *e, const load *l, bool wanted, double *flops,
+/* The work of a face; and, when wanted, one run of the network with a clock at every step. */
+static caface_status profile(caface_encoder *e, const load *l, bool wanted, double *flops,
                              caface_error *err)
 {
-    cafi_plan *plan = cafi_encoder_plan(e);
-    caface_status st = CAFACE_OK;
+    caface_encoder_step s;
 
     *flops = 0;
-    for (size_t i = 0; i < cafi_plan_step_count(plan); i++)
-        *flops += cafi_plan_step_at(plan, i).flops / (double)cafi_plan_batch(plan);
-    if (!wanted)
-        return CAFACE_OK;
-    cafi_plan_profile(plan, true);
-    st = cafi_encoder_run(e, l->crops, cafi_plan_batch(plan), l->features, l->styles, err);
-    cafi_plan_profile(plan, false);
-    return st;
+    for (size_t i = 0; caface_encoder_get_step(e, i, &s); i++)
+        *flops += s.flops / (double)s.faces;
+    return wanted ? caface_encoder_profile(e, l->crops, err) : CAFACE_OK;
 }
 
-static void print_profile(const cafi_plan *plan)
+static void print_profile(const caface_encoder *e)
 {
     double total = 0;
+    caface_encoder_step s;
 
-    for (size_t i = 0; i < cafi_plan_step_count(plan); i++)
-        total += cafi_plan_step_at(plan, i).seconds;
+    for (size_t i = 0; caface_encoder_get_step(e, i, &s); i++)
+        total += s.seconds;
     cli_say(stdout, "\n%-40s %-10s %9s %7s %8s  %s\n", "node", "step", "ms", "share", "GFLOP/s",
             "implementation");
-    for (size_t i = 0; i < cafi_plan_step_count(plan); i++) {
-        cafi_plan_step s = cafi_plan_step_at(plan, i);
-
-        cli_say(stdout, "%-40s %-10s %9.3f %6.1f%% %8.1f  %s\n", s.name, s.kind, 1e3 * s.seconds,
+    for (size_t i = 0; caface_encoder_get_step(e, i, &s); i++)
+        cli_say(stdout, "%-40s %-10s %9.3f %6.1f%% %8.1f  %s\n", s.node, s.kind, 1e3 * s.seconds,
                 total > 0 ? 100 * s.seconds / total : 0,
-                s.seconds > 0 ? s.flops / s.seconds / 1e9 : 0, s.impl);
-    }
+                s.seconds > 0 ? s.flops / s.seconds / 1e9 : 0, s.implementation);
 }
 
-static void json_profile(cafi_json *json, const cafi_plan *plan)
+static void json_profile(cafi_json *json, const caface_encoder *e)
 {
-    cafi_json_begin_array(json, "steps");
-    for (size_t i = 0; i < cafi_plan_step_count(plan); i++) {
-        cafi_plan_step s = cafi_plan_step_at(plan, i);
+    caface_encoder_step s;
 
+    cafi_json_begin_array(json, "steps");
+    for (size_t i = 0; caface_encoder_get_step(e, i, &s); i++) {
         cafi_json_begin_object(json, NULL);
-        cafi_json_string(json, "node", s.name);
+        cafi_json_string(json, "node", s.node);
         cafi_json_string(json, "step", s.kind);
-        cafi_json_string(json, "implementation", s.impl);
+        cafi_json_string(json, "implementation", s.implementation);
         cafi_json_real(json, "flops", s.flops);
         cafi_json_real(json, "seconds", s.seconds);
         cafi_json_end_object(json);
@@ -193,7 +187,7 @@ static void json_profile(cafi_json *json, const cafi_plan *plan)
 
 typedef struct figures {
     double open, run, flops; /* seconds, seconds of a batch, FLOP of a face */
-    size_t weights, buffers, peak;
+    size_t peak;
 } figures;
 
 static size_t peak_bytes(void)
@@ -203,51 +197,55 @@ static size_t peak_bytes(void)
     return getrusage(RUSAGE_SELF, &usage) ? 0 : (size_t)usage.ru_maxrss * 1024;
 }
 
-static int report(const bench_options *o, const cafi_encoder *e, const cafi_plan *plan,
-                  const figures *f)
+static int report(const bench_options *o, const caface_encoder *e, const figures *f)
 {
     double rate = (double)o->batch / f->run;
+    caface_encoder_info info;
     cafi_buf text = {0};
     cafi_json json = {.out = &text};
 
+    caface_encoder_get_info(e, &info);
     if (!o->common.json) {
         cli_say(stdout,
                 "%s, %s%s, batch %zu: %.1f images/s, %.1f GFLOP/s; opened in %.2f s; weights "
                 "%.0f MB, buffers %.0f MB a thread, peak %.0f MB\n",
-                cafi_encoder_family(e), o->precision, o->low_memory ? " (low memory)" : "",
-                o->batch, rate, rate * f->flops / 1e9, f->open, (double)f->weights / 1e6,
-                (double)f->buffers / 1e6, (double)f->peak / 1e6);
+                info.family, o->precision, o->low_memory ? " (low memory)" : "", o->batch, rate,
+                rate * f->flops / 1e9, f->open, (double)info.weight_bytes / 1e6,
+                (double)info.buffer_bytes / 1e6, (double)f->peak / 1e6);
         if (o->profile)
-            print_profile(plan);
+            print_profile(e);
         return CLI_OK;
     }
     cafi_json_begin_object(&json, NULL);
-    cafi_json_string(&json, "family", cafi_encoder_family(e));
+    cafi_json_string(&json, "family", info.family);
     cafi_json_string(&json, "precision", o->precision);
     cafi_json_bool(&json, "low_memory", o->low_memory);
     cafi_json_int(&json, "batch", (int64_t)o->batch);
     cafi_json_real(&json, "images_per_second", rate);
     cafi_json_real(&json, "gflops_per_image", f->flops / 1e9);
     cafi_json_real(&json, "open_seconds", f->open);
-    cafi_json_int(&json, "weight_bytes", (int64_t)f->weights);
-    cafi_json_int(&json, "buffer_bytes", (int64_t)f->buffers);
+    cafi_json_int(&json, "weight_bytes", (int64_t)info.weight_bytes);
+    cafi_json_int(&json, "buffer_bytes", (int64_t)info.buffer_bytes);
     cafi_json_int(&json, "peak_bytes", (int64_t)f->peak);
     if (o->profile)
-        json_profile(&json, plan);
+        json_profile(&json, e);
     cafi_json_end_object(&json);
     return cli_print(&text);
 }
 
-static caface_status save_features(const bench_options *o, cafi_encoder *e, const load *l,
+static caface_status save_features(const bench_options *o, caface_encoder *e, const load *l,
                                    caface_error *err)
 {
-    size_t shape[] = {l->n, cafi_encoder_feature_size(e)};
-    caface_status st = cafi_encoder_run(e, l->crops, l->n, l->features, l->styles, err);
+    caface_encoder_info info;
+    size_t shape[2] = {l->n, 0};
+    caface_status st = caface_encoder_run(e, l->crops, l->n, l->features, l->styles, err);
 
+    caface_encoder_get_info(e, &info);
+    shape[1] = info.C;
     return st ? st : cafi_npy_save(o->features, CAFI_F32, 2, shape, l->features, err);
 }
 
-static caface_status run_all(const bench_options *o, cafi_encoder *e, load *l, figures *f,
+static caface_status run_all(const bench_options *o, caface_encoder *e, load *l, figures *f,
                              caface_error *err)
 {
     size_t batch = 0;
@@ -266,16 +264,14 @@ static caface_status run_all(const bench_options *o, cafi_encoder *e, load *l, f
     f->peak = peak_bytes();
     if (!st)
         st = profile(e, l, o->profile, &f->flops, err);
-    cafi_plan_memory(cafi_encoder_plan(e), &f->weights, &f->buffers);
     return st;
 }
 
 static int run(void *arg)
 {
     const bench_options *o = arg;
-    cafi_encoder_options eo = {
-        .low_memory = o->low_memory, .batch = o->batch, .threads = o->common.threads};
-    cafi_encoder *e = NULL;
+    caface_encoder_options eo;
+    caface_encoder *e = NULL;
     caface_error err = {0};
     figures f = {0};
     load l = {0};
@@ -283,17 +279,21 @@ static int run(void *arg)
 
     if (!o->model)
         return cli_usage("bench encode", "--model is missing");
-    if (!cafi_precision_parse(o->precision, &eo.precision))
+    caface_encoder_options_init(&eo);
+    eo.low_memory = o->low_memory;
+    eo.batch = o->batch;
+    eo.threads = o->common.threads;
+    if (caface_precision_parse(&eo.precision, o->precision, NULL))
         return cli_usage("bench encode", "--precision %s: fp32, bf16 or int8", o->precision);
     f.open = now();
-    if (cafi_encoder_open(&e, o->model, &eo, &err))
+    if (caface_encoder_open(&e, o->model, &eo, &err))
         return cli_fail(&err);
     f.open = now() - f.open;
-    status = run_all(o, e, &l, &f, &err) ? cli_fail(&err) : report(o, e, cafi_encoder_plan(e), &f);
+    status = run_all(o, e, &l, &f, &err) ? cli_fail(&err) : report(o, e, &f);
     free(l.crops);
     free(l.features);
     free(l.styles);
-    cafi_encoder_free(e);
+    caface_encoder_free(e);
     return status;
 }
 

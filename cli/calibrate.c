@@ -3,13 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/input.h"
+#include "caface/calibrator.h"
+#include "caface/image.h"
 #include "cli/command.h"
+#include "cli/input.h"
+#include "cli/progress.h"
 #include "faces/sources.h"
 #include "files/json.h"
-#include "media/image.h"
-#include "models/calibration.h"
-#include "cli/progress.h"
 
 /* More crops than this change the ranges hardly any more; each costs one fp32
  * run of the network. */
@@ -40,66 +40,83 @@ typedef struct tally {
     size_t used, failed;
 } tally;
 
-/* Reads up to AT_ONCE of the `wanted` crops, spread evenly, from *next on; *n are there then. */
-static caface_status read_crops(const cafi_sources *sources, const cafi_input_convention *input,
-                                size_t wanted, size_t *next, uint8_t *crops, size_t *n, tally *t,
-                                caface_error *err)
+/* Copies the picture at path to crop. A picture that cannot be used is told and counted; no memory
+ * is an error. */
+static caface_status read_crop(const char *path, const caface_calibrator_info *info, uint8_t *crop,
+                               bool *used, caface_error *err)
 {
-    size_t bytes = input->height * input->width * 3;
-    size_t count = cafi_sources_count(sources);
+    caface_image *image = NULL;
+    const uint8_t *rgb = NULL;
+    caface_error why = {CAFACE_OK, ""};
+    size_t width = 0, height = 0;
+    caface_status st = caface_image_open(&image, path, &why);
 
-    for (*n = 0; *next < wanted && *n < AT_ONCE; ++*next) {
-        const char *path = cafi_sources_at(sources, *next * count / wanted).path;
-        cafi_image image = {0};
-        caface_error why = {0};
-
-        if (cafi_image_read(&image, path, &why) == CAFACE_ENOMEM) {
-            *err = why;
-            return why.status;
-        }
-        if (why.status) {
-            cli_warn("%s", why.message);
-            t->failed++;
-        } else if (image.width != input->width || image.height != input->height) {
-            cli_warn("%s: %zux%zu pixels; a crop has %zux%zu, detect and align first", path,
-                     image.width, image.height, input->width, input->height);
-            t->failed++;
-        } else {
-            memcpy(crops + (*n)++ * bytes, image.rgb, bytes);
-        }
-        cafi_image_clear(&image);
+    *used = false;
+    if (!st)
+        st = caface_image_rgb(image, &rgb, &why);
+    width = caface_image_width(image);
+    height = caface_image_height(image);
+    if (!st && (width != info->width || height != info->height)) {
+        cli_warn("%s: %zux%zu pixels; a crop has %zux%zu, detect and align first", path, width,
+                 height, info->width, info->height);
+    } else if (!st) {
+        memcpy(crop, rgb, width * height * 3);
+        *used = true;
     }
-    t->used += *n;
+    caface_image_free(image);
+    if (st == CAFACE_ENOMEM) {
+        *err = why;
+        return st;
+    }
+    if (st)
+        cli_warn("%s", why.message);
     return CAFACE_OK;
 }
 
-static caface_status measure(const calibrate_options *o, cafi_network *network,
-                             const cafi_sources *sources, cafi_ranges *ranges, tally *t,
-                             caface_error *err)
+/* Reads up to AT_ONCE of the `wanted` crops, spread evenly, from *next on; *n are there then. */
+static caface_status read_crops(const cafi_sources *sources, const caface_calibrator_info *info,
+                                size_t wanted, size_t *next, uint8_t *crops, size_t *n, tally *t,
+                                caface_error *err)
+{
+    size_t bytes = info->height * info->width * 3;
+    size_t count = cafi_sources_count(sources);
+    caface_status st = CAFACE_OK;
+
+    for (*n = 0; !st && *next < wanted && *n < AT_ONCE; ++*next) {
+        const char *path = cafi_sources_at(sources, *next * count / wanted).path;
+        bool used = false;
+
+        st = read_crop(path, info, crops + *n * bytes, &used, err);
+        *(used ? n : &t->failed) += 1;
+    }
+    t->used += *n;
+    return st;
+}
+
+static caface_status measure(const calibrate_options *o, caface_calibrator *calibrator,
+                             const cafi_sources *sources, tally *t, caface_error *err)
 {
     size_t count = cafi_sources_count(sources);
     size_t wanted = count < MOST_CROPS ? count : MOST_CROPS;
-    cafi_calibration *run = NULL;
+    caface_calibrator_info info;
     cli_progress progress;
     uint8_t *crops = NULL;
-    caface_status st =
-        cafi_alloc(&crops, AT_ONCE, network->input.height * network->input.width * 3, err);
+    caface_status st = CAFACE_OK;
 
-    if (!st)
-        st = cafi_calibration_new(&run, network, o->common.threads, err);
+    caface_calibrator_get_info(calibrator, &info);
+    st = cafi_alloc(&crops, AT_ONCE, info.height * info.width * 3, err);
     cli_progress_begin(&progress, "crops", wanted, o->common.quiet);
     for (size_t next = 0; !st && next < wanted;) {
         size_t n = 0;
 
-        st = read_crops(sources, &network->input, wanted, &next, crops, &n, t, err);
+        st = read_crops(sources, &info, wanted, &next, crops, &n, t, err);
         if (!st)
-            st = cafi_calibration_add(run, crops, n, ranges, err);
+            st = caface_calibrator_add(calibrator, crops, n, err);
         cli_progress_update(&progress, next);
     }
     cli_progress_end(&progress);
     if (!st && !t->used)
         st = cafi_fail(err, CAFACE_EFORMAT, "none of the %zu pictures could be used", count);
-    cafi_calibration_free(run);
     free(crops);
     return st;
 }
@@ -107,18 +124,19 @@ static caface_status measure(const calibrate_options *o, cafi_network *network,
 static caface_status calibrate(const calibrate_options *o, const cafi_sources *sources, tally *t,
                                caface_error *err)
 {
-    cafi_network network = {0};
-    cafi_ranges *ranges = NULL;
-    caface_status st = cafi_network_open_at(&network, o->model, o->weights_key, err);
+    caface_calibrator_options how;
+    caface_calibrator *calibrator = NULL;
+    caface_status st = CAFACE_OK;
 
+    caface_calibrator_options_init(&how);
+    how.threads = o->common.threads;
+    how.weights_key = o->weights_key;
+    if ((st = caface_calibrator_open(&calibrator, o->model, &how, err)))
+        return st;
+    st = measure(o, calibrator, sources, t, err);
     if (!st)
-        st = cafi_ranges_new(&ranges, err);
-    if (!st)
-        st = measure(o, &network, sources, ranges, t, err);
-    if (!st)
-        st = cafi_calibration_save(o->output, &network, ranges, err);
-    cafi_ranges_free(ranges);
-    cafi_network_clear(&network);
+        st = caface_calibrator_save(calibrator, o->output, err);
+    caface_calibrator_free(calibrator);
     return st;
 }
 

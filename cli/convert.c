@@ -2,7 +2,6 @@
 #include "caface/convert.h"
 #include "cli/input.h"
 #include "cli/command.h"
-#include "cli/detector_pair.h"
 #include "cli/interrupt.h"
 #include "cli/progress.h"
 #include "files/json.h"
@@ -81,8 +80,6 @@ static int run(void *arg)
     if ((status = cli_input_check("convert", &o->input)) ||
         (status = cli_suffix_check("convert", "output", o->output, "safetensors", false)))
         return status;
-    if (cli_detector_pair(&o->common.args))
-        return cli_detector_pair_save(o->output, &o->common.args, &o->common);
     caface_convert_options_init(&c);
     choose(&o->input, mean, scale, &c);
     c.ensemble = o->ensemble;

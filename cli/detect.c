@@ -82,8 +82,8 @@ typedef struct job {
     cafi_face_rule face; /* whose of several */
     cafi_sources *sources;
     cafi_pool *pool;
-    cafi_detector *detector;
-    cafi_encoder *quality;           /* or NULL */
+    caface_detector *detector;
+    caface_encoder *quality;         /* or NULL */
     cafi_crop_folder *crops;         /* or NULL */
     const char **pictures, **videos; /* the arguments; videos only with --crops */
     size_t picture_count, video_count;
@@ -324,7 +324,7 @@ static caface_status work(job *j, caface_error *err)
     j->json.out = &j->text;
     j->failed_json.out = &j->failed;
     cafi_json_begin_object(&j->json, NULL);
-    cafi_json_string(&j->json, "detector", cafi_detector_family(j->detector));
+    cafi_json_string(&j->json, "detector", caface_detector_family(j->detector));
     cafi_json_begin_array(&j->json, "images");
     cafi_json_begin_array(&j->failed_json, NULL);
     cli_progress_begin(&j->progress, "pictures", j->count,
@@ -344,8 +344,8 @@ static void clear(job *j)
 {
     cafi_crop_folder_close(j->crops);
     cafi_pool_free(j->pool);
-    cafi_detector_free(j->detector);
-    cafi_encoder_free(j->quality);
+    caface_detector_free(j->detector);
+    caface_encoder_free(j->quality);
     for (size_t i = 0; j->outcomes && i < j->count; i++) {
         cafi_faces_free(&j->outcomes[i].faces);
         free(j->outcomes[i].quality);

@@ -12,8 +12,9 @@
 #include "media/image_write.h"
 #include "plot/lettering.h"
 
-caface_status detect_judge(detect_outcome *result, const cafi_view *picture, cafi_encoder *network,
-                           const cafi_quality_gate *gate, caface_error *err)
+caface_status detect_judge(detect_outcome *result, const cafi_view *picture,
+                           caface_encoder *network, const cafi_quality_gate *gate,
+                           caface_error *err)
 {
     cafi_faces *faces = &result->faces;
     uint8_t crop[CAFI_CROP_BYTES];
@@ -28,7 +29,7 @@ caface_status detect_judge(detect_outcome *result, const cafi_view *picture, caf
             memset(crop, 0, sizeof crop);
         cafi_quality_of_face(&q, &faces->items[i], crop);
         if (cut && network)
-            st = cafi_encoder_run(network, crop, 1, &q.network, NULL, err);
+            st = caface_encoder_run(network, crop, 1, &q.network, NULL, err);
         if (st || !cafi_quality_passes(gate, &q, NULL)) {
             result->refused++;
             continue;

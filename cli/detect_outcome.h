@@ -2,11 +2,11 @@
 #ifndef CLI_DETECT_OUTCOME_H
 #define CLI_DETECT_OUTCOME_H
 
+#include "caface/encoder.h"
 #include "faces/choose.h"
 #include "faces/quality.h"
 #include "files/json.h"
 #include "media/image.h"
-#include "models/encoder.h"
 
 /* What became of one picture; kept until the ones before it are reported. */
 typedef struct detect_outcome {
@@ -21,8 +21,9 @@ typedef struct detect_outcome {
 /* How good each face is, into result->quality; those that do not pass the gate leave the list.
  * One whose landmarks are in one place has no crop, and is told by its box alone. network: of
  * quality, or NULL. */
-caface_status detect_judge(detect_outcome *result, const cafi_view *picture, cafi_encoder *network,
-                           const cafi_quality_gate *gate, caface_error *err);
+caface_status detect_judge(detect_outcome *result, const cafi_view *picture,
+                           caface_encoder *network, const cafi_quality_gate *gate,
+                           caface_error *err);
 /* Of a picture's faces the one that is asked for; nobody where no face has a face's landmarks. */
 void detect_choose(detect_outcome *result, cafi_face_rule rule);
 

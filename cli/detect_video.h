@@ -2,19 +2,19 @@
 #ifndef CAFACE_CLI_DETECT_VIDEO_H
 #define CAFACE_CLI_DETECT_VIDEO_H
 
+#include "caface/encoder.h"
 #include "cli/command.h"
 #include "faces/crop_folder.h"
 #include "faces/detector.h"
 #include "faces/quality.h"
 #include "files/json.h"
 #include "media/video.h"
-#include "models/encoder.h"
 
 typedef struct detect_videos {
     const cli_common *common;
-    cafi_detector *detector;
+    caface_detector *detector;
     cafi_crop_folder *crops;
-    cafi_encoder *quality; /* or NULL */
+    caface_encoder *quality; /* or NULL */
     cafi_quality_gate gate;
     cafi_video_options reading;
 } detect_videos;

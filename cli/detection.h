@@ -2,8 +2,8 @@
 #ifndef CAFACE_CLI_DETECTION_H
 #define CAFACE_CLI_DETECTION_H
 
+#include "caface/detector.h"
 #include "cli/command.h"
-#include "faces/detector.h"
 
 typedef struct cli_detection {
     const char *detector;  /* path, or NULL */
@@ -92,7 +92,7 @@ int cli_detection_check(const char *command, const cli_detection *d);
 /* True when an option was given that only a detector understands. */
 bool cli_detection_given(const cli_detection *d);
 /* Opens d->detector, the caller's to free; threads: of one search. */
-caface_status cli_detection_open(cafi_detector **out, const cli_detection *d, size_t threads,
+caface_status cli_detection_open(caface_detector **out, const cli_detection *d, size_t threads,
                                  caface_error *err);
 
 #endif

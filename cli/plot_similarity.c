@@ -8,6 +8,7 @@
 #include "cli/command.h"
 #include "files/json.h"
 #include "cli/similarity.h"
+#include "files/feature_set.h"
 
 typedef struct plot_options {
     cli_common common;
@@ -162,9 +163,9 @@ static int print_json(const plot_options *o, const cafi_feature_set *set, const 
     return cli_print(&text);
 }
 
-static caface_status draw(const plot_options *o, const ways *w, cafi_pool *pool,
-                          const cli_fusions *fusions, const cafi_feature_set *set,
-                          const cafi_feature_set *gallery, caface_error *err)
+static caface_status draw(const plot_options *o, const ways *w, const cli_fusions *fusions,
+                          const cafi_feature_set *set, const cafi_feature_set *gallery,
+                          caface_error *err)
 {
     cli_similarity s = {0};
     float *template = NULL;
@@ -177,8 +178,9 @@ static caface_status draw(const plot_options *o, const ways *w, cafi_pool *pool,
         return cafi_fail(err, CAFACE_EMODEL, "%s has features of width %zu, %s of width %zu",
                          set->path, set->C, gallery->path, gallery->C);
     if ((st = cafi_alloc_f32(&template, 1, gallery->C, err)) ||
-        (st = cli_gallery_template(gallery, o->label, template, err)) ||
-        (st = cli_similarity_measure(&s, fusions, set, template, w->items, w->count, pool, err)))
+        (st = cli_gallery_template(gallery, o->gallery, o->label, template, err)) ||
+        (st = cli_similarity_measure(&s, fusions, set, template, w->items, w->count,
+                                     o->common.threads, err)))
         goto done;
     for (size_t i = 0; i < o->outputs.count && !st; i++)
         st = cafi_similarity_save(&(cafi_similarity){.title = o->title,
@@ -208,7 +210,6 @@ static int run(void *arg)
     const plot_options *o = arg;
     caface_error err = {0};
     ways w = {0};
-    cafi_pool *pool = NULL;
     cli_fusions fusions = {0};
     cafi_feature_set *set = NULL, *gallery = NULL;
     caface_status st = CAFACE_OK;
@@ -228,16 +229,14 @@ static int run(void *arg)
         cli_fusions_close(&fusions);
         return cli_usage("plot similarity", "%s", err.message);
     }
-    if ((st = cafi_pool_new(&pool, o->common.threads, &err)) ||
-        (st = cli_feature_set_open(&set, o->input, &err)) ||
+    if ((st = cli_feature_set_open(&set, o->input, &err)) ||
         (st = cli_feature_set_open(&gallery, o->gallery, &err)))
         goto done;
-    st = draw(o, &w, pool, &fusions, set, gallery, &err);
+    st = draw(o, &w, &fusions, set, gallery, &err);
 done:
     cafi_feature_set_close(gallery);
     cafi_feature_set_close(set);
     cli_fusions_close(&fusions);
-    cafi_pool_free(pool);
     return st ? cli_fail(&err) : CLI_OK;
 }
 

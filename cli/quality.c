@@ -7,7 +7,7 @@ bool cli_quality_given(const cli_quality *q)
     return q->network || cafi_quality_gate_is_set(&q->gate);
 }
 
-caface_status cli_quality_open(cafi_encoder **out, const cli_quality *q, size_t threads,
+caface_status cli_quality_open(caface_encoder **out, const cli_quality *q, size_t threads,
                                caface_error *err)
 {
     *out = NULL;

@@ -2,9 +2,9 @@
 #ifndef CAFACE_CLI_QUALITY_H
 #define CAFACE_CLI_QUALITY_H
 
+#include "caface/encoder.h"
 #include "cli/command.h"
 #include "faces/quality.h"
-#include "models/encoder.h"
 
 typedef struct cli_quality {
     const char *network; /* a path, or NULL */
@@ -37,8 +37,8 @@ typedef struct cli_quality {
 
 /* True when any of the options was given. */
 bool cli_quality_given(const cli_quality *q);
-/* *out is the network, the caller's to cafi_encoder_free, or NULL without one. */
-caface_status cli_quality_open(cafi_encoder **out, const cli_quality *q, size_t threads,
+/* *out is the network, the caller's to caface_encoder_free, or NULL without one. */
+caface_status cli_quality_open(caface_encoder **out, const cli_quality *q, size_t threads,
                                caface_error *err);
 /* Warns of the faces that the gates left out, if any. */
 void cli_quality_report(size_t refused);

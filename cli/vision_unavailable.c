@@ -3,22 +3,7 @@
 #include "base/status.h"
 #include "cli/eval/images.h"
 #include "cli/eval/pictures.h"
-#include "cli/detector_pair.h"
 #include "cli/missing.h"
-
-bool cli_detector_pair(const cli_list *files)
-{
-    (void)files;
-    return false;
-}
-
-int cli_detector_pair_save(const char *output, const cli_list *files, const cli_common *common)
-{
-    (void)output;
-    (void)files;
-    (void)common;
-    return CLI_FAILED;
-}
 
 static int say_so(void *arg)
 {

@@ -132,10 +132,10 @@ typedef struct job {
     caface_precision precision;
     cafi_chroma chroma;
     bool called_wrongly; /* by --method: exit status 2 */
-    cafi_encoder *encoder;
+    caface_encoder *encoder;
     cli_fusions fusions;
-    cafi_detector *detector;
-    cafi_encoder *quality; /* the network, or NULL */
+    caface_detector *detector;
+    caface_encoder *quality; /* the network, or NULL */
     cafi_probe_options probing;
     cafi_probe probe;
     cafi_gallery gallery;
@@ -416,7 +416,7 @@ static int check(const compare_options *o, caface_precision *precision, cafi_chr
         return cli_usage("compare", "--detector is needed; " CLI_MODELS_HINT);
     if (!o->probe || !o->gallery.count)
         return cli_usage("compare", "--probe and --gallery are needed");
-    if (!cafi_precision_parse(o->precision, precision) || *precision == CAFACE_INT8)
+    if (caface_precision_parse(precision, o->precision, NULL) || *precision == CAFACE_INT8)
         return cli_usage("compare", "--precision %s: must be fp32 or bf16", o->precision);
     if (!cafi_chroma_parse(chroma, o->chroma))
         return cli_usage("compare", "--chroma %s: full, fast or opencv", o->chroma);
@@ -461,10 +461,10 @@ static int run(void *arg)
     cafi_gallery_clear(&j.gallery);
     cli_people_free(j.people);
     cli_entries_free(&j.entries);
-    cafi_encoder_free(j.encoder);
+    caface_encoder_free(j.encoder);
     cli_fusions_close(&j.fusions);
-    cafi_detector_free(j.detector);
-    cafi_encoder_free(j.quality);
+    caface_detector_free(j.detector);
+    caface_encoder_free(j.quality);
     cli_default_models_clear(&j.defaults);
     cli_interrupt_end();
     return status;

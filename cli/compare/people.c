@@ -34,25 +34,27 @@ static caface_status check_fusion(const caface_gallery_info *info, const cli_fus
                            info->model, own.hash);
 }
 
-static caface_status check(const caface_gallery_info *info, const cafi_encoder *e,
+static caface_status check(const caface_gallery_info *info, const caface_encoder *encoder,
                            const cli_fusions *fusions, caface_error *err)
 {
+    caface_encoder_info e;
     caface_status st = CAFACE_OK;
 
+    caface_encoder_get_info(encoder, &e);
     if (!info->people)
         return cafi_fail(err, CAFACE_EINVAL, "nobody is in it");
-    if (info->C != cafi_encoder_feature_size(e))
+    if (info->C != e.C)
         return cafi_fail(err, CAFACE_EMODEL,
-                         "the backbone gives %zu numbers, the gallery's templates have %zu",
-                         cafi_encoder_feature_size(e), info->C);
-    if (*info->backbone && strcmp(info->backbone, cafi_encoder_hash(e)) != 0)
+                         "the backbone gives %zu numbers, the gallery's templates have %zu", e.C,
+                         info->C);
+    if (*info->backbone && strcmp(info->backbone, e.hash) != 0)
         return cafi_fail(err, CAFACE_EMODEL, "the gallery's backbone is %s, this is %s",
-                         info->backbone, cafi_encoder_hash(e));
-    if (*info->input && strcmp(info->input, cafi_encoder_input(e)) != 0)
+                         info->backbone, e.hash);
+    if (*info->input && strcmp(info->input, e.input) != 0)
         return cafi_fail(err, CAFACE_EMODEL, "the gallery's input is %s, this backbone's %s",
-                         info->input, cafi_encoder_input(e));
-    if ((st = cli_check_encoding("the probe", cafi_encoder_encoding(e), "the gallery",
-                                 info->encoding, *info->model != '\0', err)))
+                         info->input, e.input);
+    if ((st = cli_check_encoding("the probe", e.encoding, "the gallery", info->encoding,
+                                 *info->model != '\0', err)))
         return st;
     if (info->people > CLI_COMPARE_MOST_PEOPLE)
         return cafi_fail(err, CAFACE_EINVAL,
@@ -96,7 +98,7 @@ static double far_of(void *ctx, size_t method, double score, double *below)
 }
 
 caface_status cli_people_open(cli_people **out, cafi_comparison *c, const char *path,
-                              const cafi_encoder *encoder, const cli_fusions *fusions,
+                              const caface_encoder *encoder, const cli_fusions *fusions,
                               caface_error *err)
 {
     cli_people *p = NULL;

@@ -17,7 +17,7 @@ typedef struct cli_people cli_people;
  * cli_people_free in every case. EMODEL: of another backbone, input, width or fusion
  * model. EINVAL: too many people, nobody. EUNSUPPORTED: a build without galleries. */
 caface_status cli_people_open(cli_people **out, cafi_comparison *c, const char *path,
-                              const cafi_encoder *encoder, const cli_fusions *fusions,
+                              const caface_encoder *encoder, const cli_fusions *fusions,
                               caface_error *err);
 void cli_people_free(cli_people *people);
 

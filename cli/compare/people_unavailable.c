@@ -2,7 +2,7 @@
 #include "cli/compare/people.h"
 
 caface_status cli_people_open(cli_people **out, cafi_comparison *c, const char *path,
-                              const cafi_encoder *encoder, const cli_fusions *fusions,
+                              const caface_encoder *encoder, const cli_fusions *fusions,
                               caface_error *err)
 {
     (void)c;

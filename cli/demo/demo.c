@@ -25,7 +25,6 @@ static const cli_option options[] = {
 /* One run of the demo. */
 typedef struct demo {
     const demo_options *o;
-    cafi_pool *pool;
     demo_sample sample;
     cli_way ways[WAYS];
     size_t way_count;
@@ -56,21 +55,21 @@ static void list_ways(demo *d)
 
 static caface_status compare_long_set(demo *d, caface_error *err)
 {
-    const cafi_feature_set *many = d->sample.many;
+    const demo_sample *s = &d->sample;
     float *gallery = NULL;
     const char *person = NULL;
     caface_status st = CAFACE_OK;
 
-    if (many->N == 0 || many->C != d->sample.gallery->C)
+    if (s->many.info.n == 0 || s->many.info.C != s->C)
         return cafi_fail(err, CAFACE_EMODEL,
-                         "%s: %zu faces of width %zu, the gallery has width %zu", many->path,
-                         many->N, many->C, d->sample.gallery->C);
-    person = cafi_index_text(many->index, (size_t)cafi_index_column(many->index, "label"), 0);
-    if ((st = cafi_alloc_f32(&gallery, 1, d->sample.gallery->C, err)) ||
-        (st = cli_gallery_template(d->sample.gallery, person, gallery, err)))
+                         "%s: %zu faces of width %zu, the gallery has width %zu", s->many.path,
+                         s->many.info.n, s->many.info.C, s->C);
+    person = caface_features_text(s->many.faces, caface_features_column(s->many.faces, "label"), 0);
+    if ((st = cafi_alloc_f32(&gallery, 1, s->C, err)) ||
+        (st = cli_gallery_template(s->gallery.faces, s->gallery.path, person, gallery, err)))
         goto done;
-    st = cli_similarity_measure(&d->many, &d->sample.fusions, many, gallery, d->drawn, d->way_count,
-                                d->pool, err);
+    st = cli_similarity_measure(&d->many, &s->fusions, s->many.faces, gallery, d->drawn,
+                                d->way_count, s->threads, err);
 done:
     free(gallery);
     return st;
@@ -97,13 +96,13 @@ static caface_status draw_similarity(demo *d, caface_error *err)
         .subtitle = "Features of heavily degraded pictures of one person, against two clean ones",
         .similarity = d->many.similarity,
         .weight = d->many.weight,
-        .count = d->sample.many->N,
+        .count = d->sample.many.info.n,
         .stars = d->many.stars,
         .star_count = d->way_count,
         .seed = 1};
     caface_status st = CAFACE_OK;
 
-    snprintf(title, sizeof title, "%zu poor faces, one template", d->sample.many->N);
+    snprintf(title, sizeof title, "%zu poor faces, one template", d->sample.many.info.n);
     for (int i = 0; i < 2 && !st; i++) {
         const char *path = NULL;
 
@@ -130,13 +129,18 @@ static caface_status draw_roc(demo *d, caface_error *err)
     caface_status st = CAFACE_OK;
 
     snprintf(subtitle, sizeof subtitle,
-             "%zu sets of poor faces, %zu genuine and %zu impostor pairs", d->sample.probe_rows.T,
-             d->results[0].roc.genuine, d->results[0].roc.impostor);
-    for (int k = 0; k < (int)d->way_count; k++)
+             "%zu sets of poor faces, %zu genuine and %zu impostor pairs",
+             d->sample.probes.templates, d->sample.genuine, d->sample.pairs - d->sample.genuine);
+    for (int k = 0; k < (int)d->way_count; k++) {
+        const caface_verification *v = d->results[k].verification;
+        caface_verification_info info;
+
+        caface_verification_get_info(v, &info);
         series[k] = (cafi_chart_series){.name = d->ways[k].name,
-                                        .x = d->results[k].roc.far_curve,
-                                        .y = d->results[k].roc.tar_curve,
-                                        .count = d->results[k].roc.points};
+                                        .x = caface_verification_curve_far(v),
+                                        .y = caface_verification_curve_tar(v),
+                                        .count = info.points};
+    }
     for (int i = 0; i < 2 && !st; i++) {
         const char *path = NULL;
 
@@ -150,14 +154,13 @@ static caface_status draw_roc(demo *d, caface_error *err)
 static void print_table(const demo *d)
 {
     const demo_sample *s = &d->sample;
-    const cafi_roc *roc = &d->results[0].roc;
 
     cli_say(
         stdout,
         "%zu sets of %zu degraded faces are fused, one template each, and compared with a clean\n"
         "template of each of %zu people: %zu genuine and %zu impostor pairs.\n\n",
-        s->probe_rows.T, s->probe_rows.N / s->probe_rows.T, s->gallery_rows.T, roc->genuine,
-        roc->impostor);
+        s->probes.templates, s->probes.info.n / s->probes.templates, s->gallery.templates,
+        s->genuine, s->pairs - s->genuine);
     cli_say(stdout, "%-21s %7s   %-38s %10s\n", "", "", "true accepts at a false accept rate of",
             "time");
     cli_say(stdout, "%-21s %7s   %7s %7s %7s %15s %9s\n", "method", "rank 1", "1e-1", "1e-2",
@@ -177,9 +180,9 @@ static void print_table(const demo *d)
         "\nOne set is %.2f points. A threshold lets at most that share of the impostors in\n"
         "(`caface eval` takes the nearest point of the curve instead, as the IJB protocols do).\n"
         "The interval is a bootstrap over people, at 1e-3; the time is of one thread.\n",
-        100.0 / (double)roc->genuine);
+        100.0 / (double)s->genuine);
     cli_say(stdout, "\n%zu degraded faces of one person, cosine to the clean template:\n\n",
-            s->many->N);
+            s->many.info.n);
     for (int k = 0; k < (int)d->way_count; k++)
         cli_say(stdout, "%-21s %7.3f\n", d->drawn[k].name, d->many.stars[k].similarity);
     for (size_t i = 0; i < d->picture_count; i++)
@@ -202,8 +205,8 @@ static int print_json(const demo *d)
     cafi_json json = {.out = &text};
 
     cafi_json_begin_object(&json, NULL);
-    cafi_json_int(&json, "genuine", (int64_t)d->results[0].roc.genuine);
-    cafi_json_int(&json, "impostor", (int64_t)d->results[0].roc.impostor);
+    cafi_json_int(&json, "genuine", (int64_t)d->sample.genuine);
+    cafi_json_int(&json, "impostor", (int64_t)(d->sample.pairs - d->sample.genuine));
     cafi_json_begin_array(&json, "results");
     for (int k = 0; k < (int)d->way_count; k++) {
         cafi_json_begin_object(&json, NULL);
@@ -240,8 +243,7 @@ static caface_status run_all(demo *d, caface_error *err)
 {
     caface_status st = CAFACE_OK;
 
-    if ((st = cafi_pool_new(&d->pool, d->o->common.threads, err)) ||
-        (st = demo_sample_open(&d->sample, d->o->common.args.items[0], d->pool, err)))
+    if ((st = demo_sample_open(&d->sample, d->o->common.args.items[0], d->o->common.threads, err)))
         return st;
     list_ways(d);
     for (int k = 0; k < (int)d->way_count; k++)
@@ -276,9 +278,8 @@ static int run(void *arg)
         print_table(d);
     cli_similarity_free(&d->many);
     for (int k = 0; k < (int)d->way_count; k++)
-        cafi_roc_free(&d->results[k].roc);
+        caface_verification_free(d->results[k].verification);
     demo_sample_free(&d->sample);
-    cafi_pool_free(d->pool);
     free(d);
     return st ? cli_fail(&err) : status;
 }

@@ -4,10 +4,10 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "caface/batch.h"
 #include "cli/demo/demo.h"
-#include "eval/scores.h"
-#include "fusion/batch.h"
 #include "cli/progress.h"
+#include "files/names.h"
 
 enum { RESAMPLES = 1000, TIMED_RUNS = 3 };
 
@@ -23,108 +23,98 @@ static caface_status in_folder(const char *folder, const char *name, char *path,
     return CAFACE_OK;
 }
 
-static caface_status open_set(cafi_feature_set **out, const char *folder, const char *name,
+static caface_status open_set(demo_set *set, const char *folder, const char *name,
                               caface_error *err)
 {
-    char path[4096];
-    caface_status st = in_folder(folder, name, path, sizeof path, err);
-
-    if (st || (st = cafi_feature_set_open(out, path, err)))
-        return st;
-    if (!(*out)->index || cafi_index_column((*out)->index, "template") < 0 ||
-        cafi_index_column((*out)->index, "label") < 0)
-        return cafi_fail(err, CAFACE_EINVAL, "%s: its index needs the columns template and label",
-                         path);
-    return CAFACE_OK;
-}
-
-static caface_status group(cafi_groups *out, const cafi_feature_set *set, caface_error *err)
-{
     int64_t *ids = NULL;
-    caface_status st = CAFI_NEW(&ids, set->N, err);
+    int column = 0;
+    caface_status st = in_folder(folder, name, set->path, sizeof set->path, err);
 
-    if (!st)
-        st = cafi_index_integers(set->index, (size_t)cafi_index_column(set->index, "template"), ids,
-                                 err);
-    if (!st)
-        st = cafi_groups_from_ids(out, ids, set->N, err);
+    if (st || (st = caface_features_open(&set->faces, set->path, err)))
+        return st;
+    caface_features_get_info(set->faces, &set->info);
+    column = caface_features_column(set->faces, "template");
+    if (column < 0 || caface_features_column(set->faces, "label") < 0)
+        return cafi_fail(err, CAFACE_EINVAL, "%s: its index needs the columns template and label",
+                         set->path);
+    (void)((st = CAFI_NEW(&ids, set->info.n, err)) ||
+           (st = caface_features_integers(set->faces, column, ids, err)) ||
+           (st = caface_groups_new(&set->groups, ids, set->info.n, err)));
     free(ids);
-    return st;
+    if (st)
+        return st;
+    set->templates = caface_groups_count(set->groups);
+    return CAFI_NEW(&set->person, set->templates, err);
 }
 
-/* The label of a template's first row becomes its subject's number. */
-static caface_status number_subjects(demo_sample *s, const cafi_feature_set *set,
-                                     const cafi_groups *groups, uint32_t *subject,
-                                     caface_error *err)
+static void close_set(demo_set *set)
 {
-    size_t column = (size_t)cafi_index_column(set->index, "label");
+    free(set->person);
+    caface_groups_free(set->groups);
+    caface_features_close(set->faces);
+}
+
+/* The label of a template's first row becomes its person's number. */
+static caface_status number_people(demo_set *set, cafi_names *names, size_t *people,
+                                   caface_error *err)
+{
+    int column = caface_features_column(set->faces, "label");
     caface_status st = CAFACE_OK;
 
-    for (size_t t = 0; t < groups->T && !st; t++) {
-        const char *label = cafi_index_text(set->index, column, groups->rows[groups->start[t]]);
-        size_t known = CAFI_NO_NAME;
+    for (size_t t = 0; t < set->templates && !st; t++) {
+        size_t n = 0, known = CAFI_NO_NAME;
+        const size_t *rows = caface_groups_rows(set->groups, t, &n);
+        const char *label = caface_features_text(set->faces, column, rows[0]);
 
-        st = cafi_names_add(&s->names, label, strlen(label), s->subjects, &known, err);
-        subject[t] = (uint32_t)(known == CAFI_NO_NAME ? s->subjects++ : known);
+        st = cafi_names_add(names, label, strlen(label), *people, &known, err);
+        set->person[t] = (int64_t)(known == CAFI_NO_NAME ? (*people)++ : known);
     }
     return st;
 }
 
-static caface_status list_templates(const demo_sample *s, cafi_subject_list *list, size_t first,
-                                    size_t count, const char *path, caface_error *err)
-{
-    caface_status st = CAFI_NEW(&list->items, count, err);
-
-    if (st || (st = cafi_strdup(&list->path, path, err)))
-        return st;
-    list->count = count;
-    for (size_t i = 0; i < count; i++)
-        list->items[i] = (cafi_enrolled){(uint32_t)(first + i), s->subject[first + i]};
-    return CAFACE_OK;
-}
-
 static caface_status list_pairs(demo_sample *s, caface_error *err)
 {
-    size_t G = s->gallery_rows.T;
+    size_t G = s->gallery.templates, P = s->probes.templates;
     caface_status st = CAFACE_OK;
 
-    s->pair_count = G * s->probe_rows.T;
-    if ((st = CAFI_NEW(&s->pairs, s->pair_count, err)))
+    s->pairs = G * P;
+    if ((st = CAFI_NEW(&s->same, s->pairs, err)) ||
+        (st = CAFI_NEW(&s->probe_person, s->pairs, err)) ||
+        (st = CAFI_NEW(&s->gallery_person, s->pairs, err)) ||
+        (st = cafi_alloc_f32(&s->score, s->pairs, 1, err)))
         return st;
-    for (size_t p = 0; p < s->probe_rows.T; p++)
-        for (size_t g = 0; g < G; g++) {
-            bool same = s->subject[G + p] == s->subject[g];
-            s->pairs[p * G + g] =
-                (cafi_pair){(uint32_t)(G + p) | (same ? CAFI_PAIR_GENUINE : 0), (uint32_t)g};
-        }
-    return cafi_bootstrap_new(&s->bootstrap, s->pairs, s->pair_count, s->subject, s->subjects,
-                              RESAMPLES, 1, s->pool, err);
+    for (size_t i = 0; i < s->pairs; i++) {
+        s->probe_person[i] = s->probes.person[i / G];
+        s->gallery_person[i] = s->gallery.person[i % G];
+        s->same[i] = s->probe_person[i] == s->gallery_person[i];
+        s->genuine += s->same[i];
+    }
+    return CAFACE_OK;
 }
 
 static caface_status prepare(demo_sample *s, caface_error *err)
 {
-    cafi_fuse_options average = {.method = CAFACE_METHOD_AVERAGE, .pool = s->pool};
-    size_t G = 0, P = 0;
+    caface_batch_options average;
+    cafi_names names = {0};
+    size_t people = 0;
     caface_status st = CAFACE_OK;
 
-    if (s->gallery->C != s->probes->C)
+    if (s->gallery.info.C != s->probes.info.C)
         return cafi_fail(err, CAFACE_EMODEL, "%s has features of width %zu, %s of width %zu",
-                         s->gallery->path, s->gallery->C, s->probes->path, s->probes->C);
-    if ((st = group(&s->gallery_rows, s->gallery, err)) ||
-        (st = group(&s->probe_rows, s->probes, err)))
+                         s->gallery.path, s->gallery.info.C, s->probes.path, s->probes.info.C);
+    s->C = s->gallery.info.C;
+    (void)((st = number_people(&s->gallery, &names, &people, err)) ||
+           (st = number_people(&s->probes, &names, &people, err)) || (st = list_pairs(s, err)) ||
+           (st = cafi_alloc_f32(&s->enrolled, s->gallery.templates, s->C, err)) ||
+           (st = cafi_alloc_f32(&s->fused, s->probes.templates, s->C, err)));
+    cafi_names_free(&names);
+    if (st)
         return st;
-    G = s->gallery_rows.T;
-    P = s->probe_rows.T;
-    s->templates = G + P;
-    if ((st = CAFI_NEW(&s->subject, s->templates, err)) ||
-        (st = cafi_alloc_f32(&s->features, s->templates, s->gallery->C, err)) ||
-        (st = number_subjects(s, s->gallery, &s->gallery_rows, s->subject, err)) ||
-        (st = number_subjects(s, s->probes, &s->probe_rows, s->subject + G, err)) ||
-        (st = list_templates(s, &s->gallery_list, 0, G, s->gallery->path, err)) ||
-        (st = list_templates(s, &s->probe_list, G, P, s->probes->path, err)) ||
-        (st = list_pairs(s, err)))
-        return st;
-    return cafi_fuse_batch(NULL, s->gallery, &s->gallery_rows, &average, s->features, NULL, err);
+    caface_batch_options_init(&average);
+    average.method = CAFACE_METHOD_AVERAGE;
+    average.threads = s->threads;
+    return caface_batch_fuse(NULL, s->gallery.faces, s->gallery.groups, &average, s->enrolled, NULL,
+                             NULL, err);
 }
 
 static caface_status open_models(demo_sample *s, const char *folder, caface_error *err)
@@ -145,12 +135,12 @@ static caface_status open_models(demo_sample *s, const char *folder, caface_erro
     return st;
 }
 
-caface_status demo_sample_open(demo_sample *s, const char *folder, cafi_pool *pool,
+caface_status demo_sample_open(demo_sample *s, const char *folder, size_t threads,
                                caface_error *err)
 {
     caface_status st = CAFACE_OK;
 
-    *s = (demo_sample){.pool = pool};
+    *s = (demo_sample){.threads = threads};
     if ((st = open_models(s, folder, err)) ||
         (st = open_set(&s->gallery, folder, "gallery", err)) ||
         (st = open_set(&s->probes, folder, "probes", err)) ||
@@ -161,18 +151,15 @@ caface_status demo_sample_open(demo_sample *s, const char *folder, cafi_pool *po
 
 void demo_sample_free(demo_sample *s)
 {
-    cafi_bootstrap_free(&s->bootstrap);
-    cafi_subject_list_free(&s->gallery_list);
-    cafi_subject_list_free(&s->probe_list);
-    free(s->pairs);
-    free(s->features);
-    free(s->subject);
-    cafi_names_free(&s->names);
-    cafi_groups_free(&s->gallery_rows);
-    cafi_groups_free(&s->probe_rows);
-    cafi_feature_set_close(s->gallery);
-    cafi_feature_set_close(s->probes);
-    cafi_feature_set_close(s->many);
+    free(s->same);
+    free(s->probe_person);
+    free(s->gallery_person);
+    free(s->score);
+    free(s->enrolled);
+    free(s->fused);
+    close_set(&s->gallery);
+    close_set(&s->probes);
+    close_set(&s->many);
     cli_fusions_close(&s->fusions);
     *s = (demo_sample){0};
 }
@@ -181,21 +168,33 @@ void demo_sample_free(demo_sample *s)
 static caface_status fuse_probes(demo_sample *s, const cli_way *way, double *seconds,
                                  caface_error *err)
 {
-    cafi_fuse_options options = {
-        .method = way->method, .norm_power = way->norm_power, .chunk = way->chunk};
-    float *probes = s->features + s->gallery_rows.T * s->gallery->C;
+    caface_batch_options options;
     caface_status st = CAFACE_OK;
 
+    caface_batch_options_init(&options);
+    options.method = way->method;
+    options.norm_power = way->norm_power;
+    options.chunk = way->chunk;
+    options.threads = 1;
     *seconds = 0;
     for (int run = 0; run < TIMED_RUNS && !st; run++) {
         double start = cli_seconds();
 
-        st = cafi_fuse_batch(cli_fusion_for(&s->fusions, way->method), s->probes, &s->probe_rows,
-                             &options, probes, NULL, err);
+        st = caface_batch_fuse(cli_fusion_for(&s->fusions, way->method), s->probes.faces,
+                               s->probes.groups, &options, s->fused, NULL, NULL, err);
         if (run == 0 || cli_seconds() - start < *seconds)
             *seconds = cli_seconds() - start;
     }
     return st;
+}
+
+static void compare_all(demo_sample *s)
+{
+    size_t G = s->gallery.templates;
+
+    for (size_t i = 0; i < s->pairs; i++)
+        s->score[i] =
+            (float)caface_cosine(s->fused + i / G * s->C, s->enrolled + i % G * s->C, s->C);
 }
 
 static int by_falling_score(const void *a, const void *b)
@@ -206,72 +205,81 @@ static int by_falling_score(const void *a, const void *b)
 }
 
 /* The threshold lets floor(FAR * impostors) impostors in, and no more. */
-static caface_status find_rates(const demo_sample *s, const float *scores, demo_result *out,
-                                caface_error *err)
+static caface_status find_rates(const demo_sample *s, demo_result *out, caface_error *err)
 {
     float *impostors = NULL;
-    size_t count = 0, genuine = s->pair_count - out->roc.impostor;
-    caface_status st = cafi_alloc_f32(&impostors, out->roc.impostor, 1, err);
+    size_t count = 0;
+    caface_status st = cafi_alloc_f32(&impostors, s->pairs - s->genuine, 1, err);
 
     if (st)
         return st;
-    for (size_t i = 0; i < s->pair_count; i++)
-        if (!cafi_pair_is_genuine(s->pairs[i]))
-            impostors[count++] = scores[i];
+    for (size_t i = 0; i < s->pairs; i++)
+        if (!s->same[i])
+            impostors[count++] = s->score[i];
     qsort(impostors, count, sizeof *impostors, by_falling_score);
     for (size_t f = 0; f < DEMO_FARS; f++) {
         float threshold = impostors[(size_t)(demo_fars[f] * (double)count)];
         size_t accepted = 0;
 
-        for (size_t i = 0; i < s->pair_count; i++)
-            accepted += cafi_pair_is_genuine(s->pairs[i]) && scores[i] > threshold;
-        out->tar[f] = (double)accepted / (double)genuine;
+        for (size_t i = 0; i < s->pairs; i++)
+            accepted += s->same[i] && s->score[i] > threshold;
+        out->tar[f] = (double)accepted / (double)s->genuine;
     }
     free(impostors);
     return CAFACE_OK;
 }
 
-/* The interval of TAR at FAR 1e-3, over subjects. */
-static caface_status find_interval(demo_sample *s, const float *scores, demo_result *out,
-                                   caface_error *err)
+/* The curve, and the interval of TAR at FAR 1e-3 over people. */
+static caface_status verify(const demo_sample *s, demo_result *out, caface_error *err)
 {
     enum { FAR_1E_3 = 3 };
-    double *tar = NULL, *column = NULL;
+    caface_eval_options options;
+    caface_tar tar;
     caface_status st = CAFACE_OK;
 
-    if ((st = CAFI_NEW(&tar, (size_t)RESAMPLES * CAFI_FARS, err)) ||
-        (st = CAFI_NEW(&column, RESAMPLES, err)) ||
-        (st = cafi_bootstrap_run(&s->bootstrap, scores, tar, err)))
-        goto done;
-    for (size_t r = 0; r < RESAMPLES; r++)
-        column[r] = tar[r * CAFI_FARS + FAR_1E_3];
-    cafi_interval95(column, RESAMPLES, &out->low, &out->high);
-done:
-    free(tar);
-    free(column);
-    return st;
+    caface_eval_options_init(&options);
+    options.resamples = RESAMPLES;
+    options.threads = s->threads;
+    options.person_a = s->probe_person;
+    options.person_b = s->gallery_person;
+    if ((st = caface_verify(&out->verification, s->score, s->same, s->pairs, &options, err)))
+        return st;
+    caface_verification_tar(out->verification, FAR_1E_3, &tar);
+    out->low = tar.tar.low;
+    out->high = tar.tar.high;
+    return CAFACE_OK;
+}
+
+static caface_status identify(const demo_sample *s, demo_result *out, caface_error *err)
+{
+    caface_identification *identification = NULL;
+    caface_eval_options options;
+    caface_figure rank1;
+    caface_status st = CAFACE_OK;
+
+    caface_eval_options_init(&options);
+    options.threads = s->threads;
+    if ((st =
+             caface_identify(&identification, s->enrolled, s->gallery.person, s->gallery.templates,
+                             s->fused, s->probes.person, s->probes.templates, s->C, &options, err)))
+        return st;
+    caface_identification_rank(identification, 0, &rank1);
+    out->rank1 = rank1.value;
+    caface_identification_free(identification);
+    return CAFACE_OK;
 }
 
 caface_status demo_try(demo_sample *s, const cli_way *way, demo_result *out, caface_error *err)
 {
-    cafi_identified identified = {0};
-    float *scores = NULL;
     caface_status st = CAFACE_OK;
 
     *out = (demo_result){0};
-    if ((st = fuse_probes(s, way, &out->seconds_per_set, err)) ||
-        (st = cafi_alloc_f32(&scores, s->pair_count, 1, err)) ||
-        (st = cafi_scores_pairs(scores, s->features, s->templates, s->gallery->C, s->pairs,
-                                s->pair_count, s->pool, err)) ||
-        (st = cafi_roc_compute(&out->roc, scores, s->pairs, s->pair_count, err)) ||
-        (st = find_rates(s, scores, out, err)) || (st = find_interval(s, scores, out, err)) ||
-        (st = cafi_identify(&identified, s->features, s->gallery->C, &s->gallery_list,
-                            &s->probe_list, NULL, s->pool, err)))
-        goto done;
-    out->rank1 = identified.figure[CAFI_ID_RANK];
-    out->seconds_per_set /= (double)s->probe_rows.T;
-done:
-    cafi_identified_free(&identified);
-    free(scores);
-    return st;
+    if ((st = fuse_probes(s, way, &out->seconds_per_set, err)))
+        return st;
+    out->seconds_per_set /= (double)s->probes.templates;
+    compare_all(s);
+    /* first, as it refuses pairs of which none is of the same person, or all are */
+    if ((st = verify(s, out, err)) || (st = find_rates(s, out, err)))
+        return st;
+    return identify(s, out, err);
 }

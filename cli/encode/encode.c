@@ -103,10 +103,10 @@ typedef struct job {
     cli_default_models defaults;
     caface_precision precision;
     cafi_chroma chroma;
-    cafi_encoder *encoder;
-    cafi_encoder *quality; /* the network, or NULL */
+    caface_encoder *encoder;
+    caface_encoder *quality; /* the network, or NULL */
     caface_model *fusion;
-    cafi_detector *detector;
+    caface_detector *detector;
     cafi_sources *sources;
     cafi_encode_result result;
     cafi_buf command;
@@ -139,6 +139,7 @@ static caface_status make_encoder(job *j, caface_error *err)
 {
     const encode_options *o = j->o;
     caface_encoder_options e;
+    caface_encoder_info info;
     float mean[3], scale[3];
     size_t which = 0;
     caface_status st = CAFACE_OK;
@@ -153,7 +154,8 @@ static caface_status make_encoder(job *j, caface_error *err)
     if ((st = cli_encoder_open(&j->encoder, &which, &o->models, &e, err)) ||
         (st = open_fusion(j, which, err)))
         return st;
-    if (cafi_encoder_style_size(j->encoder) == 0 && !o->common.quiet)
+    caface_encoder_get_info(j->encoder, &info);
+    if (info.S == 0 && !o->common.quiet)
         cli_warn("no taps are known for this network, so no styles are written; --tap names nodes");
     return CAFACE_OK;
 }
@@ -385,10 +387,10 @@ static int report(const job *j)
 static void release(job *j)
 {
     cafi_encode_result_clear(&j->result);
-    cafi_encoder_free(j->encoder);
-    cafi_encoder_free(j->quality);
+    caface_encoder_free(j->encoder);
+    caface_encoder_free(j->quality);
     caface_model_free(j->fusion);
-    cafi_detector_free(j->detector);
+    caface_detector_free(j->detector);
     cafi_sources_free(j->sources);
     cafi_buf_free(&j->command);
     cli_default_models_clear(&j->defaults);
@@ -418,7 +420,7 @@ static int check(const encode_options *o, caface_precision *precision, cafi_chro
          rule != CAFI_FACE_ALL || o->centre || o->every > 1 || o->start > 0 || o->duration > 0 ||
          o->draw || o->live.live))
         return cli_usage("encode", "options about faces and videos need --detector");
-    if (!cafi_precision_parse(o->precision, precision))
+    if (caface_precision_parse(precision, o->precision, NULL))
         return cli_usage("encode", "--precision %s: must be fp32, bf16 or int8", o->precision);
     for (size_t i = 0; o->live.live && i < o->common.args.count; i++)
         if (cafi_sources_is_pictures(o->common.args.items[i]))

@@ -18,7 +18,7 @@ struct eval_images {
     const eval_images_options *o;
     const cli_list *models;
     const cli_common *common;
-    cafi_encoder *encoder;
+    caface_encoder *encoder;
     char *set;
     cafi_encode_result result;
     cli_progress progress;
@@ -31,6 +31,7 @@ static caface_status name_set(eval_images *e, caface_error *err)
     cafi_buf name = {0};
     char *folder = NULL;
     struct stat info;
+    caface_encoder_info encoder;
     caface_status st = CAFACE_OK;
 
     if (stat(o->images, &info))
@@ -41,7 +42,8 @@ static caface_status name_set(eval_images *e, caface_error *err)
         return cafi_strdup(&e->set, o->cache, err);
     if (!(folder = realpath(o->images, NULL)))
         return cafi_fail(err, CAFACE_EIO, "%s: %s", o->images, strerror(errno));
-    cafi_buf_printf(&name, "%s-%.8s", folder, cafi_encoder_hash(e->encoder));
+    caface_encoder_get_info(e->encoder, &encoder);
+    cafi_buf_printf(&name, "%s-%.8s", folder, encoder.hash);
     if (strcmp(o->precision, "fp32") != 0)
         cafi_buf_printf(&name, "-%s", o->precision);
     cafi_buf_printf(&name, "%s.set", o->flip ? "-flip" : "");
@@ -55,10 +57,10 @@ int eval_images_usage(const char *command, const eval_images_options *options)
 {
     caface_precision precision;
 
-    return cafi_precision_parse(options->precision, &precision)
-               ? CLI_OK
-               : cli_usage(command, "--precision %s: must be fp32, bf16 or int8",
-                           options->precision);
+    return caface_precision_parse(&precision, options->precision, NULL)
+               ? cli_usage(command, "--precision %s: must be fp32, bf16 or int8",
+                           options->precision)
+               : CLI_OK;
 }
 
 caface_status eval_images_open(eval_images **out, const eval_images_options *options,
@@ -78,7 +80,8 @@ caface_status eval_images_open(eval_images **out, const eval_images_options *opt
     e->o = options;
     e->models = models;
     e->common = common;
-    (void)cafi_precision_parse(options->precision, &encoder.precision); /* eval_images_usage */
+    (void)caface_precision_parse(&encoder.precision, options->precision,
+                                 NULL); /* eval_images_usage */
     if ((st = cli_encoder_open(&e->encoder, backbone, models, &encoder, err)))
         return st;
     return name_set(e, err);
@@ -89,7 +92,7 @@ void eval_images_free(eval_images *e)
     if (!e)
         return;
     cafi_encode_result_clear(&e->result);
-    cafi_encoder_free(e->encoder);
+    caface_encoder_free(e->encoder);
     free(e->set);
     free(e);
 }
@@ -180,7 +183,7 @@ caface_status eval_images_encode(eval_images *e, const char *landmarks, const ch
                         : encode_list(e, &list, pool, command.data, err);
     cafi_buf_free(&command);
     cafi_landmark_list_free(&list);
-    cafi_encoder_free(e->encoder); /* its weights are not needed for the rest */
+    caface_encoder_free(e->encoder); /* its weights are not needed for the rest */
     e->encoder = NULL;
     if (st)
         return st;

@@ -8,7 +8,6 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "eval/meta_files.h"
-#include "fusion/gather.h"
 #include "cli/interrupt.h"
 
 void eval_defaults(eval_options *o)
@@ -117,7 +116,7 @@ static caface_status check_recipe(const eval_input *in, const cafi_feature_set *
                                   caface_method method, caface_error *err)
 {
     const caface_model *model = cli_fusion_for(&in->fusions, method);
-    caface_status st = cafi_gather_check(set, model, method, err);
+    caface_status st = caface_batch_check(model, set, method, err);
 
     if (!st && model)
         cli_warn_of_styles(set->path, set);

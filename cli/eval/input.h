@@ -6,9 +6,9 @@
 #include "cli/command.h"
 #include "eval/template_set.h"
 #include "files/json.h"
-#include "fusion/method.h"
 #include "cli/eval/images.h"
 #include "cli/fusion_model.h"
+#include "cli/method.h"
 #include "cli/progress.h"
 
 /* Members of the options that verify and identify have in common. */
@@ -147,8 +147,8 @@ typedef struct eval_recipe {
     size_t chunk; /* of a network; 0 where chunks have no part in it */
     bool scored;  /* +score: faces weigh by their detector's score */
     bool is_best; /* best:METHOD: against the gallery's pictures, not its templates */
-    char name[CAFI_WAY_TEXT + 8]; /* "average", "norm:7", "caface@512", "media+score", "best:unit":
-                                   * what --compare takes */
+    char name[CLI_METHOD_TEXT + 8]; /* "average", "norm:7", "caface@512", "media+score",
+                                     * "best:unit": what --compare takes */
 } eval_recipe;
 
 #define EVAL_MAX_RECIPES 64

@@ -7,7 +7,7 @@
 
 #include "base/mem.h"
 #include "base/threads.h"
-#include "media/image.h"
+#include "caface/image.h"
 #include "cli/encoder.h"
 #include "cli/progress.h"
 
@@ -16,7 +16,7 @@
 
 typedef struct job {
     const cafi_pair_bin *bin;
-    cafi_encoder *encoder;
+    caface_encoder *encoder;
     cafi_pool *pool;
     size_t height, width;
     uint8_t *crops;              /* [BATCH][height][width][3] */
@@ -32,19 +32,22 @@ static caface_status decode_task(void *ctx, size_t index, size_t worker, caface_
     size_t bytes = j->height * j->width * 3;
     size_t size = 0;
     const void *data = cafi_pair_bin_picture(j->bin, j->first + index, &size);
-    cafi_image image = {0};
+    caface_image *image = NULL;
+    const uint8_t *rgb = NULL;
     caface_error why = {CAFACE_OK, ""};
-    caface_status st = cafi_image_decode(&image, data, size, &why);
+    caface_status st = caface_image_decode(&image, data, size, &why);
 
     (void)worker;
-    if (!st && (image.height != j->height || image.width != j->width))
-        st = cafi_fail(&why, CAFACE_EFORMAT, "%zux%zu pixels, the network takes %zux%zu",
-                       image.width, image.height, j->width, j->height);
     if (!st)
-        memcpy(j->crops + index * bytes, image.rgb, bytes);
+        st = caface_image_rgb(image, &rgb, &why);
+    if (!st && (caface_image_height(image) != j->height || caface_image_width(image) != j->width))
+        st = cafi_fail(&why, CAFACE_EFORMAT, "%zux%zu pixels, the network takes %zux%zu",
+                       caface_image_width(image), caface_image_height(image), j->width, j->height);
+    if (!st)
+        memcpy(j->crops + index * bytes, rgb, bytes);
     else
         memset(j->crops + index * bytes, 0, bytes);
-    cafi_image_clear(&image);
+    caface_image_free(image);
     j->bad[index].number = j->first + index;
     snprintf(j->bad[index].error, sizeof j->bad[index].error, "%.199s", st ? why.message : "");
     return st == CAFACE_ENOMEM ? cafi_fail(err, st, "%s", why.message) : CAFACE_OK;
@@ -76,19 +79,22 @@ static caface_status encode_batch(job *j, size_t n, caface_error *err)
     caface_status st = cafi_pool_run(j->pool, n, decode_task, j, err);
 
     if (!st)
-        st = cafi_encoder_run(j->encoder, j->crops, n, features, NULL, err);
+        st = caface_encoder_run(j->encoder, j->crops, n, features, NULL, err);
     return st ? st : keep_bad(j, n, err);
 }
 
 static caface_status allocate(job *j, caface_error *err)
 {
     eval_bin *o = &j->out;
+    caface_encoder_info info;
     size_t bytes = 0;
     caface_status st = CAFACE_OK;
 
-    cafi_encoder_input_size(j->encoder, &j->height, &j->width);
+    caface_encoder_get_info(j->encoder, &info);
+    j->height = info.height;
+    j->width = info.width;
     o->rows = 2 * cafi_pair_bin_pairs(j->bin);
-    o->C = cafi_encoder_feature_size(j->encoder);
+    o->C = info.C;
     if (!cafi_mul_size(j->height, j->width, &bytes) || !cafi_mul_size(bytes, 3, &bytes))
         return cafi_fail_memory(err, bytes);
     st = cafi_alloc(&j->crops, BATCH, bytes, err);
@@ -123,7 +129,7 @@ caface_status eval_encode_bin(eval_bin *out, const cafi_pair_bin *bin, const cha
     if (!st && j.out.rows && j.out.bad_count == j.out.rows)
         st = cafi_fail(err, CAFACE_EFORMAT, "%s: none of %zu pictures can be used; the first: %s",
                        path, j.out.rows, j.out.bad[0].error);
-    cafi_encoder_free(j.encoder);
+    caface_encoder_free(j.encoder);
     cafi_pool_free(j.pool);
     free(j.crops);
     if (!st) {

@@ -5,7 +5,7 @@
 
 #include "cli/command.h"
 #include "files/pair_bin.h"
-#include "models/encoder.h"
+#include "caface/encoder.h"
 
 /* A picture that cannot be used, and why. */
 typedef struct eval_bad_picture {

@@ -4,11 +4,10 @@
 #include <string.h>
 
 #include "cli/eval/input.h"
-#include "fusion/method.h"
 
 #define BEST "best:"
 
-static caface_status add_recipe(eval_input *in, const cafi_way *way, bool is_best,
+static caface_status add_recipe(eval_input *in, const cli_method *way, bool is_best,
                                 caface_error *err)
 {
     eval_recipe r = {.method = way->method,
@@ -16,11 +15,11 @@ static caface_status add_recipe(eval_input *in, const cafi_way *way, bool is_bes
                      .chunk = way->chunk,
                      .scored = way->scored,
                      .is_best = is_best};
-    char text[CAFI_WAY_TEXT];
+    char text[CLI_METHOD_TEXT];
 
     snprintf(text, sizeof text, "%s", caface_method_name(way->method));
-    if (eval_has_chunks(in, &r) || !cafi_method_is_network(way->method))
-        cafi_way_text(way, text);
+    if (eval_has_chunks(in, &r) || !caface_method_is_network(way->method))
+        cli_method_text(way, text);
     snprintf(r.name, sizeof r.name, "%s%s", is_best ? BEST : "", text);
     for (size_t i = 0; i < in->recipe_count; i++)
         if (strcmp(in->recipes[i].name, r.name) == 0)
@@ -48,7 +47,7 @@ static caface_status add_network(eval_input *in, caface_method method, bool is_b
                                  caface_error *err)
 {
     const char *text = in->o->chunk ? in->o->chunk : "512";
-    cafi_way way = {.method = method, .power = 1};
+    cli_method way = cli_method_default(method);
     caface_status st = CAFACE_OK;
 
     if (!cli_fusion_has_chunks(&in->fusions, method))
@@ -80,13 +79,15 @@ static caface_status add_word(eval_input *in, const char *word, caface_error *er
 {
     const char *probe = word;
     bool is_best = asks_for_best(word, &probe);
-    cafi_way way = {.power = in->o->norm_power};
-    cafi_way_said said = {false, false};
-    caface_status st = cafi_way_parse(&way, &said, probe, strlen(probe), err);
+    cli_method way;
+    cli_method_said said;
+    caface_status st = cli_method_parse(&way, &said, probe, err);
 
     if (st)
         return st;
-    if (cafi_method_is_network(way.method) && !said.chunk)
+    if (!said.power)
+        way.power = in->o->norm_power;
+    if (caface_method_is_network(way.method) && !said.chunk)
         return add_network(in, way.method, is_best, err);
     if (said.chunk && !cli_fusion_has_chunks(&in->fusions, way.method))
         return cafi_fail(err, CAFACE_EINVAL,
@@ -139,9 +140,9 @@ static caface_status add_words(eval_input *in, caface_error *err)
 bool eval_uses_network(const eval_input *in)
 {
     for (size_t i = 0; i < in->recipe_count; i++)
-        if (cafi_method_is_network(in->recipes[i].method))
+        if (caface_method_is_network(in->recipes[i].method))
             return true;
-    return in->o->gallery_method && cafi_method_is_network(in->gallery.method);
+    return in->o->gallery_method && caface_method_is_network(in->gallery.method);
 }
 
 bool eval_has_chunks(const eval_input *in, const eval_recipe *recipe)
@@ -185,7 +186,7 @@ static caface_status add_all(eval_input *in, caface_error *err)
     caface_status st = CAFACE_OK;
 
     for (size_t i = 0; !st && i < sizeof simple / sizeof *simple; i++)
-        st = add_recipe(in, &(cafi_way){.method = simple[i], .power = in->o->norm_power}, false,
+        st = add_recipe(in, &(cli_method){.method = simple[i], .power = in->o->norm_power}, false,
                         err);
     in->power_used = true;
     if (!st && in->fusions.caface)
@@ -197,7 +198,7 @@ static caface_status add_all(eval_input *in, caface_error *err)
 
 static caface_status check_has_model(const eval_input *in, caface_method method, caface_error *err)
 {
-    if (!cafi_method_is_network(method) || cli_fusion_for(&in->fusions, method))
+    if (!caface_method_is_network(method) || cli_fusion_for(&in->fusions, method))
         return CAFACE_OK;
     return cafi_fail(err, CAFACE_EINVAL, "the method %s needs --model M with a fusion network%s",
                      caface_method_name(method),

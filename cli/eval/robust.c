@@ -9,10 +9,9 @@
 
 #include "base/mem.h"
 #include "base/rng.h"
+#include "caface/batch.h"
 #include "cli/interrupt.h"
 #include "eval/resampling.h"
-#include "fusion/batch.h"
-#include "math/kernels.h"
 #include "plot/chart.h"
 
 /* The first is the protocol as it is. */
@@ -108,11 +107,13 @@ static caface_status fuse_set(robust_job *j, const eval_recipe *r, const size_t 
                               float *out, double *evidence, caface_error *err)
 {
     const caface_model *model = cli_fusion_for(&j->in.fusions, r->method);
-    const cafi_fuse_options batch = {.method = r->method, .media = j->in.list.media};
+    caface_batch_options batch;
     caface_set_options o;
     caface_set *set = NULL;
     caface_status st = CAFACE_OK;
 
+    caface_batch_options_init(&batch);
+    batch.media = j->in.list.media;
     caface_set_options_init(&o);
     o.method = r->method;
     o.chunk = r->chunk;
@@ -120,7 +121,7 @@ static caface_status fuse_set(robust_job *j, const eval_recipe *r, const size_t 
     o.norm_power = r->power;
     o.width = j->in.C;
     if ((st = caface_set_new(&set, model, &o, err)) ||
-        (st = cafi_fuse_into(set, j->set, rows, n, &batch, err)) ||
+        (st = caface_batch_push(set, j->set, rows, n, &batch, err)) ||
         (st = caface_set_template(set, out, err)))
         goto done;
     *evidence = NAN;
@@ -335,8 +336,12 @@ static caface_status prepare(robust_job *j, caface_error *err)
         (st = cafi_alloc_f32(&row, 1, C, err)))
         return st;
     for (size_t i = 0; i < j->set->N; i++) {
+        double square = 0;
+
         cafi_feature_set_rows(j->set, i, 1, row, NULL);
-        cafi_kernels_get()->norms(j->length + i, row, 1, C);
+        for (size_t c = 0; c < C; c++)
+            square += (double)row[c] * (double)row[c];
+        j->length[i] = (float)sqrt(square);
     }
     free(row);
     for (size_t i = 0; i < P; i++)

@@ -15,7 +15,7 @@ static void defaults(void *options)
 }
 
 /* Wrong combinations, told before anything is opened. */
-static int check_usage(const fuse_options *o, const cafi_way *way)
+static int check_usage(const fuse_options *o, const cli_method *way)
 {
     caface_method method = way->method;
     bool has_rows = o->input || o->features;
@@ -66,7 +66,7 @@ static int check_usage(const fuse_options *o, const cafi_way *way)
 }
 
 /* Numbers that nothing takes are a mistake, to be told before work begins. */
-static int check_numbers(const fuse_options *o, const cafi_way *way, cafi_way_said said)
+static int check_numbers(const fuse_options *o, const cli_method *way, cli_method_said said)
 {
     bool has_rows = o->input || o->features;
     bool takes_chunk = has_rows && caface_method_is_network(way->method) && !said.chunk;
@@ -84,15 +84,17 @@ static int run(void *arg)
 {
     const fuse_options *o = arg;
     /* without --method a network, whichever the model is */
-    cafi_way way = {.method = CAFACE_METHOD_CAFACE,
-                    .power = isnan(o->norm_power) ? 1 : o->norm_power,
-                    .chunk = o->chunk == SIZE_MAX ? CAFI_DEFAULT_CHUNK : o->chunk};
-    cafi_way_said said = {0};
+    cli_method way = cli_method_default(CAFACE_METHOD_CAFACE);
+    cli_method_said said = {0};
     caface_error err = {CAFACE_OK, ""};
     int status = CLI_OK;
 
-    if (o->method && cafi_way_parse(&way, &said, o->method, strlen(o->method), &err))
+    if (o->method && cli_method_parse(&way, &said, o->method, &err))
         return cli_usage("fuse", "%s", err.message);
+    if (!said.power && !isnan(o->norm_power))
+        way.power = o->norm_power;
+    if (!said.chunk && o->chunk != SIZE_MAX)
+        way.chunk = o->chunk;
     if (!(status = check_usage(o, &way)))
         status = check_numbers(o, &way, said);
     return status ? status : cli_fuse_run(o, &way, said.chunk || o->chunk != SIZE_MAX);

@@ -20,7 +20,7 @@
 /* Everything one run holds; freed by release. */
 typedef struct job {
     const fuse_options *o;
-    cafi_way way;
+    cli_method way;
     const char *path; /* of the faces */
     bool says_chunk;  /* --chunk, or METHOD@CHUNK */
     cli_fusions fusions;
@@ -268,7 +268,7 @@ static caface_status check_source(const job *j, const caface_set *other, const c
                  "do not",
                  path);
     return cli_check_encoding(path, theirs.encoding, "the faces that it joins", mine.encoding,
-                              cafi_method_is_network(mine.method), err);
+                              caface_method_is_network(mine.method), err);
 }
 
 static caface_status merge_states(job *j, caface_error *err)
@@ -311,7 +311,7 @@ static caface_status fuse_one_state(job *j, caface_error *err)
     if (j->o->method && j->way.method != made.method)
         return cafi_fail(err, CAFACE_EMODEL, "%s: a set by %s, not by %s", j->o->merge.items[0],
                          caface_method_name(made.method), j->o->method);
-    j->way = (cafi_way){made.method, made.norm_power, made.chunk};
+    j->way = (cli_method){made.method, made.norm_power, made.chunk, false};
     st = cafi_alloc_f32(&j->templates, 1, j->C, err);
     return st ? st : caface_set_template(j->state, j->templates, err);
 }
@@ -478,7 +478,7 @@ static caface_status run_job(job *j, caface_error *err)
     return st ? st : write_results(j, err);
 }
 
-int cli_fuse_run(const fuse_options *o, const cafi_way *way, bool says_chunk)
+int cli_fuse_run(const fuse_options *o, const cli_method *way, bool says_chunk)
 {
     job j = {.o = o, .way = *way, .says_chunk = says_chunk, .started = cli_seconds()};
     caface_error err = {CAFACE_OK, ""};

@@ -3,7 +3,7 @@
 #define CAFACE_CLI_FUSE_JOB_H
 
 #include "cli/command.h"
-#include "fusion/method.h"
+#include "cli/method.h"
 
 typedef struct fuse_options {
     cli_common common;
@@ -26,6 +26,6 @@ typedef struct fuse_options {
 /* Fuses, writes what was asked for, and prints a summary. The options fit
  * together; way is what they say of the method, says_chunk whether of chunks too. Returns an exit
  * status. */
-int cli_fuse_run(const fuse_options *o, const cafi_way *way, bool says_chunk);
+int cli_fuse_run(const fuse_options *o, const cli_method *way, bool says_chunk);
 
 #endif

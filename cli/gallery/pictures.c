@@ -19,7 +19,7 @@ enum { WAITING = 64 };
 struct cli_gallery_eyes {
     caface_encoder *encoder;
     caface_encoder_info info;
-    cafi_detector *detector;
+    caface_detector *detector;
     cafi_portraits portraits;
     bool keep_crops;
     float mean[3], scale[3];
@@ -153,7 +153,7 @@ void cli_gallery_eyes_close(cli_gallery_eyes *e)
     free(e->seen.crop_sizes);
     free(e->crops);
     cafi_portraits_clear(&e->portraits);
-    cafi_detector_free(e->detector);
+    caface_detector_free(e->detector);
     caface_encoder_free(e->encoder);
     free(e);
 }

@@ -40,6 +40,22 @@ static inline void caface_batch_options_init(caface_batch_options *options);
 /* The inline function calls this with sizeof *options; nothing is written beyond that size. */
 CAFACE_API void caface_batch_options_init_sized(caface_batch_options *options, size_t size);
 
+/* Reads a method with the numbers that go with it from text, as caface_set_options_parse does; and
+ * behind average, media, unit and norm "+score", such as "norm:2+score": the program is to set
+ * options->scores. *scored is written, 1 with +score, else 0; NULL: +score is refused. A number
+ * that the text does not give leaves its member as it is. EINVAL: null argument, an unknown method
+ * (the message lists the known ones), a number that is out of range or that the method does not
+ * take. After an error the options are unchanged. Any thread. */
+CAFACE_API caface_status caface_batch_options_parse(caface_batch_options *options, int *scored,
+                                                    const char *text, caface_error *err);
+
+/* Do a model and a feature set fit? Says before any work what caface_batch_fuse with this method
+ * would refuse them for: EMODEL, and EINVAL for a null argument, a missing model or missing styles.
+ * The methods without a network fit every set. model may be NULL for these. Any thread. */
+CAFACE_API caface_status caface_batch_check(const caface_model *model,
+                                            const caface_features *features, caface_method method,
+                                            caface_error *err);
+
 /* What else a batch reports. Later versions add members at the end. */
 typedef struct caface_batch_info {
     size_t size;    /* of this struct, set by the caller */

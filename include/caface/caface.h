@@ -5,6 +5,8 @@
 #define CAFACE_CAFACE_H
 
 #include "caface/batch.h"
+#include "caface/calibrator.h"
+#include "caface/check.h"
 #include "caface/convert.h"
 #include "caface/detector.h"
 #include "caface/encoder.h"

@@ -9,7 +9,10 @@
  * metadata: hyper_parameters as JSON, decoder_name, and fusion.H, the number of attention heads.
  * The names of a restoring fusion get the prefix "restore." if they do not have it. The taps of a
  * backbone and how a picture becomes its input are kept. An ONNX file is written as its graph in
- * JSON, with the constants of the graph as tensors (docs/onnx.md). */
+ * JSON, with the constants of the graph as tensors (docs/onnx.md).
+ *
+ * A detector as ONNX (YuNet, SCRFD, UltraFace, LFFD) and a landmark network, in this order, become
+ * one file for caface_detector_open, which holds the bytes of both as they are. */
 #ifndef CAFACE_CONVERT_H
 #define CAFACE_CONVERT_H
 
@@ -62,8 +65,9 @@ typedef struct caface_convert_info {
  * If an input has checksums for its tensors, these are compared first. Any thread. EINVAL: null
  * argument, an option out of its range, a tap or a weights_key that the file does not have. EMODEL:
  * two backbones, two fusions or two different tensors with one name; no tensors; options of a
- * backbone without a backbone; fewer than two restoring fusions for an ensemble. EIO, EFORMAT,
- * ELIMIT, EUNSUPPORTED: as caface_file_open. ENOMEM. ECANCELLED. */
+ * backbone without a backbone; fewer than two restoring fusions for an ensemble; a detector with
+ * options, or without exactly one landmark network. EIO, EFORMAT, ELIMIT, EUNSUPPORTED: as
+ * caface_file_open. ENOMEM. ECANCELLED. */
 static inline caface_status caface_convert(const char *const *inputs, size_t count,
                                            const char *output,
                                            const caface_convert_options *options,

@@ -80,6 +80,9 @@ typedef struct caface_encoder_info {
                       */
     const char *encoding; /* "fp32" or "bf16 flip", followed by "taps " and their names; sets and
                              galleries keep it. Owned by the encoder */
+    size_t weight_bytes;  /* memory of the weights, which all calls share, */
+    size_t buffer_bytes;  /* and of the buffers of one thread */
+    size_t steps;         /* of the network, for caface_encoder_get_step */
 } caface_encoder_info;
 
 /* Opens a backbone: a checkpoint or state dict (.ckpt, .pth, .safetensors,
@@ -136,6 +139,34 @@ CAFACE_API caface_status caface_encoder_run_watched(caface_encoder *encoder, con
                                                     caface_progress progress, void *context,
                                                     caface_error *err);
 
+/* ---- where the time goes --------------------------------------------------- */
+
+/* One step of the network: a layer, or several that were joined. Later versions add members at the
+ * end (caface/version.h). The texts are owned by the encoder. */
+typedef struct caface_encoder_step {
+    const char *node;           /* name of the layer */
+    const char *kind;           /* "conv", "prelu" ... */
+    const char *implementation; /* oneDNN's name for its code, "own" or "plain" */
+    size_t faces;               /* that one run of the network computes, at most info.batch */
+    double flops; /* floating-point operations of a run; a multiplication and an addition are two */
+    double seconds; /* that caface_encoder_profile measured last; 0: nothing was measured */
+} caface_encoder_step;
+
+/* Runs the network once (with flip twice), in one thread, with a clock at every step;
+ * caface_encoder_get_step tells the times. Only one thread may use the encoder meanwhile.
+ *   crops  u8 [info.batch][height][width][3], R G B
+ * EINVAL: null argument. ENOMEM. */
+CAFACE_API caface_status caface_encoder_profile(caface_encoder *encoder, const uint8_t *crops,
+                                                caface_error *err);
+
+/* Fills step with step `index`, in the order in which they run, and returns 1. Returns 0 and leaves
+ * step unchanged when index is too large. Any thread. */
+static inline int caface_encoder_get_step(const caface_encoder *encoder, size_t index,
+                                          caface_encoder_step *step);
+/* The inline function calls this with sizeof *step; nothing is written beyond that size. */
+CAFACE_API int caface_encoder_get_step_sized(const caface_encoder *encoder, size_t index,
+                                             caface_encoder_step *step, size_t size);
+
 static inline void caface_encoder_options_init(caface_encoder_options *options)
 {
     caface_encoder_options_init_sized(options, sizeof *options);
@@ -145,6 +176,13 @@ static inline void caface_encoder_get_info(const caface_encoder *encoder, caface
 {
     caface_encoder_get_info_sized(encoder, info, sizeof *info);
 }
+
+static inline int caface_encoder_get_step(const caface_encoder *encoder, size_t index,
+                                          caface_encoder_step *step)
+{
+    return caface_encoder_get_step_sized(encoder, index, step, sizeof *step);
+}
+
 #ifdef __cplusplus
 }
 #endif

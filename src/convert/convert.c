@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "base/sized.h"
+#include "convert/detector.h"
 #include "convert/merge.h"
 #include "files/safetensors.h"
 
@@ -144,6 +145,34 @@ static void count_up(const cafi_merge *m, caface_convert_info *info)
             (uint64_t)cafi_tensor_count(m->tensors[i]) * cafi_dtype_size(m->tensors[i]->dtype);
 }
 
+/* Options are of models; a detector and its landmarks stay as they are. */
+static caface_status convert_detector(const char *const *inputs, size_t count, const char *output,
+                                      const caface_convert_options *o, const cafi_choice *choice,
+                                      caface_convert_info *info, caface_error *err)
+{
+    if (o->ensemble > 0.0 || cafi_choice_is_made(choice))
+        return cafi_fail(err, CAFACE_EMODEL,
+                         "%s: a detector: there is no backbone and no fusion for the options to "
+                         "apply to",
+                         inputs[0]);
+    return cafi_convert_detector(inputs, count, output, info, err);
+}
+
+static caface_status convert_models(cafi_merge *m, size_t count, const char *output,
+                                    const cafi_choice *choice, caface_convert_info *info,
+                                    caface_error *err)
+{
+    caface_status st = open_all(m, count, choice, err);
+
+    if (!st && !(st = merge_all(m, err)))
+        st = cafi_safetensors_save_watched(output, m->tensors, m->count, &m->meta.dict, m->progress,
+                                           m->context, err);
+    if (!st)
+        count_up(m, info);
+    clear(m);
+    return st;
+}
+
 caface_status caface_convert_sized(const char *const *inputs, size_t count, const char *output,
                                    const caface_convert_options *options, caface_convert_info *info,
                                    size_t size, caface_error *err)
@@ -154,6 +183,7 @@ caface_status caface_convert_sized(const char *const *inputs, size_t count, cons
     cafi_merge m = {.paths = inputs,
                     .heads = {.kind = CAFI_INT, .u.integer = DEFAULT_HEADS},
                     .meta.dict.kind = CAFI_DICT};
+    bool is_detector = false;
     caface_status st = CAFACE_OK;
 
     if (options &&
@@ -173,13 +203,11 @@ caface_status caface_convert_sized(const char *const *inputs, size_t count, cons
     m.power = (float)o.ensemble;
     m.progress = o.progress;
     m.context = o.progress_context;
-    if (!(st = open_all(&m, count, &choice, err)) && !(st = merge_all(&m, err)))
-        st = cafi_safetensors_save_watched(output, m.tensors, m.count, &m.meta.dict, m.progress,
-                                           m.context, err);
-    if (!st && info) {
-        count_up(&m, &own);
+    if ((st = cafi_convert_is_detector(&is_detector, inputs[0], err)))
+        return st;
+    st = is_detector ? convert_detector(inputs, count, output, &o, &choice, &own, err)
+                     : convert_models(&m, count, output, &choice, &own, err);
+    if (!st && info)
         cafi_sized_out(info, size, &own, sizeof own);
-    }
-    clear(&m);
     return st;
 }

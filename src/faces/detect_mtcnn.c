@@ -93,8 +93,9 @@ caface_status cafi_mtcnn_detector_new(cafi_mtcnn_detector **out, const cafi_mtcn
     for (int s = 0; !st && s < CAFI_MTCNN_STAGES; s++) {
         d->sources[s] = (source){model, (cafi_mtcnn_stage)s};
         for (size_t w = 0; !st && w < d->worker_count; w++)
-            st = cafi_flexnet_new(&d->workers[w].nets[s], build, &d->sources[s], batches[s],
-                                  CAFACE_FP32, 1, PNET_BYTES / d->worker_count, err);
+            st =
+                cafi_flexnet_new(&d->workers[w].nets[s], build, &d->sources[s], batches[s],
+                                 CAFACE_FP32, 1, options->check, PNET_BYTES / d->worker_count, err);
     }
     if (st) {
         cafi_mtcnn_detector_free(d);

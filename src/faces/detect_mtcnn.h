@@ -12,6 +12,7 @@
 typedef struct cafi_mtcnn_options {
     float min_face;                     /* side of the smallest window, in pixels, at least 12 */
     float threshold[CAFI_MTCNN_STAGES]; /* of the three stages */
+    cafi_check check;                   /* of plans */
 } cafi_mtcnn_options;
 
 typedef struct cafi_mtcnn_detector cafi_mtcnn_detector;

@@ -174,7 +174,8 @@ caface_status cafi_shot_detector_new(cafi_shot_detector **out, cafi_shot_family 
             st = read_size(d, err);
     }
     if (!st)
-        st = cafi_flexnet_new(&d->net, build, d, 1, options->precision, threads, SHOT_BYTES, err);
+        st = cafi_flexnet_new(&d->net, build, d, 1, options->precision, threads, options->check,
+                              SHOT_BYTES, err);
     if (st) {
         cafi_shot_detector_free(d);
         return st;

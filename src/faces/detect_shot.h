@@ -22,6 +22,7 @@ typedef struct cafi_shot_options {
     float threshold;            /* least score */
     float nms;                  /* IoU above which two boxes are one face */
     caface_precision precision; /* of the network: fp32 or bf16 */
+    cafi_check check;           /* of plans */
 } cafi_shot_options;
 
 typedef struct cafi_shot_detector cafi_shot_detector;

@@ -46,6 +46,7 @@ typedef struct searcher {
 
 struct caface_detector {
     cafi_detector_options options;
+    cafi_check check;          /* of plans */
     cafi_detector_files files; /* what searchers borrow */
     pthread_mutex_t lock;      /* of idle */
     searcher *idle;
@@ -88,7 +89,7 @@ static void free_searcher(searcher *s)
 
 static caface_status open_cascade(const caface_detector *d, searcher *s, caface_error *err)
 {
-    cafi_mtcnn_options o = {d->options.min_face, {0.6f, 0.7f, 0.9f}};
+    cafi_mtcnn_options o = {d->options.min_face, {0.6f, 0.7f, 0.9f}, d->check};
 
     if (d->options.precision != CAFACE_FP32)
         return cafi_fail(err, CAFACE_EINVAL, "MTCNN runs in fp32 alone");
@@ -109,6 +110,7 @@ static caface_status open_shot(const caface_detector *d, searcher *s, caface_err
     if (d->options.score > 0.0f)
         o.threshold = d->options.score;
     o.precision = d->options.precision;
+    o.check = d->check;
     if (d->files.onnx.data)
         st = cafi_onnx_parse(&s->file, d->files.path, d->files.onnx.data, d->files.onnx.size, err);
     return st ? st
@@ -126,7 +128,7 @@ static caface_status open_landmarks(const caface_detector *d, searcher *s, cafac
         return CAFACE_OK;
     st = cafi_onnx_parse(&file, f->landmark_path, f->landmarks.data, f->landmarks.size, err);
     if (!st)
-        st = cafi_landmark_net_new(&s->landmarks, file, s->threads, err);
+        st = cafi_landmark_net_new(&s->landmarks, file, s->threads, d->check, err);
     cafi_onnx_close(file);
     return st;
 }
@@ -181,6 +183,13 @@ static void give_back(caface_detector *d, searcher *s)
 caface_status cafi_detector_open(cafi_detector **out, const char *path,
                                  const cafi_detector_options *options, caface_error *err)
 {
+    return cafi_detector_open_checked(out, path, options, CAFI_CHECK_ONCE, err);
+}
+
+caface_status cafi_detector_open_checked(cafi_detector **out, const char *path,
+                                         const cafi_detector_options *options, cafi_check check,
+                                         caface_error *err)
+{
     caface_detector *d = NULL;
     searcher *first = NULL;
     caface_status st = CAFI_NEW(&d, 1, err);
@@ -190,6 +199,7 @@ caface_status cafi_detector_open(cafi_detector **out, const char *path,
         return st;
     if (options)
         d->options = *options;
+    d->check = check;
     pthread_mutex_init(&d->lock, NULL);
     /* The first searcher is made now, so that a bad file is known at once. */
     (void)((st = check_options(&d->options, err)) ||

@@ -20,6 +20,10 @@ typedef caface_detector cafi_detector;
  * options may be NULL. EINVAL: options out of range. */
 caface_status cafi_detector_open(cafi_detector **out, const char *path,
                                  const cafi_detector_options *options, caface_error *err);
+/* The same, and how its plans check themselves, whatever is remembered (graph/plan.h). */
+caface_status cafi_detector_open_checked(cafi_detector **out, const char *path,
+                                         const cafi_detector_options *options, cafi_check check,
+                                         caface_error *err);
 void cafi_detector_free(cafi_detector *detector);
 /* Appends the family and every option that bears on what is found, in words. */
 void cafi_detector_describe(const cafi_detector *detector, cafi_buf *out);

@@ -143,16 +143,16 @@ void cafi_detector_files_clear(cafi_detector_files *f)
 
 /* ---- one file of two ---------------------------------------------------------------------- */
 
-bool cafi_detector_files_is_onnx(const char *path)
+caface_status cafi_detector_files_is_onnx(bool *is, const char *path, caface_error *err)
 {
     cafi_onnx_file *file = NULL;
     cafi_shot_family family;
-    caface_error err;
-    bool is = cafi_onnx_is(path) && !cafi_onnx_open(&file, path, &err) &&
-              cafi_shot_recognise(file, &family);
+    caface_error why = {CAFACE_OK, ""};
+    caface_status st = cafi_onnx_is(path) ? cafi_onnx_open(&file, path, &why) : CAFACE_OK;
 
+    *is = file && cafi_shot_recognise(file, &family);
     cafi_onnx_close(file);
-    return is;
+    return st == CAFACE_ENOMEM ? cafi_fail(err, st, "%s", why.message) : CAFACE_OK;
 }
 
 /* What is written is tried before. */
@@ -172,7 +172,7 @@ static caface_status try_networks(const cafi_detector_files *f, caface_error *er
     if (!st)
         st = cafi_onnx_parse(&file, f->landmark_path, f->landmarks.data, f->landmarks.size, err);
     if (!st)
-        st = cafi_landmark_net_new(&net, file, 1, err);
+        st = cafi_landmark_net_new(&net, file, 1, CAFI_CHECK_ONCE, err);
     cafi_landmark_net_free(net);
     cafi_onnx_close(file);
     return st;

@@ -33,7 +33,7 @@ void cafi_detector_files_clear(cafi_detector_files *files);
  * EMODEL: they are not such networks. */
 caface_status cafi_detector_files_save(const char *path, const char *detector,
                                        const char *landmarks, caface_error *err);
-/* True when the file is a detector that such a file may hold, as ONNX. */
-bool cafi_detector_files_is_onnx(const char *path);
+/* *is: the file is a detector that such a file may hold, as ONNX. ENOMEM. */
+caface_status cafi_detector_files_is_onnx(bool *is, const char *path, caface_error *err);
 
 #endif

@@ -13,6 +13,7 @@ struct cafi_flexnet {
     void *ctx;
     size_t batch, threads, limit;
     caface_precision precision;
+    cafi_check check;
     size_t bytes; /* of all slots */
     uint64_t clock;
     cafi_flexnet_slot *slots[MAX_SLOTS];
@@ -21,7 +22,7 @@ struct cafi_flexnet {
 
 caface_status cafi_flexnet_new(cafi_flexnet **out, cafi_flexnet_build build, void *ctx,
                                size_t batch, caface_precision precision, size_t threads,
-                               size_t bytes, caface_error *err)
+                               cafi_check check, size_t bytes, caface_error *err)
 {
     void *memory = NULL;
     caface_status st = cafi_alloc(&memory, 1, sizeof **out, err);
@@ -33,6 +34,7 @@ caface_status cafi_flexnet_new(cafi_flexnet **out, cafi_flexnet_build build, voi
         (*out)->batch = batch;
         (*out)->precision = precision;
         (*out)->threads = threads;
+        (*out)->check = check;
         (*out)->limit = bytes;
     }
     return st;
@@ -81,6 +83,7 @@ static caface_status slot_make(const cafi_flexnet *net, size_t height, size_t wi
     const cafi_plan_options options = {.precision = net->precision,
                                        .batch = net->batch,
                                        .threads = net->threads,
+                                       .check = net->check,
                                        .in_place = true};
     cafi_graph *graph = NULL;
     cafi_flexnet_slot *slot = NULL;

@@ -32,10 +32,10 @@ typedef struct cafi_flexnet_slot {
 typedef struct cafi_flexnet cafi_flexnet;
 
 /* batch: rows of a run. Slots beyond `bytes` of memory, or beyond 64, are
- * given up, those used longest ago first. precision and threads as for a plan. */
+ * given up, those used longest ago first. precision, threads and check as for a plan. */
 caface_status cafi_flexnet_new(cafi_flexnet **out, cafi_flexnet_build build, void *ctx,
                                size_t batch, caface_precision precision, size_t threads,
-                               size_t bytes, caface_error *err);
+                               cafi_check check, size_t bytes, caface_error *err);
 void cafi_flexnet_free(cafi_flexnet *net);
 
 /* The slot for a size; makes it when there is none. What the graph's build and

@@ -133,9 +133,10 @@ static caface_status find_pixels(cafi_landmark_net *net, const cafi_onnx_file *f
 }
 
 static caface_status make_plan(cafi_landmark_net *net, cafi_onnx_file *file, size_t threads,
-                               caface_error *err)
+                               cafi_check check, caface_error *err)
 {
-    const cafi_plan_options options = {.precision = CAFACE_FP32, .batch = 1, .threads = threads};
+    const cafi_plan_options options = {
+        .precision = CAFACE_FP32, .batch = 1, .threads = threads, .check = check};
     cafi_onnx_graph g = {0};
     caface_status st = cafi_onnx_build_graph(&g, file, 0, 0, err);
 
@@ -219,7 +220,7 @@ static caface_status find_meaning(cafi_landmark_net *net, const char *path, cafa
 }
 
 caface_status cafi_landmark_net_new(cafi_landmark_net **out, cafi_onnx_file *file, size_t threads,
-                                    caface_error *err)
+                                    cafi_check check, caface_error *err)
 {
     cafi_landmark_net *net = NULL;
     caface_status st = CAFACE_OK;
@@ -232,7 +233,8 @@ caface_status cafi_landmark_net_new(cafi_landmark_net **out, cafi_onnx_file *fil
                          file->path, MAX_SIDE, MAX_SIDE);
     if ((st = CAFI_NEW(&net, 1, err)))
         return st;
-    (void)((st = make_plan(net, file, threads, err)) || (st = find_meaning(net, file->path, err)));
+    (void)((st = make_plan(net, file, threads, check, err)) ||
+           (st = find_meaning(net, file->path, err)));
     if (st) {
         cafi_landmark_net_free(net);
         return st;

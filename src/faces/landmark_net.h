@@ -22,9 +22,10 @@ bool cafi_landmark_net_is(const cafi_onnx_file *file);
  * about its middle (-1..1) or pixels of its input, and in which of the known orders 106 points come
  * (InsightFace's, or that of the JD-landmark set). Pixels are what the graph's first steps are made
  * for, or 0..1 where it begins with a layer (grey: over 256).
- * file is borrowed for the call. EMODEL: no such network, or its mean face is no face. */
+ * check is of its plan. file is borrowed for the call. EMODEL: no such network, or its mean face is
+ * no face. */
 caface_status cafi_landmark_net_new(cafi_landmark_net **out, cafi_onnx_file *file, size_t threads,
-                                    caface_error *err);
+                                    cafi_check check, caface_error *err);
 void cafi_landmark_net_free(cafi_landmark_net *net);
 
 /* For profiles and checks. Borrowed. */

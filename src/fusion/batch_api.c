@@ -29,6 +29,50 @@ void caface_batch_options_init_sized(caface_batch_options *options, size_t size)
     cafi_sized_out(options, size, &own, sizeof own);
 }
 
+static caface_status read_options(caface_batch_options *own, const caface_batch_options *options,
+                                  const char *what, caface_error *err)
+{
+    *own = default_options();
+    return options
+               ? cafi_sized_in(own, sizeof *own, options, options->size, OPTIONS_LEAST, what, err)
+               : CAFACE_OK;
+}
+
+caface_status caface_batch_options_parse(caface_batch_options *options, int *scored,
+                                         const char *text, caface_error *err)
+{
+    caface_batch_options own;
+    cafi_way way = {0};
+    cafi_way_said said;
+    caface_status st = CAFACE_OK;
+
+    if (!options || !text)
+        return cafi_fail(err, CAFACE_EINVAL, "batch_options_parse: null argument");
+    if ((st = read_options(&own, options, "batch_options_parse", err)))
+        return st;
+    way = (cafi_way){own.method, own.norm_power, own.chunk, false};
+    if ((st = cafi_way_parse(&way, scored ? &said : NULL, text, strlen(text), err)))
+        return st;
+    if (scored)
+        *scored = way.scored;
+    own.method = way.method;
+    own.norm_power = way.power;
+    own.chunk = way.chunk;
+    own.size = options->size;
+    cafi_sized_out(options, options->size, &own, sizeof own);
+    return CAFACE_OK;
+}
+
+caface_status caface_batch_check(const caface_model *model, const caface_features *features,
+                                 caface_method method, caface_error *err)
+{
+    if (!features)
+        return cafi_fail(err, CAFACE_EINVAL, "batch_check: null argument");
+    if (!caface_method_name(method))
+        return cafi_fail(err, CAFACE_EINVAL, "batch_check: method %d is not known", (int)method);
+    return cafi_gather_check(features, model, method, err);
+}
+
 /* The caller's progress, which answers with an int. */
 typedef struct listener {
     caface_progress progress;
@@ -40,15 +84,6 @@ static bool tell(void *ctx, size_t faces)
     const listener *l = ctx;
 
     return !l->progress || l->progress(l->context, faces) != 0;
-}
-
-static caface_status read_options(caface_batch_options *own, const caface_batch_options *options,
-                                  const char *what, caface_error *err)
-{
-    *own = default_options();
-    return options
-               ? cafi_sized_in(own, sizeof *own, options, options->size, OPTIONS_LEAST, what, err)
-               : CAFACE_OK;
 }
 
 static caface_status check_options(const caface_batch_options *o, caface_error *err)

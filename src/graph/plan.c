@@ -437,6 +437,8 @@ cafi_plan_step cafi_plan_step_at(const cafi_plan *plan, size_t index)
 
 void cafi_plan_profile(cafi_plan *plan, bool on)
 {
+    for (size_t i = 0; on && i < plan->program.step_count; i++)
+        plan->program.steps[i].seconds = 0.0;
     plan->profile = on;
 }
 

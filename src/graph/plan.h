@@ -82,7 +82,7 @@ typedef struct cafi_plan_step {
     const char *kind; /* "conv", "prelu", ... */
     const char *impl; /* oneDNN's implementation string, "own", or "plain" */
     double flops;     /* of one run */
-    double seconds;   /* spent in all runs so far, when profiling is on */
+    double seconds;   /* spent in all runs since profiling was last turned on, while it was on */
     double error;     /* largest of its check, as a share of what is allowed */
     bool mended;      /* oneDNN's first choice was wrong here; impl is another */
 } cafi_plan_step;

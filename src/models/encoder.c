@@ -281,7 +281,8 @@ static caface_status build(cafi_encoder *e, cafi_network *network, const cafi_en
                               .batch = e->rows,
                               .threads = o->threads,
                               .low_memory = o->low_memory,
-                              .ranges = ranges};
+                              .ranges = ranges,
+                              .check = o->check};
     caface_status st = CAFACE_OK;
 
     if (o->taps && o->tap_count)
@@ -428,7 +429,7 @@ const char *cafi_encoder_tap(const cafi_encoder *encoder, size_t index)
     return index < encoder->tap_count ? encoder->taps[index] : NULL;
 }
 
-cafi_plan *cafi_encoder_plan(cafi_encoder *encoder)
+cafi_plan *cafi_encoder_plan(const cafi_encoder *encoder)
 {
     return encoder->plan;
 }

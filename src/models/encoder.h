@@ -17,6 +17,7 @@ typedef struct cafi_encoder_options {
     const char *styles; /* the same as the release's indices, "3,5": cafi_network_set_styles */
     const cafi_input_convention *input; /* NULL: the family's */
     const char *weights_key;            /* of cafi_encoder_open: cafi_network_open_at; or NULL */
+    cafi_check check;                   /* of its plan */
 } cafi_encoder_options;
 
 typedef caface_encoder cafi_encoder;
@@ -72,6 +73,6 @@ caface_status cafi_encoder_run_watched(cafi_encoder *encoder, const uint8_t *cro
                                        void *context, caface_error *err);
 
 /* The plan inside, for profiles. Borrowed. */
-cafi_plan *cafi_encoder_plan(cafi_encoder *encoder);
+cafi_plan *cafi_encoder_plan(const cafi_encoder *encoder);
 
 #endif

@@ -1,6 +1,8 @@
 /* Encoders from files and memory, and the public side (caface/encoder.h). */
 #include <stdio.h>
+#include <stdlib.h>
 
+#include "base/mem.h"
 #include "base/sized.h"
 #include "base/threads.h"
 #include "models/calibration.h"
@@ -155,6 +157,8 @@ void caface_encoder_get_info_sized(const caface_encoder *encoder, caface_encoder
                                .encoding = cafi_encoder_encoding(encoder)};
 
     cafi_encoder_input_size(encoder, &own.height, &own.width);
+    cafi_plan_memory(cafi_encoder_plan(encoder), &own.weight_bytes, &own.buffer_bytes);
+    own.steps = cafi_plan_step_count(cafi_encoder_plan(encoder));
     snprintf(own.family, sizeof own.family, "%s", cafi_encoder_family(encoder));
     snprintf(own.hash, sizeof own.hash, "%s", cafi_encoder_hash(encoder));
     snprintf(own.input, sizeof own.input, "%s", cafi_encoder_input(encoder));
@@ -192,4 +196,47 @@ caface_status caface_encoder_run(caface_encoder *encoder, const uint8_t *crops, 
                                  float *features, float *styles, caface_error *err)
 {
     return caface_encoder_run_watched(encoder, crops, n, features, styles, NULL, NULL, err);
+}
+
+/* ---- where the time goes ----------------------------------------------- */
+
+caface_status caface_encoder_profile(caface_encoder *encoder, const uint8_t *crops,
+                                     caface_error *err)
+{
+    cafi_plan *plan = NULL;
+    float *features = NULL;
+    size_t faces = 0;
+    caface_status st = CAFACE_OK;
+
+    if (!encoder || !crops)
+        return cafi_fail(err, CAFACE_EINVAL, "encoder_profile: null argument");
+    plan = cafi_encoder_plan(encoder);
+    faces = cafi_plan_batch(plan);
+    if ((st = cafi_alloc_f32(&features, faces, cafi_encoder_feature_size(encoder), err)))
+        return st;
+    cafi_plan_profile(plan, true);
+    st = cafi_encoder_run(encoder, crops, faces, features, NULL, err);
+    cafi_plan_profile(plan, false);
+    free(features);
+    return st;
+}
+
+int caface_encoder_get_step_sized(const caface_encoder *encoder, size_t index,
+                                  caface_encoder_step *step, size_t size)
+{
+    const cafi_plan *plan = cafi_encoder_plan(encoder);
+    caface_encoder_step own = {0};
+    cafi_plan_step s;
+
+    if (index >= cafi_plan_step_count(plan))
+        return 0;
+    s = cafi_plan_step_at(plan, index);
+    own = (caface_encoder_step){.node = s.name,
+                                .kind = s.kind,
+                                .implementation = s.impl,
+                                .faces = cafi_plan_batch(plan),
+                                .flops = s.flops,
+                                .seconds = s.seconds};
+    cafi_sized_out(step, size, &own, sizeof own);
+    return 1;
 }

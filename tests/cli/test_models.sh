@@ -23,7 +23,8 @@ check "  nor a network that gives no points" fails 1 "no landmark network" \
 check "one file of the two" "$caface" convert --quiet "$boxes" "$points" -o "$work/one.safetensors"
 check "  finds the same" cmp <(both --json "$face") <("$caface" detect --rotate none --detector "$work/one.safetensors" --json "$face")
 check "  is checked as two networks" eval '"$caface" check "$work/one.safetensors" | grep -q landmarks'
-check "  has room for two only" fails 2 "in two files" "$caface" convert "$boxes" -o "$work/x"
+check "  has room for two only" fails 1 "in two files" "$caface" convert "$boxes" -o "$work/x"
+check "  and takes no options of a backbone" fails 1 "no backbone" "$caface" convert "$boxes" "$points" --tap x -o "$work/x"
 check "  and the second is one of points" fails 1 "no landmark network" "$caface" convert "$boxes" "$boxes" -o "$work/x"
 check "  what is refused leaves nothing" test ! -e "$work/x"
 head -c 5000 "$work/one.safetensors" >"$work/cut.safetensors"

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "caface/batch.h"
 #include "fusion/batch.h"
 
 /* The simple methods by their formulas. */
@@ -194,6 +195,43 @@ static void scores_weigh_faces(void **state)
     cafi_groups_free(&groups);
 }
 
+/* Before any work: what fusing would refuse, in the same words. */
+static void a_set_and_a_model_fit_or_not(void **state)
+{
+    fixture *f = *state;
+    caface_features *whole = NULL, *bare = NULL, *narrow = NULL;
+    caface_groups *groups = NULL;
+    float got[C];
+    caface_error err, later;
+
+    EXPECT_OK(caface_features_wrap(&whole, N, f->feat, C, f->style, S, NULL, 0, &err), err);
+    EXPECT_OK(caface_features_wrap(&bare, N, f->feat, C, NULL, 0, NULL, 0, &err), err);
+    EXPECT_OK(caface_features_wrap(&narrow, N, f->feat, C - 1, f->style, S, NULL, 0, &err), err);
+    EXPECT_OK(caface_groups_new(&groups, NULL, N, &err), err);
+    EXPECT_OK(caface_batch_check(f->model, whole, CAFACE_METHOD_CAFACE, &err), err);
+    EXPECT_OK(caface_batch_check(NULL, bare, CAFACE_METHOD_NORM, &err), err);
+    EXPECT_FAIL(caface_batch_check(f->model, bare, CAFACE_METHOD_CAFACE, &err), CAFACE_EINVAL, err,
+                "no styles");
+    EXPECT_FAIL(caface_batch_fuse(f->model, bare, groups, NULL, got, NULL, NULL, &later),
+                CAFACE_EINVAL, later, err.message);
+    EXPECT_FAIL(caface_batch_check(f->model, narrow, CAFACE_METHOD_CAFACE, &err), CAFACE_EMODEL,
+                err, "C = ");
+    EXPECT_FAIL(caface_batch_fuse(f->model, narrow, groups, NULL, got, NULL, NULL, &later),
+                CAFACE_EMODEL, later, err.message);
+    EXPECT_FAIL(caface_batch_check(f->model, whole, CAFACE_METHOD_RESTORE, &err), CAFACE_EMODEL,
+                err, "restore", "caface");
+    EXPECT_FAIL(caface_batch_check(NULL, whole, CAFACE_METHOD_CAFACE, &err), CAFACE_EINVAL, err,
+                "needs a model");
+    EXPECT_FAIL(caface_batch_check(f->model, NULL, CAFACE_METHOD_CAFACE, &err), CAFACE_EINVAL, err,
+                "null");
+    EXPECT_FAIL(caface_batch_check(f->model, whole, (caface_method)77, &err), CAFACE_EINVAL, err,
+                "77");
+    caface_groups_free(groups);
+    caface_features_close(whole);
+    caface_features_close(bare);
+    caface_features_close(narrow);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -201,6 +239,7 @@ int main(void)
         cmocka_unit_test(zero_features_are_legal),
         cmocka_unit_test(a_batch_is_many_sets),
         cmocka_unit_test(scores_weigh_faces),
+        cmocka_unit_test(a_set_and_a_model_fit_or_not),
     };
 
     return cmocka_run_group_tests_name("batch", tests, fixture_set_up, fixture_tear_down);

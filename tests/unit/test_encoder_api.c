@@ -353,6 +353,44 @@ static void refused(void **state)
     EXPECT_FAIL(caface_precision_parse(&precision, NULL, &err), CAFACE_EINVAL, err, "null");
 }
 
+/* Where the time goes: nothing before a profile, then every step of one run of two faces. */
+static void profiled(void **state)
+{
+    caface_encoder_options o = with_taps();
+    caface_encoder *e = NULL;
+    caface_encoder_info info;
+    caface_encoder_step s = {0};
+    codes before, after;
+    double seconds = 0, flops = 0;
+    caface_error err;
+
+    (void)state;
+    o.batch = 4;
+    e = open_encoder(&o);
+    caface_encoder_get_info(e, &info);
+    assert_true(info.weight_bytes > 0 && info.buffer_bytes > 0);
+    for (size_t i = 0; i < info.steps; i++) {
+        assert_true(caface_encoder_get_step(e, i, &s));
+        assert_true(*s.node && *s.kind && *s.implementation);
+        assert_in_range(s.faces, 1, 4);
+        assert_true(s.seconds <= 0);
+    }
+    assert_false(caface_encoder_get_step(e, info.steps, &s));
+    encode(e, &before);
+    EXPECT_OK(caface_encoder_profile(e, crops, &err), err);
+    for (size_t i = 0; caface_encoder_get_step(e, i, &s); i++) {
+        assert_true(s.seconds >= 0 && s.flops >= 0);
+        seconds += s.seconds;
+        flops += s.flops;
+    }
+    assert_true(seconds > 0 && flops > 1e6); /* the first convolution alone has more */
+    encode(e, &after);
+    assert_memory_equal(&before, &after, sizeof before);
+    EXPECT_FAIL(caface_encoder_profile(e, NULL, &err), CAFACE_EINVAL, err, "null");
+    EXPECT_FAIL(caface_encoder_profile(NULL, crops, &err), CAFACE_EINVAL, err, "null");
+    caface_encoder_free(e);
+}
+
 static void test_about(void **state)
 {
     char text[256];
@@ -371,7 +409,7 @@ int main(void)
         cmocka_unit_test(flip_is_a_mean),  cmocka_unit_test(threads_share_one),
         cmocka_unit_test(input_options),   cmocka_unit_test(fits_or_not),
         cmocka_unit_test(watched),         cmocka_unit_test(test_about),
-        cmocka_unit_test(refused),
+        cmocka_unit_test(refused),         cmocka_unit_test(profiled),
     };
     return cmocka_run_group_tests_name("encoder_api", tests, set_up, NULL);
 }

@@ -249,7 +249,7 @@ static void the_network_sees_the_box(void **state)
 
         EXPECT_OK(cafi_onnx_open(&file, path, &err), err);
         assert_true(cafi_landmark_net_is(file));
-        EXPECT_OK(cafi_landmark_net_new(&net, file, 1, &err), err);
+        EXPECT_OK(cafi_landmark_net_new(&net, file, 1, CAFI_CHECK_ONCE, &err), err);
         cafi_onnx_close(file);
         for (int mirrored = 0; mirrored < 2; mirrored++) {
             double shift = (mirrored ? -1 : 1) * (double)NETWORK_SHIFT * full;
@@ -290,7 +290,7 @@ static void boxes_outside_of_the_picture(void **state)
     (void)state;
     memset(rgb, 90, sizeof rgb);
     EXPECT_OK(cafi_onnx_open(&file, write_points("p5", 3, AS_5, IN_PARTS), &err), err);
-    EXPECT_OK(cafi_landmark_net_new(&net, file, 1, &err), err);
+    EXPECT_OK(cafi_landmark_net_new(&net, file, 1, CAFI_CHECK_ONCE, &err), err);
     cafi_onnx_close(file);
     for (size_t i = 0; i < sizeof face / sizeof *face; i++)
         EXPECT_OK(cafi_faces_add(&faces, &face[i], &err), err);

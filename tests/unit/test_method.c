@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "caface/batch.h"
 #include "fusion/method.h"
 
 static void ways_are_read_and_written(void **state)
@@ -142,6 +143,43 @@ static void options_are_written_as_they_are_read(void **state)
     assert_false(caface_method_is_network((caface_method)77));
 }
 
+/* Of a batch; what the text does not give stays, and +score is told where it is wanted. */
+static void a_batch_has_scores_too(void **state)
+{
+    caface_batch_options o;
+    int scored = 7;
+    caface_error err;
+
+    (void)state;
+    caface_batch_options_init(&o);
+    o.chunk = 33;
+    o.norm_power = 3;
+    o.threads = 5;
+    EXPECT_OK(caface_batch_options_parse(&o, &scored, "norm:2+score", &err), err);
+    assert_int_equal(o.method, CAFACE_METHOD_NORM);
+    assert_true(o.norm_power == 2);
+    assert_int_equal(o.chunk, 33);
+    assert_int_equal(o.threads, 5);
+    assert_int_equal(o.size, sizeof o);
+    assert_int_equal(scored, 1);
+    EXPECT_OK(caface_batch_options_parse(&o, &scored, "restore@8", &err), err);
+    assert_int_equal(o.method, CAFACE_METHOD_RESTORE);
+    assert_true(o.norm_power == 2 && o.chunk == 8);
+    assert_int_equal(scored, 0);
+    scored = 7;
+    EXPECT_FAIL(caface_batch_options_parse(&o, NULL, "unit+score", &err), CAFACE_EINVAL, err,
+                "no scores");
+    EXPECT_FAIL(caface_batch_options_parse(&o, &scored, "caface+score", &err), CAFACE_EINVAL, err,
+                "scores are for");
+    EXPECT_FAIL(caface_batch_options_parse(&o, &scored, "mean", &err), CAFACE_EINVAL, err, "mean",
+                "restore");
+    EXPECT_FAIL(caface_batch_options_parse(NULL, &scored, "unit", &err), CAFACE_EINVAL, err,
+                "null");
+    EXPECT_FAIL(caface_batch_options_parse(&o, &scored, NULL, &err), CAFACE_EINVAL, err, "null");
+    assert_int_equal(o.method, CAFACE_METHOD_RESTORE);
+    assert_true(o.norm_power == 2 && o.chunk == 8 && scored == 7);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -149,6 +187,7 @@ int main(void)
         cmocka_unit_test(nothing_else_is_taken),
         cmocka_unit_test(options_are_spelled_the_same),
         cmocka_unit_test(options_are_written_as_they_are_read),
+        cmocka_unit_test(a_batch_has_scores_too),
     };
 
     return cmocka_run_group_tests_name("method", tests, NULL, NULL);

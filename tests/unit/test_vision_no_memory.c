@@ -272,6 +272,53 @@ static caface_status run(caface_error *err)
     return st;
 }
 
+static caface_status profile(caface_error *err)
+{
+    static uint8_t crops[2 * CAFACE_CROP_SIZE];
+    caface_encoder_options o = tapped();
+    caface_encoder *e = NULL;
+    caface_status st;
+
+    EXPECT_OK(caface_encoder_open(&e, test_fixture("detect/face_112.onnx"), &o, err), *err);
+    failing_arm();
+    st = caface_encoder_profile(e, crops, err);
+    failing_disarm();
+    caface_encoder_free(e);
+    return st;
+}
+
+static caface_status check(caface_error *err)
+{
+    caface_check_options o;
+    caface_check *c = NULL;
+    caface_status st;
+
+    caface_check_options_init(&o);
+    o.quick = 1;
+    o.threads = 1;
+    failing_arm();
+    st = caface_check_run(&c, test_fixture("detect/scrfd_any.onnx"), &o, err);
+    failing_disarm();
+    assert_int_equal(c != NULL, st == CAFACE_OK);
+    caface_check_free(c);
+    return st;
+}
+
+static caface_status calibrate(caface_error *err)
+{
+    static uint8_t crops[CAFACE_CROP_SIZE];
+    caface_calibrator *c = NULL;
+    caface_status st;
+
+    failing_arm();
+    (void)((st = caface_calibrator_open(&c, test_fixture("detect/face_112.onnx"), NULL, err)) ||
+           (st = caface_calibrator_add(c, crops, 1, err)) ||
+           (st = caface_calibrator_save(c, test_temp("calibrated"), err)));
+    failing_disarm();
+    caface_calibrator_free(c);
+    return st;
+}
+
 static caface_status new_tracker(caface_error *err)
 {
     caface_tracker *t = NULL;
@@ -442,6 +489,9 @@ static const failing_call calls[] = {
     {"align_center", align_center, false},
     {"encoder_open", open_encoder, true},
     {"encoder_run", run, false},
+    {"encoder_profile", profile, false},
+    {"check_run", check, true},
+    {"calibrator", calibrate, true},
     {"tracker_new", new_tracker, false},
     {"tracker_step", step, false},
     {"video_from_source", open_video, false},
