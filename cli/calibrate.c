@@ -7,6 +7,7 @@
 #include "caface/image.h"
 #include "cli/command.h"
 #include "cli/input.h"
+#include "cli/passed.h"
 #include "cli/progress.h"
 #include "faces/sources.h"
 #include "files/json.h"
@@ -38,6 +39,7 @@ static const cli_option options[] = {
 /* What the run has done so far. */
 typedef struct tally {
     size_t used, failed;
+    cli_passed passed;
 } tally;
 
 /* Copies the picture at path to crop. A picture that cannot be used is told and counted; no memory
@@ -149,6 +151,7 @@ static int print_json(const calibrate_options *o, const tally *t)
     cafi_json_string(&json, "output", o->output);
     cafi_json_int(&json, "crops", (int64_t)t->used);
     cafi_json_int(&json, "failed", (int64_t)t->failed);
+    cli_passed_json(&json, t->passed.kinds, t->passed.count);
     cafi_json_end_object(&json);
     return cli_print(&text);
 }
@@ -169,15 +172,19 @@ static int run(void *arg)
     st = cafi_sources_new(&sources, &err);
     for (size_t i = 0; !st && i < o->common.args.count; i++)
         st = cafi_sources_add(sources, o->common.args.items[i], &err);
-    if (!st)
+    if (!st) {
+        cli_passed_take(&t.passed, sources);
         st = calibrate(o, sources, &t, &err);
+    }
     cafi_sources_free(sources);
     if (st)
         return cli_fail(&err);
     if (o->common.json && print_json(o, &t))
         return CLI_FAILED;
-    if (!o->common.json && !o->common.quiet)
+    if (!o->common.json && !o->common.quiet) {
         cli_say(stdout, "%s: calibrated on %zu crops\n", o->output, t.used);
+        cli_passed_print(stdout, t.passed.kinds, t.passed.count);
+    }
     return t.failed ? CLI_SKIPPED : CLI_OK;
 }
 

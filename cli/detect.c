@@ -20,6 +20,7 @@
 #include "cli/interrupt.h"
 #include "cli/live.h"
 #include "media/image.h"
+#include "cli/passed.h"
 #include "cli/progress.h"
 
 typedef struct detect_options {
@@ -81,6 +82,7 @@ typedef struct job {
     const detect_options *o;
     cafi_face_rule face; /* whose of several */
     cafi_sources *sources;
+    cli_passed passed; /* what is in their folders beside pictures */
     cafi_pool *pool;
     caface_detector *detector;
     caface_encoder *quality;         /* or NULL */
@@ -271,6 +273,7 @@ static caface_status prepare(job *j, caface_error *err)
     if (o->allow_damaged)
         cafi_sources_allow_damaged(j->sources);
     j->count = cafi_sources_count(j->sources);
+    cli_passed_take(&j->passed, j->sources);
     (void)((st = cafi_alloc(&memory, j->count, sizeof *j->outcomes, err)) ||
            (st = open_detector(j, err)));
     j->outcomes = memory;
@@ -369,6 +372,7 @@ static caface_status print_json(job *j, caface_error *err)
     if (st)
         return st;
     cafi_json_value(&j->json, "failed", &failed);
+    cli_passed_json(&j->json, j->passed.kinds, j->passed.count);
     cafi_json_end_object(&j->json);
     cafi_value_clear(&failed);
     if (j->text.failed)
@@ -444,6 +448,8 @@ static int run(void *arg)
         status = cli_fail(&err);
     else
         cli_quality_report(j.refused);
+    if (!st && !o->common.json && !o->common.quiet)
+        cli_passed_print(stderr, j.passed.kinds, j.passed.count);
     if (!st && j.failures)
         status = j.done ? CLI_SKIPPED : CLI_FAILED;
     clear(&j);

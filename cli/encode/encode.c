@@ -13,6 +13,7 @@
 #include "files/json.h"
 #include "cli/interrupt.h"
 #include "cli/live.h"
+#include "cli/passed.h"
 #include "cli/progress.h"
 #include "plot/lettering.h"
 
@@ -326,26 +327,11 @@ static int print_json(const job *j, double seconds)
         cafi_json_int(&json, "dropped_frames", (int64_t)r->dropped);
         cafi_json_int(&json, "reopened", (int64_t)r->reopened);
     }
-    if (r->passed_count)
-        cafi_json_begin_object(&json, "passed_over");
-    for (size_t i = 0; i < r->passed_count; i++)
-        cafi_json_int(&json, r->passed[i].suffix, (int64_t)r->passed[i].count);
-    if (r->passed_count)
-        cafi_json_end_object(&json);
+    cli_passed_json(&json, r->passed, r->passed_count);
     cafi_json_real(&json, "seconds", seconds);
     cafi_json_real(&json, "images_per_second", seconds > 0 ? (double)fresh / seconds : 0.0);
     cafi_json_end_object(&json);
     return cli_print(&text);
-}
-
-/* What lies in the folders beside pictures. */
-static void print_passed(const cafi_encode_result *r)
-{
-    for (size_t i = 0; i < r->passed_count; i++)
-        cli_say(stdout, "%s%zu %s", i ? ", " : "passed over: ", r->passed[i].count,
-                *r->passed[i].suffix ? r->passed[i].suffix : "without a suffix");
-    if (r->passed_count)
-        cli_say(stdout, "\n");
 }
 
 static int report(const job *j)
@@ -375,7 +361,7 @@ static int report(const job *j)
             "of each",
             r->crowded, r->crowded == 1 ? " is" : "s are");
     if (!j->o->common.json && !j->o->common.quiet)
-        print_passed(r);
+        cli_passed_print(stdout, r->passed, r->passed_count);
     if (asked > r->images)
         cli_warn("stopped after %zu of %zu pictures; the same command with --resume goes on",
                  r->images, asked);

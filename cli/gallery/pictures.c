@@ -6,6 +6,7 @@
 
 #include "base/sha256.h"
 #include "caface/file.h"
+#include "cli/passed.h"
 #include "cli/encoder.h"
 #include "cli/feature_set.h"
 #include "compare/blur.h"
@@ -402,10 +403,14 @@ caface_status cli_gallery_each_picture(const char *const *paths, size_t count,
                                        caface_error *err)
 {
     cafi_sources *sources = NULL;
+    cli_passed passed = {.count = 0};
     caface_status st = cafi_sources_new(&sources, err);
 
     st = st ? st : cafi_sources_add_all(sources, paths, count, err);
     *total = st ? 0 : cafi_sources_count(sources);
+    if (!st)
+        cli_passed_take(&passed, sources);
+    cli_passed_print(stderr, passed.kinds, passed.count);
     for (size_t i = 0; !st && i < *total; i++) {
         cafi_source source = cafi_sources_at(sources, i);
 

@@ -249,7 +249,7 @@ static caface_status add_extent(const cafi_heif *h, bool inside, uint64_t from, 
     cafi_span in = inside ? h->inside : (cafi_span){h->bytes, h->size};
 
     if (!in.at || from > in.size || length > in.size - from || *at > h->size - (size_t)length)
-        return cafi_fail(err, CAFACE_EFORMAT, "%llu bytes at %llu, the file has %zu",
+        return cafi_fail(err, CAFACE_EFORMAT, "cut short: %llu bytes at %llu, the file has %zu",
                          (unsigned long long)length, (unsigned long long)from, h->size);
     if (!length)
         length = in.size - from; /* all that follows */

@@ -51,6 +51,8 @@ check "a list cut by zero bytes is refused, not read up to the first" eval '! qu
 printf '\357\273\277%s\r\n%s' "$faces/ann/00.png" "$faces/bob/01.jpg" >"$work/marked.txt"
 check "a list of Windows' editor" quiet -o "$work/marked" "$work/marked.txt"
 check "  both are there" line "$work/marked" 3 "$faces/bob/01.jpg"
+mkdir "$work/beside" && cp "$faces/ann/00.png" "$work/beside/" && touch "$work/beside/a.xyz" "$work/beside/b.xyz" "$work/beside/notes"
+check "what a folder holds beside pictures is counted" eval '"$caface" encode --model "$model" --no-self-check --json -o "$work/m" "$work/beside" | grep -qF "\"passed_over\":{\".xyz\":2,\"\":1}"'
 check "info knows lists of pictures" eval '"$caface" info "$faces/list.txt" | grep -qF "a list of 3 lines: pictures, one a line" && "$caface" info "$faces/train.lst" | grep -q "LIST.lst"'
 check "single files have no label" quiet -o "$work/single" "$faces/ann/00.png"
 check "  and no columns for one" line "$work/single" 1 source

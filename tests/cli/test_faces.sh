@@ -29,6 +29,9 @@ done
 check "  and nothing is written" test ! -e "$work/none"
 check "a picture without faces" grep -q '"faces":\[\]' <(detect --json "$picture")
 check "  has its size" grep -q '"width":[0-9]*,"height":[0-9]*' <(detect --json "$picture")
+mkdir "$work/mixed" && cp "$picture" "$work/mixed/" && touch "$work/mixed/a.xyz" "$work/mixed/notes"
+check "what a folder holds beside pictures is counted" grep -qF '"passed_over":{".xyz":1,"":1}' <(detect --json "$work/mixed")
+check "  and said" grep -qx 'passed over: 1 .xyz, 1 without a suffix' <(detect "$work/mixed" 2>&1)
 check "a precision that is none" fails 2 "fp32 or bf16" detect --detector-precision int8 "$picture"
 check "the family is named" grep -q '"detector":"scrfd"' <(detect --json "$picture")
 check "pictures drawn" detect --quiet --draw "$work/drawn" "$work/pictures"
