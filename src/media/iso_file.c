@@ -27,6 +27,13 @@ static bool is_first(const unsigned char *kind)
     return false;
 }
 
+/* Boxes without frames, which nobody misses at a file's end. */
+static bool is_aside(const unsigned char *kind)
+{
+    return memcmp(kind, "mfra", 4) == 0 || memcmp(kind, "free", 4) == 0 ||
+           memcmp(kind, "skip", 4) == 0;
+}
+
 static bool walk(cafi_iso_file *out, int fd)
 {
     for (int boxes = 0; boxes < MAX_BOXES && out->end + 8 <= out->size; boxes++) {
@@ -43,6 +50,8 @@ static bool walk(cafi_iso_file *out, int fd)
         if (size < 8 || size > INT64_MAX - out->end)
             return boxes > 0;
         out->end += size;
+        if (out->end > out->size && is_aside(head + 4))
+            out->end = out->size;
         if (memcmp(head + 4, "moov", 4) == 0 && out->end <= out->size)
             out->has_index = true;
     }

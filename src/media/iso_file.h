@@ -7,7 +7,8 @@
 
 typedef struct cafi_iso_file {
     bool has_index;     /* a box "moov" that is there */
-    uint64_t size, end; /* of the file; where its last box ends, behind the file where it was cut */
+    uint64_t size, end; /* of the file; where its last box ends, behind the file where it was cut
+                         * (in a box that may hold frames) */
 } cafi_iso_file;
 
 /* Walks over the boxes. False: no regular file, or one that begins otherwise. Any thread. Source:

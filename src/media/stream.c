@@ -18,6 +18,7 @@
 #include "base/mem.h"
 #include "media/camera.h"
 #include "media/colours.h"
+#include "media/ebml_file.h"
 #include "media/iso_file.h"
 
 /* How the decoded frame is turned: first swap x and y, then mirror. */
@@ -161,6 +162,9 @@ static caface_status open_container(cafi_stream *s, const char *path, caface_err
                          "%s: cannot be opened as a video: an MP4 without its index, which is at "
                          "its end: it was cut short at %llu bytes, or its writer did not finish",
                          path, (unsigned long long)boxes.size);
+    if ((code == AVERROR_EOF || code == AVERROR(EIO)) && is_path(path))
+        return cafi_fail(err, CAFACE_EFORMAT, "%s: cannot be opened as a video: it ends too early",
+                         path);
     if (code < 0)
         return fail_av(err, path, code, "cannot be opened as a video");
     if (strcmp(s->format->iformat->name, "tty") == 0 ||
@@ -268,19 +272,6 @@ static double announced_length(const cafi_stream *s, const AVStream *stream)
     return s->format->nb_streams == 1 ? s->info.duration : 0.0;
 }
 
-/* A fragmented file announces its length nowhere else: does its last box end behind the file? */
-static void find_cut_box(cafi_stream *s)
-{
-    cafi_iso_file boxes;
-
-    if (!s->path || !strstr(s->format->iformat->name, "mp4") ||
-        !cafi_iso_file_read(&boxes, s->path) || boxes.end <= boxes.size)
-        return;
-    s->counts.bytes = boxes.size;
-    s->counts.part_end = boxes.end;
-    s->counts.broken += !s->counts.broken && !s->counts.missing;
-}
-
 /* How far it came, as the container counts its length. */
 static double length_reached(const cafi_stream *s)
 {
@@ -291,6 +282,32 @@ static double length_reached(const cafi_stream *s)
     double from = !from_zero ? s->info.first : s->info.live ? -s->origin : 0.0;
 
     return s->counts.decoded ? s->last - from + frame : 0.0;
+}
+
+/* Did as much come as is announced, to a frame? */
+static bool ends_in_time(const cafi_stream *s)
+{
+    return s->length > 0.0 && s->info.rate > 0.0 &&
+           s->length - length_reached(s) <= 1.0 / s->info.rate;
+}
+
+/* Does the last part of the file, by its own size, end behind the file? That tells of a cut where
+ * no length is announced, and of one that is shorter than lengths are exact. */
+static bool find_cut(const cafi_stream *s, uint64_t *size, uint64_t *end)
+{
+    const char *format = s->format->iformat->name;
+    cafi_iso_file boxes;
+    cafi_ebml_file elements;
+
+    *size = *end = 0;
+    if (s->path && strstr(format, "mp4") && cafi_iso_file_read(&boxes, s->path)) {
+        *size = boxes.size;
+        *end = boxes.end;
+    } else if (s->path && strstr(format, "matroska") && cafi_ebml_file_read(&elements, s->path)) {
+        *size = elements.size;
+        *end = elements.between && ends_in_time(s) ? elements.size : elements.end;
+    }
+    return *end > *size;
 }
 
 /* Half a second and three frames, since lengths are rounded and last frames last differently. */
@@ -310,6 +327,11 @@ bool cafi_stream_is_whole(const cafi_stream *s)
 static void find_missing(cafi_stream *s)
 {
     double reached = length_reached(s);
+    double frame = s->info.rate > 0.0 ? 1.0 / s->info.rate : 0.0;
+    /* a fragmented MP4 announces what its first parts hold */
+    bool exact = strstr(s->format->iformat->name, "matroska") != NULL;
+    uint64_t size = 0, end = 0;
+    bool cut = false;
 
     if (!s->from_start || is_over(s))
         return;
@@ -317,11 +339,18 @@ static void find_missing(cafi_stream *s)
         s->counts.missing = s->info.frames - s->packets;
     else if (!s->info.frames && s->length - reached > length_slack(s))
         s->counts.missing = (size_t)lround((s->length - reached) * s->info.rate);
-    if (s->counts.missing) {
+    cut = find_cut(s, &size, &end);
+    if (cut && !s->counts.missing && exact && s->length - reached > frame)
+        s->counts.missing = (size_t)lround((s->length - reached) * s->info.rate);
+    if (s->counts.missing && s->length - reached > frame) {
         s->counts.announced = s->length;
         s->counts.reached = reached;
     }
-    find_cut_box(s);
+    if (cut) {
+        s->counts.bytes = size;
+        s->counts.part_end = end;
+        s->counts.broken += !s->counts.broken && !s->counts.missing;
+    }
 }
 
 static void read_info(cafi_stream *s)

@@ -32,8 +32,8 @@ typedef struct cafi_stream_counts {
     double reached;   /* and where it ends */
     size_t reopened;  /* times that a live source broke and was opened again (media/video.h) */
     bool lost;        /* it broke, and could not be: reached says when */
-    uint64_t bytes, part_end; /* of an MP4 that breaks off inside a part: the file's size, and
-                               * where the part should end; else 0 */
+    uint64_t bytes, part_end; /* of an MP4 or a Matroska file that breaks off inside a part: the
+                               * file's size, and where the part should end; else 0 */
 } cafi_stream_counts;
 
 /* Opens path, which must stay until close: a file, "-" for stdin, an address with "://", a device

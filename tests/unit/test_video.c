@@ -1,6 +1,7 @@
 /* Video on two small clips of FFmpeg's test pattern (fixtures/video): turned.mp4 is 64x48 H.264
  * with a quarter turn in its header, uneven.mkv 30 frames at 30 a second, then 20 at 10; late.mkv
- * begins at 11.4 s, fragments.mp4 is fragmented and announces no length. */
+ * begins at 11.4 s, unsized.mkv is the same as a pipe gets it; fragments.mp4 is fragmented. The
+ * last two announce no length. */
 #include "check.h"
 
 #include <math.h>
@@ -130,6 +131,9 @@ static void a_short_file_says_both_lengths(void **state)
         const char *says;
     } cuts[] = {{"uneven.mkv", 0.6, "it should last 2.93 s"},
                 {"late.mkv", 0.7, "it should last 14.40 s"},
+                {"late.mkv", 0.93, "it should last 14.40 s"}, /* less than half a second is lost */
+                {"unsized.mkv", 0.7, "inside a part that ends at"},
+                {"unsized.mkv", 1, NULL},
                 {"fragments.mp4", 0.55, "inside a part that ends at"},
                 {"fragments.mp4", 1, NULL},
                 {"late.mkv", 1, NULL},
