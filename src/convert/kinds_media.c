@@ -4,6 +4,7 @@
 
 #include "convert/kinds.h"
 #include "media/image.h"
+#include "media/iso_file.h"
 #include "media/stream.h"
 
 caface_status cafi_kind_of_picture(cafi_kind *out, const char *path, const void *bytes, size_t size,
@@ -36,10 +37,12 @@ caface_status cafi_kind_of_video(cafi_kind *out, const char *path, caface_error 
     cafi_stream *stream = NULL;
     cafi_stream_info info;
     cafi_json json = {.out = &out->facts};
-    caface_status st = cafi_stream_open(&stream, path, 1, (cafi_wish){0}, NULL);
+    caface_error why = {CAFACE_OK, ""};
+    cafi_iso_file boxes;
+    caface_status st = cafi_stream_open(&stream, path, 1, (cafi_wish){0}, &why);
 
-    if (st == CAFACE_ENOMEM)
-        return cafi_fail(err, st, "%s: out of memory", path);
+    if (st == CAFACE_ENOMEM || (st && cafi_iso_file_read(&boxes, path) && boxes.starts_as_file))
+        return cafi_fail(err, st, "%s", why.message); /* what but a video should it be? */
     if (st)
         return CAFACE_OK;
     info = cafi_stream_get_info(stream);

@@ -43,6 +43,7 @@ static bool walk(cafi_iso_file *out, int fd)
 
         if (n < 8 || (!boxes && !is_first(head + 4)))
             return boxes > 0;
+        out->starts_as_file |= !boxes && memcmp(head + 4, "ftyp", 4) == 0;
         if (size == 1 && n == 16)
             size = big_endian(head + 8, 8);
         else if (size == 0)

@@ -6,9 +6,10 @@
 #include <stdint.h>
 
 typedef struct cafi_iso_file {
-    bool has_index;     /* a box "moov" that is there */
-    uint64_t size, end; /* of the file; where its last box ends, behind the file where it was cut
-                         * (in a box that may hold frames) */
+    bool has_index;      /* a box "moov" that is there */
+    bool starts_as_file; /* its first box is "ftyp" */
+    uint64_t size, end;  /* of the file; where its last box ends, behind the file where it was cut
+                          * (in a box that may hold frames) */
 } cafi_iso_file;
 
 /* Walks over the boxes. False: no regular file, or one that begins otherwise. Any thread. Source:

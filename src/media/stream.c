@@ -124,6 +124,20 @@ static caface_status probe_streams(cafi_stream *s, const char *path, caface_erro
     return code < 0 ? fail_av(err, path, code, "its streams cannot be read") : CAFACE_OK;
 }
 
+/* An MP4 that was cut off: says so, and is true. */
+static bool lacks_index(const char *path, caface_error *err)
+{
+    cafi_iso_file boxes;
+
+    if (!cafi_iso_file_read(&boxes, path) || boxes.has_index)
+        return false;
+    cafi_fail(err, CAFACE_EFORMAT,
+              "%s: cannot be opened as a video: an MP4 without its index, which is at its end: it "
+              "was cut short at %llu bytes, or its writer did not finish",
+              path, (unsigned long long)boxes.size);
+    return true;
+}
+
 /* The container: probed, and refused where it is text that FFmpeg would draw
  * as a picture of characters. */
 static caface_status open_container(cafi_stream *s, const char *path, caface_error *err)
@@ -133,7 +147,6 @@ static caface_status open_container(cafi_stream *s, const char *path, caface_err
     const char *name = strcmp(path, "-") == 0 ? "pipe:0" : path;
     char *address = NULL;
     caface_status st = CAFACE_OK;
-    cafi_iso_file boxes;
     int code = 0;
 
     if (is_device(path) && (st = cafi_camera_format(path, &device, err)))
@@ -156,12 +169,8 @@ static caface_status open_container(cafi_stream *s, const char *path, caface_err
                          "be read through a pipe: give the file itself, or write it with "
                          "-movflags +faststart",
                          path);
-    if ((code == AVERROR_INVALIDDATA || code == AVERROR_EOF) && cafi_iso_file_read(&boxes, path) &&
-        !boxes.has_index)
-        return cafi_fail(err, CAFACE_EFORMAT,
-                         "%s: cannot be opened as a video: an MP4 without its index, which is at "
-                         "its end: it was cut short at %llu bytes, or its writer did not finish",
-                         path, (unsigned long long)boxes.size);
+    if ((code == AVERROR_INVALIDDATA || code == AVERROR_EOF) && lacks_index(path, err))
+        return CAFACE_EFORMAT;
     if ((code == AVERROR_EOF || code == AVERROR(EIO)) && is_path(path))
         return cafi_fail(err, CAFACE_EFORMAT, "%s: cannot be opened as a video: it ends too early",
                          path);
@@ -192,6 +201,8 @@ static caface_status open_decoder(cafi_stream *s, const char *path, size_t threa
     AVStream *stream = NULL;
     int code = av_find_best_stream(s->format, AVMEDIA_TYPE_VIDEO, -1, -1, &codec, 0);
 
+    if (code == AVERROR_DECODER_NOT_FOUND && lacks_index(path, err))
+        return CAFACE_EFORMAT;
     if (code == AVERROR_DECODER_NOT_FOUND)
         return cafi_fail(err, CAFACE_EUNSUPPORTED, "%s: FFmpeg has no decoder for its video", path);
     if (code < 0)
@@ -260,7 +271,7 @@ static double announced_length(const cafi_stream *s, const AVStream *stream)
     int minutes = 0;
     double seconds = 0.0;
 
-    if (s->info.live || s->info.rate <= 0.0)
+    if ((s->info.live && !s->info.pipe) || s->info.rate <= 0.0)
         return 0.0;
     if (tag && sscanf(tag->value, "%d:%d:%lf", &hours, &minutes, &seconds) == 3 && hours >= 0 &&
         minutes >= 0 && seconds >= 0.0)

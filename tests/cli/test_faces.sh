@@ -69,6 +69,12 @@ check "a missing picture" fails 1 "nowhere.jpg" detect "$work/nowhere.jpg"
 
 if [ "${3:-}" = video ]; then
     check "two squares, two tracks" encode -o "$two" "$clip"
+    head -c 1900 "$clip" >"$work/head.mp4"
+    check "a cut MP4 is named as one" fails 1 "head.mp4: cannot be opened as a video: an MP4 without its index" encode -o "$work/head" "$work/head.mp4"
+    check "  by info, too" fails 1 "it was cut short at 1900 bytes" "$caface" info "$work/head.mp4"
+    piped() { head -c "$1" "$fixtures/video/late.mkv" | encode -o "$work/piped-$1" -; }
+    check "a pipe that ends before the length it announces" fails 3 "it should last 14.40 s" piped 5000
+    check "  and one that does not" piped 100000
     check "  a row a face" test "$(wc -l <"$two/index.tsv")" = 81
     check "  40 faces each" test "$(cut -f3 "$two/index.tsv" | sort | uniq -c | tr -s ' ' | tr '\n' ';')" = " 40 1; 40 2; 1 track;"
     check "  tracks.json has both" grep -q '"id":1,.*"id":2,.*"confirmed":true' "$two/tracks.json"
