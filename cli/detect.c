@@ -60,16 +60,17 @@ static const cli_option options[] = {
      "score)",
      0, 0},
     {"draw", 0, CLI_STRING, MEMBER(draw), "DIR",
-     "write every picture as PNG with its faces drawn, numbered as printed", 0, 0},
+     "write every picture as PNG with its faces drawn in, numbered as in the output", 0, 0},
     {"crops", 0, CLI_STRING, MEMBER(crops), "DIR",
-     "write every face aligned as 112x112 PNG, a folder a label and one a track of a video, and "
-     "index.tsv with where it is from; DIR is new or empty",
+     "write every face aligned as 112x112 PNG, in a folder for each label or track of a video, and "
+     "index.tsv, which says where each is from; DIR must be new or empty",
      0, 0},
     {"every", 0, CLI_SIZE, MEMBER(every), "N", "look at every N-th frame of a video (default: 1)",
      1, 1e9},
-    {"start", 0, CLI_REAL, MEMBER(start), "SECONDS", "leave out a video's beginning", 0, 1e9},
-    {"duration", 0, CLI_REAL, MEMBER(duration), "SECONDS", "of a video (default: to the end)", 1e-6,
-     1e9},
+    {"start", 0, CLI_REAL, MEMBER(start), "SECONDS", "leave out this much of a video's beginning",
+     0, 1e9},
+    {"duration", 0, CLI_REAL, MEMBER(duration), "SECONDS",
+     "look at this much of a video (default: to the end)", 1e-6, 1e9},
     CLI_LIVE_OPTIONS(detect_options, live),
     {"chroma", 0, CLI_STRING, MEMBER(chroma), "HOW",
      "a video's colours: full (default), fast, or opencv, as the authors' demo has them", 0, 0},
@@ -462,26 +463,27 @@ const cli_command cli_detect = {
     .name = "detect",
     .summary = "faces in pictures: boxes, landmarks, scores",
     .synopsis = "[--detector FILE|FOLDER] [options] (IMAGE | FOLDER | LIST.txt | VIDEO)...",
-    .text = "Finds faces with MTCNN, YuNet, SCRFD, RetinaFace, UltraFace or LFFD. Boxes and "
-            "landmarks are\n"
-            "in pixels of the picture, upright; the landmarks are the eyes, the nose and\n"
-            "the corners of the mouth, left before right as the picture shows them.\n"
+    .text = "Finds faces with MTCNN, YuNet, SCRFD, RetinaFace, UltraFace or LFFD, and prints\n"
+            "box, score and landmarks of each, in pixels of the upright picture. Landmarks\n"
+            "are the eyes, the nose and the corners of the mouth; of two, the first is the\n"
+            "one on the left of the picture.\n"
             "\n"
-            "A picture is searched at several scales, so that small faces and those that\n"
-            "fill a large picture are found: as it is, up to --max-side, and in smaller\n"
-            "copies; by a network of one input size scaled to fit, and in overlapping tiles\n"
-            "where that would shrink small faces away.\n"
+            "A picture is searched at several scales, so that small faces are found as well\n"
+            "as those that fill a large picture: at its own size (up to --max-side) and in\n"
+            "smaller copies. A network with a fixed input size gets the whole picture scaled\n"
+            "to this size, and also overlapping tiles if scaling would make small faces too\n"
+            "small.\n"
             "\n"
-            "--crops DIR makes a set of crops of photographs: `encode` and `prepare` take\n"
-            "DIR, whose folders are those of the photographs. --face largest keeps the one\n"
-            "of each that the picture was taken of. A video's people are followed, by place, and "
-            "written as a\n"
-            "folder a track, those of three faces and more.\n"
+            "--crops DIR writes the aligned faces for `caface encode` and `caface prepare`,\n"
+            "in folders like those of the photographs. --face largest keeps one face of each\n"
+            "photograph, usually the person it was taken of. In a video people are followed\n"
+            "by their place in the picture, and each track of at least three faces becomes a\n"
+            "folder.\n"
             "\n"
-            "Of every face yaw, pitch and roll in degrees and the sharpness of its crop are\n"
-            "told, and with --quality what the network says of it.\n"
+            "For every face yaw, pitch and roll in degrees and the sharpness of its crop are\n"
+            "given, and with --quality the number of the quality network.\n"
             "\n"
-            "Pictures that can't be read are named and passed over (exit status 3).",
+            "Pictures that cannot be read are named and skipped (exit status 3).",
     .example = "  caface detect --detector mtcnn/ party.jpg\n"
                "  caface detect --detector yunet.onnx --json --draw out/ photos/\n"
                "  caface detect --detector yunet.onnx --face largest --crops crops/ photos/\n"

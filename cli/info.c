@@ -29,13 +29,14 @@ const cli_command cli_info = {
     .summary = "what a file is, and what is in it",
     .synopsis = "FILE|FOLDER [--json]",
     .text = "Prints the tensors of a file with their types and shapes, its configuration, and\n"
-            "what fusion network or backbone is in it.\n"
+            "which fusion network or backbone it contains.\n"
             "Reads torch and Lightning checkpoints (.ckpt, .pth, .pt, old and new),\n"
-            ".safetensors, .npy, .npz, ONNX and feature sets (folders); says of pictures,\n"
-            "videos, lists, record and pair sets, saved sets and folders what they are. The\n"
-            "kind of a file is recognised from its bytes, not its name. Nothing in a file is\n"
-            "ever executed: of a pickle only tensors, containers, numbers and text are read,\n"
-            "and anything else is shown as the name of its class.",
+            ".safetensors, .npy, .npz, ONNX and feature sets (folders). Of pictures, videos,\n"
+            "lists, record and pair sets, saved sets, galleries and other folders it says in\n"
+            "a sentence what they are. The kind of a file is recognised from its bytes, not\n"
+            "from its name. Nothing in a file is ever executed: of a pickle only tensors,\n"
+            "containers, numbers and text are read; of other objects only the name of their\n"
+            "class is shown.",
     .example = "  caface info model.ckpt\n"
                "  caface info model.ckpt --json | python3 -m json.tool",
     .options = options,

@@ -33,7 +33,8 @@ typedef struct cli_input {
          CLI_LIST,                                                                                 \
          offsetof(type, member.taps),                                                              \
          "NODE",                                                                                   \
-         "take styles at this node, NODE:spatial by place; up to 8 times (default: the family's)", \
+         "take the styles at this node of the network: mean and deviation of each channel, or "    \
+         "with NODE:spatial of each position; up to 8 times (default: those of the family)",       \
          0,                                                                                        \
          0},                                                                                       \
         {"styles",                                                                                 \
@@ -41,8 +42,9 @@ typedef struct cli_input {
          CLI_STRING,                                                                               \
          offsetof(type, member.styles),                                                            \
          "3,5",                                                                                    \
-         "styles by the release's indices: 1,3,5,7 the channels of stages 1 to 4, 2,4,6,8 their "  \
-         "places (default: 3,5, or what a checkpoint's fusion was trained with)",                  \
+         "take the styles at these places, numbered as in the authors' release: 1,3,5,7 are the "  \
+         "channels of stages 1 to 4, 2,4,6,8 their "                                               \
+         "positions (default: 3,5, or those that the fusion of the checkpoint was trained with)",  \
          0,                                                                                        \
          0},                                                                                       \
         {"input-order",                                                                            \
@@ -50,7 +52,8 @@ typedef struct cli_input {
          CLI_STRING,                                                                               \
          offsetof(type, member.order),                                                             \
          "ORDER",                                                                                  \
-         "rgb or bgr: channels as the network takes them (default: the family's)",                 \
+         "rgb or bgr: the order in which the network takes the channels (default: that of the "    \
+         "family)",                                                                                \
          0,                                                                                        \
          0},                                                                                       \
         {"input-mean",                                                                             \
@@ -58,12 +61,12 @@ typedef struct cli_input {
          CLI_STRING,                                                                               \
          offsetof(type, member.mean),                                                              \
          "M[,M,M]",                                                                                \
-         "subtracted from bytes 0..255, by the network's channel",                                 \
+         "subtracted from the bytes 0..255, for all channels or for each, in the network's order", \
          0,                                                                                        \
          0},                                                                                       \
     {                                                                                              \
         "input-scale", 0, CLI_STRING, offsetof(type, member.scale), "S[,S,S]",                     \
-            "multiplied after that", 0, 0                                                          \
+            "multiplied after that, likewise", 0, 0                                                \
     }
 
 /* CLI_OK, or CLI_USAGE with the sentence printed. styles: NULL, or the value of --styles. */

@@ -71,19 +71,21 @@ const cli_command cli_check = {
     .name = "check",
     .summary = "whether this machine computes a network rightly",
     .synopsis = "MODEL...",
-    .text = "Runs backbones and detectors on this machine and compares every step, in every\n"
-            "precision, with the plain definition, computed in double from the numbers that\n"
-            "the step read. Backbones are compared from end to end as well, which takes the\n"
-            "plain code some seconds. One line a model says that it is right, what it was\n"
-            "checked for, and how near the largest error came to what rounding explains.\n"
+    .text = "Runs backbones and detectors on this machine and compares every step of their\n"
+            "networks with its plain definition, computed in double from the numbers that\n"
+            "the step read. Backbones are checked in every precision, and their features are\n"
+            "also compared from end to end, which takes some seconds. For each model one line\n"
+            "says that it is right, what was checked, and how large the largest error is\n"
+            "in comparison with what rounding explains.\n"
             "\n"
-            "A step for which oneDNN's first choice of code is wrong on this machine is\n"
-            "computed with another, here as everywhere; the line says so. Where nothing\n"
-            "right is left the exit status is 1, with a sentence, and no other command opens\n"
-            "the model either: the same check, shorter, runs when a model is opened for the\n"
-            "first time by this version, on this processor, with this oneDNN. It is\n"
-            "remembered in ~/.cache/caface; CAFACE_SELF_CHECK=never turns it off and =always\n"
-            "repeats it every time.",
+            "If oneDNN's first choice of code for a step is wrong on this machine, another is\n"
+            "used, here and in all commands; the line says so. If nothing computes a step\n"
+            "rightly, the exit status is 1, a message names the step, and no other command\n"
+            "opens the model. The reason is that every command makes a shorter form of this\n"
+            "check when it opens a model for the first time with this version of caface and\n"
+            "oneDNN on this processor. The result is remembered in ~/.cache/caface.\n"
+            "CAFACE_SELF_CHECK=never in the environment turns this off; =always repeats it\n"
+            "every time.",
     .example = "  caface check backbone.onnx mtcnn/\n"
                "  caface check --json ir_101.safetensors",
     .options = options,

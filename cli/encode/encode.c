@@ -64,12 +64,14 @@ static const cli_option options[] = {
     {"precision", 0, CLI_STRING, MEMBER(precision), "P", "fp32 (default), bf16 or int8", 0, 0},
     {"low-memory", 0, CLI_FLAG, MEMBER(low_memory), NULL,
      "a quarter of the memory for weights, about half the speed", 0, 0},
-    {"batch", 0, CLI_SIZE, MEMBER(batch), "N", "faces the encoder works on at once (default: 8)", 1,
+    {"batch", 0, CLI_SIZE, MEMBER(batch), "N", "faces that are encoded at once (default: 8)", 1,
      1024},
     {"flip", 0, CLI_FLAG, MEMBER(flip), NULL, "average over each crop and its mirror image", 0, 0},
     {"resume", 0, CLI_FLAG, MEMBER(resume), NULL, "continue a set that was stopped", 0, 0},
     {"compact", 0, CLI_FLAG, MEMBER(compact), NULL,
-     "write compact styles, which only one fusion model can read, in place of raw ones", 0, 0},
+     "write compact styles (64 numbers), which only the given fusion model can read, instead of "
+     "raw ones",
+     0, 0},
     CLI_INPUT_OPTIONS(encode_options, input),
     {"allow-damaged", 0, CLI_FLAG, MEMBER(allow_damaged), NULL,
      "use the readable part of truncated or damaged pictures", 0, 0},
@@ -84,9 +86,10 @@ static const cli_option options[] = {
      "take the middle of a photograph without a face, marked in a column of its own", 0, 0},
     {"centre", 0, CLI_FLAG, MEMBER(centre), NULL, "the same as --center", 0, 0},
     {"every", 0, CLI_SIZE, MEMBER(every), "N", "look at every N-th frame (default: 1)", 1, 1e9},
-    {"start", 0, CLI_REAL, MEMBER(start), "SECONDS", "leave out a video's beginning", 0, 1e9},
-    {"duration", 0, CLI_REAL, MEMBER(duration), "SECONDS", "of a video (default: to the end)", 1e-6,
-     1e9},
+    {"start", 0, CLI_REAL, MEMBER(start), "SECONDS", "leave out this much of a video's beginning",
+     0, 1e9},
+    {"duration", 0, CLI_REAL, MEMBER(duration), "SECONDS",
+     "encode this much of a video (default: to the end)", 1e-6, 1e9},
     CLI_LIVE_OPTIONS(encode_options, live),
     {"chroma", 0, CLI_STRING, MEMBER(chroma), "HOW",
      "a video's colours: full (default), fast, or opencv, as the authors' demo has them", 0, 0},
@@ -454,34 +457,37 @@ const cli_command cli_encode = {
     .name = "encode",
     .summary = "face crops, photographs and videos into features and styles",
     .synopsis = "[--model M] [--detector D] -o SET (IMAGE | FOLDER | LIST.txt | VIDEO)...",
-    .text = "Runs aligned face crops through a backbone and writes a feature set: the\n"
-            "folder SET with features.npy, styles.npy, index.tsv and set.json. Pictures are\n"
-            "JPEG, PNG, and, where FFmpeg reads them, WebP, BMP, GIF, TIFF and AVIF, of the size\n"
-            "the network takes (112x112 as a rule); --allow-damaged takes those that are cut\n"
-            "short. Of folders every picture below is taken, in the order of names, and the\n"
-            "name of its folder becomes its label: one folder an identity, one template an\n"
-            "identity. LIST.txt has one path a line, and a label behind a tab; LIST.lst is\n"
-            "that of a record set, or InsightFace's train.lst.\n"
+    .text = "Runs aligned face crops through a backbone, the network that makes of a face a\n"
+            "feature, a vector that is similar for faces of one person, and styles, numbers\n"
+            "that tell how good the picture is. Writes a feature set: the folder SET with\n"
+            "features.npy, styles.npy, index.tsv and set.json. Pictures are JPEG, PNG and,\n"
+            "if this build reads them with FFmpeg, WebP, BMP, GIF, TIFF and AVIF, of the size\n"
+            "that the network takes (usually 112x112). --allow-damaged uses what is there of\n"
+            "truncated pictures. From a FOLDER all pictures below it are taken, in the order\n"
+            "of their names; the name of the folder that a picture is in becomes its label,\n"
+            "so make one folder for each person. LIST.txt has one path a line, which a tab\n"
+            "and a label may follow. `caface fuse` makes one template for each label.\n"
             "\n"
-            "A picture that cannot be used is named on stderr and passed over; the exit\n"
-            "status is 3 then. Ctrl-C leaves a set of what is done; --resume goes on, and the\n"
-            "result is the same, byte for byte, as made in one go (a video that was stopped\n"
-            "midway begins again).\n"
+            "A picture that cannot be used is named on stderr and skipped; the exit status is\n"
+            "then 3. Ctrl-C leaves a set of what is done, which --resume continues. The\n"
+            "result has the same bytes as that of one uninterrupted run (a video that was\n"
+            "stopped in the middle is begun again).\n"
             "\n"
-            "With --detector, photographs and videos take the place of crops: every face is\n"
-            "found and aligned, and every person in a video followed as a track of their\n"
-            "own, whose number is the template in index.tsv. tracks.json in SET has boxes,\n"
-            "landmarks and frames of each track, and each face's weight when --model is\n"
-            "given a second time, with the fusion model. Every face's yaw, pitch, roll, size,\n"
-            "sharpness and feature length are columns of index.tsv. docs/faces.md says more.\n"
+            "With --detector, the inputs are photographs and videos instead of crops. Every\n"
+            "face is found and aligned. In a video every person is followed as a track; its\n"
+            "number is in the column template of index.tsv. SET/tracks.json has boxes,\n"
+            "landmarks and frames of each track, and the weight of each face if --model is\n"
+            "given a second time, with a fusion model. index.tsv also has yaw, pitch, roll,\n"
+            "size, sharpness and feature length of every face. docs/faces.md says more.\n"
             "\n"
             "Without --model, the backbone and the detector are those that `./run models`\n"
-            "fetches, where they are there (docs/faces.md).\n"
+            "has fetched, if they are there (docs/faces.md).\n"
             "\n"
-            "Features are not normalised. --flip takes the mean of the features of a crop and\n"
-            "of its mirror image, and the mean of their styles. Taps and the way a picture\n"
-            "becomes the network's input follow from the network; docs/onnx.md says how, and\n"
-            "how a file that is not known is treated.",
+            "Features are not normalised. With --flip, features and styles are the means of\n"
+            "those of a crop and of its mirror image. Taps (the layers whose statistics are\n"
+            "the styles) and the way a picture becomes the network's input are known for\n"
+            "each family of networks; docs/onnx.md says how, and what is done for a file of\n"
+            "an unknown family.",
     .example = "  caface encode --model backbone.ckpt -o features crops/\n"
                "  caface encode --model MobileFaceNet.onnx --flip -o features list.txt\n"
                "  caface fuse --model fusion.ckpt --input features -o templates.npz\n"

@@ -32,9 +32,10 @@ static void defaults(void *arg)
 static const cli_option options[] = {
     {"model", 'm', CLI_STRING, MEMBER(model), "M", "the backbone; not for a feature set", 0, 0},
     {"output", 'o', CLI_STRING, MEMBER(output), "FILE", "the .safetensors file to write", 0, 0},
-    {"flip", 0, CLI_FLAG, MEMBER(flip), NULL, "mirrored crops count too", 0, 0},
+    {"flip", 0, CLI_FLAG, MEMBER(flip), NULL, "the mirror image of every picture counts too", 0, 0},
     {"mean", 0, CLI_STRING, MEMBER(mean), "KIND",
-     "unit (default): of features of length 1; raw: long ones count more", 0, 0},
+     "unit (default): features are scaled to length 1; raw: they are not, so long ones count more",
+     0, 0},
     CLI_WEIGHTS_KEY(centers_options, weights_key),
     {"precision", 0, CLI_STRING, MEMBER(precision), "P", "fp32 (default), bf16 or int8", 0, 0},
     PREPARE_SWAP_OPTION(MEMBER(swap_colors)),
@@ -149,11 +150,12 @@ const cli_command cli_prepare_centers = {
     .name = "prepare centers",
     .summary = "class centres from face crops or a feature set",
     .synopsis = "FACES|SET [--model M] -o FILE.safetensors",
-    .text = "A class's centre is the mean of the features of its pictures, each brought to\n"
-            "length 1 first as in the release (--mean raw: as they are), and is brought to\n"
-            "length 1 itself. FACES is a folder with a folder for each person or a record set of\n"
-            "pictures, SET a feature set with labels. The file holds center.weight\n"
-            "[classes][C] and the classes' names, by which training finds them.",
+    .text = "The centre of a class is the mean of the features of its pictures. Each feature\n"
+            "is scaled to length 1 first, as in the authors' release (--mean raw: not), and\n"
+            "so is the mean. FACES is a folder with one folder for each person, or a record\n"
+            "set of pictures; SET is a feature set with labels. The file gets the tensor\n"
+            "center.weight [classes][C] and the names of the classes, by which training finds\n"
+            "the centres.",
     .example =
         "  caface prepare centers faces/ --model backbone.onnx --flip -o centers.safetensors",
     .options = options,

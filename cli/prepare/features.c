@@ -34,10 +34,11 @@ static const cli_option options[] = {
     {"output", 'o', CLI_STRING, MEMBER(output), "OUT", "the folder to write", 0, 0},
     {"variants", 0, CLI_SIZE, MEMBER(variants), "N", "variants of a picture (16)", 1, 256},
     {"kinds", 0, CLI_STRING, MEMBER(kinds), "K,K",
-     "kinds of the variants, in equal parts, as below (augment; with --clean " CLEAN_KINDS ")", 0,
-     0},
+     "kinds of the variants (above), in equal parts (default: augment; with --clean " CLEAN_KINDS
+     ")",
+     0, 0},
     {"clean", 0, CLI_FLAG, MEMBER(clean), NULL,
-     "keep the feature of the picture as it is beside its variants", 0, 0},
+     "also write features and styles of the unchanged pictures", 0, 0},
     {"seed", 0, CLI_SIZE, MEMBER(seed), "S", "seed of the augmentation (42)", 0, 1e15},
     {"format", 0, CLI_STRING, MEMBER(format), "F", "npy (default) or rec: MXNet records", 0, 0},
     CLI_WEIGHTS_KEY(features_options, weights_key),
@@ -108,23 +109,25 @@ const cli_command cli_prepare_features = {
     .name = "prepare features",
     .summary = "face crops into augmented training features",
     .synopsis = "FACES --model M -o OUT [options]",
-    .text = "FACES is a folder with a folder for each person, or a record set of pictures\n"
+    .text = "FACES is a folder with one folder for each person, or a record set of pictures\n"
             "(a .rec file, or a folder with train.rec in it). Pictures are aligned crops of\n"
-            "the size the model takes. Of each, N variants are made and encoded: one strong\n"
-            "(geometry, colours, blur), the others with one more change of a random kind.\n"
-            "What a picture's variants are depends on the seed and its name alone.\n"
-            "--kinds makes other ones, as a surveillance camera would give them:\n"
+            "the size that the model takes. Of each picture N variants are made and encoded:\n"
+            "one with a strong change (geometry, colours, blur), the others with one more\n"
+            "change of a random kind. The variants of a picture depend only on the seed and\n"
+            "on its name. --kinds makes other variants, with the faults of a camera:\n"
             "  camera      blur, shake, low resolution, noise and JPEG (`prepare probes`)\n"
             "  video       a moving clip through H.264 at a low rate (needs FFmpeg, libx264)\n"
             "  resize      down to 32 to 8 pixels and up again\n"
             "  noise, motion, defocus, jpeg, dark, interlace, turbulence, occlusion\n"
-            "  mixture     several of these; augment: the ones above\n"
-            "camera:0.5 is half as strong at most. --clean keeps clean.npy and\n"
-            "clean_styles.npy of the pictures as they are, which restore trains towards.\n"
+            "  mixture     several of these\n"
+            "  augment     the variants described first\n"
+            "camera:0.5 is at most half as strong. --clean also writes the features and\n"
+            "styles of the unchanged pictures, clean.npy and clean_styles.npy, which\n"
+            "`train --fusion restore` needs.\n"
             "\n"
             "OUT gets features.npy, styles.npy (both fp16), index.tsv and set.json, or\n"
             "train.rec, train.idx, train.lst and set.json. Finished blocks are kept in\n"
-            "OUT/parts while the work goes on, so a killed run goes on with --resume.",
+            "OUT/parts until the end, so that --resume can continue a killed run.",
     .example = "  caface prepare features faces/ --model backbone.onnx -o features/\n"
                "  caface prepare features faces/ --model backbone.onnx -o features/ --clean\n"
                "  caface prepare features faces/ --model backbone.onnx -o features/ --clean \\\n"

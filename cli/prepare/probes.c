@@ -32,12 +32,14 @@ static void defaults(void *arg)
 static const cli_option options[] = {
     {"model", 'm', CLI_STRING, MEMBER(model), "M", "the backbone", 0, 0},
     {"output", 'o', CLI_STRING, MEMBER(output), "SET", "the feature set to write", 0, 0},
-    {"frames", 0, CLI_SIZE, MEMBER(frames), "N", "degraded frames of a probe set (16)", 1, 100000},
-    {"sets", 0, CLI_SIZE, MEMBER(sets), "N", "probe sets of an identity (2)", 1, 1000},
-    {"gallery", 0, CLI_SIZE, MEMBER(gallery), "N", "clean pictures of a gallery template (2)", 1,
+    {"frames", 0, CLI_SIZE, MEMBER(frames), "N", "degraded frames in a probe set (16)", 1, 100000},
+    {"sets", 0, CLI_SIZE, MEMBER(sets), "N", "probe sets of each person (2)", 1, 1000},
+    {"gallery", 0, CLI_SIZE, MEMBER(gallery), "N", "clean pictures in a gallery template (2)", 1,
      1000},
     {"kinds", 0, CLI_STRING, MEMBER(kinds), "K,K",
-     "of the frames, in turn, with a strength or without, as in `prepare features` (camera)", 0, 0},
+     "kinds of the frames, in turn, as in `prepare features`, for example resize or dark:0.5 "
+     "(default: camera)",
+     0, 0},
     {"seed", 0, CLI_SIZE, MEMBER(seed), "S", "seed of choice and degradation (42)", 0, 1e15},
     CLI_WEIGHTS_KEY(probes_options, weights_key),
     PREPARE_STYLES_OPTION(MEMBER(styles)),
@@ -135,16 +137,16 @@ const cli_command cli_prepare_probes = {
     .name = "prepare probes",
     .summary = "degraded probe sets and clean galleries, to judge fusion by",
     .synopsis = "FACES --model M -o SET [--frames N] [--seed S]",
-    .text = "FACES is a folder with a folder of aligned crops for each person (or a record\n"
-            "set). Of each person, some clean pictures become a gallery template, and frames\n"
-            "made from the other pictures become probe sets: blurred, shaken, small, noisy,\n"
-            "compressed and badly cropped, each frame more or less so. SET gets pairs.txt\n"
-            "for `caface eval verify`, and gallery.csv and probe.csv for `caface eval\n"
-            "identify`. The same seed gives the same set.\n"
+    .text = "Makes a test for fusion. FACES is a folder with one folder of aligned crops for\n"
+            "each person, or a record set of pictures. Some clean pictures of each person\n"
+            "become a gallery template. The others become frames of probe sets: blurred,\n"
+            "shaken, small, noisy, compressed and badly cropped, each to another degree. SET\n"
+            "gets pairs.txt for `caface eval verify`, and gallery.csv and probe.csv for\n"
+            "`caface eval identify`. The same seed gives the same set.\n"
             "\n"
-            "--kinds makes other frames than the camera's: video, resize, noise, motion,\n"
+            "--kinds makes other frames than those of a camera: video, resize, noise, motion,\n"
             "defocus, jpeg, dark, interlace, turbulence, occlusion or mixture (see `caface\n"
-            "prepare features --help`). index.tsv names kind and severity of every frame.",
+            "prepare features --help`). index.tsv has kind and severity of every frame.",
     .example =
         "  caface prepare probes faces/ --model backbone.onnx -o probes --frames 16 --seed 1\n"
         "  caface eval identify -f probes -m fusion.safetensors -g probes/gallery.csv \\\n"

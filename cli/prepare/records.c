@@ -192,9 +192,10 @@ const cli_command cli_prepare_extract = {
     .summary = "a record set of pictures into folders",
     .synopsis = "REC -o DIR",
     .text = "Writes every picture of an MXNet record set (a .rec file, or a folder with\n"
-            "train.rec) as DIR/CLASS/FILE, with the bytes it has. Classes and files are\n"
-            "named as in the .lst; without one, by label and key. InsightFace's record 0\n"
-            "and its records of identities are understood and left out.",
+            "train.rec) as DIR/CLASS/FILE, with unchanged bytes. Classes and files have the\n"
+            "names of the .lst file; without one, the class is the label and the file the\n"
+            "key. InsightFace's record 0 and its records of identities, which are no\n"
+            "pictures, are left out.",
     .example = "  caface prepare extract faces_emore/train.rec -o faces/",
     .options = extract_options,
     .options_size = sizeof(records_options),
@@ -208,9 +209,9 @@ const cli_command cli_prepare_pack = {
     .name = "prepare pack",
     .summary = "folders of pictures into a record set",
     .synopsis = "FACES -o PREFIX",
-    .text = "Writes the pictures of a folder with a folder for each person as an MXNet\n"
-            "record set, with the bytes they have. A picture's label is the number of its\n"
-            "class in the order of the classes' names.",
+    .text = "FACES is a folder with one folder for each person. Writes its pictures as an\n"
+            "MXNet record set, with unchanged bytes. The label of a picture is the number of\n"
+            "its class, in the order of the classes' names.",
     .example = "  caface prepare pack faces/ -o records/train",
     .options = pack_options,
     .options_size = sizeof(records_options),

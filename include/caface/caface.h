@@ -1,6 +1,5 @@
-/* caface/caface.h - every header of the libraries. What a header declares is in
- * libcaface, unless it says that it is in libcaface-vision, libcaface-gallery or libcaface-train.
- */
+/* caface/caface.h - includes all public headers. What a header declares is in libcaface, unless
+ * the header names libcaface-vision, libcaface-gallery or libcaface-train. */
 #ifndef CAFACE_CAFACE_H
 #define CAFACE_CAFACE_H
 

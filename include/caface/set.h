@@ -90,10 +90,11 @@ CAFACE_API caface_status caface_set_options_parse(caface_set_options *options, c
 CAFACE_API char *caface_set_options_text(const caface_set_options *options, char *text,
                                          size_t size);
 
-/* Makes an empty set, which the caller frees with caface_set_free. options NULL: the defaults.
- * model may be NULL for every method except caface and restore. EINVAL: no model for a method that
- * needs one, a width other than the model's, or an option out of range. ELIMIT: a width of more
- * than 2^20. EUNSUPPORTED: an option of a later version than the library's. ENOMEM. */
+/* Makes an empty set, which the caller frees with caface_set_free. options NULL: the defaults, with
+ * the method of the model. model may be NULL for every method except caface and restore. EINVAL: no
+ * model for a method that needs one, a width other than the model's, or an option out of range.
+ * ELIMIT: a width of more than 2^20. EUNSUPPORTED: an option of a later version than the library's.
+ * ENOMEM. */
 CAFACE_API caface_status caface_set_new(caface_set **out, const caface_model *model,
                                         const caface_set_options *options, caface_error *err);
 
