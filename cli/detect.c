@@ -374,6 +374,7 @@ static caface_status print_json(job *j, caface_error *err)
         return st;
     cafi_json_value(&j->json, "failed", &failed);
     cli_passed_json(&j->json, j->passed.kinds, j->passed.count);
+    cafi_json_bool(&j->json, "complete", !cli_interrupted());
     cafi_json_end_object(&j->json);
     cafi_value_clear(&failed);
     if (j->text.failed)
@@ -449,6 +450,10 @@ static int run(void *arg)
         status = cli_fail(&err);
     else
         cli_quality_report(j.refused);
+    if (!st && cli_interrupted())
+        cli_warn("stopped; %zu of %zu pictures and videos were searched%s", j.done + j.failures,
+                 j.count + j.video_count,
+                 j.video_count && j.done ? ", the last video in part" : "");
     if (!st && !o->common.json && !o->common.quiet)
         cli_passed_print(stderr, j.passed.kinds, j.passed.count);
     if (!st && j.failures)

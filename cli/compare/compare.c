@@ -406,6 +406,26 @@ static int report(const job *j)
     return bad || j->gallery.failed ? CLI_SKIPPED : CLI_OK;
 }
 
+/* Is every name of --method one? Whether the models allow it is seen when they are open. */
+static int check_methods(const char *text)
+{
+    caface_error err = {CAFACE_OK, ""};
+    char *names = NULL, *rest = NULL;
+    caface_status st = text ? cafi_strdup(&names, text, &err) : CAFACE_OK;
+
+    for (char *name = names && !st ? strtok_r(names, ",", &rest) : NULL; !st && name;
+         name = strtok_r(NULL, ",", &rest)) {
+        caface_set_options way;
+
+        caface_set_options_init(&way);
+        st = caface_set_options_parse(&way, name, &err);
+    }
+    free(names);
+    if (st)
+        return st == CAFACE_ENOMEM ? cli_fail(&err) : cli_usage("compare", "%s", err.message);
+    return CLI_OK;
+}
+
 static int check(const compare_options *o, caface_precision *precision, cafi_chroma *chroma)
 {
     cafi_face_rule rule;
@@ -429,7 +449,7 @@ static int check(const compare_options *o, caface_precision *precision, cafi_chr
     if (cli_given(&o->common, "no-plots") && !o->output)
         return cli_usage("compare", "--no-plots needs -o");
     if (cli_detection_check("compare", &o->detection) ||
-        cli_live_check("compare", &o->common, &o->live) ||
+        cli_live_check("compare", &o->common, &o->live) || check_methods(o->methods) ||
         cli_suffix_check("compare", "output", o->output, "", false) ||
         cli_suffix_check("compare", "draw", o->draw, "mp4 mov mkv", true))
         return CLI_USAGE;

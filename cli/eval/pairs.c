@@ -304,6 +304,8 @@ static int run(void *arg)
     if (o->features && (o->models.count || o->flip))
         return cli_usage("eval pairs", "--model and --flip are for the pictures of a --bin; "
                                        "`caface encode --flip` makes a set with flipping");
+    if ((status = cli_suffix_check("eval pairs", "scores", o->scores, "npy", false)))
+        return status;
     if (run_job(&j, &err))
         status = cli_fail(&err);
     else {

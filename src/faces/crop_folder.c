@@ -89,33 +89,48 @@ static caface_status check_videos(const cafi_crop_folder *c, caface_error *err)
     return CAFACE_OK;
 }
 
+/* The stems of all photographs, one behind the other, each with its NUL: a table of names borrows
+ * them, so they may not move any more when the first is added. */
+static caface_status put_stems(const cafi_crop_folder *c, cafi_buf *stems, size_t *at,
+                               caface_error *err)
+{
+    for (size_t i = 0; i < cafi_sources_count(c->sources); i++) {
+        at[i] = stems->size;
+        put_stem(stems, cafi_sources_at(c->sources, i));
+        cafi_buf_append(stems, "", 1);
+    }
+    return stems->failed ? cafi_fail_memory(err, stems->size) : CAFACE_OK;
+}
+
 /* Every photograph has crops of its own. */
 static caface_status check_names(const cafi_crop_folder *c, caface_error *err)
 {
+    size_t count = cafi_sources_count(c->sources);
     cafi_names names = {0};
-    cafi_buf stem = {0};
-    caface_status st = CAFACE_OK;
+    cafi_buf stems = {0};
+    size_t *at = NULL;
+    caface_status st = CAFI_NEW(&at, count, err);
 
-    for (size_t i = 0; !st && i < cafi_sources_count(c->sources); i++) {
+    if (!st)
+        st = put_stems(c, &stems, at, err);
+    for (size_t i = 0; !st && i < count; i++) {
         cafi_source source = cafi_sources_at(c->sources, i);
-        size_t existing = 0;
+        const char *stem = stems.data + at[i];
+        size_t existing = CAFI_NO_NAME;
 
-        stem.size = 0;
-        put_stem(&stem, source);
-        if (stem.failed)
-            st = cafi_fail_memory(err, stem.size);
-        else if (!cafi_tree_is_safe(stem.data))
+        if (!cafi_tree_is_safe(stem))
             st = cafi_fail(err, CAFACE_EINVAL, "%s: its label %s leads out of %s", source.path,
                            source.label, c->folder);
         else
-            st = cafi_names_add(&names, stem.data, stem.size, i, &existing, err);
+            st = cafi_names_add(&names, stem, strlen(stem), i, &existing, err);
         if (!st && existing != CAFI_NO_NAME)
-            st = cafi_fail(err, CAFACE_EINVAL, "%s and %s: both would become %s/%s-1.png",
-                           cafi_sources_at(c->sources, existing).path, source.path, c->folder,
-                           stem.data);
+            st =
+                cafi_fail(err, CAFACE_EINVAL, "%s and %s: both would become %s/%s-1.png",
+                          cafi_sources_at(c->sources, existing).path, source.path, c->folder, stem);
     }
     cafi_names_free(&names);
-    cafi_buf_free(&stem);
+    cafi_buf_free(&stems);
+    free(at);
     return st;
 }
 

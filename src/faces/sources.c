@@ -1,3 +1,4 @@
+#define _GNU_SOURCE /* realpath */
 #include "faces/sources.h"
 
 #include <dirent.h>
@@ -182,11 +183,22 @@ typedef struct walk {
 } walk;
 
 /* "DIR", "DIR/" and "a/DIR//" are all called DIR; "." and "/" by themselves. */
+/* The last part of a folder's path is its name; of "." and ".." that of the folder they are. */
 static void name_root(walk *w, const char *path)
 {
     size_t end = strlen(path);
     size_t begin = 0;
+    char *real = NULL;
 
+    while (end > 1 && path[end - 1] == '/')
+        end--;
+    if (path[end - 1] == '.' &&
+        (end == 1 || path[end - 2] == '/' ||
+         (path[end - 2] == '.' && (end == 2 || path[end - 3] == '/'))) &&
+        (real = realpath(path, NULL))) {
+        path = real;
+        end = strlen(path);
+    }
     while (end > 1 && path[end - 1] == '/')
         end--;
     for (begin = end; begin > 0 && path[begin - 1] != '/';)
@@ -195,6 +207,7 @@ static void name_root(walk *w, const char *path)
         end = begin + sizeof w->root_name - 1;
     memcpy(w->root_name, path + begin, end - begin);
     w->root_name[end - begin] = '\0';
+    free(real);
 }
 
 static int keep_entry(const struct dirent *e)

@@ -91,6 +91,8 @@ static caface_status fail_av(caface_error *err, const char *path, int code, cons
                   code == AVERROR(EISDIR);
 
     av_strerror(code, text, sizeof text);
+    if (code == AVERROR_EXIT) /* our own wish */
+        return cafi_fail(err, CAFACE_EIO, "%s: interrupted", path);
     if (code ==
         AVERROR(ENOMEM)) /* FFmpeg allocates what a file announces: that is the file's fault */
         return cafi_fail(err, CAFACE_ELIMIT, "%s: %s: it asks for more memory than can be had",

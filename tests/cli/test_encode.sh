@@ -53,6 +53,9 @@ check "a list of Windows' editor" quiet -o "$work/marked" "$work/marked.txt"
 check "  both are there" line "$work/marked" 3 "$faces/bob/01.jpg"
 mkdir "$work/beside" && cp "$faces/ann/00.png" "$work/beside/" && touch "$work/beside/a.xyz" "$work/beside/b.xyz" "$work/beside/notes"
 check "what a folder holds beside pictures is counted" eval '"$caface" encode --model "$model" --no-self-check --json -o "$work/m" "$work/beside" | grep -qF "\"passed_over\":{\".xyz\":2,\"\":1}"'
+program=$(realpath "$caface") network=$(realpath "$model")
+here() { (cd "$faces/ann" && "$program" encode --quiet --model "$network" --no-self-check -o "$work/here" .) && line "$work/here" 2 "./00.png${tab}0${tab}ann"; }
+check "the folder that one is in is called by its name" here
 check "info knows lists of pictures" eval '"$caface" info "$faces/list.txt" | grep -qF "a list of 3 lines: pictures, one a line" && "$caface" info "$faces/train.lst" | grep -q "LIST.lst"'
 check "single files have no label" quiet -o "$work/single" "$faces/ann/00.png"
 check "  and no columns for one" line "$work/single" 1 source

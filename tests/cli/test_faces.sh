@@ -32,6 +32,12 @@ check "  has its size" grep -q '"width":[0-9]*,"height":[0-9]*' <(detect --json 
 mkdir "$work/mixed" && cp "$picture" "$work/mixed/" && touch "$work/mixed/a.xyz" "$work/mixed/notes"
 check "what a folder holds beside pictures is counted" grep -qF '"passed_over":{".xyz":1,"":1}' <(detect --json "$work/mixed")
 check "  and said" grep -qx 'passed over: 1 .xyz, 1 without a suffix' <(detect "$work/mixed" 2>&1)
+mkdir "$work/forty" && for i in $(seq 10 49); do cp "$picture" "$work/forty/$i.png"; done
+check "crops of more photographs than a table begins with" detect --crops "$work/crops40" "$work/forty"
+program=$(realpath "$caface") finder=$(realpath "$detector")
+here() { (cd "$work/forty" && "$program" detect --detector "$finder" --crops "$work/crops-here" .); }
+check "  of the folder that one is in" here
+check "a run that was not stopped is complete" grep -qF '"complete":true}' <(detect --json "$work/mixed")
 check "a precision that is none" fails 2 "fp32 or bf16" detect --detector-precision int8 "$picture"
 check "the family is named" grep -q '"detector":"scrfd"' <(detect --json "$picture")
 check "pictures drawn" detect --quiet --draw "$work/drawn" "$work/pictures"
@@ -258,6 +264,7 @@ if [ "${3:-}" = video ]; then
     check "  and opencv is a third" eval '! cmp -s <(colours opencv) <(colours fast) && ! cmp -s <(colours opencv) <(colours full)'
     check "colours in no way" fails 2 "--chroma best" compare --chroma best --probe "$clip" --gallery "$white"
     check "caface without a model" fails 2 "a fusion model is needed" compare --method caface --probe "$clip" --gallery "$fixtures/detect/white.png"
+    check "a method that is none, before any file is opened" fails 2 "bogus" compare --model "$work/nowhere" --method average,bogus --probe x --gallery y
     check "an unknown method" fails 2 "best" compare --method best --probe "$clip" --gallery "$fixtures/detect/white.png"
 fi
 check "options about faces need a detector" fails 2 "--detector" "$caface" encode --model "$model" --every 2 -o "$work/x" "$picture"
