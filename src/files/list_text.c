@@ -9,9 +9,12 @@
 
 #include "base/mem.h"
 
+/* fd does not wait until it is known that somebody writes: a named pipe whose other end nobody
+ * opens would never end. Who waits to write, because nobody read yet, counts. */
 static caface_status read_pipe(cafi_list_text *out, int fd, caface_error *err)
 {
     cafi_buf buf = {0};
+    bool waits = false;
     caface_status st = CAFACE_OK;
 
     for (;;) {
@@ -20,6 +23,16 @@ static caface_status read_pipe(cafi_list_text *out, int fd, caface_error *err)
 
         if (n < 0 && errno == EINTR)
             continue;
+        if (!waits && n == 0) {
+            st = cafi_fail(err, CAFACE_EIO,
+                           "is not a regular file but a pipe, and nobody writes into it");
+            break;
+        }
+        if (!waits && (n > 0 || errno == EAGAIN)) {
+            waits = fcntl(fd, F_SETFL, 0) == 0;
+            if (waits && n < 0)
+                continue;
+        }
         if (n < 0)
             st = cafi_fail(err, CAFACE_EIO, "%s", strerror(errno));
         if (n <= 0)
@@ -47,7 +60,7 @@ caface_status cafi_list_text_open(cafi_list_text *out, const char *path, caface_
 
     *out = (cafi_list_text){.data = "", .map = {.fd = -1}};
     if (stat(path, &info) == 0 && S_ISFIFO(info.st_mode)) {
-        if ((fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
+        if ((fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)) < 0)
             return cafi_fail(err, CAFACE_EIO, "%s: %s", path, strerror(errno));
         st = read_pipe(out, fd, err);
         close(fd);

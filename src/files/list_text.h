@@ -15,8 +15,8 @@ typedef struct cafi_list_text {
 } cafi_list_text;
 
 /* Opens path for reading as a whole. A pipe (a named one, or what a shell puts
- * for <(command)) is read to its end; other files than regular ones and pipes
- * are refused. EIO, ELIMIT: beyond CAFI_LIST_MAX_PIPED. The sentence starts with
+ * for <(command)) is read to its end; one that nobody writes into, and other files than regular
+ * ones and pipes, are refused. EIO, ELIMIT: beyond CAFI_LIST_MAX_PIPED. The sentence starts with
  * path. Closed by cafi_list_text_close, also after an error. */
 caface_status cafi_list_text_open(cafi_list_text *out, const char *path, caface_error *err);
 void cafi_list_text_close(cafi_list_text *text);
