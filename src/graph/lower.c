@@ -277,36 +277,35 @@ static caface_status leave_lines(cafi_lowering *lw, size_t i, caface_error *err)
     return st;
 }
 
-static caface_status lower_node(cafi_lowering *lw, size_t i, caface_error *err)
+/* Adds the steps that make a node's value. */
+static caface_status make_value(cafi_lowering *lw, size_t i, caface_error *err)
 {
-    const cafi_ir_node *n = &lw->ir->nodes[i];
-    bool known = lw->values[i].count > 0; /* made on the way, by what it reads */
-    bool pool = n->op == CAFI_OP_MAXPOOL && (!n->slope || lw->values[n->inputs[0]].sloped);
-    caface_status st = CAFACE_OK;
-
-    if (lw->lines && !known && n->op != CAFI_OP_CONV && !pool)
-        st = leave_lines(lw, i, err);
-    if (st)
-        return st;
-    switch (known && n->op != CAFI_OP_INPUT ? CAFI_OP_COUNT : n->op) {
-    case CAFI_OP_COUNT:
-        break;
-    case CAFI_OP_INPUT:
-        return CAFACE_OK; /* all were made at the start, in order */
+    switch (lw->ir->nodes[i].op) {
     case CAFI_OP_CONSTANT:
         return lower_constant(lw, i, err);
     case CAFI_OP_CONV:
-        st = lw->lines ? cafi_lower_lines(lw, i, err) : cafi_lower_conv(lw, i, err);
-        break;
+        return lw->lines ? cafi_lower_lines(lw, i, err) : cafi_lower_conv(lw, i, err);
     case CAFI_OP_GEMM:
-        st = cafi_lower_gemm(lw, i, err);
-        break;
+        return cafi_lower_gemm(lw, i, err);
     case CAFI_OP_IDENTITY:
-        st = cafi_lower_pass(lw, i, err);
-        break;
+        return cafi_lower_pass(lw, i, err);
     default:
-        st = cafi_lower_other(lw, i, err);
+        return cafi_lower_other(lw, i, err);
     }
+}
+
+/* Inputs were made at the start, and some values on the way, by the step of what they read. */
+static caface_status lower_node(cafi_lowering *lw, size_t i, caface_error *err)
+{
+    const cafi_ir_node *n = &lw->ir->nodes[i];
+    bool is_made = lw->values[i].count > 0;
+    bool pool = n->op == CAFI_OP_MAXPOOL && (!n->slope || lw->values[n->inputs[0]].sloped);
+    caface_status st = CAFACE_OK;
+
+    if (lw->lines && !is_made && n->op != CAFI_OP_CONV && !pool)
+        st = leave_lines(lw, i, err);
+    if (!st && !is_made)
+        st = make_value(lw, i, err);
     for (size_t k = 0; !st && k < n->input_count; k++)
         lw->values[n->inputs[k]].remaining--;
     return st;
@@ -357,6 +356,7 @@ static caface_status prepare(cafi_lowering *lw, caface_error *err)
         size_t width = n->op == CAFI_OP_CONV ? cafi_ir_channels(n) : 0;
 
         lw->values[i].remaining = n->uses;
+        lw->values[i].reader = CAFI_NO_NODE;
         if (!n->dead && (n->op == CAFI_OP_CONV || n->op == CAFI_OP_GEMM))
             lw->last_weighted = i;
         if (width > lw->ones_count)
@@ -364,6 +364,9 @@ static caface_status prepare(cafi_lowering *lw, caface_error *err)
         if (n->op == CAFI_OP_INPUT)
             st = lower_input(lw, i, err);
     }
+    for (size_t i = 0; !st && i < ir->count; i++)
+        for (size_t k = 0; !ir->nodes[i].dead && k < ir->nodes[i].input_count; k++)
+            lw->values[ir->nodes[i].inputs[k]].reader = i;
     if (!st)
         st = cafi_alloc_f32(&lw->ones, 1, lw->ones_count, err);
     for (size_t i = 0; !st && i < lw->ones_count; i++)

@@ -17,6 +17,7 @@ typedef struct cafi_variant {
 typedef struct cafi_value_forms {
     cafi_variant forms[CAFI_MAX_VARIANTS];
     size_t count;
+    size_t reader;    /* the last node that reads it; CAFI_NO_NODE: none does */
     size_t remaining; /* readers still to come, the caller of the plan being one */
     bool sloped;      /* the slopes of the pool that reads it have been applied */
 } cafi_value_forms;

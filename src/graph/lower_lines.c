@@ -42,16 +42,9 @@ bool cafi_lines_fit(const cafi_lowering *lw)
 /* The only reader of a value that the caller does not want; CAFI_NO_NODE: there is none. */
 static size_t only_reader(const cafi_lowering *lw, size_t node)
 {
-    if (lw->ir->nodes[node].uses != 1 || lw->ir->nodes[node].output)
-        return CAFI_NO_NODE;
-    for (size_t k = 0; k < lw->ir->count; k++) {
-        const cafi_ir_node *n = &lw->ir->nodes[k];
+    const cafi_ir_node *n = &lw->ir->nodes[node];
 
-        for (size_t i = 0; !n->dead && i < n->input_count; i++)
-            if (n->inputs[i] == node)
-                return k;
-    }
-    return CAFI_NO_NODE;
+    return n->uses == 1 && !n->output ? lw->values[node].reader : CAFI_NO_NODE;
 }
 
 /* The extent of a pool that graph/lines.h knows; 0: it is another. */
