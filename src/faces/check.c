@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/sized.h"
 #include "base/threads.h"
+#include "caface/eval.h"
 #include "faces/detector.h"
 #include "graph/onednn.h"
 #include "graph/reference.h"
@@ -127,20 +128,6 @@ static caface_status make_truth(truth *t, cafi_network *net, bool quick, caface_
     return st;
 }
 
-static double cosine(const float *a, const float *b, size_t n)
-{
-    double ab = 0;
-    double aa = 0;
-    double bb = 0;
-
-    for (size_t i = 0; i < n; i++) {
-        ab += (double)a[i] * b[i];
-        aa += (double)a[i] * a[i];
-        bb += (double)b[i] * b[i];
-    }
-    return ab / sqrt(aa * bb);
-}
-
 /* What the cosine may fall to: fp32 is the plain definition's equal, the others
  * keep eight bits a number. */
 static const double least_cosine[] = {
@@ -157,7 +144,7 @@ static caface_status compare(cafi_encoder *e, const truth *t, part *p, caface_er
     if (!st)
         st = cafi_encoder_run(e, t->crop, 1, feature, styles, err);
     if (!st) {
-        p->cosine = cosine(feature, t->feature, t->size);
+        p->cosine = caface_cosine(feature, t->feature, t->size);
         if (!(p->cosine >= least_cosine[p->precision]))
             st = cafi_fail(err, CAFACE_EUNSUPPORTED,
                            "%s: wrong on this machine: the feature has a cosine of %.6f to that of "
