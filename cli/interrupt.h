@@ -14,7 +14,8 @@ bool cli_interrupted(void);
 /* The same for those that ask with a context, which is not looked at. */
 bool cli_interrupt_wish(void *ctx);
 /* Gives the signals their meaning back, and ends the program by the one that
- * was noted, if any. Call when everything is cleaned up. */
+ * was noted, if any. Call when everything is cleaned up and told: nothing behind it is reached
+ * then. */
 void cli_interrupt_end(void);
 
 #endif

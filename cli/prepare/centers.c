@@ -141,9 +141,11 @@ static int run(void *arg)
     st = set ? from_set(o, mean, &out, &err) : from_faces(o, mean, &work, &out, &err);
     if (!st)
         status = prepare_report(&work, &out.result, o->output, out.classes);
+    else
+        status = cli_fail(&err);
     prepare_end(&work);
     cli_interrupt_end();
-    return st ? cli_fail(&err) : status;
+    return status;
 }
 
 const cli_command cli_prepare_centers = {

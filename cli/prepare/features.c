@@ -99,10 +99,15 @@ static int run(void *arg)
     cli_progress_end(&work.progress);
     if (!st)
         status = prepare_report(&work, &result, o->output, classes);
+    else if (st == CAFACE_ECANCELLED && cli_interrupted()) {
+        cli_warn("stopped; the same command with --resume goes on");
+        status = CLI_FAILED;
+    } else
+        status = cli_fail(&err);
     prepare_end(&work);
     free(kinds);
     cli_interrupt_end();
-    return st ? cli_fail(&err) : status;
+    return status;
 }
 
 const cli_command cli_prepare_features = {

@@ -126,11 +126,15 @@ static int extract(void *arg)
         status = print_result(o, done, failed, cafi_face_list_classes(faces));
     if (!st)
         failed += prepare_left_out(faces);
+    if (st)
+        status = cli_fail(&err);
+    else if (cli_interrupted())
+        cli_warn("stopped after %zu of %zu pictures", done + failed, cafi_face_list_count(faces));
     cafi_face_list_close(faces);
     cafi_names_free(&e.seen);
     cafi_buf_free(&e.buf);
     cli_interrupt_end();
-    return st ? cli_fail(&err) : !status && failed ? CLI_SKIPPED : status;
+    return !status && failed ? CLI_SKIPPED : status;
 }
 
 static caface_status pack_all(const cafi_face_list *faces, cafi_record_writer *writer,
@@ -182,9 +186,11 @@ static int pack(void *arg)
         status = print_result(o, cafi_face_list_count(faces), 0, cafi_face_list_classes(faces));
     if (!st)
         left_out = prepare_left_out(faces);
+    else
+        status = cli_fail(&err);
     cafi_face_list_close(faces);
     cli_interrupt_end();
-    return st ? cli_fail(&err) : !status && left_out ? CLI_SKIPPED : status;
+    return !status && left_out ? CLI_SKIPPED : status;
 }
 
 const cli_command cli_prepare_extract = {

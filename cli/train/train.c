@@ -371,7 +371,7 @@ static int run(void *arg)
     caface_train_progress p;
     caface_error err;
     caface_status st = CAFACE_OK;
-    bool stopped = false;
+    int status = CLI_OK;
     int wrong = configure(&j, &t);
 
     if (wrong)
@@ -383,17 +383,15 @@ static int run(void *arg)
     st = caface_train(&t, report, &j, &p, &err);
     if (j.running)
         cli_progress_end(&j.progress);
-    stopped = st == CAFACE_ECANCELLED && cli_interrupted();
-    cli_interrupt_end();
-    if (stopped) {
+    if (st == CAFACE_ECANCELLED && cli_interrupted()) {
         cli_warn("stopped; the same command with --resume goes on from the last checkpoint in %s",
                  o->t.output);
-        return CLI_FAILED;
-    }
-    if (st)
-        return cli_fail(&err);
-    if (p.rank)
-        return CLI_OK; /* the first process tells */
+        status = CLI_FAILED;
+    } else if (st)
+        status = cli_fail(&err);
+    cli_interrupt_end(); /* ends the program where it was stopped: what is to be told, is */
+    if (status || p.rank)
+        return status; /* the first process tells */
     if (o->plot && train_plot(o->plot, o->t.output, o->t.far, &err))
         return cli_fail(&err);
     return print_result(&j, &p);

@@ -148,6 +148,18 @@ check "a run" train -o "$work/run"
 check "its model is one" model_works "$work/run/last.safetensors"
 check "best.safetensors too" model_works "$work/run/best.safetensors"
 check "stopped and resumed: the same bytes" resumed
+# Ctrl-C in a run that would last long: it says so, and how to go on.
+interrupted() {
+    local pid got=0
+    rm -rf "$work/long"
+    "$caface" train "${arguments[@]}" -o "$work/long" --epochs 100000 2>"$work/err" &
+    pid=$!
+    until [ -s "$work/long/log.csv" ] || ! kill -0 $pid 2>/dev/null; do sleep 0.05; done
+    kill -INT $pid
+    wait $pid || got=$?
+    [ $got -gt 128 ] && grep -q "stopped; the same command with --resume goes on from the last checkpoint in $work/long" "$work/err"
+}
+check "Ctrl-C tells how to go on" interrupted
 check "resumed when it is over: the loss of the last row" over 4
 check "one thread: the same bytes" one_thread
 check "--json" says '"epochs":2' train -o "$work/json" --json --optimizer sgd --schedule cosine --clip 1
