@@ -1,4 +1,3 @@
-#include "files/mapped.h"
 #include "eval/pairs.h"
 
 #include <errno.h>
@@ -10,6 +9,7 @@
 
 #include "base/mem.h"
 #include "eval/radix.h"
+#include "files/list_text.h"
 
 /* The file is read in blocks, in parallel, into buffers rather than through a
  * mapping: 200 MB of text would otherwise count as memory of this process. A
@@ -20,6 +20,7 @@
 typedef struct reader {
     const char *path;
     int fd;
+    cafi_list_text piped; /* owned: of a list from a pipe, in place of fd */
     size_t size, blocks;
     const cafi_template_list *templates;
     char **buffer;    /* per worker: [1 + BLOCK + MAX_LINE] */
@@ -39,6 +40,10 @@ typedef struct window {
 static caface_status read_exactly(const reader *r, size_t from, char *to, size_t n,
                                   caface_error *err)
 {
+    if (r->piped.owned) {
+        memcpy(to, r->piped.data + from, n);
+        return CAFACE_OK;
+    }
     for (size_t got = 0; got < n;) {
         ssize_t k = pread(r->fd, to + got, n - got, (off_t)(from + got));
 
@@ -246,11 +251,17 @@ static caface_status open_file(reader *r, cafi_pool *pool, caface_error *err)
     struct stat info;
     caface_status st = CAFACE_OK;
 
-    if ((st = cafi_open_regular(&r->fd, r->path, err)))
-        return cafi_prefix(err, st, r->path);
-    if (fstat(r->fd, &info))
-        return cafi_fail(err, CAFACE_EIO, "%s: %s", r->path, strerror(errno));
-    r->size = (size_t)info.st_size;
+    if (stat(r->path, &info) == 0 && S_ISFIFO(info.st_mode)) {
+        if ((st = cafi_list_text_open(&r->piped, r->path, err)))
+            return st;
+        r->size = r->piped.size;
+    } else {
+        if ((st = cafi_open_regular(&r->fd, r->path, err)))
+            return cafi_prefix(err, st, r->path);
+        if (fstat(r->fd, &info))
+            return cafi_fail(err, CAFACE_EIO, "%s: %s", r->path, strerror(errno));
+        r->size = (size_t)info.st_size;
+    }
     r->blocks = r->size / BLOCK + (r->size % BLOCK != 0);
     if ((st = CAFI_NEW(&r->lines, r->blocks + 1, err)) ||
         (st = CAFI_NEW(&r->first, r->blocks + 1, err)) ||
@@ -265,6 +276,7 @@ static void close_file(reader *r, cafi_pool *pool)
 {
     if (r->fd >= 0)
         close(r->fd);
+    cafi_list_text_close(&r->piped);
     if (r->buffer)
         for (size_t w = 0; w < cafi_pool_size(pool); w++)
             free(r->buffer[w]);
@@ -304,7 +316,7 @@ caface_status cafi_pairs_read(cafi_pair_list *out, const char *path,
                               const cafi_template_list *templates, cafi_pool *pool,
                               caface_error *err)
 {
-    reader r = {.path = path, .fd = -1, .templates = templates};
+    reader r = {.path = path, .fd = -1, .piped = {.map = {.fd = -1}}, .templates = templates};
     cafi_pair_list list = {0};
     caface_status st = open_file(&r, pool, err);
 

@@ -129,6 +129,12 @@ check "CRLF, tabs, no last newline" foreign
 check "two rows compared" compare_rows
 check "identification: the model finds more than the average" ranks
 check "curves" plots
+piped_pairs() {
+    verify --method average --scores "$work/plain.npy" >/dev/null &&
+        "$caface" eval verify --features "$set" --pairs <(cat "$work/P.txt") --method average --scores "$work/piped.npy" >/dev/null &&
+        cmp "$work/plain.npy" "$work/piped.npy"
+}
+check "pairs through a pipe: the same scores" piped_pairs
 check "an unknown template is named by line" bad_pairs "line 3: template 7777" "1000 7777 0"
 check "a missing label is named by line" bad_pairs "line 3 has 2 fields" "1000 1001"
 check "a bad label is named by line" bad_pairs "line 3: label 2" "1000 1001 2"
