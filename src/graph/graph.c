@@ -6,12 +6,12 @@
 #include <string.h>
 
 static const char *const op_names[CAFI_OP_COUNT] = {
-    "input",      "constant",   "conv",      "gemm",     "matmul",       "affine",
-    "prelu",      "leaky",      "clip",      "sigmoid",  "hard_sigmoid", "hard_swish",
-    "tanh",       "sqrt",       "exp",       "pow",      "add",          "sub",
-    "mul",        "div",        "softmax",   "maxpool",  "avgpool",      "reduce_mean",
-    "reduce_sum", "reduce_max", "reduce_l2", "reshape",  "transpose",    "concat",
-    "slice",      "resize",     "pad",       "identity", "style",        "erf",
+    "input",     "constant", "conv",        "gemm",         "matmul",     "affine",    "prelu",
+    "leaky",     "clip",     "sigmoid",     "hard_sigmoid", "hard_swish", "tanh",      "sqrt",
+    "exp",       "pow",      "add",         "sub",          "mul",        "div",       "softmax",
+    "maxpool",   "avgpool",  "reduce_mean", "reduce_sum",   "reduce_max", "reduce_l2", "reshape",
+    "transpose", "concat",   "slice",       "resize",       "pad",        "identity",  "style",
+    "erf",       "log",      "max",         "min",
 };
 
 const char *cafi_op_name(cafi_op op)

@@ -65,6 +65,9 @@ typedef enum cafi_op {
     CAFI_OP_IDENTITY, /* also dropout in use */
     CAFI_OP_STYLE,    /* x [B][C][H][W] -> [B][C][2]: mean, unbiased std */
     CAFI_OP_ERF,      /* the error function */
+    CAFI_OP_LOG,      /* the natural logarithm */
+    CAFI_OP_MAX,      /* of two inputs, broadcast as NumPy does */
+    CAFI_OP_MIN,
     CAFI_OP_COUNT
 } cafi_op;
 

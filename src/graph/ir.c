@@ -214,6 +214,7 @@ static caface_status convert(cafi_ir *ir, size_t i, caface_error *err)
     case CAFI_OP_SQRT:
     case CAFI_OP_EXP:
     case CAFI_OP_ERF:
+    case CAFI_OP_LOG:
     case CAFI_OP_POW:
         return convert_pass(ir, n, err);
     case CAFI_OP_ADD:

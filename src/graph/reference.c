@@ -31,6 +31,8 @@ static float unary(const cafi_node *n, float x)
         return expf(x);
     case CAFI_OP_ERF:
         return erff(x);
+    case CAFI_OP_LOG:
+        return logf(x);
     case CAFI_OP_POW:
         return powf(x, n->alpha);
     default:
@@ -64,6 +66,10 @@ static float combine(cafi_op op, float a, float b)
         return a - b;
     case CAFI_OP_MUL:
         return a * b;
+    case CAFI_OP_MAX:
+        return a > b || isnan(a) ? a : b;
+    case CAFI_OP_MIN:
+        return a < b || isnan(a) ? a : b;
     default:
         return a / b;
     }
@@ -115,6 +121,8 @@ static void reference_map(const cafi_node *n, const cafi_array *in, const cafi_s
     case CAFI_OP_SUB:
     case CAFI_OP_MUL:
     case CAFI_OP_DIV:
+    case CAFI_OP_MAX:
+    case CAFI_OP_MIN:
         binary(n, in, os, out);
         return;
     default:

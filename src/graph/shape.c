@@ -380,6 +380,8 @@ static caface_status infer_other(const cafi_graph *g, cafi_node *n, caface_error
     case CAFI_OP_SUB:
     case CAFI_OP_MUL:
     case CAFI_OP_DIV:
+    case CAFI_OP_MAX:
+    case CAFI_OP_MIN:
         return broadcast(x, in(g, n, 1), 0, &n->shape) ? CAFACE_OK : mismatch(g, n, 0, 1, err);
     case CAFI_OP_SOFTMAX:
         n->axis = cafi_axis_from_start(n->axis, x->ndim);
@@ -415,6 +417,8 @@ static bool arity_fits(const cafi_node *n)
     case CAFI_OP_SUB:
     case CAFI_OP_MUL:
     case CAFI_OP_DIV:
+    case CAFI_OP_MAX:
+    case CAFI_OP_MIN:
         return n->input_count == 2;
     case CAFI_OP_CONCAT:
         return n->input_count >= 1;

@@ -76,9 +76,9 @@ cafi_slot *cafi_onnx_in(cafi_onnx_build *b, const cafi_onnx_node *n, size_t i)
 }
 
 caface_status cafi_onnx_set_data(cafi_onnx_build *b, const cafi_onnx_node *n, size_t i, size_t node,
-                                 int batch, caface_error *err)
+                                 cafi_place place, caface_error *err)
 {
-    cafi_slot s = {.kind = CAFI_SLOT_DATA, .node = node, .batch = batch};
+    cafi_slot s = {.kind = CAFI_SLOT_DATA, .node = node, .place = place};
 
     if (i >= n->output_count || !*n->outputs[i])
         return CAFACE_OK;
@@ -93,6 +93,14 @@ caface_status cafi_onnx_set_constant(cafi_onnx_build *b, const cafi_onnx_node *n
     if (i >= n->output_count || !*n->outputs[i])
         return CAFACE_OK;
     return define(b, n->outputs[i], &s, err);
+}
+
+caface_status cafi_onnx_set_slot(cafi_onnx_build *b, const cafi_onnx_node *n, size_t i,
+                                 const cafi_slot *s, caface_error *err)
+{
+    if (s->kind == CAFI_SLOT_CONSTANT)
+        return cafi_onnx_set_constant(b, n, i, s->constant, err);
+    return cafi_onnx_set_data(b, n, i, s->node, s->place, err);
 }
 
 /* Needed are the nodes from which an output can be reached. One walk from the
@@ -132,8 +140,9 @@ static caface_status mark_needed(cafi_onnx_build *b, caface_error *err)
 static const cafi_onnx_entry *find_entry(const char *op)
 {
     static const cafi_onnx_entry *const tables[] = {
-        cafi_onnx_layers,  cafi_onnx_math,       cafi_onnx_shapes,      cafi_onnx_slices,
-        cafi_onnx_resizes, cafi_onnx_reductions, cafi_onnx_transformers};
+        cafi_onnx_layers,       cafi_onnx_products,   cafi_onnx_math,    cafi_onnx_activations,
+        cafi_onnx_shapes,       cafi_onnx_slices,     cafi_onnx_resizes, cafi_onnx_reductions,
+        cafi_onnx_transformers, cafi_onnx_selections, cafi_onnx_einsums};
 
     for (size_t t = 0; t < sizeof tables / sizeof tables[0]; t++)
         for (const cafi_onnx_entry *e = tables[t]; e->op; e++)
@@ -178,6 +187,54 @@ static caface_status fail_quantised(const cafi_onnx_node *n, caface_error *err)
                      n->op, n->name);
 }
 
+/* A constant as data, 0 of the picture plus the constant: what is computed from it by an operator
+ * that computes no constants is the same for every picture (positions that a convolution
+ * projects, a normalised query). */
+static caface_status lift(cafi_onnx_build *b, const cafi_onnx_node *n, cafi_slot *s,
+                          caface_error *err)
+{
+    const cafi_tensor *t = s->constant;
+    bool first = t->ndim > 0 && (t->shape[0] == 1 || (int64_t)t->shape[0] == b->batch);
+    cafi_node thin = {.op = CAFI_OP_SLICE, .inputs = {b->picture}, .input_count = 1};
+    cafi_shape ones = {.ndim = t->ndim};
+    size_t zero = 0;
+    size_t constant = 0;
+    caface_status st = CAFACE_OK;
+
+    if (t->ndim == 0 || cafi_fold_is_integer(t->dtype) || (!first && b->batch != 1))
+        return cafi_onnx_fail(n, err, CAFACE_EUNSUPPORTED, "not supported on constants");
+    s->kind = CAFI_SLOT_DATA;
+    s->place = first ? CAFI_FIRST : CAFI_NOWHERE;
+    for (int i = 0; i < CAFI_MAX_DIMS; i++) {
+        thin.extent[i] = i == 0 ? -1 : 1;
+        thin.step[i] = 1;
+        ones.dim[i] = 1;
+    }
+    if ((st = cafi_graph_add(b->graph, &thin, &zero, err)) ||
+        (st = cafi_graph_unary(b->graph, NULL, CAFI_OP_CLIP, zero, 0, 0, &zero, err)) ||
+        (st = cafi_onnx_to_shape(b, n, zero, &ones, s->place, &zero, err)) ||
+        (st = cafi_onnx_beside(b, n, t, t->ndim, s->place, &constant, err)))
+        return st;
+    return cafi_graph_binary(b->graph, NULL, CAFI_OP_ADD, zero, constant, &s->node, err);
+}
+
+/* Runs an operator that computes no constants on some. */
+static caface_status run_lifted(cafi_onnx_build *b, const cafi_onnx_node *n, cafi_onnx_op run,
+                                caface_error *err)
+{
+    cafi_slot *s = cafi_onnx_in(b, n, 0);
+    cafi_slot kept = {0};
+    caface_status st = CAFACE_OK;
+
+    if (!run || !s)
+        return cafi_onnx_fail(n, err, CAFACE_EUNSUPPORTED, "not supported on constants");
+    kept = *s;
+    if (!(st = lift(b, n, s, err)))
+        st = run(b, n, err);
+    *s = kept;
+    return st;
+}
+
 static caface_status run_node(cafi_onnx_build *b, const cafi_onnx_node *n, caface_error *err)
 {
     const cafi_onnx_entry *entry = *n->domain ? NULL : find_entry(n->op);
@@ -193,10 +250,14 @@ static caface_status run_node(cafi_onnx_build *b, const cafi_onnx_node *n, cafac
     if ((st = check_inputs(b, n, entry, &constant, err)))
         return st;
     run = constant && entry->fold ? entry->fold : entry->data;
-    if (!run || (constant && !entry->fold))
-        return cafi_onnx_fail(n, err, CAFACE_EUNSUPPORTED, "not supported on %s",
-                              constant ? "constants" : "values that depend on the picture");
-    if ((st = run(b, n, err)) && err && !strstr(err->message, n->op)) {
+    if (constant && !entry->fold)
+        st = run_lifted(b, n, run, err);
+    else if (!run)
+        return cafi_onnx_fail(n, err, CAFACE_EUNSUPPORTED,
+                              "not supported on values that depend on the picture");
+    else
+        st = run(b, n, err);
+    if (st && err && !strstr(err->message, n->op)) {
         char where[160];
 
         snprintf(where, sizeof where, "%.40s node %.100s", n->op, n->name);
@@ -292,7 +353,7 @@ static caface_status add_picture(cafi_onnx_build *b, cafi_onnx_graph *g, size_t 
                                  size_t width, caface_error *err)
 {
     const cafi_onnx_value *v = NULL;
-    cafi_slot s = {.kind = CAFI_SLOT_DATA};
+    cafi_slot s = {.kind = CAFI_SLOT_DATA, .place = CAFI_FIRST};
     cafi_node node = {.op = CAFI_OP_INPUT};
     caface_status st = find_picture(b, &v, err);
 
@@ -302,13 +363,14 @@ static caface_status add_picture(cafi_onnx_build *b, cafi_onnx_graph *g, size_t 
     g->channels_last = v->dim[1] != 3 && v->dim[1] != 1 && v->dim[3] == 3;
     if ((st = picture_size(v, g, height, width, err)))
         return st;
-    b->batch = v->dim[0] > 0 ? v->dim[0] : b->closed ? 1 : CAFI_ONNX_OPEN;
+    b->batch = v->dim[0] > 0 ? v->dim[0] : b->taken > 0 ? b->taken : CAFI_ONNX_OPEN;
     node.name = v->name;
     node.shape =
         (cafi_shape){4, {CAFI_BATCH, (int64_t)g->channels, (int64_t)g->height, (int64_t)g->width}};
     if ((st = cafi_graph_add(b->graph, &node, &g->input, err)))
         return st;
     s.node = g->input;
+    b->picture = g->input;
     if (g->channels_last) {
         cafi_node turn = {.op = CAFI_OP_TRANSPOSE, .input_count = 1, .perm = {0, 2, 3, 1}};
 
@@ -358,19 +420,23 @@ static caface_status build(cafi_onnx_build *b, cafi_onnx_graph *g, size_t height
     return find_outputs(b, g, err);
 }
 
-/* closed: a batch that the file leaves open is taken as 1. */
+/* taken: see cafi_onnx_build. *traced: the batch that the file turns out to hold. */
 static caface_status build_with(cafi_onnx_graph *out, cafi_onnx_file *file, size_t height,
-                                size_t width, bool closed, caface_error *err)
+                                size_t width, int64_t taken, int64_t *traced, caface_error *err)
 {
-    cafi_onnx_build b = {.file = file, .closed = closed};
+    cafi_onnx_build b = {.file = file, .taken = taken};
+    const cafi_onnx_block *blocks = file->blocks;
+    size_t made = file->made;
     caface_status st = CAFACE_OK;
 
     *out = (cafi_onnx_graph){0};
     if (!(st = cafi_graph_new(&b.graph, err)))
         st = build(&b, out, height, width, err);
     free(b.slots);
+    *traced = b.traced;
     if (st) {
         cafi_graph_free(b.graph);
+        cafi_onnx_forget(file, made, blocks);
         *out = (cafi_onnx_graph){0};
         return st;
     }
@@ -379,16 +445,18 @@ static caface_status build_with(cafi_onnx_graph *out, cafi_onnx_file *file, size
 }
 
 /* Exporters that leave the batch of the input open often write the batch they
- * were traced with, 1, into a Reshape all the same ([1,512], [1,-1]). Such a
- * graph makes sense with a batch of 1 alone, and is read so; the rows are
+ * were traced with into a Reshape all the same: mostly 1 ([1,512], [1,-1]), or
+ * that of the pictures they were shown. Such a graph makes sense with that batch
+ * alone, and is read so; with another it may run and mean nothing. The rows are
  * independent of each other either way. */
 caface_status cafi_onnx_build_graph(cafi_onnx_graph *out, cafi_onnx_file *file, size_t height,
                                     size_t width, caface_error *err)
 {
     caface_error why;
-    caface_status st = build_with(out, file, height, width, false, &why);
+    int64_t traced = 0;
+    caface_status st = build_with(out, file, height, width, 0, &traced, &why);
 
     if (st && st != CAFACE_ENOMEM)
-        st = build_with(out, file, height, width, true, &why);
+        st = build_with(out, file, height, width, traced > 1 ? traced : 1, &traced, &why);
     return st ? cafi_fail(err, st, "%s: %s", file->path, why.message) : CAFACE_OK;
 }

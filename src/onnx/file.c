@@ -68,6 +68,18 @@ caface_status cafi_onnx_alloc(cafi_onnx_file *file, void **out, size_t count, si
     return st;
 }
 
+void cafi_onnx_forget(cafi_onnx_file *file, size_t made, const cafi_onnx_block *blocks)
+{
+    while (file->blocks != blocks) {
+        cafi_onnx_block *b = file->blocks;
+
+        file->blocks = b->next;
+        free(b->bytes);
+        free(b);
+    }
+    file->made = made;
+}
+
 caface_status cafi_onnx_map(cafi_onnx_file *file, const char *path, const unsigned char **bytes,
                             size_t *size, caface_error *err)
 {

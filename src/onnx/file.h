@@ -101,6 +101,9 @@ caface_status cafi_onnx_charge(cafi_onnx_file *file, size_t count, size_t size, 
 caface_status cafi_onnx_alloc(cafi_onnx_file *file, void **out, size_t count, size_t size,
                               caface_error *err);
 
+/* Gives back all that was taken since `made` and `blocks` were those of the file. */
+void cafi_onnx_forget(cafi_onnx_file *file, size_t made, const cafi_onnx_block *blocks);
+
 /* The attribute, or NULL. */
 const cafi_onnx_attr *cafi_onnx_find(const cafi_onnx_node *node, const char *name);
 /* The attribute's value, or the default when the node has none. EFORMAT names

@@ -141,6 +141,12 @@ static bool compute_int(cafi_fold_op op, int64_t a, int64_t b, int64_t *out)
     case CAFI_FOLD_GREATER:
         *out = a > b;
         return true;
+    case CAFI_FOLD_AT_MOST:
+        *out = a <= b;
+        return true;
+    case CAFI_FOLD_AT_LEAST:
+        *out = a >= b;
+        return true;
     case CAFI_FOLD_AND:
         *out = a && b;
         return true;
@@ -188,6 +194,10 @@ static double compute_real(cafi_fold_op op, double a, double b)
         return a < b;
     case CAFI_FOLD_GREATER:
         return a > b;
+    case CAFI_FOLD_AT_MOST:
+        return a <= b;
+    case CAFI_FOLD_AT_LEAST:
+        return a >= b;
     case CAFI_FOLD_AND:
         return a != 0.0 && b != 0.0;
     case CAFI_FOLD_OR:
@@ -200,6 +210,12 @@ static double compute_real(cafi_fold_op op, double a, double b)
         return sqrt(a);
     case CAFI_FOLD_EXP:
         return exp(a);
+    case CAFI_FOLD_LOG:
+        return log(a);
+    case CAFI_FOLD_SIN:
+        return sin(a);
+    case CAFI_FOLD_COS:
+        return cos(a);
     case CAFI_FOLD_FLOOR:
         return floor(a);
     case CAFI_FOLD_CEIL:
@@ -272,13 +288,18 @@ static void run_real(cafi_fold_op op, const cafi_tensor *a, const cafi_tensor *b
     }
 }
 
+static bool has_integers(cafi_fold_op op)
+{
+    return op != CAFI_FOLD_SQRT && op != CAFI_FOLD_EXP && op != CAFI_FOLD_RECIPROCAL &&
+           op != CAFI_FOLD_POW && op != CAFI_FOLD_LOG && op != CAFI_FOLD_SIN && op != CAFI_FOLD_COS;
+}
+
 caface_status cafi_fold_elementwise(cafi_onnx_file *file, cafi_fold_op op, const cafi_tensor *a,
                                     const cafi_tensor *b, const cafi_tensor **out,
                                     caface_error *err)
 {
     bool integer = cafi_fold_is_integer(a->dtype) && (!b || cafi_fold_is_integer(b->dtype)) &&
-                   op != CAFI_FOLD_SQRT && op != CAFI_FOLD_EXP && op != CAFI_FOLD_RECIPROCAL &&
-                   op != CAFI_FOLD_POW;
+                   has_integers(op);
     bool to_bool = gives_bool(op);
     int ndim = a->ndim;
     size_t shape[CAFI_MAX_DIMS] = {0};
@@ -304,25 +325,83 @@ caface_status cafi_fold_elementwise(cafi_onnx_file *file, cafi_fold_op op, const
     return CAFACE_OK;
 }
 
+/* count elements from `first` on: those of a where the condition is not 0, else of b. */
+static caface_status select_chunk(const cafi_tensor *condition, const cafi_tensor *a,
+                                  const cafi_tensor *b, size_t first, size_t count, bool integer,
+                                  void *data, caface_error *err)
+{
+    double chosen[CHUNK];
+    double real[2][CHUNK];
+    int64_t whole[2][CHUNK];
+    caface_status st = CAFACE_OK;
+
+    cafi_tensor_read_f64(condition, first, count, chosen);
+    if (integer && ((st = cafi_tensor_read_i64(a, first, count, whole[0], err)) ||
+                    (st = cafi_tensor_read_i64(b, first, count, whole[1], err))))
+        return st;
+    if (!integer) {
+        cafi_tensor_read_f64(a, first, count, real[0]);
+        cafi_tensor_read_f64(b, first, count, real[1]);
+    }
+    for (size_t i = 0; i < count; i++)
+        if (integer)
+            ((int64_t *)data)[first + i] = whole[chosen[i] == 0.0][i];
+        else
+            ((float *)data)[first + i] = (float)real[chosen[i] == 0.0][i];
+    return CAFACE_OK;
+}
+
 caface_status cafi_fold_where(cafi_onnx_file *file, const cafi_tensor *condition,
                               const cafi_tensor *a, const cafi_tensor *b, const cafi_tensor **out,
                               caface_error *err)
 {
-    const cafi_tensor *mask = NULL;
-    const cafi_tensor *other = NULL;
-    const cafi_tensor *parts[4] = {NULL};
+    const cafi_tensor *in[3] = {condition, a, b};
+    bool integer = cafi_fold_is_integer(a->dtype) && cafi_fold_is_integer(b->dtype);
+    cafi_tensor both = {0};
+    size_t shape[CAFI_MAX_DIMS] = {0};
+    int ndim = 0;
+    cafi_tensor *result = NULL;
+    void *data = NULL;
     caface_status st = CAFACE_OK;
 
-    /* mask * a + (1 - mask) * b would turn 0 * inf into NaN, but the constants
-     * that stand in a Where are shapes; anything else is refused. */
-    if (!cafi_fold_is_integer(a->dtype) || !cafi_fold_is_integer(b->dtype))
-        return cafi_fail(err, CAFACE_EUNSUPPORTED, "Where over constants that are not integers");
-    if ((st = cafi_fold_elementwise(file, CAFI_FOLD_NOT, condition, NULL, &other, err)) ||
-        (st = cafi_fold_elementwise(file, CAFI_FOLD_NOT, other, NULL, &mask, err)) ||
-        (st = cafi_fold_elementwise(file, CAFI_FOLD_MUL, mask, a, &parts[0], err)) ||
-        (st = cafi_fold_elementwise(file, CAFI_FOLD_MUL, other, b, &parts[1], err)))
+    if (!cafi_fold_broadcast(a, b, &both.ndim, both.shape) ||
+        !cafi_fold_broadcast(&both, condition, &ndim, shape))
+        return cafi_fail(err, CAFACE_EMODEL, "a condition and two constants do not broadcast");
+    for (int i = 0; i < 3; i++)
+        if ((st = cafi_fold_expand(file, in[i], ndim, shape, &in[i], err)))
+            return st;
+    st = cafi_fold_new(file, integer ? CAFI_I64 : CAFI_F32, ndim, shape, &result, &data, err);
+    for (size_t first = 0; !st && first < cafi_tensor_count(result); first += CHUNK) {
+        size_t left = cafi_tensor_count(result) - first;
+
+        st = select_chunk(in[0], in[1], in[2], first, left < CHUNK ? left : CHUNK, integer, data,
+                          err);
+    }
+    *out = result;
+    return st;
+}
+
+caface_status cafi_fold_cumsum(cafi_onnx_file *file, const cafi_tensor *t, int axis,
+                               const cafi_tensor **out, caface_error *err)
+{
+    cafi_tensor *result = NULL;
+    void *data = NULL;
+    float *v = NULL;
+    size_t inner = 1;
+    size_t extent = t->shape[axis];
+    caface_status st = cafi_fold_new(file, CAFI_F32, t->ndim, t->shape, &result, &data, err);
+
+    if (st)
         return st;
-    return cafi_fold_elementwise(file, CAFI_FOLD_ADD, parts[0], parts[1], out, err);
+    v = data;
+    *out = result;
+    cafi_tensor_read_f32(t, 0, cafi_tensor_count(t), v);
+    for (int i = axis + 1; i < t->ndim; i++)
+        inner *= t->shape[i];
+    for (size_t i = inner; i < cafi_tensor_count(t); i++)
+        if (i / inner % extent)
+            v[i] += v[i - inner];
+    return CAFACE_OK;
 }
 
 /* Whole numbers of int64's range; NaN becomes 0 as C would leave undefined. */

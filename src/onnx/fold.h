@@ -24,12 +24,17 @@ typedef enum cafi_fold_op {
     CAFI_FOLD_EQUAL,
     CAFI_FOLD_LESS,
     CAFI_FOLD_GREATER,
+    CAFI_FOLD_AT_MOST,
+    CAFI_FOLD_AT_LEAST,
     CAFI_FOLD_AND,
     CAFI_FOLD_OR,
     CAFI_FOLD_NEG, /* one operand from here on */
     CAFI_FOLD_ABS,
     CAFI_FOLD_SQRT,
     CAFI_FOLD_EXP,
+    CAFI_FOLD_LOG,
+    CAFI_FOLD_SIN,
+    CAFI_FOLD_COS,
     CAFI_FOLD_FLOOR,
     CAFI_FOLD_CEIL,
     CAFI_FOLD_RECIPROCAL,
@@ -52,6 +57,9 @@ caface_status cafi_fold_elementwise(cafi_onnx_file *file, cafi_fold_op op, const
 caface_status cafi_fold_where(cafi_onnx_file *file, const cafi_tensor *condition,
                               const cafi_tensor *a, const cafi_tensor *b, const cafi_tensor **out,
                               caface_error *err);
+/* Sums of t's elements along axis up to each, as F32. */
+caface_status cafi_fold_cumsum(cafi_onnx_file *file, const cafi_tensor *t, int axis,
+                               const cafi_tensor **out, caface_error *err);
 /* To an integer type (truncated, as I64), to bool, or to float (as F32). */
 caface_status cafi_fold_cast(cafi_onnx_file *file, const cafi_tensor *t, cafi_dtype to,
                              const cafi_tensor **out, caface_error *err);

@@ -3,31 +3,28 @@
 
 #include "onnx/build.h"
 
-/* Which file axes are reduced, and the batch's place afterwards. A batch that
+/* Which axes of the graph are reduced, and the batch's place afterwards. A batch that
  * the file fixes to 1 may be reduced with the rest: nothing happens to it. */
 static caface_status reduced(cafi_onnx_build *b, const cafi_onnx_node *n, const cafi_slot *x,
-                             unsigned mask, bool keep, unsigned *axes, int *batch,
+                             unsigned mask, bool keep, unsigned *axes, cafi_place *place,
                              caface_error *err)
 {
     int rank = cafi_onnx_shape(b, x).ndim;
-    int place = x->batch;
 
     *axes = 0;
+    *place = x->place;
     for (int i = 0; i < rank; i++) {
         if (!(mask >> i & 1))
             continue;
-        if (i != x->batch)
+        if (i != x->place.axis)
             *axes |= 1u << cafi_onnx_axis(x, i);
         else if (b->batch != 1)
             return cafi_onnx_fail(n, err, CAFACE_EUNSUPPORTED, "it reduces over the batch");
-        if (!keep && i == x->batch)
-            place = -1;
-        else if (!keep && i < x->batch && place > 0)
-            place--;
+        if (!keep && i == x->place.axis)
+            *place = CAFI_NOWHERE;
+        else if (!keep && i < x->place.axis && place->axis > 0)
+            place->axis--;
     }
-    *batch = place;
-    if (!*axes)
-        return cafi_onnx_fail(n, err, CAFACE_EUNSUPPORTED, "it reduces over nothing");
     return CAFACE_OK;
 }
 
@@ -50,7 +47,7 @@ static caface_status do_reduce(cafi_onnx_build *b, const cafi_onnx_node *n, cafa
     size_t count = 0;
     bool given = false;
     unsigned mask = 0;
-    int batch = 0;
+    cafi_place place = CAFI_NOWHERE;
     size_t out = 0;
     caface_status st = cafi_onnx_list(b, n, "axes", 1, axes, CAFI_MAX_DIMS, &count, &given, err);
 
@@ -59,16 +56,18 @@ static caface_status do_reduce(cafi_onnx_build *b, const cafi_onnx_node *n, cafa
         (st = cafi_onnx_axis_mask(n, axes, count, rank, &mask, err)))
         return st;
     if (count == 0 && noop)
-        return cafi_onnx_set_data(b, n, 0, x->node, x->batch, err);
+        return cafi_onnx_set_data(b, n, 0, x->node, x->place, err);
     if (count == 0)
         mask = (1u << rank) - 1;
-    if ((st = reduced(b, n, x, mask, keep != 0, &node.axes, &batch, err)))
+    if ((st = reduced(b, n, x, mask, keep != 0, &node.axes, &place, err)))
         return st;
+    if (!node.axes && node.op != CAFI_OP_REDUCE_L2) /* of one picture that is all */
+        return cafi_onnx_set_data(b, n, 0, x->node, place, err);
     node.inputs[0] = x->node;
     node.keep_dims = keep != 0;
     if ((st = cafi_onnx_add(b, n, &node, &out, err)))
         return st;
-    return cafi_onnx_set_data(b, n, 0, out, batch, err);
+    return cafi_onnx_set_data(b, n, 0, out, place, err);
 }
 
 /* x / |x| along an axis. */
@@ -80,7 +79,7 @@ static caface_status do_lp_norm(cafi_onnx_build *b, const cafi_onnx_node *n, caf
     int64_t axis = 0;
     int64_t p = 0;
     int a = 0;
-    int batch = 0;
+    cafi_place place = CAFI_NOWHERE;
     size_t length = 0;
     size_t out = 0;
     caface_status st = cafi_onnx_int(n, "axis", -1, &axis, err);
@@ -90,49 +89,47 @@ static caface_status do_lp_norm(cafi_onnx_build *b, const cafi_onnx_node *n, caf
         return st;
     if (p != 2)
         return cafi_onnx_fail(n, err, CAFACE_EUNSUPPORTED, "p %lld", (long long)p);
-    if ((st = reduced(b, n, x, 1u << a, true, &node.axes, &batch, err)))
+    if ((st = reduced(b, n, x, 1u << a, true, &node.axes, &place, err)))
         return st;
     node.inputs[0] = x->node;
     if ((st = cafi_onnx_add(b, n, &node, &length, err)) ||
         (st = cafi_onnx_binary(b, n, CAFI_OP_DIV, x->node, length, &out, err)))
         return st;
-    return cafi_onnx_set_data(b, n, 0, out, x->batch, err);
+    return cafi_onnx_set_data(b, n, 0, out, x->place, err);
 }
 
 /* Up to opset 12 a Softmax flattens everything from its axis on (which is 1
  * when not given); from 13 on it takes that one axis (the last). */
 static caface_status do_softmax(cafi_onnx_build *b, const cafi_onnx_node *n, caface_error *err)
 {
-    const cafi_slot *x = cafi_onnx_in(b, n, 0);
-    cafi_shape shape = cafi_onnx_shape(b, x);
+    cafi_slot x = *cafi_onnx_in(b, n, 0);
+    cafi_shape shape = cafi_onnx_shape(b, &x);
     bool old = b->file->opset < 13;
     cafi_node node = {.op = CAFI_OP_SOFTMAX, .input_count = 1};
-    cafi_shape flat = {0};
+    cafi_shape flat = shape;
     int64_t axis = 0;
     int a = 0;
     size_t out = 0;
     caface_status st = cafi_onnx_int(n, "axis", old ? 1 : -1, &axis, err);
 
-    if (st || (st = cafi_onnx_check_axis(n, axis, shape.ndim, &a, err)))
+    if (st || (st = cafi_onnx_check_axis(n, axis, shape.ndim, &a, err)) ||
+        (st = cafi_onnx_keep_out(b, n, &x, old ? ~0u << a : 1u << a, err)))
         return st;
-    if (a == x->batch || (old && a < x->batch))
-        return cafi_onnx_fail(n, err, CAFACE_EUNSUPPORTED, "it mixes the batch");
-    node.inputs[0] = x->node;
-    node.axis = cafi_onnx_axis(x, a);
+    node.inputs[0] = x.node;
+    node.axis = cafi_onnx_axis(&x, a);
     if (!old || a == shape.ndim - 1) {
         if ((st = cafi_onnx_add(b, n, &node, &out, err)))
             return st;
-        return cafi_onnx_set_data(b, n, 0, out, x->batch, err);
+        return cafi_onnx_set_data(b, n, 0, out, x.place, err);
     }
-    flat = shape;
     flat.ndim = a + 1;
     for (int i = a + 1; i < shape.ndim; i++)
         flat.dim[a] *= shape.dim[i];
-    if ((st = cafi_onnx_to_shape(b, n, x->node, &flat, x->batch, &node.inputs[0], err)) ||
+    if ((st = cafi_onnx_to_shape(b, n, x.node, &flat, x.place, &node.inputs[0], err)) ||
         (st = cafi_onnx_add(b, n, &node, &out, err)) ||
-        (st = cafi_onnx_to_shape(b, n, out, &shape, x->batch, &out, err)))
+        (st = cafi_onnx_to_shape(b, n, out, &shape, x.place, &out, err)))
         return st;
-    return cafi_onnx_set_data(b, n, 0, out, x->batch, err);
+    return cafi_onnx_set_data(b, n, 0, out, x.place, err);
 }
 
 const cafi_onnx_entry cafi_onnx_reductions[] = {

@@ -26,12 +26,12 @@ static caface_status place_pads(const cafi_onnx_node *n, const cafi_slot *x, int
                                   "pads %lld and %lld; 0 to %d are "
                                   "supported",
                                   (long long)before, (long long)after, MAX_PAD);
-        if (a == x->batch && (before || after))
+        if (a == x->place.axis && !before && !after)
+            continue;
+        if (a == x->place.axis)
             return cafi_onnx_fail(n, err, CAFACE_EUNSUPPORTED, "it pads the batch");
-        if (a != x->batch) {
-            node->start[cafi_onnx_axis(x, a)] = before;
-            node->step[cafi_onnx_axis(x, a)] = after;
-        }
+        node->start[cafi_onnx_axis(x, a)] = before;
+        node->step[cafi_onnx_axis(x, a)] = after;
     }
     return CAFACE_OK;
 }
@@ -84,7 +84,7 @@ static caface_status do_pad(cafi_onnx_build *b, const cafi_onnx_node *n, caface_
     if ((st = place_pads(n, x, rank, pads, some ? axes : NULL, count / 2, &node, err)) ||
         (st = cafi_onnx_add(b, n, &node, &out, err)))
         return st;
-    return cafi_onnx_set_data(b, n, 0, out, x->batch, err);
+    return cafi_onnx_set_data(b, n, 0, out, x->place, err);
 }
 
 /* ---- Resize ------------------------------------------------------------ */
@@ -212,14 +212,14 @@ static caface_status resize_sides(cafi_onnx_build *b, const cafi_onnx_node *n,
 
 static caface_status do_resize(cafi_onnx_build *b, const cafi_onnx_node *n, caface_error *err)
 {
-    const cafi_slot *x = cafi_onnx_in(b, n, 0);
+    cafi_slot x = *cafi_onnx_in(b, n, 0);
     cafi_node node = {.op = CAFI_OP_RESIZE, .input_count = 1};
-    cafi_shape shape = cafi_onnx_shape(b, x);
+    cafi_shape shape = cafi_onnx_shape(b, &x);
     const char *policy = NULL;
     int64_t antialias = 0;
     int64_t outside = 0;
     size_t out = 0;
-    caface_status st = cafi_onnx_need_rank(b, n, x, 4, err);
+    caface_status st = cafi_onnx_need_rank(b, n, &x, 4, err);
 
     if (st || (st = resize_modes(b, n, &node, err)) ||
         (st = cafi_onnx_int(n, "antialias", 0, &antialias, err)) ||
@@ -229,11 +229,11 @@ static caface_status do_resize(cafi_onnx_build *b, const cafi_onnx_node *n, cafa
     if (antialias || outside || strcmp(policy, "stretch") != 0)
         return cafi_onnx_fail(n, err, CAFACE_EUNSUPPORTED,
                               "antialias, exclude_outside and keep_aspect_ratio_policy");
-    node.inputs[0] = x->node;
+    node.inputs[0] = x.node;
     if ((st = resize_sides(b, n, &shape, &node, err)) ||
         (st = cafi_onnx_add(b, n, &node, &out, err)))
         return st;
-    return cafi_onnx_set_data(b, n, 0, out, 0, err);
+    return cafi_onnx_set_data(b, n, 0, out, CAFI_FIRST, err);
 }
 
 const cafi_onnx_entry cafi_onnx_resizes[] = {

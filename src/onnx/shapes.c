@@ -8,18 +8,10 @@
 static caface_status give_shape(cafi_onnx_build *b, const cafi_onnx_node *n,
                                 const cafi_shape *shape, caface_error *err)
 {
-    const cafi_slot *x = cafi_onnx_in(b, n, 0);
-    const cafi_tensor *out = NULL;
-    size_t extents[CAFI_MAX_DIMS] = {0};
-    caface_status st = CAFACE_OK;
+    cafi_slot x = *cafi_onnx_in(b, n, 0);
+    caface_status st = cafi_onnx_reshape(b, n, &x, shape, err);
 
-    if (x->kind == CAFI_SLOT_DATA)
-        return cafi_onnx_reshape(b, n, x, shape, err);
-    for (int i = 0; i < shape->ndim; i++)
-        extents[i] = (size_t)shape->dim[i];
-    if ((st = cafi_fold_reshape(b->file, x->constant, shape->ndim, extents, &out, err)))
-        return st;
-    return cafi_onnx_set_constant(b, n, 0, out, err);
+    return st ? st : cafi_onnx_set_slot(b, n, 0, &x, err);
 }
 
 static bool count_elements(const cafi_shape *s, int64_t *out)
@@ -62,9 +54,14 @@ static caface_status do_reshape(cafi_onnx_build *b, const cafi_onnx_node *n, caf
     if (!count_elements(&from, &all))
         return cafi_onnx_fail(n, err, CAFACE_ELIMIT, "the input is too large");
     if (rest >= 0) {
-        if (known == 0 || all % known)
+        if (known == 0 || all % known) {
+            const cafi_slot *x = cafi_onnx_in(b, n, 0);
+
+            if (x->kind == CAFI_SLOT_DATA && x->place.axis >= 0 && x->place.axis < to.ndim)
+                cafi_onnx_note_traced(b, to.dim[x->place.axis], 1);
             return cafi_onnx_fail(n, err, CAFACE_EMODEL, "%lld elements in rows of %lld",
                                   (long long)all, (long long)known);
+        }
         to.dim[rest] = all / known;
     }
     return give_shape(b, n, &to, err);
@@ -158,41 +155,13 @@ static caface_status read_perm(const cafi_onnx_node *n, int rank, int *perm, caf
 
 static caface_status do_transpose(cafi_onnx_build *b, const cafi_onnx_node *n, caface_error *err)
 {
-    const cafi_slot *x = cafi_onnx_in(b, n, 0);
-    int rank = cafi_onnx_shape(b, x).ndim;
-    cafi_node node = {.op = CAFI_OP_TRANSPOSE, .input_count = 1};
+    cafi_slot x = *cafi_onnx_in(b, n, 0);
     int perm[CAFI_MAX_DIMS] = {0};
-    int batch = -1;
-    int at = 1;
-    size_t out = 0;
-    caface_status st = read_perm(n, rank, perm, err);
+    caface_status st = read_perm(n, cafi_onnx_shape(b, &x).ndim, perm, err);
 
-    if (st)
+    if (st || (st = cafi_onnx_transpose(b, n, &x, perm, err)))
         return st;
-    node.inputs[0] = x->node;
-    for (int i = 0; i < rank; i++) {
-        if (perm[i] == x->batch)
-            batch = i;
-        else if (at == CAFI_MAX_DIMS)
-            return cafi_onnx_fail(n, err, CAFACE_ELIMIT, "more than %d dimensions", CAFI_MAX_DIMS);
-        else
-            node.perm[at++] = cafi_onnx_axis(x, perm[i]);
-    }
-    if ((st = cafi_onnx_add(b, n, &node, &out, err)))
-        return st;
-    return cafi_onnx_set_data(b, n, 0, out, batch, err);
-}
-
-static caface_status fold_transpose(cafi_onnx_build *b, const cafi_onnx_node *n, caface_error *err)
-{
-    const cafi_tensor *x = cafi_onnx_in(b, n, 0)->constant;
-    const cafi_tensor *out = NULL;
-    int perm[CAFI_MAX_DIMS] = {0};
-    caface_status st = read_perm(n, x->ndim, perm, err);
-
-    if (st || (st = cafi_fold_transpose(b->file, x, perm, &out, err)))
-        return st;
-    return cafi_onnx_set_constant(b, n, 0, out, err);
+    return cafi_onnx_set_slot(b, n, 0, &x, err);
 }
 
 /* ---- constants and shapes ---------------------------------------------- */
@@ -349,15 +318,37 @@ static caface_status fold_expand(cafi_onnx_build *b, const cafi_onnx_node *n, ca
     return cafi_onnx_set_constant(b, n, 0, out, err);
 }
 
+/* The shape of the ones that expand x, as the file sees them: 1 where the batch is. */
+static caface_status ones_for(cafi_onnx_build *b, const cafi_onnx_node *n, cafi_slot *x,
+                              const size_t *want, int rank, size_t *ones, caface_error *err)
+{
+    cafi_shape from = cafi_onnx_shape(b, x);
+    caface_status st = CAFACE_OK;
+
+    for (int i = 0; i < from.ndim; i++) {
+        int w = i - (from.ndim - rank);
+
+        ones[i] = w < 0 ? 1 : want[w];
+        if (i != x->place.axis || ones[i] == 1)
+            continue;
+        if ((int64_t)ones[i] == from.dim[i])
+            ones[i] = 1;
+        else if (b->batch != 1) {
+            cafi_onnx_note_traced(b, (int64_t)ones[i], cafi_onnx_parts(x->place));
+            return cafi_onnx_fail(n, err, CAFACE_EUNSUPPORTED, "the batch becomes %zu", ones[i]);
+        } else if ((st = cafi_onnx_hide(b, n, x, err)))
+            return st;
+    }
+    return CAFACE_OK;
+}
+
 /* Data expanded: multiplied by ones of the wanted shape, less the batch. */
 static caface_status do_expand(cafi_onnx_build *b, const cafi_onnx_node *n, caface_error *err)
 {
-    const cafi_slot *x = cafi_onnx_in(b, n, 0);
-    cafi_shape from = cafi_onnx_shape(b, x);
+    cafi_slot x = *cafi_onnx_in(b, n, 0);
     size_t want[CAFI_MAX_DIMS] = {0};
-    size_t ones_shape[CAFI_MAX_DIMS] = {0};
+    size_t shape[CAFI_MAX_DIMS] = {0};
     int rank = 0;
-    int ndim = 0;
     cafi_tensor *ones = NULL;
     void *data = NULL;
     size_t c = 0;
@@ -366,25 +357,19 @@ static caface_status do_expand(cafi_onnx_build *b, const cafi_onnx_node *n, cafa
 
     if (st)
         return st;
-    if (x->kind != CAFI_SLOT_DATA || rank > from.ndim)
-        return cafi_onnx_fail(n, err, CAFACE_EUNSUPPORTED, "to more dimensions than it has");
-    for (int i = 0; i < from.ndim; i++) {
-        int w = i - (from.ndim - rank);
-        size_t extent = w < 0 ? 1 : want[w];
-
-        if (i != x->batch)
-            ones_shape[ndim++] = extent;
-        else if (extent != 1 && (int64_t)extent != b->batch)
-            return cafi_onnx_fail(n, err, CAFACE_EUNSUPPORTED, "the batch becomes %zu", extent);
-    }
-    if ((st = cafi_fold_new(b->file, CAFI_F32, ndim, ones_shape, &ones, &data, err)))
+    if (x.kind != CAFI_SLOT_DATA)
+        return cafi_onnx_fail(n, err, CAFACE_EUNSUPPORTED, "a shape that depends on the picture");
+    if ((st = cafi_onnx_widen(b, n, &x, rank, err)) ||
+        (st = ones_for(b, n, &x, want, rank, shape, err)) ||
+        (st = cafi_fold_new(b->file, CAFI_F32, cafi_onnx_shape(b, &x).ndim, shape, &ones, &data,
+                            err)))
         return st;
     for (size_t i = 0; i < cafi_tensor_count(ones); i++)
         ((float *)data)[i] = 1.0f;
-    if ((st = cafi_graph_constant(b->graph, ones, &c, err)) ||
-        (st = cafi_onnx_binary(b, n, CAFI_OP_MUL, x->node, c, &out, err)))
+    if ((st = cafi_onnx_beside(b, n, ones, ones->ndim, x.place, &c, err)) ||
+        (st = cafi_onnx_binary(b, n, CAFI_OP_MUL, x.node, c, &out, err)))
         return st;
-    return cafi_onnx_set_data(b, n, 0, out, x->batch, err);
+    return cafi_onnx_set_data(b, n, 0, out, x.place, err);
 }
 
 /* The product of a list, as shapes are flattened. */
@@ -413,7 +398,7 @@ const cafi_onnx_entry cafi_onnx_shapes[] = {
     {"Flatten", 1, 1, do_flatten, do_flatten},
     {"Squeeze", 1, 2, do_squeeze, do_squeeze},
     {"Unsqueeze", 1, 2, do_unsqueeze, do_unsqueeze},
-    {"Transpose", 1, 1, do_transpose, fold_transpose},
+    {"Transpose", 1, 1, do_transpose, do_transpose},
     {"Constant", 0, 0, do_constant, do_constant},
     {"ConstantOfShape", 1, 1, NULL, fold_constant_of_shape},
     {"Shape", 1, 1, do_shape, do_shape},

@@ -19,8 +19,8 @@ static caface_status cut_data(cafi_onnx_build *b, const cafi_onnx_node *n, const
     int axis = cafi_onnx_axis(x, c->axis);
 
     *out = from;
-    if (c->axis == x->batch) {
-        if (c->start == 0 && c->step == 1 && c->extent == shape.dim[c->axis])
+    if (c->axis == x->place.axis) {
+        if (c->start == 0 && (c->step == 1 || c->extent == 1) && c->extent == shape.dim[c->axis])
             return CAFACE_OK;
         return cafi_onnx_fail(n, err, CAFACE_EUNSUPPORTED, "it cuts the batch");
     }
@@ -105,7 +105,7 @@ static caface_status do_slice(cafi_onnx_build *b, const cafi_onnx_node *n, cafac
     st = read_cuts(b, n, cuts, &count, err);
     for (size_t i = 0; !st && i < count; i++)
         st = cut_data(b, n, x, out, &cuts[i], &out, err);
-    return st ? st : cafi_onnx_set_data(b, n, 0, out, x->batch, err);
+    return st ? st : cafi_onnx_set_data(b, n, 0, out, x->place, err);
 }
 
 static caface_status fold_slice(cafi_onnx_build *b, const cafi_onnx_node *n, caface_error *err)
@@ -172,10 +172,9 @@ enum { MAX_GATHER = 4096 };
 
 static caface_status do_gather(cafi_onnx_build *b, const cafi_onnx_node *n, caface_error *err)
 {
-    const cafi_slot *x = cafi_onnx_in(b, n, 0);
-    cafi_shape shape = cafi_onnx_shape(b, x);
-    cafi_slot taken = *x;
-    cafi_shape less = {0};
+    cafi_slot x = *cafi_onnx_in(b, n, 0);
+    cafi_shape shape = cafi_onnx_shape(b, &x);
+    cafi_shape to = {0};
     const cafi_tensor *t = NULL;
     int64_t index[MAX_GATHER];
     int64_t axis = 0;
@@ -188,21 +187,25 @@ static caface_status do_gather(cafi_onnx_build *b, const cafi_onnx_node *n, cafa
         (st = cafi_onnx_check_axis(n, axis, shape.ndim, &c.axis, err)))
         return st;
     count = cafi_tensor_count(t);
-    if (x->kind != CAFI_SLOT_DATA || t->ndim > 1 || count < 1 || count > MAX_GATHER ||
-        c.axis == x->batch)
-        return cafi_onnx_fail(n, err, CAFACE_EUNSUPPORTED,
-                              "supported are 1 to %d constant indices, not along the batch",
+    if (x.kind != CAFI_SLOT_DATA || count < 1 || count > MAX_GATHER ||
+        shape.ndim - 1 + t->ndim > CAFI_MAX_DIMS)
+        return cafi_onnx_fail(n, err, CAFACE_EUNSUPPORTED, "supported are 1 to %d constant indices",
                               MAX_GATHER);
-    if ((st = read_indices(n, t, shape.dim[c.axis], index, count, &c, &is_even, err)) ||
-        (st = is_even ? cut_data(b, n, x, x->node, &c, &taken.node, err)
-                      : gather_rows(b, n, x, c.axis, index, count, &taken.node, err)))
+    if ((st = cafi_onnx_keep_out(b, n, &x, 1u << c.axis, err)) ||
+        (st = read_indices(n, t, shape.dim[c.axis], index, count, &c, &is_even, err)) ||
+        (st = is_even ? cut_data(b, n, &x, x.node, &c, &x.node, err)
+                      : gather_rows(b, n, &x, c.axis, index, count, &x.node, err)))
         return st;
     if (t->ndim == 1)
-        return cafi_onnx_set_data(b, n, 0, taken.node, x->batch, err);
+        return cafi_onnx_set_slot(b, n, 0, &x, err);
     for (int i = 0; i < shape.ndim; i++)
         if (i != c.axis)
-            less.dim[less.ndim++] = shape.dim[i];
-    return cafi_onnx_reshape(b, n, &taken, &less, err);
+            to.dim[to.ndim++] = shape.dim[i];
+        else
+            for (int k = 0; k < t->ndim; k++)
+                to.dim[to.ndim++] = (int64_t)t->shape[k];
+    st = cafi_onnx_reshape(b, n, &x, &to, err);
+    return st ? st : cafi_onnx_set_slot(b, n, 0, &x, err);
 }
 
 static caface_status fold_gather(cafi_onnx_build *b, const cafi_onnx_node *n, caface_error *err)
@@ -273,7 +276,7 @@ static caface_status do_split(cafi_onnx_build *b, const cafi_onnx_node *n, cafac
 
         c.extent = parts[i];
         if ((st = cut_data(b, n, x, x->node, &c, &out, err)) ||
-            (st = cafi_onnx_set_data(b, n, i, out, x->batch, err)))
+            (st = cafi_onnx_set_data(b, n, i, out, x->place, err)))
             return st;
         c.start += parts[i];
     }
@@ -288,44 +291,53 @@ static caface_status do_split(cafi_onnx_build *b, const cafi_onnx_node *n, cafac
 static caface_status as_data(cafi_onnx_build *b, const cafi_onnx_node *n, const cafi_tensor *t,
                              const cafi_slot *like, int a, size_t *out, caface_error *err)
 {
-    cafi_shape shape = cafi_onnx_shape(b, like);
-    size_t rest[CAFI_MAX_DIMS] = {0};
     cut thin = {.axis = a, .extent = 1, .step = 1};
-    int ndim = 0;
     size_t zero = 0;
     size_t constant = 0;
-    caface_status st = CAFACE_OK;
+    caface_status st = cafi_onnx_beside(b, n, t, t->ndim, like->place, &constant, err);
 
-    if (t->ndim != shape.ndim || like->batch < 0 || a == like->batch ||
-        (t->shape[like->batch] != 1 && t->stride[like->batch] != 0))
-        return cafi_onnx_fail(n, err, CAFACE_EUNSUPPORTED,
-                              "a constant that differs along the batch, beside data");
-    if ((st = cafi_fold_slice(b->file, t, like->batch, 0, 1, 1, &t, err)))
-        return st;
-    for (int i = 0; i < t->ndim; i++)
-        if (i != like->batch)
-            rest[ndim++] = t->shape[i];
-    if ((st = cafi_fold_reshape(b->file, t, ndim, rest, &t, err)) ||
-        (st = cafi_onnx_constant_node(b, t, &constant, err)) ||
-        (st = cut_data(b, n, like, like->node, &thin, &zero, err)) ||
+    if (st || (st = cut_data(b, n, like, like->node, &thin, &zero, err)) ||
         (st = cafi_onnx_unary(b, n, CAFI_OP_CLIP, zero, 0, 0, &zero, err)))
         return st;
     return cafi_onnx_binary(b, n, CAFI_OP_ADD, zero, constant, out, err);
 }
 
-/* The first input that depends on the picture. */
-static const cafi_slot *first_data(cafi_onnx_build *b, const cafi_onnx_node *n)
+/* The place that all data of a Concat along axis a has, once it has all been moved there;
+ * *rank: what all inputs have. */
+static caface_status common_place(cafi_onnx_build *b, const cafi_onnx_node *n, int a, int rank,
+                                  cafi_slot *common, caface_error *err)
 {
-    for (size_t i = 0; i < n->input_count; i++)
-        if (cafi_onnx_in(b, n, i) && cafi_onnx_in(b, n, i)->kind == CAFI_SLOT_DATA)
-            return cafi_onnx_in(b, n, i);
-    return NULL;
+    bool found = false;
+    bool differ = false;
+
+    for (size_t i = 0; i < n->input_count; i++) {
+        const cafi_slot *x = cafi_onnx_in(b, n, i);
+
+        if (!x)
+            return cafi_onnx_fail(n, err, CAFACE_EFORMAT, "input %zu is left out", i);
+        if (cafi_onnx_shape(b, x).ndim != rank)
+            return cafi_onnx_fail(n, err, CAFACE_EMODEL, "inputs of %d and %d dimensions", rank,
+                                  cafi_onnx_shape(b, x).ndim);
+        if (x->kind != CAFI_SLOT_DATA)
+            continue;
+        if (!found)
+            *common = *x;
+        found = true;
+        differ = differ || x->place.axis != common->place.axis ||
+                 x->place.outer != common->place.outer || x->place.inner != common->place.inner;
+    }
+    if (!differ && common->place.axis != a)
+        return CAFACE_OK;
+    if (b->batch != 1)
+        return cafi_onnx_fail(n, err, CAFACE_EUNSUPPORTED,
+                              "its inputs hold the batch differently, or it joins along it");
+    return cafi_onnx_hide(b, n, common, err);
 }
 
 static caface_status do_concat(cafi_onnx_build *b, const cafi_onnx_node *n, caface_error *err)
 {
-    const cafi_slot *first = first_data(b, n);
-    int rank = first ? cafi_onnx_shape(b, first).ndim : 0;
+    cafi_slot common = {0};
+    int rank = cafi_onnx_in(b, n, 0) ? cafi_onnx_shape(b, cafi_onnx_in(b, n, 0)).ndim : 0;
     cafi_node node = {.op = CAFI_OP_CONCAT};
     int64_t axis = 0;
     int a = 0;
@@ -336,28 +348,26 @@ static caface_status do_concat(cafi_onnx_build *b, const cafi_onnx_node *n, cafa
         return st;
     if (!cafi_onnx_find(n, "axis"))
         return cafi_onnx_fail(n, err, CAFACE_EFORMAT, "axis is missing");
+    if ((st = common_place(b, n, a, rank, &common, err)))
+        return st;
     for (size_t i = 0; i < n->input_count; i++) {
-        const cafi_slot *x = cafi_onnx_in(b, n, i);
-        size_t part = x ? x->node : 0;
+        cafi_slot x = *cafi_onnx_in(b, n, i);
 
-        if (!x)
-            return cafi_onnx_fail(n, err, CAFACE_EFORMAT, "input %zu is left out", i);
-        if (x->kind != CAFI_SLOT_DATA) {
-            if ((st = as_data(b, n, x->constant, first, a, &part, err)))
-                return st;
-        } else if (x->batch != first->batch || a == x->batch || cafi_onnx_shape(b, x).ndim != rank)
-            return cafi_onnx_fail(n, err, CAFACE_EUNSUPPORTED,
-                                  "its inputs hold the batch "
-                                  "differently, or it joins along it");
-        node.inputs[node.input_count++] = part;
+        if (x.kind == CAFI_SLOT_CONSTANT)
+            st = as_data(b, n, x.constant, &common, a, &x.node, err);
+        else if (common.place.axis < 0 && x.place.axis >= 0)
+            st = cafi_onnx_hide(b, n, &x, err);
+        if (st)
+            return st;
+        node.inputs[node.input_count++] = x.node;
         if (node.input_count < CAFI_MAX_INPUTS && i + 1 < n->input_count)
             continue;
-        node.axis = cafi_onnx_axis(first, a);
+        node.axis = cafi_onnx_axis(&common, a);
         if ((st = cafi_onnx_add(b, n, &node, &out, err)))
             return st;
         node = (cafi_node){.op = CAFI_OP_CONCAT, .input_count = 1, .inputs = {out}};
     }
-    return cafi_onnx_set_data(b, n, 0, out, first->batch, err);
+    return cafi_onnx_set_data(b, n, 0, out, common.place, err);
 }
 
 static caface_status fold_concat(cafi_onnx_build *b, const cafi_onnx_node *n, caface_error *err)

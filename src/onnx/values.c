@@ -2,6 +2,7 @@
  * nodes added. */
 #include "onnx/build.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -18,22 +19,26 @@ cafi_shape cafi_onnx_shape(const cafi_onnx_build *b, const cafi_slot *s)
         return out;
     }
     in = &cafi_graph_node(b->graph, s->node)->shape;
-    for (int i = 1, a = 0; i <= in->ndim; i++, a++) {
-        if (a == s->batch)
-            out.dim[out.ndim++] = b->batch;
-        if (i < in->ndim)
-            out.dim[out.ndim++] = in->dim[i];
+    for (int i = 1, a = 0; i <= in->ndim; a++) {
+        if (a != s->place.axis) {
+            if (i < in->ndim)
+                out.dim[out.ndim++] = in->dim[i];
+            i++;
+        } else
+            out.dim[out.ndim++] = b->batch * (cafi_onnx_parts(s->place) > 1 ? in->dim[i++] : 1);
     }
     return out;
 }
 
 int cafi_onnx_axis(const cafi_slot *s, int a)
 {
+    bool alone = s->place.axis >= 0 && cafi_onnx_parts(s->place) == 1;
+
     if (s->kind == CAFI_SLOT_CONSTANT)
         return a;
-    if (s->batch < 0 || a < s->batch)
+    if (!alone || a < s->place.axis)
         return a + 1;
-    return a == s->batch ? 0 : a;
+    return a == s->place.axis ? 0 : a;
 }
 
 caface_status cafi_onnx_check_axis(const cafi_onnx_node *n, int64_t axis, int rank, int *out,
@@ -60,21 +65,6 @@ caface_status cafi_onnx_axis_mask(const cafi_onnx_node *n, const int64_t *axes, 
             return cafi_onnx_fail(n, err, CAFACE_EMODEL, "axis %d twice", a);
         *mask |= 1u << a;
     }
-    return CAFACE_OK;
-}
-
-caface_status cafi_onnx_need_rank(const cafi_onnx_build *b, const cafi_onnx_node *n,
-                                  const cafi_slot *s, int rank, caface_error *err)
-{
-    cafi_shape shape = cafi_onnx_shape(b, s);
-    char text[128];
-
-    if (s->kind != CAFI_SLOT_DATA)
-        return cafi_onnx_fail(n, err, CAFACE_EUNSUPPORTED, "its first input is a constant");
-    if (shape.ndim != rank || s->batch != 0)
-        return cafi_onnx_fail(n, err, CAFACE_EUNSUPPORTED,
-                              "an input of shape %s; %d dimensions, batch first, are supported",
-                              cafi_shape_write(text, sizeof text, &shape), rank);
     return CAFACE_OK;
 }
 
@@ -140,7 +130,7 @@ static bool holds_open_batch(const cafi_onnx_build *b, const cafi_tensor *t)
         return false;
     cafi_tensor_read_f64(t, 0, n, v);
     for (size_t i = 0; i < n; i++)
-        if (v[i] == (double)CAFI_ONNX_OPEN)
+        if (fabs(v[i]) >= CAFI_ONNX_OPEN && fmod(v[i], CAFI_ONNX_OPEN) == 0)
             return true;
     return false;
 }
@@ -172,87 +162,23 @@ caface_status cafi_onnx_binary(cafi_onnx_build *b, const cafi_onnx_node *n, cafi
     return cafi_graph_binary(b->graph, n->name, op, x, y, out, err);
 }
 
-caface_status cafi_onnx_to_shape(cafi_onnx_build *b, const cafi_onnx_node *n, size_t x,
-                                 const cafi_shape *file_shape, int batch, size_t *out,
-                                 caface_error *err)
+caface_status cafi_onnx_scalar(cafi_onnx_build *b, float value, size_t *out, caface_error *err)
 {
-    cafi_node node = {.op = CAFI_OP_RESHAPE, .input_count = 1};
-    const cafi_shape *now = &cafi_graph_node(b->graph, x)->shape;
+    cafi_tensor *t = NULL;
+    void *data = NULL;
+    caface_status st = cafi_fold_new(b->file, CAFI_F32, 0, NULL, &t, &data, err);
 
-    node.inputs[0] = x;
-    node.shape.dim[node.shape.ndim++] = CAFI_BATCH;
-    for (int i = 0; i < file_shape->ndim; i++) {
-        if (i == batch)
-            continue;
-        if (node.shape.ndim == CAFI_MAX_DIMS)
-            return cafi_onnx_fail(n, err, CAFACE_ELIMIT, "more than %d dimensions", CAFI_MAX_DIMS);
-        node.shape.dim[node.shape.ndim++] = file_shape->dim[i];
-    }
-    if (now->ndim == node.shape.ndim &&
-        memcmp(now->dim, node.shape.dim, (size_t)now->ndim * sizeof now->dim[0]) == 0) {
-        *out = x;
-        return CAFACE_OK;
-    }
-    /* unnamed: a tap that asks for n's name wants n itself */
-    return cafi_graph_add(b->graph, &node, out, err);
-}
-
-/* Extents before axis `end`, multiplied; false when that does not fit. */
-static bool product(const cafi_shape *shape, int end, int64_t *out)
-{
-    *out = 1;
-    for (int i = 0; i < end; i++)
-        if (__builtin_mul_overflow(*out, shape->dim[i], out))
-            return false;
-    return true;
-}
-
-/* The axis of `to` that holds what axis `batch` of `from` held, or -2. */
-static int follow_batch(const cafi_onnx_build *b, const cafi_shape *from, int batch,
-                        const cafi_shape *to)
-{
-    int64_t before = 0;
-    int64_t here = 0;
-
-    /* One row: every axis order is right, and a leading 1 is the batch again. */
-    if (b->batch == 1)
-        return to->ndim > 0 && to->dim[0] == 1 ? 0 : -1;
-    if (batch < 0 || !product(from, batch, &before))
-        return -2;
-    for (int i = 0; i < to->ndim; i++)
-        if (to->dim[i] == b->batch && product(to, i, &here) && here == before)
-            return i;
-    return -2;
-}
-
-caface_status cafi_onnx_reshape(cafi_onnx_build *b, const cafi_onnx_node *n, const cafi_slot *x,
-                                const cafi_shape *file_shape, caface_error *err)
-{
-    cafi_shape from = cafi_onnx_shape(b, x);
-    int64_t have = 0;
-    int64_t want = 0;
-    int batch = 0;
-    size_t node = 0;
-    char one[128];
-    char two[128];
-    caface_status st = CAFACE_OK;
-
-    for (int i = 0; i < file_shape->ndim; i++)
-        if (file_shape->dim[i] <= 0)
-            return cafi_onnx_fail(n, err, CAFACE_EMODEL, "an output without elements: %s",
-                                  cafi_shape_write(one, sizeof one, file_shape));
-    if (!product(&from, from.ndim, &have) || !product(file_shape, file_shape->ndim, &want) ||
-        have != want)
-        return cafi_onnx_fail(n, err, CAFACE_EMODEL, "%s can not become %s",
-                              cafi_shape_write(one, sizeof one, &from),
-                              cafi_shape_write(two, sizeof two, file_shape));
-    batch = follow_batch(b, &from, x->batch, file_shape);
-    if (batch == -2)
-        return cafi_onnx_fail(n, err, CAFACE_EUNSUPPORTED,
-                              "from %s to %s it mixes pictures of the batch (%lld)",
-                              cafi_shape_write(one, sizeof one, &from),
-                              cafi_shape_write(two, sizeof two, file_shape), (long long)b->batch);
-    if ((st = cafi_onnx_to_shape(b, n, x->node, file_shape, batch, &node, err)))
+    if (st)
         return st;
-    return cafi_onnx_set_data(b, n, 0, node, batch, err);
+    *(float *)data = value;
+    return cafi_onnx_constant_node(b, t, out, err);
+}
+
+caface_status cafi_onnx_with_scalar(cafi_onnx_build *b, const cafi_onnx_node *n, cafi_op op,
+                                    size_t x, float value, size_t *y, caface_error *err)
+{
+    size_t constant = 0;
+    caface_status st = cafi_onnx_scalar(b, value, &constant, err);
+
+    return st ? st : cafi_onnx_binary(b, n, op, x, constant, y, err);
 }

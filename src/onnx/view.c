@@ -95,29 +95,20 @@ caface_status cafi_fold_slice(cafi_onnx_file *file, const cafi_tensor *t, int ax
 
 /* Copies one part into the middle of a dense result: for every index before the
  * axis, the block of the axis and what is behind it. */
-static caface_status place(cafi_onnx_file *file, const cafi_tensor *part, int axis, size_t at,
-                           const cafi_tensor *result, unsigned char *data, caface_error *err)
+static void place(const cafi_tensor *part, int axis, size_t at, const cafi_tensor *result,
+                  unsigned char *data)
 {
     size_t size = cafi_dtype_size(result->dtype);
     size_t inner = 1;
     size_t outer = 1;
-    void *dense = NULL;
-    cafi_tensor *copy = NULL;
-    caface_status st =
-        cafi_fold_new(file, part->dtype, part->ndim, part->shape, &copy, &dense, err);
 
-    if (st || cafi_tensor_count(part) == 0)
-        return st;
-    cafi_tensor_read_raw(part, 0, cafi_tensor_count(part), dense);
     for (int i = 0; i < axis; i++)
         outer *= part->shape[i];
     for (int i = axis + 1; i < part->ndim; i++)
         inner *= part->shape[i];
-    for (size_t o = 0; o < outer; o++)
-        memcpy(data + (o * result->shape[axis] + at) * inner * size,
-               (unsigned char *)dense + o * part->shape[axis] * inner * size,
-               part->shape[axis] * inner * size);
-    return CAFACE_OK;
+    for (size_t o = 0; part->shape[axis] > 0 && inner > 0 && o < outer; o++)
+        cafi_tensor_read_raw(part, o * part->shape[axis] * inner, part->shape[axis] * inner,
+                             data + (o * result->shape[axis] + at) * inner * size);
 }
 
 static caface_status check_part(const cafi_tensor *first, const cafi_tensor *part, int axis,
@@ -167,7 +158,7 @@ caface_status cafi_fold_concat(cafi_onnx_file *file, const cafi_tensor *const *p
         if (part->dtype != dtype)
             st = cafi_fold_widen(file, part, dtype, &part, err);
         if (!st)
-            st = place(file, part, axis, at, result, data, err);
+            place(part, axis, at, result, data);
         at += parts[i]->shape[axis];
     }
     *out = result;
@@ -190,8 +181,23 @@ caface_status cafi_fold_widen(cafi_onnx_file *file, const cafi_tensor *t, cafi_d
     return CAFACE_OK;
 }
 
-/* Every index makes a view, and shapes are short. */
-enum { MAX_INDICES = 4096 };
+/* Index i of an axis of `extent`; negative ones count from the end. */
+static caface_status read_index(const cafi_tensor *indices, size_t i, size_t extent, size_t *out,
+                                caface_error *err)
+{
+    int64_t index = 0;
+    caface_status st = cafi_tensor_read_i64(indices, i, 1, &index, err);
+
+    if (st)
+        return st;
+    if (index < 0)
+        index += (int64_t)extent;
+    if (index < 0 || (uint64_t)index >= extent)
+        return cafi_fail(err, CAFACE_EMODEL, "index %lld of an axis of %zu", (long long)index,
+                         extent);
+    *out = (size_t)index;
+    return CAFACE_OK;
+}
 
 caface_status cafi_fold_gather(cafi_onnx_file *file, const cafi_tensor *t, int axis,
                                const cafi_tensor *indices, const cafi_tensor **out,
@@ -201,34 +207,26 @@ caface_status cafi_fold_gather(cafi_onnx_file *file, const cafi_tensor *t, int a
     size_t n = cafi_tensor_count(indices);
     int ndim = 0;
     cafi_tensor *result = NULL;
+    cafi_tensor one = *t;
     void *data = NULL;
-    const cafi_tensor *flat = NULL;
     caface_status st = CAFACE_OK;
 
     if (t->ndim - 1 + indices->ndim > CAFI_MAX_DIMS)
         return cafi_fail(err, CAFACE_ELIMIT, "a Gather gives more than %d dimensions",
                          CAFI_MAX_DIMS);
-    if (n > MAX_INDICES)
-        return cafi_fail(err, CAFACE_ELIMIT, "a constant Gather of %zu indices, the limit is %d", n,
-                         MAX_INDICES);
     memcpy(shape, t->shape, sizeof shape);
     shape[axis] = n;
     if ((st = cafi_fold_new(file, t->dtype, t->ndim, shape, &result, &data, err)))
         return st;
+    one.shape[axis] = 1;
     for (size_t i = 0; i < n; i++) {
-        const cafi_tensor *one = NULL;
-        int64_t index = 0;
+        size_t index = 0;
 
-        if ((st = cafi_tensor_read_i64(indices, i, 1, &index, err)))
+        if ((st = read_index(indices, i, t->shape[axis], &index, err)))
             return st;
-        if (index < 0)
-            index += (int64_t)t->shape[axis];
-        if (index < 0 || (uint64_t)index >= t->shape[axis])
-            return cafi_fail(err, CAFACE_EMODEL, "index %lld of an axis of %zu", (long long)index,
-                             t->shape[axis]);
-        if ((st = cafi_fold_slice(file, t, axis, (size_t)index, 1, 1, &one, err)) ||
-            (st = place(file, one, axis, i, result, data, err)))
-            return st;
+        one.data =
+            t->data + (ptrdiff_t)index * t->stride[axis] * (ptrdiff_t)cafi_dtype_size(t->dtype);
+        place(&one, axis, i, result, data);
     }
     for (int i = 0; i < axis; i++)
         shape[ndim++] = t->shape[i];
@@ -236,6 +234,5 @@ caface_status cafi_fold_gather(cafi_onnx_file *file, const cafi_tensor *t, int a
         shape[ndim++] = indices->shape[i];
     for (int i = axis + 1; i < t->ndim; i++)
         shape[ndim++] = t->shape[i];
-    flat = result;
-    return cafi_fold_reshape(file, flat, ndim, shape, out, err);
+    return cafi_fold_reshape(file, result, ndim, shape, out, err);
 }

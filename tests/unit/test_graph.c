@@ -130,7 +130,7 @@ static void test_element_wise(void **state)
 {
     static const cafi_op ops[] = {CAFI_OP_LEAKY,        CAFI_OP_CLIP,       CAFI_OP_SIGMOID,
                                   CAFI_OP_HARD_SIGMOID, CAFI_OP_HARD_SWISH, CAFI_OP_TANH,
-                                  CAFI_OP_EXP,          CAFI_OP_IDENTITY};
+                                  CAFI_OP_EXP,          CAFI_OP_ERF,        CAFI_OP_IDENTITY};
     test_rng rng = {test_seed()};
 
     (void)state;
@@ -152,11 +152,12 @@ static void test_element_wise(void **state)
 
 static void test_binary(void **state)
 {
-    static const cafi_op ops[] = {CAFI_OP_ADD, CAFI_OP_SUB, CAFI_OP_MUL, CAFI_OP_DIV};
+    static const cafi_op ops[] = {CAFI_OP_ADD, CAFI_OP_SUB, CAFI_OP_MUL,
+                                  CAFI_OP_DIV, CAFI_OP_MAX, CAFI_OP_MIN};
     test_rng rng = {test_seed()};
 
     (void)state;
-    for (size_t i = 0; i < 24; i++) {
+    for (size_t i = 0; i < 36; i++) {
         build b;
         size_t C = between(&rng, 1, 20);
         size_t H = between(&rng, 1, 6);
@@ -170,12 +171,12 @@ static void test_binary(void **state)
         start(&b, &rng);
         input(&b, C, H, W);
         /* Away from zero, for the divisions. */
-        y = constant(&b, 4, shapes[i / 4], 0.4f, 1.5f);
-        if (i % 3 == 2 && ops[i % 4] != CAFI_OP_DIV)
-            binary(&b, ops[i % 4], y, 0);
+        y = constant(&b, 4, shapes[i / 6], 0.4f, 1.5f);
+        if ((i + i / 6) % 3 == 2 && ops[i % 6] != CAFI_OP_DIV)
+            binary(&b, ops[i % 6], y, 0);
         else
-            binary(&b, ops[i % 4], conv(&b, 0, C, 1, 1, 0, 1, true), y);
-        finish(&b, cafi_op_name(ops[i % 4]));
+            binary(&b, ops[i % 6], conv(&b, 0, C, 1, 1, 0, 1, true), y);
+        finish(&b, cafi_op_name(ops[i % 6]));
     }
 }
 

@@ -86,9 +86,13 @@ static void compare(const char *name, bool fast)
 static void torch_exports_agree(void **state)
 {
     static const char *const names[] = {
-        "face_9",  "face_13",    "face_norm_16", "mobile_10",    "mobile_14",    "mobile_17",
-        "wide_13", "pyramid_11", "pyramid_12",   "pyramid_17",   "anchors_11",   "odd_11",
-        "odd_13",  "vit_11",     "vit_17",       "vit_token_14", "vit_token_17",
+        "face_9",           "face_13",    "face_norm_16", "mobile_10",
+        "mobile_14",        "mobile_17",  "wide_13",      "pyramid_11",
+        "pyramid_12",       "pyramid_17", "anchors_11",   "odd_11",
+        "odd_13",           "vit_11",     "vit_17",       "vit_token_14",
+        "vit_token_17",     "encoder_11", "encoder_14",   "encoder_17",
+        "encoder_first_17", "windows_11", "windows_13",   "windows_traced_17",
+        "mixed_11",         "mixed_13",   "mixed_17",     "activations_14",
     };
 
     (void)state;
