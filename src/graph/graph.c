@@ -366,6 +366,22 @@ size_t cafi_graph_find(const cafi_graph *graph, const char *name)
     return CAFI_NO_NODE;
 }
 
+caface_status cafi_graph_rename(cafi_graph *graph, size_t node, const char *name, caface_error *err)
+{
+    cafi_entry *entry = graph->entries[node];
+    char own[64];
+    char *copy = NULL;
+    caface_status st = CAFACE_OK;
+
+    snprintf(own, sizeof own, "%s_%zu", cafi_op_name(entry->node.op), node);
+    st = cafi_strdup(&copy, name ? name : own, err);
+    if (st)
+        return st;
+    free(entry->name);
+    entry->node.name = entry->name = copy;
+    return CAFACE_OK;
+}
+
 size_t cafi_graph_output_count(const cafi_graph *graph)
 {
     return graph->output_count;

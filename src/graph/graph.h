@@ -178,6 +178,9 @@ size_t cafi_graph_count(const cafi_graph *graph);
 const cafi_node *cafi_graph_node(const cafi_graph *graph, size_t node);
 /* The first node of that name, or CAFI_NO_NODE. */
 size_t cafi_graph_find(const cafi_graph *graph, const char *name);
+/* Gives a node another name; NULL: that of a node without one. ENOMEM leaves the old one. */
+caface_status cafi_graph_rename(cafi_graph *graph, size_t node, const char *name,
+                                caface_error *err);
 size_t cafi_graph_output_count(const cafi_graph *graph);
 size_t cafi_graph_output_at(const cafi_graph *graph, size_t index);
 /* A constant with the rows (first extent) of several, one behind the other: weights of

@@ -235,10 +235,30 @@ static caface_status run_lifted(cafi_onnx_build *b, const cafi_onnx_node *n, caf
     return st;
 }
 
+/* An operator of the file may be many nodes of the graph: the one that is its result has its name,
+ * which taps ask for, further results those of their values. before: nodes there were. */
+static caface_status name_results(cafi_onnx_build *b, const cafi_onnx_node *n, size_t before,
+                                  caface_error *err)
+{
+    caface_status st = CAFACE_OK;
+
+    for (size_t i = before; !st && i < cafi_graph_count(b->graph); i++)
+        if (strcmp(cafi_graph_node(b->graph, i)->name, n->name) == 0)
+            st = cafi_graph_rename(b->graph, i, NULL, err);
+    for (size_t i = n->output_count; !st && i-- > 0;) {
+        const cafi_slot *s = *n->outputs[i] ? find_slot(b, n->outputs[i]) : NULL;
+
+        if (s && s->name && s->kind == CAFI_SLOT_DATA && s->node >= before)
+            st = cafi_graph_rename(b->graph, s->node, i ? n->outputs[i] : n->name, err);
+    }
+    return st;
+}
+
 static caface_status run_node(cafi_onnx_build *b, const cafi_onnx_node *n, caface_error *err)
 {
     const cafi_onnx_entry *entry = *n->domain ? NULL : find_entry(n->op);
     bool constant = false;
+    size_t before = cafi_graph_count(b->graph);
     cafi_onnx_op run = NULL;
     caface_status st = CAFACE_OK;
 
@@ -263,7 +283,7 @@ static caface_status run_node(cafi_onnx_build *b, const cafi_onnx_node *n, cafac
         snprintf(where, sizeof where, "%.40s node %.100s", n->op, n->name);
         cafi_prefix(err, st, where);
     }
-    return st;
+    return st ? st : name_results(b, n, before, err);
 }
 
 static caface_status add_initializers(cafi_onnx_build *b, caface_error *err)

@@ -145,47 +145,60 @@ static void test_scaled_in_the_graph(void **state)
     EXPECT_INPUT(half, 1 / half, add_mul, 0.02f, 1.3f);
 }
 
-/* Styles of a transformer's tokens [B][16][8], against mean and unbiased
- * deviation in double. */
+/* Styles of what transformers have at the ends of their blocks, tokens [B][T][C] or maps
+ * [B][H][W][C], against mean and unbiased deviation in double. A LayerNormalization is several
+ * nodes of the graph, of which its name means the last. */
 static void test_styles_of_tokens(void **state)
 {
-    const char *const taps[] = {"/layers/layers.0/Add_1"};
+    static const struct {
+        const char *file, *tap;
+        size_t tokens, C;
+    } cases[] = {
+        {"vit_17", "/layers/layers.0/Add_1", 16, 8},
+        {"encoder_17", "/layers/layers.0/norm2/LayerNormalization", 16, 8},
+        {"encoder_first_17", "/layers/layers.0/Add_2", 17, 8},
+        {"windows_11", "/Add_4", 64, 6},
+    };
     const char *const bad[] = {"out0"};
-    enum { ROWS = 2, TOKENS = 16, C = 8 };
+    enum { ROWS = 2, MOST = 17 * 8 > 64 * 6 ? 17 * 8 : 64 * 6 };
     static float x[ROWS * 3 * 16 * 16];
     const float *in[] = {x};
-    float tokens[ROWS][TOKENS][C];
-    float style[ROWS][C][2];
-    float *out[] = {&tokens[0][0][0], &style[0][0][0]};
-    caface_error err = {0};
-    cafi_network net = {0};
+    float tokens[ROWS * MOST];
+    float style[ROWS * 8 * 2];
+    float *out[] = {tokens, style};
     test_rng rng = {11};
-    size_t node = 0;
 
     (void)state;
     for (size_t i = 0; i < N(x); i++)
         x[i] = (float)(test_next(&rng) % 200) / 100 - 1;
-    EXPECT_OK(cafi_network_open(&net, test_fixture("onnx/vit_17.onnx"), &err), err);
-    EXPECT_FAIL(cafi_network_set_taps(&net, bad, 1, &err), CAFACE_EINVAL, err, "tap out0");
-    EXPECT_OK(cafi_network_set_taps(&net, taps, 1, &err), err);
-    assert_int_equal(cafi_network_tap_size(&net, 0), C);
-    EXPECT_OK(cafi_graph_output(net.graph, net.taps[0], &err), err);
-    EXPECT_OK(cafi_network_add_style(&net, 0, &node, &err), err);
-    EXPECT_OK(cafi_graph_output(net.graph, node, &err), err);
-    EXPECT_OK(cafi_reference_run(net.graph, ROWS, in, out, &err), err);
-    for (size_t r = 0; r < ROWS; r++)
-        for (size_t c = 0; c < C; c++) {
+    for (size_t i = 0; i < N(cases); i++) {
+        size_t T = cases[i].tokens, C = cases[i].C;
+        caface_error err = {0};
+        cafi_network net = {0};
+        size_t node = 0;
+
+        EXPECT_OK(cafi_network_open(&net, test_fixture("onnx/%s.onnx", cases[i].file), &err), err);
+        EXPECT_FAIL(cafi_network_set_taps(&net, bad, 1, &err), CAFACE_EINVAL, err, "tap out0");
+        EXPECT_OK(cafi_network_set_taps(&net, &cases[i].tap, 1, &err), err);
+        assert_int_equal(cafi_network_tap_size(&net, 0), C);
+        EXPECT_OK(cafi_graph_output(net.graph, net.taps[0], &err), err);
+        EXPECT_OK(cafi_network_add_style(&net, 0, &node, &err), err);
+        EXPECT_OK(cafi_graph_output(net.graph, node, &err), err);
+        EXPECT_OK(cafi_reference_run(net.graph, ROWS, in, out, &err), err);
+        for (size_t k = 0; k < ROWS * C; k++) {
+            const float *row = tokens + k / C * T * C + k % C;
             double mean = 0;
             double square = 0;
 
-            for (size_t t = 0; t < TOKENS; t++)
-                mean += (double)tokens[r][t][c] / TOKENS;
-            for (size_t t = 0; t < TOKENS; t++)
-                square += pow((double)tokens[r][t][c] - mean, 2) / (TOKENS - 1);
-            assert_float_equal(style[r][c][0], mean, 1e-5);
-            assert_float_equal(style[r][c][1], sqrt(square), 1e-5);
+            for (size_t t = 0; t < T; t++)
+                mean += (double)row[t * C] / (double)T;
+            for (size_t t = 0; t < T; t++)
+                square += pow((double)row[t * C] - mean, 2) / (double)(T - 1);
+            assert_float_equal(style[2 * k], mean, 1e-5);
+            assert_float_equal(style[2 * k + 1], sqrt(square), 1e-5);
         }
-    cafi_network_clear(&net);
+        cafi_network_clear(&net);
+    }
 }
 
 int main(void)
