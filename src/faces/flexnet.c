@@ -15,6 +15,7 @@ struct cafi_flexnet {
     caface_precision precision;
     cafi_check check;
     size_t bytes; /* of all slots */
+    cafi_room *room;
     uint64_t clock;
     cafi_flexnet_slot *slots[MAX_SLOTS];
     size_t count;
@@ -24,20 +25,25 @@ caface_status cafi_flexnet_new(cafi_flexnet **out, cafi_flexnet_build build, voi
                                size_t batch, caface_precision precision, size_t threads,
                                cafi_check check, size_t bytes, caface_error *err)
 {
-    void *memory = NULL;
-    caface_status st = cafi_alloc(&memory, 1, sizeof **out, err);
+    cafi_flexnet *net = NULL;
+    caface_status st = CAFI_NEW(&net, 1, err);
 
-    *out = memory;
-    if (!st) {
-        (*out)->build = build;
-        (*out)->ctx = ctx;
-        (*out)->batch = batch;
-        (*out)->precision = precision;
-        (*out)->threads = threads;
-        (*out)->check = check;
-        (*out)->limit = bytes;
+    *out = NULL;
+    if (st)
+        return st;
+    net->build = build;
+    net->ctx = ctx;
+    net->batch = batch;
+    net->precision = precision;
+    net->threads = threads;
+    net->check = check;
+    net->limit = bytes;
+    if ((st = cafi_room_new(&net->room, err))) {
+        cafi_flexnet_free(net);
+        return st;
     }
-    return st;
+    *out = net;
+    return CAFACE_OK;
 }
 
 static void slot_free(cafi_flexnet_slot *slot)
@@ -54,6 +60,7 @@ void cafi_flexnet_free(cafi_flexnet *net)
         return;
     for (size_t i = 0; i < net->count; i++)
         slot_free(net->slots[i]);
+    cafi_room_free(net->room);
     free(net);
 }
 
@@ -84,7 +91,8 @@ static caface_status slot_make(const cafi_flexnet *net, size_t height, size_t wi
                                        .batch = net->batch,
                                        .threads = net->threads,
                                        .check = net->check,
-                                       .in_place = true};
+                                       .in_place = true,
+                                       .room = net->room};
     cafi_graph *graph = NULL;
     cafi_flexnet_slot *slot = NULL;
     void *memory = NULL;

@@ -12,6 +12,7 @@ struct cafi_execution {
     const cafi_graph_kernels *kernels;
     const cafi_map_kernels *maps;
     const cafi_lines_kernels *lines; /* NULL: no step is one */
+    bool in_room;                    /* the arena is a room's */
     unsigned char *arena;
     unsigned char *scratch[CAFI_PARTS];
     cafi_dnn_run **runs; /* [steps][CAFI_PARTS] */
@@ -26,7 +27,8 @@ void cafi_execution_free(cafi_execution *x)
     for (size_t k = 0; k < CAFI_PARTS; k++)
         free(x->scratch[k]);
     free(x->runs);
-    free(x->arena);
+    if (!x->in_room)
+        free(x->arena);
     free(x);
 }
 
@@ -58,7 +60,35 @@ static caface_status bind(cafi_execution *x, size_t step, caface_error *err)
     return st;
 }
 
-caface_status cafi_execution_new(cafi_execution **out, const cafi_program *program,
+/* Only maps in blocks of channels have numbers that nobody writes and that must be zero. */
+static bool fits_room(const cafi_program *program, size_t bytes)
+{
+    bool fits = bytes <= CAFI_ROOM_MOST;
+
+    for (size_t i = 0; i < program->step_count; i++)
+        fits = fits && program->steps[i].kind == CAFI_STEP_LINES;
+    return fits;
+}
+
+static caface_status take_arena(cafi_execution *x, cafi_room *room, caface_error *err)
+{
+    size_t floats = x->program->arena / sizeof(float) + 16;
+    void *memory = NULL;
+    caface_status st = CAFACE_OK;
+
+    x->in_room = room && fits_room(x->program, floats * sizeof(float));
+    if (x->in_room) {
+        st = cafi_room_take(room, floats * sizeof(float), &memory, err);
+        x->arena = memory;
+        return st;
+    }
+    st = cafi_alloc_f32((float **)(void *)&x->arena, 1, floats, err);
+    if (!st)
+        memset(x->arena, 0, x->program->arena);
+    return st;
+}
+
+caface_status cafi_execution_new(cafi_execution **out, const cafi_program *program, cafi_room *room,
                                  caface_error *err)
 {
     cafi_execution *x = NULL;
@@ -74,9 +104,7 @@ caface_status cafi_execution_new(cafi_execution **out, const cafi_program *progr
     x->lines = cafi_lines_kernels_get();
     st = CAFI_NEW(&x->runs, program->step_count * CAFI_PARTS, err);
     if (!st)
-        st = cafi_alloc_f32((float **)(void *)&x->arena, 1, program->arena / 4 + 16, err);
-    if (!st)
-        memset(x->arena, 0, program->arena);
+        st = take_arena(x, room, err);
     for (size_t k = 0; !st && k < parts; k++)
         st = cafi_alloc_f32((float **)(void *)&x->scratch[k], 1, program->scratch / 4 + 16, err);
     for (size_t i = 0; !st && i < program->step_count; i++)

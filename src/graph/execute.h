@@ -3,11 +3,13 @@
 #define CAFI_GRAPH_EXECUTE_H
 
 #include "graph/program.h"
+#include "graph/room.h"
 
 typedef struct cafi_execution cafi_execution;
 
-/* The program must outlive it. */
-caface_status cafi_execution_new(cafi_execution **out, const cafi_program *program,
+/* The program must outlive it, and so must the room, where its buffers lie if there is one, they
+ * fit, and no step needs them zeroed. */
+caface_status cafi_execution_new(cafi_execution **out, const cafi_program *program, cafi_room *room,
                                  caface_error *err);
 void cafi_execution_free(cafi_execution *execution);
 /* Where a buffer is. */

@@ -22,6 +22,7 @@ struct cafi_plan {
     struct turn *turns; /* of each step, in a run by several threads */
     size_t batch;
     bool profile, calibrates;
+    cafi_room *room; /* the caller's, of its own context, or NULL */
 };
 
 struct cafi_plan_context {
@@ -131,6 +132,7 @@ caface_status cafi_plan_new(cafi_plan **out, const cafi_graph *graph,
         return st;
     plan->batch = options->batch ? options->batch : 1;
     plan->calibrates = options->calibrate;
+    plan->room = options->in_place ? options->room : NULL;
     st = cafi_pool_new(&plan->pool, options->threads, err);
     if (!st)
         st = cafi_dnn_new(&plan->dnn, err);
@@ -156,7 +158,8 @@ void cafi_plan_free(cafi_plan *plan)
     free(plan);
 }
 
-caface_status cafi_plan_context_new(cafi_plan_context **out, cafi_plan *plan, caface_error *err)
+static caface_status context_new(cafi_plan_context **out, cafi_plan *plan, cafi_room *room,
+                                 caface_error *err)
 {
     cafi_plan_context *context = NULL;
     caface_status st = CAFI_NEW(&context, 1, err);
@@ -165,13 +168,18 @@ caface_status cafi_plan_context_new(cafi_plan_context **out, cafi_plan *plan, ca
     if (st)
         return st;
     context->plan = plan;
-    st = cafi_execution_new(&context->execution, &plan->program, err);
+    st = cafi_execution_new(&context->execution, &plan->program, room, err);
     if (st) {
         free(context);
         return st;
     }
     *out = context;
     return CAFACE_OK;
+}
+
+caface_status cafi_plan_context_new(cafi_plan_context **out, cafi_plan *plan, caface_error *err)
+{
+    return context_new(out, plan, NULL, err);
 }
 
 void cafi_plan_context_free(cafi_plan_context *context)
@@ -302,7 +310,7 @@ static caface_status ensure_own(cafi_plan *plan, caface_error *err)
     caface_status st =
         plan->turns ? CAFACE_OK : CAFI_NEW(&plan->turns, plan->program.step_count, err);
 
-    return st || plan->own ? st : cafi_plan_context_new(&plan->own, plan, err);
+    return st || plan->own ? st : context_new(&plan->own, plan, plan->room, err);
 }
 
 caface_status cafi_plan_open(cafi_plan *plan, caface_error *err)

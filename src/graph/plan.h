@@ -7,6 +7,7 @@
 #include "graph/graph.h"
 #include "graph/precision.h"
 #include "graph/ranges.h"
+#include "graph/room.h"
 
 /* Whether a new plan compares itself with the plain definition (graph/verify.h)
  * before it is given out. ONCE: unless this version has found the same steps
@@ -23,6 +24,9 @@ typedef struct cafi_plan_options {
     cafi_check check;
     size_t samples; /* of every step's output that a check looks at; 0: 128 */
     bool in_place;  /* inputs and outputs are reached by cafi_plan_input and cafi_plan_output */
+    /* With in_place: buffers may lie in it, and so with other plans', and are good until one of
+     * those runs. It must outlive the plan. NULL: they are the plan's own. */
+    cafi_room *room;
 } cafi_plan_options;
 
 /* Bytes of buffers that a row may need: a small file may describe large maps. */
@@ -48,7 +52,8 @@ caface_status cafi_plan_run(cafi_plan *plan, const float *const *inputs, float *
                             caface_error *err);
 
 /* A plan made with options.in_place runs on its own buffers, nothing is copied: the
- * caller fills all inputs before each run, and outputs are good until the next. Maps
+ * caller fills all inputs before each run, and outputs are good until the next (of any plan in the
+ * same room). Maps
  * of an input may be wanted with their channels last, [batch][height][width][C], or
  * with their rows last, [C][height][width][batch].
  * ENOMEM of cafi_plan_open. One caller at a time. */

@@ -200,7 +200,7 @@ caface_status cafi_verify(const cafi_program *program, const cafi_ir *ir, size_t
                           cafi_verdict *verdict, caface_error *err)
 {
     check c = {.program = program, .ir = ir, .samples = samples};
-    caface_status st = cafi_execution_new(&c.execution, program, err);
+    caface_status st = cafi_execution_new(&c.execution, program, NULL, err);
 
     *verdict = (cafi_verdict){.step = SIZE_MAX};
     if (st)
