@@ -282,6 +282,11 @@ static caface_status cut_out(worker *k, const cafi_view *picture, const window *
     size_t to = (size_t)fmin((double)width, (double)picture->width - (double)x1);
     size_t bytes = 0;
 
+    if (x1 >= 0 && y1 >= 0 && (size_t)x1 + width <= picture->width &&
+        (size_t)y1 + height <= picture->height)
+        return cafi_resampler_part(&k->resampler, picture,
+                                   &(cafi_part_of_view){(size_t)x1, (size_t)y1, width, height},
+                                   side, side, out, err);
     if (!cafi_mul_size(width, 3, &bytes) || !cafi_mul_size(bytes, height, &bytes))
         return cafi_fail_memory(err, ~0ULL);
     caface_status st = CAFI_GROW(&k->cut, &k->cut_room, bytes, err);

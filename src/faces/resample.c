@@ -11,8 +11,9 @@
 
 typedef cafi_resample_filter filter;
 
-/* Weights that are kept, by the extents they are for. */
-#define SLOTS 256
+/* Weights that are kept, by the extents they are for: windows on a picture come in hundreds of
+ * sizes. */
+#define SLOTS 1024
 
 typedef struct cafi_resample_slot {
     size_t in, out; /* 0: empty */
@@ -161,61 +162,81 @@ static bool has_behind(const cafi_view *picture, size_t y, size_t bytes)
     return y < picture->height && (picture->height - 1 - y) * picture->width * 3 >= bytes;
 }
 
-/* Rows first, then columns. */
-static void run(cafi_resampler *r, const cafi_view *picture, const filter *across,
-                const filter *down, size_t width, size_t height)
+/* Rows of the part into r->middle. */
+static void run_rows(cafi_resampler *r, const cafi_view *picture, const cafi_part_of_view *part,
+                     const filter *across, size_t width)
 {
     const cafi_resample_kernels *kernels = kernels_get();
-    size_t in = picture->width * 3, bytes = width * 3;
+    size_t step = picture->width * 3, in = part->width * 3, bytes = width * 3;
 
-    for (size_t y = 0; y < picture->height;) {
-        const uint8_t *row = picture->rgb + y * in;
+    for (size_t y = 0; y < part->height;) {
+        size_t at = part->y + y, left = part->height - y;
+        const uint8_t *row = picture->rgb + at * step + part->x * 3;
 
-        if (width == picture->width) {
+        if (width == part->width) {
             memcpy(r->middle + y++ * bytes, row, bytes);
             continue;
         }
-        if (has_behind(picture, y + 3, CAFI_RESAMPLE_FAR)) {
-            kernels->four(r->middle + y * bytes, bytes, row, in, across, width);
+        if (left >= 4 && has_behind(picture, at + 3, CAFI_RESAMPLE_FAR)) {
+            kernels->four(r->middle + y * bytes, bytes, row, step, across, width);
             y += 4;
             continue;
         }
-        if (has_behind(picture, y + 1, CAFI_RESAMPLE_SLACK)) {
-            kernels->pair(r->middle + y * bytes, bytes, row, in, across, width);
+        if (left >= 2 && has_behind(picture, at + 1, CAFI_RESAMPLE_SLACK)) {
+            kernels->pair(r->middle + y * bytes, bytes, row, step, across, width);
             y += 2;
             continue;
         }
-        if (!has_behind(picture, y,
+        if (!has_behind(picture, at,
                         CAFI_RESAMPLE_SLACK)) { /* nothing may be read behind the picture */
             memcpy(r->row, row, in);
             row = r->row;
         }
         kernels->row(r->middle + y++ * bytes, row, across, width);
     }
+}
+
+/* Columns of r->middle, `from` rows, into r->result. */
+static void run_columns(cafi_resampler *r, size_t from, const filter *down, size_t width,
+                        size_t height)
+{
+    const cafi_resample_kernels *kernels = kernels_get();
+    size_t bytes = width * 3;
+
     for (size_t y = 0; y < height; y++)
-        if (height == picture->height)
+        if (height == from)
             memcpy(r->result + y * bytes, r->middle + y * bytes, bytes);
         else
             kernels->column(r->result + y * bytes, r->middle + down->first[y] * bytes,
                             down->weights + y * down->taps, down->count[y], bytes);
 }
 
-caface_status cafi_resampler_run(cafi_resampler *r, const cafi_view *picture, size_t width,
-                                 size_t height, cafi_view *out, caface_error *err)
+caface_status cafi_resampler_part(cafi_resampler *r, const cafi_view *picture,
+                                  const cafi_part_of_view *part, size_t width, size_t height,
+                                  cafi_view *out, caface_error *err)
 {
     const filter *across = NULL, *down = NULL;
     caface_status st = CAFACE_OK;
 
-    (void)((st = filter_get(r, 0, picture->width, width, &across, err)) ||
-           (st = filter_get(r, 1, picture->height, height, &down, err)) ||
-           (st = reserve(&r->row, &r->row_room, picture->width, 1, err)) ||
-           (st = reserve(&r->middle, &r->middle_room, width, picture->height, err)) ||
+    (void)((st = filter_get(r, 0, part->width, width, &across, err)) ||
+           (st = filter_get(r, 1, part->height, height, &down, err)) ||
+           (st = reserve(&r->row, &r->row_room, part->width, 1, err)) ||
+           (st = reserve(&r->middle, &r->middle_room, width, part->height, err)) ||
            (st = reserve(&r->result, &r->result_room, width, height, err)));
     if (!st) {
-        run(r, picture, across, down, width, height);
+        run_rows(r, picture, part, across, width);
+        run_columns(r, part->height, down, width, height);
         *out = (cafi_view){r->result, width, height};
     }
     return st;
+}
+
+caface_status cafi_resampler_run(cafi_resampler *r, const cafi_view *picture, size_t width,
+                                 size_t height, cafi_view *out, caface_error *err)
+{
+    const cafi_part_of_view all = {0, 0, picture->width, picture->height};
+
+    return cafi_resampler_part(r, picture, &all, width, height, out, err);
 }
 
 caface_status cafi_resample(uint8_t **out, const cafi_view *picture, size_t width, size_t height,

@@ -28,5 +28,12 @@ void cafi_resampler_clear(cafi_resampler *resampler);
 /* *out is good until the next call. */
 caface_status cafi_resampler_run(cafi_resampler *resampler, const cafi_view *picture, size_t width,
                                  size_t height, cafi_view *out, caface_error *err);
+/* The same of a part of the picture, which lies in it, as if it were one of its own. */
+typedef struct cafi_part_of_view {
+    size_t x, y, width, height;
+} cafi_part_of_view;
+caface_status cafi_resampler_part(cafi_resampler *resampler, const cafi_view *picture,
+                                  const cafi_part_of_view *part, size_t width, size_t height,
+                                  cafi_view *out, caface_error *err);
 
 #endif
