@@ -6,6 +6,11 @@
 #include "base/mem.h"
 
 #define MOST_GROUP 4
+/* Channels from which on sums of pairs of positions cost less than they save. */
+#define SQUARE_INS 8
+#define SQUARE_OUTS 32
+/* Products of F(2, 3) */
+#define PAIRS 4
 
 const cafi_lines_kernels *cafi_lines_kernels_get(void)
 {
@@ -48,6 +53,19 @@ bool cafi_lines_hold(const cafi_lines_shape *s, const cafi_lines_kernels *k)
     return s->rows == 3 && k->held;
 }
 
+bool cafi_lines_square(const cafi_lines_shape *s, const cafi_lines_kernels *k)
+{
+    size_t line = (s->width - s->columns + 1) * s->lanes;
+    size_t vectors = (line + k->vector - 1) / k->vector;
+    size_t pairs = (line + 2 * k->vector - 1) / (2 * k->vector);
+
+    /* four products, with what surrounds them as much as five, instead of six; of vectors that are
+     * filled up */
+    return cafi_lines_hold(s, k) && s->columns == 3 && s->ins >= SQUARE_INS &&
+           s->outs >= SQUARE_OUTS && k->vector % s->lanes == 0 &&
+           (cafi_lines_ring(s) || !s->pool) && pairs * 2 * 5 < vectors * 6;
+}
+
 size_t cafi_lines_blocks(const cafi_lines_shape *s, const cafi_lines_kernels *k)
 {
     size_t most = cafi_lines_hold(s, k) ? k->held : k->block;
@@ -61,23 +79,24 @@ size_t cafi_lines_first(const cafi_lines_shape *s, size_t blocks, size_t block)
 }
 
 /* Floats of the weights for groups of that many rows. */
-static size_t packed_size(const cafi_lines_shape *s, size_t group)
+static size_t packed_size(const cafi_lines_shape *s, const cafi_lines_kernels *k, size_t group)
 {
-    return s->outs * s->ins * s->columns * cafi_lines_products(s, group);
+    return s->outs * s->ins * (cafi_lines_square(s, k) ? PAIRS : s->columns) *
+           cafi_lines_products(s, group);
 }
 
-size_t cafi_lines_offset(const cafi_lines_shape *s, size_t group)
+size_t cafi_lines_offset(const cafi_lines_shape *s, const cafi_lines_kernels *k, size_t group)
 {
     size_t whole = cafi_lines_group(s, s->height - s->rows + 1);
 
-    return group == whole ? 0 : packed_size(s, whole);
+    return group == whole ? 0 : packed_size(s, k, whole);
 }
 
-size_t cafi_lines_size(const cafi_lines_shape *s)
+size_t cafi_lines_size(const cafi_lines_shape *s, const cafi_lines_kernels *k)
 {
     size_t height = s->height - s->rows + 1, whole = cafi_lines_group(s, height);
 
-    return packed_size(s, whole) + (height % whole ? packed_size(s, height % whole) : 0);
+    return packed_size(s, k, whole) + (height % whole ? packed_size(s, k, height % whole) : 0);
 }
 
 size_t cafi_lines_scratch(const cafi_lines_shape *s, const cafi_lines_kernels *k)
@@ -85,17 +104,18 @@ size_t cafi_lines_scratch(const cafi_lines_shape *s, const cafi_lines_kernels *k
     size_t most = cafi_lines_products(s, cafi_lines_group(s, MOST_GROUP));
     size_t tile = CAFI_LINES_VECTORS * k->vector;
     size_t span = tile + (s->columns - 1) * s->lanes + k->vector;
-
+    size_t pairs = PAIRS * CAFI_LINES_PAIRS * k->vector;
+    size_t mixed = cafi_lines_square(s, k) && pairs > span ? pairs : span;
     size_t line = (s->width - s->columns + 1) * s->lanes + k->vector;
 
-    return most * (s->ins * span + k->block * tile) +
+    return most * (s->ins * mixed + k->block * tile) +
            (cafi_lines_ring(s)
                 ? s->outs * cafi_lines_ring(s) * line + line + 3 * k->vector + 3 * s->lanes
                 : 0);
 }
 
-/* One column of three taps as F(group, 3) multiplies by it. */
-static void transform(double *out, const float *taps, size_t step, size_t group)
+/* Three taps as F(group, 3) multiplies by them. */
+static void transform(double *out, const double *taps, size_t group)
 {
     static const double two[4][3] = {{1, 0, 0}, {0.5, 0.5, 0.5}, {0.5, -0.5, 0.5}, {0, 0, 1}};
     static const double three[5][3] = {{1.0 / 2, 0, 0},
@@ -112,45 +132,64 @@ static void transform(double *out, const float *taps, size_t step, size_t group)
     const double(*g)[3] = group == 2 ? two : group == 3 ? three : four;
 
     for (size_t j = 0; j < group + 2; j++)
-        out[j] = g[j][0] * (double)taps[0] + g[j][1] * (double)taps[step] +
-                 g[j][2] * (double)taps[2 * step];
+        out[j] = g[j][0] * taps[0] + g[j][1] * taps[1] + g[j][2] * taps[2];
 }
 
-/* The products that one column of taps has a part in. */
-static void make_products(double *made, const cafi_lines_shape *s, const float *taps, size_t group)
+/* What is multiplied by for one pair of channels. */
+typedef struct multipliers {
+    double of[PAIRS]
+             [MOST_GROUP + CAFI_LINES_KERNEL]; /* [column or product along a line][product] */
+} multipliers;
+
+static void multipliers_make(multipliers *m, const cafi_lines_shape *s, const float *taps,
+                             size_t group, bool square)
 {
     size_t products = cafi_lines_products(s, group);
+    double column[CAFI_LINES_KERNEL], made[PAIRS];
 
-    for (size_t j = 0; group == 1 && j < products; j++)
-        made[j] = (double)taps[j * s->columns];
-    if (group > 1)
-        transform(made, taps, s->columns, group);
+    for (size_t x = 0; x < s->columns; x++) {
+        for (size_t y = 0; y < s->rows; y++)
+            column[y] = (double)taps[y * s->columns + x];
+        if (group > 1)
+            transform(m->of[x], column, group);
+        else
+            memcpy(m->of[x], column, s->rows * sizeof *column);
+    }
+    for (size_t j = 0; square && j < products; j++) {
+        for (size_t x = 0; x < 3; x++)
+            column[x] = m->of[x][j];
+        transform(made, column, 2);
+        for (size_t x = 0; x < PAIRS; x++)
+            m->of[x][j] = made[x];
+    }
 }
 
 static void pack_group(float *out, const cafi_lines_shape *s, const cafi_lines_kernels *k,
                        const float *weights, size_t group)
 {
     size_t products = cafi_lines_products(s, group), blocks = cafi_lines_blocks(s, k);
-    bool hold = cafi_lines_hold(s, k);
-    double made[CAFI_LINES_KERNEL + MOST_GROUP];
+    bool hold = cafi_lines_hold(s, k), square = cafi_lines_square(s, k);
+    size_t columns = square ? PAIRS : s->columns;
+    multipliers m;
 
     for (size_t b = 0; b < blocks; b++) {
         size_t first = cafi_lines_first(s, blocks, b);
         size_t block = cafi_lines_first(s, blocks, b + 1) - first;
 
         for (size_t c = 0; c < block; c++)
-            for (size_t i = 0; i < s->ins; i++)
-                for (size_t x = 0; x < s->columns; x++) {
-                    size_t taps = ((first + c) * s->ins + i) * s->rows * s->columns + x;
+            for (size_t i = 0; i < s->ins; i++) {
+                multipliers_make(&m, s, weights + ((first + c) * s->ins + i) * s->rows * s->columns,
+                                 group, square);
+                for (size_t x = 0; x < columns; x++)
+                    for (size_t j = 0; j < products; j++) {
+                        size_t at = square ? (x * s->ins + i) * products + j
+                                    : hold ? (i * columns + x) * products + j
+                                           : (j * s->ins + i) * columns + x;
 
-                    make_products(made, s, weights + taps, group);
-                    for (size_t j = 0; j < products; j++)
-                        out[(hold ? (i * s->columns + x) * products + j
-                                  : (j * s->ins + i) * s->columns + x) *
-                                block +
-                            c] = (float)made[j];
-                }
-        out += block * products * s->ins * s->columns;
+                        out[at * block + c] = (float)m.of[x][j];
+                    }
+            }
+        out += block * products * s->ins * columns;
     }
 }
 
@@ -160,14 +199,14 @@ caface_status cafi_lines_pack(float **owned, cafi_lines_args *args, const cafi_l
 {
     const cafi_lines_shape *s = &args->shape;
     size_t whole = cafi_lines_group(s, s->height - s->rows + 1);
-    size_t rest = (s->height - s->rows + 1) % whole, size = cafi_lines_size(s);
+    size_t rest = (s->height - s->rows + 1) % whole, size = cafi_lines_size(s, k);
     caface_status st = CAFI_NEW(owned, size + 2 * s->outs, err);
 
     if (st)
         return st;
     pack_group(*owned, s, k, weights, whole);
     if (rest)
-        pack_group(*owned + cafi_lines_offset(s, rest), s, k, weights, rest);
+        pack_group(*owned + cafi_lines_offset(s, k, rest), s, k, weights, rest);
     memcpy(*owned + size, bias, s->outs * sizeof(float));
     if (slope)
         memcpy(*owned + size + s->outs, slope, s->outs * sizeof(float));

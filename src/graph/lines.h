@@ -7,7 +7,9 @@
  *
  * Kernels of three rows are computed four rows of the output at a time, by Winograd's F(4, 3) along
  * the columns of the map (Lavin and Gray, "Fast algorithms for convolutional neural networks",
- * 2016): six products instead of twelve; the last one to three rows by F(1, 3) to F(3, 3). */
+ * 2016): six products instead of twelve; the last one to three rows by F(1, 3) to F(3, 3). With
+ * many channels, and registers, two positions of a line are computed at a time, too, by F(2, 3):
+ * four products instead of six. */
 #ifndef CAFI_GRAPH_LINES_H
 #define CAFI_GRAPH_LINES_H
 
@@ -21,8 +23,9 @@
 #define CAFI_LINES_MOST_INS 64
 #define CAFI_LINES_MOST_OUTS 128
 #define CAFI_LINES_MOST_LANES 64
-/* Vectors of a line that are computed at once. */
+/* Vectors of a line that are computed at once; of even, and of odd, positions of one. */
 #define CAFI_LINES_VECTORS 3
+#define CAFI_LINES_PAIRS 4
 
 /* Stride 1, no padding. */
 typedef struct cafi_lines_shape {
@@ -65,19 +68,23 @@ size_t cafi_lines_group(const cafi_lines_shape *shape, size_t left);
 size_t cafi_lines_products(const cafi_lines_shape *shape, size_t group);
 /* Are the products of a group all in registers? */
 bool cafi_lines_hold(const cafi_lines_shape *shape, const cafi_lines_kernels *kernels);
+/* Is F(2, 3) used along the lines, too? For maps whose channels are worth it. */
+bool cafi_lines_square(const cafi_lines_shape *shape, const cafi_lines_kernels *kernels);
 /* Blocks of output channels, and the first channel of one: about as many in each. */
 size_t cafi_lines_blocks(const cafi_lines_shape *shape, const cafi_lines_kernels *kernels);
 size_t cafi_lines_first(const cafi_lines_shape *shape, size_t blocks, size_t block);
 /* Where the weights of groups of that many rows begin, in floats. */
-size_t cafi_lines_offset(const cafi_lines_shape *shape, size_t group);
+size_t cafi_lines_offset(const cafi_lines_shape *shape, const cafi_lines_kernels *kernels,
+                         size_t group);
 /* Floats of all packed weights, and of what the kernels write between. */
-size_t cafi_lines_size(const cafi_lines_shape *shape);
+size_t cafi_lines_size(const cafi_lines_shape *shape, const cafi_lines_kernels *kernels);
 size_t cafi_lines_scratch(const cafi_lines_shape *shape, const cafi_lines_kernels *kernels);
 
 /* Sets args->weights, bias and slope for args->shape, all in the memory *owned, which the caller
  * frees: weights [outs][ins][rows][columns], bias [outs] and slope [outs] (or NULL) as the kernels
  * read them; weights for each size of a group, [block][product][in][column][channel of the block],
- * or, where products are held in registers, [block][in][column][product][channel of the block].
+ * or, where products are held in registers, [block][in][column][product][channel of the block], or
+ * [block][product along the line][in][product][channel of the block] where there are such.
  * ENOMEM. */
 caface_status cafi_lines_pack(float **owned, cafi_lines_args *args,
                               const cafi_lines_kernels *kernels, const float *weights,

@@ -36,6 +36,12 @@ static cafi_lines_shape random_shape(test_rng *rng)
                           .columns = between(rng, 1, 3),
                           .lanes = test_below(rng, 2) ? 1 : between(rng, 1, 18)};
 
+    if (test_below(rng, 3) == 0) { /* enough for products along both axes */
+        s.ins = between(rng, 8, 20);
+        s.outs = between(rng, 32, 40);
+        s.rows = s.columns = 3;
+        s.lanes = (size_t)1 << test_below(rng, 5);
+    }
     s.height = s.rows + test_below(rng, 12);
     s.width = s.columns + test_below(rng, s.lanes == 1 ? 150 : 24);
     s.pool = test_below(rng, 2) ? between(rng, 2, 3) : 0;
@@ -166,6 +172,58 @@ static size_t pool(build *b, size_t x, int64_t kernel, bool ceil_mode)
                                          .ceil_mode = ceil_mode}});
 }
 
+/* Plans of several sizes take turns in one room. */
+static void plans_share_a_room(void **state)
+{
+    test_rng rng = {test_seed()};
+    cafi_room *room = NULL;
+    cafi_plan *plans[2][3];
+    caface_error err = {CAFACE_OK, ""};
+
+    (void)state;
+    EXPECT_OK(cafi_room_new(&room, &err), err);
+    for (size_t i = 0; i < 3; i++) {
+        build b;
+
+        start(&b, &rng);
+        input(&b, 3, 20 + 30 * (i % 2) + i, 40 + 20 * i);
+        EXPECT_OK(cafi_graph_output(b.graph,
+                                    conv(&b, pool(&b, conv(&b, 0, 10, 3, 1, 0, 1, true), 2, true),
+                                         32, 3, 1, 0, 1, true),
+                                    &b.err),
+                  b.err);
+        for (size_t k = 0; k < 2; k++) {
+            const cafi_plan_options options = {
+                .threads = 1, .in_place = true, .room = k ? room : NULL};
+
+            EXPECT_OK(cafi_plan_new(&plans[k][i], b.graph, &options, &b.err), b.err);
+            EXPECT_OK(cafi_plan_open(plans[k][i], &b.err), b.err);
+        }
+        cafi_graph_free(b.graph);
+    }
+    for (int round = 0; round < 12; round++) {
+        size_t i = test_below(&rng, 3), n = 3 * (20 + 30 * (i % 2) + i) * (40 + 20 * i);
+        size_t out = 32 * ((18 + 30 * (i % 2) + i + 1) / 2 - 2) * ((38 + 20 * i + 1) / 2 - 2);
+        cafi_input_order order = CAFI_INPUT_PLAIN;
+
+        for (size_t k = 0; k < 2; k++) {
+            float *x = cafi_plan_input(plans[k][i], 0, &order);
+
+            if (k)
+                memcpy(x, cafi_plan_input(plans[0][i], 0, &order), n * sizeof *x);
+            else
+                test_fill(&rng, x, n, 1.0f);
+        }
+        for (size_t k = 0; k < 2; k++)
+            EXPECT_OK(cafi_plan_run_in_place(plans[k][i], &err), err);
+        assert_memory_equal(cafi_plan_output(plans[0][i], 0), cafi_plan_output(plans[1][i], 0),
+                            out * sizeof(float));
+    }
+    for (size_t i = 0; i < 6; i++)
+        cafi_plan_free(plans[i / 3][i % 3]);
+    cafi_room_free(room);
+}
+
 /* A network as those of a cascade; kind 1 has a value that two nodes read, 2 a pool behind a pool
  * with a PReLU between them. */
 static void cascade(build *b, test_rng *rng, int kind)
@@ -224,6 +282,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_version_convolves),
         cmocka_unit_test(networks_are_the_definition),
+        cmocka_unit_test(plans_share_a_room),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
