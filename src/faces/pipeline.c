@@ -243,6 +243,22 @@ static void release(pipeline *p)
     pthread_mutex_unlock(&p->lock);
 }
 
+/* The last frames of the batch wait for the next one if the faces of the others are as many as the
+ * encoder takes at once, so that it fills up nothing; half of them at most. */
+static size_t trim(pipeline *p, size_t faces)
+{
+    size_t rows = cafi_encoder_rows(p->options.encoder), left = faces;
+
+    for (size_t batch = p->batch; 2 * batch > p->batch; batch--) {
+        if (left % rows == 0) {
+            p->batch = batch;
+            return left;
+        }
+        left -= p->slots[(p->released + batch - 1) % p->slot_count].found.faces.count;
+    }
+    return faces;
+}
+
 /* Collects frames until their faces fill a few batches of the encoder, or half
  * of the slots are held; the other half keeps the detectors busy. Of a live source
  * the first is waited for, and those that are done by then come with it. */
@@ -262,6 +278,8 @@ static caface_status collect(pipeline *p, caface_error *err)
         faces += p->slots[index % p->slot_count].found.faces.count;
         p->batch++;
     }
+    if (p->options.encoder && !p->options.live && !p->is_over)
+        faces = trim(p, faces);
     return encode(p, p->released, p->batch, faces, err);
 }
 

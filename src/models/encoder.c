@@ -371,6 +371,11 @@ size_t cafi_encoder_batch(const cafi_encoder *encoder)
     return encoder->batch;
 }
 
+size_t cafi_encoder_rows(const cafi_encoder *encoder)
+{
+    return encoder->rows;
+}
+
 bool cafi_encoder_flips(const cafi_encoder *encoder)
 {
     return encoder->flip;

@@ -37,6 +37,8 @@ void cafi_encoder_free(cafi_encoder *encoder);
 size_t cafi_encoder_feature_size(const cafi_encoder *encoder); /* C */
 size_t cafi_encoder_style_size(const cafi_encoder *encoder);   /* S, 0 without taps */
 size_t cafi_encoder_batch(const cafi_encoder *encoder);
+/* Crops that are encoded at once: a call with a multiple of them fills nothing up. */
+size_t cafi_encoder_rows(const cafi_encoder *encoder);
 bool cafi_encoder_flips(const cafi_encoder *encoder);
 caface_precision cafi_encoder_precision(const cafi_encoder *encoder);
 void cafi_encoder_input_size(const cafi_encoder *encoder, size_t *height, size_t *width);
