@@ -37,6 +37,8 @@ typedef struct worker {
     cafi_resampler resampler;
     uint8_t *cut; /* a window's pixels */
     size_t cut_room;
+    uint8_t *batch; /* windows of a batch, as the network sees them */
+    size_t batch_room;
 } worker;
 
 struct cafi_mtcnn_detector {
@@ -116,6 +118,7 @@ void cafi_mtcnn_detector_free(cafi_mtcnn_detector *d)
             cafi_flexnet_free(w->nets[s]);
         cafi_resampler_clear(&w->resampler);
         free(w->cut);
+        free(w->batch);
     }
     cafi_pool_free(d->pool);
     free(d);
@@ -347,19 +350,23 @@ static caface_status refine_batch(const refinement *r, worker *k, size_t first, 
 {
     size_t side = r->stage == CAFI_RNET ? 24 : 48;
     size_t left = r->list->count - first, batch = batches[r->stage];
-    size_t count = left < batch ? left : batch;
+    size_t count = left < batch ? left : batch, bytes = side * side * 3;
     cafi_flexnet_slot *slot = NULL;
     caface_status st = cafi_flexnet_get(k->nets[r->stage], side, side, &slot, err);
 
+    if (!st)
+        st = CAFI_GROW(&k->batch, &k->batch_room, batch * bytes, err);
     for (size_t i = 0; !st && i < count; i++) {
         cafi_view view;
 
         st = cut_out(k, r->picture, &r->list->items[first + i], side, &view, err);
         if (!st)
-            cafi_flexnet_fill(slot, i, &view, &pixels);
+            memcpy(k->batch + i * bytes, view.rgb, bytes);
     }
-    if (!st)
+    if (!st) {
+        cafi_flexnet_fill_rows(slot, k->batch, count, &pixels);
         st = cafi_flexnet_run(slot, err);
+    }
     for (size_t i = 0; !st && i < count; i++) {
         clip(&r->list->items[first + i], r->picture);
         read_row(&r->list->items[first + i], slot, i);

@@ -173,24 +173,47 @@ static void fill_outside(float *x, size_t count, float value)
         x[i] = value;
 }
 
-/* One row of a batch whose rows are last: number by number. */
-static void fill_spread(const cafi_flexnet_slot *slot, size_t row, const cafi_view *picture,
-                        const cafi_pixel_map *map)
+/* Pictures of the slot's size into a batch whose rows are last: position by position, some rows at
+ * a time. */
+static void fill_side_by_side(const cafi_flexnet_slot *slot, const uint8_t *pictures, size_t count,
+                              const cafi_pixel_map *map)
 {
-    size_t step = slot->batch;
+    enum { ROWS = 8 };
+    size_t plane = slot->height * slot->width, bytes = 3 * plane, step = slot->batch;
 
     for (size_t c = 0; c < 3; c++) {
-        size_t from = map->bgr ? 2 - c : c;
-        float *out = slot->input + c * slot->height * slot->width * step + row;
+        const uint8_t *from = pictures + (map->bgr ? 2 - c : c);
+        float *out = slot->input + c * plane * step, mean = map->mean[c];
 
-        for (size_t y = 0; y < slot->height; y++)
-            for (size_t x = 0; x < slot->width; x++, out += step) {
-                bool inside = y < picture->height && x < picture->width;
-                const uint8_t *rgb = picture->rgb + (y * picture->width + x) * 3;
+        for (size_t i = 0; i < plane; i++, out += step, from += 3) {
+            size_t r = 0;
 
-                *out = inside ? ((float)rgb[from] - map->mean[c]) * map->scale : map->outside;
+            for (; r + ROWS <= count; r += ROWS) {
+                uint8_t values[ROWS];
+
+                for (size_t k = 0; k < ROWS; k++)
+                    values[k] = from[(r + k) * bytes];
+                for (size_t k = 0; k < ROWS; k++)
+                    out[r + k] = ((float)values[k] - mean) * map->scale;
             }
+            for (; r < count; r++)
+                out[r] = ((float)from[r * bytes] - mean) * map->scale;
+        }
     }
+}
+
+void cafi_flexnet_fill_rows(cafi_flexnet_slot *slot, const uint8_t *pictures, size_t count,
+                            const cafi_pixel_map *map)
+{
+    if (slot->order == CAFI_INPUT_ROWS_LAST) {
+        fill_side_by_side(slot, pictures, count, map);
+        return;
+    }
+    for (size_t r = 0; r < count; r++)
+        cafi_flexnet_fill(
+            slot, r,
+            &(cafi_view){pictures + r * slot->height * slot->width * 3, slot->width, slot->height},
+            map);
 }
 
 void cafi_flexnet_fill(cafi_flexnet_slot *slot, size_t row, const cafi_view *picture,
@@ -201,10 +224,6 @@ void cafi_flexnet_fill(cafi_flexnet_slot *slot, size_t row, const cafi_view *pic
     float *out = slot->input + row * 3 * plane;
     float mean[3]; /* of red, green, blue */
 
-    if (slot->order == CAFI_INPUT_ROWS_LAST) {
-        fill_spread(slot, row, picture, map);
-        return;
-    }
     for (size_t c = 0; c < 3; c++)
         mean[map->bgr ? 2 - c : c] = map->mean[c];
     for (size_t y = 0; y < slot->height; y++) {

@@ -54,8 +54,12 @@ typedef struct cafi_pixel_map {
 } cafi_pixel_map;
 
 /* Writes the picture, which is no larger, into the upper left corner of one row of
- * the slot's input. */
+ * the slot's input, unless its order is CAFI_INPUT_ROWS_LAST. */
 void cafi_flexnet_fill(cafi_flexnet_slot *slot, size_t row, const cafi_view *picture,
                        const cafi_pixel_map *map);
+/* Writes `count` pictures of the slot's size, each height x width x 3 bytes and one after the
+ * other, into the first rows of its input. */
+void cafi_flexnet_fill_rows(cafi_flexnet_slot *slot, const uint8_t *pictures, size_t count,
+                            const cafi_pixel_map *map);
 
 #endif
