@@ -462,7 +462,8 @@ void cafi_plan_memory(const cafi_plan *plan, size_t *weights, size_t *buffers)
     *weights = 0;
     for (size_t i = 0; i < p->step_count; i++) {
         if (p->steps[i].kind == CAFI_STEP_LINES)
-            *weights += sizeof(float) * cafi_lines_size(&p->steps[i].lines.shape, cafi_lines_kernels_get());
+            *weights +=
+                sizeof(float) * cafi_lines_size(&p->steps[i].lines.shape, cafi_lines_kernels_get());
         for (size_t k = 0; k < CAFI_PARTS; k++)
             if (p->steps[i].op[k])
                 *weights += cafi_dnn_op_weights(p->steps[i].op[k]);
