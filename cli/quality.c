@@ -1,6 +1,6 @@
 #include "cli/quality.h"
 
-#include "faces/quality_net.h"
+#include "caface/quality.h"
 
 bool cli_quality_given(const cli_quality *q)
 {
@@ -11,7 +11,7 @@ caface_status cli_quality_open(caface_encoder **out, const cli_quality *q, size_
                                caface_error *err)
 {
     *out = NULL;
-    return q->network ? cafi_quality_net_open(out, q->network, threads, err) : CAFACE_OK;
+    return q->network ? caface_quality_network_open(out, q->network, threads, err) : CAFACE_OK;
 }
 
 void cli_quality_report(size_t refused)

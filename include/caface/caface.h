@@ -16,6 +16,7 @@
 #include "caface/image.h"
 #include "caface/model.h"
 #include "caface/precision.h"
+#include "caface/quality.h"
 #include "caface/search.h"
 #include "caface/set.h"
 #include "caface/status.h"

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "caface/quality.h"
 #include "faces/align.h"
 #include "faces/quality.h"
 #include "faces/quality_net.h"
@@ -176,11 +177,80 @@ static void no_network(void **state)
     assert_non_null(strstr(err.message, "a quality network has one"));
 }
 
+/* caface/quality.h gives the same numbers, and NaN of what is not known. */
+static void in_public(void **state)
+{
+    cafi_face face = {.box = {10.0f, 20.0f, 110.0f, 84.0f}};
+    uint8_t crop[CAFI_CROP_BYTES];
+    unsigned char small[offsetof(caface_quality, size) + 1];
+    caface_quality q;
+    cafi_quality want;
+    caface_error err;
+
+    (void)state;
+    random_crop(crop, 4);
+    for (int k = 0; k < CAFI_LANDMARKS; k++) { /* leaning by some degrees */
+        face.landmark[k].x = 2.0f * cafi_template[k].x - 0.2f * cafi_template[k].y;
+        face.landmark[k].y = 2.0f * cafi_template[k].y + 0.2f * cafi_template[k].x;
+    }
+    cafi_quality_of_face(&want, &face, crop);
+    EXPECT_OK(caface_quality_of(&face.box, face.landmark, crop, &q, &err), err);
+    assert_memory_equal(&q, &want, offsetof(caface_quality, is_plausible));
+    assert_true(q.roll > 4.0f && q.roll < 7.0f); /* atan(0.1) is 5.7 degrees */
+    assert_true(q.is_plausible);
+    EXPECT_OK(caface_quality_of(NULL, NULL, NULL, &q, &err), err);
+    assert_true(isnan(q.yaw) && isnan(q.pitch) && isnan(q.roll));
+    assert_true(isnan(q.size) && isnan(q.sharpness) && !q.is_plausible);
+    memset(small, 0x5a, sizeof small); /* an older program's struct */
+    EXPECT_OK(caface_quality_of_sized(&face.box, face.landmark, crop, (caface_quality *)small,
+                                      sizeof small - 1, &err),
+              err);
+    assert_int_equal(small[sizeof small - 1], 0x5a);
+    EXPECT_FAIL(caface_quality_of(&face.box, NULL, NULL, NULL, &err), CAFACE_EINVAL, err, "null");
+    face.box.x2 = NAN;
+    EXPECT_FAIL(caface_quality_of(&face.box, NULL, NULL, &q, &err), CAFACE_EINVAL, err, "finite");
+    face.landmark[0].x = NAN;
+    EXPECT_OK(caface_quality_of(NULL, face.landmark, NULL, &q, &err), err);
+    assert_true(isnan(q.yaw) && !q.is_plausible);
+}
+
+static void network_in_public(void **state)
+{
+    uint8_t crops[2 * CAFI_CROP_BYTES];
+    float got[2], want = 0.0f;
+    caface_encoder *net = NULL;
+    caface_encoder_info info;
+    cafi_encoder *own = NULL;
+    caface_error err;
+
+    (void)state;
+    random_crop(crops, 3);
+    random_crop(crops + CAFI_CROP_BYTES, 7);
+    EXPECT_OK(caface_quality_network_open(&net, test_fixture("onnx/quality_two_13.onnx"), 1, &err),
+              err);
+    caface_encoder_get_info(net, &info);
+    assert_true(info.C == 1 && info.S == 0 && info.height == SIDE && info.width == SIDE);
+    EXPECT_OK(caface_encoder_run(net, crops, 2, got, NULL, &err), err);
+    EXPECT_OK(cafi_quality_net_open(&own, test_fixture("onnx/quality_two_13.onnx"), 1, &err), err);
+    EXPECT_OK(cafi_encoder_run(own, crops + CAFI_CROP_BYTES, 1, &want, NULL, &err), err);
+    assert_true(fabs((double)(got[1] - want)) < 1e-6 && fabs((double)(got[0] - got[1])) > 1e-6);
+    caface_encoder_free(net);
+    cafi_encoder_free(own);
+    EXPECT_FAIL(caface_quality_network_open(&net, test_fixture("onnx/face_13.onnx"), 0, &err),
+                CAFACE_EMODEL, err, "a quality network has one");
+    assert_null(net);
+    EXPECT_FAIL(caface_quality_network_open(&net, NULL, 0, &err), CAFACE_EINVAL, err, "null");
+    EXPECT_FAIL(caface_quality_network_open(NULL, "x", 0, &err), CAFACE_EINVAL, err, "null");
+    EXPECT_FAIL(caface_quality_network_open(&net, "x", 100000, &err), CAFACE_EINVAL, err, "100000");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sharpness), cmocka_unit_test(of_a_face), cmocka_unit_test(gates),
-        cmocka_unit_test(fields),    cmocka_unit_test(network),   cmocka_unit_test(no_network),
+        cmocka_unit_test(sharpness), cmocka_unit_test(of_a_face),
+        cmocka_unit_test(gates),     cmocka_unit_test(fields),
+        cmocka_unit_test(network),   cmocka_unit_test(no_network),
+        cmocka_unit_test(in_public), cmocka_unit_test(network_in_public),
     };
 
     rng = (test_rng){test_seed()};
