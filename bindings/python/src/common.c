@@ -34,7 +34,7 @@ int check_interpreter(void)
     return -1;
 }
 
-int common_begin(void)
+static int begin(void)
 {
     if (check_interpreter())
         return -1;
@@ -45,6 +45,18 @@ int common_begin(void)
     if (!tools)
         tools = import_from("caface._arrays", "tools");
     return make_error && to_array && tools ? 0 : -1;
+}
+
+PyObject *module_of(struct PyModuleDef *module, PyMethodDef *const *methods, size_t n)
+{
+    PyObject *m = PyModule_Create(module);
+
+    for (size_t i = 0; m && i < n; i++)
+        if (PyModule_AddFunctions(m, methods[i]))
+            Py_CLEAR(m);
+    if (m && begin())
+        Py_CLEAR(m);
+    return m;
 }
 
 /* NumPy is asked for when the first array is made. */

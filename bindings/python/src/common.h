@@ -38,8 +38,9 @@ void PyBuffer_Release(Py_buffer *view);
 /* Is this the interpreter of the process? Another in it (a subinterpreter, such as mod_wsgi's)
  * would share what this file keeps, which belongs to one. -1 with an ImportError. */
 int check_interpreter(void);
-/* Readies what all of these stand on; -1 with an exception. */
-int common_begin(void);
+/* An extension module with n lists of functions, once what all of them stand on is ready. NULL with
+ * an exception. */
+PyObject *module_of(struct PyModuleDef *module, PyMethodDef *const *methods, size_t n);
 
 /* --- errors ---------------------------------------------------------------------- */
 

@@ -53,12 +53,9 @@ PyMODINIT_FUNC PyInit__core(void)
 {
     PyMethodDef *const methods[] = {own_methods,      model_methods,  set_methods,  fuse_methods,
                                     features_methods, writer_methods, eval_methods, search_methods};
-    PyObject *m = PyModule_Create(&module);
+    PyObject *m = module_of(&module, methods, sizeof methods / sizeof *methods);
 
-    for (size_t i = 0; m && i < sizeof methods / sizeof *methods; i++)
-        if (PyModule_AddFunctions(m, methods[i]))
-            Py_CLEAR(m);
-    if (m && (common_begin() || PyModule_AddStringConstant(m, "version", caface_version())))
+    if (m && PyModule_AddStringConstant(m, "version", caface_version()))
         Py_CLEAR(m);
     return m;
 }

@@ -65,9 +65,22 @@ PyObject *face_tuple(const caface_face *f)
                          (double)p[4].y);
 }
 
+PyObject *faces_list(const caface_faces *faces)
+{
+    PyObject *out = PyList_New((Py_ssize_t)caface_faces_count(faces));
+
+    for (size_t i = 0; out && i < caface_faces_count(faces); i++) {
+        PyObject *face = face_tuple(caface_faces_at(faces, i));
+
+        if (!face || PyList_SetItem(out, (Py_ssize_t)i, face))
+            Py_CLEAR(out);
+    }
+    return out;
+}
+
 static PyObject *detector_find(PyObject *self, PyObject *args)
 {
-    PyObject *object, *picture, *out = NULL;
+    PyObject *object, *picture, *out;
     handle *h, *image;
     caface_faces *faces = NULL;
     caface_error err;
@@ -82,16 +95,7 @@ static PyObject *detector_find(PyObject *self, PyObject *args)
     if (!st)
         st = caface_detector_find(h->it, image->it, faces, &err);
     Py_END_ALLOW_THREADS;
-    if (st)
-        fail_with(&err);
-    else
-        out = PyList_New((Py_ssize_t)caface_faces_count(faces));
-    for (size_t i = 0; out && i < caface_faces_count(faces); i++) {
-        PyObject *face = face_tuple(caface_faces_at(faces, i));
-
-        if (!face || PyList_SetItem(out, (Py_ssize_t)i, face))
-            Py_CLEAR(out);
-    }
+    out = st ? fail_with(&err) : faces_list(faces);
     caface_faces_free(faces);
     return out;
 }

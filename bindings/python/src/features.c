@@ -210,21 +210,35 @@ static int column_of(handle *h, const char *name)
     return column;
 }
 
-static PyObject *features_texts(PyObject *self, PyObject *args)
+/* The arguments (features, column): the set, its rows and the column's number. NULL with an
+ * exception. */
+static handle *column_given(PyObject *args, int *column, size_t *rows)
 {
-    PyObject *object, *out;
+    PyObject *object;
     const char *name;
     handle *h;
     caface_features_info info;
-    int column;
 
-    (void)self;
     if (!PyArg_ParseTuple(args, "Os", &object, &name) || !(h = handle_get(object, FEATURES)) ||
-        (column = column_of(h, name)) < 0)
+        (*column = column_of(h, name)) < 0)
         return NULL;
     caface_features_get_info(h->it, &info);
-    out = PyList_New((Py_ssize_t)info.n);
-    for (size_t i = 0; out && i < info.n; i++) {
+    *rows = info.n;
+    return h;
+}
+
+static PyObject *features_texts(PyObject *self, PyObject *args)
+{
+    PyObject *out;
+    size_t rows = 0;
+    int column = 0;
+    handle *h = column_given(args, &column, &rows);
+
+    (void)self;
+    if (!h)
+        return NULL;
+    out = PyList_New((Py_ssize_t)rows);
+    for (size_t i = 0; out && i < rows; i++) {
         PyObject *text = text_or_none(caface_features_text(h->it, column, i));
 
         if (!text || PyList_SetItem(out, (Py_ssize_t)i, text))
@@ -235,21 +249,16 @@ static PyObject *features_texts(PyObject *self, PyObject *args)
 
 static PyObject *features_integers(PyObject *self, PyObject *args)
 {
-    PyObject *object, *out;
-    const char *name;
-    handle *h;
-    caface_features_info info;
+    PyObject *out;
     void *data = NULL;
+    size_t rows = 0;
+    int column = 0;
+    handle *h = column_given(args, &column, &rows);
     caface_error err;
     caface_status st;
-    int column;
 
     (void)self;
-    if (!PyArg_ParseTuple(args, "Os", &object, &name) || !(h = handle_get(object, FEATURES)) ||
-        (column = column_of(h, name)) < 0)
-        return NULL;
-    caface_features_get_info(h->it, &info);
-    if (!(out = array_make('q', 1, &info.n, &data)))
+    if (!h || !(out = array_make('q', 1, &rows, &data)))
         return NULL;
     Py_BEGIN_ALLOW_THREADS;
     st = caface_features_integers(h->it, column, data, &err);

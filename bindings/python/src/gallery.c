@@ -367,12 +367,6 @@ PyMODINIT_FUNC INIT(void)
 {
     PyMethodDef *const methods[] = {gallery_methods, people_methods, picture_methods,
                                     calibration_methods};
-    PyObject *m = PyModule_Create(&module);
 
-    for (size_t i = 0; m && i < sizeof methods / sizeof *methods; i++)
-        if (PyModule_AddFunctions(m, methods[i]))
-            Py_CLEAR(m);
-    if (m && common_begin())
-        Py_CLEAR(m);
-    return m;
+    return module_of(&module, methods, sizeof methods / sizeof *methods);
 }

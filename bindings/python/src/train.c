@@ -277,9 +277,5 @@ PyMODINIT_FUNC PyInit__train(void);
 
 PyMODINIT_FUNC PyInit__train(void)
 {
-    PyObject *m = PyModule_Create(&module);
-
-    if (m && common_begin())
-        Py_CLEAR(m);
-    return m;
+    return module_of(&module, NULL, 0);
 }

@@ -256,19 +256,6 @@ static PyObject *copy_of(char type, int ndim, const size_t *shape, const void *f
     return out;
 }
 
-static PyObject *faces_list(const caface_faces *faces)
-{
-    PyObject *out = PyList_New((Py_ssize_t)caface_faces_count(faces));
-
-    for (size_t i = 0; out && i < caface_faces_count(faces); i++) {
-        PyObject *face = face_tuple(caface_faces_at(faces, i));
-
-        if (!face || PyList_SetItem(out, (Py_ssize_t)i, face))
-            Py_CLEAR(out);
-    }
-    return out;
-}
-
 static PyObject *tracks_list(const caface_video_event *e)
 {
     PyObject *out = PyList_New((Py_ssize_t)e->count);

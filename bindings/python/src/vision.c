@@ -20,12 +20,6 @@ PyMODINIT_FUNC PyInit__vision(void)
 {
     PyMethodDef *const methods[] = {image_methods, encoder_methods, detector_methods, video_methods,
                                     file_methods};
-    PyObject *m = PyModule_Create(&module);
 
-    for (size_t i = 0; m && i < sizeof methods / sizeof *methods; i++)
-        if (PyModule_AddFunctions(m, methods[i]))
-            Py_CLEAR(m);
-    if (m && common_begin())
-        Py_CLEAR(m);
-    return m;
+    return module_of(&module, methods, sizeof methods / sizeof *methods);
 }

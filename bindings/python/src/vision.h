@@ -30,5 +30,7 @@ int backbone_words_read(backbone_words *out, PyObject *args);
 
 /* (x1, y1, x2, y2, score, ((x, y), ...)) of a face; NULL with an exception. */
 PyObject *face_tuple(const caface_face *face);
+/* The same of all faces. */
+PyObject *faces_list(const caface_faces *faces);
 
 #endif
