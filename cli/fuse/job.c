@@ -414,8 +414,25 @@ static caface_status write_results(const job *j, caface_error *err)
                : cafi_npy_save(o->output, CAFI_F32, 2, shape, j->templates, err);
 }
 
+/* Templates without a direction: faces whose features are zero, or cancel out. */
+static size_t count_zeros(const job *j)
+{
+    size_t zeros = 0;
+
+    for (size_t t = 0; j->templates && t < j->T; t++) {
+        const float *row = j->templates + t * j->C;
+        size_t i = 0;
+
+        while (i < j->C && row[i] == 0.0f)
+            i++;
+        zeros += i == j->C;
+    }
+    return zeros;
+}
+
 static int print_summary(const job *j)
 {
+    size_t zeros = count_zeros(j);
     double seconds = cli_seconds() - j->started;
     cafi_buf buf = {0};
     cafi_json json = {.out = &buf};
@@ -434,6 +451,7 @@ static int print_summary(const job *j)
             cafi_json_real(&json, "norm_power", j->way.power);
         cafi_json_int(&json, "dropped", (int64_t)j->dropped);
         cafi_json_int(&json, "empty_templates", (int64_t)j->empty);
+        cafi_json_int(&json, "zero_templates", (int64_t)zeros);
         cafi_json_real(&json, "seconds", seconds);
         cafi_json_end_object(&json);
         if (cli_print(&buf))
@@ -448,6 +466,9 @@ static int print_summary(const job *j)
     if (j->empty)
         cli_warn("%s: %zu template%s without a valid face left out", j->path, j->empty,
                  j->empty == 1 ? "" : "s");
+    if (zeros)
+        cli_warn("%zu template%s %s of length 0, not 1: the features are zeros, or cancel out",
+                 zeros, cafi_plural(zeros), zeros == 1 ? "is" : "are");
     return j->empty ? CLI_SKIPPED : CLI_OK;
 }
 

@@ -339,6 +339,29 @@ static void states_of_other_conventions_do_not_mix(void **state)
     }
 }
 
+/* A template without a direction is told: two features that cancel out, and one of zeros. */
+static void zero_templates_are_told(void **state)
+{
+    fixture *f = *state;
+    const char *bad = path_of(f, "cancel.npy");
+    const char *ids = path_of(f, "cancel_ids.npy");
+    float feat[5 * C] = {0};
+    int64_t id[5] = {1, 1, 2, 3, 3};
+
+    for (size_t c = 0; c < C; c++) {
+        feat[c] = (float)c + 1;
+        feat[C + c] = -feat[c];
+        feat[3 * C + c] = feat[4 * C + c] = 1;
+    }
+    save(bad, CAFI_F32, 2, 5, C, 0, feat);
+    save(ids, CAFI_I64, 1, 5, 0, 0, id);
+    EXPECT_TOOL(0, WORDS("5 faces into 3 templates", "2 templates are of length 0"), "fuse",
+                "--method", "average", "--features", bad, "--ids", ids, "-o",
+                path_of(f, "cancel.npz"));
+    EXPECT_TOOL(0, WORDS("\"zero_templates\":2"), "fuse", "--method", "norm:2", "--features", bad,
+                "--ids", ids, "--json", "-o", path_of(f, "cancel.npz"));
+}
+
 static void invalid_rows_are_named_or_dropped(void **state)
 {
     fixture *f = *state;
@@ -457,6 +480,7 @@ int main(void)
         cmocka_unit_test(states_are_saved_and_merged),
         cmocka_unit_test(states_of_other_conventions_do_not_mix),
         cmocka_unit_test(invalid_rows_are_named_or_dropped),
+        cmocka_unit_test(zero_templates_are_told),
         cmocka_unit_test(wrong_uses_are_told),
         cmocka_unit_test(the_example_streams),
     };
