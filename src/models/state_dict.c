@@ -390,6 +390,22 @@ static caface_status build_any(cafi_network *out, const cafi_tensor *const *tens
     return st;
 }
 
+static caface_status refuse_key(const cafi_place *places, size_t count, const char *key,
+                                caface_error *err)
+{
+    char list[300] = "";
+    size_t n = 0, shown = 0;
+
+    for (; shown < count && n < sizeof list - 70; shown++)
+        n += (size_t)snprintf(list + n, sizeof list - n, "%s\"%.*s\"", shown ? ", " : "",
+                              (int)(places[shown].size < 60 ? places[shown].size : 60),
+                              places[shown].name);
+    return cafi_fail(err, CAFACE_EMODEL,
+                     "--weights-key %.100s: no backbone under that name; what looks like one is "
+                     "under %s%s",
+                     key, list, shown < count ? ", ..." : "");
+}
+
 caface_status cafi_state_dict_network_at(cafi_network *out, const cafi_tensor *const *tensors,
                                          size_t count, const char *key, caface_error *err)
 {
@@ -405,10 +421,7 @@ caface_status cafi_state_dict_network_at(cafi_network *out, const cafi_tensor *c
         if (cafi_place_is(&places[i], key))
             places[chosen++] = places[i];
     if (!chosen)
-        return cafi_fail(err, CAFACE_EMODEL,
-                         "--weights-key %.100s: no backbone under that name; there is one under "
-                         "\"%.*s\"",
-                         key, (int)places[0].size, places[0].name);
+        return refuse_key(places, found, key, err);
     return build_any(out, tensors, count, places, chosen, err);
 }
 
