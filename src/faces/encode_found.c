@@ -420,6 +420,8 @@ static caface_status commit(job *j, caface_error *err)
                          "none of the %zu faces in %zu pictures and frames passes --min-quality "
                          "and --max-yaw",
                          j->result->refused, j->result->images);
+    if (j->result->faces == 0 && j->result->stopped)
+        return cafi_fail(err, CAFACE_ECANCELLED, "stopped before a face was found");
     if (j->result->faces == 0)
         return cafi_fail(err, CAFACE_EFORMAT, "no face is found in %zu picture%s or frame%s",
                          j->result->images, cafi_plural(j->result->images),

@@ -462,6 +462,12 @@ void cafi_stream_seek(cafi_stream *s, double seconds)
         s->from_start = false;
 }
 
+/* What breaks off because its reader was told to stop is not broken. */
+static void count_broken(cafi_stream *s)
+{
+    s->counts.broken += !is_over(s);
+}
+
 /* Feeds the decoder one packet, or tells it that there are no more. */
 static caface_status feed(cafi_stream *s, caface_error *err)
 {
@@ -472,7 +478,8 @@ static caface_status feed(cafi_stream *s, caface_error *err)
     if (code < 0) {
         s->draining = true;
         /* an end that is none: a fragment or cluster that breaks off */
-        s->counts.broken += code != AVERROR_EOF && code != AVERROR_EXIT && !s->info.live;
+        if (code != AVERROR_EOF && code != AVERROR_EXIT && !s->info.live)
+            count_broken(s);
         (void)avcodec_send_packet(s->codec, NULL);
         return CAFACE_OK;
     }
@@ -480,7 +487,7 @@ static caface_status feed(cafi_stream *s, caface_error *err)
         s->packets++;
         code = avcodec_send_packet(s->codec, s->packet);
         if (code < 0 && code != AVERROR(EAGAIN))
-            s->counts.broken++;
+            count_broken(s);
     }
     av_packet_unref(s->packet);
     return code == AVERROR(ENOMEM) ? cafi_fail(err, CAFACE_ENOMEM, "video: out of memory")
@@ -517,14 +524,14 @@ caface_status cafi_stream_advance(cafi_stream *s, double *seconds, bool *got, ca
             *got = true;
             return CAFACE_OK;
         } else if (code == 0) {
-            s->counts.broken++;
+            count_broken(s);
         } else if (code == AVERROR_EOF || s->draining) {
             s->ended = true;
             find_missing(s);
         } else if (code == AVERROR(ENOMEM)) {
             return cafi_fail(err, CAFACE_ENOMEM, "video: out of memory");
         } else {
-            s->counts.broken++;
+            count_broken(s);
         }
     }
     return CAFACE_OK;
