@@ -12,6 +12,7 @@ struct cafi_execution {
     const cafi_graph_kernels *kernels;
     const cafi_map_kernels *maps;
     const cafi_lines_kernels *lines; /* NULL: no step is one */
+    cafi_matmul_kernel *matmul;      /* the same */
     bool in_room;                    /* the arena is a room's */
     unsigned char *arena;
     unsigned char *scratch[CAFI_PARTS];
@@ -102,6 +103,7 @@ caface_status cafi_execution_new(cafi_execution **out, const cafi_program *progr
     x->kernels = cafi_graph_kernels_get();
     x->maps = cafi_map_kernels_get();
     x->lines = cafi_lines_kernels_get();
+    x->matmul = cafi_matmul_get();
     st = CAFI_NEW(&x->runs, program->step_count * CAFI_PARTS, err);
     if (!st)
         st = take_arena(x, room, err);
@@ -208,6 +210,17 @@ static void run_reference(cafi_execution *x, const cafi_plan_op *s)
                         cafi_execution_buffer(x, s->out));
 }
 
+static void run_matmul(cafi_execution *x, const cafi_plan_op *s, size_t part)
+{
+    cafi_matmul_args args = s->matmul;
+
+    args.a = cafi_execution_buffer(x, s->in[0]);
+    args.b = cafi_execution_buffer(x, s->in[1]);
+    args.c = cafi_execution_buffer(x, s->out);
+    rows_of(s, part, cafi_matmul_rows(&args), &args.first, &args.last);
+    x->matmul(&args);
+}
+
 static void run_map(cafi_execution *x, const cafi_plan_op *s, size_t part)
 {
     const void *in = cafi_execution_buffer(x, s->in[0]);
@@ -307,6 +320,9 @@ bool cafi_execute_part(cafi_execution *x, size_t step, size_t part)
                                : cafi_dnn_run_execute(x->runs[step * CAFI_PARTS + part]);
     case CAFI_STEP_LINES:
         run_lines(x, s, part);
+        return true;
+    case CAFI_STEP_MATMUL:
+        run_matmul(x, s, part);
         return true;
     case CAFI_STEP_PASS:
         run_pass(x, s, part);

@@ -120,6 +120,10 @@ bool cafi_expect_extent(const cafi_plan_op *s, cafi_place *e)
         *e = (cafi_place){s->resize.planes, s->resize.lanes, s->resize.out_height,
                           s->resize.out_width};
         return true;
+    case CAFI_STEP_MATMUL:
+        *e = (cafi_place){cafi_matmul_rows(&s->matmul) / s->matmul.rows, s->matmul.columns,
+                          s->matmul.rows, 1};
+        return true;
     case CAFI_STEP_MOVE:
         *e = (cafi_place){1, 1, 1, 1};
         for (int d = 0; d < s->move.ndim; d++)
@@ -467,6 +471,24 @@ static cafi_expected expect_concat(const cafi_step_view *v, const cafi_place *pl
     return (cafi_expected){((const float *)v->out)[place->y * width + place->x], want, 0};
 }
 
+static cafi_expected expect_matmul(const cafi_step_view *v, const cafi_place *place)
+{
+    const cafi_matmul_args *s = &v->step->matmul;
+    const float *a = (const float *)v->before[0] + cafi_matmul_at(s, s->a_step, place->row);
+    const float *b = (const float *)v->before[1] + cafi_matmul_at(s, s->b_step, place->row);
+    size_t at = (place->row * s->rows + place->y) * s->columns + place->channel;
+    double want = 0;
+    double magnitude = 0;
+
+    for (size_t k = 0; k < s->depth; k++) {
+        double x = (double)a[place->y * s->depth + k] * b[k * s->columns + place->channel];
+
+        want += x;
+        magnitude += fabs(x);
+    }
+    return (cafi_expected){((const float *)v->out)[at], want, SUM_ERROR * magnitude + TINY};
+}
+
 cafi_expected cafi_expect(const cafi_step_view *v, const cafi_place *place)
 {
     switch (v->step->kind) {
@@ -486,6 +508,8 @@ cafi_expected cafi_expect(const cafi_step_view *v, const cafi_place *place)
         return expect_reorder(v, place);
     case CAFI_STEP_RESIZE:
         return expect_resize(v, place);
+    case CAFI_STEP_MATMUL:
+        return expect_matmul(v, place);
     case CAFI_STEP_MOVE:
         return expect_move(v, place);
     default:

@@ -93,6 +93,7 @@ caface_status cafi_lower_resize(cafi_lowering *lw, size_t node, caface_error *er
 caface_status cafi_lower_concat(cafi_lowering *lw, size_t node, caface_error *err);
 /* TRANSPOSE and SLICE. */
 caface_status cafi_lower_move(cafi_lowering *lw, size_t node, caface_error *err);
+caface_status cafi_lower_matmul(cafi_lowering *lw, size_t i, caface_error *err);
 caface_status cafi_lower_reference(cafi_lowering *lw, size_t node, caface_error *err);
 
 #endif

@@ -339,6 +339,8 @@ caface_status cafi_lower_other(cafi_lowering *lw, size_t i, caface_error *err)
         return map ? cafi_lower_resize(lw, i, err) : cafi_lower_reference(lw, i, err);
     case CAFI_OP_CONCAT:
         return cafi_lower_concat(lw, i, err);
+    case CAFI_OP_MATMUL:
+        return cafi_lower_matmul(lw, i, err);
     case CAFI_OP_TRANSPOSE:
     case CAFI_OP_SLICE:
         return cafi_lower_move(lw, i, err);

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "graph/lower.h"
+#include "graph/parts.h"
 #include "graph/reference.h"
 
 /* The places of both axes, rows first: low and high in step->places, parts in
@@ -157,4 +158,54 @@ caface_status cafi_lower_move(cafi_lowering *lw, size_t i, caface_error *err)
     if (!st)
         st = cafi_produce(lw, i, CAFI_ELEM_F32, CAFI_LAYOUT_PLAIN, 0, &step.out, err);
     return st ? st : cafi_program_step(lw->program, &step, n->node.name, err);
+}
+
+/* Steps of an input's leading extents along the output's; 0 where it is broadcast. */
+static void leading_steps(const cafi_shape *in, const cafi_shape *out, size_t *steps)
+{
+    for (int d = 0; d < out->ndim - 2; d++) {
+        int own = d - (out->ndim - in->ndim);
+
+        steps[d] = own < 0 || in->dim[own] == 1 ? 0 : stride_of(in, own);
+    }
+}
+
+caface_status cafi_lower_matmul(cafi_lowering *lw, size_t i, caface_error *err)
+{
+    const cafi_ir_node *n = &lw->ir->nodes[i];
+    cafi_shape out = cafi_shape_close(&n->node.shape, lw->options->batch);
+    cafi_plan_op step = {.kind = CAFI_STEP_MATMUL, .label = "matmul", .in_count = 2};
+    cafi_matmul_args *a = &step.matmul;
+    cafi_shape in[2];
+    bool one = true; /* the second is one matrix, whatever stands in front of the first's rows */
+    caface_status st = CAFACE_OK;
+
+    if (!cafi_matmul_get())
+        return cafi_lower_reference(lw, i, err);
+    for (int k = 0; !st && k < 2; k++) {
+        in[k] = cafi_shape_close(&lw->ir->nodes[n->inputs[k]].node.shape, lw->options->batch);
+        st = cafi_want(lw, n->inputs[k], CAFI_ELEM_F32, CAFI_LAYOUT_PLAIN, 0, &step.in[k], err);
+    }
+    if (!st)
+        st = cafi_produce(lw, i, CAFI_ELEM_F32, CAFI_LAYOUT_PLAIN, 0, &step.out, err);
+    if (st)
+        return st;
+    a->rows = (size_t)out.dim[out.ndim - 2];
+    a->columns = (size_t)out.dim[out.ndim - 1];
+    a->depth = (size_t)in[0].dim[in[0].ndim - 1];
+    leading_steps(&in[0], &out, a->a_step);
+    leading_steps(&in[1], &out, a->b_step);
+    a->ndim = out.ndim - 2;
+    for (int d = 0; d < a->ndim; d++) {
+        a->extent[d] = (size_t)out.dim[d];
+        one = one && a->b_step[d] == 0 && (a->a_step[d] != 0 || a->extent[d] == 1);
+    }
+    if (one) {
+        a->rows = cafi_matmul_rows(a);
+        a->ndim = 0;
+    }
+    step.flops = 2.0 * (double)cafi_matmul_rows(a) * (double)a->depth * (double)a->columns;
+    if (lw->parts)
+        cafi_cut_rows(&step, cafi_matmul_rows(a), 1);
+    return cafi_program_step(lw->program, &step, n->node.name, err);
 }

@@ -3,6 +3,7 @@
 #define CAFI_GRAPH_PROGRAM_H
 
 #include "graph/lines.h"
+#include "graph/matmul.h"
 #include "graph/onednn.h"
 #include "graph/ranges.h"
 
@@ -24,6 +25,7 @@ typedef enum cafi_step_kind {
     CAFI_STEP_RESIZE,
     CAFI_STEP_MOVE,
     CAFI_STEP_CONCAT,
+    CAFI_STEP_MATMUL,   /* graph/matmul.h */
     CAFI_STEP_COPY,     /* bytes */
     CAFI_STEP_REFERENCE /* graph/reference.h, on plain f32 */
 } cafi_step_kind;
@@ -64,6 +66,7 @@ typedef struct cafi_plan_op {
     cafi_resize_args resize;
     uint32_t *places; /* owned: what resize's axes borrow, with parameters */
     cafi_move_args move;
+    cafi_matmul_args matmul;
     size_t
         chunks[CAFI_MAX_INPUTS]; /* CONCAT: bytes of each input, `rows` times one after the other */
     cafi_window window;

@@ -89,21 +89,24 @@ static void binary(const cafi_node *n, const cafi_array *in, const cafi_shape *o
 {
     size_t sa[CAFI_MAX_DIMS] = {0};
     size_t sb[CAFI_MAX_DIMS] = {0};
-    size_t total = cafi_inner(os, 0);
+    size_t line = os->ndim > 0 ? cafi_extent(os, os->ndim - 1) : 1;
+    size_t lines = cafi_inner(os, 0) / line;
+    size_t last = os->ndim > 0 ? (size_t)os->ndim - 1 : 0;
 
     broadcast_steps(&in[0].shape, os, sa);
     broadcast_steps(&in[1].shape, os, sb);
-    for (size_t i = 0; i < total; i++) {
+    for (size_t i = 0; i < lines; i++) {
         size_t rest = i;
-        size_t a = 0;
-        size_t b = 0;
+        const float *a = in[0].data;
+        const float *b = in[1].data;
 
-        for (int d = os->ndim - 1; d >= 0; d--) {
+        for (int d = os->ndim - 2; d >= 0; d--) {
             a += rest % cafi_extent(os, d) * sa[d];
             b += rest % cafi_extent(os, d) * sb[d];
             rest /= cafi_extent(os, d);
         }
-        out[i] = combine(n->op, in[0].data[a], in[1].data[b]);
+        for (size_t k = 0; k < line; k++)
+            out[i * line + k] = combine(n->op, a[k * sa[last]], b[k * sb[last]]);
     }
 }
 

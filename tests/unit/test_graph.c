@@ -303,53 +303,6 @@ static void test_moves(void **state)
     }
 }
 
-static void test_matmul(void **state)
-{
-    test_rng rng = {test_seed()};
-    build b;
-    size_t x = 0;
-    size_t y = 0;
-
-    (void)state;
-    start(&b, &rng);
-    input(&b, 3, 4, 5);
-    x = unary(&b, CAFI_OP_TANH, 0, 0, 0);
-    y = add(&b,
-            (cafi_node){
-                .op = CAFI_OP_TRANSPOSE, .inputs = {0}, .input_count = 1, .perm = {0, 1, 3, 2}});
-    x = binary(&b, CAFI_OP_MATMUL, x, y);
-    binary(&b, CAFI_OP_MATMUL, x, constant(&b, 2, (int64_t[]){4, 7}, 1, 0));
-    finish(&b, "matmul");
-}
-
-static void test_refusals(void **state)
-{
-    test_rng rng = {1};
-    build b;
-    size_t out = 0;
-
-    (void)state;
-    start(&b, &rng);
-    input(&b, 4, 5, 6);
-    size_t w = constant(&b, 4, (int64_t[]){8, 3, 3, 3}, 1, 0);
-    cafi_node bad = {.op = CAFI_OP_CONV, .name = "c1", .inputs = {0, w}, .input_count = 2};
-    EXPECT_FAIL(cafi_graph_add(b.graph, &bad, &out, &b.err), CAFACE_EMODEL, b.err, "c1",
-                "[B,4,5,6]", "[8,3,3,3]");
-    bad = (cafi_node){
-        .op = CAFI_OP_REDUCE_MEAN, .name = "r", .inputs = {0}, .input_count = 1, .axes = 1};
-    EXPECT_FAIL(cafi_graph_add(b.graph, &bad, &out, &b.err), CAFACE_EUNSUPPORTED, b.err, "r",
-                "rows");
-    bad =
-        (cafi_node){.op = CAFI_OP_TRANSPOSE, .inputs = {0}, .input_count = 1, .perm = {1, 0, 2, 3}};
-    EXPECT_FAIL(cafi_graph_add(b.graph, &bad, &out, &b.err), CAFACE_EUNSUPPORTED, b.err, "rows");
-    bad = (cafi_node){
-        .op = CAFI_OP_RESHAPE, .inputs = {0}, .input_count = 1, .shape = {2, {CAFI_BATCH, 7}}};
-    EXPECT_FAIL(cafi_graph_add(b.graph, &bad, &out, &b.err), CAFACE_EMODEL, b.err, "elements");
-    bad = (cafi_node){.op = CAFI_OP_CLIP, .inputs = {99}, .input_count = 1};
-    EXPECT_FAIL(cafi_graph_add(b.graph, &bad, &out, &b.err), CAFACE_EINVAL, b.err, "99");
-    cafi_graph_free(b.graph);
-}
-
 /* The network b.last on two threads, in a hundred runs, against one thread. */
 static void same_bits_on_two_threads(build *b, test_rng *rng)
 {
@@ -379,6 +332,72 @@ static void same_bits_on_two_threads(build *b, test_rng *rng)
     free(in);
     free(out[1]);
     free(out[2]);
+}
+
+/* Matrices of data with each other, with constants on either side, of every size against the
+ * tiles and the parts of the depth, and broadcast; two threads give the bits of one. */
+static void test_matmul(void **state)
+{
+    test_rng rng = {test_seed()};
+
+    (void)state;
+    for (int i = 0; i < 24; i++) {
+        size_t C = between(&rng, 1, 3), H = between(&rng, 1, 40), W = between(&rng, 1, 70);
+        int64_t deep = (int64_t)between(&rng, 1, i % 6 ? 70 : 600);
+        int64_t many[] = {(int64_t)C, 5, (int64_t)H};
+        build b;
+        size_t x = 0;
+        size_t y = 0;
+
+        start(&b, &rng);
+        input(&b, C, H, W);
+        x = unary(&b, CAFI_OP_TANH, 0, 0, 0);
+        if (i % 4 > 0) /* [B,C,H,W] by [W,deep] and back */
+            x = binary(&b, CAFI_OP_MATMUL, x,
+                       constant(&b, 2, (int64_t[]){(int64_t)W, deep}, 0.2f, 0));
+        y = add(&b, (cafi_node){.op = CAFI_OP_TRANSPOSE,
+                                .inputs = {x},
+                                .input_count = 1,
+                                .perm = {0, 1, 3, 2}});
+        if (i % 4 > 1)
+            x = binary(&b, CAFI_OP_MATMUL, x, y);
+        if (i % 4 == 3) /* [C,5,H] by [B,C,H,H], one matrix for every row of the batch */
+            x = binary(&b, CAFI_OP_MATMUL, constant(&b, 3, many, 0.3f, 0), x);
+        binary(&b, CAFI_OP_ADD, x, x);
+        EXPECT_OK(cafi_graph_output(b.graph, b.last, &b.err), b.err);
+        if (i % 4 == 2)
+            same_bits_on_two_threads(&b, &rng);
+        compare(&b, between(&rng, 1, 4), (cafi_plan_options){.threads = 2}, "matmul");
+        cafi_graph_free(b.graph);
+    }
+}
+
+static void test_refusals(void **state)
+{
+    test_rng rng = {1};
+    build b;
+    size_t out = 0;
+
+    (void)state;
+    start(&b, &rng);
+    input(&b, 4, 5, 6);
+    size_t w = constant(&b, 4, (int64_t[]){8, 3, 3, 3}, 1, 0);
+    cafi_node bad = {.op = CAFI_OP_CONV, .name = "c1", .inputs = {0, w}, .input_count = 2};
+    EXPECT_FAIL(cafi_graph_add(b.graph, &bad, &out, &b.err), CAFACE_EMODEL, b.err, "c1",
+                "[B,4,5,6]", "[8,3,3,3]");
+    bad = (cafi_node){
+        .op = CAFI_OP_REDUCE_MEAN, .name = "r", .inputs = {0}, .input_count = 1, .axes = 1};
+    EXPECT_FAIL(cafi_graph_add(b.graph, &bad, &out, &b.err), CAFACE_EUNSUPPORTED, b.err, "r",
+                "rows");
+    bad =
+        (cafi_node){.op = CAFI_OP_TRANSPOSE, .inputs = {0}, .input_count = 1, .perm = {1, 0, 2, 3}};
+    EXPECT_FAIL(cafi_graph_add(b.graph, &bad, &out, &b.err), CAFACE_EUNSUPPORTED, b.err, "rows");
+    bad = (cafi_node){
+        .op = CAFI_OP_RESHAPE, .inputs = {0}, .input_count = 1, .shape = {2, {CAFI_BATCH, 7}}};
+    EXPECT_FAIL(cafi_graph_add(b.graph, &bad, &out, &b.err), CAFACE_EMODEL, b.err, "elements");
+    bad = (cafi_node){.op = CAFI_OP_CLIP, .inputs = {99}, .input_count = 1};
+    EXPECT_FAIL(cafi_graph_add(b.graph, &bad, &out, &b.err), CAFACE_EINVAL, b.err, "99");
+    cafi_graph_free(b.graph);
 }
 
 /* One row on two threads, which divide the rows of maps, gives the bits of one thread in every
