@@ -33,8 +33,8 @@ typedef struct caface_file caface_file;
 /* What is in a file. The texts are valid until the file is closed. Later versions add members at
  * the end (caface/version.h). */
 typedef struct caface_file_info {
-    const char *kind; /* "torch", "lightning", "torchscript", "safetensors", "npy", "npz", "onnx",
-                       * "feature-set"; without tensors: "picture", "video", "record-set",
+    const char *kind; /* "torch", "lightning", "torchscript", "safetensors", "npy", "npz", "pickle",
+                       * "onnx", "feature-set"; without tensors: "picture", "video", "record-set",
                        * "pair-set", "saved-set", "list", "gallery", "folder"; later versions may
                        * know more */
     size_t tensors;   /* number of tensors; of an ONNX file, of its constants */

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <zlib.h>
 
+#include "files/checkpoint.h"
 #include "files/readers.h"
 #include "files/stranger.h"
 
@@ -16,6 +17,7 @@ const char *cafi_bundle_kind_name(cafi_bundle_kind kind)
         [CAFI_BUNDLE_SAFETENSORS] = "safetensors",
         [CAFI_BUNDLE_NPY] = "npy",
         [CAFI_BUNDLE_NPZ] = "npz",
+        [CAFI_BUNDLE_PICKLE] = "pickle",
     };
     return names[kind];
 }
@@ -78,6 +80,33 @@ static caface_status read_zip(cafi_bundle *b, caface_error *err)
     return st;
 }
 
+/* Could this be a pickle of protocol 2 or later? */
+static bool is_pickle(const unsigned char *p, size_t size)
+{
+    return size > 3 && p[0] == 0x80 && p[1] >= 2 && p[1] <= 5 && p[size - 1] == '.';
+}
+
+/* A pickled dict of arrays. *found stays false where it is a pickle of something else, a pair set
+ * of pictures, say. */
+static caface_status read_pickle(cafi_bundle *b, bool *found, caface_error *err)
+{
+    cafi_pickle pickle = {0};
+    caface_status st = cafi_pickle_read(&pickle, b->file.data, b->file.size, err);
+
+    if (!st && pickle.size != b->file.size)
+        st = cafi_fail(err, CAFACE_EFORMAT, "%zu bytes after the pickle of %zu",
+                       b->file.size - pickle.size, pickle.size);
+    *found = st || cafi_pickle_dict(&pickle, pickle.root);
+    if (!st && *found) {
+        st = cafi_checkpoint_read(b, &pickle, NULL, err);
+        b->kind = b->part ? b->kind : CAFI_BUNDLE_PICKLE;
+        if (!st && !b->count && !b->passed_count)
+            st = cafi_fail(err, CAFACE_EFORMAT, "a pickled dict that holds no arrays");
+    }
+    cafi_pickle_free(&pickle);
+    return st;
+}
+
 /* What people have in place of a model, by its name. */
 static caface_status name_it(const cafi_bundle *b, caface_error *err)
 {
@@ -93,6 +122,7 @@ static caface_status read_any(cafi_bundle *b, caface_error *err)
 {
     const unsigned char *p = b->file.data;
     size_t size = b->file.size;
+    bool found = false;
 
     if (size >= 6 && memcmp(p, "\x93NUMPY", 6) == 0)
         return read_npy_file(b, err);
@@ -104,6 +134,12 @@ static caface_status read_any(cafi_bundle *b, caface_error *err)
         return cafi_read_safetensors(b, err);
     if (cafi_is_shard_index(p, size))
         return cafi_read_shard_index(b, err);
+    if (is_pickle(p, size)) {
+        caface_status st = read_pickle(b, &found, err);
+
+        if (found)
+            return st;
+    }
     return name_it(b, err);
 }
 

@@ -16,7 +16,8 @@ typedef enum cafi_bundle_kind {
     CAFI_BUNDLE_TORCHSCRIPT, /* a compiled module: its weights are read, its code is not */
     CAFI_BUNDLE_SAFETENSORS,
     CAFI_BUNDLE_NPY,
-    CAFI_BUNDLE_NPZ
+    CAFI_BUNDLE_NPZ,
+    CAFI_BUNDLE_PICKLE /* a pickled dict of NumPy's arrays, without torch around it */
 } cafi_bundle_kind;
 
 /* The `kind` of `caface info`: "torch", "lightning", "safetensors", ... */

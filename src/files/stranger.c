@@ -35,6 +35,9 @@ static const known all[] = {
     {"\x89HDF\r\n\x1a\n", 8, 0,
      "an HDF5 file (of Keras, or MATLAB), which is not read: export the network to ONNX, or its "
      "arrays to .npz"},
+    {"7767517\n", 8, 0, "a network of ncnn, which is not read: export the network to ONNX"},
+    {"ptrt", 4, 0, "a TensorRT engine, which is not read: export the network to ONNX"},
+    {"GGUF", 4, 0, "a GGUF file, which is not read: a language model, as a rule"},
     {"TFL3", 4, 4, "a TensorFlow Lite network, which is not read: export the network to ONNX"},
     {"%PDF-", 5, 0, "a PDF document"},
     {"SQLite format 3", 16, 0, "an SQLite database that is no gallery of people"},
@@ -55,6 +58,19 @@ static bool is_page(const unsigned char *bytes, size_t size)
     for (size_t i = 0; i < sizeof tags / sizeof *tags; i++)
         if (size - blank >= 5 && strncasecmp((const char *)bytes + blank, tags[i], 5) == 0)
             return true;
+    return false;
+}
+
+/* XML whose first element is a network. */
+static bool is_openvino(const unsigned char *bytes, size_t size)
+{
+    static const char mark[] = "<net ";
+
+    if (!has(bytes, size, 0, "<?xml", 5))
+        return false;
+    for (size_t i = 5; i < size && i < 512; i++)
+        if (bytes[i] == '<')
+            return has(bytes, size, i, mark, sizeof mark - 1);
     return false;
 }
 
@@ -98,6 +114,9 @@ caface_status cafi_name_stranger(const void *bytes, size_t size, caface_error *e
                          "a Git LFS pointer of %zu bytes, not the file itself: run git lfs pull in "
                          "its repository",
                          size);
+    if (is_openvino(b, size))
+        return cafi_fail(err, CAFACE_EFORMAT,
+                         "a network of OpenVINO, which is not read: export the network to ONNX");
     if (is_page(b, size))
         return cafi_fail(
             err, CAFACE_EFORMAT,

@@ -183,7 +183,11 @@ static caface_status rebuild(const cafi_pickle *p, cafi_ref args, bool has_type,
         return cafi_fail(err, CAFACE_EUNSUPPORTED, "its type is not read (%.200s)",
                          cafi_pickle_class(p, cafi_pickle_node(p, storage->u.id)->u.seq.items[1],
                                            class, sizeof class));
-    if (storage->kind != CAFI_NODE_PERSISTENT || !storages || !storages->find)
+    if (!storages)
+        return cafi_fail(
+            err, CAFACE_EUNSUPPORTED,
+            "a tensor of torch in a pickle of its own; write the file with torch.save");
+    if (storage->kind != CAFI_NODE_PERSISTENT || !storages->find)
         return cafi_fail(err, CAFACE_EFORMAT, "a tensor without a storage");
     if ((st = read_sizes(p, arg[2], arg[3], view, err)) ||
         (st = storages->find(storages->ctx, p, storage->u.id, inside, err)))

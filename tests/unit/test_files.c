@@ -66,7 +66,7 @@ static void fixtures_hold_what_their_writers_say(void **state)
         snprintf(last, sizeof last, "%s", name);
         files++;
     }
-    assert_int_equal(files, 32);
+    assert_int_equal(files, 34);
     free(expected);
     free(bytes);
 }
@@ -452,6 +452,13 @@ static void what_is_no_model_is_named(void **state)
         {"Entry not found\n", "16 bytes of text, not the file itself: \"Entry not found\""},
         {"{\"error\": \"Repository \xc3\xa9\"}", "\"{\"error\": \"Repository \xc3\xa9\"}\""},
         {"\x89HDF\r\n\x1a\n", "export the network to ONNX"},
+        {"<?xml version=\"1.0\"?>\n<net name=\"x\">", "OpenVINO"},
+        {"<?xml version=\"1.0\"?><Error>", "web page"},
+        {"7767517\n3 3\n", "ncnn"},
+        {"\x80\x02K\x01.", "5 bytes that are no checkpoint"}, /* a pickled number */
+        {"\x80\x02}.", "holds no arrays"},
+        {"\x80\x02}", "3 bytes that are no checkpoint"},
+        {"\x80\x02}x.", "pickle"},
         {"12345678901234567890123456789012345678901234567890123456789\xc3\xa9\xc3\xa9",
          "6789...\""},
         {"\x02 no text", "9 bytes that are no checkpoint"}};

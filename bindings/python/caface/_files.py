@@ -44,8 +44,8 @@ class Tensor(NamedTuple):
 class FileInfo:
     """What a file is; what info() gives. print() shows all of it as `caface info` does.
 
-    kind      "torch", "lightning", "torchscript", "safetensors", "npy", "npz", "onnx",
-              "feature-set"
+    kind      "torch", "lightning", "torchscript", "safetensors", "npy", "npz", "pickle",
+              "onnx", "feature-set"
     tensors   a list of Tensor
     numbers, bytes   in all of them, and what those take
     config    what else the file holds: hyper parameters, metadata
