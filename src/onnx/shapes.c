@@ -164,6 +164,39 @@ static caface_status do_transpose(cafi_onnx_build *b, const cafi_onnx_node *n, c
     return cafi_onnx_set_slot(b, n, 0, &x, err);
 }
 
+/* DepthToSpace and SpaceToDepth: blocks of s x s pixels from and to channels. */
+static caface_status do_blocks(cafi_onnx_build *b, const cafi_onnx_node *n, caface_error *err)
+{
+    static const int perms[3][6] = {{0, 3, 4, 1, 5, 2}, {0, 1, 4, 2, 5, 3}, {0, 3, 5, 1, 2, 4}};
+    cafi_slot x = *cafi_onnx_in(b, n, 0);
+    cafi_shape in = cafi_onnx_shape(b, &x);
+    const int64_t *d = in.dim;
+    bool apart = strcmp(n->op, "SpaceToDepth") == 0;
+    const char *mode = NULL;
+    int64_t s = 0;
+    caface_status st = cafi_onnx_int(n, "blocksize", 0, &s, err);
+
+    if (st || (st = cafi_onnx_text(n, "mode", "DCR", &mode, err)))
+        return st;
+    bool first = strcmp(mode, "DCR") == 0;
+    if (in.ndim != 4 || s < 1 || s > 64 || (!first && strcmp(mode, "CRD") != 0) ||
+        (apart ? d[2] % s || d[3] % s : d[1] % (s * s)))
+        return cafi_onnx_fail(n, err, CAFACE_EMODEL, "blocks of %lld, mode %.20s", (long long)s,
+                              mode);
+    int64_t c = d[1] / (s * s);
+    cafi_shape split = apart   ? (cafi_shape){6, {d[0], d[1], d[2] / s, s, d[3] / s, s}}
+                       : first ? (cafi_shape){6, {d[0], s, s, c, d[2], d[3]}}
+                               : (cafi_shape){6, {d[0], c, s, s, d[2], d[3]}};
+    cafi_shape to = apart ? (cafi_shape){4, {d[0], d[1] * s * s, d[2] / s, d[3] / s}}
+                          : (cafi_shape){4, {d[0], c, d[2] * s, d[3] * s}};
+
+    if ((st = cafi_onnx_reshape(b, n, &x, &split, err)) ||
+        (st = cafi_onnx_transpose(b, n, &x, perms[apart ? 2 : !first], err)) ||
+        (st = cafi_onnx_reshape(b, n, &x, &to, err)))
+        return st;
+    return cafi_onnx_set_slot(b, n, 0, &x, err);
+}
+
 /* ---- constants and shapes ---------------------------------------------- */
 
 static caface_status do_constant(cafi_onnx_build *b, const cafi_onnx_node *n, caface_error *err)
@@ -399,6 +432,8 @@ const cafi_onnx_entry cafi_onnx_shapes[] = {
     {"Squeeze", 1, 2, do_squeeze, do_squeeze},
     {"Unsqueeze", 1, 2, do_unsqueeze, do_unsqueeze},
     {"Transpose", 1, 1, do_transpose, do_transpose},
+    {"DepthToSpace", 1, 1, do_blocks, do_blocks},
+    {"SpaceToDepth", 1, 1, do_blocks, do_blocks},
     {"Constant", 0, 0, do_constant, do_constant},
     {"ConstantOfShape", 1, 1, NULL, fold_constant_of_shape},
     {"Shape", 1, 1, do_shape, do_shape},

@@ -123,31 +123,56 @@ static caface_status fold_slice(cafi_onnx_build *b, const cafi_onnx_node *n, caf
 
 /* ---- Gather ------------------------------------------------------------ */
 
-/* Several rows that are no even progression: one slice each, joined. */
-static caface_status gather_rows(cafi_onnx_build *b, const cafi_onnx_node *n, const cafi_slot *x,
-                                 int axis, const int64_t *index, size_t count, size_t *out,
-                                 caface_error *err)
+/* Indices are read in runs that step evenly, and each is a slice; overlapping patches are a run for
+ * each of their rows and columns. */
+enum { MAX_GATHER = 4096, MAX_RUNS = 256 };
+
+/* The longest run that begins at the first of count indices. */
+static cut run_of(int axis, const int64_t *index, size_t count)
 {
-    cafi_node join = {.op = CAFI_OP_CONCAT, .axis = cafi_onnx_axis(x, axis)};
-    caface_status st = CAFACE_OK;
+    cut run = {.axis = axis, .start = index[0], .extent = 1, .step = 1};
 
-    if (count > CAFI_MAX_INPUTS)
-        return cafi_onnx_fail(n, err, CAFACE_EUNSUPPORTED,
-                              "%zu indices in no even steps; at most %d are supported", count,
-                              CAFI_MAX_INPUTS);
-    for (size_t i = 0; i < count; i++) {
-        cut one = {.axis = axis, .start = index[i], .extent = 1, .step = 1};
-
-        if ((st = cut_data(b, n, x, x->node, &one, &join.inputs[join.input_count++], err)))
-            return st;
-    }
-    return cafi_onnx_add(b, n, &join, out, err);
+    if (count < 2 || index[1] == index[0])
+        return run;
+    run.step = index[1] - index[0];
+    while ((size_t)run.extent < count && index[run.extent] - index[run.extent - 1] == run.step)
+        run.extent++;
+    return run;
 }
 
-/* Indices along the axis, each in [0, size), and whether they step evenly. */
+/* The slices of all runs, joined. */
+static caface_status gather(cafi_onnx_build *b, const cafi_onnx_node *n, const cafi_slot *x,
+                            int axis, const int64_t *index, size_t count, size_t *out,
+                            caface_error *err)
+{
+    cafi_node join = {.op = CAFI_OP_CONCAT, .axis = cafi_onnx_axis(x, axis)};
+    size_t runs = 0;
+    caface_status st = CAFACE_OK;
+
+    for (size_t i = 0; i < count; runs++) {
+        cut run = run_of(axis, index + i, count - i);
+
+        if (runs == MAX_RUNS)
+            return cafi_onnx_fail(n, err, CAFACE_EUNSUPPORTED,
+                                  "indices in more than %d runs of even steps", MAX_RUNS);
+        if ((st = cut_data(b, n, x, x->node, &run, &join.inputs[join.input_count++], err)))
+            return st;
+        i += (size_t)run.extent;
+        if (join.input_count < CAFI_MAX_INPUTS && i < count)
+            continue;
+        if (join.input_count == 1)
+            break; /* all of them, or none since the last were joined */
+        if ((st = cafi_onnx_add(b, n, &join, &join.inputs[0], err)))
+            return st;
+        join.input_count = 1;
+    }
+    *out = join.inputs[0];
+    return CAFACE_OK;
+}
+
+/* Indices along the axis, each in [0, size). */
 static caface_status read_indices(const cafi_onnx_node *n, const cafi_tensor *t, int64_t size,
-                                  int64_t *index, size_t count, cut *even, bool *is_even,
-                                  caface_error *err)
+                                  int64_t *index, size_t count, caface_error *err)
 {
     caface_status st = cafi_tensor_read_i64(t, 0, count, index, err);
 
@@ -159,16 +184,8 @@ static caface_status read_indices(const cafi_onnx_node *n, const cafi_tensor *t,
             return cafi_onnx_fail(n, err, CAFACE_EMODEL, "index %lld of an axis of %lld",
                                   (long long)index[i], (long long)size);
     }
-    even->start = index[0];
-    even->extent = (int64_t)count;
-    even->step = count > 1 ? index[1] - index[0] : 1;
-    *is_even = even->step != 0;
-    for (size_t i = 2; i < count; i++)
-        *is_even = *is_even && index[i] - index[i - 1] == even->step;
     return CAFACE_OK;
 }
-
-enum { MAX_GATHER = 4096 };
 
 static caface_status do_gather(cafi_onnx_build *b, const cafi_onnx_node *n, caface_error *err)
 {
@@ -178,28 +195,26 @@ static caface_status do_gather(cafi_onnx_build *b, const cafi_onnx_node *n, cafa
     const cafi_tensor *t = NULL;
     int64_t index[MAX_GATHER];
     int64_t axis = 0;
-    bool is_even = false;
+    int along = 0;
     size_t count = 0;
-    cut c = {0};
     caface_status st = cafi_onnx_const_in(b, n, 1, &t, err);
 
     if (st || (st = cafi_onnx_int(n, "axis", 0, &axis, err)) ||
-        (st = cafi_onnx_check_axis(n, axis, shape.ndim, &c.axis, err)))
+        (st = cafi_onnx_check_axis(n, axis, shape.ndim, &along, err)))
         return st;
     count = cafi_tensor_count(t);
     if (x.kind != CAFI_SLOT_DATA || count < 1 || count > MAX_GATHER ||
         shape.ndim - 1 + t->ndim > CAFI_MAX_DIMS)
         return cafi_onnx_fail(n, err, CAFACE_EUNSUPPORTED, "supported are 1 to %d constant indices",
                               MAX_GATHER);
-    if ((st = cafi_onnx_keep_out(b, n, &x, 1u << c.axis, err)) ||
-        (st = read_indices(n, t, shape.dim[c.axis], index, count, &c, &is_even, err)) ||
-        (st = is_even ? cut_data(b, n, &x, x.node, &c, &x.node, err)
-                      : gather_rows(b, n, &x, c.axis, index, count, &x.node, err)))
+    if ((st = cafi_onnx_keep_out(b, n, &x, 1u << along, err)) ||
+        (st = read_indices(n, t, shape.dim[along], index, count, err)) ||
+        (st = gather(b, n, &x, along, index, count, &x.node, err)))
         return st;
     if (t->ndim == 1)
         return cafi_onnx_set_slot(b, n, 0, &x, err);
     for (int i = 0; i < shape.ndim; i++)
-        if (i != c.axis)
+        if (i != along)
             to.dim[to.ndim++] = shape.dim[i];
         else
             for (int k = 0; k < t->ndim; k++)

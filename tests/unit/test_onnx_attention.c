@@ -116,12 +116,52 @@ static void traced_with_two(void **state)
     refuse(&m, 13, "Conv node n_y: an input of shape [8,1,3,3]");
 }
 
+/* Overlapping rows, as patches are cut, and pixels from channels in both orders. */
+static void patches(void **state)
+{
+    static const struct {
+        const char *mode;
+        float want[16];
+    } modes[] = {{"DCR", {0, 4, 1, 5, 8, 12, 9, 13, 2, 6, 3, 7, 10, 14, 11, 15}},
+                 {"CRD", {0, 2, 1, 3, 4, 6, 5, 7, 8, 10, 9, 11, 12, 14, 13, 15}}};
+    onnx_writer m = begin(1, 1, 1, 40);
+    int64_t index[3][13];
+    float want[39];
+
+    (void)state;
+    for (int64_t k = 0; k < 3; k++)
+        for (int64_t j = 0; j < 13; j++) {
+            index[k][j] = k + 3 * j - (k == 2 ? 40 : 0); /* from the end, too */
+            want[13 * k + j] = (float)(k + 3 * j);
+        }
+    onnx_tensor(&m, "i", 7, 2, (int64_t[]){3, 13}, index, sizeof index);
+    onnx_begin(&m, "Gather", "x,i", "y");
+    onnx_attr_int(&m, "axis", 3);
+    onnx_end(&m);
+    expect(&m, 13, 1, 39, want, "runs of indices");
+
+    for (int i = 0; i < 2; i++) {
+        m = begin(1, 8, 1, 2);
+        onnx_begin(&m, "DepthToSpace", "x", "d");
+        onnx_attr_int(&m, "blocksize", 2);
+        onnx_attr_text(&m, "mode", modes[i].mode);
+        onnx_end(&m);
+        onnx_node(&m, "Identity", "d", "y");
+        expect(&m, 13, 1, 16, modes[i].want, modes[i].mode);
+    }
+    m = begin(1, 1, 2, 4);
+    onnx_begin(&m, "SpaceToDepth", "x", "y");
+    onnx_attr_int(&m, "blocksize", 2);
+    onnx_end(&m);
+    expect(&m, 13, 1, 8, (float[]){0, 2, 1, 3, 4, 6, 5, 7}, "channels from pixels");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(chosen_values),   cmocka_unit_test(constants_made),
         cmocka_unit_test(einsums),         cmocka_unit_test(groups),
-        cmocka_unit_test(traced_with_two),
+        cmocka_unit_test(traced_with_two), cmocka_unit_test(patches),
     };
     return cmocka_run_group_tests_name("onnx_attention", tests, NULL, NULL);
 }
