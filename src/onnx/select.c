@@ -1,4 +1,5 @@
-/* Values chosen by a constant condition, and constants made of others: Where, Tile, ScatterND. */
+/* Values chosen by a constant condition, and constants made of others: Where, Tile, ScatterND,
+ * GatherElements. */
 #include <math.h>
 #include <string.h>
 
@@ -171,7 +172,53 @@ static caface_status fold_scatter(cafi_onnx_build *b, const cafi_onnx_node *n, c
     return cafi_onnx_set_constant(b, n, 0, out, err);
 }
 
+/* For each place of indices the element of data at that place, the index in the place of the
+ * coordinate along `axis` (the table of positions of CoAtNet). */
+static caface_status fold_gather_elements(cafi_onnx_build *b, const cafi_onnx_node *n,
+                                          caface_error *err)
+{
+    const cafi_tensor *data = cafi_onnx_in(b, n, 0)->constant;
+    const cafi_tensor *indices = cafi_onnx_in(b, n, 1)->constant;
+    size_t size = cafi_dtype_size(data->dtype);
+    int64_t axis = 0;
+    int along = 0;
+    cafi_tensor *out = NULL;
+    void *bytes = NULL;
+    caface_status st = cafi_onnx_int(n, "axis", 0, &axis, err);
+
+    if (st || (st = cafi_onnx_check_axis(n, axis, data->ndim, &along, err)))
+        return st;
+    for (int i = 0; i < data->ndim; i++)
+        if (indices->ndim != data->ndim || (i != along && indices->shape[i] > data->shape[i]))
+            return cafi_onnx_fail(n, err, CAFACE_EMODEL, "indices of another shape than the data");
+    if ((st =
+             cafi_fold_new(b->file, data->dtype, indices->ndim, indices->shape, &out, &bytes, err)))
+        return st;
+    for (size_t o = 0; o < cafi_tensor_count(indices); o++) {
+        cafi_tensor one = *data;
+        int64_t index = 0;
+        size_t rest = o;
+
+        if ((st = cafi_tensor_read_i64(indices, o, 1, &index, err)))
+            return st;
+        index += index < 0 ? (int64_t)data->shape[along] : 0;
+        if (index < 0 || (uint64_t)index >= data->shape[along])
+            return cafi_onnx_fail(n, err, CAFACE_EMODEL, "index %lld of an axis of %zu",
+                                  (long long)index, data->shape[along]);
+        for (int i = data->ndim - 1; i >= 0; i--) {
+            size_t at = i == along ? (size_t)index : rest % indices->shape[i];
+
+            rest /= indices->shape[i];
+            one.data += (ptrdiff_t)at * data->stride[i] * (ptrdiff_t)size;
+            one.shape[i] = 1;
+        }
+        cafi_tensor_read_raw(&one, 0, 1, (unsigned char *)bytes + o * size);
+    }
+    return cafi_onnx_set_constant(b, n, 0, out, err);
+}
+
 const cafi_onnx_entry cafi_onnx_selections[] = {
+    {"GatherElements", 2, 2, NULL, fold_gather_elements},
     {"Tile", 2, 2, NULL, fold_tile},
     {"ScatterND", 3, 3, NULL, fold_scatter},
     {"Where", 3, 3, do_where, fold_where},

@@ -46,8 +46,12 @@ static void constants_made(void **state)
     onnx_node(&m, "Reshape", "at,shape", "place");
     onnx_floats(&m, "seven", 1, (int64_t[]){1}, (float[]){7});
     onnx_node(&m, "ScatterND", "sums,place,seven", "c");
-    onnx_node(&m, "Add", "x,c", "y");
-    expect(&m, 13, 1, 4, (float[]){10, 31, 9, 33}, "tile, sums, scatter");
+    onnx_tensor(&m, "pick", 7, 2, (int64_t[]){2, 2}, (int64_t[]){1, 0, -2, 1}, 32);
+    onnx_node(&m, "GatherElements", "c,pick", "d"); /* [[7,30],[10,30]] of [[10,30],[7,30]] */
+    onnx_node(&m, "Sub", "d,c", "e");
+    onnx_node(&m, "Add", "x,e", "f");
+    onnx_node(&m, "Add", "f,c", "y");
+    expect(&m, 13, 1, 4, (float[]){7, 31, 12, 33}, "tile, sums, scatter, gather");
 }
 
 static void einsums(void **state)
