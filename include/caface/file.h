@@ -35,8 +35,8 @@ typedef struct caface_file caface_file;
 typedef struct caface_file_info {
     const char *kind; /* "torch", "lightning", "torchscript", "safetensors", "npy", "npz", "pickle",
                        * "onnx", "feature-set"; without tensors: "picture", "video", "record-set",
-                       * "pair-set", "saved-set", "list", "gallery", "folder"; later versions may
-                       * know more */
+                       * "pair-set", "saved-set", "list", "gallery", "training-set", "description",
+                       * "folder"; later versions may know more */
     size_t tensors;   /* number of tensors; of an ONNX file, of its constants */
     uint64_t numbers; /* numbers in all tensors */
     uint64_t bytes;   /* bytes of all tensors */

@@ -140,13 +140,18 @@ static caface_status list_folder(caface_file *f, caface_error *err)
     cafi_buf path = {0};
     struct stat info;
     bool set = false;
+    caface_status st = CAFACE_OK;
 
     cafi_buf_printf(&path, "%s/features.npy", f->path);
     if (path.failed)
         return cafi_fail_memory(err, strlen(f->path));
     set = stat(path.data, &info) == 0;
     cafi_buf_free(&path);
-    return set ? list_feature_set(f, err) : cafi_kind_of_folder(&f->other, f->path, err);
+    if (!set)
+        return cafi_kind_of_folder(&f->other, f->path, err);
+    if ((st = cafi_kind_of_variants(&f->other, f->path, err)) || f->other.name)
+        return st;
+    return list_feature_set(f, err);
 }
 
 static caface_status take_other(caface_file *f, caface_error *err)

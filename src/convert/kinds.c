@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "caface/set.h"
+#include "files/bundle.h"
 #include "files/bytes.h"
 #include "files/mapped.h"
 #include "files/pair_bin.h"
@@ -148,21 +149,48 @@ static bool is_text(const unsigned char *bytes, size_t size)
     return size > 0;
 }
 
+/* The JSON that this program writes beside features. */
+static bool of_description(cafi_kind *out, const char *text, size_t size)
+{
+    cafi_value json = {.kind = CAFI_NULL};
+    const char *says = NULL;
+    int64_t version = 0;
+
+    if (size == 0 || *text != '{' || cafi_json_parse(&json, text, size, NULL))
+        return false;
+    if (cafi_value_int(&json, "version", &version)) {
+        if (cafi_value_get(&json, "tracks"))
+            says = "the people that were followed in videos, beside a feature set (tracks.json)";
+        else if (cafi_value_get(&json, "backbone"))
+            says = "what features say of themselves: `caface info` of its folder shows them";
+    }
+    cafi_value_clear(&json);
+    if (!says)
+        return false;
+    out->name = "description";
+    cafi_buf_text(&out->sentence, says);
+    cafi_buf_text(&out->facts, "{}");
+    return true;
+}
+
 caface_status cafi_kind_of_rest(cafi_kind *out, const char *path, caface_error *err)
 {
     cafi_json json = {.out = &out->facts};
     cafi_mapped map;
     const char *form = NULL;
     size_t lines = 0;
-    bool text = false;
+    bool text = false, described = false;
 
     *out = (cafi_kind){0};
     if (cafi_mapped_open(&map, path, NULL))
         return CAFACE_OK;
     text = is_text(map.data, map.size);
-    if (text)
+    described = text && of_description(out, (const char *)map.data, map.size);
+    if (text && !described)
         form = cafi_list_form((const char *)map.data, map.size, &lines);
     cafi_mapped_close(&map);
+    if (described)
+        return CAFACE_OK;
     if (form) {
         out->name = "list";
         cafi_buf_printf(&out->sentence, "a list of %zu line%s: %s", lines, cafi_plural(lines),
@@ -173,6 +201,39 @@ caface_status cafi_kind_of_rest(cafi_kind *out, const char *path, caface_error *
         cafi_json_end_object(&json);
     } else if (!of_pairs(out, path) && !text)
         return cafi_kind_of_video(out, path, err);
+    return CAFACE_OK;
+}
+
+caface_status cafi_kind_of_variants(cafi_kind *out, const char *path, caface_error *err)
+{
+    cafi_json json = {.out = &out->facts};
+    cafi_buf file = {0};
+    cafi_bundle *features = NULL;
+    const cafi_tensor *t = NULL;
+    caface_status st = CAFACE_OK;
+
+    *out = (cafi_kind){0};
+    cafi_buf_printf(&file, "%s/features.npy", path);
+    st = file.failed ? cafi_fail_memory(err, strlen(path))
+                     : cafi_bundle_open(&features, file.data, NULL);
+    cafi_buf_free(&file);
+    if (st)
+        return st == CAFACE_ENOMEM ? cafi_fail_memory(err, 1) : CAFACE_OK;
+    t = cafi_bundle_at(features, 0);
+    if (t && t->ndim == 3) {
+        out->name = "training-set";
+        cafi_buf_printf(&out->sentence,
+                        "features for training: %zu picture%s, %zu variant%s of each, %zu numbers "
+                        "(`caface train --data`)",
+                        t->shape[0], cafi_plural(t->shape[0]), t->shape[1],
+                        cafi_plural(t->shape[1]), t->shape[2]);
+        cafi_json_begin_object(&json, NULL);
+        cafi_json_int(&json, "pictures", (int64_t)t->shape[0]);
+        cafi_json_int(&json, "variants", (int64_t)t->shape[1]);
+        cafi_json_int(&json, "C", (int64_t)t->shape[2]);
+        cafi_json_end_object(&json);
+    }
+    cafi_bundle_close(features);
     return CAFACE_OK;
 }
 

@@ -11,7 +11,8 @@
 /* What was found. facts is a JSON object while it is written; the caller's to free. */
 typedef struct cafi_kind {
     const char *name;  /* "picture", "video", "record-set", "pair-set", "saved-set", "list",
-                        * "gallery", "folder"; static; NULL: none of these */
+                        * "gallery", "folder", "training-set", "description"; static; NULL: none of
+                        * these */
     cafi_buf sentence; /* what stands behind the path */
     cafi_buf facts;
 } cafi_kind;
@@ -23,6 +24,9 @@ void cafi_kind_clear(cafi_kind *kind);
 caface_status cafi_kind_of_head(cafi_kind *out, const char *path, caface_error *err);
 /* What no reader of models knows: a list, a pair set, a video. */
 caface_status cafi_kind_of_rest(cafi_kind *out, const char *path, caface_error *err);
+/* A folder with features.npy that are those of `caface prepare features`; name stays NULL where
+ * they are a feature set's. */
+caface_status cafi_kind_of_variants(cafi_kind *out, const char *path, caface_error *err);
 /* A folder that is no feature set. */
 caface_status cafi_kind_of_folder(cafi_kind *out, const char *path, caface_error *err);
 

@@ -194,14 +194,36 @@ static const struct {
     {is_enrolled, true, "templates and subjects (`caface eval identify --gallery, --probe`)"},
 };
 
+/* Tables of this program's own, by the names of their columns. */
+static const char *own_table(const char *text, size_t size)
+{
+    static const struct {
+        const char *begins, *says;
+    } tables[] = {
+        {"source\t", "the index of a feature set, a line a face (`caface info` of its folder)"},
+        {"source\n", "the index of a feature set, a line a face (`caface info` of its folder)"},
+        {"crop\tsource\t", "the crops of `caface detect`, a line each"},
+        {"epoch,step,", "the log of a training run (`caface train`)"},
+    };
+
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
+        if (size >= strlen(tables[i].begins) &&
+            memcmp(text, tables[i].begins, strlen(tables[i].begins)) == 0)
+            return tables[i].says;
+    return NULL;
+}
+
 const char *cafi_list_form(const char *text, size_t size, size_t *lines)
 {
+    const char *own = own_table(text, size);
     size_t misses[sizeof forms / sizeof *forms] = {0};
     size_t looked = 0;
     cafi_lines all = {.data = text, .size = size};
 
     for (*lines = 0; cafi_lines_next(&all); ++*lines)
         ;
+    if (own)
+        return own;
     for (int comma = 0; comma < 2; comma++) {
         cafi_lines at = {.data = text, .size = size, .comma = comma};
 

@@ -56,6 +56,7 @@ check "what a folder holds beside pictures is counted" eval '"$caface" encode --
 program=$(realpath "$caface") network=$(realpath "$model")
 here() { (cd "$faces/ann" && "$program" encode --quiet --model "$network" --no-self-check -o "$work/here" .) && line "$work/here" 2 "./00.png${tab}0${tab}ann"; }
 check "the folder that one is in is called by its name" here
+check "info knows the parts of a set" eval '"$caface" info "$work/set/index.tsv" | grep -q "the index of a feature set" && "$caface" info "$work/set/set.json" | grep -q "what features say of themselves"'
 check "info knows lists of pictures" eval '"$caface" info "$faces/list.txt" | grep -qF "a list of 3 lines: pictures, one a line" && "$caface" info "$faces/train.lst" | grep -q "LIST.lst"'
 check "single files have no label" quiet -o "$work/single" "$faces/ann/00.png"
 check "  and no columns for one" line "$work/single" 1 source

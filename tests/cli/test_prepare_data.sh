@@ -73,6 +73,7 @@ other_parts() {
 }
 check "--resume with another precision or changed pictures is refused" other_parts
 check "set.json has the precision" grep -q '"precision":"fp32"' "$work/f/set.json"
+check "info knows what they are" eval '"$caface" info "$work/f" | grep -q "features for training: [0-9]* pictures, [0-9]* variants of each"'
 check "--format rec" eval 'features --seed 7 --format rec -o "$work/rec" "$faces" && [ -s "$work/rec/train.rec" ] && [ "$(wc -l <"$work/rec/train.lst")" = 24 ]'
 
 # --- centers ----------------------------------------------------------------------
