@@ -383,7 +383,8 @@ static caface_status add_picture(cafi_onnx_build *b, cafi_onnx_graph *g, size_t 
     g->channels_last = v->dim[1] != 3 && v->dim[1] != 1 && v->dim[3] == 3;
     if ((st = picture_size(v, g, height, width, err)))
         return st;
-    b->batch = v->dim[0] > 0 ? v->dim[0] : b->taken > 0 ? b->taken : CAFI_ONNX_OPEN;
+    b->batch = v->dim[0] > 0 ? v->dim[0] : b->taken;
+    b->open = v->dim[0] <= 0 && b->stays ? b->taken : 0;
     node.name = v->name;
     node.shape =
         (cafi_shape){4, {CAFI_BATCH, (int64_t)g->channels, (int64_t)g->height, (int64_t)g->width}};
@@ -440,18 +441,18 @@ static caface_status build(cafi_onnx_build *b, cafi_onnx_graph *g, size_t height
     return find_outputs(b, g, err);
 }
 
-/* taken: see cafi_onnx_build. *traced: the batch that the file turns out to hold. */
-static caface_status build_with(cafi_onnx_graph *out, cafi_onnx_file *file, size_t height,
-                                size_t width, int64_t taken, int64_t *traced, caface_error *err)
+/* taken, stays: see cafi_onnx_build. *traced: the batch that the file turns out to hold. */
+static caface_status build_with(cafi_onnx_graph *out, cafi_onnx_file *file, const size_t *size,
+                                int64_t taken, bool stays, int64_t *traced, caface_error *err)
 {
-    cafi_onnx_build b = {.file = file, .taken = taken};
+    cafi_onnx_build b = {.file = file, .taken = taken, .stays = stays};
     const cafi_onnx_block *blocks = file->blocks;
     size_t made = file->made;
     caface_status st = CAFACE_OK;
 
     *out = (cafi_onnx_graph){0};
     if (!(st = cafi_graph_new(&b.graph, err)))
-        st = build(&b, out, height, width, err);
+        st = build(&b, out, size[0], size[1], err);
     free(b.slots);
     *traced = b.traced;
     if (st) {
@@ -472,11 +473,15 @@ static caface_status build_with(cafi_onnx_graph *out, cafi_onnx_file *file, size
 caface_status cafi_onnx_build_graph(cafi_onnx_graph *out, cafi_onnx_file *file, size_t height,
                                     size_t width, caface_error *err)
 {
+    size_t size[2] = {height, width};
     caface_error why;
     int64_t traced = 0;
-    caface_status st = build_with(out, file, height, width, 0, &traced, &why);
+    caface_status st = build_with(out, file, size, CAFI_ONNX_OPEN, true, &traced, &why);
 
+    if (st == CAFACE_ELIMIT &&
+        !build_with(out, file, size, CAFI_ONNX_OPEN_SMALL, true, &traced, &why))
+        cafi_graph_free(out->graph);
     if (st && st != CAFACE_ENOMEM)
-        st = build_with(out, file, height, width, traced > 1 ? traced : 1, &traced, &why);
+        st = build_with(out, file, size, traced > 1 ? traced : 1, false, &traced, &why);
     return st ? cafi_fail(err, st, "%s: %s", file->path, why.message) : CAFACE_OK;
 }

@@ -30,6 +30,7 @@
 #include "onnx/fold.h"
 
 #define CAFI_ONNX_OPEN 1000003
+#define CAFI_ONNX_OPEN_SMALL 1009 /* where constants of that many rows are too large */
 #define CAFI_ONNX_MAX_TRACED 4096
 
 typedef enum cafi_slot_kind { CAFI_SLOT_NONE, CAFI_SLOT_CONSTANT, CAFI_SLOT_DATA } cafi_slot_kind;
@@ -54,8 +55,10 @@ typedef struct cafi_slot {
 typedef struct cafi_onnx_build {
     cafi_onnx_file *file;
     cafi_graph *graph;
-    int64_t batch;  /* the file's, or CAFI_ONNX_OPEN */
-    int64_t taken;  /* an open batch is read as this many pictures; 0: it is open */
+    int64_t batch;  /* the file's, or that of an open one */
+    int64_t open;   /* CAFI_ONNX_OPEN or _SMALL while the batch is open, else 0 */
+    int64_t taken;  /* what an open batch is read as */
+    bool stays;     /* it stays open then */
     int64_t traced; /* the batch that a Reshape of an open file seems to hold; 0: none does */
     size_t picture; /* the graph's input */
     cafi_slot *slots;
@@ -100,7 +103,7 @@ caface_status cafi_onnx_set_data(cafi_onnx_build *b, const cafi_onnx_node *n, si
 caface_status cafi_onnx_set_constant(cafi_onnx_build *b, const cafi_onnx_node *n, size_t i,
                                      const cafi_tensor *t, caface_error *err);
 
-/* The shape as the file sees it; an open batch is CAFI_ONNX_OPEN. */
+/* The shape as the file sees it. */
 cafi_shape cafi_onnx_shape(const cafi_onnx_build *b, const cafi_slot *s);
 /* Axis a of the file's shape, in the graph's. */
 int cafi_onnx_axis(const cafi_slot *s, int a);

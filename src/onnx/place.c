@@ -61,7 +61,7 @@ caface_status cafi_onnx_to_shape(cafi_onnx_build *b, const cafi_onnx_node *n, si
 
 void cafi_onnx_note_traced(cafi_onnx_build *b, int64_t elements, int64_t parts)
 {
-    if (b->batch == CAFI_ONNX_OPEN && !b->traced && parts > 0 && elements % parts == 0 &&
+    if (b->open && !b->traced && parts > 0 && elements % parts == 0 &&
         elements / parts <= CAFI_ONNX_MAX_TRACED)
         b->traced = elements / parts;
 }

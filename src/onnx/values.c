@@ -126,11 +126,11 @@ static bool holds_open_batch(const cafi_onnx_build *b, const cafi_tensor *t)
     double v[64];
     size_t n = cafi_tensor_count(t);
 
-    if (b->batch != CAFI_ONNX_OPEN || n > sizeof v / sizeof v[0])
+    if (!b->open || n > sizeof v / sizeof v[0])
         return false;
     cafi_tensor_read_f64(t, 0, n, v);
     for (size_t i = 0; i < n; i++)
-        if (fabs(v[i]) >= CAFI_ONNX_OPEN && fmod(v[i], CAFI_ONNX_OPEN) == 0)
+        if (fabs(v[i]) >= (double)b->open && fmod(v[i], (double)b->open) == 0)
             return true;
     return false;
 }

@@ -107,6 +107,28 @@ static void traced_with_two(void **state)
     onnx_end(&m);
     expect(&m, 11, 3, 6, (float[]){2, 4, 10, 12, 18, 20}, "traced with a batch of 2");
 
+    m = begin(-1, 2, 1, 2); /* behind a token of every picture that is large */
+    onnx_node(&m, "Shape", "x", "s");
+    onnx_ints(&m, "zero", 1, (int64_t[]){0});
+    onnx_ints(&m, "two", 1, (int64_t[]){2});
+    onnx_ints(&m, "wide", 1, (int64_t[]){512});
+    onnx_node(&m, "Gather", "s,zero", "n");
+    onnx_begin(&m, "Concat", "n,wide", "target");
+    onnx_attr_int(&m, "axis", 0);
+    onnx_end(&m);
+    onnx_floats(&m, "ten", 0, NULL, (float[]){10});
+    onnx_node(&m, "Expand", "ten,target", "tokens");
+    onnx_node(&m, "Slice", "tokens,zero,two,one", "token");
+    onnx_ints(&m, "one", 1, (int64_t[]){1});
+    onnx_ints(&m, "rows", 3, (int64_t[]){2, -1, 2});
+    onnx_node(&m, "Reshape", "x,rows", "r");
+    onnx_begin(&m, "ReduceSum", "r", "sum");
+    onnx_attr_ints(&m, "axes", 1, (int64_t[]){1});
+    onnx_attr_int(&m, "keepdims", 0);
+    onnx_end(&m);
+    onnx_node(&m, "Add", "sum,token", "y");
+    expect(&m, 11, 3, 6, (float[]){12, 14, 20, 22, 28, 30}, "traced with 2, a large token");
+
     m = begin(4, 2, 1, 2);
     onnx_ints(&m, "split", 3, (int64_t[]){2, 2, 4});
     onnx_node(&m, "Reshape", "x,split", "y");
