@@ -105,6 +105,31 @@ static caface_status name_record(cafi_face_list *l, size_t i, const char *listed
     return add_names(l, i, label, file, err);
 }
 
+/* Records whose labels are compared with their list's: a set may have millions. */
+#define COMPARED 64
+
+/* Is it this set's list? One of other pictures names and sorts the records wrongly. */
+static caface_status check_list(const cafi_face_list *l, const char *path, cafi_buf *buf,
+                                caface_error *err)
+{
+    size_t step = l->list.count / COMPARED + 1;
+
+    for (size_t i = 0; i < l->list.count; i += step) {
+        size_t at = cafi_recordio_find(l->rec, l->list.keys[i]);
+        cafi_record record;
+
+        if (at == SIZE_MAX || cafi_recordio_read(l->rec, at, buf, &record, NULL))
+            continue;
+        if (record.label != l->list.labels[i])
+            return cafi_fail(err, CAFACE_EFORMAT,
+                             "%s: gives record %llu the label %g, its .rec has %g there: it is the "
+                             "list of another set",
+                             path, (unsigned long long)record.key, (double)l->list.labels[i],
+                             (double)record.label);
+    }
+    return CAFACE_OK;
+}
+
 static caface_status open_records(cafi_face_list *l, const char *path, caface_error *err)
 {
     cafi_buf list_path = {0};
@@ -122,6 +147,8 @@ static caface_status open_records(cafi_face_list *l, const char *path, caface_er
         st = cafi_fail_memory(err, strlen(path));
     if (!st && stat(list_path.data, &info) == 0)
         st = cafi_record_list_open(&l->list, list_path.data, err);
+    if (!st)
+        st = check_list(l, list_path.data, &buf, err);
     if (!st)
         st = make_room(l, err);
     if (!st)

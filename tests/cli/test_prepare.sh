@@ -52,6 +52,12 @@ doubled() {
     [ $? = 3 ] && grep -q 'anna/1.jpg: two records' "$work/two.err" &&
         cmp "$faces/anna/1.jpg" "$work/two_out/anna/1.jpg"
 }
+# The list of another set, by the labels that records carry: here InsightFace's form, whose first line is record 1.
+strange_list() {
+    mkdir -p "$work/strange" && cp "$work/set.rec" "$work/set.idx" "$work/strange/" &&
+        awk -F'\t' '{ printf "1\t%s\t%d\n", $3, $2 }' "$work/set.lst" >"$work/strange/set.lst"
+    fails 1 "it is the list of another set" "$caface" prepare extract "$work/strange/set.rec" -o "$work/strange_out"
+}
 # A name that no file can have concerns its record alone.
 too_long() {
     local name
@@ -79,6 +85,7 @@ fi
 check "extract without list and index" bare
 check "a path that leads out of the folder" escapes
 check "two records of one name" doubled
+check "the list of another set is refused" strange_list
 check "a name too long for a file" too_long
 if [ -e "${CAFACE_SHARED:-}/recordio/train.rec" ]; then
     check "a record set of MXNet's" shared
