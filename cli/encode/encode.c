@@ -459,7 +459,7 @@ const cli_command cli_encode = {
     .synopsis = "[--model M] [--detector D] -o SET (IMAGE | FOLDER | LIST.txt | VIDEO)...",
     .text = "Runs aligned face crops through a backbone, the network that makes of a face a\n"
             "feature, a vector that is similar for faces of one person, and styles, numbers\n"
-            "that tell how good the picture is. Writes a feature set: the folder SET with\n"
+            "that describe how the picture looks. Writes a feature set: the folder SET with\n"
             "features.npy, styles.npy, index.tsv and set.json. Pictures are JPEG, PNG and,\n"
             "if this build reads them with FFmpeg, WebP, BMP, GIF, TIFF and AVIF, of the size\n"
             "that the network takes (usually 112x112). --allow-damaged uses what is there of\n"
