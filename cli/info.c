@@ -31,12 +31,12 @@ const cli_command cli_info = {
     .text = "Prints the tensors of a file with their types and shapes, its configuration, and\n"
             "which fusion network or backbone it contains.\n"
             "Reads torch and Lightning checkpoints (.ckpt, .pth, .pt, old and new),\n"
-            ".safetensors, .npy, .npz, ONNX and feature sets (folders). Of pictures, videos,\n"
-            "lists, record and pair sets, saved sets, galleries and other folders it says in\n"
-            "a sentence what they are. The kind of a file is recognised from its bytes, not\n"
-            "from its name. Nothing in a file is ever executed: of a pickle only tensors,\n"
-            "containers, numbers and text are read; of other objects only the name of their\n"
-            "class is shown.",
+            ".safetensors, .npy, .npz, pickled dicts of arrays (.pkl), ONNX and feature sets\n"
+            "(folders). Of pictures, videos, lists, record and pair sets, saved sets,\n"
+            "galleries and other folders it says in a sentence what they are. The kind of a\n"
+            "file is recognised from its bytes, not from its name. Nothing in a file is ever\n"
+            "executed: of a pickle only tensors, containers, numbers and text are read; of\n"
+            "other objects only the name of their class is shown.",
     .example = "  caface info model.ckpt\n"
                "  caface info model.ckpt --json | python3 -m json.tool",
     .options = options,

@@ -25,7 +25,7 @@ static caface_status read_crop(void *ctx, size_t index, cafi_crops *crops, cafac
     caface_status st = CAFACE_OK;
 
     if (!cafi_is_utf8(path, strlen(path)))
-        return cafi_fail(err, CAFACE_EFORMAT, "%s: the name is no UTF-8 text", path);
+        return cafi_fail(err, CAFACE_EFORMAT, "the name is no UTF-8 text");
     if ((st = cafi_sources_read(in->sources, index, &image, err)))
         return st;
     if (image.width != in->width || image.height != in->height)
