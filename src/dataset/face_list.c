@@ -123,7 +123,7 @@ static caface_status check_list(const cafi_face_list *l, const char *path, cafi_
         if (record.label != l->list.labels[i])
             return cafi_fail(err, CAFACE_EFORMAT,
                              "%s: gives record %llu the label %g, its .rec has %g there: it is the "
-                             "list of another set",
+                             "list of another set, or the .idx is missing or another's",
                              path, (unsigned long long)record.key, (double)l->list.labels[i],
                              (double)record.label);
     }

@@ -24,6 +24,7 @@ struct cafi_recordio {
     entry *entries; /* ascending keys */
     size_t count;
     bool lenient; /* what is damaged is left out */
+    bool indexed; /* its .idx says where records begin */
     size_t bad;
     caface_error why; /* of the first */
 };
@@ -234,17 +235,57 @@ static caface_status drop_header(cafi_recordio *rec, caface_error *err)
     return st;
 }
 
+static int by_offset(const void *a, const void *b)
+{
+    const size_t *x = a, *y = b;
+
+    return (*x > *y) - (*x < *y);
+}
+
+/* A length that was damaged to a smaller one cuts a picture: the record ends where the .idx knows
+ * none, and none begins. What follows the last one does not matter. starts: where they begin,
+ * ascending. */
+static caface_status check_end(const cafi_recordio *rec, size_t offset, const size_t *starts,
+                               size_t count, caface_error *err)
+{
+    const unsigned char *data = NULL;
+    size_t size = 0, end = 0;
+    caface_status st = payload_at(rec, offset, NULL, &data, &size, &end, err);
+
+    if (st || offset == starts[count - 1] || end >= rec->map.size || rec->map.size - end < 4 ||
+        cafi_le32(rec->map.data + end) == MAGIC ||
+        bsearch(&end, starts, count, sizeof *starts, by_offset))
+        return st;
+    return cafi_fail(err, CAFACE_EFORMAT,
+                     "%s: the record at byte %zu ends at %zu, where no other begins", rec->path,
+                     offset, end);
+}
+
+static caface_status list_starts(const cafi_recordio *rec, size_t **out, caface_error *err)
+{
+    caface_status st = CAFI_NEW(out, rec->count, err);
+
+    for (size_t i = 0; !st && i < rec->count; i++)
+        (*out)[i] = rec->entries[i].offset;
+    if (!st)
+        qsort(*out, rec->count, sizeof **out, by_offset);
+    return st;
+}
+
 static caface_status drop_bad(cafi_recordio *rec, caface_error *err)
 {
     cafi_buf buf = {0};
-    size_t kept = 0;
-    caface_status st = CAFACE_OK;
+    size_t *starts = NULL;
+    size_t count = rec->count, kept = 0;
+    caface_status st = list_starts(rec, &starts, err);
 
     for (size_t i = 0; !st && i < rec->count; i++) {
         cafi_record record;
         caface_error why;
         caface_status this = cafi_recordio_read(rec, i, &buf, &record, &why);
 
+        if (!this && rec->indexed)
+            this = check_end(rec, rec->entries[i].offset, starts, count, &why);
         if (!this)
             rec->entries[kept++] = rec->entries[i];
         else if (this == CAFACE_EFORMAT)
@@ -253,6 +294,7 @@ static caface_status drop_bad(cafi_recordio *rec, caface_error *err)
             st = cafi_fail(err, this, "%s", why.message);
     }
     cafi_buf_free(&buf);
+    free(starts);
     rec->count = kept;
     if (!st && !kept)
         st = cafi_fail(err, CAFACE_EFORMAT, "%s: none of its %zu records is whole", rec->path,
@@ -279,7 +321,8 @@ static caface_status open_entries(cafi_recordio *rec, caface_error *err)
 
     if (st)
         return st;
-    if (strcmp(index, rec->path) != 0 && stat(index, &info) == 0)
+    rec->indexed = strcmp(index, rec->path) != 0 && stat(index, &info) == 0;
+    if (rec->indexed)
         st = read_index(rec, index, err);
     else
         st = walk_file(rec, err);
