@@ -12,6 +12,7 @@
 #include "faces/landmark_net.h"
 #include "faces/pose.h"
 #include "faces/resample.h"
+#include "faces/second_look.h"
 #include "faces/turn.h"
 #include "media/shared_image.h"
 
@@ -26,13 +27,18 @@ typedef struct evidence {
     float sure;    /* a score that faces seen from a wrong side do not reach */
     double power;  /* of scores; high where those of every side are near 1 */
     double misfit; /* of the landmarks, from which a face counts little; 0: any */
+    double moved;  /* the same of how far they move when the face is seen mirrored */
 } evidence;
-static const evidence of_cascade = {0.999f, 16.0, 0.0};
-static const evidence of_family[] = {[CAFI_YUNET] = {0.915f, 16.0, 0.0},
-                                     [CAFI_SCRFD] = {0.85f, 16.0, 0.0},
-                                     [CAFI_RETINAFACE] = {0.9995f, 150.0, 0.3},
-                                     [CAFI_ULTRAFACE] = {0.9995f, 150.0, 0.3},
-                                     [CAFI_LFFD] = {0.9995f, 150.0, 0.3}};
+static const evidence of_cascade = {0.999f, 16.0, 0.0, 0.0};
+static const evidence of_family[] = {[CAFI_YUNET] = {0.915f, 16.0, 0.0, 0.0},
+                                     [CAFI_SCRFD] = {0.85f, 16.0, 0.0, 0.0},
+                                     [CAFI_RETINAFACE] = {0.9995f, 150.0, 0.3, 0.15},
+                                     [CAFI_ULTRAFACE] = {0.9995f, 150.0, 0.3, 0.15},
+                                     [CAFI_LFFD] = {0.9995f, 150.0, 0.3, 0.15}};
+/* Faces of a picture, the surest, that are seen mirrored, too; and how much each counts then that
+ * is beyond doubt. */
+enum { MIRRORED = 4 };
+#define LEAST_STEADY 0.4
 
 /* What one search works with: networks made ready, and their buffers. */
 typedef struct searcher {
@@ -42,6 +48,7 @@ typedef struct searcher {
     cafi_onnx_file *file; /* building a graph for another size writes into it */
     cafi_shot_detector *shot;
     cafi_landmark_net *landmarks; /* or NULL */
+    cafi_resampler resampler;
 } searcher;
 
 struct caface_detector {
@@ -83,6 +90,7 @@ static void free_searcher(searcher *s)
     cafi_mtcnn_detector_free(s->cascade);
     cafi_shot_detector_free(s->shot);
     cafi_landmark_net_free(s->landmarks);
+    cafi_resampler_clear(&s->resampler);
     cafi_onnx_close(s->file);
     free(s);
 }
@@ -346,27 +354,69 @@ static caface_status run_once(const caface_detector *d, searcher *s, const cafi_
                        : run_family(s, picture, faces, err);
 }
 
+/* How much each of some faces counts by its landmarks in a mirrored copy: those of a face that is
+ * seen from its right side are at the same places, those of others anywhere. */
+static caface_status look_mirrored(searcher *s, const evidence *e, const cafi_view *picture,
+                                   const cafi_face *faces, size_t count, double *steady,
+                                   caface_error *err)
+{
+    size_t cols = count > 1 ? 2 : 1;
+    cafi_look look = {0};
+    cafi_faces seen = {0};
+    cafi_view window = {NULL, cols * CAFI_LOOK_WINDOW, cols * CAFI_LOOK_WINDOW};
+    caface_status st = cafi_look_draw(&look, &s->resampler, picture, faces, count, cols, err);
+
+    window.rgb = look.rgb;
+    if (!st)
+        st = run_family(s, &window, &seen, err);
+    for (size_t i = 0; i < count; i++)
+        steady[i] = exp(-pow(cafi_look_difference(&seen, &faces[i], i, cols) / e->moved, 2.0));
+    free(look.rgb);
+    cafi_faces_free(&seen);
+    return st;
+}
+
+static bool is_upright(const cafi_face *f, cafi_pose *pose)
+{
+    return cafi_landmarks_are_plausible(f->landmark) && cafi_pose_of(pose, f->landmark) &&
+           fabs(pose->roll) <= UPRIGHT_ROLL;
+}
+
 /* The evidence that this is the right way up: the sum of the scores of faces
  * that stand upright, a high power of each so that one good face is more than
  * several doubtful ones; and whether one of them is beyond doubt. */
-static double upright_score(const caface_detector *d, const cafi_faces *faces, bool *sure)
+static caface_status upright_score(const caface_detector *d, searcher *s, const cafi_view *picture,
+                                   const cafi_faces *faces, double *score, bool *sure,
+                                   caface_error *err)
 {
     const evidence *e = d->files.is_cascade ? &of_cascade : &of_family[d->files.family];
-    double sum = 0.0;
+    cafi_face surest[MIRRORED];
+    double steady[MIRRORED] = {1.0, 1.0, 1.0, 1.0}, rest = 0.0;
+    size_t looked = 0, at = 0;
+    cafi_pose pose;
+    caface_status st = CAFACE_OK;
 
     *sure = false;
-    for (size_t i = 0; i < faces->count; i++) {
+    *score = 0.0;
+    for (size_t i = 0; i < faces->count && looked < MIRRORED; i++)
+        if (is_upright(&faces->items[i], &pose))
+            surest[looked++] = faces->items[i];
+    if (e->moved > 0.0 && looked)
+        st = look_mirrored(s, e, picture, surest, looked, steady, err);
+    for (size_t i = 0; i < looked; i++)
+        rest += steady[i] / (double)looked;
+    for (size_t i = 0; !st && i < faces->count; i++) {
         const cafi_face *f = &faces->items[i];
-        cafi_pose pose;
+        double counts = at < looked ? steady[at] : rest;
 
-        if (!cafi_landmarks_are_plausible(f->landmark) || !cafi_pose_of(&pose, f->landmark) ||
-            fabs(pose.roll) > UPRIGHT_ROLL)
+        if (!is_upright(f, &pose))
             continue;
-        sum += pow((double)f->score, e->power) *
-               (e->misfit > 0.0 ? exp(-pow(pose.misfit / e->misfit, 2.0)) : 1.0);
-        *sure = *sure || f->score >= e->sure;
+        at++;
+        *score += counts * pow((double)f->score, e->power) *
+                  (e->misfit > 0.0 ? exp(-pow(pose.misfit / e->misfit, 2.0)) : 1.0);
+        *sure = *sure || (f->score >= e->sure && counts >= LEAST_STEADY);
     }
-    return sum;
+    return st;
 }
 
 /* The picture in three more directions; faces are those of the best one. */
@@ -386,8 +436,8 @@ static caface_status turn(const caface_detector *d, searcher *s, const cafi_view
         turned.height = q % 2 ? picture->width : picture->height;
         cafi_turn_pixels(rgb, picture, q);
         turned.rgb = rgb;
-        st = run_once(d, s, &turned, &found, err);
-        score = upright_score(d, &found, &sure);
+        (void)((st = run_once(d, s, &turned, &found, err)) ||
+               (st = upright_score(d, s, &turned, &found, &score, &sure, err)));
         if (st || score <= best)
             continue;
         best = score;
@@ -420,9 +470,10 @@ static caface_status search(cafi_detector *d, const cafi_view *picture, size_t t
     st = run_once(d, s, picture, faces, err);
     if (!st && rotate) {
         bool sure = false;
-        double score = upright_score(d, faces, &sure);
+        double score = 0.0;
 
-        if (!sure)
+        st = upright_score(d, s, picture, faces, &score, &sure, err);
+        if (!st && !sure)
             st = turn(d, s, picture, score, faces, err);
     }
     give_back(d, s);

@@ -89,7 +89,9 @@ caface_status cafi_look_draw(cafi_look *look, cafi_resampler *resampler, const c
     return st;
 }
 
-bool cafi_look_shows(const cafi_faces *seen, const cafi_face *face, size_t which, size_t cols)
+/* What the look has of the face in window `which`, or NULL; *at: the middle of the window. */
+static const cafi_face *find(const cafi_faces *seen, const cafi_face *face, size_t which,
+                             size_t cols, cafi_point *at)
 {
     const cafi_box *b = &face->box;
     double pixels = pixels_of(b);
@@ -98,8 +100,41 @@ bool cafi_look_shows(const cafi_faces *seen, const cafi_face *face, size_t which
     float h = (float)((double)(b->y2 - b->y1) / pixels);
     cafi_box want = {x - 0.5f * w, y - 0.5f * h, x + 0.5f * w, y + 0.5f * h};
 
+    *at = (cafi_point){x, y};
     for (size_t i = 0; i < seen->count; i++)
         if (cafi_box_iou(&seen->items[i].box, &want) > SAME_FACE)
-            return true;
-    return false;
+            return &seen->items[i];
+    return NULL;
+}
+
+bool cafi_look_shows(const cafi_faces *seen, const cafi_face *face, size_t which, size_t cols)
+{
+    cafi_point at;
+
+    return find(seen, face, which, cols, &at) != NULL;
+}
+
+double cafi_look_difference(const cafi_faces *seen, const cafi_face *face, size_t which,
+                            size_t cols)
+{
+    static const int mirrored[CAFI_LANDMARKS] = {1, 0, 2, 4, 3};
+    const cafi_box *b = &face->box;
+    const cafi_point *l = face->landmark;
+    double pixels = pixels_of(b), sum = 0.0;
+    double eyes = hypot((double)(l[1].x - l[0].x), (double)(l[1].y - l[0].y)) / pixels;
+    cafi_point at;
+    const cafi_face *again = find(seen, face, which, cols, &at);
+
+    if (!again || !(eyes > 0.0))
+        return INFINITY;
+    for (int k = 0; k < CAFI_LANDMARKS; k++) {
+        const cafi_point *m = &again->landmark[mirrored[k]];
+        double x = ((double)l[k].x + 0.5 - 0.5 * (double)(b->x1 + b->x2)) / pixels;
+        double y = ((double)l[k].y + 0.5 - 0.5 * (double)(b->y1 + b->y2)) / pixels;
+        double dx = (double)(at.x - m->x) - 0.5 - x, dy = (double)(m->y - at.y) + 0.5 - y;
+
+        sum += dx * dx + dy * dy;
+    }
+    sum = sqrt(sum / CAFI_LANDMARKS) / eyes;
+    return isfinite(sum) ? sum : INFINITY;
 }

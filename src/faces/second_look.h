@@ -25,5 +25,9 @@ caface_status cafi_look_draw(cafi_look *look, cafi_resampler *resampler, const c
                              const cafi_face *faces, size_t count, size_t cols, caface_error *err);
 /* True when one of the faces seen in the look is the one of window `which`. */
 bool cafi_look_shows(const cafi_faces *seen, const cafi_face *face, size_t which, size_t cols);
+/* How far its landmarks are there from where they were, the window mirrored back: root mean square,
+ * over the distance between the eyes. INFINITY: it is not seen. */
+double cafi_look_difference(const cafi_faces *seen, const cafi_face *face, size_t which,
+                            size_t cols);
 
 #endif

@@ -10,6 +10,7 @@
 #include "faces/align.h"
 #include "faces/detector.h"
 #include "faces/resample.h"
+#include "faces/turn.h"
 #include "files/json.h"
 #include "media/image.h"
 
@@ -364,6 +365,52 @@ static void boxes_stay_in_bf16(void **state)
     }
 }
 
+/* Portraits by quarter turns: the turn back is told, and the face is where it was. */
+static void turned_portraits_are_told(void **state)
+{
+    static const char *const files[] = {"weights/yunet/yunet_n_dynamic.onnx",
+                                        "weights/retinaface/mobilenet0.25_Final.pth"};
+    static const char *const portraits[] = {"img1.jpeg", "img2.jpeg", "img3.jpeg"};
+    const cafi_detector_options options = {.rotate = true};
+
+    (void)state;
+    if (!test_shared("weights/yunet") || !test_shared("images"))
+        skip();
+    for (size_t o = 0; o < sizeof files / sizeof *files; o++) {
+        cafi_detector *d = NULL;
+        caface_error err = {CAFACE_OK, ""};
+
+        EXPECT_OK(cafi_detector_open(&d, test_shared("%s", files[o]), &options, &err), err);
+        for (int i = 0; i < 12; i++) {
+            int quarters = i % 4;
+            cafi_image image = {0};
+            cafi_faces upright = {0}, faces = {0};
+            cafi_view view, turned;
+            uint8_t *rgb = NULL;
+
+            read_picture(&image, portraits[i / 4]);
+            view = cafi_image_view(&image);
+            rgb = malloc(view.width * view.height * 3);
+            assert_non_null(rgb);
+            cafi_turn_pixels(rgb, &view, quarters);
+            turned = (cafi_view){rgb, quarters % 2 ? view.height : view.width,
+                                 quarters % 2 ? view.width : view.height};
+            EXPECT_OK(cafi_detector_run(d, &view, CAFI_OWN_THREADS, &upright, &err), err);
+            EXPECT_OK(cafi_detector_run(d, &turned, CAFI_OWN_THREADS, &faces, &err), err);
+            if (faces.quarters != (4 - quarters) % 4 || faces.count == 0)
+                fail_msg("%s: %s turned by %d: %zu faces, turned back by %d", files[o],
+                         portraits[i / 4], 90 * quarters, faces.count, 90 * faces.quarters);
+            cafi_turn_back(&faces.items[0], view.width, view.height, quarters);
+            assert_true(cafi_box_iou(&faces.items[0].box, &upright.items[0].box) > 0.9f);
+            cafi_faces_free(&upright);
+            cafi_faces_free(&faces);
+            cafi_image_clear(&image);
+            free(rgb);
+        }
+        cafi_detector_free(d);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -371,6 +418,7 @@ int main(void)
         cmocka_unit_test(crops_are_the_authors),
         cmocka_unit_test(families_agree),
         cmocka_unit_test(boxes_stay_in_bf16),
+        cmocka_unit_test(turned_portraits_are_told),
     };
     return cmocka_run_group_tests_name("detectors", tests, load, unload);
 }

@@ -109,11 +109,50 @@ static void each_window_has_its_own(void **state)
     cafi_faces_free(&seen);
 }
 
+/* Landmarks at the same places, seen mirrored, differ by nothing; all of them shifted by a tenth of
+ * the distance between the eyes by that, whatever the face's size. */
+static void landmarks_are_compared_mirrored_back(void **state)
+{
+    static const float places[CAFI_LANDMARKS][2] = {{-8, -9}, {10, -7}, {1, 1}, {-6, 11}, {9, 12}};
+    static const int mirrored[CAFI_LANDMARKS] = {1, 0, 2, 4, 3};
+    test_rng rng = {test_seed()};
+    cafi_faces seen = {0};
+    caface_error err;
+
+    (void)state;
+    for (size_t i = 0; i < 9; i++) {
+        cafi_face face = random_face(&rng), found = {0};
+        cafi_box *b = &face.box;
+        float size = fmaxf(b->x2 - b->x1, b->y2 - b->y1) / CAFI_LOOK_FACE;
+        float w = (b->x2 - b->x1) / size, h = (b->y2 - b->y1) / size;
+        float x = ((float)(i % 3) + 0.5f) * CAFI_LOOK_WINDOW;
+        float y = ((float)(i / 3) + 0.5f) * CAFI_LOOK_WINDOW;
+
+        found.box = (cafi_box){x - w / 2, y - h / 2, x + w / 2, y + h / 2};
+        for (int k = 0; k < CAFI_LANDMARKS; k++) {
+            /* between corners; landmarks lie at the middles of pixels */
+            face.landmark[k].x = 0.5f * (b->x1 + b->x2) + size * places[k][0] - 0.5f;
+            face.landmark[k].y = 0.5f * (b->y1 + b->y2) + size * places[k][1] - 0.5f;
+            found.landmark[mirrored[k]].x = x - places[k][0] - 0.5f;
+            found.landmark[mirrored[k]].y = y + places[k][1] - 0.5f;
+        }
+        seen.count = 0;
+        EXPECT_OK(cafi_faces_add(&seen, &found, &err), err);
+        assert_true(cafi_look_difference(&seen, &face, i, 3) < 1e-3);
+        for (int k = 0; k < CAFI_LANDMARKS; k++)
+            seen.items[0].landmark[k].x += 0.1f * hypotf(18, 2);
+        assert_true(fabs(cafi_look_difference(&seen, &face, i, 3) - 0.1) < 1e-3);
+        assert_true(isinf(cafi_look_difference(&seen, &face, (i + 1) % 9, 3)));
+    }
+    cafi_faces_free(&seen);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(windows_show_their_faces),
         cmocka_unit_test(each_window_has_its_own),
+        cmocka_unit_test(landmarks_are_compared_mirrored_back),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
