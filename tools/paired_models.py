@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""paired_models.py CAFACE MODEL REFERENCE FRAMES[,FRAMES...] SET...
+"""paired_models.py CAFACE MODEL[,MODEL...] REFERENCE FRAMES[,FRAMES...] SET...
 
 TAR of two fusion models on the same degraded probes, and their difference with its 95 % interval
-over people. SET: from `caface prepare probes`, of the same people with different seeds, whose
+over people. Several MODELs, trained alike with different seeds, count as their mean, and the interval
+is over people and seeds. SET: from `caface prepare probes`, of the same people with different seeds, whose
 pairs are taken together: one set's FAR of 1e-4 is two or three pairs. FRAMES: so many frames of
 each probe. Needs NumPy.
 """
@@ -73,10 +74,12 @@ def rates(score, one, other, same, weights):
 def main():
     if len(sys.argv) < 6:
         sys.exit(__doc__)
-    tool, models, sets = sys.argv[1], sys.argv[2:4], [pathlib.Path(s) for s in sys.argv[5:]]
+    tool, models, sets = sys.argv[1], sys.argv[2].split(","), [pathlib.Path(s) for s in sys.argv[5:]]
+    models.append(sys.argv[3])
+    seeds = len(models) - 1
     rng = numpy.random.default_rng(SEED)
     for frames in map(int, sys.argv[4].split(",")):
-        number, pairs, score = {}, [], [[], []]
+        number, pairs, score = {}, [], [[] for _ in models]
         with tempfile.TemporaryDirectory() as work:
             for k, source in enumerate(sets):
                 folder = pathlib.Path(work) / str(k)
@@ -88,17 +91,22 @@ def main():
                 for m, model in enumerate(models):
                     score[m].append(scores(tool, model, folder))
         one, other, same = numpy.array(pairs).T
-        weights = [numpy.ones(len(number))]
+        weights, parts = [numpy.ones(len(number))], [numpy.full(seeds, 1 / seeds)]
         for _ in range(RESAMPLES):
             drawn = rng.integers(0, len(number), len(number))
             weights.append(numpy.bincount(drawn, minlength=len(number)).astype(float))
+            parts.append(numpy.bincount(rng.integers(0, seeds, seeds), minlength=seeds) / seeds)
+        parts = numpy.array(parts)
         score = [numpy.concatenate(s, 1) for s in score]
         for r, method in enumerate(METHODS):
             tar = [rates(s[r], one, other, same == 1, weights) for s in score]
-            low, high = numpy.percentile((tar[0] - tar[1])[1:], [2.5, 97.5], axis=0)
+            ours = numpy.einsum("rs,srf->rf", parts, tar[:-1])
+            difference = ours - tar[-1]
+            low, high = numpy.percentile(difference[1:], [2.5, 97.5], axis=0)
             for i, far in enumerate(FARS):
-                print(f"{frames} frames, {method}, FAR {far:g}: {tar[0][0][i]:.1f} and {tar[1][0][i]:.1f}, "
-                      f"{tar[0][0][i] - tar[1][0][i]:+.1f} [{low[i]:.1f}, {high[i]:.1f}]", flush=True)
+                print(f"{frames} frames, {method}, FAR {far:g}: {ours[0][i]:.1f} and {tar[-1][0][i]:.1f}, "
+                      f"{difference[0][i]:+.1f} [{low[i]:.1f}, {high[i]:.1f}]"
+                      + (f", alone {[round(float(t[0][i]), 1) for t in tar[:-1]]}" if seeds > 1 else ""), flush=True)
 
 
 if __name__ == "__main__":
