@@ -14,10 +14,16 @@
 #define CAFI_INLINE static inline __attribute__((always_inline, unused))
 
 /* Written in front of loops of a constant count that hold an array of vectors:
- * unrolled, the array lives in registers. */
-#if defined(__clang__)
+ * unrolled, the array lives in registers. A compiler takes many minutes for that
+ * with AddressSanitizer's checks between, where nothing need be fast. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define CAFI_UNROLL
+#endif
+#endif
+#if !defined(CAFI_UNROLL) && defined(__clang__)
 #define CAFI_UNROLL _Pragma("unroll")
-#else
+#elif !defined(CAFI_UNROLL)
 #define CAFI_UNROLL _Pragma("GCC unroll 32")
 #endif
 
