@@ -136,12 +136,15 @@ CAFI_INLINE void put_vector(const tile *t, vf *out, size_t channel, size_t v, si
         if (a->slope)
             out[r] = vf_prelu(out[r], vf_all(a->slope[channel]));
     }
-    CAFI_UNROLL
-    for (size_t r = 0; r < group; r++)
-        if (!halve)
-            put_n(y + r * line, out[r], n);
-        else if (r % 2 == 0)
+    if (halve) {
+        CAFI_UNROLL
+        for (size_t r = 0; r < group; r += 2)
             put_larger(y + r / 2 * line, r + 1 < group ? vf_max(out[r], out[r + 1]) : out[r], n);
+    } else {
+        CAFI_UNROLL
+        for (size_t r = 0; r < group; r++)
+            put_n(y + r * line, out[r], n);
+    }
 }
 
 #endif
