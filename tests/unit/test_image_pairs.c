@@ -97,8 +97,7 @@ static void numbers_are_names(void **state)
         "0007\t1\t2\n0007\t2\t12\t3\n12\t3\t0007\t1\n",
         "name,a,b\n0007,1,2\n0007,2,12,3\n12,3,0007,1\n",
         "0007 1 2\n0007 2 12 3\n12 3 0007 1\n",
-        "0007_0001.jpg,0007_0002.jpg,True\n0007_0002,12_0003,False\n12_0003.jpg,0007_0001.jpg,0."
-        "0\n",
+        "0007_0001.jpg,0007_0002.jpg,True\n0007_0002,12_0003,False\n12_0003,0007_0001.jpg,0.0\n",
     };
     cafi_index *index = index_of("source\nx/0007/0007_0001.jpg\nx/0007/0007_0002.jpg\n"
                                  "x/12/12_0003.jpg\n");
