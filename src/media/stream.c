@@ -383,7 +383,7 @@ static void read_info(cafi_stream *s)
         s->info.duration = (double)s->format->duration / AV_TIME_BASE;
     s->info.frames = stream->nb_frames > 0 ? (size_t)stream->nb_frames : 0;
     s->info.rotation = isfinite(angle) ? (int)lround(360.0 - angle) % 360 : 0;
-    strncpy(s->info.codec, name, sizeof s->info.codec - 1);
+    snprintf(s->info.codec, sizeof s->info.codec, "%s", name);
     if (stream->start_time != AV_NOPTS_VALUE) {
         double begin = (double)stream->start_time * av_q2d(stream->time_base);
 
