@@ -96,7 +96,7 @@ static bool wait_a_while(pipeline *p)
     }
     if (cafi_wished(p->options.stop))
         return false;
-    clock_gettime(CLOCK_REALTIME, &until);
+    clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_nsec += ASK_EVERY_NS;
     until.tv_sec += until.tv_nsec / 1000000000;
     until.tv_nsec %= 1000000000;
@@ -416,6 +416,18 @@ static caface_status prepare(pipeline *p, caface_error *err)
     return o->track ? cafi_tracker_new(&p->tracker, o->track, p->C, err) : CAFACE_OK;
 }
 
+/* Its waits are measured by the clock that nobody sets: a camera's box that learns the date
+ * while it runs must not wait for the old one. */
+static void init_changed(pipeline *p)
+{
+    pthread_condattr_t attributes;
+
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&p->changed, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
 caface_status cafi_pipeline_new(cafi_pipeline **out, const cafi_pipeline_options *options,
                                 caface_error *err)
 {
@@ -427,7 +439,7 @@ caface_status cafi_pipeline_new(cafi_pipeline **out, const cafi_pipeline_options
         return st;
     p->options = *options;
     pthread_mutex_init(&p->lock, NULL);
-    pthread_cond_init(&p->changed, NULL);
+    init_changed(p);
     if ((st = prepare(p, err))) {
         cafi_pipeline_free(p);
         return st;
