@@ -62,22 +62,47 @@ static void step_out(walk *w, size_t old)
         w->path.data[old] = '\0';
 }
 
+/* The two members of a pair (name, value), or NULL. */
+static const cafi_ref *pair_of(const cafi_pickle *p, cafi_ref ref)
+{
+    const cafi_pickled *n = cafi_pickle_node(p, ref);
+    cafi_node_kind name;
+
+    if ((n->kind != CAFI_NODE_TUPLE && n->kind != CAFI_NODE_LIST) || n->u.seq.count != 2)
+        return NULL;
+    name = cafi_pickle_node(p, n->u.seq.items[0])->kind;
+    return name == CAFI_NODE_TEXT || name == CAFI_NODE_BYTES ? n->u.seq.items : NULL;
+}
+
+/* A list of pairs, as list(state_dict.items()) is: a dict in all but its kind. */
+static bool is_pairs(const cafi_pickle *p, cafi_ref ref)
+{
+    const cafi_pickled *n = cafi_pickle_node(p, ref);
+    size_t i = 0;
+
+    while (i < n->u.seq.count && pair_of(p, n->u.seq.items[i]))
+        i++;
+    return i > 0 && i == n->u.seq.count;
+}
+
 /* module: ref is the dict of a whole module, not of its tensors. */
 static caface_status visit_members(walk *w, cafi_ref ref, bool dict, bool module)
 {
+    bool pairs = !dict && is_pairs(w->pickle, ref);
     size_t stride = dict ? 2 : 1;
     size_t n = cafi_pickle_node(w->pickle, ref)->u.seq.count / stride;
     caface_status st = CAFACE_OK;
 
     for (size_t i = 0; i < n && !st; i++) {
         const cafi_ref *items = cafi_pickle_node(w->pickle, ref)->u.seq.items + i * stride;
+        const cafi_ref *named = dict ? items : pairs ? pair_of(w->pickle, items[0]) : NULL;
         size_t old = 0;
 
         if (module && is_transparent(w->pickle, items[0]))
             old = w->path.size;
-        else if ((st = step_in(w, dict ? items[0] : CAFI_NOTHING, i, &old)))
+        else if ((st = step_in(w, named ? named[0] : CAFI_NOTHING, i, &old)))
             return st;
-        st = visit(w, items[stride - 1]);
+        st = visit(w, named ? named[1] : items[0]);
         if (!st)
             step_out(w, old);
     }

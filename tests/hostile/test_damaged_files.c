@@ -13,6 +13,7 @@ static const char *const fixtures[] = {
     "zip_deflated.pt",
     "legacy.pt",
     "nested.pt",
+    "pairs.pt",
     "lightning_omegaconf.ckpt",
     "lightning_legacy.ckpt",
     "dict_protocol0.npy",
