@@ -40,7 +40,7 @@ void drawn_clear(void)
         free(drawn.maps_owned[--drawn.maps]);
 }
 
-map new_map(size_t c, size_t h, size_t w)
+map drawn_map(size_t c, size_t h, size_t w)
 {
     map m = {c, h, w, calloc(c * h * w, sizeof *m.v)};
 
@@ -108,21 +108,21 @@ void drawn_rename(const char *name, const char *other)
 
 /* ---- layers ------------------------------------------------------------------ */
 
-double at(map x, size_t c, ptrdiff_t row, ptrdiff_t column)
+double drawn_at(map x, size_t c, ptrdiff_t row, ptrdiff_t column)
 {
     bool inside = row >= 0 && column >= 0 && (size_t)row < x.h && (size_t)column < x.w;
 
     return inside ? x.v[(c * x.h + (size_t)row) * x.w + (size_t)column] : 0.0;
 }
 
-map convolve(map x, const char *name, conv o)
+map drawn_convolve(map x, const char *name, conv o)
 {
     size_t out = o.deep ? x.c : o.out, in = o.deep ? 1 : x.c, k = o.kernel;
     const float *w = draw(name, ".weight", 4, (size_t[]){out, in, k, k}, 0.0f,
                           sqrtf(4.0f / (float)(in * k * k)));
     const float *b = o.bias ? draw(name, ".bias", 1, &out, 0.0f, 0.3f) : NULL;
     map y =
-        new_map(out, (x.h + 2 * o.pad - k) / o.stride + 1, (x.w + 2 * o.pad - k) / o.stride + 1);
+        drawn_map(out, (x.h + 2 * o.pad - k) / o.stride + 1, (x.w + 2 * o.pad - k) / o.stride + 1);
 
     for (size_t c = 0; c < out; c++)
         for (size_t i = 0; i < y.h * y.w; i++) {
@@ -131,15 +131,15 @@ map convolve(map x, const char *name, conv o)
             double sum = b ? b[c] : 0.0;
 
             for (size_t j = 0; j < in * k * k; j++)
-                sum += w[c * in * k * k + j] * at(x, o.deep ? c : j / (k * k),
-                                                  row + (ptrdiff_t)(j / k % k),
-                                                  column + (ptrdiff_t)(j % k));
+                sum += w[c * in * k * k + j] * drawn_at(x, o.deep ? c : j / (k * k),
+                                                        row + (ptrdiff_t)(j / k % k),
+                                                        column + (ptrdiff_t)(j % k));
             y.v[c * y.h * y.w + i] = sum;
         }
     return y;
 }
 
-map normalised(map x, const char *name, double top)
+map drawn_normalised(map x, const char *name, double top)
 {
     const float *gamma = draw(name, ".weight", 1, &x.c, 1.0f, 0.3f);
     const float *beta = draw(name, ".bias", 1, &x.c, 0.1f, 0.3f);
@@ -155,7 +155,7 @@ map normalised(map x, const char *name, double top)
     return x;
 }
 
-map prelu(map x, const char *name)
+map drawn_prelu(map x, const char *name)
 {
     const float *slope = draw(name, ".weight", 1, &x.c, 0.2f, 0.2f);
 
@@ -164,9 +164,9 @@ map prelu(map x, const char *name)
     return x;
 }
 
-map pool(map x, size_t size)
+map drawn_pool(map x, size_t size)
 {
-    map y = new_map(x.c, (x.h - size + 1) / 2 + 1, (x.w - size + 1) / 2 + 1);
+    map y = drawn_map(x.c, (x.h - size + 1) / 2 + 1, (x.w - size + 1) / 2 + 1);
 
     for (size_t i = 0; i < y.c * y.h * y.w; i++) {
         size_t row = i / y.w % y.h * 2, column = i % y.w * 2;
@@ -174,26 +174,26 @@ map pool(map x, size_t size)
 
         for (size_t r = row; r < row + size && r < x.h; r++)
             for (size_t k = column; k < column + size && k < x.w; k++)
-                best = fmax(best, at(x, i / (y.h * y.w), (ptrdiff_t)r, (ptrdiff_t)k));
+                best = fmax(best, drawn_at(x, i / (y.h * y.w), (ptrdiff_t)r, (ptrdiff_t)k));
         y.v[i] = best;
     }
     return y;
 }
 
-map flat(map x)
+map drawn_flat(map x)
 {
-    map y = new_map(x.c * x.h * x.w, 1, 1);
+    map y = drawn_map(x.c * x.h * x.w, 1, 1);
 
     for (size_t i = 0; i < y.c; i++)
-        y.v[i] = at(x, i / (x.h * x.w), (ptrdiff_t)(i % x.h), (ptrdiff_t)(i / x.h % x.w));
+        y.v[i] = drawn_at(x, i / (x.h * x.w), (ptrdiff_t)(i % x.h), (ptrdiff_t)(i / x.h % x.w));
     return y;
 }
 
-map linear(map x, const char *name, size_t out)
+map drawn_linear(map x, const char *name, size_t out)
 {
     const float *w = draw(name, ".weight", 2, (size_t[]){out, x.c}, 0.0f, sqrtf(4.0f / (float)x.c));
     const float *b = draw(name, ".bias", 1, &out, 0.0f, 0.3f);
-    map y = new_map(out, 1, 1);
+    map y = drawn_map(out, 1, 1);
 
     for (size_t o = 0; o < out; o++) {
         y.v[o] = b[o];
@@ -205,21 +205,21 @@ map linear(map x, const char *name, size_t out)
 
 map drawn_picture(size_t h, size_t w)
 {
-    map x = new_map(3, h, w);
+    map x = drawn_map(3, h, w);
 
     for (size_t i = 0; i < 3 * h * w; i++)
         x.v[i] = test_uniform(&drawn.rng);
     return x;
 }
 
-map joined(const map *part, size_t count)
+map drawn_joined(const map *part, size_t count)
 {
     size_t c = 0, plane = part->h * part->w;
     map y;
 
     for (size_t i = 0; i < count; i++)
         c += part[i].c;
-    y = new_map(c, part->h, part->w);
+    y = drawn_map(c, part->h, part->w);
     c = 0;
     for (size_t i = 0; i < count; c += part[i++].c)
         memcpy(y.v + c * plane, part[i].v, part[i].c * plane * sizeof *y.v);
@@ -255,7 +255,7 @@ static void run(const cafi_graph *graph, size_t rows, const float *input, float 
     cafi_plan_free(plan);
 }
 
-void expect_outputs(const cafi_graph *graph, map x, const map *want, size_t count, const char *what)
+void drawn_expect(const cafi_graph *graph, map x, const map *want, size_t count, const char *what)
 {
     static const size_t all[] = {0, 1, 5};
 

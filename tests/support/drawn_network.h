@@ -33,27 +33,26 @@ void drawn_rename(const char *name, const char *other);
 
 /* Three channels of numbers in [-1, 1). */
 map drawn_picture(size_t h, size_t w);
-map new_map(size_t c, size_t h, size_t w);
+map drawn_map(size_t c, size_t h, size_t w);
 /* The number there; 0 outside. */
-double at(map x, size_t c, ptrdiff_t row, ptrdiff_t column);
+double drawn_at(map x, size_t c, ptrdiff_t row, ptrdiff_t column);
 
 /* NAME.weight and, if asked for, NAME.bias. */
-map convolve(map x, const char *name, conv o);
+map drawn_convolve(map x, const char *name, conv o);
 /* BatchNorm of the running statistics, in place, then a clip to [0, top] unless top is 0. */
-map normalised(map x, const char *name, double top);
+map drawn_normalised(map x, const char *name, double top);
 /* In place. */
-map prelu(map x, const char *name);
+map drawn_prelu(map x, const char *name);
 /* The largest of windows of `size` every two places; the last may hang over. */
-map pool(map x, size_t size);
+map drawn_pool(map x, size_t size);
 /* x as one row of numbers, in the order c, w, h. */
-map flat(map x);
-map linear(map x, const char *name, size_t out);
+map drawn_flat(map x);
+map drawn_linear(map x, const char *name, size_t out);
 /* Channels of all parts, one after the other. */
-map joined(const map *part, size_t count);
+map drawn_joined(const map *part, size_t count);
 
 /* Compares the graph's outputs, in their order, by its plain reference and by plans of one row and
  * of five. */
-void expect_outputs(const cafi_graph *graph, map x, const map *want, size_t count,
-                    const char *what);
+void drawn_expect(const cafi_graph *graph, map x, const map *want, size_t count, const char *what);
 
 #endif

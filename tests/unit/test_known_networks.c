@@ -22,9 +22,9 @@ static map unit(map x, const char *stage, int number, size_t out, size_t kernel)
     char name[64];
 
     snprintf(name, sizeof name, "%sfeatures.conv%d", stage, number);
-    x = convolve(x, name, (conv){.out = out, .kernel = kernel, .stride = 1, .bias = true});
+    x = drawn_convolve(x, name, (conv){.out = out, .kernel = kernel, .stride = 1, .bias = true});
     snprintf(name, sizeof name, "%sfeatures.prelu%d", stage, number);
-    return prelu(x, name);
+    return drawn_prelu(x, name);
 }
 
 static map dense(map x, const char *stage, int number, size_t out)
@@ -32,9 +32,9 @@ static map dense(map x, const char *stage, int number, size_t out)
     char name[64];
 
     snprintf(name, sizeof name, "%sfeatures.conv%d", stage, number);
-    x = linear(flat(x), name, out);
+    x = drawn_linear(drawn_flat(x), name, out);
     snprintf(name, sizeof name, "%sfeatures.prelu%d", stage, number);
-    return prelu(x, name);
+    return drawn_prelu(x, name);
 }
 
 static map head(map x, const char *stage, const char *name, size_t out)
@@ -43,25 +43,26 @@ static map head(map x, const char *stage, const char *name, size_t out)
 
     snprintf(full, sizeof full, "%s%s", stage, name);
     return x.h * x.w == 1 && x.c > 32
-               ? linear(x, full, out)
-               : convolve(x, full, (conv){.out = out, .kernel = 1, .stride = 1, .bias = true});
+               ? drawn_linear(x, full, out)
+               : drawn_convolve(x, full,
+                                (conv){.out = out, .kernel = 1, .stride = 1, .bias = true});
 }
 
 static map forward_pnet(map x, const char *stage)
 {
     map out[2];
 
-    x = pool(unit(x, stage, 1, 10, 3), 2);
+    x = drawn_pool(unit(x, stage, 1, 10, 3), 2);
     x = unit(unit(x, stage, 2, 16, 3), stage, 3, 32, 3);
     out[0] = head(x, stage, "conv4_1", 2);
     out[1] = head(x, stage, "conv4_2", 4);
-    return joined(out, 2);
+    return drawn_joined(out, 2);
 }
 
 static void forward_rnet(map x, const char *stage, map out[2])
 {
-    x = pool(unit(x, stage, 1, 28, 3), 3);
-    x = pool(unit(x, stage, 2, 48, 3), 3);
+    x = drawn_pool(unit(x, stage, 1, 28, 3), 3);
+    x = drawn_pool(unit(x, stage, 2, 48, 3), 3);
     x = dense(unit(x, stage, 3, 64, 2), stage, 4, 128);
     out[0] = head(x, stage, "conv5_1", 2);
     out[1] = head(x, stage, "conv5_2", 4);
@@ -69,9 +70,9 @@ static void forward_rnet(map x, const char *stage, map out[2])
 
 static void forward_onet(map x, const char *stage, map out[3])
 {
-    x = pool(unit(x, stage, 1, 32, 3), 3);
-    x = pool(unit(x, stage, 2, 64, 3), 3);
-    x = pool(unit(x, stage, 3, 64, 3), 2);
+    x = drawn_pool(unit(x, stage, 1, 32, 3), 3);
+    x = drawn_pool(unit(x, stage, 2, 64, 3), 3);
+    x = drawn_pool(unit(x, stage, 3, 64, 3), 2);
     x = dense(unit(x, stage, 4, 128, 2), stage, 5, 256);
     out[0] = head(x, stage, "conv6_1", 2);
     out[1] = head(x, stage, "conv6_2", 4);
@@ -106,7 +107,7 @@ static void expect_mtcnn(const char *path, const map *x, map out[][3])
         cafi_graph *graph = NULL;
 
         EXPECT_OK(cafi_mtcnn_graph(&graph, &m, (cafi_mtcnn_stage)s, x[s].h, x[s].w, &err), err);
-        expect_outputs(graph, x[s], out[s], stages[s].outputs, stages[s].file);
+        drawn_expect(graph, x[s], out[s], stages[s].outputs, stages[s].file);
         cafi_graph_free(graph);
     }
     cafi_mtcnn_clear(&m);
@@ -205,9 +206,9 @@ static map normal_conv(map x, const char *name, int first, conv o, double top)
     char full[80];
 
     snprintf(full, sizeof full, "%s.%d", name, first);
-    x = convolve(x, full, o);
+    x = drawn_convolve(x, full, o);
     snprintf(full, sizeof full, "%s.%d", name, first + 1);
-    return normalised(x, full, top);
+    return drawn_normalised(x, full, top);
 }
 
 static map body_stage(map x, int stage, int first, const size_t *stride, const size_t *out)
@@ -226,7 +227,8 @@ static map body_stage(map x, int stage, int first, const size_t *stride, const s
 static map plus_upsampled(map a, map b)
 {
     for (size_t i = 0; i < a.c * a.h * a.w; i++)
-        a.v[i] += at(b, i / (a.h * a.w), (ptrdiff_t)(i / a.w % a.h / 2), (ptrdiff_t)(i % a.w / 2));
+        a.v[i] +=
+            drawn_at(b, i / (a.h * a.w), (ptrdiff_t)(i / a.w % a.h / 2), (ptrdiff_t)(i % a.w / 2));
     return a;
 }
 
@@ -245,7 +247,7 @@ static map context(map x, int number)
     part[1] = normal_conv(five, name[2], 0, quarter, 0.0);
     seven = normal_conv(five, name[3], 0, quarter, INFINITY);
     part[2] = normal_conv(seven, name[4], 0, quarter, 0.0);
-    y = joined(part, 3);
+    y = drawn_joined(part, 3);
     for (size_t i = 0; i < y.c * y.h * y.w; i++)
         y.v[i] = fmax(y.v[i], 0.0);
     return y;
@@ -276,9 +278,9 @@ static void forward_retinaface(map x, map out[CAFI_RETINAFACE_LEVELS])
         x = context(level[i], i + 1);
         for (int k = 0; k < 3; k++) {
             snprintf(name, sizeof name, "%s.%d.conv1x1", heads[k].name, i);
-            part[k] = convolve(x, name, (conv){heads[k].out, 1, 1, 0, false, true});
+            part[k] = drawn_convolve(x, name, (conv){heads[k].out, 1, 1, 0, false, true});
         }
-        out[i] = joined(part, 3);
+        out[i] = drawn_joined(part, 3);
     }
 }
 
@@ -299,7 +301,7 @@ static void test_retinaface(void **state)
         EXPECT_OK(cafi_bundle_open(&bundle, test_temp("retina.safetensors"), &err), err);
         assert_true(cafi_retinaface_is(bundle));
         EXPECT_OK(cafi_retinaface_graph(&graph, bundle, 64, 96, &err), err);
-        expect_outputs(graph, x, out, CAFI_RETINAFACE_LEVELS, "RetinaFace");
+        drawn_expect(graph, x, out, CAFI_RETINAFACE_LEVELS, "RetinaFace");
         cafi_graph_free(graph);
         cafi_bundle_close(bundle);
 
@@ -322,12 +324,12 @@ static map forward_mobilefacenet(map x, map styles[2])
 {
     static const size_t out[] = {16, 16, 16, 16, 16, 24, 24, 24, 24, 24, 24, 24, 32, 32, 32};
 
-    x = convolve(x, "conv1.0", (conv){12, 3, 2, 1, false, false});
-    x = normalised(x, "conv1.1", 6.0);
-    x = convolve(x, "dw_conv.depthwise", (conv){0, 3, 1, 1, true, false});
-    x = normalised(x, "dw_conv.bn1", INFINITY);
-    x = convolve(x, "dw_conv.pointwise", (conv){16, 1, 1, 0, false, false});
-    x = normalised(x, "dw_conv.bn2", INFINITY);
+    x = drawn_convolve(x, "conv1.0", (conv){12, 3, 2, 1, false, false});
+    x = drawn_normalised(x, "conv1.1", 6.0);
+    x = drawn_convolve(x, "dw_conv.depthwise", (conv){0, 3, 1, 1, true, false});
+    x = drawn_normalised(x, "dw_conv.bn1", INFINITY);
+    x = drawn_convolve(x, "dw_conv.pointwise", (conv){16, 1, 1, 0, false, false});
+    x = drawn_normalised(x, "dw_conv.bn2", INFINITY);
     for (int i = 0; i < 15; i++) {
         size_t stride = i == 0 || i == 5 || i == 12 ? 2 : 1;
         char name[64];
@@ -346,15 +348,16 @@ static map forward_mobilefacenet(map x, map styles[2])
             styles[i == 11] = x;
     }
     x = normal_conv(x, "conv2", 0, (conv){48, 1, 1, 0, false, false}, 6.0);
-    x = normalised(convolve(x, "gdconv.depthwise", (conv){0, 7, 1, 0, true, false}), "gdconv.bn",
-                   0.0);
-    return normalised(convolve(x, "conv3", (conv){20, 1, 1, 0, false, false}), "bn", 0.0);
+    x = drawn_normalised(drawn_convolve(x, "gdconv.depthwise", (conv){0, 7, 1, 0, true, false}),
+                         "gdconv.bn", 0.0);
+    return drawn_normalised(drawn_convolve(x, "conv3", (conv){20, 1, 1, 0, false, false}), "bn",
+                            0.0);
 }
 
 /* Mean and unbiased deviation of each channel over the plane. */
 static map style_of(map x)
 {
-    map y = new_map(x.c, 2, 1);
+    map y = drawn_map(x.c, 2, 1);
     size_t n = x.h * x.w;
 
     for (size_t c = 0; c < x.c; c++) {
@@ -393,7 +396,7 @@ static void test_mobilefacenet(void **state)
         EXPECT_OK(cafi_network_add_style(&net, tap, &style, &err), err);
         EXPECT_OK(cafi_graph_output(net.graph, style, &err), err);
     }
-    expect_outputs(net.graph, x, out, 3, "MobileFaceNet");
+    drawn_expect(net.graph, x, out, 3, "MobileFaceNet");
     cafi_network_clear(&net);
 
     drawn_rename("features.7.conv.1.1.running_var", "other");
