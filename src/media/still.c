@@ -190,6 +190,8 @@ static caface_status first_frame(decoder *d, int stream)
         return fail(d, AVERROR_INVALIDDATA);
     if (d->frame->decode_error_flags || d->frame->flags & AV_FRAME_FLAG_CORRUPT)
         return fail(d, AVERROR_INVALIDDATA);
+    if (strcmp(d->kind, "TIFF") == 0) /* Y Cb Cr as JPEG has it; the decoder leaves it open */
+        d->frame->color_range = AVCOL_RANGE_JPEG;
     return cafi_image_check((size_t)d->frame->width, (size_t)d->frame->height, d->err);
 }
 
@@ -236,17 +238,16 @@ static int turn_of(const decoder *d)
 /* The decoder gets a copy of the file without what it would refuse (media/tiff.h). */
 static caface_status strip_tiff(decoder *d, unsigned char **copy)
 {
+    const char *other = NULL;
     caface_status st = cafi_alloc_bytes(copy, d->from.size, d->err);
 
     if (st)
         return st;
     memcpy(*copy, d->whole, d->from.size);
-    if (!cafi_tiff_strip(*copy, d->from.size)) {
+    if ((other = cafi_tiff_strip(*copy, d->from.size))) {
         free(*copy);
         *copy = NULL;
-        return cafi_fail(d->err, CAFACE_EUNSUPPORTED,
-                         "a TIFF picture whose samples are floating point or have a sign; 8 or 16 "
-                         "bits without one are read");
+        return cafi_fail(d->err, CAFACE_EUNSUPPORTED, "a TIFF picture whose %s", other);
     }
     d->from.bytes = *copy;
     return CAFACE_OK;

@@ -138,6 +138,26 @@ static void a_tiff_of_floats_is_refused(void **state)
                 CAFACE_EUNSUPPORTED, err, "float.tiff", "floating point");
 }
 
+/* Y Cb Cr in whole bytes, as Pillow writes it, are JPEG's; another range is refused. */
+static void a_tiff_of_y_cb_cr_decodes(void **state)
+{
+    size_t size = 0, at = 0;
+    unsigned char *bytes = test_read(test_fixture("media/ycc.tiff"), &size);
+    cafi_image image = {0};
+    caface_error err = {0};
+
+    (void)state;
+    expect_ramp("ycc.tiff", 3, 1.5, false); /* Pillow cut off where it could have rounded */
+    for (size_t i = 0; i + 12 <= size; i++) /* 532, six RATIONALs: the first is black, 0 / 1 */
+        if (memcmp(bytes + i, "\x14\x02\5\0\6\0\0\0", 8) == 0)
+            at = bytes[i + 8] + (size_t)bytes[i + 9] * 256;
+    assert_true(at > 0 && at < size);
+    bytes[at] = 16;
+    EXPECT_FAIL(cafi_image_decode(&image, bytes, size, &err), CAFACE_EUNSUPPORTED, err,
+                "a TIFF picture whose Y Cb Cr");
+    free(bytes);
+}
+
 /* EXIF's 6: the picture's rows are what is seen as columns, from the right. */
 static void other_kinds_are_turned(void **state)
 {
@@ -284,6 +304,7 @@ int main(void)
         cmocka_unit_test(other_kinds_decode),
         cmocka_unit_test(other_kinds_are_turned),
         cmocka_unit_test(a_tiff_of_floats_is_refused),
+        cmocka_unit_test(a_tiff_of_y_cb_cr_decodes),
         cmocka_unit_test(a_tiff_of_jpegs_decodes),
         cmocka_unit_test(colours_of_avif_are_the_pictures),
         cmocka_unit_test(jpegs_of_12_bits_decode),
