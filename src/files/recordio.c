@@ -193,16 +193,43 @@ static int by_key(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
+static int by_key_and_place(const void *a, const void *b)
+{
+    size_t x = ((const entry *)a)->offset, y = ((const entry *)b)->offset;
+    int order = by_key(a, b);
+
+    return order ? order : (x > y) - (x < y);
+}
+
+/* Of a key's entries the one whose record lies last in the file is kept: it was written last. */
+static caface_status drop_twins(cafi_recordio *rec, caface_error *err)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < rec->count; i++) {
+        const entry *e = &rec->entries[i], *last = kept ? &rec->entries[kept - 1] : NULL;
+        bool twin = last && last->key == e->key;
+
+        if (twin && last->offset != e->offset) {
+            caface_status st = cafi_fail(
+                err, CAFACE_EFORMAT, "%s: its .idx has key %llu twice, at bytes %zu and %zu",
+                rec->path, (unsigned long long)e->key, last->offset, e->offset);
+            if (!rec->lenient)
+                return st;
+            leave_out(rec, err);
+        }
+        rec->entries[twin ? kept - 1 : kept++] = *e;
+    }
+    rec->count = kept;
+    return CAFACE_OK;
+}
+
 static caface_status sort_entries(cafi_recordio *rec, caface_error *err)
 {
     if (!rec->count)
         return cafi_fail(err, CAFACE_EFORMAT, "%s: no records", rec->path);
-    qsort(rec->entries, rec->count, sizeof *rec->entries, by_key);
-    for (size_t i = 1; i < rec->count; i++)
-        if (rec->entries[i].key == rec->entries[i - 1].key)
-            return cafi_fail(err, CAFACE_EFORMAT, "%s: its .idx names key %llu twice", rec->path,
-                             (unsigned long long)rec->entries[i].key);
-    return CAFACE_OK;
+    qsort(rec->entries, rec->count, sizeof *rec->entries, by_key_and_place);
+    return drop_twins(rec, err);
 }
 
 /* InsightFace: keys 1..n-1 are pictures; what follows describes identities. A

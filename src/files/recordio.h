@@ -32,12 +32,13 @@ typedef struct cafi_record {
  * manner, whose labels (n, m) say that keys 1..n-1 are pictures, is recognised
  * and left out, and so are the identities' records behind them. Every error
  * names the file. EIO; EFORMAT: no records, an .idx line that is not "key TAB
- * offset", a key twice, an offset without a record. */
+ * offset", a key at two places, an offset without a record. */
 caface_status cafi_recordio_open(cafi_recordio **out, const char *path, caface_error *err);
 /* The same, and what is damaged is left out: records without a whole head or a
  * header that fits, those that an .idx places outside the file, a tail that was
- * cut off. Reads the head of every record. *bad (may be NULL) is how many were
- * left out; the first is told in why (may be NULL). EFORMAT: no good record. */
+ * cut off; of a key's records all but the one that lies last in the file. Reads the head of every
+ * record. *bad (may be NULL) is how many were left out; the first is told in why (may be NULL).
+ * EFORMAT: no good record. */
 caface_status cafi_recordio_open_damaged(cafi_recordio **out, const char *path, size_t *bad,
                                          caface_error *why, caface_error *err);
 void cafi_recordio_close(cafi_recordio *rec);

@@ -243,6 +243,48 @@ static void good_records_stay(void **state)
     free(bytes);
 }
 
+/* A set that was written on: of a key's two records the later is kept and the other counted. The
+ * same line twice says nothing new. */
+static void the_later_of_two_records_counts(void **state)
+{
+    cafi_record_writer *w = NULL;
+    cafi_recordio *rec = NULL;
+    cafi_buf buf = {0};
+    caface_error err, why = {CAFACE_OK, ""};
+    size_t bad = 9, size = 0;
+    cafi_record r;
+
+    (void)state;
+    EXPECT_OK(cafi_record_begin(&w, test_temp("t"), &err), err);
+    for (unsigned i = 0; i < 3; i++)
+        EXPECT_OK(cafi_record_append(w, i, (float)i, "p", "0123456789ab", 12, &err), err);
+    EXPECT_OK(cafi_record_commit(w, &err), err);
+    free(test_read(test_temp("t.rec"), &size));
+    for (int places = 1; places < 3; places++) {
+        FILE *f = fopen(test_temp("t.idx"), "w");
+
+        assert_non_null(f);
+        if (places == 2)
+            fprintf(f, "5\t%zu\n", 2 * (size / 3));
+        fprintf(f, "5\t%zu\n8\t0\n5\t%zu\n", size / 3, size / 3);
+        fclose(f);
+        if (places == 1)
+            EXPECT_OK(cafi_recordio_open(&rec, test_temp("t.rec"), &err), err);
+        else {
+            EXPECT_FAIL(cafi_recordio_open(&rec, test_temp("t.rec"), &err), CAFACE_EFORMAT, err,
+                        "t.rec", "key 5 twice");
+            EXPECT_OK(cafi_recordio_open_damaged(&rec, test_temp("t.rec"), &bad, &why, &err), err);
+            assert_int_equal(bad, 1);
+            assert_non_null(strstr(why.message, "key 5 twice"));
+        }
+        assert_int_equal(cafi_recordio_count(rec), 2);
+        EXPECT_OK(cafi_recordio_read(rec, 0, &buf, &r, &err), err);
+        assert_true(r.key == 5 && r.label == (float)places);
+        cafi_recordio_close(rec);
+    }
+    cafi_buf_free(&buf);
+}
+
 /* InsightFace's three forms: no index; with a box; with landmarks too. */
 static void insightface_lists_are_read(void **state)
 {
@@ -316,9 +358,13 @@ static void test_bad_lists(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(good_records_stay), cmocka_unit_test(insightface_lists_are_read),
-        cmocka_unit_test(test_round_trip),   cmocka_unit_test(test_header_record),
-        cmocka_unit_test(test_damage),       cmocka_unit_test(test_list_bytes),
+        cmocka_unit_test(good_records_stay),
+        cmocka_unit_test(the_later_of_two_records_counts),
+        cmocka_unit_test(insightface_lists_are_read),
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_header_record),
+        cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_list_bytes),
         cmocka_unit_test(test_bad_lists),
     };
 
