@@ -135,7 +135,8 @@ full_export() {
         ulimit -f 3
         gallery export "$db" "$work/full.out" --model "$restore" 2>"$work/full.err"
     )
-    [ $? = 1 ] && [ "$(wc -l <"$work/full.err")" = 1 ] && [ ! -e "$work/full.out" ]
+    # gcov's counters may not grow either
+    [ $? = 1 ] && [ "$(grep -vc '^profiling:' "$work/full.err")" = 1 ] && [ ! -e "$work/full.out" ]
 }
 check "  in export: nothing is left" full_export
 check "a full disk: one sentence, and the gallery as it was" full_disk
