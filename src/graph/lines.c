@@ -1,6 +1,7 @@
 #include "graph/lines.h"
 
 #include <string.h>
+#include <stdint.h>
 
 #include "base/cpu.h"
 #include "base/mem.h"
@@ -9,8 +10,8 @@
 /* Channels from which on sums of pairs of positions cost less than they save. */
 #define SQUARE_INS 8
 #define SQUARE_OUTS 32
-/* Products of F(2, 3) */
-#define PAIRS 4
+/* Most products along a line */
+#define MOST_PRODUCTS (MOST_GROUP + CAFI_LINES_KERNEL - 1)
 
 const cafi_lines_kernels *cafi_lines_kernels_get(void)
 {
@@ -31,16 +32,44 @@ size_t cafi_lines_pooled(const cafi_lines_shape *s, size_t outputs)
     return s->pool ? (outputs - s->pool + 1) / 2 + 1 : outputs;
 }
 
-/* Pairs of lines side by side need none: they are compared as they are made. A group of four
- * rows and the two before it are there at once. */
+/* Products of the columns of `height` rows in such groups. */
+static size_t column_products(size_t height, size_t group)
+{
+    return height / group * (group + 2) + (height % group ? height % group + 2 : 0);
+}
+
+/* Pairs of lines side by side are compared as they are made, where groups are even. */
+static bool halves(const cafi_lines_shape *s)
+{
+    return s->pool == 2 && s->lanes == 1 && s->rows == 3;
+}
+
+/* Rows of all groups but the last. */
+static size_t whole_group(const cafi_lines_shape *s)
+{
+    size_t height = s->height - s->rows + 1;
+
+    if (s->rows != 3)
+        return 1;
+    return halves(s) ||
+                   column_products(height, MOST_GROUP) < column_products(height, MOST_GROUP - 1)
+               ? MOST_GROUP
+               : MOST_GROUP - 1;
+}
+
+/* Groups begin at the first row of it or in the middle; the two rows before a group are there. */
 size_t cafi_lines_ring(const cafi_lines_shape *s)
 {
-    return !s->pool || (s->pool == 2 && s->lanes == 1 && s->rows == 3) ? 0 : 2 * MOST_GROUP;
+    if (!s->pool || halves(s))
+        return 0;
+    return 2 * (s->rows == 3 ? whole_group(s) : MOST_GROUP);
 }
 
 size_t cafi_lines_group(const cafi_lines_shape *s, size_t left)
 {
-    return s->rows != 3 ? 1 : left < MOST_GROUP ? left : MOST_GROUP;
+    size_t whole = whole_group(s);
+
+    return left < whole ? left : whole;
 }
 
 size_t cafi_lines_products(const cafi_lines_shape *s, size_t group)
@@ -53,17 +82,28 @@ bool cafi_lines_hold(const cafi_lines_shape *s, const cafi_lines_kernels *k)
     return s->rows == 3 && k->held;
 }
 
-bool cafi_lines_square(const cafi_lines_shape *s, const cafi_lines_kernels *k)
+/* Products of a vector that a line takes in squares so wide. */
+static size_t square_products(const cafi_lines_shape *s, const cafi_lines_kernels *k, size_t wide)
+{
+    size_t line = (s->width - s->columns + 1) * s->lanes, side = wide * k->vector;
+
+    return (line + side - 1) / side * (wide + 2);
+}
+
+size_t cafi_lines_square(const cafi_lines_shape *s, const cafi_lines_kernels *k)
 {
     size_t line = (s->width - s->columns + 1) * s->lanes;
-    size_t vectors = (line + k->vector - 1) / k->vector;
-    size_t pairs = (line + 2 * k->vector - 1) / (2 * k->vector);
+    size_t least = (line + k->vector - 1) / k->vector * s->columns, best = 0;
 
-    /* four products, with what surrounds them as much as five, instead of six; of vectors that are
-     * filled up */
-    return cafi_lines_hold(s, k) && s->columns == 3 && s->ins >= SQUARE_INS &&
-           s->outs >= SQUARE_OUTS && k->vector % s->lanes == 0 &&
-           (cafi_lines_ring(s) || !s->pool) && pairs * 2 * 5 < vectors * 6;
+    if (!cafi_lines_hold(s, k) || s->columns != 3 || k->vector % s->lanes || halves(s) ||
+        s->ins < SQUARE_INS || s->outs < SQUARE_OUTS)
+        return 0;
+    for (size_t wide = 2; wide <= MOST_GROUP; wide++)
+        if (square_products(s, k, wide) < least) {
+            least = square_products(s, k, wide);
+            best = wide;
+        }
+    return best;
 }
 
 size_t cafi_lines_blocks(const cafi_lines_shape *s, const cafi_lines_kernels *k)
@@ -78,11 +118,18 @@ size_t cafi_lines_first(const cafi_lines_shape *s, size_t blocks, size_t block)
     return s->outs * block / blocks;
 }
 
+/* Products along the lines. */
+static size_t line_products(const cafi_lines_shape *s, const cafi_lines_kernels *k)
+{
+    size_t wide = cafi_lines_square(s, k);
+
+    return wide ? wide + s->columns - 1 : s->columns;
+}
+
 /* Floats of the weights for groups of that many rows. */
 static size_t packed_size(const cafi_lines_shape *s, const cafi_lines_kernels *k, size_t group)
 {
-    return s->outs * s->ins * (cafi_lines_square(s, k) ? PAIRS : s->columns) *
-           cafi_lines_products(s, group);
+    return s->outs * s->ins * line_products(s, k) * cafi_lines_products(s, group);
 }
 
 size_t cafi_lines_offset(const cafi_lines_shape *s, const cafi_lines_kernels *k, size_t group)
@@ -101,14 +148,14 @@ size_t cafi_lines_size(const cafi_lines_shape *s, const cafi_lines_kernels *k)
 
 size_t cafi_lines_scratch(const cafi_lines_shape *s, const cafi_lines_kernels *k)
 {
-    size_t most = cafi_lines_products(s, cafi_lines_group(s, MOST_GROUP));
+    size_t most = cafi_lines_products(s, cafi_lines_group(s, SIZE_MAX));
     size_t tile = CAFI_LINES_VECTORS * k->vector;
     size_t span = tile + (s->columns - 1) * s->lanes + k->vector;
-    size_t pairs = PAIRS * CAFI_LINES_PAIRS * k->vector;
-    size_t mixed = cafi_lines_square(s, k) && pairs > span ? pairs : span;
+    bool square = cafi_lines_square(s, k);
     size_t line = (s->width - s->columns + 1) * s->lanes + k->vector;
 
-    return most * (s->ins * mixed + k->block * tile) +
+    return (square ? line_products(s, k) * k->vector * (most * s->ins + MOST_GROUP * s->outs)
+                   : most * (s->ins * span + k->block * tile)) +
            (cafi_lines_ring(s)
                 ? s->outs * cafi_lines_ring(s) * line + line + 3 * k->vector + 3 * s->lanes
                 : 0);
@@ -137,15 +184,14 @@ static void transform(double *out, const double *taps, size_t group)
 
 /* What is multiplied by for one pair of channels. */
 typedef struct multipliers {
-    double of[PAIRS]
-             [MOST_GROUP + CAFI_LINES_KERNEL]; /* [column or product along a line][product] */
+    double of[MOST_PRODUCTS][MOST_PRODUCTS]; /* [column or product along a line][product] */
 } multipliers;
 
 static void multipliers_make(multipliers *m, const cafi_lines_shape *s, const float *taps,
-                             size_t group, bool square)
+                             size_t group, size_t wide)
 {
     size_t products = cafi_lines_products(s, group);
-    double column[CAFI_LINES_KERNEL], made[PAIRS];
+    double column[CAFI_LINES_KERNEL], made[MOST_PRODUCTS];
 
     for (size_t x = 0; x < s->columns; x++) {
         for (size_t y = 0; y < s->rows; y++)
@@ -155,11 +201,11 @@ static void multipliers_make(multipliers *m, const cafi_lines_shape *s, const fl
         else
             memcpy(m->of[x], column, s->rows * sizeof *column);
     }
-    for (size_t j = 0; square && j < products; j++) {
+    for (size_t j = 0; wide && j < products; j++) {
         for (size_t x = 0; x < 3; x++)
             column[x] = m->of[x][j];
-        transform(made, column, 2);
-        for (size_t x = 0; x < PAIRS; x++)
+        transform(made, column, wide);
+        for (size_t x = 0; x < wide + 2; x++)
             m->of[x][j] = made[x];
     }
 }
@@ -168,28 +214,29 @@ static void pack_group(float *out, const cafi_lines_shape *s, const cafi_lines_k
                        const float *weights, size_t group)
 {
     size_t products = cafi_lines_products(s, group), blocks = cafi_lines_blocks(s, k);
-    bool hold = cafi_lines_hold(s, k), square = cafi_lines_square(s, k);
-    size_t columns = square ? PAIRS : s->columns;
+    size_t wide = cafi_lines_square(s, k), columns = line_products(s, k);
+    bool hold = cafi_lines_hold(s, k);
     multipliers m;
 
     for (size_t b = 0; b < blocks; b++) {
         size_t first = cafi_lines_first(s, blocks, b);
         size_t block = cafi_lines_first(s, blocks, b + 1) - first;
+        float *to = out + first * s->ins * products * (wide ? 1 : columns);
 
         for (size_t c = 0; c < block; c++)
             for (size_t i = 0; i < s->ins; i++) {
                 multipliers_make(&m, s, weights + ((first + c) * s->ins + i) * s->rows * s->columns,
-                                 group, square);
+                                 group, wide);
                 for (size_t x = 0; x < columns; x++)
                     for (size_t j = 0; j < products; j++) {
-                        size_t at = square ? (x * s->ins + i) * products + j
+                        size_t at = wide   ? i * products + j
                                     : hold ? (i * columns + x) * products + j
                                            : (j * s->ins + i) * columns + x;
 
-                        out[at * block + c] = (float)m.of[x][j];
+                        to[(wide ? x * s->outs * s->ins * products : 0) + at * block + c] =
+                            (float)m.of[x][j];
                     }
             }
-        out += block * products * s->ins * columns;
     }
 }
 

@@ -8,8 +8,8 @@
  * Kernels of three rows are computed four rows of the output at a time, by Winograd's F(4, 3) along
  * the columns of the map (Lavin and Gray, "Fast algorithms for convolutional neural networks",
  * 2016): six products instead of twelve; the last one to three rows by F(1, 3) to F(3, 3). With
- * many channels, and registers, two positions of a line are computed at a time, too, by F(2, 3):
- * four products instead of six. */
+ * many channels, and registers, up to four positions of a line are computed at a time, too: 36
+ * products for a square of 16 positions instead of 144. */
 #ifndef CAFI_GRAPH_LINES_H
 #define CAFI_GRAPH_LINES_H
 
@@ -23,9 +23,8 @@
 #define CAFI_LINES_MOST_INS 64
 #define CAFI_LINES_MOST_OUTS 128
 #define CAFI_LINES_MOST_LANES 64
-/* Vectors of a line that are computed at once; of even, and of odd, positions of one. */
+/* Vectors of a line that are computed at once */
 #define CAFI_LINES_VECTORS 3
-#define CAFI_LINES_PAIRS 4
 
 /* Stride 1, no padding. */
 typedef struct cafi_lines_shape {
@@ -62,14 +61,16 @@ const cafi_lines_kernels *cafi_lines_kernels_get(void);
 size_t cafi_lines_pooled(const cafi_lines_shape *shape, size_t outputs);
 /* The outputs are kept in a ring of so many rows, until they are pooled; 0: there is none. */
 size_t cafi_lines_ring(const cafi_lines_shape *shape);
-/* Output rows that are computed together when so many are left. */
+/* Output rows that are computed together when so many are left: four, or three where that takes no
+ * more products. */
 size_t cafi_lines_group(const cafi_lines_shape *shape, size_t left);
 /* Lines that a group of so many output rows is made of. */
 size_t cafi_lines_products(const cafi_lines_shape *shape, size_t group);
 /* Are the products of a group all in registers? */
 bool cafi_lines_hold(const cafi_lines_shape *shape, const cafi_lines_kernels *kernels);
-/* Is F(2, 3) used along the lines, too? For maps whose channels are worth it. */
-bool cafi_lines_square(const cafi_lines_shape *shape, const cafi_lines_kernels *kernels);
+/* Positions of a line that are computed together, by F(2, 3) to F(4, 3) along the lines, too: those
+ * that fill vectors best, for maps whose channels are worth it; 0: none. */
+size_t cafi_lines_square(const cafi_lines_shape *shape, const cafi_lines_kernels *kernels);
 /* Blocks of output channels, and the first channel of one: about as many in each. */
 size_t cafi_lines_blocks(const cafi_lines_shape *shape, const cafi_lines_kernels *kernels);
 size_t cafi_lines_first(const cafi_lines_shape *shape, size_t blocks, size_t block);
@@ -84,7 +85,7 @@ size_t cafi_lines_scratch(const cafi_lines_shape *shape, const cafi_lines_kernel
  * frees: weights [outs][ins][rows][columns], bias [outs] and slope [outs] (or NULL) as the kernels
  * read them; weights for each size of a group, [block][product][in][column][channel of the block],
  * or, where products are held in registers, [block][in][column][product][channel of the block], or
- * [block][product along the line][in][product][channel of the block] where there are such.
+ * [product along the line][block][in][product][channel of the block] in squares.
  * ENOMEM. */
 caface_status cafi_lines_pack(float **owned, cafi_lines_args *args,
                               const cafi_lines_kernels *kernels, const float *weights,

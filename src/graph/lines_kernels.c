@@ -288,35 +288,20 @@ static void run_group(tile *t, const float *weights, float *scratch)
 
 #if HELD
 
-/* The same by pairs of positions. */
+/* The same by squares: tiles are a vector of them. */
 static void run_square(tile *t, const float *weights, float *scratch, const turns *turn)
 {
     const cafi_lines_shape *s = &t->a->shape;
-    size_t line = (s->width - s->columns + 1) * s->lanes, blocks = cafi_lines_blocks(s, &KERNELS);
-    size_t vectors = (line + 2 * VF - 1) / (2 * VF);
-    size_t tiles = (vectors + CAFI_LINES_PAIRS - 1) / CAFI_LINES_PAIRS;
+    size_t line = (s->width - s->columns + 1) * s->lanes, side = t->wide * VF;
     float *to = place(t);
 
-    for (size_t k = 0; k < tiles; k++) {
-        size_t first = vectors * k / tiles;
-        const float *w = weights;
-
-        t->at = first * VF;
-        t->to = to + 2 * t->at;
-        t->vectors = vectors * (k + 1) / tiles - first;
-        t->count = line - 2 * t->at;
-        t->count = t->count < 2 * t->vectors * VF ? t->count : 2 * t->vectors * VF;
-        t->span = t->product_step = t->vectors * VF;
-        t->in_step = t->products * t->span;
-        t->mixed = scratch;
-        see_square_any(t, turn);
-        for (size_t b = 0; b < blocks; b++) {
-            size_t channel = cafi_lines_first(s, blocks, b);
-
-            t->block = cafi_lines_first(s, blocks, b + 1) - channel;
-            square_any(t, turn, w, channel);
-            w += 4 * s->ins * t->products * t->block;
-        }
+    t->mixed = scratch;
+    t->in_step = t->products * VF;
+    t->sums = t->mixed + (t->wide + 2) * s->ins * t->in_step;
+    for (t->at = 0; t->at < line; t->at += side) {
+        t->to = to + t->at;
+        t->count = line - t->at < side ? line - t->at : side;
+        run_squares_any(t, turn, weights);
     }
 }
 
@@ -345,11 +330,11 @@ static void conv(const cafi_lines_args *args)
     float *scratch = a->scratch;
     const float *weights = NULL;
 #if HELD
-    bool square = cafi_lines_square(s, &KERNELS);
-    turns turn = {0};
+    turns turn;
 
-    if (square)
-        turn = turns_of(s->lanes);
+    t.wide = cafi_lines_square(s, &KERNELS);
+    if (t.wide)
+        turn = turns_of(s->lanes, t.wide);
 #endif
 
     if (t.halve)
@@ -365,7 +350,7 @@ static void conv(const cafi_lines_args *args)
         t.products = cafi_lines_products(s, t.group);
         weights = a->weights + cafi_lines_offset(s, &KERNELS, t.group);
 #if HELD
-        if (square)
+        if (t.wide)
             run_square(&t, weights, scratch, &turn);
         else
 #endif

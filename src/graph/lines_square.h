@@ -1,8 +1,8 @@
-/* Kernels of 3x3 with F(2, 3) along the lines, too: two positions of four rows in 24 products
- * instead of 36. Included by the kernels of graph/lines.h alone; for AVX-512.
+/* Kernels of 3x3 with F(wide, 3) along the lines, too: four rows of four positions in 36 products
+ * instead of 72. Included by the kernels of graph/lines.h alone; for AVX-512.
  *
- * Even and odd positions are apart on the way: d0, d2 are two even ones in succession, d1, d3 two
- * odd ones, so that vectors lie along pairs of positions. */
+ * A square is `wide` positions of a line that are computed together. Numbers of the same place in
+ * their squares lie side by side on the way, so that vectors lie along squares. */
 #ifndef CAFI_GRAPH_LINES_SQUARE_H
 #define CAFI_GRAPH_LINES_SQUARE_H
 
@@ -10,193 +10,265 @@
 
 #if HELD
 
-/* Even and odd positions of two vectors, for positions of so many numbers; and back. */
+#define WIDEST 4
+
+/* What moves numbers between lines and squares: vector k of a line is joined to those before it. */
 typedef struct turns {
-    __m512i even, odd, first, second;
+    __m512i take[WIDEST][WIDEST]; /* [place in the square][vector of the line] */
+    __m512i give[WIDEST][WIDEST]; /* [vector of the line][place in the square] */
+    __m512i next;                 /* a vector moved on by one square, its end of another one */
 } turns;
 
-static turns turns_of(size_t lanes)
+static turns turns_of(size_t lanes, size_t wide)
 {
-    int32_t at[4][VF];
+    int32_t take[WIDEST][WIDEST][VF], give[WIDEST][WIDEST][VF], next[VF];
     turns t;
 
     for (size_t i = 0; i < VF; i++) {
-        size_t position = i / lanes, l = i % lanes;
-        size_t half = VF / lanes; /* positions of a vector */
+        next[i] = (int32_t)(i + lanes);
+        for (size_t k = 0; k < wide; k++)
+            for (size_t f = 0; f < wide; f++) {
+                size_t from = (wide * (i / lanes) + f) * lanes + i % lanes; /* in the line */
+                size_t to = (k * VF + i) / lanes;                           /* a position of it */
+                bool taken = k == from / VF, given = f == to % wide;
 
-        at[0][i] = (int32_t)(2 * position * lanes + l);
-        at[1][i] = (int32_t)((2 * position + 1) * lanes + l);
-        for (size_t k = 0; k < 2; k++) {
-            size_t p = position + k * half;
-
-            at[2 + k][i] = (int32_t)(p % 2 * VF + p / 2 * lanes + l);
-        }
+                take[f][k][i] = (int32_t)(taken ? VF + from % VF : k == 1 && from < VF ? from : i);
+                give[k][f][i] = (int32_t)(given ? VF + to / wide * lanes + i % lanes
+                                          : f == 1 && to % wide == 0 ? to / wide * lanes + i % lanes
+                                                                     : i);
+            }
     }
-    t.even = _mm512_loadu_si512(at[0]);
-    t.odd = _mm512_loadu_si512(at[1]);
-    t.first = _mm512_loadu_si512(at[2]);
-    t.second = _mm512_loadu_si512(at[3]);
+    for (size_t k = 0; k < wide; k++)
+        for (size_t f = 0; f < wide; f++) {
+            t.take[f][k] = _mm512_loadu_si512(take[f][k]);
+            t.give[k][f] = _mm512_loadu_si512(give[k][f]);
+        }
+    t.next = _mm512_loadu_si512(next);
     return t;
 }
 
-/* Of one line, the four sums that F(2, 3) multiplies. x: `left` numbers are there. */
-CAFI_INLINE void mix_pairs(vf *h, const float *x, size_t left, size_t lanes, const turns *turn)
+/* Numbers [at, at + VF) of x, of which `left` are there. */
+CAFI_INLINE vf load_left(const float *x, size_t at, size_t left)
 {
-    size_t far = 2 * lanes;
-    bool all = left >= 2 * VF + far;
-    vf a = all ? vf_load(x) : vf_load_n(x, left);
-    vf b = all ? vf_load(x + VF) : left > VF ? vf_load_n(x + VF, left - VF) : vf_zero();
-    vf c = all ? vf_load(x + far) : left > far ? vf_load_n(x + far, left - far) : vf_zero();
-    vf d = all               ? vf_load(x + VF + far)
-           : left > VF + far ? vf_load_n(x + VF + far, left - VF - far)
-                             : vf_zero();
-    vf d0 = _mm512_permutex2var_ps(a, turn->even, b), d1 = _mm512_permutex2var_ps(a, turn->odd, b);
-    vf d2 = _mm512_permutex2var_ps(c, turn->even, d), d3 = _mm512_permutex2var_ps(c, turn->odd, d);
-
-    h[0] = vf_sub(d0, d2);
-    h[1] = vf_add(d1, d2);
-    h[2] = vf_sub(d2, d1);
-    h[3] = vf_sub(d1, d3);
+    return left >= at + VF ? vf_load(x + at) : vf_load_n(x + at, left > at ? left - at : 0);
 }
 
-/* t->mixed: [h][in][product][span]. */
-CAFI_INLINE void see_square(const tile *t, const turns *turn, size_t group, size_t products)
+/* Of one line, the sums that F(wide, 3) multiplies. x: `left` numbers are there. */
+CAFI_INLINE void mix_squares(vf *h, const float *x, size_t left, size_t lanes, const turns *turn,
+                             size_t wide)
+{
+    size_t far = wide * VF;
+    vf line[WIDEST], d[WIDEST + 2];
+
+    if (left >= far + VF + lanes) {
+        CAFI_UNROLL
+        for (size_t k = 0; k < wide; k++)
+            line[k] = vf_load(x + k * VF);
+        d[wide] = vf_load(x + far);
+        d[wide + 1] = vf_load(x + far + lanes);
+    } else {
+        CAFI_UNROLL
+        for (size_t k = 0; k < wide; k++)
+            line[k] = load_left(x, k * VF, left);
+        d[wide] = load_left(x, far, left);
+        d[wide + 1] = load_left(x, far + lanes, left);
+    }
+    if (lanes == VF) {
+        CAFI_UNROLL
+        for (size_t k = 0; k < wide; k++)
+            d[k] = line[k];
+    } else {
+        CAFI_UNROLL
+        for (size_t f = 0; f < wide; f++) {
+            d[f] = line[0];
+            CAFI_UNROLL
+            for (size_t k = 1; k < wide; k++)
+                d[f] = _mm512_permutex2var_ps(d[f], turn->take[f][k], line[k]);
+        }
+        d[wide] = _mm512_permutex2var_ps(d[0], turn->next, d[wide]);
+        d[wide + 1] = _mm512_permutex2var_ps(d[1], turn->next, d[wide + 1]);
+    }
+    mix_lines(h, d, wide);
+}
+
+/* Of those, the sums along the columns: all that is multiplied of one vector of an input channel.
+ */
+CAFI_INLINE void see_columns(const tile *t, float *to, vf h[][WIDEST + 2], size_t group,
+                             size_t products)
+{
+    for (size_t p = 0; p < t->wide + 2; p++, to += t->a->shape.ins * t->in_step) {
+        vf d[6], v[6];
+
+        CAFI_UNROLL
+        for (size_t j = 0; j < products; j++)
+            d[j] = h[j][p];
+        if (group > 1)
+            mix_lines(v, d, group);
+        CAFI_UNROLL
+        for (size_t j = 0; j < products; j++)
+            vf_store(to + j * VF, group > 1 ? v[j] : d[j]);
+    }
+}
+
+static void see_columns_any(const tile *t, float *to, vf h[][WIDEST + 2])
+{
+    if (t->group == 4)
+        see_columns(t, to, h, 4, 6);
+    else if (t->group == 3)
+        see_columns(t, to, h, 3, 5);
+    else if (t->group == 2)
+        see_columns(t, to, h, 2, 4);
+    else
+        see_columns(t, to, h, 1, 3);
+}
+
+/* The input as [product along the line][in][product along the columns][VF]. */
+CAFI_INLINE void see_square(const tile *t, const turns *turn, size_t wide)
 {
     const cafi_lines_shape *s = &t->a->shape;
     size_t line = s->width * s->lanes;
 
     for (size_t i = 0; i < s->ins; i++) {
-        const float *x = t->a->x + (i * s->height + t->y) * line + 2 * t->at;
-        float *to = t->mixed + i * t->in_step;
+        const float *x = t->a->x + (i * s->height + t->y) * line + t->at;
+        vf h[6][WIDEST + 2];
 
-        for (size_t k = 0; k < t->span; k += VF, x += 2 * VF) {
-            size_t left = line - 2 * t->at - 2 * k;
-            vf h[6][4];
-
-            CAFI_UNROLL
-            for (size_t j = 0; j < products; j++)
-                mix_pairs(h[j], x + j * line, left, s->lanes, turn);
-            CAFI_UNROLL
-            for (size_t p = 0; p < 4; p++) {
-                vf d[6], v[6];
-
-                CAFI_UNROLL
-                for (size_t j = 0; j < products; j++)
-                    d[j] = h[j][p];
-                if (group > 1)
-                    mix_lines(v, d, group);
-                CAFI_UNROLL
-                for (size_t j = 0; j < products; j++)
-                    vf_store(to + p * s->ins * t->in_step + j * t->product_step + k,
-                             group > 1 ? v[j] : d[j]);
-            }
-        }
+        for (size_t j = 0; j < t->products; j++)
+            mix_squares(h[j], x + j * line, line - t->at, s->lanes, turn, wide);
+        see_columns_any(t, t->mixed + i * t->in_step, h);
     }
 }
 
-/* One of the four products along the line, all of those along the columns: rows of the output. */
-CAFI_INLINE void multiply_square(vf rows[][4], const tile *t, const float *w, const float *seen,
+/* One of the products along the line, all of those along the columns: rows of the output. */
+CAFI_INLINE void multiply_square(const tile *t, const float *w, size_t first, size_t p,
                                  size_t block, size_t group, size_t products)
 {
+    const cafi_lines_shape *s = &t->a->shape;
+    const float *seen = t->mixed + p * s->ins * t->in_step;
     vf sum[HELD][6];
 
     CAFI_UNROLL
     for (size_t c = 0; c < block; c++)
         CAFI_UNROLL
-    for (size_t j = 0; j < products; j++)
-        sum[c][j] = vf_zero();
-    for (size_t i = 0; i < t->a->shape.ins; i++, seen += t->in_step, w += products * block)
+    for (size_t j = 0; j < products; j++) /* what counts once at every output: the bias */
+        sum[c][j] = j == 1 ? vf_all(p == 1 ? t->a->bias[first + c] : 0.0f) : vf_zero();
+    for (size_t i = 0; i < s->ins; i++, seen += t->in_step, w += products * block)
         CAFI_UNROLL
     for (size_t j = 0; j < products; j++) {
-        vf x = vf_load(seen + j * t->product_step);
+        vf x = vf_load(seen + j * VF);
 
         CAFI_UNROLL
         for (size_t c = 0; c < block; c++)
             sum[c][j] = vf_fma(vf_all(w[j * block + c]), x, sum[c][j]);
     }
     CAFI_UNROLL
-    for (size_t c = 0; c < block; c++)
-        mix_sums(rows[c], sum[c], group, products);
-}
-
-/* Pairs of positions of vector v, for a block of channels. */
-CAFI_INLINE void square(const tile *t, const turns *turn, const float *w, size_t first, size_t v,
-                        size_t block, size_t group, size_t products)
-{
-    size_t ins = t->a->shape.ins;
-    vf even[HELD][4], odd[HELD][4], m[HELD][4];
-
-    CAFI_UNROLL
-    for (size_t c = 0; c < block; c++)
-        CAFI_UNROLL
-    for (size_t r = 0; r < group; r++)
-        even[c][r] = odd[c][r] = vf_zero();
-    for (size_t p = 0; p < 4; p++) {
-        multiply_square(m, t, w + p * ins * products * block,
-                        t->mixed + p * ins * t->in_step + v * VF, block, group, products);
-        CAFI_UNROLL
-        for (size_t c = 0; c < block; c++)
-            CAFI_UNROLL
-        for (size_t r = 0; r < group; r++) {
-            if (p < 3)
-                even[c][r] = vf_add(even[c][r], m[c][r]);
-            if (p == 1)
-                odd[c][r] = vf_add(odd[c][r], m[c][r]);
-            else if (p)
-                odd[c][r] = vf_sub(odd[c][r], m[c][r]);
-        }
-    }
-    CAFI_UNROLL
     for (size_t c = 0; c < block; c++) {
-        vf one[4], two[4];
+        float *to = t->sums + ((first + c) * group * (t->wide + 2) + p) * VF;
+        vf rows[4];
 
+        mix_sums(rows, sum[c], group, products);
         CAFI_UNROLL
-        for (size_t r = 0; r < group; r++) {
-            one[r] = _mm512_permutex2var_ps(even[c][r], turn->first, odd[c][r]);
-            two[r] = _mm512_permutex2var_ps(even[c][r], turn->second, odd[c][r]);
-        }
-        put_vector(t, one, first + c, 2 * v, group);
-        if ((2 * v + 1) * VF < t->count)
-            put_vector(t, two, first + c, 2 * v + 1, group);
+        for (size_t r = 0; r < group; r++)
+            vf_store(to + r * (t->wide + 2) * VF, rows[r]);
     }
 }
 
-CAFI_INLINE void square_group(const tile *t, const turns *turn, const float *w, size_t first,
-                              size_t group, size_t products)
+CAFI_INLINE void multiply_group(const tile *t, const float *w, size_t first, size_t p, size_t group,
+                                size_t products)
 {
-    for (size_t v = 0; v < t->vectors; v++)
-        if (t->block == 4)
-            square(t, turn, w, first, v, 4, group, products);
-        else if (t->block == 3)
-            square(t, turn, w, first, v, 3, group, products);
-        else if (t->block == 2)
-            square(t, turn, w, first, v, 2, group, products);
-        else
-            square(t, turn, w, first, v, 1, group, products);
+    if (t->block == 4)
+        multiply_square(t, w, first, p, 4, group, products);
+    else if (t->block == 3)
+        multiply_square(t, w, first, p, 3, group, products);
+    else if (t->block == 2)
+        multiply_square(t, w, first, p, 2, group, products);
+    else
+        multiply_square(t, w, first, p, 1, group, products);
 }
 
-static void square_any(const tile *t, const turns *turn, const float *w, size_t first)
+static void multiply_square_any(const tile *t, const float *w, size_t first, size_t p)
 {
     if (t->group == 4)
-        square_group(t, turn, w, first, 4, 6);
+        multiply_group(t, w, first, p, 4, 6);
     else if (t->group == 3)
-        square_group(t, turn, w, first, 3, 5);
+        multiply_group(t, w, first, p, 3, 5);
     else if (t->group == 2)
-        square_group(t, turn, w, first, 2, 4);
+        multiply_group(t, w, first, p, 2, 4);
     else
-        square_group(t, turn, w, first, 1, 3);
+        multiply_group(t, w, first, p, 1, 3);
 }
 
-static void see_square_any(const tile *t, const turns *turn)
+/* Places of squares to positions side by side. */
+CAFI_INLINE void give_back(vf *places, const turns *turn, size_t wide)
 {
-    if (t->group == 4)
-        see_square(t, turn, 4, 6);
-    else if (t->group == 3)
-        see_square(t, turn, 3, 5);
-    else if (t->group == 2)
-        see_square(t, turn, 2, 4);
+    vf line[WIDEST];
+
+    CAFI_UNROLL
+    for (size_t k = 0; k < wide; k++) {
+        line[k] = places[0];
+        CAFI_UNROLL
+        for (size_t f = 1; f < wide; f++)
+            line[k] = _mm512_permutex2var_ps(line[k], turn->give[k][f], places[f]);
+    }
+    CAFI_UNROLL
+    for (size_t k = 0; k < wide; k++)
+        places[k] = line[k];
+}
+
+/* Squares of a channel's lines. */
+CAFI_INLINE void put_squares(const tile *t, const turns *turn, size_t channel, size_t wide)
+{
+    const cafi_lines_args *a = t->a;
+    const float *sums = t->sums + channel * t->group * (wide + 2) * VF;
+    float *y = t->to + channel * t->to_step;
+
+    for (size_t r = 0; r < t->group; r++, y += t->line, sums += (wide + 2) * VF) {
+        vf m[WIDEST + 2], out[WIDEST];
+
+        CAFI_UNROLL
+        for (size_t p = 0; p < wide + 2; p++)
+            m[p] = vf_load(sums + p * VF);
+        mix_sums(out, m, wide, wide + 2);
+        if (a->slope) {
+            CAFI_UNROLL
+            for (size_t f = 0; f < wide; f++)
+                out[f] = vf_prelu(out[f], vf_all(a->slope[channel]));
+        }
+        if (a->shape.lanes != VF)
+            give_back(out, turn, wide);
+        CAFI_UNROLL
+        for (size_t k = 0; k < wide; k++)
+            if (t->count > k * VF)
+                put_n(y + k * VF, out[k], t->count - k * VF);
+    }
+}
+
+/* One vector of squares of one group of lines. */
+CAFI_INLINE void run_squares(tile *t, const turns *turn, const float *weights, size_t wide)
+{
+    const cafi_lines_shape *s = &t->a->shape;
+    size_t blocks = cafi_lines_blocks(s, &KERNELS);
+
+    see_square(t, turn, wide);
+    for (size_t p = 0; p < wide + 2; p++)
+        for (size_t b = 0; b < blocks; b++) {
+            size_t first = cafi_lines_first(s, blocks, b);
+
+            t->block = cafi_lines_first(s, blocks, b + 1) - first;
+            multiply_square_any(t, weights, first, p);
+            weights += s->ins * t->products * t->block;
+        }
+    for (size_t c = 0; c < s->outs; c++)
+        put_squares(t, turn, c, wide);
+}
+
+static void run_squares_any(tile *t, const turns *turn, const float *weights)
+{
+    if (t->wide == 4)
+        run_squares(t, turn, weights, 4);
+    else if (t->wide == 3)
+        run_squares(t, turn, weights, 3);
     else
-        see_square(t, turn, 1, 3);
+        run_squares(t, turn, weights, 2);
 }
 
 #endif

@@ -31,6 +31,7 @@ typedef struct tile {
     size_t group, products;
     size_t block;        /* channels of the block */
     size_t y, at;        /* first line, first number */
+    size_t wide;         /* positions of a square; 0: there are none */
     size_t count;        /* numbers, at most TILE */
     size_t vectors;      /* that hold them */
     size_t span;         /* numbers of a line of the input that they see, in whole vectors */
