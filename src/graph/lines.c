@@ -240,6 +240,51 @@ static void pack_group(float *out, const cafi_lines_shape *s, const cafi_lines_k
     }
 }
 
+void cafi_lines_turns(int32_t *turns, size_t vector, size_t lanes, size_t wide)
+{
+    int32_t *take = turns, *give = take + wide * wide * vector, *next = give + wide * wide * vector;
+
+    for (size_t i = 0; i < vector; i++) {
+        size_t square = i / lanes, lane = i % lanes;
+
+        next[i] = (int32_t)(i + lanes);
+        for (size_t k = 0; k < wide; k++)
+            for (size_t f = 0; f < wide; f++) {
+                size_t from = (wide * square + f) * lanes + lane; /* in the line */
+                size_t to = (k * vector + i) / lanes;             /* a position of it */
+                size_t at = to / wide * lanes + lane;             /* in its place's vector */
+                bool take_it = k == from / vector, give_it = f == to % wide;
+
+                take[(f * wide + k) * vector + i] = (int32_t)(take_it ? vector + from % vector
+                                                              : k == 1 && from < vector ? from
+                                                                                        : i);
+                give[(k * wide + f) * vector + i] = (int32_t)(give_it ? vector + at
+                                                              : f == 1 && to % wide == 0 ? at
+                                                                                         : i);
+            }
+    }
+}
+
+/* Indices of such turns. */
+static size_t turns_size(const cafi_lines_kernels *k, size_t wide)
+{
+    return wide ? (2 * wide * wide + 1) * k->vector : 0;
+}
+
+/* Positions of a square of the pool; 0: it has none. */
+static size_t pool_square(const cafi_lines_shape *s, const cafi_lines_kernels *k)
+{
+    return cafi_lines_ring(s) && k->held && k->vector % s->lanes == 0 ? 2 : 0;
+}
+
+static bool rises(const float *slope, size_t count)
+{
+    for (size_t i = 0; slope && i < count; i++)
+        if (!(slope[i] >= 0.0f))
+            return false;
+    return true;
+}
+
 caface_status cafi_lines_pack(float **owned, cafi_lines_args *args, const cafi_lines_kernels *k,
                               const float *weights, const float *bias, const float *slope,
                               caface_error *err)
@@ -247,7 +292,10 @@ caface_status cafi_lines_pack(float **owned, cafi_lines_args *args, const cafi_l
     const cafi_lines_shape *s = &args->shape;
     size_t whole = cafi_lines_group(s, s->height - s->rows + 1);
     size_t rest = (s->height - s->rows + 1) % whole, size = cafi_lines_size(s, k);
-    caface_status st = CAFI_NEW(owned, size + 2 * s->outs, err);
+    size_t wide = cafi_lines_square(s, k), pool = pool_square(s, k);
+    int32_t *turns = NULL;
+    caface_status st =
+        CAFI_NEW(owned, size + 2 * s->outs + turns_size(k, wide) + turns_size(k, pool), err);
 
     if (st)
         return st;
@@ -260,5 +308,13 @@ caface_status cafi_lines_pack(float **owned, cafi_lines_args *args, const cafi_l
     args->weights = *owned;
     args->bias = *owned + size;
     args->slope = slope ? args->bias + s->outs : NULL;
+    args->rises = rises(slope, s->outs);
+    turns = (int32_t *)(void *)(*owned + size + 2 * s->outs);
+    args->squares = wide ? turns : NULL;
+    args->pairs = pool ? turns + turns_size(k, wide) : NULL;
+    if (wide)
+        cafi_lines_turns(turns, k->vector, s->lanes, wide);
+    if (pool)
+        cafi_lines_turns(turns + turns_size(k, wide), k->vector, s->lanes, pool);
     return CAFACE_OK;
 }

@@ -15,6 +15,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "caface/status.h"
 
@@ -40,10 +41,15 @@ typedef struct cafi_lines_args {
     cafi_lines_shape shape;
     const float *x; /* a vector's length behind it can be read */
     float *y;
-    const float *weights; /* of cafi_lines_pack */
-    const float *bias;    /* [outs] */
-    const float *slope;   /* [outs]: of a PReLU behind the sum, or NULL */
-    float *scratch;       /* of cafi_lines_scratch floats */
+    /* of cafi_lines_pack, up to scratch: */
+    const float *weights;
+    const float *bias;  /* [outs] */
+    const float *slope; /* [outs]: of a PReLU behind the sum, or NULL */
+    /* How numbers move between lines and squares: of those of the shape, and those of two positions
+     * of the pool behind it; NULL where there are none (cafi_lines_turns). */
+    const int32_t *squares, *pairs;
+    bool rises;     /* a larger sum gives a larger output: outputs are pooled before the PReLU */
+    float *scratch; /* of cafi_lines_scratch floats */
 } cafi_lines_args;
 
 typedef struct cafi_lines_kernels {
@@ -81,7 +87,13 @@ size_t cafi_lines_offset(const cafi_lines_shape *shape, const cafi_lines_kernels
 size_t cafi_lines_size(const cafi_lines_shape *shape, const cafi_lines_kernels *kernels);
 size_t cafi_lines_scratch(const cafi_lines_shape *shape, const cafi_lines_kernels *kernels);
 
-/* Sets args->weights, bias and slope for args->shape, all in the memory *owned, which the caller
+/* Indices by which vectors are put together one by one (AVX-512's permutex2var), for squares of
+ * `wide` positions: [place in the square][vector of the line] vectors of them to take squares from
+ * a line, [vector of the line][place] to give them back, and one more: a vector moved on by one
+ * square, its end of another one. A vector is of `vector` numbers, a position of `lanes`. */
+void cafi_lines_turns(int32_t *turns, size_t vector, size_t lanes, size_t wide);
+
+/* Sets what args is of cafi_lines_pack for args->shape, all in the memory *owned, which the caller
  * frees: weights [outs][ins][rows][columns], bias [outs] and slope [outs] (or NULL) as the kernels
  * read them; weights for each size of a group, [block][product][in][column][channel of the block],
  * or, where products are held in registers, [block][in][column][product][channel of the block], or

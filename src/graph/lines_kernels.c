@@ -124,12 +124,15 @@ static void multiply_any(float *sums, const float *w, const float *seen, const t
 CAFI_INLINE void put_group(const tile *t, const float *sums, size_t channel, size_t group,
                            size_t products)
 {
+    vf bias = vf_all(t->a->bias[channel]);
+
     for (size_t v = 0; v < t->vectors; v++) {
         vf m[6], out[4];
 
         CAFI_UNROLL
         for (size_t j = 0; j < products; j++)
             m[j] = vf_load(sums + j * t->block * TILE + v * VF);
+        m[products > 1] = vf_add(m[products > 1], bias); /* it counts once at every output */
         mix_sums(out, m, group, products);
         put_vector(t, out, channel, v, group);
     }
@@ -164,15 +167,15 @@ CAFI_INLINE void hold(const tile *t, const float *w, size_t first, size_t v, siz
     CAFI_UNROLL
     for (size_t c = 0; c < block; c++)
         CAFI_UNROLL
-    for (size_t j = 0; j < products; j++)
-        sum[c][j] = vf_zero();
+    for (size_t j = 0; j < products; j++) /* what counts once at every output: the bias */
+        sum[c][j] = j == 1 ? vf_all(t->a->bias[first + c]) : vf_zero();
     for (size_t i = 0; i < s->ins; i++, seen += t->in_step)
         for (size_t k = 0; k < s->columns; k++, w += products * block) {
             const float *x = seen + k * s->lanes;
 
             CAFI_UNROLL
             for (size_t j = 0; j < products; j++) {
-                vf all = vf_load(x + j * t->product_step);
+                vf all = vf_in_register(vf_load(x + j * t->product_step));
 
                 CAFI_UNROLL
                 for (size_t c = 0; c < block; c++)
@@ -289,7 +292,7 @@ static void run_group(tile *t, const float *weights, float *scratch)
 #if HELD
 
 /* The same by squares: tiles are a vector of them. */
-static void run_square(tile *t, const float *weights, float *scratch, const turns *turn)
+static void run_square(tile *t, const float *weights, float *scratch)
 {
     const cafi_lines_shape *s = &t->a->shape;
     size_t line = (s->width - s->columns + 1) * s->lanes, side = t->wide * VF;
@@ -301,7 +304,7 @@ static void run_square(tile *t, const float *weights, float *scratch, const turn
     for (t->at = 0; t->at < line; t->at += side) {
         t->to = to + t->at;
         t->count = line - t->at < side ? line - t->at : side;
-        run_squares_any(t, turn, weights);
+        run_squares_any(t, weights);
     }
 }
 
@@ -329,14 +332,11 @@ static void conv(const cafi_lines_args *args)
     tile t = {.a = a, .line = line, .direct = direct, .halve = s->pool && !cafi_lines_ring(s)};
     float *scratch = a->scratch;
     const float *weights = NULL;
+
+    t.late = a->rises && s->pool;
 #if HELD
-    turns turn;
-
     t.wide = cafi_lines_square(s, &KERNELS);
-    if (t.wide)
-        turn = turns_of(s->lanes, t.wide);
 #endif
-
     if (t.halve)
         t.line = cafi_lines_pooled(s, line);
     if (cafi_lines_ring(s)) {
@@ -351,7 +351,7 @@ static void conv(const cafi_lines_args *args)
         weights = a->weights + cafi_lines_offset(s, &KERNELS, t.group);
 #if HELD
         if (t.wide)
-            run_square(&t, weights, scratch, &turn);
+            run_square(&t, weights, scratch);
         else
 #endif
             run_group(&t, weights, scratch);

@@ -12,39 +12,10 @@
 
 #define WIDEST 4
 
-/* What moves numbers between lines and squares: vector k of a line is joined to those before it. */
-typedef struct turns {
-    __m512i take[WIDEST][WIDEST]; /* [place in the square][vector of the line] */
-    __m512i give[WIDEST][WIDEST]; /* [vector of the line][place in the square] */
-    __m512i next;                 /* a vector moved on by one square, its end of another one */
-} turns;
-
-static turns turns_of(size_t lanes, size_t wide)
+/* Vector `at` of the indices that cafi_lines_turns made. */
+CAFI_INLINE __m512i turn_at(const int32_t *turns, size_t at)
 {
-    int32_t take[WIDEST][WIDEST][VF], give[WIDEST][WIDEST][VF], next[VF];
-    turns t;
-
-    for (size_t i = 0; i < VF; i++) {
-        next[i] = (int32_t)(i + lanes);
-        for (size_t k = 0; k < wide; k++)
-            for (size_t f = 0; f < wide; f++) {
-                size_t from = (wide * (i / lanes) + f) * lanes + i % lanes; /* in the line */
-                size_t to = (k * VF + i) / lanes;                           /* a position of it */
-                bool taken = k == from / VF, given = f == to % wide;
-
-                take[f][k][i] = (int32_t)(taken ? VF + from % VF : k == 1 && from < VF ? from : i);
-                give[k][f][i] = (int32_t)(given ? VF + to / wide * lanes + i % lanes
-                                          : f == 1 && to % wide == 0 ? to / wide * lanes + i % lanes
-                                                                     : i);
-            }
-    }
-    for (size_t k = 0; k < wide; k++)
-        for (size_t f = 0; f < wide; f++) {
-            t.take[f][k] = _mm512_loadu_si512(take[f][k]);
-            t.give[k][f] = _mm512_loadu_si512(give[k][f]);
-        }
-    t.next = _mm512_loadu_si512(next);
-    return t;
+    return _mm512_loadu_si512(turns + at * VF);
 }
 
 /* Numbers [at, at + VF) of x, of which `left` are there. */
@@ -54,7 +25,7 @@ CAFI_INLINE vf load_left(const float *x, size_t at, size_t left)
 }
 
 /* Of one line, the sums that F(wide, 3) multiplies. x: `left` numbers are there. */
-CAFI_INLINE void mix_squares(vf *h, const float *x, size_t left, size_t lanes, const turns *turn,
+CAFI_INLINE void mix_squares(vf *h, const float *x, size_t left, size_t lanes, const int32_t *turns,
                              size_t wide)
 {
     size_t far = wide * VF;
@@ -78,15 +49,17 @@ CAFI_INLINE void mix_squares(vf *h, const float *x, size_t left, size_t lanes, c
         for (size_t k = 0; k < wide; k++)
             d[k] = line[k];
     } else {
+        __m512i next = turn_at(turns, 2 * wide * wide);
+
         CAFI_UNROLL
         for (size_t f = 0; f < wide; f++) {
             d[f] = line[0];
             CAFI_UNROLL
             for (size_t k = 1; k < wide; k++)
-                d[f] = _mm512_permutex2var_ps(d[f], turn->take[f][k], line[k]);
+                d[f] = _mm512_permutex2var_ps(d[f], turn_at(turns, f * wide + k), line[k]);
         }
-        d[wide] = _mm512_permutex2var_ps(d[0], turn->next, d[wide]);
-        d[wide + 1] = _mm512_permutex2var_ps(d[1], turn->next, d[wide + 1]);
+        d[wide] = _mm512_permutex2var_ps(d[0], next, d[wide]);
+        d[wide + 1] = _mm512_permutex2var_ps(d[1], next, d[wide + 1]);
     }
     mix_lines(h, d, wide);
 }
@@ -123,7 +96,7 @@ static void see_columns_any(const tile *t, float *to, vf h[][WIDEST + 2])
 }
 
 /* The input as [product along the line][in][product along the columns][VF]. */
-CAFI_INLINE void see_square(const tile *t, const turns *turn, size_t wide)
+CAFI_INLINE void see_square(const tile *t, const int32_t *turns, size_t wide)
 {
     const cafi_lines_shape *s = &t->a->shape;
     size_t line = s->width * s->lanes;
@@ -133,7 +106,7 @@ CAFI_INLINE void see_square(const tile *t, const turns *turn, size_t wide)
         vf h[6][WIDEST + 2];
 
         for (size_t j = 0; j < t->products; j++)
-            mix_squares(h[j], x + j * line, line - t->at, s->lanes, turn, wide);
+            mix_squares(h[j], x + j * line, line - t->at, s->lanes, turns, wide);
         see_columns_any(t, t->mixed + i * t->in_step, h);
     }
 }
@@ -154,7 +127,7 @@ CAFI_INLINE void multiply_square(const tile *t, const float *w, size_t first, si
     for (size_t i = 0; i < s->ins; i++, seen += t->in_step, w += products * block)
         CAFI_UNROLL
     for (size_t j = 0; j < products; j++) {
-        vf x = vf_load(seen + j * VF);
+        vf x = vf_in_register(vf_load(seen + j * VF));
 
         CAFI_UNROLL
         for (size_t c = 0; c < block; c++)
@@ -198,7 +171,7 @@ static void multiply_square_any(const tile *t, const float *w, size_t first, siz
 }
 
 /* Places of squares to positions side by side. */
-CAFI_INLINE void give_back(vf *places, const turns *turn, size_t wide)
+CAFI_INLINE void give_back(vf *places, const int32_t *turns, size_t wide)
 {
     vf line[WIDEST];
 
@@ -207,7 +180,8 @@ CAFI_INLINE void give_back(vf *places, const turns *turn, size_t wide)
         line[k] = places[0];
         CAFI_UNROLL
         for (size_t f = 1; f < wide; f++)
-            line[k] = _mm512_permutex2var_ps(line[k], turn->give[k][f], places[f]);
+            line[k] =
+                _mm512_permutex2var_ps(line[k], turn_at(turns, (wide + k) * wide + f), places[f]);
     }
     CAFI_UNROLL
     for (size_t k = 0; k < wide; k++)
@@ -215,7 +189,7 @@ CAFI_INLINE void give_back(vf *places, const turns *turn, size_t wide)
 }
 
 /* Squares of a channel's lines. */
-CAFI_INLINE void put_squares(const tile *t, const turns *turn, size_t channel, size_t wide)
+CAFI_INLINE void put_squares(const tile *t, const int32_t *turns, size_t channel, size_t wide)
 {
     const cafi_lines_args *a = t->a;
     const float *sums = t->sums + channel * t->group * (wide + 2) * VF;
@@ -228,13 +202,13 @@ CAFI_INLINE void put_squares(const tile *t, const turns *turn, size_t channel, s
         for (size_t p = 0; p < wide + 2; p++)
             m[p] = vf_load(sums + p * VF);
         mix_sums(out, m, wide, wide + 2);
-        if (a->slope) {
+        if (a->slope && !t->late) {
             CAFI_UNROLL
             for (size_t f = 0; f < wide; f++)
                 out[f] = vf_prelu(out[f], vf_all(a->slope[channel]));
         }
         if (a->shape.lanes != VF)
-            give_back(out, turn, wide);
+            give_back(out, turns, wide);
         CAFI_UNROLL
         for (size_t k = 0; k < wide; k++)
             if (t->count > k * VF)
@@ -243,12 +217,12 @@ CAFI_INLINE void put_squares(const tile *t, const turns *turn, size_t channel, s
 }
 
 /* One vector of squares of one group of lines. */
-CAFI_INLINE void run_squares(tile *t, const turns *turn, const float *weights, size_t wide)
+CAFI_INLINE void run_squares(tile *t, const int32_t *turns, const float *weights, size_t wide)
 {
     const cafi_lines_shape *s = &t->a->shape;
     size_t blocks = cafi_lines_blocks(s, &KERNELS);
 
-    see_square(t, turn, wide);
+    see_square(t, turns, wide);
     for (size_t p = 0; p < wide + 2; p++)
         for (size_t b = 0; b < blocks; b++) {
             size_t first = cafi_lines_first(s, blocks, b);
@@ -258,17 +232,19 @@ CAFI_INLINE void run_squares(tile *t, const turns *turn, const float *weights, s
             weights += s->ins * t->products * t->block;
         }
     for (size_t c = 0; c < s->outs; c++)
-        put_squares(t, turn, c, wide);
+        put_squares(t, turns, c, wide);
 }
 
-static void run_squares_any(tile *t, const turns *turn, const float *weights)
+static void run_squares_any(tile *t, const float *weights)
 {
+    const int32_t *turns = t->a->squares;
+
     if (t->wide == 4)
-        run_squares(t, turn, weights, 4);
+        run_squares(t, turns, weights, 4);
     else if (t->wide == 3)
-        run_squares(t, turn, weights, 3);
+        run_squares(t, turns, weights, 3);
     else
-        run_squares(t, turn, weights, 2);
+        run_squares(t, turns, weights, 2);
 }
 
 #endif

@@ -44,6 +44,7 @@ typedef struct tile {
     float *above;        /* the largest of the lines of a window, and some behind it */
     bool direct;         /* the input is read where it lies: nothing is mixed */
     bool halve;          /* outputs are compared on the spot, two by two */
+    bool late;           /* they are pooled before their PReLU */
     size_t line;         /* numbers of a line of what is written: the output or the ring */
     float *to;           /* where the outputs of the first channel go */
     size_t to_step;      /* from one channel to the next */
@@ -116,35 +117,55 @@ CAFI_INLINE void put_n(float *y, vf v, size_t n)
         vf_store_n(y, v, n);
 }
 
-/* Two lines at once: the largest of two by two. */
-CAFI_INLINE void put_larger(float *y, vf v, size_t n)
+/* The PReLU of a channel. */
+CAFI_INLINE vf bend(const tile *t, vf v, size_t channel)
 {
-    vf_store_larger(y, n < VF ? vf_keep_n(v, -FLT_MAX, n) : v, (n + 1) / 2);
+    return t->a->slope ? vf_prelu(v, vf_all(t->a->slope[channel])) : v;
+}
+
+/* The larger of two lines is a, that of the two below them b, which may not be there; n positions:
+ * the largest of two by two. */
+CAFI_INLINE void put_larger(const tile *t, float *y, vf a, vf b, size_t channel, size_t n,
+                            bool both)
+{
+    vf most;
+
+    if (n < VF) {
+        a = vf_keep_n(a, -FLT_MAX, n);
+        b = vf_keep_n(b, -FLT_MAX, n);
+    }
+    most = vf_larger(a, b);
+    if (t->late)
+        most = bend(t, most, channel);
+    vf_store_halves(y, both ? y + t->line : y, most, n < VF ? (n + 1) / 2 : VF / 2);
 }
 
 /* Vector v of a channel's lines. */
 CAFI_INLINE void put_vector(const tile *t, vf *out, size_t channel, size_t v, size_t group)
 {
-    const cafi_lines_args *a = t->a;
-    size_t n = t->count - v * VF, line = t->line;
-    bool halve = t->halve;
-    float *y = t->to + channel * t->to_step + (halve ? v * VF / 2 : v * VF);
-    vf bias = vf_all(a->bias[channel]);
+    size_t n = t->count - v * VF;
+    float *y = t->to + channel * t->to_step + (t->halve ? v * VF / 2 : v * VF);
 
-    CAFI_UNROLL
-    for (size_t r = 0; r < group; r++) {
-        out[r] = vf_add(out[r], bias);
-        if (a->slope)
-            out[r] = vf_prelu(out[r], vf_all(a->slope[channel]));
-    }
-    if (halve) {
+    if (t->a->slope && !t->late) {
+        vf slope = vf_all(t->a->slope[channel]);
+
         CAFI_UNROLL
-        for (size_t r = 0; r < group; r += 2)
-            put_larger(y + r / 2 * line, r + 1 < group ? vf_max(out[r], out[r + 1]) : out[r], n);
+        for (size_t r = 0; r < group; r++)
+            out[r] = vf_prelu(out[r], slope);
+    }
+    if (t->halve) {
+        vf first = group > 1 ? vf_max(out[0], out[1]) : out[0];
+        vf second = group > 3 ? vf_max(out[2], out[3]) : group > 2 ? out[2] : first;
+
+        put_larger(t, y, first, second, channel, n, group > 2);
+    } else if (n >= VF) {
+        CAFI_UNROLL
+        for (size_t r = 0; r < group; r++)
+            vf_store(y + r * t->line, out[r]);
     } else {
         CAFI_UNROLL
         for (size_t r = 0; r < group; r++)
-            put_n(y + r * line, out[r], n);
+            vf_store_n(y + r * t->line, out[r], n);
     }
 }
 

@@ -65,13 +65,19 @@ CAFI_INLINE vf vf_min(vf a, vf b)
 {
     return _mm256_min_ps(a, b);
 }
-/* The larger of each two neighbours: the first n, 1 at least, at most half a vector. */
-CAFI_INLINE void vf_store_larger(float *p, vf v, size_t n)
+/* The larger of each two neighbours of a, then of b. */
+CAFI_INLINE vf vf_larger(vf a, vf b)
 {
-    __m256 most = _mm256_max_ps(v, _mm256_permute_ps(v, 0xB1));
+    __m256 most = _mm256_max_ps(_mm256_shuffle_ps(a, b, 0x88), _mm256_shuffle_ps(a, b, 0xDD));
 
-    most = _mm256_permutevar8x32_ps(most, _mm256_setr_epi32(0, 2, 4, 6, 0, 2, 4, 6));
-    vf_store_n(p, most, n < VF / 2 ? n : VF / 2);
+    return _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(most), 0xD8));
+}
+/* The first n floats of either half of v, 1 at least; lower and upper may be the same place, where
+ * the lower half remains. */
+CAFI_INLINE void vf_store_halves(float *lower, float *upper, vf v, size_t n)
+{
+    vf_store_n(upper, _mm256_permute2f128_ps(v, v, 1), n);
+    vf_store_n(lower, v, n);
 }
 /* slope * v where v is below zero, v elsewhere. */
 CAFI_INLINE vf vf_prelu(vf v, vf slope)

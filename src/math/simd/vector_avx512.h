@@ -65,14 +65,29 @@ CAFI_INLINE vf vf_min(vf a, vf b)
 {
     return _mm512_min_ps(a, b);
 }
-/* The larger of each two neighbours: the first n, 1 at least, at most half a vector. */
-CAFI_INLINE void vf_store_larger(float *p, vf v, size_t n)
+/* The larger of each two neighbours of a, then of b. */
+CAFI_INLINE vf vf_larger(vf a, vf b)
 {
-    __m512 most = _mm512_max_ps(v, _mm512_permute_ps(v, 0xB1));
-    __m256i low = _mm512_cvtepi64_epi32(_mm512_castps_si512(most)); /* of each two */
+    const __m512i first =
+        _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+    const __m512i second =
+        _mm512_setr_epi32(1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
 
-    _mm512_mask_storeu_ps(p, vf_mask(n < VF / 2 ? n : VF / 2),
-                          _mm512_castps256_ps512(_mm256_castsi256_ps(low)));
+    return _mm512_max_ps(_mm512_permutex2var_ps(a, first, b), _mm512_permutex2var_ps(a, second, b));
+}
+/* The first n floats of either half of v, 1 at least; lower and upper may be the same place, where
+ * the lower half remains. */
+CAFI_INLINE void vf_store_halves(float *lower, float *upper, vf v, size_t n)
+{
+    __m256 first = _mm512_castps512_ps256(v), second = _mm512_extractf32x8_ps(v, 1);
+
+    if (n == VF / 2) {
+        _mm256_storeu_ps(upper, second);
+        _mm256_storeu_ps(lower, first);
+    } else {
+        _mm256_mask_storeu_ps(upper, (__mmask8)vf_mask(n), second);
+        _mm256_mask_storeu_ps(lower, (__mmask8)vf_mask(n), first);
+    }
 }
 /* slope * v where v is below zero, v elsewhere. */
 CAFI_INLINE vf vf_prelu(vf v, vf slope)

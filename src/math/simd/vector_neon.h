@@ -76,15 +76,22 @@ CAFI_INLINE vf vf_min(vf a, vf b)
 {
     return vminq_f32(a, b);
 }
-/* The larger of each two neighbours: the first n, 1 at least, at most half a vector. */
-CAFI_INLINE void vf_store_larger(float *p, vf v, size_t n)
+/* The larger of each two neighbours of a, then of b. */
+CAFI_INLINE vf vf_larger(vf a, vf b)
 {
-    float32x2_t most = vpmax_f32(vget_low_f32(v), vget_high_f32(v));
-
-    if (n > 1)
-        vst1_f32(p, most);
-    else
-        vst1_lane_f32(p, most, 0);
+    return vpmaxq_f32(a, b);
+}
+/* The first n floats of either half of v, 1 at least; lower and upper may be the same place, where
+ * the lower half remains. */
+CAFI_INLINE void vf_store_halves(float *lower, float *upper, vf v, size_t n)
+{
+    if (n > 1) {
+        vst1_f32(upper, vget_high_f32(v));
+        vst1_f32(lower, vget_low_f32(v));
+    } else {
+        vst1q_lane_f32(upper, v, 2);
+        vst1q_lane_f32(lower, v, 0);
+    }
 }
 /* slope * v where v is below zero, v elsewhere. */
 CAFI_INLINE vf vf_prelu(vf v, vf slope)
