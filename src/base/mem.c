@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "base/text.h"
+
 #define HUGE_PAGE ((size_t)2 << 20)
 /* From here on. Smaller ones come and go, and malloc gives them used memory. */
 #define HUGE_ARRAY (2 * HUGE_PAGE)
@@ -236,11 +238,11 @@ void cafi_buf_vprintf(cafi_buf *buf, const char *fmt, va_list args)
     int n = 0;
 
     va_copy(again, args);
-    n = vsnprintf(NULL, 0, fmt, args);
+    n = cafi_vformat(NULL, 0, fmt, args);
     if (n < 0)
         buf->failed = true;
     else if (buf_reserve(buf, (size_t)n)) {
-        vsnprintf(buf->data + buf->size, (size_t)n + 1, fmt, again);
+        cafi_vformat(buf->data + buf->size, (size_t)n + 1, fmt, again);
         buf->size += (size_t)n;
     }
     va_end(again);

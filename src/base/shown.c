@@ -1,7 +1,8 @@
 #include "base/shown.h"
 
 #include <string.h>
-#include <strings.h>
+
+#include "base/text.h"
 
 /* Bytes of the UTF-8 character at p, 0 for none: no overlong forms, no surrogates. */
 static size_t character(const unsigned char *p)
@@ -64,7 +65,7 @@ static bool follows(const char *begin, const char *at, const char *word)
 {
     size_t n = strlen(word);
 
-    return (size_t)(at - begin) >= n && strncasecmp(at - n, word, n) == 0;
+    return (size_t)(at - begin) >= n && cafi_strncasecmp(at - n, word, n) == 0;
 }
 
 /* The last @ of the part of an address at `start` that may have a password; NULL: none. */

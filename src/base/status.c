@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/shown.h"
+#include "base/text.h"
 
 const char *caface_status_name(caface_status status)
 {
@@ -25,7 +26,7 @@ caface_status cafi_fail(caface_error *err, caface_status status, const char *fmt
         return status;
     err->status = status;
     va_start(args, fmt);
-    vsnprintf(err->message, sizeof err->message, fmt, args);
+    cafi_vformat(err->message, sizeof err->message, fmt, args);
     va_end(args);
     cafi_text_hide_passwords(err->message);
     cafi_text_clean(err->message, ""); /* one line, whatever a file calls its parts */

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "base/mem.h"
+#include "base/text.h"
 #include "compare/crop_file.h"
 #include "caface/eval.h"
 #include "faces/align.h"
@@ -70,7 +71,7 @@ __attribute__((format(printf, 2, 3))) static void tell(const opening *o, const c
     if (!o->options->notice)
         return;
     va_start(args, format);
-    vsnprintf(sentence, sizeof sentence, format, args);
+    cafi_vformat(sentence, sizeof sentence, format, args);
     va_end(args);
     o->options->notice(o->options->ctx, sentence);
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "base/text.h"
 #include "caface/eval.h"
 #include "faces/track_log.h"
 
@@ -128,7 +129,7 @@ static caface_status describe(follow *f, const cafi_sighting *face, cafi_mark *m
         cafi_blur so_far = {t->blur.sharpness / (double)t->count, t->blur.blur / (double)t->count};
 
         mark->share = (double)weight[t->count - 1] * (double)t->count;
-        snprintf(note, size, "%.40s %.2f", g->items[who].name, best);
+        cafi_format(note, size, "%.40s %.2f", g->items[who].name, best);
         mark->note = cafi_verdict_of(best, f->probe->options->threshold, &so_far,
                                      &g->items[who].blur) == CAFI_SAME
                          ? note

@@ -1,8 +1,8 @@
 /* Which list is it? The forms of docs/evaluation.md and docs/training.md, by their lines. */
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
+#include "base/text.h"
 #include "convert/kinds.h"
 #include "files/lines.h"
 
@@ -18,7 +18,7 @@ static bool is_number(cafi_field f)
         return false;
     memcpy(text, f.text, f.size);
     text[f.size] = '\0';
-    (void)strtod(text, &end);
+    (void)cafi_strtod(text, &end);
     return end == text + f.size && !strpbrk(text, "xXnN");
 }
 
@@ -36,7 +36,7 @@ static bool is_label(cafi_field f)
     static const char *const words[] = {"0", "1", "-1", "true", "false", "0.0", "1.0", "-1.0"};
 
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (f.size == strlen(words[i]) && strncasecmp(f.text, words[i], f.size) == 0)
+        if (f.size == strlen(words[i]) && cafi_strncasecmp(f.text, words[i], f.size) == 0)
             return true;
     return false;
 }
@@ -79,7 +79,8 @@ static size_t pictures(const cafi_lines *l, size_t *last)
             size_t size = strlen(ends[k]);
 
             if (l->fields[i].size > size &&
-                strncasecmp(l->fields[i].text + l->fields[i].size - size, ends[k], size) == 0) {
+                cafi_strncasecmp(l->fields[i].text + l->fields[i].size - size, ends[k], size) ==
+                    0) {
                 *last = i;
                 n++;
                 break;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/status.h"
+#include "base/text.h"
 #include "dataset/degrade.h"
 
 static const char *const names[CAFI_DEGRADE_KINDS] = {
@@ -45,7 +46,7 @@ static caface_status parse_one(cafi_degradation *out, const char *text, size_t n
         return CAFACE_OK;
     if (n - name - 1 < sizeof number) {
         memcpy(number, text + name + 1, n - name - 1);
-        out->strength = strtod(number, &end);
+        out->strength = cafi_strtod(number, &end);
     }
     if (end == number || *end || !(out->strength > 0 && out->strength <= 1))
         return cafi_fail(err, CAFACE_EINVAL, "%.*s: a strength is above 0 and at most 1", (int)n,

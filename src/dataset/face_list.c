@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "base/status.h"
+#include "base/text.h"
 #include "faces/sources.h"
 #include "files/mapped.h"
 #include "files/recordio.h"
@@ -89,7 +90,7 @@ static caface_status name_record(cafi_face_list *l, size_t i, const char *listed
 
     if (st)
         return st;
-    snprintf(label, sizeof label, "%.9g", (double)record.label);
+    cafi_format(label, sizeof label, "%.9g", (double)record.label);
     snprintf(file, sizeof file, "%llu.%s", (unsigned long long)record.key,
              record.size > 1 && record.body[0] == 0x89 ? "png" : "jpg");
     if (slash && slash != listed) {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/rng.h"
+#include "base/text.h"
 #include "dataset/augment.h"
 #include "dataset/degrade.h"
 #include "files/feature_set_write.h"
@@ -192,7 +193,7 @@ static caface_status append(job *j, cafi_set_writer *set, size_t n, caface_error
         fields[3] = names[r->identity];
         fields[4] = r->frame ? cafi_degrade_name(kind_of(j, r)->kind) : "clean";
         if (r->frame)
-            snprintf(severity, sizeof severity, "%.4f", r->severity);
+            cafi_format(severity, sizeof severity, "%.4f", r->severity);
         fields[5] = severity;
         st = source.failed
                  ? cafi_fail_memory(err, source.capacity)

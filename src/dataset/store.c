@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "base/status.h"
+#include "base/text.h"
 #include "dataset/record_shape.h"
 #include "files/bundle.h"
 #include "files/index.h"
@@ -238,7 +239,7 @@ static caface_status name_records(cafi_store *s, labelled *rows, char (*texts)[3
         else if (!isfinite(record.label))
             st = cafi_fail(err, CAFACE_EFORMAT, "%s: record %llu has no finite label", s->path,
                            (unsigned long long)record.key);
-        snprintf(texts[i], sizeof *texts, "%.9g", (double)record.label);
+        cafi_format(texts[i], sizeof *texts, "%.9g", (double)record.label);
         rows[i] = (labelled){texts[i], i};
     }
     for (size_t i = 0; i < list->count && !st; i++) {

@@ -2,8 +2,8 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
+#include "base/text.h"
 #include "files/index.h"
 
 static bool is_number(cafi_field f, int64_t *out)
@@ -20,7 +20,8 @@ static bool is_label(cafi_field f, int64_t *out)
     } words[] = {{"true", 1}, {"false", 0}, {"1.0", 1}, {"0.0", 0}, {"-1.0", -1}};
 
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (f.size == strlen(words[i].word) && strncasecmp(f.text, words[i].word, f.size) == 0) {
+        if (f.size == strlen(words[i].word) &&
+            cafi_strncasecmp(f.text, words[i].word, f.size) == 0) {
             *out = words[i].label;
             return true;
         }
@@ -136,7 +137,7 @@ static bool is_picture_end(cafi_field f)
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
         size_t size = strlen(ends[i]);
 
-        if (f.size > size && strncasecmp(f.text + f.size - size, ends[i], size) == 0)
+        if (f.size > size && cafi_strncasecmp(f.text + f.size - size, ends[i], size) == 0)
             return true;
     }
     return false;

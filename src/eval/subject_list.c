@@ -2,9 +2,9 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/mem.h"
+#include "base/text.h"
 #include "files/lines.h"
 #include "files/list_text.h"
 
@@ -60,7 +60,7 @@ static caface_status find_subject(cafi_subject_book *book, cafi_field field, uin
 
 static bool is_named(cafi_field field, const char *name)
 {
-    return field.size == strlen(name) && strncasecmp(field.text, name, field.size) == 0;
+    return field.size == strlen(name) && cafi_strncasecmp(field.text, name, field.size) == 0;
 }
 
 /* A header says where the columns are, if it uses IJB's names. */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "base/text.h"
 #include "faces/draw.h"
 #include "faces/resample.h"
 #include "media/video_write.h"
@@ -65,7 +66,7 @@ static void draw_mark(const cafi_drawing *to, const cafi_mark *mark, float facto
              mark->note ? mark->note : "");
     cafi_draw_text(to, (double)face.box.x1, (double)face.box.y1, text, ink);
     if (mark->share >= 0.0) {
-        snprintf(text, sizeof text, "%.2fx", fmin(mark->share, 9999.0));
+        cafi_format(text, sizeof text, "%.2fx", fmin(mark->share, 9999.0));
         cafi_draw_text(to, (double)face.box.x1, (double)face.box.y2 + cafi_draw_text_below(to),
                        text, ink);
     }

@@ -147,7 +147,7 @@ static caface_status append_row(job *j, const cafi_frame *frame, const cafi_sigh
     }
     snprintf(numbers[TEMPLATE], sizeof numbers[0], "%lld", (long long)template);
     fields[TEMPLATE] = numbers[TEMPLATE];
-    snprintf(numbers[SCORE], sizeof numbers[0], "%.6f", (double)s->face.score);
+    cafi_format(numbers[SCORE], sizeof numbers[0], "%.6f", (double)s->face.score);
     fields[SCORE] = numbers[SCORE];
     cafi_quality_fields(&s->quality, quality);
     for (size_t i = 0; i < known; i++)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/text.h"
 #include "files/lines.h"
 #include "files/index.h"
 #include "files/list_text.h"
@@ -31,7 +32,7 @@ static bool parse_real(cafi_field field, double *out)
         return false;
     memcpy(text, field.text, field.size);
     text[field.size] = '\0';
-    *out = strtod(text, &end);
+    *out = cafi_strtod(text, &end);
     return *end == '\0' && end != text && isfinite(*out);
 }
 

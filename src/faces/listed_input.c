@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "base/sha256.h"
+#include "base/text.h"
 #include "faces/align.h"
 #include "files/names.h"
 #include "media/image.h"
@@ -100,7 +101,7 @@ static void row_fields(void *ctx, size_t index, bool failed, const char **fields
 
     snprintf(in->text[0], sizeof in->text[0], "%lld", (long long)face->template_id);
     snprintf(in->text[1], sizeof in->text[1], "%lld", (long long)face->media);
-    snprintf(in->text[2], sizeof in->text[2], "%.9g", face->score);
+    cafi_format(in->text[2], sizeof in->text[2], "%.9g", face->score);
     landmark_digest(face, in->text[3]);
     snprintf(in->text[4], sizeof in->text[4], "%lld", (long long)file->size);
     snprintf(in->text[5], sizeof in->text[5], "%lld", (long long)file->changed);

@@ -4,15 +4,17 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
+
 static void tell_close(const cafi_portraits *p, const char *name, const cafi_box *b)
 {
     char sentence[1024];
 
     if (!p->notice)
         return;
-    snprintf(sentence, sizeof sentence,
-             "%s: shows %zu faces that are much alike in size; taken is the one at %.0f, %.0f",
-             name, p->faces.count, 0.5 * (double)(b->x1 + b->x2), 0.5 * (double)(b->y1 + b->y2));
+    cafi_format(sentence, sizeof sentence,
+                "%s: shows %zu faces that are much alike in size; taken is the one at %.0f, %.0f",
+                name, p->faces.count, 0.5 * (double)(b->x1 + b->x2), 0.5 * (double)(b->y1 + b->y2));
     p->notice(p->ctx, sentence);
 }
 

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "base/text.h"
 #include "faces/align.h"
 #include "faces/pose.h"
 
@@ -97,14 +98,14 @@ bool cafi_quality_passes(const cafi_quality_gate *gate, const cafi_quality *q, c
 
     if (gate->min_quality != 0.0 && figure < gate->min_quality) {
         if (why)
-            snprintf(why, CAFI_QUALITY_WHY, "its quality %.4g is below %.4g", figure,
-                     gate->min_quality);
+            cafi_format(why, CAFI_QUALITY_WHY, "its quality %.4g is below %.4g", figure,
+                        gate->min_quality);
         return false;
     }
     if (gate->max_yaw != 0.0 && yaw > gate->max_yaw) {
         if (why)
-            snprintf(why, CAFI_QUALITY_WHY, "its yaw of %.1f degrees is beyond %.4g", yaw,
-                     gate->max_yaw);
+            cafi_format(why, CAFI_QUALITY_WHY, "its yaw of %.1f degrees is beyond %.4g", yaw,
+                        gate->max_yaw);
         return false;
     }
     return true;
@@ -129,7 +130,7 @@ void cafi_quality_fields(const cafi_quality *q, char text[CAFI_QUALITY_COLUMNS][
         if (isnan(value[i]))
             text[i][0] = '\0';
         else
-            snprintf(text[i], CAFI_QUALITY_TEXT, "%.*f", decimals[i], (double)value[i]);
+            cafi_format(text[i], CAFI_QUALITY_TEXT, "%.*f", decimals[i], (double)value[i]);
 }
 
 void cafi_quality_json(const cafi_quality *q, cafi_json *json)

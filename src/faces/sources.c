@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "files/lines.h"
 #include "files/list_text.h"
 #include "files/names.h"
@@ -375,7 +376,7 @@ static caface_status add_record_list(cafi_sources *s, const char *path, caface_e
     for (size_t i = 0; !st && i < list.count; i++) {
         char label[32];
 
-        snprintf(label, sizeof label, "%.9g", (double)list.labels[i]);
+        cafi_format(label, sizeof label, "%.9g", (double)list.labels[i]);
         st = add_listed(s, path, list.paths[i], strlen(list.paths[i]), label, err);
     }
     if (!st && !list.count)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "files/mapped.h"
 #include "files/names.h"
 
@@ -246,7 +247,7 @@ caface_status cafi_index_reals(const cafi_index *index, size_t column, float *ou
         const char *text = cafi_index_text(index, column, r);
         char *end = NULL;
 
-        out[r] = *text ? strtof(text, &end) : NAN;
+        out[r] = *text ? cafi_strtof(text, &end) : NAN;
         if (*text && (*end || end == text))
             return cafi_fail(err, CAFACE_EFORMAT, "%s: line %zu: %s \"%.40s\" is no number",
                              index->path, r + 2, cafi_index_name(index, column), text);

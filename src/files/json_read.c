@@ -1,9 +1,9 @@
 #include <errno.h>
-#include <locale.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "files/json.h"
 #include "files/names.h"
 
@@ -158,21 +158,6 @@ static size_t digits(parser *p)
     return p->at - start;
 }
 
-/* strtod knows the program's locale; the text has a full stop. */
-static double to_double(const char *number)
-{
-    const char *point = localeconv()->decimal_point;
-    char local[512];
-    char *dot = NULL;
-
-    if (strcmp(point, ".") == 0 || !strchr(number, '.') || strlen(point) != 1)
-        return strtod(number, NULL);
-    memcpy(local, number, strlen(number) + 1);
-    dot = strchr(local, '.');
-    *dot = point[0];
-    return strtod(local, NULL);
-}
-
 static caface_status number(parser *p, cafi_value *out)
 {
     size_t start = p->at;
@@ -215,7 +200,7 @@ static caface_status number(parser *p, cafi_value *out)
             return CAFACE_OK;
     }
     out->kind = CAFI_REAL;
-    out->u.real = to_double(text);
+    out->u.real = cafi_strtod(text, NULL);
     if (!isfinite(out->u.real))
         return wrong(p, "a number beyond the range of a double");
     return CAFACE_OK;

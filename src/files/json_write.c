@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/shown.h"
+#include "base/text.h"
 #include "files/json.h"
 #include "files/names.h"
 
@@ -110,8 +111,8 @@ static void write_real(cafi_json *json, const char *key, double value, bool is_f
     }
     before(json, key);
     for (int digits = 1; digits <= 17; digits++) {
-        snprintf(text, sizeof text, "%.*g", digits, value);
-        if (is_float ? strtof(text, NULL) == (float)value : strtod(text, NULL) == value)
+        cafi_format(text, sizeof text, "%.*g", digits, value);
+        if (is_float ? cafi_strtof(text, NULL) == (float)value : cafi_strtod(text, NULL) == value)
             break;
     }
     if (!strpbrk(text, ".en"))

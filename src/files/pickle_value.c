@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "files/bundle_build.h"
 #include "files/pickle.h"
 
@@ -204,7 +205,7 @@ static caface_status make_key(builder *b, cafi_ref ref, char **out)
         snprintf(other, sizeof other, n->u.integer ? "True" : "False");
         break;
     case CAFI_NODE_REAL:
-        snprintf(other, sizeof other, "%.17g", n->u.real);
+        cafi_format(other, sizeof other, "%.17g", n->u.real);
         break;
     case CAFI_NODE_NONE:
         snprintf(other, sizeof other, "None");

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/status.h"
+#include "base/text.h"
 #include "files/bytes.h"
 #include "files/index.h"
 #include "files/mapped.h"
@@ -112,7 +113,7 @@ caface_status cafi_record_append(cafi_record_writer *writer, uint64_t key, float
     if (!st)
         st = write_payload(writer, payload, HEADER + size, err);
     free(payload);
-    n = snprintf(text, sizeof text, "%llu\t%.9g\t", (unsigned long long)key, (double)label);
+    n = cafi_format(text, sizeof text, "%llu\t%.9g\t", (unsigned long long)key, (double)label);
     if (st || (st = cafi_output_write(writer->list, text, (size_t)n, err)) ||
         (st = cafi_output_write(writer->list, path, strlen(path), err)))
         return st;
@@ -170,7 +171,7 @@ static bool parse_insightface(cafi_record_list *list, char *line, size_t number)
         !*field[1] || !cafi_parse_int64(field[2], strlen(field[2]), &label))
         return false;
     for (size_t i = 3; i < count; i++) {
-        double unused = strtod(field[i], &end);
+        double unused = cafi_strtod(field[i], &end);
 
         (void)unused;
         if (end == field[i] || *end)
@@ -190,7 +191,7 @@ static bool has_label_second(const char *line)
 
     if (!second)
         return true;
-    (void)strtod(second + 1, &end);
+    (void)cafi_strtod(second + 1, &end);
     return end != second + 1 && (*end == '\t' || *end == '\0');
 }
 
@@ -206,7 +207,7 @@ static bool parse_line(cafi_record_list *list, char *line)
     if (!first || first == last || !cafi_parse_int64(line, (size_t)(first - line), &key) || key < 0)
         return false;
     errno = 0;
-    label = strtod(first + 1, &end);
+    label = cafi_strtod(first + 1, &end);
     if (end == first + 1 || *end != '\t' || !isfinite(label) || !last[1])
         return false;
     list->keys[list->count] = (uint64_t)key;

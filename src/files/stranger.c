@@ -2,10 +2,10 @@
 
 #include <stdbool.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/mem.h"
 #include "base/shown.h"
+#include "base/text.h"
 
 /* A text of a server that says no is not longer; what is shown of it. */
 #define MAX_TEXT 1024
@@ -56,7 +56,7 @@ static bool is_page(const unsigned char *bytes, size_t size)
     while (blank < size && blank < 1024 && bytes[blank] && strchr(" \t\r\n", bytes[blank]))
         blank++;
     for (size_t i = 0; i < sizeof tags / sizeof *tags; i++)
-        if (size - blank >= 5 && strncasecmp((const char *)bytes + blank, tags[i], 5) == 0)
+        if (size - blank >= 5 && cafi_strncasecmp((const char *)bytes + blank, tags[i], 5) == 0)
             return true;
     return false;
 }

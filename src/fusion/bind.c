@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/text.h"
 #include "math/rows.h"
 
 #define NAME_SIZE 160
@@ -75,7 +76,7 @@ void cafi_binder_fail(cafi_binder *binder, caface_status status, const char *fmt
     if (binder->status)
         return;
     va_start(args, fmt);
-    vsnprintf(text, sizeof text, fmt, args);
+    cafi_vformat(text, sizeof text, fmt, args);
     va_end(args);
     binder->status = cafi_fail(binder->err, status, "%s", text);
 }
@@ -87,7 +88,7 @@ static const cafi_tensor *find(const cafi_binder *binder, char name[NAME_SIZE], 
     int n = snprintf(name, NAME_SIZE, "%s", binder->prefix);
 
     if (n >= 0 && n < NAME_SIZE)
-        vsnprintf(name + n, (size_t)(NAME_SIZE - n), fmt, args);
+        cafi_vformat(name + n, (size_t)(NAME_SIZE - n), fmt, args);
     return cafi_bundle_find(binder->bundle, name);
 }
 

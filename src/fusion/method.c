@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "base/sized.h"
+#include "base/text.h"
 #include "files/index.h"
 
 typedef struct method_row {
@@ -79,7 +80,7 @@ static caface_status read_power(double *out, const char *text, size_t size, cafa
     double power = 0;
 
     snprintf(number, sizeof number, "%.*s", (int)(size < 31 ? size : 31), text);
-    power = strtod(number, &end);
+    power = cafi_strtod(number, &end);
     if (size > 31 || end == number || *end ||
         !(power >= -CAFI_MAX_POWER && power <= CAFI_MAX_POWER))
         return cafi_fail(err, CAFACE_EINVAL,
@@ -178,7 +179,7 @@ char *cafi_way_text(const cafi_way *way, char text[CAFI_WAY_TEXT])
     if (cafi_method_is_network(way->method))
         snprintf(text, CAFI_WAY_TEXT, "%s@%zu", name, way->chunk);
     else if (way->method == CAFACE_METHOD_NORM && way->power != 1)
-        snprintf(text, CAFI_WAY_TEXT, "%s:%.10g", name, way->power);
+        cafi_format(text, CAFI_WAY_TEXT, "%s:%.10g", name, way->power);
     else
         snprintf(text, CAFI_WAY_TEXT, "%s", name ? name : "unknown");
     if (way->scored)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/sized.h"
+#include "base/text.h"
 #include "gallery/gallery.h"
 
 /* ---- options -------------------------------------------------------------------- */
@@ -122,7 +123,7 @@ set_number(caface_gallery *g, const char *key, const char *format, caface_error 
     va_list args;
 
     va_start(args, err);
-    vsnprintf(text, sizeof text, format, args);
+    cafi_vformat(text, sizeof text, format, args);
     va_end(args);
     return set_text(g, key, text, err);
 }
@@ -195,7 +196,7 @@ static caface_status get_real(caface_gallery *g, const char *key, double *out, c
 
     if (st)
         return st;
-    *out = strtod(text, &end);
+    *out = cafi_strtod(text, &end);
     if (!*text || *end || !isfinite(*out))
         st = cafi_fail(err, CAFACE_EFORMAT, "the gallery is damaged: its %s is no number", key);
     free(text);

@@ -4,11 +4,11 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/text.h"
 #include "files/mapped.h"
 #include "files/stranger.h"
 #include "media/decoders.h"
@@ -23,7 +23,7 @@ bool cafi_image_is_name(const char *path)
     for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
         size_t n = strlen(ends[i]);
 
-        if (length > n && strcasecmp(path + length - n, ends[i]) == 0)
+        if (length > n && cafi_strcasecmp(path + length - n, ends[i]) == 0)
             return true;
     }
     return false;

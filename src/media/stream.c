@@ -16,6 +16,7 @@
 #include <libavutil/pixdesc.h>
 
 #include "base/mem.h"
+#include "base/text.h"
 #include "media/camera.h"
 #include "media/colours.h"
 #include "media/ebml_file.h"
@@ -272,11 +273,12 @@ static double announced_length(const cafi_stream *s, const AVStream *stream)
     int hours = 0;
     int minutes = 0;
     double seconds = 0.0;
+    int at = 0;
 
     if ((s->info.live && !s->info.pipe) || s->info.rate <= 0.0)
         return 0.0;
-    if (tag && sscanf(tag->value, "%d:%d:%lf", &hours, &minutes, &seconds) == 3 && hours >= 0 &&
-        minutes >= 0 && seconds >= 0.0)
+    if (tag && sscanf(tag->value, "%d:%d:%n", &hours, &minutes, &at) == 2 && at > 0 && hours >= 0 &&
+        minutes >= 0 && (seconds = cafi_strtod(tag->value + at, NULL)) >= 0.0)
         return 3600.0 * hours + 60.0 * minutes + seconds;
     if (s->format->duration_estimation_method == AVFMT_DURATION_FROM_BITRATE)
         return 0.0;

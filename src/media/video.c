@@ -192,7 +192,7 @@ static void say(const cafi_video *v, const char *format, ...)
     if (!v->options.say)
         return;
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    cafi_vformat(text, sizeof text, format, args);
     va_end(args);
     v->options.say(v->options.say_ctx, text);
 }
@@ -384,18 +384,19 @@ const char *cafi_counts_text(const cafi_stream_counts *c, char *text, size_t siz
     int n = 0;
 
     if (c->lost) {
-        snprintf(text, size,
-                 "it broke off at %.2f s and could not be opened again; %zu frame%s could not be "
-                 "decoded, %zu could",
-                 c->reached, c->broken, cafi_plural(c->broken), c->decoded);
+        cafi_format(
+            text, size,
+            "it broke off at %.2f s and could not be opened again; %zu frame%s could not be "
+            "decoded, %zu could",
+            c->reached, c->broken, cafi_plural(c->broken), c->decoded);
         return text;
     }
     n = snprintf(text, size, "%zu frame%s could not be decoded, %zu could", c->broken + c->missing,
                  cafi_plural(c->broken + c->missing), c->decoded);
 
     if (c->announced > 0.0 && n > 0 && (size_t)n < size)
-        snprintf(text + n, size - (size_t)n, "; it should last %.2f s and ends at %.2f s",
-                 c->announced, c->reached);
+        cafi_format(text + n, size - (size_t)n, "; it should last %.2f s and ends at %.2f s",
+                    c->announced, c->reached);
     else if (c->bytes && n > 0 && (size_t)n < size)
         snprintf(text + n, size - (size_t)n,
                  "; the file breaks off at %llu bytes, inside a part that ends at %llu",

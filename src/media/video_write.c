@@ -3,7 +3,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
@@ -12,6 +11,7 @@
 #include <libswscale/swscale.h>
 
 #include "base/mem.h"
+#include "base/text.h"
 #include "files/output.h"
 
 /* Time stamps: fine enough for every usual rate (24, 25, 29.97, 50, 59.94 are
@@ -45,7 +45,7 @@ static const char *container_of(const char *path)
     const char *dot = strrchr(path, '.');
 
     for (size_t i = 0; dot && i < sizeof known / sizeof *known; i++)
-        if (strcasecmp(dot, known[i][0]) == 0)
+        if (cafi_strcasecmp(dot, known[i][0]) == 0)
             return known[i][1];
     return NULL;
 }

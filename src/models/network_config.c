@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/text.h"
 
 void cafi_input_write(cafi_json *json, const char *key, const cafi_input_convention *input)
 {
@@ -29,9 +30,9 @@ const char *cafi_input_text(const cafi_input_convention *input, char out[CAFI_IN
 {
     const float *m = input->mean, *s = input->scale;
 
-    snprintf(out, CAFI_INPUT_TEXT, "%s mean %.9g %.9g %.9g scale %.9g %.9g %.9g",
-             input->bgr ? "bgr" : "rgb", (double)m[0], (double)m[1], (double)m[2], (double)s[0],
-             (double)s[1], (double)s[2]);
+    cafi_format(out, CAFI_INPUT_TEXT, "%s mean %.9g %.9g %.9g scale %.9g %.9g %.9g",
+                input->bgr ? "bgr" : "rgb", (double)m[0], (double)m[1], (double)m[2], (double)s[0],
+                (double)s[1], (double)s[2]);
     return out;
 }
 

@@ -5,10 +5,10 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/text.h"
 #include "files/json.h"
 #include "files/mapped.h"
 #include "models/side_words.h"
@@ -118,7 +118,7 @@ typedef struct said {
 
 static bool same(const cafi_side_entry *a, const cafi_side_entry *b)
 {
-    return strcasecmp(a->word, b->word) == 0 && a->count == b->count &&
+    return cafi_strcasecmp(a->word, b->word) == 0 && a->count == b->count &&
            memcmp(a->numbers, b->numbers, sizeof a->numbers) == 0;
 }
 
@@ -264,12 +264,12 @@ static caface_status apply_scale(cafi_network *net, const said *s, const char *f
 
 static caface_status apply(cafi_network *net, const said *s, const char *file, caface_error *err)
 {
-    bool bgr = strcasecmp(s->color->word, "BGR") == 0;
+    bool bgr = cafi_strcasecmp(s->color->word, "BGR") == 0;
     bool scaled = s->lists[CAFI_SIDE_MEAN] || s->lists[CAFI_SIDE_STD];
     double height = (double)net->input.height, width = (double)net->input.width;
     caface_status st = CAFACE_OK;
 
-    if (!bgr && strcasecmp(s->color->word, "RGB") != 0)
+    if (!bgr && cafi_strcasecmp(s->color->word, "RGB") != 0)
         return cafi_fail(err, CAFACE_EMODEL, "%s: color_space %s: known are RGB and BGR", file,
                          s->color->word);
     if (s->lists[CAFI_SIDE_SIZE] && !size_of(s->lists[CAFI_SIDE_SIZE], &height, &width))

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "models/side_words.h"
 
 /* Mappings that are open at once; what is nested deeper counts with the last. */
@@ -81,11 +82,11 @@ static double number(const char *text, size_t n)
     double x = 0;
 
     if (n == 0 || n >= sizeof copy)
-        return strtod("nan", NULL);
+        return cafi_strtod("nan", NULL);
     memcpy(copy, text, n);
     copy[n] = '\0';
-    x = strtod(copy, &end);
-    return *end ? strtod("nan", NULL) : x;
+    x = cafi_strtod(copy, &end);
+    return *end ? cafi_strtod("nan", NULL) : x;
 }
 
 /* Over anchors and tags in front of a value. */

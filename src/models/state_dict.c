@@ -38,7 +38,7 @@ caface_status cafi_dict_take(cafi_dict *dict, const cafi_tensor **out, caface_er
     va_list args;
 
     va_start(args, fmt);
-    vsnprintf(name, sizeof name, fmt, args);
+    cafi_vformat(name, sizeof name, fmt, args);
     va_end(args);
     entry = find(dict, name);
     if (!entry)

@@ -1,6 +1,7 @@
 /* The driver: which nodes are needed, what each value is, one node at a time. */
 #include "onnx/build.h"
 
+#include "base/text.h"
 #include "onnx/graph.h"
 
 #include <stdarg.h>
@@ -17,7 +18,7 @@ caface_status cafi_onnx_fail(const cafi_onnx_node *n, caface_error *err, caface_
     va_list args;
 
     va_start(args, fmt);
-    vsnprintf(text, sizeof text, fmt, args);
+    cafi_vformat(text, sizeof text, fmt, args);
     va_end(args);
     return cafi_fail(err, status, "%s node %s: %s", n->op, n->name, text);
 }

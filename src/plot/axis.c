@@ -3,6 +3,8 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "base/text.h"
+
 bool cafi_axis_shows(cafi_scale scale, double value)
 {
     return isfinite(value) && (scale == CAFI_SCALE_LINEAR || value > 0);
@@ -29,10 +31,10 @@ static void linear_text(cafi_axis *axis, size_t i, double step, bool percent)
     if (fabs(shown) < 1e-9 * shown_step)
         shown = 0; /* no "-0" */
     if (digits > 9 || fabs(shown) >= 1e9)
-        snprintf(axis->text[i], sizeof axis->text[i], "%.3g%s", shown, percent ? " %" : "");
+        cafi_format(axis->text[i], sizeof axis->text[i], "%.3g%s", shown, percent ? " %" : "");
     else
-        snprintf(axis->text[i], sizeof axis->text[i], "%s%.*f%s", shown < 0 ? CAFI_MINUS : "",
-                 digits, fabs(shown), percent ? " %" : "");
+        cafi_format(axis->text[i], sizeof axis->text[i], "%s%.*f%s", shown < 0 ? CAFI_MINUS : "",
+                    digits, fabs(shown), percent ? " %" : "");
 }
 
 /* Of a step, between a first tick that is no multiple of it and the next. */
@@ -76,12 +78,12 @@ static void log_text(cafi_axis *axis, size_t i, bool plain)
     double exponent = floor(log10(axis->tick[i]) + 1e-9);
 
     if (plain)
-        snprintf(axis->text[i], sizeof axis->text[i], "%g", axis->tick[i]);
+        cafi_format(axis->text[i], sizeof axis->text[i], "%g", axis->tick[i]);
     else if (exponent == 0)
         snprintf(axis->text[i], sizeof axis->text[i], "1");
     else
-        snprintf(axis->text[i], sizeof axis->text[i], "10^%s%.0f", exponent < 0 ? CAFI_MINUS : "",
-                 fabs(exponent));
+        cafi_format(axis->text[i], sizeof axis->text[i], "10^%s%.0f",
+                    exponent < 0 ? CAFI_MINUS : "", fabs(exponent));
 }
 
 static void add_log_tick(cafi_axis *axis, double value)

@@ -4,7 +4,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
-#include <strings.h>
+
+#include "base/text.h"
 
 const cafi_colour cafi_paper = {1.0, 1.0, 1.0};
 const cafi_colour cafi_ink = {0.13, 0.15, 0.19};
@@ -44,7 +45,8 @@ static size_t method_colour(const char *name)
     for (size_t i = 0; name && i < sizeof own / sizeof *own; i++) {
         size_t length = strlen(own[i].method);
 
-        if (strncasecmp(name, own[i].method, length) == 0 && !isalpha((unsigned char)name[length]))
+        if (cafi_strncasecmp(name, own[i].method, length) == 0 &&
+            !isalpha((unsigned char)name[length]))
             return own[i].colour;
     }
     return SIZE_MAX;

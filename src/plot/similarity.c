@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/text.h"
 #include "plot/axis.h"
 #include "plot/canvas.h"
 
@@ -146,8 +147,8 @@ static void place_stars(layout *l)
 
         cafi_canvas_fit(l->canvas, font_of(l, s), 0.4 * (l->right - l->left),
                         p->stars[s->star].name, name, sizeof name);
-        snprintf(s->text, sizeof s->text, "%s  %s%.3f", name, similarity < 0 ? CAFI_MINUS : "",
-                 fabs(similarity));
+        cafi_format(s->text, sizeof s->text, "%s  %s%.3f", name, similarity < 0 ? CAFI_MINUS : "",
+                    fabs(similarity));
         width = cafi_canvas_text_width(l->canvas, font_of(l, s), s->text) + STAR_SIZE + 5;
         s->left = s->x - width;
         s->right = s->x + width;
@@ -482,7 +483,7 @@ static void draw_colour_bar(const layout *l)
         if (last - y < 13)
             continue;
         last = y;
-        snprintf(text, sizeof text, "%g\xC3\x97", ticks[i]);
+        cafi_format(text, sizeof text, "%g\xC3\x97", ticks[i]);
         cafi_canvas_colour(l->canvas, cafi_grey, 1);
         cafi_canvas_line(l->canvas, left + BAR_WIDTH, y, left + BAR_WIDTH + 4, y);
         cafi_canvas_text(l->canvas, &tick_font, CAFI_LEFT, left + BAR_WIDTH + 7, y + 3.5, text);
@@ -515,7 +516,7 @@ static void draw_legend(const layout *l)
         double t = l->plot->threshold;
         char text[48];
 
-        snprintf(text, sizeof text, "threshold %s%.2f", t < 0 ? CAFI_MINUS : "", fabs(t));
+        cafi_format(text, sizeof text, "threshold %s%.2f", t < 0 ? CAFI_MINUS : "", fabs(t));
         y += 18;
         x = l->width - EDGE - cafi_canvas_text_width(l->canvas, &tick_font, text);
         cafi_canvas_text(l->canvas, &tick_font, CAFI_LEFT, x, y + 3.5, text);

@@ -5,6 +5,7 @@
 
 #include "base/sha256.h"
 #include "base/status.h"
+#include "base/text.h"
 
 static void describe_schedule(cafi_buf *t, const cafi_train_config *c)
 {
@@ -124,7 +125,7 @@ bool cafi_log_last(const cafi_buf *log, size_t first, size_t count, double *out)
     at += n;
     for (size_t i = 0; i < first + count; i++) {
         char *end = NULL;
-        double value = strtod(at, &end);
+        double value = cafi_strtod(at, &end);
 
         if (i >= first && end == at)
             return false;
