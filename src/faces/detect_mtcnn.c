@@ -323,15 +323,15 @@ static void clip(window *w, const cafi_view *picture)
     w->edge[3] = fmin(w->edge[3], (double)picture->height - 1.0);
 }
 
+/* One row of the heads: two scores, four offsets, and of O-Net the landmarks. */
 static void read_row(window *w, const cafi_flexnet_slot *slot, size_t row)
 {
-    w->score = face_probability(slot->output[0][row * 2], slot->output[0][row * 2 + 1]);
-    memcpy(w->offset, slot->output[1] + row * 4, sizeof w->offset);
-    if (slot->output_count < 3)
-        return;
-    for (int i = 0; i < CAFI_LANDMARKS; i++) {
-        const float *l = slot->output[2] + row * 10;
+    size_t columns = (size_t)slot->shape[0].dim[1];
+    const float *heads = slot->output[0] + row * columns, *l = heads + 6;
 
+    w->score = face_probability(heads[0], heads[1]);
+    memcpy(w->offset, heads + 2, sizeof w->offset);
+    for (int i = 0; columns > 6 && i < CAFI_LANDMARKS; i++) {
         w->landmark[i].x = (float)(w->edge[0] + (w->edge[2] - w->edge[0] + 1.0) * l[i]);
         w->landmark[i].y =
             (float)(w->edge[1] + (w->edge[3] - w->edge[1] + 1.0) * l[i + CAFI_LANDMARKS]);

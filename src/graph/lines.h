@@ -21,8 +21,8 @@
 
 /* Extents of kernels that are known, and channels that are worth it. */
 #define CAFI_LINES_KERNEL 3
-#define CAFI_LINES_MOST_INS 64
-#define CAFI_LINES_MOST_OUTS 128
+#define CAFI_LINES_MOST_INS 256
+#define CAFI_LINES_MOST_OUTS 256
 #define CAFI_LINES_MOST_LANES 64
 /* Vectors of a line that are computed at once */
 #define CAFI_LINES_VECTORS 3

@@ -6,33 +6,32 @@
 
 #include "base/mem.h"
 
-typedef enum layer_kind { CONV, PRELU, POOL, FLATTEN, LINEAR, HEAD_CONVS, HEAD_LINEAR } layer_kind;
+typedef enum layer_kind { CONV, PRELU, POOL, WHOLE, HEADS } layer_kind;
 
 typedef struct layer {
     layer_kind kind;
     const char *name; /* of its tensors, before ".weight" and ".bias" */
-    int64_t size;     /* POOL: kernel, with stride 2; heads: outputs */
+    int64_t size;     /* POOL: kernel, with stride 2; HEADS: outputs */
 } layer;
 
 static const layer pnet[] = {
     {CONV, "features.conv1", 0},   {PRELU, "features.prelu1", 0}, {POOL, "pool1", 2},
     {CONV, "features.conv2", 0},   {PRELU, "features.prelu2", 0}, {CONV, "features.conv3", 0},
-    {PRELU, "features.prelu3", 0}, {HEAD_CONVS, "conv4_1", 2},    {HEAD_CONVS, "conv4_2", 4},
+    {PRELU, "features.prelu3", 0}, {HEADS, "conv4_1", 2},         {HEADS, "conv4_2", 4},
 };
 static const layer rnet[] = {
     {CONV, "features.conv1", 0},   {PRELU, "features.prelu1", 0}, {POOL, "pool1", 3},
     {CONV, "features.conv2", 0},   {PRELU, "features.prelu2", 0}, {POOL, "pool2", 3},
-    {CONV, "features.conv3", 0},   {PRELU, "features.prelu3", 0}, {FLATTEN, "flatten", 0},
-    {LINEAR, "features.conv4", 0}, {PRELU, "features.prelu4", 0}, {HEAD_LINEAR, "conv5_1", 2},
-    {HEAD_LINEAR, "conv5_2", 4},
+    {CONV, "features.conv3", 0},   {PRELU, "features.prelu3", 0}, {WHOLE, "features.conv4", 0},
+    {PRELU, "features.prelu4", 0}, {HEADS, "conv5_1", 2},         {HEADS, "conv5_2", 4},
 };
 static const layer onet[] = {
     {CONV, "features.conv1", 0},   {PRELU, "features.prelu1", 0}, {POOL, "pool1", 3},
     {CONV, "features.conv2", 0},   {PRELU, "features.prelu2", 0}, {POOL, "pool2", 3},
     {CONV, "features.conv3", 0},   {PRELU, "features.prelu3", 0}, {POOL, "pool3", 2},
-    {CONV, "features.conv4", 0},   {PRELU, "features.prelu4", 0}, {FLATTEN, "flatten", 0},
-    {LINEAR, "features.conv5", 0}, {PRELU, "features.prelu5", 0}, {HEAD_LINEAR, "conv6_1", 2},
-    {HEAD_LINEAR, "conv6_2", 4},   {HEAD_LINEAR, "conv6_3", 10},
+    {CONV, "features.conv4", 0},   {PRELU, "features.prelu4", 0}, {WHOLE, "features.conv5", 0},
+    {PRELU, "features.prelu5", 0}, {HEADS, "conv6_1", 2},         {HEADS, "conv6_2", 4},
+    {HEADS, "conv6_3", 10},
 };
 static const struct {
     const char *file, *prefix;
@@ -137,7 +136,7 @@ static caface_status constant(builder *b, const char *name, const char *end, siz
     return cafi_graph_constant(b->graph, t, out, err);
 }
 
-static caface_status add_weighted(builder *b, const layer *l, size_t *out, caface_error *err)
+static caface_status add_conv(builder *b, const layer *l, caface_error *err)
 {
     const cafi_window window = {.stride = {1, 1}, .dilation = {1, 1}, .groups = 1};
     size_t weight = 0, bias = 0;
@@ -145,52 +144,102 @@ static caface_status add_weighted(builder *b, const layer *l, size_t *out, cafac
 
     (void)((st = constant(b, l->name, ".weight", &weight, err)) ||
            (st = constant(b, l->name, ".bias", &bias, err)));
-    if (st)
-        return st;
-    if (l->kind == CONV)
-        return cafi_graph_conv(b->graph, l->name, b->at, weight, bias, &window, out, err);
-    return cafi_graph_gemm(b->graph, l->name, b->at, weight, bias, out, err);
+    return st ? st : cafi_graph_conv(b->graph, l->name, b->at, weight, bias, &window, &b->at, err);
 }
 
-/* Two scores and four offsets: other numbers would be read past. */
-static caface_status check_outputs(const builder *b, const layer *l, size_t node, int extent,
-                                   caface_error *err)
+/* The weights of a layer that sees a whole map, as those of a convolution: in the file the map is
+ * flattened with its columns before its rows, as they come from a column-major framework. */
+static caface_status kernel_of_map(builder *b, const layer *l, size_t *weight, caface_error *err)
+{
+    const cafi_shape map = cafi_graph_node(b->graph, b->at)->shape;
+    const cafi_shape flat = cafi_graph_node(b->graph, *weight)->shape;
+    cafi_shape shape = {4, {flat.dim[0], map.dim[1], map.dim[2], map.dim[3]}};
+    size_t rows = (size_t)map.dim[2], columns = (size_t)map.dim[3], count = 0;
+    float *from = NULL, *to = NULL;
+    caface_status st = CAFACE_OK;
+
+    if (flat.ndim != 2 || map.ndim != 4 || flat.dim[1] != map.dim[1] * map.dim[2] * map.dim[3])
+        return cafi_fail(
+            err, CAFACE_EMODEL,
+            "%s: %s%s takes %lld numbers, the map before it has %lld channels of %lldx%lld",
+            cafi_bundle_path(b->bundle), b->prefix, l->name, (long long)flat.dim[flat.ndim > 1],
+            (long long)map.dim[1], (long long)map.dim[2], (long long)map.dim[3]);
+    if (!cafi_shape_count(&shape, 1, &count))
+        return cafi_fail_memory(err, SIZE_MAX);
+    (void)((st = cafi_graph_read(b->graph, *weight, &from, err)) ||
+           (st = cafi_alloc_f32(&to, 1, count, err)));
+    for (size_t i = 0; !st && i < count; i++) {
+        size_t y = i / columns % rows, x = i % columns, channel = i / (rows * columns);
+
+        to[i] = from[(channel * columns + x) * rows + y];
+    }
+    if (!st)
+        st = cafi_graph_constant_f32(b->graph, NULL, &shape, to, weight, err);
+    free(from);
+    free(to);
+    return st;
+}
+
+static caface_status add_whole(builder *b, const layer *l, caface_error *err)
+{
+    const cafi_window window = {.stride = {1, 1}, .dilation = {1, 1}, .groups = 1};
+    size_t weight = 0, bias = 0;
+    caface_status st;
+
+    (void)((st = constant(b, l->name, ".weight", &weight, err)) ||
+           (st = constant(b, l->name, ".bias", &bias, err)) ||
+           (st = kernel_of_map(b, l, &weight, err)));
+    return st ? st : cafi_graph_conv(b->graph, l->name, b->at, weight, bias, &window, &b->at, err);
+}
+
+/* Two scores, four offsets and ten numbers of landmarks: others would be read past. */
+static caface_status check_outputs(const builder *b, const layer *l, size_t node, caface_error *err)
 {
     const cafi_shape *shape = &cafi_graph_node(b->graph, node)->shape;
 
-    if (shape->ndim <= extent || shape->dim[extent] != l->size)
+    if (shape->dim[0] != l->size)
         return cafi_fail(err, CAFACE_EMODEL, "%s: %s%s has %lld outputs, MTCNN has %lld",
-                         cafi_bundle_path(b->bundle), b->prefix, l->name,
-                         (long long)(shape->ndim > extent ? shape->dim[extent] : 0),
+                         cafi_bundle_path(b->bundle), b->prefix, l->name, (long long)shape->dim[0],
                          (long long)l->size);
     return CAFACE_OK;
 }
 
-static caface_status add_head(builder *b, const layer *l, caface_error *err)
+/* A matrix as a convolution of 1x1. */
+static caface_status kernel_of_matrix(builder *b, size_t *weight, caface_error *err)
 {
-    size_t node = 0;
-    caface_status st = add_weighted(b, l, &node, err);
-
-    return st || (st = check_outputs(b, l, node, 1, err)) ? st
-                                                          : cafi_graph_output(b->graph, node, err);
-}
-
-/* Both heads of P-Net in one convolution, which costs what each of them would. */
-static caface_status add_heads(builder *b, const layer *l, caface_error *err)
-{
-    const cafi_window window = {.stride = {1, 1}, .dilation = {1, 1}, .groups = 1};
-    size_t weights[2], biases[2], weight = 0, bias = 0, node = 0;
+    cafi_shape shape = cafi_graph_node(b->graph, *weight)->shape;
+    float *values = NULL;
     caface_status st = CAFACE_OK;
 
-    for (size_t i = 0; !st && i < 2; i++) {
-        (void)((st = constant(b, l[i].name, ".weight", &weights[i], err)) ||
-               (st = constant(b, l[i].name, ".bias", &biases[i], err)) ||
-               (st = check_outputs(b, &l[i], weights[i], 0, err)) ||
-               (st = check_outputs(b, &l[i], biases[i], 0, err)));
+    if (shape.ndim != 2)
+        return CAFACE_OK;
+    st = cafi_graph_read(b->graph, *weight, &values, err);
+    shape.ndim = 4;
+    shape.dim[2] = shape.dim[3] = 1;
+    if (!st)
+        st = cafi_graph_constant_f32(b->graph, NULL, &shape, values, weight, err);
+    free(values);
+    return st;
+}
+
+/* All heads, the last layers, in one convolution, which costs what each of them would. */
+static caface_status add_heads(builder *b, const layer *l, caface_error *err)
+{
+    enum { MOST = 3 };
+    const cafi_window window = {.stride = {1, 1}, .dilation = {1, 1}, .groups = 1};
+    size_t weights[MOST], biases[MOST], count = 0, weight = 0, bias = 0, node = 0;
+    caface_status st = CAFACE_OK;
+
+    for (; !st && l < b->end; l++, count++) {
+        (void)((st = constant(b, l->name, ".weight", &weights[count], err)) ||
+               (st = constant(b, l->name, ".bias", &biases[count], err)) ||
+               (st = check_outputs(b, l, weights[count], err)) ||
+               (st = check_outputs(b, l, biases[count], err)) ||
+               (st = kernel_of_matrix(b, &weights[count], err)));
     }
-    (void)(st || (st = cafi_graph_join(b->graph, weights, 2, &weight, err)) ||
-           (st = cafi_graph_join(b->graph, biases, 2, &bias, err)) ||
-           (st = cafi_graph_conv(b->graph, "conv4", b->at, weight, bias, &window, &node, err)) ||
+    (void)(st || (st = cafi_graph_join(b->graph, weights, count, &weight, err)) ||
+           (st = cafi_graph_join(b->graph, biases, count, &bias, err)) ||
+           (st = cafi_graph_conv(b->graph, "heads", b->at, weight, bias, &window, &node, err)) ||
            (st = cafi_graph_output(b->graph, node, err)));
     return st;
 }
@@ -202,8 +251,7 @@ static caface_status add_layer(builder *b, const layer *l, caface_error *err)
 
     switch (l->kind) {
     case CONV:
-    case LINEAR:
-        return add_weighted(b, l, &b->at, err);
+        return add_conv(b, l, err);
     case PRELU:
         node.op = CAFI_OP_PRELU;
         node.input_count = 2;
@@ -217,21 +265,11 @@ static caface_status add_layer(builder *b, const layer *l, caface_error *err)
                                     .groups = 1,
                                     .ceil_mode = true};
         return cafi_graph_add(b->graph, &node, &b->at, err);
-    case FLATTEN:
-        /* Columns before rows: the weights come from a column-major framework. */
-        node.op = CAFI_OP_TRANSPOSE;
-        node.perm[0] = 0;
-        node.perm[1] = 1;
-        node.perm[2] = 3;
-        node.perm[3] = 2;
-        return cafi_graph_add(b->graph, &node, &b->at, err);
-    case HEAD_CONVS:
-        /* the last one was added with the one before it */
-        return l + 1 < b->end && l[1].kind == HEAD_CONVS ? add_heads(b, l, err) : CAFACE_OK;
-    case HEAD_LINEAR:
-        break;
+    case WHOLE:
+        return add_whole(b, l, err);
+    default:
+        return add_heads(b, l, err);
     }
-    return add_head(b, l, err);
 }
 
 caface_status cafi_mtcnn_graph(cafi_graph **out, const cafi_mtcnn *mtcnn, cafi_mtcnn_stage stage,
@@ -250,8 +288,11 @@ caface_status cafi_mtcnn_graph(cafi_graph **out, const cafi_mtcnn *mtcnn, cafi_m
     *out = NULL;
     if (!st)
         st = cafi_graph_add(b.graph, &input, &b.at, err);
-    for (size_t i = 0; !st && i < stages[stage].count; i++)
-        st = add_layer(&b, &stages[stage].layers[i], err);
+    for (const layer *l = stages[stage].layers; !st && l < b.end; l++) {
+        st = add_layer(&b, l, err);
+        if (l->kind == HEADS)
+            break; /* with all behind it */
+    }
     if (st) {
         cafi_graph_free(b.graph);
         return st;

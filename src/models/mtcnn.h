@@ -27,10 +27,9 @@ void cafi_mtcnn_clear(cafi_mtcnn *mtcnn);
 bool cafi_mtcnn_is(const cafi_bundle *bundle);
 
 /* The graph of one stage for pictures of height x width, (value - 127.5)/128,
- * R G B. Its outputs: two scores (no face, face; before the softmax), four
- * offsets, and for O-Net ten landmarks (x1..x5, y1..y5); each [B][n]. P-Net has
- * one, scores and offsets, [B][6][h][w]. The graph borrows from mtcnn. EMODEL: a tensor is
- * missing or does not fit. */
+ * R G B. Its output: two scores (no face, face; before the softmax), four offsets, and for
+ * O-Net ten landmarks (x1..x5, y1..y5): [B][6 or 16][1][1], P-Net [B][6][h][w]. The graph
+ * borrows from mtcnn. EMODEL: a tensor is missing or does not fit. */
 caface_status cafi_mtcnn_graph(cafi_graph **out, const cafi_mtcnn *mtcnn, cafi_mtcnn_stage stage,
                                size_t height, size_t width, caface_error *err);
 
