@@ -41,7 +41,8 @@ caface_status cafi_kind_of_video(cafi_kind *out, const char *path, caface_error 
     cafi_iso_file boxes;
     caface_status st = cafi_stream_open(&stream, path, 1, (cafi_wish){0}, &why);
 
-    if (st == CAFACE_ENOMEM || (st && cafi_iso_file_read(&boxes, path) && boxes.starts_as_file))
+    if (st == CAFACE_ENOMEM || st == CAFACE_ELIMIT ||
+        (st && cafi_iso_file_read(&boxes, path) && boxes.starts_as_file))
         return cafi_fail(err, st, "%s", why.message); /* what but a video should it be? */
     if (st)
         return CAFACE_OK;

@@ -103,12 +103,19 @@ static caface_status fail_av(caface_error *err, const char *path, int code, cons
 
 static int is_over(void *ctx)
 {
-    const cafi_stream *s = ctx;
-
-    return cafi_wished(s->stop);
+    return cafi_wished(((const cafi_stream *)ctx)->stop);
 }
 
-/* Probing decodes a frame: with our limit of pixels, not FFmpeg's, ten times as large. */
+static caface_status check_pixels(int width, int height, const char *path, caface_error *err)
+{
+    if ((int64_t)width * height <= CAFI_FRAME_MAX_PIXELS)
+        return CAFACE_OK;
+    return cafi_fail(err, CAFACE_ELIMIT, "%s: frames of %dx%d, at most %lld pixels are read", path,
+                     width, height, (long long)CAFI_FRAME_MAX_PIXELS);
+}
+
+/* Probing decodes a frame: with our limit of pixels, not FFmpeg's, ten times as large. What the
+ * container says of the size is forgotten where that fails, and so is looked at first. */
 static caface_status probe_streams(cafi_stream *s, const char *path, caface_error *err)
 {
     unsigned n = s->format->nb_streams;
@@ -116,8 +123,13 @@ static caface_status probe_streams(cafi_stream *s, const char *path, caface_erro
     int code = 0;
     caface_status st = CAFI_NEW(&options, n, err);
 
-    if (st)
+    for (unsigned i = 0; !st && i < n; i++)
+        st = check_pixels(s->format->streams[i]->codecpar->width,
+                          s->format->streams[i]->codecpar->height, path, err);
+    if (st) {
+        free(options);
         return st;
+    }
     for (unsigned i = 0; i < n; i++)
         av_dict_set_int(&options[i], "max_pixels", CAFI_FRAME_MAX_PIXELS, 0);
     code = avformat_find_stream_info(s->format, n ? options : NULL);
@@ -201,7 +213,7 @@ static caface_status open_decoder(cafi_stream *s, const char *path, size_t threa
                                   caface_error *err)
 {
     const AVCodec *codec = NULL;
-    AVStream *stream = NULL;
+    const AVStream *stream = NULL;
     int code = av_find_best_stream(s->format, AVMEDIA_TYPE_VIDEO, -1, -1, &codec, 0);
 
     if (code == AVERROR_DECODER_NOT_FOUND && lacks_index(path, err))
@@ -213,10 +225,8 @@ static caface_status open_decoder(cafi_stream *s, const char *path, size_t threa
                          s->format->iformat->name);
     s->video = code;
     stream = s->format->streams[code];
-    if ((int64_t)stream->codecpar->width * stream->codecpar->height > CAFI_FRAME_MAX_PIXELS)
-        return cafi_fail(err, CAFACE_ELIMIT, "%s: frames of %dx%d, at most %lld pixels are read",
-                         path, stream->codecpar->width, stream->codecpar->height,
-                         (long long)CAFI_FRAME_MAX_PIXELS);
+    if (check_pixels(stream->codecpar->width, stream->codecpar->height, path, err))
+        return CAFACE_ELIMIT;
     for (unsigned i = 0; i < s->format->nb_streams; i++)
         if ((int)i != s->video)
             s->format->streams[i]->discard = AVDISCARD_ALL;
@@ -270,10 +280,8 @@ static const int32_t *matrix_of(const AVStream *stream)
 static double announced_length(const cafi_stream *s, const AVStream *stream)
 {
     const AVDictionaryEntry *tag = av_dict_get(stream->metadata, "DURATION", NULL, 0);
-    int hours = 0;
-    int minutes = 0;
+    int hours = 0, minutes = 0, at = 0;
     double seconds = 0.0;
-    int at = 0;
 
     if ((s->info.live && !s->info.pipe) || s->info.rate <= 0.0)
         return 0.0;
@@ -374,7 +382,6 @@ static void read_info(cafi_stream *s)
     AVRational rate =
         stream->avg_frame_rate.num > 0 ? stream->avg_frame_rate : stream->r_frame_rate;
     const int32_t *matrix = matrix_of(stream);
-    const char *name = avcodec_get_name(s->codec->codec_id);
     double angle = matrix ? av_display_rotation_get(matrix) : 0.0;
 
     s->turned = turn_of(matrix);
@@ -385,7 +392,7 @@ static void read_info(cafi_stream *s)
         s->info.duration = (double)s->format->duration / AV_TIME_BASE;
     s->info.frames = stream->nb_frames > 0 ? (size_t)stream->nb_frames : 0;
     s->info.rotation = isfinite(angle) ? (int)lround(360.0 - angle) % 360 : 0;
-    snprintf(s->info.codec, sizeof s->info.codec, "%s", name);
+    snprintf(s->info.codec, sizeof s->info.codec, "%s", avcodec_get_name(s->codec->codec_id));
     if (stream->start_time != AV_NOPTS_VALUE) {
         double begin = (double)stream->start_time * av_q2d(stream->time_base);
 
@@ -567,14 +574,10 @@ caface_status cafi_stream_pixels(cafi_stream *s, cafi_frame *frame, caface_error
     turn t = side ? turn_of((const int32_t *)(const void *)side->data) : s->turned;
     size_t width = (size_t)s->frame->width, height = (size_t)s->frame->height;
     bool upright = !t.swap && !t.mirror_x && !t.mirror_y;
-    caface_status st;
+    caface_status st = check_pixels(s->frame->width, s->frame->height, "video", err);
 
-    if ((int64_t)s->frame->width * s->frame->height > CAFI_FRAME_MAX_PIXELS)
-        return cafi_fail(err, CAFACE_ELIMIT,
-                         "video: a frame of %dx%d, at most %lld pixels are read", s->frame->width,
-                         s->frame->height, (long long)CAFI_FRAME_MAX_PIXELS);
-    st = cafi_frame_reserve(frame, t.swap ? height : width, t.swap ? width : height, err);
-    if (st)
+    if (st ||
+        (st = cafi_frame_reserve(frame, t.swap ? height : width, t.swap ? width : height, err)))
         return st;
     if (!upright && s->flat_capacity < width * height * 3) {
         free(s->flat);

@@ -225,6 +225,25 @@ static void what_is_no_video_is_refused(void **state)
                 "No such file");
 }
 
+/* Frames of 8192x8192 are refused with both numbers, before one is decoded. */
+static void frames_beyond_the_limit_are_named(void **state)
+{
+    size_t size = 0, at = 0;
+    unsigned char *bytes = test_read(test_fixture("video/squares.mp4"), &size);
+    caface_error err;
+    reading r;
+
+    (void)state;
+    while (at + 32 < size && memcmp(bytes + at, "avc1\0\0\0\0\0\0", 10) != 0)
+        at++;
+    assert_true(at + 32 < size);
+    memcpy(bytes + at + 28, "\x20\0\x20\0", 4); /* width and height of the sample entry */
+    test_write(test_temp("large.mp4"), bytes, size);
+    EXPECT_FAIL(read_all(&r, test_temp("large.mp4"), NULL, &err), CAFACE_ELIMIT, err, "large.mp4",
+                "8192x8192", "33554432");
+    free(bytes);
+}
+
 /* A playlist may not reach the network, nor another file's protocol. */
 static void playlists_stay_local(void **state)
 {
@@ -338,6 +357,7 @@ int main(void)
         cmocka_unit_test(a_late_file_is_reported_late),
         cmocka_unit_test(damage_is_survived),
         cmocka_unit_test(what_is_no_video_is_refused),
+        cmocka_unit_test(frames_beyond_the_limit_are_named),
         cmocka_unit_test(playlists_stay_local),
         cmocka_unit_test(folders_are_videos),
         cmocka_unit_test(announced_sizes_cost_nothing),
