@@ -14,9 +14,9 @@
 #define WINDOW 12.0 /* P-Net's, at its stride of 2 */
 #define SCALE_NMS 0.5
 #define STAGE_NMS 0.7
-/* Rows of a run: those of R-Net fill a vector at every position of a map; O-Net sees few windows
- * of a picture, and the last run has some that are filled up. */
-static const size_t batches[CAFI_MTCNN_STAGES] = {1, 16, 8};
+/* Rows of a run: the first fill a vector at every position of a map; the others are for what is
+ * left of a picture's windows. P-Net has one. */
+static const size_t batches[CAFI_MTCNN_BATCHES] = {16, 8, 4};
 /* Plans of P-Net, one for each size of the pyramid. */
 #define PNET_BYTES ((size_t)512 << 20)
 /* The pyramid has no more levels that are worth a thread. */
@@ -33,7 +33,7 @@ typedef struct source {
 
 /* What one thread works with. */
 typedef struct worker {
-    cafi_flexnet *nets[CAFI_MTCNN_STAGES];
+    cafi_flexnet *nets[CAFI_MTCNN_STAGES][CAFI_MTCNN_BATCHES];
     cafi_resampler resampler;
     uint8_t *cut; /* a window's pixels */
     size_t cut_room;
@@ -71,6 +71,19 @@ static caface_status build(void *ctx, size_t height, size_t width, cafi_graph **
     return cafi_mtcnn_graph(out, s->model, s->stage, height, width, err);
 }
 
+/* A worker's networks of one stage, whose plans are made when they are needed. */
+static caface_status make_nets(cafi_mtcnn_detector *d, worker *w, int stage, caface_error *err)
+{
+    size_t count = stage == CAFI_PNET ? 1 : CAFI_MTCNN_BATCHES;
+    caface_status st = CAFACE_OK;
+
+    for (size_t b = 0; !st && b < count; b++)
+        st = cafi_flexnet_new(&w->nets[stage][b], build, &d->sources[stage],
+                              stage == CAFI_PNET ? 1 : batches[b], CAFACE_FP32, 1, d->options.check,
+                              PNET_BYTES / d->worker_count, err);
+    return st;
+}
+
 caface_status cafi_mtcnn_detector_new(cafi_mtcnn_detector **out, const cafi_mtcnn *model,
                                       const cafi_mtcnn_options *options, size_t threads,
                                       caface_error *err)
@@ -95,9 +108,7 @@ caface_status cafi_mtcnn_detector_new(cafi_mtcnn_detector **out, const cafi_mtcn
     for (int s = 0; !st && s < CAFI_MTCNN_STAGES; s++) {
         d->sources[s] = (source){model, (cafi_mtcnn_stage)s};
         for (size_t w = 0; !st && w < d->worker_count; w++)
-            st =
-                cafi_flexnet_new(&d->workers[w].nets[s], build, &d->sources[s], batches[s],
-                                 CAFACE_FP32, 1, options->check, PNET_BYTES / d->worker_count, err);
+            st = make_nets(d, &d->workers[w], s, err);
     }
     if (st) {
         cafi_mtcnn_detector_free(d);
@@ -115,7 +126,8 @@ void cafi_mtcnn_detector_free(cafi_mtcnn_detector *d)
         worker *w = &d->workers[i];
 
         for (int s = 0; s < CAFI_MTCNN_STAGES; s++)
-            cafi_flexnet_free(w->nets[s]);
+            for (size_t b = 0; b < CAFI_MTCNN_BATCHES; b++)
+                cafi_flexnet_free(w->nets[s][b]);
         cafi_resampler_clear(&w->resampler);
         free(w->cut);
         free(w->batch);
@@ -124,9 +136,9 @@ void cafi_mtcnn_detector_free(cafi_mtcnn_detector *d)
     free(d);
 }
 
-cafi_flexnet *cafi_mtcnn_net(cafi_mtcnn_detector *d, cafi_mtcnn_stage stage)
+cafi_flexnet *cafi_mtcnn_net(cafi_mtcnn_detector *d, cafi_mtcnn_stage stage, size_t batch)
 {
-    return d->workers[0].nets[stage];
+    return d->workers[0].nets[stage][batch];
 }
 
 static caface_status add_window(windows *list, const window *w, caface_error *err)
@@ -201,7 +213,7 @@ static caface_status propose(worker *k, float threshold, const cafi_view *pictur
     cafi_flexnet_slot *slot = NULL;
     caface_status st;
 
-    (void)((st = cafi_flexnet_get(k->nets[CAFI_PNET], height, width, &slot, err)) ||
+    (void)((st = cafi_flexnet_get(k->nets[CAFI_PNET][0], height, width, &slot, err)) ||
            (st = cafi_resampler_run(&k->resampler, picture, width, height, &small, err)));
     if (st)
         return st;
@@ -346,16 +358,39 @@ typedef struct refinement {
     windows *list;
 } refinement;
 
-static caface_status refine_batch(const refinement *r, worker *k, size_t first, caface_error *err)
+/* Run number `index` of `total` windows begins at window *first and has *count of them; batch: the
+ * network for it. False: there is none. Whole runs come first; what is left takes the smallest
+ * batch that holds it, or the two smaller ones. */
+static bool run_at(size_t total, size_t index, size_t *first, size_t *count, size_t *batch)
 {
-    size_t side = r->stage == CAFI_RNET ? 24 : 48;
-    size_t left = r->list->count - first, batch = batches[r->stage];
-    size_t count = left < batch ? left : batch, bytes = side * side * 3;
-    cafi_flexnet_slot *slot = NULL;
-    caface_status st = cafi_flexnet_get(k->nets[r->stage], side, side, &slot, err);
+    size_t whole = total / batches[0], rest = total % batches[0], left = 0;
+    size_t two = rest > batches[1] && rest <= batches[1] + batches[2] ? batches[1] : 0;
 
-    if (!st)
-        st = CAFI_GROW(&k->batch, &k->batch_room, batch * bytes, err);
+    *first = index * batches[0];
+    *batch = 0;
+    *count = batches[0];
+    if (index < whole)
+        return true;
+    *first = whole * batches[0] + (index > whole ? two : 0);
+    left = total - *first;
+    *count = index == whole && two ? two : left;
+    while (*batch + 1 < CAFI_MTCNN_BATCHES && batches[*batch + 1] >= *count)
+        ++*batch;
+    return *count > 0 && index <= whole + (two > 0);
+}
+
+static caface_status refine_task(void *ctx, size_t index, size_t thread, caface_error *err)
+{
+    const refinement *r = ctx;
+    worker *k = &r->d->workers[thread];
+    size_t side = r->stage == CAFI_RNET ? 24 : 48, bytes = side * side * 3;
+    size_t first = 0, count = 0, batch = 0;
+    cafi_flexnet_slot *slot = NULL;
+    caface_status st = CAFACE_OK;
+
+    (void)run_at(r->list->count, index, &first, &count, &batch);
+    (void)((st = cafi_flexnet_get(k->nets[r->stage][batch], side, side, &slot, err)) ||
+           (st = CAFI_GROW(&k->batch, &k->batch_room, batches[batch] * bytes, err)));
     for (size_t i = 0; !st && i < count; i++) {
         cafi_view view;
 
@@ -374,23 +409,18 @@ static caface_status refine_batch(const refinement *r, worker *k, size_t first, 
     return st;
 }
 
-static caface_status refine_task(void *ctx, size_t index, size_t thread, caface_error *err)
-{
-    const refinement *r = ctx;
-
-    return refine_batch(r, &r->d->workers[thread], index * batches[r->stage], err);
-}
-
 /* Those below the threshold go. */
 static caface_status refine(cafi_mtcnn_detector *d, const cafi_view *picture,
                             cafi_mtcnn_stage stage, windows *list, caface_error *err)
 {
     refinement r = {d, picture, stage, list};
-    size_t kept = 0, batch = batches[stage];
+    size_t kept = 0, runs = 0, first = 0, count = 0, batch = 0;
     caface_status st = CAFACE_OK;
 
     drop_hopeless(list, picture);
-    st = cafi_pool_run(d->pool, (list->count + batch - 1) / batch, refine_task, &r, err);
+    while (run_at(list->count, runs, &first, &count, &batch))
+        runs++;
+    st = cafi_pool_run(d->pool, runs, refine_task, &r, err);
     for (size_t i = 0; !st && i < list->count; i++)
         if (list->items[i].score > d->options.threshold[stage])
             list->items[kept++] = list->items[i];

@@ -23,8 +23,10 @@ caface_status cafi_mtcnn_detector_new(cafi_mtcnn_detector **out, const cafi_mtcn
                                       caface_error *err);
 void cafi_mtcnn_detector_free(cafi_mtcnn_detector *detector);
 
-/* The networks, for their plans (faces/flexnet.h). Borrowed. */
-cafi_flexnet *cafi_mtcnn_net(cafi_mtcnn_detector *detector, cafi_mtcnn_stage stage);
+/* The networks, for their plans (faces/flexnet.h), those for the largest batch first. Borrowed;
+ * NULL: P-Net has one alone. */
+#define CAFI_MTCNN_BATCHES 3
+cafi_flexnet *cafi_mtcnn_net(cafi_mtcnn_detector *detector, cafi_mtcnn_stage stage, size_t batch);
 
 /* Appends the faces of the picture, best first. A picture whose smaller side
  * is below min_face has none. One caller at a time. */

@@ -277,8 +277,10 @@ static caface_status visit_net(cafi_flexnet *net, const char *name, size_t heigh
 caface_status cafi_detector_plans(cafi_detector *d, cafi_detector_visit visit, void *ctx,
                                   caface_error *err)
 {
-    static const char *const stages[] = {
-        [CAFI_PNET] = "P-Net", [CAFI_RNET] = "R-Net", [CAFI_ONET] = "O-Net"};
+    static const char *const stages[][CAFI_MTCNN_BATCHES] = {
+        [CAFI_PNET] = {"P-Net"},
+        [CAFI_RNET] = {"R-Net", "R-Net of 8", "R-Net of 4"},
+        [CAFI_ONET] = {"O-Net", "O-Net of 8", "O-Net of 4"}};
     static const size_t sides[] = {[CAFI_PNET] = 64, [CAFI_RNET] = 24, [CAFI_ONET] = 48};
     searcher *s = NULL;
     size_t height = 0;
@@ -287,9 +289,14 @@ caface_status cafi_detector_plans(cafi_detector *d, cafi_detector_visit visit, v
 
     if (st)
         return st;
-    for (int k = 0; !st && s->cascade && k < CAFI_MTCNN_STAGES; k++)
-        st = visit_net(cafi_mtcnn_net(s->cascade, (cafi_mtcnn_stage)k), stages[k], sides[k],
-                       sides[k], visit, ctx, err);
+    for (size_t k = 0; !st && s->cascade && k < (size_t)CAFI_MTCNN_STAGES * CAFI_MTCNN_BATCHES;
+         k++) {
+        size_t stage = k / CAFI_MTCNN_BATCHES, batch = k % CAFI_MTCNN_BATCHES;
+        cafi_flexnet *net = cafi_mtcnn_net(s->cascade, (cafi_mtcnn_stage)stage, batch);
+
+        if (net)
+            st = visit_net(net, stages[stage][batch], sides[stage], sides[stage], visit, ctx, err);
+    }
     if (!s->cascade) {
         cafi_flexnet *net = cafi_shot_net(s->shot, &height, &width);
 
