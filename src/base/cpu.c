@@ -107,6 +107,21 @@ bool cafi_cpu_has_sha(void)
     return has > 0;
 }
 
+bool cafi_cpu_adds_beside(void)
+{
+#if defined(__x86_64__)
+    static _Atomic int known = -1;
+    unsigned a = 0, maker[3] = {0};
+
+    if (known < 0)
+        known = __get_cpuid(0, &a, &maker[0], &maker[2], &maker[1]) &&
+                memcmp(maker, "AuthenticAMD", sizeof maker) == 0;
+    return known > 0 && cafi_cpu_isa() == CAFI_ISA_AVX512;
+#else
+    return false;
+#endif
+}
+
 void cafi_cpu_name(char *out, size_t size)
 {
 #if defined(__x86_64__)

@@ -29,6 +29,10 @@ bool cafi_cpu_has_sha(void);
  * beside CAFI_ISA_NEON? Not when CAFACE_ISA names a set, the best one included. */
 bool cafi_cpu_has_byte_dot(void);
 
+/* Does it add as much beside products as it multiplies, in units for sums of their own? AMD's
+ * processors with CAFI_ISA_AVX512 (Zen 4 and later) do. Any thread. */
+bool cafi_cpu_adds_beside(void);
+
 /* The processor's name as it gives it, or its architecture; cut to fit. */
 void cafi_cpu_name(char *out, size_t size);
 

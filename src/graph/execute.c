@@ -13,7 +13,8 @@ struct cafi_execution {
     const cafi_map_kernels *maps;
     const cafi_lines_kernels *lines; /* NULL: no step is one */
     cafi_matmul_kernel *matmul;      /* the same */
-    bool in_room;                    /* the arena is a room's */
+    cafi_pointwise_kernel *pointwise;
+    bool in_room; /* the arena is a room's */
     unsigned char *arena;
     unsigned char *scratch[CAFI_PARTS];
     cafi_dnn_run **runs; /* [steps][CAFI_PARTS] */
@@ -104,6 +105,7 @@ caface_status cafi_execution_new(cafi_execution **out, const cafi_program *progr
     x->maps = cafi_map_kernels_get();
     x->lines = cafi_lines_kernels_get();
     x->matmul = cafi_matmul_get();
+    x->pointwise = cafi_pointwise_get();
     st = CAFI_NEW(&x->runs, program->step_count * CAFI_PARTS, err);
     if (!st)
         st = take_arena(x, room, err);
@@ -196,6 +198,25 @@ static void run_lines(cafi_execution *x, const cafi_plan_op *s, size_t part)
     args.y = cafi_execution_buffer(x, s->out);
     args.scratch = (float *)(void *)x->scratch[part];
     x->lines->conv(&args);
+}
+
+static void run_pointwise(cafi_execution *x, const cafi_plan_op *s, size_t part)
+{
+    cafi_pointwise_args args = s->pointwise;
+
+    args.x = cafi_execution_buffer(x, s->in[0]);
+    args.y = cafi_execution_buffer(x, s->out);
+    args.scratch = (float *)(void *)x->scratch[part];
+    rows_of(s, part, s->spec.out_height, &args.first, &args.last);
+    args.first *= s->spec.out_width;
+    args.last *= s->spec.out_width;
+    args.out_last = args.outs;
+    if (s->cut == CAFI_CUT_CHANNELS) {
+        cafi_part_range(s->units, part, s->parts, &args.out_first, &args.out_last);
+        args.out_first *= CAFI_POINTWISE_WIDTH;
+        args.out_last *= CAFI_POINTWISE_WIDTH;
+    }
+    x->pointwise(&args);
 }
 
 static void run_reference(cafi_execution *x, const cafi_plan_op *s)
@@ -320,6 +341,9 @@ bool cafi_execute_part(cafi_execution *x, size_t step, size_t part)
                                : cafi_dnn_run_execute(x->runs[step * CAFI_PARTS + part]);
     case CAFI_STEP_LINES:
         run_lines(x, s, part);
+        return true;
+    case CAFI_STEP_POINTWISE:
+        run_pointwise(x, s, part);
         return true;
     case CAFI_STEP_MATMUL:
         run_matmul(x, s, part);

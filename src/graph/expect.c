@@ -7,9 +7,11 @@
 /* Errors that are allowed. A sum of n products in float is off by less than
  * n 2^-24 of the sum of magnitudes in any order, and in practice by its square
  * root: 2e-5 has room for a hundred thousand. Winograd's F(4x4, 3x3) loses a
- * digit and a half, F(4, 3) in one direction half of that. bf16 keeps eight bits. */
+ * digit and a half, F(4, 3) in one direction half of that. Winograd's inner products are off by a
+ * share of n times the largest of both factors. bf16 keeps eight bits. */
 #define SUM_ERROR 2e-5
 #define LINES_ERROR 1e-4
+#define POINTWISE_ERROR 2e-6
 #define WINOGRAD_ERROR 2e-4
 #define BF16_ERROR (1.0 / 256)
 #define TINY 1e-30
@@ -78,6 +80,7 @@ bool cafi_expect_extent(const cafi_plan_op *s, cafi_place *e)
 {
     switch (s->kind) {
     case CAFI_STEP_DNN:
+    case CAFI_STEP_POINTWISE:
         *e = (cafi_place){s->spec.batch, s->spec.out_channels, s->spec.out_height,
                           s->spec.out_width};
         return true;
@@ -155,6 +158,7 @@ static double clip(double v, double lo, double hi)
 
 typedef struct products {
     double sum, magnitude;
+    double count, most_w, most_x;
 } products;
 
 static double weight_at(const cafi_step_view *v, size_t i)
@@ -170,6 +174,9 @@ static void multiply(products *p, double w, double x)
 {
     p->sum += w * x;
     p->magnitude += fabs(w * x);
+    p->count++;
+    p->most_w = fmax(p->most_w, fabs(w));
+    p->most_x = fmax(p->most_x, fabs(x));
 }
 
 static products convolve(const cafi_step_view *v, const cafi_place *place)
@@ -180,7 +187,7 @@ static products convolve(const cafi_step_view *v, const cafi_place *place)
     size_t outs = s->out_channels / (size_t)w->groups;
     size_t ins = s->in_channels / (size_t)w->groups;
     size_t first = place->channel / outs * ins;
-    products p = {0, 0};
+    products p = {0};
 
     for (int64_t ky = 0; ky < w->kernel[0]; ky++)
         for (int64_t kx = 0; kx < w->kernel[1]; kx++) {
@@ -204,7 +211,7 @@ static products convolve(const cafi_step_view *v, const cafi_place *place)
 static products dot(const cafi_step_view *v, const cafi_place *place)
 {
     map src = dnn_source(v);
-    products p = {0, 0};
+    products p = {0};
 
     for (size_t c = 0; c < src.channels; c++)
         for (size_t i = 0; i < src.positions; i++)
@@ -217,6 +224,7 @@ static cafi_expected expect_dnn(const cafi_step_view *v, const cafi_place *place
 {
     const cafi_dnn_spec *s = &v->step->spec;
     const cafi_step_weights *w = v->weights;
+    const float *slope = v->step->pointwise.slope;
     size_t position = place->y * s->out_width + place->x;
     map dst = dnn_result(v, v->out);
     map old = dnn_result(v, v->old);
@@ -225,15 +233,21 @@ static cafi_expected expect_dnn(const cafi_step_view *v, const cafi_place *place
     double bias = w->bias[place->channel];
     double added = s->sum ? at(&old, place->row, place->channel, position) : 0;
     double want = p.sum * scale + bias + added;
-    double error = s->winograd ? WINOGRAD_ERROR : SUM_ERROR;
+    double error = (s->winograd ? WINOGRAD_ERROR : SUM_ERROR) * p.magnitude * scale;
 
+    if (v->step->kind == CAFI_STEP_POINTWISE)
+        error = POINTWISE_ERROR * p.count * p.most_w * p.most_x;
+    error += SUM_ERROR * (fabs(bias) + fabs(added));
+    if (slope) {
+        error *= fmax(1, fabs((double)slope[place->channel]));
+        want *= want < 0 ? slope[place->channel] : 1;
+    }
     if (s->clip)
         want = clip(want, s->lo, s->hi);
     return (cafi_expected){
         .got = at(&dst, place->row, place->channel, position),
         .want = want,
-        .allowed = error * (p.magnitude * scale + fabs(bias) + fabs(added)) +
-                   rounding(s->dst, want) + TINY,
+        .allowed = error + rounding(s->dst, want) + TINY,
     };
 }
 
@@ -493,6 +507,7 @@ cafi_expected cafi_expect(const cafi_step_view *v, const cafi_place *place)
 {
     switch (v->step->kind) {
     case CAFI_STEP_DNN:
+    case CAFI_STEP_POINTWISE:
         return expect_dnn(v, place);
     case CAFI_STEP_LINES:
         return expect_lines(v, place);

@@ -81,6 +81,9 @@ cafi_elem cafi_elem_of(const cafi_lowering *lw, size_t node);
  * the code. */
 bool cafi_lines_fit(const cafi_lowering *lw);
 
+/* The PReLU that alone reads the value, to be done on the way; CAFI_NO_NODE: none does. */
+size_t cafi_prelu_behind(const cafi_lowering *lw, size_t node);
+
 /* One function a kind of node; each adds the steps that make node's value. */
 caface_status cafi_lower_conv(cafi_lowering *lw, size_t node, caface_error *err);
 caface_status cafi_lower_lines(cafi_lowering *lw, size_t node, caface_error *err);

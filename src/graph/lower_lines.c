@@ -47,6 +47,15 @@ static size_t only_reader(const cafi_lowering *lw, size_t node)
     return n->uses == 1 && !n->output ? lw->values[node].reader : CAFI_NO_NODE;
 }
 
+size_t cafi_prelu_behind(const cafi_lowering *lw, size_t node)
+{
+    size_t reader = only_reader(lw, node);
+    const cafi_ir_node *r = reader == CAFI_NO_NODE ? NULL : &lw->ir->nodes[reader];
+
+    return r && r->op == CAFI_OP_IDENTITY && r->act == CAFI_ACT_PRELU && !r->scale ? reader
+                                                                                   : CAFI_NO_NODE;
+}
+
 /* The extent of a pool that graph/lines.h knows; 0: it is another. */
 static size_t known_pool(const cafi_lowering *lw, const cafi_ir_node *pool)
 {
@@ -71,11 +80,9 @@ static size_t join_readers(cafi_lowering *lw, size_t i, cafi_plan_op *step)
     size_t reader = only_reader(lw, i);
     const cafi_ir_node *r = reader == CAFI_NO_NODE ? NULL : &lw->ir->nodes[reader];
 
-    step->prelu = CAFI_NO_NODE;
-    if (r && r->op == CAFI_OP_IDENTITY && r->act == CAFI_ACT_PRELU && !r->scale) {
-        step->prelu = reader;
+    step->prelu = cafi_prelu_behind(lw, i);
+    if (step->prelu != CAFI_NO_NODE)
         return reader;
-    }
     if (!r || r->op != CAFI_OP_MAXPOOL)
         return i;
     if (r->slope)

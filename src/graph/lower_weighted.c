@@ -173,25 +173,63 @@ static caface_status choose(cafi_lowering *lw, size_t i, choice *best, cafi_plan
     return st;
 }
 
-/* The buffer a convolution writes: its own, or that of what it adds to. */
-static caface_status destination(cafi_lowering *lw, size_t i, cafi_elem elem, cafi_layout layout,
-                                 size_t *dst, caface_error *err)
+/* Is it what graph/pointwise.h is for, on this processor? Then the step is made one. */
+static bool choose_pointwise(const cafi_lowering *lw, size_t i, choice *best, cafi_plan_op *step)
+{
+    const cafi_window *w = &lw->ir->nodes[i].node.window;
+    const cafi_dnn_spec *s = &step->spec;
+    cafi_layout L = lw->layout;
+    size_t positions = cafi_extent_of(lw, i).positions;
+
+    *best = (choice){CAFI_ELEM_F32, L, L, false, false};
+    step->spec = conv_spec(lw, i, best);
+    if (!cafi_pointwise_get() || lw->options->calibrate || cafi_elem_of(lw, i) != CAFI_ELEM_F32 ||
+        (L != CAFI_LAYOUT_C16 && L != CAFI_LAYOUT_LAST) || w->kernel[0] != 1 || w->kernel[1] != 1 ||
+        w->stride[0] != 1 || w->stride[1] != 1 || w->groups != 1 || s->in_height != s->out_height ||
+        s->in_width != s->out_width || s->in_channels < CAFI_POINTWISE_DEPTH ||
+        s->in_channels % 16 || s->out_channels % 16 || positions < CAFI_POINTWISE_LEAST)
+        return false;
+    step->kind = CAFI_STEP_POINTWISE;
+    if (lw->ir->nodes[i].act == CAFI_ACT_NONE)
+        step->prelu = cafi_prelu_behind(lw, i);
+    step->parts = 1;
+    if (lw->parts && positions < CAFI_POINTWISE_MANY &&
+        s->out_channels % (CAFI_PARTS * CAFI_POINTWISE_WIDTH) == 0)
+        cut_channels(step, s->out_channels / CAFI_POINTWISE_WIDTH);
+    else if (lw->parts)
+        cafi_cut_rows(step, s->out_height, s->out_width);
+    step->pointwise = (cafi_pointwise_args){.rows = s->batch,
+                                            .positions = s->in_height * s->in_width,
+                                            .ins = s->in_channels,
+                                            .outs = s->out_channels,
+                                            .in_lanes = cafi_layout_lanes(L, s->in_channels),
+                                            .out_lanes = cafi_layout_lanes(L, s->out_channels),
+                                            .sum = s->sum,
+                                            .clip = s->clip,
+                                            .lo = s->lo,
+                                            .hi = s->hi};
+    return true;
+}
+
+/* The buffer a convolution writes: that of the value it makes, or that of what it adds to. */
+static caface_status destination(cafi_lowering *lw, size_t i, size_t made, cafi_elem elem,
+                                 cafi_layout layout, size_t *dst, caface_error *err)
 {
     const cafi_ir_node *n = &lw->ir->nodes[i];
     size_t other = 0;
     caface_status st = CAFACE_OK;
 
     if (!n->sum)
-        return cafi_produce(lw, i, elem, layout, 0, dst, err);
+        return cafi_produce(lw, made, elem, layout, 0, dst, err);
     st = cafi_want(lw, n->inputs[1], elem, layout, 0, &other, err);
     if (st)
         return st;
     if (cafi_may_overwrite(lw, n->inputs[1], other)) {
         *dst = other;
-        cafi_keep_form(lw, i, &(cafi_variant){elem, layout, 0, other});
+        cafi_keep_form(lw, made, &(cafi_variant){elem, layout, 0, other});
         return CAFACE_OK;
     }
-    st = cafi_produce(lw, i, elem, layout, 0, dst, err);
+    st = cafi_produce(lw, made, elem, layout, 0, dst, err);
     cafi_plan_op copy = {
         .kind = CAFI_STEP_COPY, .label = "copy", .in = {other}, .in_count = 1, .out = *dst};
     return st ? st : cafi_program_step(lw->program, &copy, n->node.name, err);
@@ -245,10 +283,12 @@ static caface_status slow_conv(cafi_lowering *lw, size_t i, caface_error *err)
 caface_status cafi_lower_conv(cafi_lowering *lw, size_t i, caface_error *err)
 {
     const cafi_ir_node *n = &lw->ir->nodes[i];
-    cafi_plan_op step = {.kind = CAFI_STEP_DNN, .label = "conv", .in_count = 1, .ir = i};
+    cafi_plan_op step = {
+        .kind = CAFI_STEP_DNN, .label = "conv", .in_count = 1, .ir = i, .prelu = CAFI_NO_NODE};
     cafi_extent3 e = cafi_extent_of(lw, i);
     choice c;
-    caface_status st = choose(lw, i, &c, &step, err);
+    caface_status st =
+        choose_pointwise(lw, i, &c, &step) ? CAFACE_OK : choose(lw, i, &c, &step, err);
 
     if (st)
         return st == CAFACE_EUNSUPPORTED ? slow_conv(lw, i, err) : st;
@@ -259,7 +299,8 @@ caface_status cafi_lower_conv(cafi_lowering *lw, size_t i, caface_error *err)
         st = cafi_want(lw, n->inputs[0], c.elem, c.src, c.elem == CAFI_ELEM_S8 ? i : 0, &step.in[0],
                        err);
     if (!st)
-        st = destination(lw, i, step.spec.dst, c.dst, &step.out, err);
+        st = destination(lw, i, step.prelu == CAFI_NO_NODE ? i : step.prelu, step.spec.dst, c.dst,
+                         &step.out, err);
     if (!st && n->border)
         st = cafi_border_new(&step.border, lw->ir, n,
                              cafi_value_groups(e, c.dst) * cafi_value_lanes(e, c.dst), err);

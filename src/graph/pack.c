@@ -93,16 +93,19 @@ void cafi_step_weights_clear(cafi_step_weights *w)
     *w = (cafi_step_weights){0};
 }
 
-static caface_status pack_lines(cafi_plan_op *s, const cafi_ir *ir, caface_error *err)
+static caface_status pack_own(cafi_plan_op *s, const cafi_ir *ir, caface_error *err)
 {
+    const float *slope = s->prelu == CAFI_NO_NODE ? NULL : ir->nodes[s->prelu].slope;
     cafi_step_weights w;
     caface_status st = cafi_step_weights_new(&w, s, ir, err);
 
     free(s->parameters);
     s->parameters = NULL;
-    if (!st)
+    if (!st && s->kind == CAFI_STEP_POINTWISE)
+        st = cafi_pointwise_pack(&s->parameters, &s->pointwise, w.weights, w.bias, slope, err);
+    else if (!st)
         st = cafi_lines_pack(&s->parameters, &s->lines, cafi_lines_kernels_get(), w.weights, w.bias,
-                             s->prelu == CAFI_NO_NODE ? NULL : ir->nodes[s->prelu].slope, err);
+                             slope, err);
     cafi_step_weights_clear(&w);
     return st;
 }
@@ -115,8 +118,8 @@ caface_status cafi_pack_step(cafi_program *program, size_t step, const cafi_ir *
     weight_shape n;
     caface_status st = CAFACE_OK;
 
-    if (s->kind == CAFI_STEP_LINES)
-        return pack_lines(s, ir, err);
+    if (s->kind == CAFI_STEP_LINES || s->kind == CAFI_STEP_POINTWISE)
+        return pack_own(s, ir, err);
     if (s->kind != CAFI_STEP_DNN)
         return CAFACE_OK;
     for (size_t k = 0; k < CAFI_PARTS; k++) {

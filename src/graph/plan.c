@@ -464,6 +464,8 @@ void cafi_plan_memory(const cafi_plan *plan, size_t *weights, size_t *buffers)
         if (p->steps[i].kind == CAFI_STEP_LINES)
             *weights +=
                 sizeof(float) * cafi_lines_size(&p->steps[i].lines.shape, cafi_lines_kernels_get());
+        if (p->steps[i].kind == CAFI_STEP_POINTWISE)
+            *weights += sizeof(float) * cafi_pointwise_size(&p->steps[i].pointwise);
         for (size_t k = 0; k < CAFI_PARTS; k++)
             if (p->steps[i].op[k])
                 *weights += cafi_dnn_op_weights(p->steps[i].op[k]);

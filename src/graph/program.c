@@ -157,12 +157,13 @@ caface_status cafi_place_buffers(cafi_program *program, caface_error *err)
 void cafi_program_measure(cafi_program *p)
 {
     for (size_t i = 0; i < p->step_count; i++) {
-        if (p->steps[i].kind == CAFI_STEP_LINES) {
-            size_t scratch = sizeof(float) *
-                             cafi_lines_scratch(&p->steps[i].lines.shape, cafi_lines_kernels_get());
+        const cafi_plan_op *s = &p->steps[i];
+        size_t own = s->kind == CAFI_STEP_LINES
+                         ? cafi_lines_scratch(&s->lines.shape, cafi_lines_kernels_get())
+                     : s->kind == CAFI_STEP_POINTWISE ? cafi_pointwise_scratch(&s->pointwise)
+                                                      : 0;
 
-            p->scratch = scratch > p->scratch ? scratch : p->scratch;
-        }
+        p->scratch = sizeof(float) * own > p->scratch ? sizeof(float) * own : p->scratch;
         for (size_t k = 0; k < CAFI_PARTS; k++)
             if (p->steps[i].op[k]) {
                 size_t scratch = cafi_dnn_op_scratch(p->steps[i].op[k]);

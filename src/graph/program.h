@@ -5,6 +5,7 @@
 #include "graph/lines.h"
 #include "graph/matmul.h"
 #include "graph/onednn.h"
+#include "graph/pointwise.h"
 #include "graph/ranges.h"
 
 /* The steps of a program for one row are cut into this many parts, along rows or output
@@ -15,7 +16,8 @@ typedef enum cafi_cut { CAFI_CUT_NONE, CAFI_CUT_CHANNELS, CAFI_CUT_ROWS } cafi_c
 
 typedef enum cafi_step_kind {
     CAFI_STEP_DNN,
-    CAFI_STEP_LINES, /* graph/lines.h */
+    CAFI_STEP_LINES,     /* graph/lines.h */
+    CAFI_STEP_POINTWISE, /* graph/pointwise.h */
     CAFI_STEP_PASS,
     CAFI_STEP_BINARY,
     CAFI_STEP_STYLE,
@@ -45,8 +47,8 @@ typedef struct cafi_plan_op {
     size_t in[CAFI_MAX_INPUTS];
     size_t in_count;
     size_t out;         /* may be one of in: in place, or a sum */
-    size_t ir;          /* DNN and LINES: the node whose weights are packed */
-    size_t prelu;       /* LINES: the node that has the slopes, or CAFI_NO_NODE */
+    size_t ir;          /* DNN, LINES and POINTWISE: the node whose weights are packed */
+    size_t prelu;       /* LINES and POINTWISE: the node that has the slopes, or CAFI_NO_NODE */
     size_t parts;       /* 1, or CAFI_PARTS */
     cafi_cut cut;       /* along what, with parts */
     size_t units;       /* that many of it */
@@ -56,10 +58,12 @@ typedef struct cafi_plan_op {
     float *weight_top;  /* measured: largest weight of each input channel; owned */
     cafi_dnn_spec spec; /* of all parts together */
     cafi_dnn_op *op[CAFI_PARTS];
-    cafi_border *border;   /* DNN: to be filled by packing; owned */
-    cafi_lines_args lines; /* with spec, which says the same of the convolution alone */
+    cafi_border *border;           /* DNN: to be filled by packing; owned */
+    cafi_lines_args lines;         /* with spec, which says the same of the convolution alone */
+    cafi_pointwise_args pointwise; /* the same */
     cafi_pass_args pass;
-    float *parameters; /* owned: scale, shift and slope of a pass or a pool; all of lines */
+    float *parameters; /* owned: scale, shift and slope of a pass or a pool; all of lines and
+                          pointwise */
     cafi_binary_args binary;
     cafi_reorder_args reorder;
     cafi_pool_args pool;

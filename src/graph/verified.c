@@ -59,7 +59,7 @@ static void add_step(cafi_buf *text, const cafi_plan_op *s)
         cafi_buf_printf(text, " %zu %td", s->move.extent[k], s->move.step[k]);
     cafi_buf_printf(text, " %zu %zu %zu %zu %d %d%d\n", s->reorder.from_lanes, s->reorder.to_lanes,
                     s->reorder.channels, s->reorder.positions, s->pool.slope != NULL,
-                    s->lines.slope != NULL, (int)s->lines.shape.pool);
+                    s->lines.slope || s->pointwise.slope, (int)s->lines.shape.pool);
 }
 
 static bool hash_of(const cafi_program *program, char line[18])

@@ -59,7 +59,7 @@ static caface_status set_scene(check *c, const cafi_plan_op *s, cafi_step_view *
 {
     unsigned char *out = cafi_execution_buffer(c->execution, s->out);
     size_t bytes = c->program->buffers[s->out].size;
-    bool in_place = s->kind == CAFI_STEP_DNN && s->spec.sum;
+    bool in_place = s->spec.sum;
     unsigned char *copy = NULL;
     caface_status st = CAFACE_OK;
 
@@ -179,7 +179,8 @@ static caface_status check_step(check *c, size_t index, cafi_verdict *verdict, c
     }
     st = set_scene(c, s, &v, err);
 
-    if (!st && (s->kind == CAFI_STEP_DNN || s->kind == CAFI_STEP_LINES))
+    if (!st &&
+        (s->kind == CAFI_STEP_DNN || s->kind == CAFI_STEP_LINES || s->kind == CAFI_STEP_POINTWISE))
         st = cafi_step_weights_new(&weights, s, c->ir, err);
     v.weights = &weights;
     if (!st && s->parts > 1)
