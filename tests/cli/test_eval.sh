@@ -195,10 +195,9 @@ check "status 2: fuse --weights w.npz" fails 2 "end in .npy" "$caface" fuse -m "
 check "status 2: fuse -o t.txt" fails 2 "end in .npy" "$caface" fuse -m "$model" -i "$sample/long" -o "$work/t.txt"
 check "a suffix that says nothing is left alone" "$caface" convert "$model" -o "$work/model.v2"
 check "status 2: train --plot t.bmp" fails 2 "ends in" "$caface" train --data nothing --centers nothing -o "$work/run" --plot t.bmp
-for how in create rebuild "search -i $set" "calibrate -i $set"; do
-    # shellcheck disable=SC2086
-    check "status 2: gallery $how --method magic" fails 2 "magic" "$caface" gallery ${how%% *} "$work/none" ${how#"${how%% *}"} --method magic
-done
+magic() { "$caface" gallery "$1" "$work/none" "${@:2}" --method magic; }
+for how in create rebuild; do check "status 2: gallery $how --method magic" fails 2 "magic" magic $how; done
+for how in search calibrate; do check "status 2: gallery $how --method magic" fails 2 "magic" magic $how -i "$set"; done
 check "status 2: gallery search --method media" fails 2 "no media" "$caface" gallery search "$work/none" -i "$set" --method media
 # A template without a valid row: named by line, its pairs score 0 and are counted.
 empty_template() {
