@@ -85,6 +85,15 @@ bool cafi_cpu_has_byte_dot(void)
 #endif
 }
 
+bool cafi_cpu_has_byte_moves(void)
+{
+#if defined(__x86_64__)
+    return cafi_cpu_has_byte_dot() && __builtin_cpu_supports("avx512vbmi");
+#else
+    return false;
+#endif
+}
+
 static int detect_sha(void)
 {
 #if defined(__x86_64__)

@@ -28,6 +28,8 @@ bool cafi_cpu_has_sha(void);
 /* Does one instruction multiply and add four bytes: VNNI beside CAFI_ISA_AVX512, or the dot product
  * beside CAFI_ISA_NEON? Not when CAFACE_ISA names a set, the best one included. */
 bool cafi_cpu_has_byte_dot(void);
+/* And does one move any bytes of a vector: VBMI? */
+bool cafi_cpu_has_byte_moves(void);
 
 /* Does it add as much beside products as it multiplies, in units for sums of their own? AMD's
  * processors with CAFI_ISA_AVX512 (Zen 4 and later) do. Any thread. */

@@ -11,9 +11,10 @@
 
 typedef cafi_resample_filter filter;
 
-/* Weights that are kept, by the extents they are for: windows on a picture come in hundreds of
- * sizes. */
-#define SLOTS 1024
+/* Weights that are kept, in pairs by the extents they are for: windows on a picture come in
+ * hundreds of sizes. */
+#define PAIRS 1024
+#define SLOTS ((size_t)2 * PAIRS)
 
 typedef struct cafi_resample_slot {
     size_t in, out; /* 0: empty */
@@ -27,6 +28,8 @@ static void filter_free(filter *f)
     free(f->weights);
     free(f->halves);
     free(f->pieces);
+    free(f->fours);
+    free(f->spread);
     *f = (filter){0};
 }
 
@@ -64,6 +67,57 @@ static void filter_fill(filter *f, size_t in, size_t o, double scale, double sup
     f->count[o] = (uint32_t)count;
 }
 
+/* Where the inputs of a step of four outputs are: in what reaches them, or each output's own in
+ * the quarter of a vector that is its. */
+static void spread_indices(const filter *f, size_t group, uint8_t *to)
+{
+    const uint32_t *first = f->first + 4 * group;
+
+    for (size_t i = 0; i < 64; i++) {
+        size_t q = i / 16, c = i / 4 % 4, k = i % 4;
+        size_t from = f->fours[group].reach ? (size_t)3 * (first[q] - first[0]) : 16 * q;
+
+        to[i] = (uint8_t)(from + 3 * k + c % 3);
+    }
+}
+
+/* Weights and places for four outputs at once. */
+static caface_status filter_spread(filter *f, size_t out, caface_error *err)
+{
+    size_t groups = (out + 3) / 4, vectors = 0;
+    caface_status st = CAFI_NEW(&f->fours, groups, err);
+
+    for (size_t g = 0; !st && g < groups; g++) {
+        cafi_resample_four *four = &f->fours[g];
+        uint32_t most = 0;
+
+        for (size_t o = 4 * g; o < 4 * g + 4; o++) {
+            if (o >= out)
+                f->first[o] = f->first[out - 1];
+            else if (f->count[o] > most)
+                most = f->count[o];
+        }
+        *four = (cafi_resample_four){(uint32_t)vectors, (most + 3) / 4,
+                                     (3 * (f->first[4 * g + 3] - f->first[4 * g]) + 12 + 63) / 64};
+        four->reach = four->reach > 2 ? 0 : four->reach;
+        vectors += 1 + (size_t)3 * four->steps;
+        if (vectors > UINT32_MAX)
+            return cafi_fail_memory(err, ~0ULL);
+    }
+    if (!st)
+        st = CAFI_NEW(&f->spread, 64 * vectors, err);
+    for (size_t g = 0; !st && g < groups; g++) {
+        uint8_t *to = f->spread + (size_t)64 * f->fours[g].at;
+
+        spread_indices(f, g, to);
+        for (size_t k = 0; k < (size_t)12 * f->fours[g].steps; k++) /* [step][piece][output] */
+            for (size_t c = 0; c < 4 && 4 * g + k % 4 < out; c++)
+                memcpy(to + 64 + 16 * k + 4 * c,
+                       f->pieces + (4 * g + k % 4) * f->taps * 4 + k / 12 * 16 + k / 4 % 3 * 4, 4);
+    }
+    return st;
+}
+
 static caface_status filter_make(filter *f, size_t in, size_t out, caface_error *err)
 {
     double scale = (double)in / (double)out;
@@ -75,8 +129,8 @@ static caface_status filter_make(filter *f, size_t in, size_t out, caface_error 
     if (!cafi_mul_size(out, 4 * f->taps, &total))
         return cafi_fail_memory(err, ~0ULL);
     total /= 2;
-    (void)((st = CAFI_NEW(&f->first, out, err)) || (st = CAFI_NEW(&f->count, out, err)) ||
-           (st = CAFI_NEW(&f->weights, total / 2, err)) ||
+    (void)((st = CAFI_NEW(&f->first, (out + 3) / 4 * 4, err)) ||
+           (st = CAFI_NEW(&f->count, out, err)) || (st = CAFI_NEW(&f->weights, total / 2, err)) ||
            (st = CAFI_NEW(&f->halves, total, err)) || (st = CAFI_NEW(&f->pieces, 2 * total, err)));
     if (st) {
         filter_free(f);
@@ -84,13 +138,16 @@ static caface_status filter_make(filter *f, size_t in, size_t out, caface_error 
     }
     for (size_t o = 0; o < out; o++)
         filter_fill(f, in, o, scale, support);
-    return CAFACE_OK;
+    st = filter_spread(f, out, err);
+    if (st)
+        filter_free(f);
+    return st;
 }
 
 static const cafi_resample_kernels *kernels_get(void)
 {
 #if defined(__x86_64__)
-    if (cafi_cpu_has_byte_dot())
+    if (cafi_cpu_has_byte_moves())
         return &cafi_resample_kernels_byte_dot;
     if (cafi_cpu_isa() == CAFI_ISA_AVX512)
         return &cafi_resample_kernels_avx512;
@@ -103,26 +160,33 @@ static const cafi_resample_kernels *kernels_get(void)
     return &cafi_resample_kernels_plain;
 }
 
-/* The weights of one axis, 0 or 1, which have slots of their own. */
+/* The weights of one axis, 0 or 1, which have slots of their own; windows of up to 400 pixels that
+ * become 24 and 48 share none. What was used last is the first of its pair, what was used before it
+ * the second. */
 static caface_status filter_get(cafi_resampler *r, size_t axis, size_t in, size_t out,
                                 const filter **f, caface_error *err)
 {
-    slot *s = NULL;
+    slot *s = NULL, other;
     caface_status st = r->slots ? CAFACE_OK : CAFI_NEW(&r->slots, 2 * SLOTS, err);
 
     if (st)
         return st;
-    s = &r->slots[axis * SLOTS + (in * 31 + out) % SLOTS];
-    if (s->in != in || s->out != out) {
-        s->in = 0;
-        filter_free(&s->filter);
-        st = filter_make(&s->filter, in, out, err);
-        if (st)
-            return st;
-        s->in = in;
-        s->out = out;
-    }
+    s = &r->slots[axis * SLOTS + 2 * ((in + 21 * out) % PAIRS)];
     *f = &s->filter;
+    if (s->in == in && s->out == out)
+        return CAFACE_OK;
+    other = s[0];
+    s[0] = s[1];
+    s[1] = other;
+    if (s->in == in && s->out == out)
+        return CAFACE_OK;
+    s->in = 0;
+    filter_free(&s->filter);
+    st = filter_make(&s->filter, in, out, err);
+    if (st)
+        return st;
+    s->in = in;
+    s->out = out;
     return CAFACE_OK;
 }
 
@@ -207,8 +271,8 @@ static void run_columns(cafi_resampler *r, size_t from, const filter *down, size
         if (height == from)
             memcpy(r->result + y * bytes, r->middle + y * bytes, bytes);
         else
-            kernels->column(r->result + y * bytes, r->middle + down->first[y] * bytes,
-                            down->weights + y * down->taps, down->count[y], bytes);
+            kernels->column(r->result + y * bytes, r->middle + down->first[y] * bytes, down, y,
+                            bytes);
 }
 
 caface_status cafi_resampler_part(cafi_resampler *r, const cafi_view *picture,
