@@ -173,47 +173,33 @@ static void fill_outside(float *x, size_t count, float value)
         x[i] = value;
 }
 
-/* Pictures of the slot's size into a batch whose rows are last: position by position, some rows at
- * a time. */
-static void fill_side_by_side(const cafi_flexnet_slot *slot, const uint8_t *pictures, size_t count,
-                              const cafi_pixel_map *map)
+/* Means of red, green and blue, and where their planes begin. */
+static void colours_of(const cafi_pixel_map *map, float *out, size_t plane, float mean[3],
+                       float *planes[3])
 {
-    enum { ROWS = 8 };
-    size_t plane = slot->height * slot->width, bytes = 3 * plane, step = slot->batch;
-
     for (size_t c = 0; c < 3; c++) {
-        const uint8_t *from = pictures + (map->bgr ? 2 - c : c);
-        float *out = slot->input + c * plane * step, mean = map->mean[c];
+        size_t colour = map->bgr ? 2 - c : c;
 
-        for (size_t i = 0; i < plane; i++, out += step, from += 3) {
-            size_t r = 0;
-
-            for (; r + ROWS <= count; r += ROWS) {
-                uint8_t values[ROWS];
-
-                for (size_t k = 0; k < ROWS; k++)
-                    values[k] = from[(r + k) * bytes];
-                for (size_t k = 0; k < ROWS; k++)
-                    out[r + k] = ((float)values[k] - mean) * map->scale;
-            }
-            for (; r < count; r++)
-                out[r] = ((float)from[r * bytes] - mean) * map->scale;
-        }
+        mean[colour] = map->mean[c];
+        planes[colour] = out + c * plane;
     }
 }
 
 void cafi_flexnet_fill_rows(cafi_flexnet_slot *slot, const uint8_t *pictures, size_t count,
                             const cafi_pixel_map *map)
 {
+    size_t pixels = slot->height * slot->width;
+    float mean[3], *planes[3];
+
     if (slot->order == CAFI_INPUT_ROWS_LAST) {
-        fill_side_by_side(slot, pictures, count, map);
+        colours_of(map, slot->input, pixels * slot->batch, mean, planes);
+        cafi_map_kernels_get()->pixels_side(pictures, pixels, count, slot->batch, mean, map->scale,
+                                            planes);
         return;
     }
     for (size_t r = 0; r < count; r++)
-        cafi_flexnet_fill(
-            slot, r,
-            &(cafi_view){pictures + r * slot->height * slot->width * 3, slot->width, slot->height},
-            map);
+        cafi_flexnet_fill(slot, r,
+                          &(cafi_view){pictures + r * pixels * 3, slot->width, slot->height}, map);
 }
 
 void cafi_flexnet_fill(cafi_flexnet_slot *slot, size_t row, const cafi_view *picture,
@@ -222,16 +208,14 @@ void cafi_flexnet_fill(cafi_flexnet_slot *slot, size_t row, const cafi_view *pic
     const cafi_map_kernels *kernels = cafi_map_kernels_get();
     size_t width = slot->width, plane = slot->height * width;
     float *out = slot->input + row * 3 * plane;
-    float mean[3]; /* of red, green, blue */
+    float mean[3], *top[3];
 
-    for (size_t c = 0; c < 3; c++)
-        mean[map->bgr ? 2 - c : c] = map->mean[c];
+    colours_of(map, out, plane, mean, top);
     for (size_t y = 0; y < slot->height; y++) {
         size_t filled = y < picture->height ? picture->width : 0;
         const uint8_t *rgb = picture->rgb + y * picture->width * 3 * (filled > 0);
         float *at = out + y * width * (slot->order == CAFI_INPUT_CHANNELS_LAST ? 3 : 1);
-        float *planes[3] = {at + (map->bgr ? 2 * plane : 0), at + plane,
-                            at + (map->bgr ? 0 : 2 * plane)};
+        float *planes[3] = {top[0] + y * width, top[1] + y * width, top[2] + y * width};
 
         if (slot->order == CAFI_INPUT_CHANNELS_LAST) {
             kernels->pixels_last(rgb, filled, map->bgr, map->mean, map->scale, at);

@@ -136,6 +136,11 @@ typedef struct cafi_map_kernels {
     /* The same to n pixels of three numbers, in reverse order with bgr; mean is in that of out. */
     void (*pixels_last)(const uint8_t *rgb, size_t n, bool bgr, const float *mean, float scale,
                         float *out);
+    /* `count` pictures of n pixels, one behind the other, to three planes as pixels does, whose
+     * rows lie side by side: `step` numbers from one pixel to the next, one of each picture first.
+     */
+    void (*pixels_side)(const uint8_t *pictures, size_t n, size_t count, size_t step,
+                        const float *mean, float scale, float *const *out);
 } cafi_map_kernels;
 
 /* As cafi_graph_kernels_get. */

@@ -382,4 +382,73 @@ static void pixels_last(const uint8_t *rgb, size_t n, bool bgr, const float *mea
             out[3 * i + c] = ((float)rgb[3 * i + (bgr ? 2 - c : c)] - mean[c]) * scale;
 }
 
-const cafi_map_kernels KERNELS = {pool, resize, reorder, move, pixels, pixels_last};
+#if defined(__AVX512F__)
+
+/* Bytes [at, at + 16) of sixteen pictures: of each byte its sixteen, side by side. */
+static inline void sixteen_bytes(__m128i x[16], const uint8_t *pictures, size_t bytes, size_t count)
+{
+    for (size_t r = 0; r < 16; r++)
+        x[r] = r < count ? _mm_loadu_si128((const __m128i *)(const void *)(pictures + r * bytes))
+                         : _mm_setzero_si128();
+#pragma GCC unroll 4
+    for (int round = 0; round < 4; round++) { /* shuffled four times, it is the other way round */
+        __m128i y[16];
+
+#pragma GCC unroll 8
+        for (size_t k = 0; k < 8; k++) {
+            y[2 * k] = _mm_unpacklo_epi8(x[k], x[k + 8]);
+            y[2 * k + 1] = _mm_unpackhi_epi8(x[k], x[k + 8]);
+        }
+#pragma GCC unroll 16
+        for (size_t k = 0; k < 16; k++)
+            x[k] = y[k];
+    }
+}
+
+/* Sixteen pictures, or fewer; what is written of the last pixels is left to the caller. The bytes
+ * that are done. */
+static size_t pixels_of_sixteen(const uint8_t *pictures, size_t bytes, size_t count, size_t step,
+                                const float *mean, float scale, float *const *out)
+{
+    __mmask16 some = (__mmask16)((1u << count) - 1u);
+    size_t at = 0;
+
+    for (; at + 16 <= bytes; at += 16) {
+        __m128i x[16];
+
+        sixteen_bytes(x, pictures + at, bytes, count);
+#pragma GCC unroll 16
+        for (size_t k = 0; k < 16; k++) {
+            size_t c = (at + k) % 3;
+            __m512 v = _mm512_sub_ps(_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(x[k])),
+                                     _mm512_set1_ps(mean[c]));
+
+            _mm512_mask_storeu_ps(out[c] + (at + k) / 3 * step, some,
+                                  _mm512_mul_ps(v, _mm512_set1_ps(scale)));
+        }
+    }
+    return at;
+}
+
+#endif
+
+static void pixels_side(const uint8_t *pictures, size_t n, size_t count, size_t step,
+                        const float *mean, float scale, float *const *out)
+{
+    size_t bytes = 3 * n, rows = 16;
+
+    for (size_t first = 0; first < count; first += rows, pictures += rows * bytes) {
+        size_t some = count - first < rows ? count - first : rows, at = 0;
+        float *const to[3] = {out[0] + first, out[1] + first, out[2] + first};
+
+#if defined(__AVX512F__)
+        at = pixels_of_sixteen(pictures, bytes, some, step, mean, scale, to);
+#endif
+        for (; at < bytes; at++)
+            for (size_t r = 0; r < some; r++)
+                to[at % 3][at / 3 * step + r] =
+                    ((float)pictures[r * bytes + at] - mean[at % 3]) * scale;
+    }
+}
+
+const cafi_map_kernels KERNELS = {pool, resize, reorder, move, pixels, pixels_last, pixels_side};

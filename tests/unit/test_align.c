@@ -7,6 +7,7 @@
 
 #include "faces/align.h"
 #include "faces/resample.h"
+#include "graph/kernels.h"
 
 static void near(double got, double want, double tolerance)
 {
@@ -138,6 +139,49 @@ static void resampling_is_plain_codes_bit_for_bit(void **state)
         }
         free(want);
         free(rgb);
+    }
+    assert_int_equal(given ? setenv("CAFACE_ISA", given, 1) : unsetenv("CAFACE_ISA"), 0);
+    free(given);
+}
+
+/* Pixels of several pictures in rows side by side, by every set of instructions; what is beside the
+ * rows stays. */
+static void pixels_side_by_side(void **state)
+{
+    static const char *const sets[] = {"plain", "avx2", "avx512", "neon"};
+    static const float mean[3] = {127.5f, 100.0f, 90.25f};
+    test_rng rng = {test_seed()};
+    char *given = getenv("CAFACE_ISA") ? strdup(getenv("CAFACE_ISA")) : NULL;
+
+    (void)state;
+    for (int round = 0; round < 40; round++) {
+        size_t n = 1 + test_below(&rng, 60), count = 1 + test_below(&rng, 40);
+        size_t step = count + test_below(&rng, 5), plane = n * step;
+        uint8_t *rgb = malloc(3 * n * count); /* as long as it is */
+        float *out = malloc(3 * plane * sizeof *out);
+        float *const planes[3] = {out, out + plane, out + 2 * plane};
+
+        assert_true(rgb && out);
+        for (size_t i = 0; i < 3 * n * count; i++)
+            rgb[i] = (uint8_t)test_below(&rng, 256);
+        for (size_t k = 0; k < sizeof sets / sizeof *sets; k++) {
+            for (size_t i = 0; i < 3 * plane; i++)
+                out[i] = 12345.0f;
+            assert_int_equal(setenv("CAFACE_ISA", sets[k], 1), 0);
+            cafi_map_kernels_get()->pixels_side(rgb, n, count, step, mean, 0.0078125f, planes);
+            for (size_t i = 0; i < 3 * plane; i++) {
+                size_t c = i / plane, pixel = i % plane / step, row = i % step;
+                float want = row < count
+                                 ? ((float)rgb[(row * n + pixel) * 3 + c] - mean[c]) * 0.0078125f
+                                 : 12345.0f;
+
+                if (!(out[i] == want))
+                    fail_msg("%s: %zu pictures of %zu pixels, %zu apart: %g at %zu, not %g",
+                             sets[k], count, n, step, (double)out[i], i, (double)want);
+            }
+        }
+        free(rgb);
+        free(out);
     }
     assert_int_equal(given ? setenv("CAFACE_ISA", given, 1) : unsetenv("CAFACE_ISA"), 0);
     free(given);
@@ -306,6 +350,7 @@ int main(void)
         cmocka_unit_test(unsound_faces_are_seen),
         cmocka_unit_test(resampling_is_pillows_bit_for_bit),
         cmocka_unit_test(resampling_is_plain_codes_bit_for_bit),
+        cmocka_unit_test(pixels_side_by_side),
         cmocka_unit_test(alignment_inverts_a_known_map),
         cmocka_unit_test(the_fit_in_the_crop_is_the_best),
         cmocka_unit_test(hopeless_landmarks_are_refused),
