@@ -92,6 +92,37 @@ static void fetch(const cafi_view *picture, long x, long y, double weight, doubl
         sum[c] += weight * p[c];
 }
 
+/* The largest whole number that is not above v, which fits. */
+static long whole_below(double v)
+{
+    long whole = (long)v;
+
+    return (double)whole > v ? whole - 1 : whole;
+}
+
+/* The picture at (u, v), in its pixels. Between four pixels that are all there it is the same sums
+ * without a look at each. */
+static void sample(double sum[3], const cafi_view *picture, double u, double v)
+{
+    long x = whole_below(u), y = whole_below(v);
+    double fx = u - (double)x, fy = v - (double)y;
+    double weight[4] = {(1.0 - fx) * (1.0 - fy), fx * (1.0 - fy), (1.0 - fx) * fy, fx * fy};
+    size_t step = 3 * picture->width;
+
+    if (x >= 0 && y >= 0 && (size_t)x + 1 < picture->width && (size_t)y + 1 < picture->height) {
+        const uint8_t *p = picture->rgb + (size_t)y * step + 3 * (size_t)x;
+
+        for (int c = 0; c < 3; c++)
+            sum[c] = weight[0] * p[c] + weight[1] * p[3 + c] + weight[2] * p[step + (size_t)c] +
+                     weight[3] * p[step + 3 + (size_t)c];
+        return;
+    }
+    fetch(picture, x, y, weight[0], sum);
+    fetch(picture, x + 1, y, weight[1], sum);
+    fetch(picture, x, y + 1, weight[2], sum);
+    fetch(picture, x + 1, y + 1, weight[3], sum);
+}
+
 void cafi_align_warp(uint8_t *crop, const cafi_view *picture, const cafi_similarity_map *map)
 {
     double right = (double)picture->width, bottom = (double)picture->height;
@@ -102,15 +133,8 @@ void cafi_align_warp(uint8_t *crop, const cafi_view *picture, const cafi_similar
             double v = map->b * col + map->a * row + map->ty;
             double sum[3] = {0.0, 0.0, 0.0};
 
-            if (u > -1.0 && v > -1.0 && u < right && v < bottom) {
-                double x = floor(u), y = floor(v);
-                double fx = u - x, fy = v - y;
-
-                fetch(picture, (long)x, (long)y, (1.0 - fx) * (1.0 - fy), sum);
-                fetch(picture, (long)x + 1, (long)y, fx * (1.0 - fy), sum);
-                fetch(picture, (long)x, (long)y + 1, (1.0 - fx) * fy, sum);
-                fetch(picture, (long)x + 1, (long)y + 1, fx * fy, sum);
-            }
+            if (u > -1.0 && v > -1.0 && u < right && v < bottom)
+                sample(sum, picture, u, v);
             for (int c = 0; c < 3; c++)
                 crop[c] = (uint8_t)(sum[c] + 0.5);
         }

@@ -9,7 +9,7 @@
 #define MOST_GROUP 4
 /* Channels from which on sums of pairs of positions cost less than they save. */
 #define SQUARE_INS 8
-#define SQUARE_OUTS 32
+#define SQUARE_OUTS 16
 /* Most products along a line */
 #define MOST_PRODUCTS (MOST_GROUP + CAFI_LINES_KERNEL - 1)
 
