@@ -187,7 +187,8 @@ static bool choose_pointwise(const cafi_lowering *lw, size_t i, choice *best, ca
         (L != CAFI_LAYOUT_C16 && L != CAFI_LAYOUT_LAST) || w->kernel[0] != 1 || w->kernel[1] != 1 ||
         w->stride[0] != 1 || w->stride[1] != 1 || w->groups != 1 || s->in_height != s->out_height ||
         s->in_width != s->out_width || s->in_channels < CAFI_POINTWISE_DEPTH ||
-        s->in_channels % 16 || s->out_channels % 16 || positions < CAFI_POINTWISE_LEAST)
+        s->in_channels * s->out_channels < CAFI_POINTWISE_WORTH || s->in_channels % 16 ||
+        s->out_channels % 16 || positions < CAFI_POINTWISE_LEAST)
         return false;
     step->kind = CAFI_STEP_POINTWISE;
     if (lw->ir->nodes[i].act == CAFI_ACT_NONE)

@@ -52,7 +52,7 @@ static int exponent_of(const float *w, size_t n)
                                        : exponent;
 }
 
-/* One output channel's weights, and the sum of their products in pairs. */
+/* One output channel's weights, and what the sums of their products in pairs are to be. */
 static float pack_row(float *to, const float *row, size_t ins, int exponent)
 {
     double sum = 0;
@@ -75,7 +75,7 @@ static float pack_row(float *to, const float *row, size_t ins, int exponent)
             *slot = block[g.alone];
         }
     }
-    return (float)sum;
+    return (float)-sum;
 }
 
 caface_status cafi_pointwise_pack(float **owned, cafi_pointwise_args *a, const float *weights,

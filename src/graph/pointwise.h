@@ -22,7 +22,9 @@
 #define CAFI_POINTWISE_DEPTH 32 /* input channels of a block */
 #define CAFI_POINTWISE_PAIRS 10 /* channels of the first half, each with one of the second */
 #define CAFI_POINTWISE_WIDTH 32 /* output channels of a block */
-/* Positions from which on a map is worth it, and two parts of it have enough of them. */
+/* Pairs of channels, and positions, from which on it is worth it; positions from which on two parts
+ * of a map have enough of them. */
+#define CAFI_POINTWISE_WORTH (32 * 64)
 #define CAFI_POINTWISE_LEAST 16
 #define CAFI_POINTWISE_MANY 100
 

@@ -220,7 +220,7 @@ static void what_is_not_finite_stays_so(void **state)
 /* Narrow and wide again, as in MobileFaceNet: PReLUs that are read alone and not, residual sums. */
 static void mobile(build *b, test_rng *rng)
 {
-    size_t wide = 16 * between(rng, 2, 9), x = 0, y = 0;
+    size_t wide = 16 * between(rng, 3, 9), x = 0, y = 0;
 
     start(b, rng);
     input(b, 3, between(rng, 4, 20), between(rng, 4, 20));
@@ -234,7 +234,7 @@ static void mobile(build *b, test_rng *rng)
     x = unary(b, CAFI_OP_CLIP, y, 0, 6);
     if (test_below(rng, 2)) /* the convolution has a second reader */
         x = binary(b, CAFI_OP_ADD, x, prelu(b, y));
-    x = conv(b, x, 16 * between(rng, 1, 5), 1, 1, 0, 1, true);
+    x = conv(b, x, 16 * between(rng, 4, 6), 1, 1, 0, 1, true);
     EXPECT_OK(cafi_graph_output(b->graph, x, &b->err), b->err);
 }
 
