@@ -1,6 +1,7 @@
 """Backbones as plain PyTorch modules, and their times: the peer of bench/encode.
 
     encode_torch.py make DIR NAME...            random weights: DIR/NAME.pth, DIR/crops.npy
+    encode_torch.py features DIR NAME THREADS   those of the crops, DIR/NAME.torch.npy
     encode_torch.py time DIR NAME BATCH THREADS WAY    one JSON object on stdout
     encode_torch.py export DIR NAME             the network of the features as DIR/NAME.onnx, any batch
     encode_torch.py peak                        FLOP/s of large fp32 products in one thread
@@ -167,13 +168,24 @@ def make(folder, names):
     numpy.save(f'{folder}/crops.npy', crops)
 
 
-def measure(folder, name, batch, threads, way):
+def opened(folder, name, threads):
+    """The network, and its input of all crops."""
     torch.set_num_threads(threads)
     net = module(name)
     net.load_state_dict(torch.load(f'{folder}/{name}.pth'))
-    x = inputs(name, numpy.load(f'{folder}/crops.npy'))
+    return net, inputs(name, numpy.load(f'{folder}/crops.npy'))
+
+
+def features(folder, name, threads):
+    net, x = opened(folder, name, threads)
     with torch.no_grad():
         numpy.save(f'{folder}/{name}.torch.npy', torch.cat([net(part)[0] for part in x.split(8)]))
+    print('{}')
+
+
+def measure(folder, name, batch, threads, way):
+    net, x = opened(folder, name, threads)
+    with torch.no_grad():
         x = x[:batch].contiguous()
         if way == 'frozen':
             net = torch.jit.freeze(torch.jit.trace(net, x))
@@ -220,6 +232,8 @@ if sys.argv[1] == 'make':
     make(sys.argv[2], sys.argv[3:])
 elif sys.argv[1] == 'time':
     measure(sys.argv[2], sys.argv[3], int(sys.argv[4]), int(sys.argv[5]), sys.argv[6])
+elif sys.argv[1] == 'features':
+    features(sys.argv[2], sys.argv[3], int(sys.argv[4]))
 elif sys.argv[1] == 'export':
     export(*sys.argv[2:4])
 else:

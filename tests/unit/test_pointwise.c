@@ -171,7 +171,7 @@ static void the_kernel_multiplies(void **state)
     if (cafi_cpu_isa() != CAFI_ISA_AVX512)
         skip();
 #if defined(__x86_64__)
-    for (int round = 0; round < 200; round++)
+    for (int round = 0; round < 100; round++)
         check_kernel(&rng, cafi_pointwise_avx512);
 #endif
 }
@@ -243,7 +243,7 @@ static void networks_are_the_definition(void **state)
     test_rng rng = {test_seed()};
 
     (void)state;
-    for (int i = 0; i < 24; i++) {
+    for (int i = 0; i < 10; i++) {
         const cafi_plan_options options = {.threads = 1, .batch = between(&rng, 1, 9)};
         cafi_plan *plan = NULL;
         size_t own = 0;
