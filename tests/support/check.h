@@ -56,7 +56,8 @@ const char *test_temp(const char *fmt, ...) __attribute__((format(printf, 1, 2))
 unsigned char *test_read(const char *path, size_t *size);
 void test_write(const char *path, const void *bytes, size_t size);
 
-/* The most memory, in bytes, that this process has used at once until now. */
+/* The most memory, in bytes, that this process has used at once until now; 0 under
+ * AddressSanitizer, which keeps what was freed: there nothing can be said. */
 size_t test_peak(void);
 
 #endif
