@@ -247,7 +247,11 @@ void cafi_lines_turns(int32_t *turns, size_t vector, size_t lanes, size_t wide)
     for (size_t i = 0; i < vector; i++) {
         size_t square = i / lanes, lane = i % lanes;
 
-        next[i] = (int32_t)(i + lanes);
+        /* four by four, squares lie in other places (turn_fours in lines_square.h) */
+        next[i] = (int32_t)(lanes > 1 || wide < MOST_GROUP ? i + lanes
+                            : i + vector / 4 < vector      ? i + vector / 4
+                            : i + 1 < vector               ? i % (vector / 4) + 1
+                                                           : vector);
         for (size_t k = 0; k < wide; k++)
             for (size_t f = 0; f < wide; f++) {
                 size_t from = (wide * square + f) * lanes + lane; /* in the line */

@@ -24,6 +24,56 @@ CAFI_INLINE vf load_left(const float *x, size_t at, size_t left)
     return left >= at + VF ? vf_load(x + at) : vf_load_n(x + at, left > at ? left - at : 0);
 }
 
+/* Four vectors as squares of four positions: number q of quarter c of vector k is number k of
+ * quarter c of vector q, and back. Square 4 k + c comes to lie at number k of quarter c. */
+CAFI_INLINE void turn_fours(vf *v)
+{
+    __m512d low = _mm512_castps_pd(_mm512_unpacklo_ps(v[0], v[1]));
+    __m512d high = _mm512_castps_pd(_mm512_unpackhi_ps(v[0], v[1]));
+    __m512d low2 = _mm512_castps_pd(_mm512_unpacklo_ps(v[2], v[3]));
+    __m512d high2 = _mm512_castps_pd(_mm512_unpackhi_ps(v[2], v[3]));
+
+    v[0] = _mm512_castpd_ps(_mm512_unpacklo_pd(low, low2));
+    v[1] = _mm512_castpd_ps(_mm512_unpackhi_pd(low, low2));
+    v[2] = _mm512_castpd_ps(_mm512_unpacklo_pd(high, high2));
+    v[3] = _mm512_castpd_ps(_mm512_unpackhi_pd(high, high2));
+}
+
+/* Vectors of a line to places of its squares. */
+CAFI_INLINE void take_apart(vf *line, const int32_t *turns, size_t wide)
+{
+    vf places[WIDEST];
+
+    CAFI_UNROLL
+    for (size_t f = 0; f < wide; f++) {
+        places[f] = line[0];
+        CAFI_UNROLL
+        for (size_t k = 1; k < wide; k++)
+            places[f] = _mm512_permutex2var_ps(places[f], turn_at(turns, f * wide + k), line[k]);
+    }
+    CAFI_UNROLL
+    for (size_t f = 0; f < wide; f++)
+        line[f] = places[f];
+}
+
+/* Places of squares to positions side by side. */
+CAFI_INLINE void give_back(vf *places, const int32_t *turns, size_t wide)
+{
+    vf line[WIDEST];
+
+    CAFI_UNROLL
+    for (size_t k = 0; k < wide; k++) {
+        line[k] = places[0];
+        CAFI_UNROLL
+        for (size_t f = 1; f < wide; f++)
+            line[k] =
+                _mm512_permutex2var_ps(line[k], turn_at(turns, (wide + k) * wide + f), places[f]);
+    }
+    CAFI_UNROLL
+    for (size_t k = 0; k < wide; k++)
+        places[k] = line[k];
+}
+
 /* Of one line, the sums that F(wide, 3) multiplies. x: `left` numbers are there. */
 CAFI_INLINE void mix_squares(vf *h, const float *x, size_t left, size_t lanes, const int32_t *turns,
                              size_t wide)
@@ -44,20 +94,16 @@ CAFI_INLINE void mix_squares(vf *h, const float *x, size_t left, size_t lanes, c
         d[wide] = load_left(x, far, left);
         d[wide + 1] = load_left(x, far + lanes, left);
     }
-    if (lanes == VF) {
-        CAFI_UNROLL
-        for (size_t k = 0; k < wide; k++)
-            d[k] = line[k];
-    } else {
+    CAFI_UNROLL
+    for (size_t k = 0; k < wide; k++)
+        d[k] = line[k];
+    if (lanes != VF) {
         __m512i next = turn_at(turns, 2 * wide * wide);
 
-        CAFI_UNROLL
-        for (size_t f = 0; f < wide; f++) {
-            d[f] = line[0];
-            CAFI_UNROLL
-            for (size_t k = 1; k < wide; k++)
-                d[f] = _mm512_permutex2var_ps(d[f], turn_at(turns, f * wide + k), line[k]);
-        }
+        if (lanes == 1 && wide == 4)
+            turn_fours(d);
+        else
+            take_apart(d, turns, wide);
         d[wide] = _mm512_permutex2var_ps(d[0], next, d[wide]);
         d[wide + 1] = _mm512_permutex2var_ps(d[1], next, d[wide + 1]);
     }
@@ -170,24 +216,6 @@ static void multiply_square_any(const tile *t, const float *w, size_t first, siz
         multiply_group(t, w, first, p, 1, 3);
 }
 
-/* Places of squares to positions side by side. */
-CAFI_INLINE void give_back(vf *places, const int32_t *turns, size_t wide)
-{
-    vf line[WIDEST];
-
-    CAFI_UNROLL
-    for (size_t k = 0; k < wide; k++) {
-        line[k] = places[0];
-        CAFI_UNROLL
-        for (size_t f = 1; f < wide; f++)
-            line[k] =
-                _mm512_permutex2var_ps(line[k], turn_at(turns, (wide + k) * wide + f), places[f]);
-    }
-    CAFI_UNROLL
-    for (size_t k = 0; k < wide; k++)
-        places[k] = line[k];
-}
-
 /* Squares of a channel's lines. */
 CAFI_INLINE void put_squares(const tile *t, const int32_t *turns, size_t channel, size_t wide)
 {
@@ -207,7 +235,9 @@ CAFI_INLINE void put_squares(const tile *t, const int32_t *turns, size_t channel
             for (size_t f = 0; f < wide; f++)
                 out[f] = vf_prelu(out[f], vf_all(a->slope[channel]));
         }
-        if (a->shape.lanes != VF)
+        if (a->shape.lanes == 1 && wide == 4)
+            turn_fours(out);
+        else if (a->shape.lanes != VF)
             give_back(out, turns, wide);
         CAFI_UNROLL
         for (size_t k = 0; k < wide; k++)
