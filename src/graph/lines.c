@@ -49,6 +49,8 @@ static size_t whole_group(const cafi_lines_shape *s)
 {
     size_t height = s->height - s->rows + 1;
 
+    if (s->rows == 2)
+        return height < MOST_GROUP - 1 ? 1 : MOST_GROUP - 1;
     if (s->rows != 3)
         return 1;
     return halves(s) ||
@@ -62,14 +64,22 @@ size_t cafi_lines_ring(const cafi_lines_shape *s)
 {
     if (!s->pool || halves(s))
         return 0;
-    return 2 * (s->rows == 3 ? whole_group(s) : MOST_GROUP);
+    return 2 * (whole_group(s) > 1 ? whole_group(s) : MOST_GROUP);
 }
 
 size_t cafi_lines_group(const cafi_lines_shape *s, size_t left)
 {
     size_t whole = whole_group(s);
 
-    return left < whole ? left : whole;
+    return left >= whole ? whole : s->rows == 2 ? 1 : left;
+}
+
+/* Rows of the last groups, which are fewer; 0: there are none. */
+static size_t last_group(const cafi_lines_shape *s)
+{
+    size_t rest = (s->height - s->rows + 1) % whole_group(s);
+
+    return rest ? cafi_lines_group(s, rest) : 0;
 }
 
 size_t cafi_lines_products(const cafi_lines_shape *s, size_t group)
@@ -79,7 +89,7 @@ size_t cafi_lines_products(const cafi_lines_shape *s, size_t group)
 
 bool cafi_lines_hold(const cafi_lines_shape *s, const cafi_lines_kernels *k)
 {
-    return s->rows == 3 && k->held;
+    return s->rows > 1 && k->held;
 }
 
 /* Products of a vector that a line takes in squares so wide. */
@@ -95,8 +105,8 @@ size_t cafi_lines_square(const cafi_lines_shape *s, const cafi_lines_kernels *k)
     size_t line = (s->width - s->columns + 1) * s->lanes;
     size_t least = (line + k->vector - 1) / k->vector * s->columns, best = 0;
 
-    if (!cafi_lines_hold(s, k) || s->columns != 3 || k->vector % s->lanes || halves(s) ||
-        s->ins < SQUARE_INS || s->outs < SQUARE_OUTS)
+    if (!cafi_lines_hold(s, k) || s->rows != 3 || s->columns != 3 || k->vector % s->lanes ||
+        halves(s) || s->ins < SQUARE_INS || s->outs < SQUARE_OUTS)
         return 0;
     for (size_t wide = 2; wide <= MOST_GROUP; wide++)
         if (square_products(s, k, wide) < least) {
@@ -134,16 +144,16 @@ static size_t packed_size(const cafi_lines_shape *s, const cafi_lines_kernels *k
 
 size_t cafi_lines_offset(const cafi_lines_shape *s, const cafi_lines_kernels *k, size_t group)
 {
-    size_t whole = cafi_lines_group(s, s->height - s->rows + 1);
+    size_t whole = whole_group(s);
 
     return group == whole ? 0 : packed_size(s, k, whole);
 }
 
 size_t cafi_lines_size(const cafi_lines_shape *s, const cafi_lines_kernels *k)
 {
-    size_t height = s->height - s->rows + 1, whole = cafi_lines_group(s, height);
+    size_t last = last_group(s);
 
-    return packed_size(s, k, whole) + (height % whole ? packed_size(s, k, height % whole) : 0);
+    return packed_size(s, k, whole_group(s)) + (last ? packed_size(s, k, last) : 0);
 }
 
 size_t cafi_lines_scratch(const cafi_lines_shape *s, const cafi_lines_kernels *k)
@@ -182,6 +192,15 @@ static void transform(double *out, const double *taps, size_t group)
         out[j] = g[j][0] * taps[0] + g[j][1] * taps[1] + g[j][2] * taps[2];
 }
 
+/* Two taps as F(3, 2) does. */
+static void transform_two(double *out, const double *taps)
+{
+    out[0] = taps[0];
+    out[1] = (taps[0] + taps[1]) / 2.0;
+    out[2] = (taps[0] - taps[1]) / 2.0;
+    out[3] = taps[1];
+}
+
 /* What is multiplied by for one pair of channels. */
 typedef struct multipliers {
     double of[MOST_PRODUCTS][MOST_PRODUCTS]; /* [column or product along a line][product] */
@@ -196,7 +215,9 @@ static void multipliers_make(multipliers *m, const cafi_lines_shape *s, const fl
     for (size_t x = 0; x < s->columns; x++) {
         for (size_t y = 0; y < s->rows; y++)
             column[y] = (double)taps[y * s->columns + x];
-        if (group > 1)
+        if (group > 1 && s->rows == 2)
+            transform_two(m->of[x], column);
+        else if (group > 1)
             transform(m->of[x], column, group);
         else
             memcpy(m->of[x], column, s->rows * sizeof *column);
@@ -294,8 +315,7 @@ caface_status cafi_lines_pack(float **owned, cafi_lines_args *args, const cafi_l
                               caface_error *err)
 {
     const cafi_lines_shape *s = &args->shape;
-    size_t whole = cafi_lines_group(s, s->height - s->rows + 1);
-    size_t rest = (s->height - s->rows + 1) % whole, size = cafi_lines_size(s, k);
+    size_t last = last_group(s), size = cafi_lines_size(s, k);
     size_t wide = cafi_lines_square(s, k), pool = pool_square(s, k);
     int32_t *turns = NULL;
     caface_status st =
@@ -303,9 +323,9 @@ caface_status cafi_lines_pack(float **owned, cafi_lines_args *args, const cafi_l
 
     if (st)
         return st;
-    pack_group(*owned, s, k, weights, whole);
-    if (rest)
-        pack_group(*owned + cafi_lines_offset(s, k, rest), s, k, weights, rest);
+    pack_group(*owned, s, k, weights, whole_group(s));
+    if (last)
+        pack_group(*owned + cafi_lines_offset(s, k, last), s, k, weights, last);
     memcpy(*owned + size, bias, s->outs * sizeof(float));
     if (slope)
         memcpy(*owned + size + s->outs, slope, s->outs * sizeof(float));

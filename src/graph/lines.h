@@ -7,9 +7,10 @@
  *
  * Kernels of three rows are computed four rows of the output at a time, by Winograd's F(4, 3) along
  * the columns of the map (Lavin and Gray, "Fast algorithms for convolutional neural networks",
- * 2016): six products instead of twelve; the last one to three rows by F(1, 3) to F(3, 3). With
- * many channels, and registers, up to four positions of a line are computed at a time, too: 36
- * products for a square of 16 positions instead of 144. */
+ * 2016): six products instead of twelve; the last one to three rows by F(1, 3) to F(3, 3), and
+ * kernels of two rows three at a time by F(3, 2). With many channels, and registers, up to four
+ * positions of a line are computed at a time, too: 36 products for a square of 16 positions instead
+ * of 144. */
 #ifndef CAFI_GRAPH_LINES_H
 #define CAFI_GRAPH_LINES_H
 
@@ -55,8 +56,8 @@ typedef struct cafi_lines_args {
 typedef struct cafi_lines_kernels {
     size_t vector; /* floats */
     size_t block;  /* most output channels at once */
-    size_t held;   /* of kernels of three rows: as many, with all products of a group in registers;
-                    * 0: there are too few registers */
+    size_t held; /* of kernels of several rows: as many, with all products of a group in registers;
+                  * 0: there are too few registers */
     void (*conv)(const cafi_lines_args *args);
 } cafi_lines_kernels;
 
@@ -68,7 +69,7 @@ size_t cafi_lines_pooled(const cafi_lines_shape *shape, size_t outputs);
 /* The outputs are kept in a ring of so many rows, until they are pooled; 0: there is none. */
 size_t cafi_lines_ring(const cafi_lines_shape *shape);
 /* Output rows that are computed together when so many are left: four, or three where that takes no
- * more products. */
+ * more products; of kernels of two rows three, or one. */
 size_t cafi_lines_group(const cafi_lines_shape *shape, size_t left);
 /* Lines that a group of so many output rows is made of. */
 size_t cafi_lines_products(const cafi_lines_shape *shape, size_t group);

@@ -19,7 +19,7 @@ CAFI_INLINE void see_group(const tile *t, size_t group, size_t products)
             for (size_t j = 0; j < products; j++)
                 d[j] = n >= VF ? vf_load(x + j * line + k) : vf_load_n(x + j * line + k, n);
             if (group > 1)
-                mix_lines(v, d, group);
+                mix_lines(v, d, products);
             CAFI_UNROLL
             for (size_t j = 0; j < products; j++)
                 vf_store(to + j * t->product_step + k, group > 1 ? v[j] : d[j]);
@@ -31,6 +31,8 @@ static void see(const tile *t)
 {
     if (t->group == 4)
         see_group(t, 4, 6);
+    else if (t->group == 3 && t->products == 4)
+        see_group(t, 3, 4);
     else if (t->group == 3)
         see_group(t, 3, 5);
     else if (t->group == 2)
@@ -142,6 +144,8 @@ static void put(const tile *t, const float *sums, size_t channel)
 {
     if (t->group == 4)
         put_group(t, sums, channel, 4, 6);
+    else if (t->group == 3 && t->products == 4)
+        put_group(t, sums, channel, 3, 4);
     else if (t->group == 3)
         put_group(t, sums, channel, 3, 5);
     else if (t->group == 2)
@@ -215,12 +219,16 @@ static void hold_any(const tile *t, const float *w, size_t first)
 {
     if (t->group == 4)
         hold_group(t, w, first, 4, 6);
+    else if (t->group == 3 && t->products == 4)
+        hold_group(t, w, first, 3, 4);
     else if (t->group == 3)
         hold_group(t, w, first, 3, 5);
     else if (t->group == 2)
         hold_group(t, w, first, 2, 4);
-    else
+    else if (t->products == 3)
         hold_group(t, w, first, 1, 3);
+    else
+        hold_group(t, w, first, 1, 2);
 }
 
 #endif

@@ -107,7 +107,7 @@ CAFI_INLINE void mix_squares(vf *h, const float *x, size_t left, size_t lanes, c
         d[wide] = _mm512_permutex2var_ps(d[0], next, d[wide]);
         d[wide + 1] = _mm512_permutex2var_ps(d[1], next, d[wide + 1]);
     }
-    mix_lines(h, d, wide);
+    mix_lines(h, d, wide + 2);
 }
 
 /* Of those, the sums along the columns: all that is multiplied of one vector of an input channel.
@@ -122,7 +122,7 @@ CAFI_INLINE void see_columns(const tile *t, float *to, vf h[][WIDEST + 2], size_
         for (size_t j = 0; j < products; j++)
             d[j] = h[j][p];
         if (group > 1)
-            mix_lines(v, d, group);
+            mix_lines(v, d, products);
         CAFI_UNROLL
         for (size_t j = 0; j < products; j++)
             vf_store(to + j * VF, group > 1 ? v[j] : d[j]);

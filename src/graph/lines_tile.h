@@ -17,8 +17,9 @@
 #define BLOCK 8
 #endif
 #define TILE (VECTORS * VF)
-/* Channels whose products of a group of three-rowed kernels, at most six, are summed in registers
- * at once, as far as the outputs: it takes 24 registers, and products by numbers of memory. */
+/* Channels whose products of a group of kernels of several rows, at most six, are summed in
+ * registers at once, as far as the outputs: it takes 24 registers, and products by numbers of
+ * memory. */
 #if defined(__AVX512F__)
 #define HELD 4
 #else
@@ -50,15 +51,16 @@ typedef struct tile {
     size_t to_step;      /* from one channel to the next */
 } tile;
 
-/* What F(group, 3) multiplies, of group + 2 lines; those lines themselves for one. */
-CAFI_INLINE void mix_lines(vf *v, const vf *d, size_t group)
+/* What is multiplied for one group of lines: of four lines by F(2, 3) and F(3, 2), of five by
+ * F(3, 3), of six by F(4, 3). */
+CAFI_INLINE void mix_lines(vf *v, const vf *d, size_t products)
 {
-    if (group == 2) {
+    if (products == 4) {
         v[0] = vf_sub(d[0], d[2]);
         v[1] = vf_add(d[1], d[2]);
         v[2] = vf_sub(d[2], d[1]);
         v[3] = vf_sub(d[1], d[3]);
-    } else if (group == 3) {
+    } else if (products == 5) {
         vf two = vf_all(2.0f);
 
         v[0] = vf_add(vf_fma(two, vf_sub(d[0], d[2]), d[3]), vf_sub(vf_zero(), d[1]));
@@ -91,6 +93,12 @@ CAFI_INLINE void mix_sums(vf *y, const vf *m, size_t group, size_t products)
     } else if (group == 2) {
         y[0] = vf_add(m[0], vf_add(m[1], m[2]));
         y[1] = vf_sub(vf_sub(m[1], m[2]), m[3]);
+    } else if (group == 3 && products == 4) {
+        vf sum = vf_add(m[1], m[2]);
+
+        y[0] = vf_add(m[0], sum);
+        y[1] = vf_sub(m[1], m[2]);
+        y[2] = vf_sub(sum, m[3]);
     } else if (group == 3) {
         vf sum = vf_add(m[1], m[2]);
 
