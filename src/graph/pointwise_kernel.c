@@ -3,7 +3,10 @@
 #include "math/simd/vector.h"
 
 #define TILE ((size_t)CAFI_POINTWISE_TILE)
-#define HALF ((size_t)CAFI_POINTWISE_TILE / 2)
+#define MOST ((size_t)CAFI_POINTWISE_TILES)
+/* Tiles of fewer positions, for what is left. */
+#define SHORT ((size_t)8)
+#define HALF ((size_t)5)
 #define DEPTH ((size_t)CAFI_POINTWISE_DEPTH)
 #define PAIRS ((size_t)CAFI_POINTWISE_PAIRS)
 #define WIDTH ((size_t)CAFI_POINTWISE_WIDTH)
@@ -205,10 +208,24 @@ static void whole_tile(const cafi_pointwise_args *a, const float *packed, size_t
     tile(a, packed, row, position, o, TILE, n);
 }
 
+static void short_tile(const cafi_pointwise_args *a, const float *packed, size_t row,
+                       size_t position, size_t o, size_t n)
+{
+    tile(a, packed, row, position, o, SHORT, n);
+}
+
 static void half_tile(const cafi_pointwise_args *a, const float *packed, size_t row,
                       size_t position, size_t o, size_t n)
 {
     tile(a, packed, row, position, o, HALF, n);
+}
+
+/* Positions of the next tile where so many are left: up to two short ones are better filled. */
+CAFI_INLINE size_t next_tile(size_t left)
+{
+    size_t n = left > TILE && left <= 2 * SHORT ? SHORT : TILE;
+
+    return n < left ? n : left;
 }
 
 /* Position `position` of m, as number i of a tile. */
@@ -242,17 +259,24 @@ static void chunk(const cafi_pointwise_args *a, size_t row, size_t first, size_t
     const map m = map_of(row, a->positions, a->ins, a->in_lanes);
     size_t size = cafi_pointwise_tile_size(a);
 
-    for (size_t p = first; p < last; p++)
-        fill(a, &m, p, a->scratch + (p - first) / TILE * size, (p - first) % TILE);
+    size_t start[MOST + 1] = {first}, tiles = 0;
+
+    for (; start[tiles] < last; tiles++) {
+        start[tiles + 1] = start[tiles] + next_tile(last - start[tiles]);
+        for (size_t p = start[tiles]; p < start[tiles + 1]; p++)
+            fill(a, &m, p, a->scratch + tiles * size, p - start[tiles]);
+    }
     for (size_t o = a->out_first; o < a->out_last; o += WIDTH)
-        for (size_t p = first; p < last; p += TILE) {
-            const float *packed = a->scratch + (p - first) / TILE * size;
-            size_t n = last - p < TILE ? last - p : TILE;
+        for (size_t t = 0; t < tiles; t++) {
+            const float *packed = a->scratch + t * size;
+            size_t p = start[t], n = start[t + 1] - p;
 
             if (row == 0 && first == a->first)
-                fetch(a, o + WIDTH, (p - first) / TILE, (last - first + TILE - 1) / TILE);
-            if (n > HALF)
+                fetch(a, o + WIDTH, t, tiles);
+            if (n > SHORT)
                 whole_tile(a, packed, row, p, o, n);
+            else if (n > HALF)
+                short_tile(a, packed, row, p, o, n);
             else
                 half_tile(a, packed, row, p, o, n);
         }
@@ -260,7 +284,7 @@ static void chunk(const cafi_pointwise_args *a, size_t row, size_t first, size_t
 
 void cafi_pointwise_avx512(const cafi_pointwise_args *a)
 {
-    const size_t most = TILE * CAFI_POINTWISE_TILES;
+    const size_t most = TILE * MOST;
 
     for (size_t row = 0; row < a->rows; row++)
         for (size_t p = a->first; p < a->last; p += most)
