@@ -12,6 +12,7 @@
 #include "faces/flexnet.h"
 #include "faces/lffd.h"
 #include "faces/passes.h"
+#include "faces/pose.h"
 #include "faces/resample.h"
 #include "faces/second_look.h"
 #include "faces/shot_outputs.h"
@@ -58,9 +59,11 @@ static const cafi_face_range ranges[] = {
  * taken as it is. */
 #define SEEN_AGAIN 0.75f
 #define MOST_LOOKS 36
-/* A picture in which nothing is found is searched once more in a copy of half the smallest one's
- * scale and, where it is no larger than this, enlarged. */
+/* A picture whose longer side is no larger than this in the network's input is enlarged by that
+ * where no sure face, or only small ones are found in it, by networks whose false faces a second
+ * look tells; one that shows nothing then either is searched at half the smallest scale. */
 #define ENLARGED_BELOW 320.0
+#define ENLARGED 2.0
 
 struct cafi_shot_detector {
     cafi_shot_family family;
@@ -440,6 +443,11 @@ static size_t look_cols(const cafi_shot_detector *d, size_t count)
     return d->fixed_width && room / CAFI_LOOK_WINDOW < cols ? room / CAFI_LOOK_WINDOW : cols;
 }
 
+static bool is_doubtful(const cafi_face *f, float sure)
+{
+    return f->score < sure || !cafi_landmarks_are_plausible(f->landmark);
+}
+
 /* Of faces[first..] those that are sure, or are seen again. */
 static caface_status look_again(cafi_shot_detector *d, const cafi_view *picture, cafi_faces *faces,
                                 size_t first, caface_error *err)
@@ -451,7 +459,7 @@ static caface_status look_again(cafi_shot_detector *d, const cafi_view *picture,
     caface_status st = CAFACE_OK;
 
     for (size_t i = first; i < faces->count; i++)
-        if (faces->items[i].score < sure && count++ < MOST_LOOKS)
+        if (is_doubtful(&faces->items[i], sure) && count++ < MOST_LOOKS)
             doubtful[count - 1] = faces->items[i];
     cols = look_cols(d, count);
     if (!count || count > MOST_LOOKS || !cols)
@@ -460,7 +468,7 @@ static caface_status look_again(cafi_shot_detector *d, const cafi_view *picture,
         st = look_at(d, picture, doubtful + i, count - i < cols * cols ? count - i : cols * cols,
                      cols, kept + i, err);
     for (size_t i = first; !st && i < faces->count; i++)
-        if (!(faces->items[i].score < sure) || kept[next++])
+        if (!is_doubtful(&faces->items[i], sure) || kept[next++])
             faces->items[out++] = faces->items[i];
     if (!st)
         faces->count = out;
@@ -491,22 +499,80 @@ static caface_status search_scales(cafi_shot_detector *d, const cafi_view *pictu
     return st || !range->look_again ? st : look_again(d, picture, faces, first, err);
 }
 
+/* True when one of the faces is sure, and one has a size that the network places well. */
+static bool are_well_seen(const cafi_shot_detector *d, const cafi_faces *faces, double scale)
+{
+    const cafi_face_range *range = &ranges[d->family];
+    bool sure = false, large = false;
+
+    for (size_t i = 0; i < faces->count; i++) {
+        sure = sure || faces->items[i].score >= range->sure;
+        large = large || sqrt(cafi_box_area(&faces->items[i].box, 0.0)) * scale >= range->judged;
+    }
+    return sure && large;
+}
+
+/* A small picture whose faces, found at `scale`, are not well seen, enlarged: these count when one
+ * of them is better than all others. */
+static caface_status search_closer(cafi_shot_detector *d, const cafi_view *picture, double scale,
+                                   cafi_faces *found, caface_error *err)
+{
+    double longer = fmax((double)picture->width, (double)picture->height);
+    cafi_faces closer = {0};
+    caface_status st = CAFACE_OK;
+
+    while (!st && longer * scale <= ENLARGED_BELOW && !are_well_seen(d, found, scale)) {
+        scale *= ENLARGED;
+        closer.count = 0;
+        st = search_scales(d, picture, &scale, 1, &closer, err);
+        if (!st && closer.count &&
+            (!found->count || closer.items[0].score > found->items[0].score)) {
+            cafi_faces less = *found;
+
+            *found = closer;
+            closer = less;
+        }
+    }
+    cafi_faces_free(&closer);
+    return st;
+}
+
 caface_status cafi_shot_detect(cafi_shot_detector *d, const cafi_view *picture, cafi_faces *faces,
                                caface_error *err)
 {
-    double longer = fmax((double)picture->width, (double)picture->height);
     double scales[CAFI_MAX_PASSES];
-    size_t first = faces->count;
+    cafi_faces found = {0};
     size_t count = d->fixed_width ? fixed_scales(d, picture, scales)
                                   : cafi_pass_scales(scales, picture->width, picture->height,
                                                      &ranges[d->family]);
-    caface_status st = search_scales(d, picture, scales, count, faces, err);
+    caface_status st = search_scales(d, picture, scales, count, &found, err);
 
-    if (st || faces->count > first)
-        return st;
+    if (!st && ranges[d->family].look_again)
+        st = search_closer(d, picture, scales[count - 1], &found, err);
     scales[0] *= 0.5;
-    count = 1;
-    if (!d->fixed_width && longer <= ENLARGED_BELOW)
-        scales[count++] = 2.0;
-    return search_scales(d, picture, scales, count, faces, err);
+    if (!st && !found.count)
+        st = search_scales(d, picture, scales, 1, &found, err);
+    for (size_t i = 0; !st && i < found.count; i++)
+        st = cafi_faces_add(faces, &found.items[i], err);
+    cafi_faces_free(&found);
+    return st;
+}
+
+caface_status cafi_shot_look(cafi_shot_detector *d, const cafi_view *picture, cafi_faces *faces,
+                             caface_error *err)
+{
+    cafi_faces seen = {0};
+    caface_status st = CAFACE_OK;
+
+    if (d->fixed_width && (d->fixed_width < picture->width || d->fixed_height < picture->height))
+        return cafi_shot_detect(d, picture, faces, err);
+    st = run(d, picture, d->fixed_height ? d->fixed_height : whole_stride(picture->height),
+             d->fixed_width ? d->fixed_width : whole_stride(picture->width),
+             SEEN_AGAIN * d->options.threshold, &seen, err);
+    if (!st)
+        st = cafi_faces_suppress(&seen, d->options.nms, CAFI_OVERLAP_UNION, 0.0, err);
+    for (size_t i = 0; !st && i < seen.count; i++)
+        st = cafi_faces_add(faces, &seen.items[i], err);
+    cafi_faces_free(&seen);
+    return st;
 }

@@ -9,36 +9,24 @@
 #include "base/sized.h"
 #include "faces/detect_mtcnn.h"
 #include "faces/detector_files.h"
+#include "faces/direction.h"
 #include "faces/landmark_net.h"
-#include "faces/pose.h"
 #include "faces/resample.h"
-#include "faces/second_look.h"
 #include "faces/turn.h"
 #include "media/shared_image.h"
 
 #define DEFAULT_MIN_FACE 20.0f
-/* Faces that lean more than this are better looked at from another side. */
-#define UPRIGHT_ROLL 50.0
-/* Most pictures stand upright: the evidence for it counts more. */
-#define UPRIGHT_PRIOR 1.25
-/* What tells that a face is seen from the right side, measured on turned portraits (docs/faces.md).
- */
-typedef struct evidence {
-    float sure;    /* a score that faces seen from a wrong side do not reach */
-    double power;  /* of scores; high where those of every side are near 1 */
-    double misfit; /* of the landmarks, from which a face counts little; 0: any */
-    double moved;  /* the same of how far they move when the face is seen mirrored */
-} evidence;
-static const evidence of_cascade = {0.999f, 16.0, 0.0, 0.0};
-static const evidence of_family[] = {[CAFI_YUNET] = {0.915f, 16.0, 0.0, 0.0},
-                                     [CAFI_SCRFD] = {0.85f, 16.0, 0.0, 0.0},
-                                     [CAFI_RETINAFACE] = {0.9995f, 150.0, 0.3, 0.15},
-                                     [CAFI_ULTRAFACE] = {0.9995f, 150.0, 0.3, 0.15},
-                                     [CAFI_LFFD] = {0.9995f, 150.0, 0.3, 0.15}};
-/* Faces of a picture, the surest, that are seen mirrored, too; and how much each counts then that
- * is beyond doubt. */
-enum { MIRRORED = 4 };
-#define LEAST_STEADY 0.4
+
+/* What tells that a picture stands upright. */
+static const cafi_evidence of_cascade = {false, 0.999f, 0.144, 0.3, 0.1, false};
+static const cafi_evidence of_family[] = {[CAFI_YUNET] = {false, 0.915f, INFINITY, 0.0, 0.0, false},
+                                          [CAFI_SCRFD] = {false, 0.85f, INFINITY, 0.0, 0.0, false},
+                                          [CAFI_RETINAFACE] = {true, 0.99f, 0.144, 0.3, 0.1, false},
+                                          [CAFI_ULTRAFACE] = {true, 0.99f, 0.1, 0.3, 0.1, true},
+                                          [CAFI_LFFD] = {true, 0.99f, 0.1, 0.3, 0.1, true}};
+
+/* Pixels of a picture whose searches take longer than a look at a face from all sides. */
+#define LARGE_PICTURE (8 * CAFI_SHOWN * CAFI_SHOWN)
 
 /* What one search works with: networks made ready, and their buffers. */
 typedef struct searcher {
@@ -361,104 +349,51 @@ static caface_status run_once(const caface_detector *d, searcher *s, const cafi_
                        : run_family(s, picture, faces, err);
 }
 
-/* How much each of some faces counts by its landmarks in a mirrored copy: those of a face that is
- * seen from its right side are at the same places, those of others anywhere. */
-static caface_status look_mirrored(searcher *s, const evidence *e, const cafi_view *picture,
-                                   const cafi_face *faces, size_t count, double *steady,
-                                   caface_error *err)
+/* A face shown by itself (faces/direction.h). */
+static caface_status look(void *ctx, const cafi_view *picture, cafi_faces *faces, caface_error *err)
 {
-    size_t cols = count > 1 ? 2 : 1;
-    cafi_look look = {0};
-    cafi_faces seen = {0};
-    cafi_view window = {NULL, cols * CAFI_LOOK_WINDOW, cols * CAFI_LOOK_WINDOW};
-    caface_status st = cafi_look_draw(&look, &s->resampler, picture, faces, count, cols, err);
+    searcher *s = ctx;
+    caface_status st = s->cascade ? cafi_mtcnn_detect(s->cascade, picture, faces, err)
+                                  : cafi_shot_look(s->shot, picture, faces, err);
 
-    window.rgb = look.rgb;
-    if (!st)
-        st = run_family(s, &window, &seen, err);
-    for (size_t i = 0; i < count; i++)
-        steady[i] = exp(-pow(cafi_look_difference(&seen, &faces[i], i, cols) / e->moved, 2.0));
-    free(look.rgb);
-    cafi_faces_free(&seen);
-    return st;
+    return st || !s->landmarks ? st : cafi_landmark_net_run(s->landmarks, picture, faces, err);
 }
 
-static bool is_upright(const cafi_face *f, cafi_pose *pose)
+/* The picture in the other directions, or in the one that the faces of its own tell; faces are
+ * those of the best one. */
+static caface_status turn(const caface_detector *d, searcher *s, const cafi_onlooker *o,
+                          const cafi_view *picture, cafi_faces *faces, caface_error *err)
 {
-    return cafi_landmarks_are_plausible(f->landmark) && cafi_pose_of(pose, f->landmark) &&
-           fabs(pose->roll) <= UPRIGHT_ROLL;
-}
-
-/* The evidence that this is the right way up: the sum of the scores of faces
- * that stand upright, a high power of each so that one good face is more than
- * several doubtful ones; and whether one of them is beyond doubt. */
-static caface_status upright_score(const caface_detector *d, searcher *s, const cafi_view *picture,
-                                   const cafi_faces *faces, double *score, bool *sure,
-                                   caface_error *err)
-{
-    const evidence *e = d->files.is_cascade ? &of_cascade : &of_family[d->files.family];
-    cafi_face surest[MIRRORED];
-    double steady[MIRRORED] = {1.0, 1.0, 1.0, 1.0}, rest = 0.0;
-    size_t looked = 0, at = 0;
-    cafi_pose pose;
+    cafi_view turned = {NULL, picture->height, picture->width};
+    cafi_faces found[4] = {*faces};
+    uint8_t *rgb = NULL;
+    int best = 0;
+    bool settled = false;
     caface_status st = CAFACE_OK;
 
-    *sure = false;
-    *score = 0.0;
-    for (size_t i = 0; i < faces->count && looked < MIRRORED; i++)
-        if (is_upright(&faces->items[i], &pose))
-            surest[looked++] = faces->items[i];
-    if (e->moved > 0.0 && looked)
-        st = look_mirrored(s, e, picture, surest, looked, steady, err);
-    for (size_t i = 0; i < looked; i++)
-        rest += steady[i] / (double)looked;
-    for (size_t i = 0; !st && i < faces->count; i++) {
-        const cafi_face *f = &faces->items[i];
-        double counts = at < looked ? steady[at] : rest;
-
-        if (!is_upright(f, &pose))
+    if (picture->width * picture->height >= LARGE_PICTURE)
+        st = cafi_direction_choose(o, picture, found, &best, &settled, err);
+    if (!st && !(settled && best == 0))
+        st = cafi_alloc(&rgb, picture->height, picture->width * 3, err);
+    for (int q = 1; !st && rgb && q < 4; q++) {
+        if (settled && q != best)
             continue;
-        at++;
-        *score += counts * pow((double)f->score, e->power) *
-                  (e->misfit > 0.0 ? exp(-pow(pose.misfit / e->misfit, 2.0)) : 1.0);
-        *sure = *sure || (f->score >= e->sure && counts >= LEAST_STEADY);
-    }
-    return st;
-}
-
-/* The picture in three more directions; faces are those of the best one. */
-static caface_status turn(const caface_detector *d, searcher *s, const cafi_view *picture,
-                          double score, cafi_faces *faces, caface_error *err)
-{
-    double best = UPRIGHT_PRIOR * score;
-    cafi_view turned = {NULL, picture->height, picture->width};
-    cafi_faces found = {0};
-    uint8_t *rgb = NULL;
-    caface_status st = cafi_alloc(&rgb, picture->height, picture->width * 3, err);
-
-    for (int q = 1; !st && q < 4; q++) {
-        bool sure = false;
-
         turned.width = q % 2 ? picture->height : picture->width;
         turned.height = q % 2 ? picture->width : picture->height;
         cafi_turn_pixels(rgb, picture, q);
         turned.rgb = rgb;
-        (void)((st = run_once(d, s, &turned, &found, err)) ||
-               (st = upright_score(d, s, &turned, &found, &score, &sure, err)));
-        if (st || score <= best)
-            continue;
-        best = score;
-        faces->quarters = q;
-        faces->count = 0;
-        for (size_t i = 0; !st && i < found.count; i++) {
-            cafi_face face = found.items[i];
-
-            cafi_turn_back(&face, picture->width, picture->height, q);
-            st = cafi_faces_add(faces, &face, err);
-        }
+        st = run_once(d, s, &turned, &found[q], err);
     }
+    if (!st && rgb)
+        st = cafi_direction_choose(o, picture, found, &best, &settled, err);
     free(rgb);
-    cafi_faces_free(&found);
+    for (size_t i = 0; i < found[best].count; i++)
+        cafi_turn_back(&found[best].items[i], picture->width, picture->height, best);
+    *faces = found[best];
+    faces->quarters = best;
+    for (int q = 0; q < 4; q++)
+        if (q != best)
+            cafi_faces_free(&found[q]);
     return st;
 }
 
@@ -476,12 +411,13 @@ static caface_status search(cafi_detector *d, const cafi_view *picture, size_t t
         return st;
     st = run_once(d, s, picture, faces, err);
     if (!st && rotate) {
+        const cafi_evidence *e = d->files.is_cascade ? &of_cascade : &of_family[d->files.family];
+        const cafi_onlooker o = {e, look, s, &s->resampler};
         bool sure = false;
-        double score = 0.0;
 
-        st = upright_score(d, s, picture, faces, &score, &sure, err);
+        st = cafi_direction_is_sure(&o, picture, faces, &sure, err);
         if (!st && !sure)
-            st = turn(d, s, picture, score, faces, err);
+            st = turn(d, s, &o, picture, faces, err);
     }
     give_back(d, s);
     if (st) {

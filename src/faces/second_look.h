@@ -25,9 +25,16 @@ caface_status cafi_look_draw(cafi_look *look, cafi_resampler *resampler, const c
                              const cafi_face *faces, size_t count, size_t cols, caface_error *err);
 /* True when one of the faces seen in the look is the one of window `which`. */
 bool cafi_look_shows(const cafi_faces *seen, const cafi_face *face, size_t which, size_t cols);
-/* How far its landmarks are there from where they were, the window mirrored back: root mean square,
- * over the distance between the eyes. INFINITY: it is not seen. */
-double cafi_look_difference(const cafi_faces *seen, const cafi_face *face, size_t which,
-                            size_t cols);
+
+/* The window around a box: 2 * side pixels squared, of which the box's longer side has `side`.
+ *   window  u8 rows of `stride` bytes; what is beyond the picture is left as it is. ENOMEM */
+caface_status cafi_look_window(uint8_t *window, size_t stride, size_t side, bool mirrored,
+                               cafi_resampler *resampler, const cafi_view *picture,
+                               const cafi_box *box, caface_error *err);
+/* A face found in such a window that is not mirrored, where it is in the picture. */
+void cafi_look_place(cafi_face *face, size_t side, const cafi_box *box);
+/* How far the landmarks of a face are from those that it has in the mirror image of the same window
+ * (of `width` pixels), mirrored back: root mean square, over the distance between the eyes. */
+double cafi_look_difference(const cafi_face *face, const cafi_face *mirrored, double width);
 
 #endif

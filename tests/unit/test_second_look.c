@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "faces/second_look.h"
 
@@ -110,41 +111,71 @@ static void each_window_has_its_own(void **state)
 }
 
 /* Landmarks at the same places, seen mirrored, differ by nothing; all of them shifted by a tenth of
- * the distance between the eyes by that, whatever the face's size. */
+ * the distance between the eyes by that. */
 static void landmarks_are_compared_mirrored_back(void **state)
 {
     static const float places[CAFI_LANDMARKS][2] = {{-8, -9}, {10, -7}, {1, 1}, {-6, 11}, {9, 12}};
     static const int mirrored[CAFI_LANDMARKS] = {1, 0, 2, 4, 3};
-    test_rng rng = {test_seed()};
-    cafi_faces seen = {0};
-    caface_error err;
+    const float width = 64.0f;
+    cafi_face face = {.score = 0.9f}, other = {.score = 0.9f};
 
     (void)state;
-    for (size_t i = 0; i < 9; i++) {
-        cafi_face face = random_face(&rng), found = {0};
-        cafi_box *b = &face.box;
-        float size = fmaxf(b->x2 - b->x1, b->y2 - b->y1) / CAFI_LOOK_FACE;
-        float w = (b->x2 - b->x1) / size, h = (b->y2 - b->y1) / size;
-        float x = ((float)(i % 3) + 0.5f) * CAFI_LOOK_WINDOW;
-        float y = ((float)(i / 3) + 0.5f) * CAFI_LOOK_WINDOW;
-
-        found.box = (cafi_box){x - w / 2, y - h / 2, x + w / 2, y + h / 2};
-        for (int k = 0; k < CAFI_LANDMARKS; k++) {
-            /* between corners; landmarks lie at the middles of pixels */
-            face.landmark[k].x = 0.5f * (b->x1 + b->x2) + size * places[k][0] - 0.5f;
-            face.landmark[k].y = 0.5f * (b->y1 + b->y2) + size * places[k][1] - 0.5f;
-            found.landmark[mirrored[k]].x = x - places[k][0] - 0.5f;
-            found.landmark[mirrored[k]].y = y + places[k][1] - 0.5f;
-        }
-        seen.count = 0;
-        EXPECT_OK(cafi_faces_add(&seen, &found, &err), err);
-        assert_true(cafi_look_difference(&seen, &face, i, 3) < 1e-3);
-        for (int k = 0; k < CAFI_LANDMARKS; k++)
-            seen.items[0].landmark[k].x += 0.1f * hypotf(18, 2);
-        assert_true(fabs(cafi_look_difference(&seen, &face, i, 3) - 0.1) < 1e-3);
-        assert_true(isinf(cafi_look_difference(&seen, &face, (i + 1) % 9, 3)));
+    for (int k = 0; k < CAFI_LANDMARKS; k++) {
+        /* landmarks lie at the middles of pixels, of which the last is 63 */
+        face.landmark[k] = (cafi_point){30.0f + places[k][0], 20.0f + places[k][1]};
+        other.landmark[mirrored[k]] = (cafi_point){33.0f - places[k][0], 20.0f + places[k][1]};
     }
-    cafi_faces_free(&seen);
+    assert_true(cafi_look_difference(&face, &other, (double)width) < 1e-6);
+    for (int k = 0; k < CAFI_LANDMARKS; k++)
+        other.landmark[k].x += 0.1f * hypotf(18, 2);
+    assert_true(fabs(cafi_look_difference(&face, &other, (double)width) - 0.1) < 1e-5);
+    face.landmark[1] = face.landmark[0]; /* no distance between the eyes */
+    assert_true(isinf(cafi_look_difference(&face, &other, (double)width)));
+}
+
+/* What is found in a window is put where the window's pixels are from. */
+static void faces_of_a_window_are_put_back(void **state)
+{
+    enum { FACE = 80, SHOWN = 2 * FACE };
+    test_rng rng = {test_seed()};
+    uint8_t *rgb = map_of_places(), *window = calloc((size_t)SHOWN * SHOWN, 3);
+    cafi_view view = {rgb, WIDTH, HEIGHT};
+    cafi_resampler resampler = {0};
+    caface_error err;
+    int all = 0;
+
+    (void)state;
+    assert_non_null(window);
+    for (int i = 0; i < 50; i++) {
+        cafi_face face = random_face(&rng), seen = {.box = {40, 50, 120, 110}};
+        double pixel =
+            fmax((double)(face.box.x2 - face.box.x1), (double)(face.box.y2 - face.box.y1)) / FACE;
+        double near = 2.0 * fmax(1.0, pixel); /* as above */
+
+        memset(window, 0, (size_t)SHOWN * SHOWN * 3);
+        EXPECT_OK(cafi_look_window(window, (size_t)SHOWN * 3, FACE, false, &resampler, &view,
+                                   &face.box, &err),
+                  err);
+        for (int k = 0; k < CAFI_LANDMARKS; k++)
+            seen.landmark[k] = (cafi_point){(float)(30 + 25 * k), (float)(150 - 30 * k)};
+        for (int k = 0; k < CAFI_LANDMARKS; k++) {
+            const cafi_point at = seen.landmark[k];
+            const uint8_t *p = window + ((size_t)at.y * SHOWN + (size_t)at.x) * 3;
+            cafi_face back = seen;
+
+            cafi_look_place(&back, FACE, &face.box);
+            if (p[2] != 255)
+                continue; /* beyond the picture */
+            all++;
+            assert_true(fabs((double)(back.landmark[k].x + 1.0f) - p[0]) <= near &&
+                        fabs((double)(back.landmark[k].y + 1.0f) - p[1]) <= near);
+            assert_true(fabs((double)(back.box.x2 - back.box.x1) - FACE * pixel) < 1e-2);
+        }
+    }
+    assert_true(all >= 50);
+    cafi_resampler_clear(&resampler);
+    free(window);
+    free(rgb);
 }
 
 int main(void)
@@ -153,6 +184,7 @@ int main(void)
         cmocka_unit_test(windows_show_their_faces),
         cmocka_unit_test(each_window_has_its_own),
         cmocka_unit_test(landmarks_are_compared_mirrored_back),
+        cmocka_unit_test(faces_of_a_window_are_put_back),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
