@@ -400,6 +400,8 @@ static caface_status turn(const caface_detector *d, searcher *s, const cafi_onlo
 static caface_status search(cafi_detector *d, const cafi_view *picture, size_t threads, bool rotate,
                             cafi_faces *faces, caface_error *err)
 {
+    const cafi_evidence *e = d->files.is_cascade ? &of_cascade : &of_family[d->files.family];
+    cafi_onlooker o = {e, look, NULL, NULL};
     searcher *s = NULL;
     size_t kept = 0;
     caface_status st =
@@ -409,16 +411,18 @@ static caface_status search(cafi_detector *d, const cafi_view *picture, size_t t
     faces->quarters = 0;
     if (st)
         return st;
+    o.resampler = &s->resampler;
+    o.ctx = s;
     st = run_once(d, s, picture, faces, err);
     if (!st && rotate) {
-        const cafi_evidence *e = d->files.is_cascade ? &of_cascade : &of_family[d->files.family];
-        const cafi_onlooker o = {e, look, s, &s->resampler};
         bool sure = false;
 
         st = cafi_direction_is_sure(&o, picture, faces, &sure, err);
         if (!st && !sure)
             st = turn(d, s, &o, picture, faces, err);
     }
+    if (!st)
+        st = cafi_direction_confirm(&o, picture, faces, err);
     give_back(d, s);
     if (st) {
         faces->count = 0;

@@ -22,6 +22,10 @@
 #define SHOWN_AGAIN 0.3
 /* It is where it was thought to be. */
 #define THERE 0.8
+/* A score that what is no face hardly reaches, of networks with on_head. */
+#define NO_DOUBT 0.999f
+/* Landmarks that move further in the mirror image are nowhere (those of profiles move, too). */
+#define AWRY 0.5
 /* Faces of a picture, the best, that are shown by themselves. */
 enum { SHOWN = 4, DIRECTIONS = 4 };
 
@@ -341,5 +345,37 @@ caface_status cafi_direction_choose(const cafi_onlooker *o, const cafi_view *pic
         if (is_certain(o->evidence, it) || (none && counts(o->evidence, &it->face) > 0.0))
             st = add_shown(&found[*quarters], picture, &best[i], &it->face, *quarters, err);
     }
+    return st;
+}
+
+caface_status cafi_direction_confirm(const cafi_onlooker *o, const cafi_view *picture,
+                                     cafi_faces *faces, caface_error *err)
+{
+    uint8_t *window = NULL, *pair = NULL;
+    bool keep[SHOWN] = {false};
+    size_t doubtful = 0, at = 0, kept = 0;
+    caface_status st = CAFACE_OK;
+
+    for (size_t i = 1; i < faces->count; i++)
+        doubtful += faces->items[i].score < NO_DOUBT;
+    if (!o->evidence->on_head || !doubtful || doubtful > SHOWN)
+        return CAFACE_OK;
+    st = take_room(&window, &pair, err);
+    for (size_t i = 1; !st && i < faces->count; i++) {
+        shown s;
+
+        if (faces->items[i].score >= NO_DOUBT)
+            continue;
+        if (!(st = draw(o, picture, &faces->items[i].box, window, err)) &&
+            !(st = show(o, window, faces->quarters, pair, &s, err)))
+            keep[at++] = s.difference <= AWRY;
+    }
+    free(window);
+    at = 0;
+    for (size_t i = 0; !st && i < faces->count; i++)
+        if (i == 0 || faces->items[i].score >= NO_DOUBT || keep[at++])
+            faces->items[kept++] = faces->items[i];
+    if (!st)
+        faces->count = kept;
     return st;
 }

@@ -52,4 +52,12 @@ caface_status cafi_direction_choose(const cafi_onlooker *o, const cafi_view *pic
                                     cafi_faces found[4], int *quarters, bool *settled,
                                     caface_error *err);
 
+/* Takes out faces, all but the first, that are not beyond doubt and, shown by themselves the way up
+ * that faces->quarters tells, are not seen, or have landmarks that are somewhere else in the mirror
+ * image: of networks with evidence->on_head, which give anything a face's landmarks. Up to four of
+ * a picture; with more doubtful ones it shows a crowd and all stay. Errors as above: the faces are
+ * unchanged. */
+caface_status cafi_direction_confirm(const cafi_onlooker *o, const cafi_view *picture,
+                                     cafi_faces *faces, caface_error *err);
+
 #endif

@@ -245,12 +245,54 @@ static void sure_by_score_or_by_what_is_shown(void **state)
     assert_false(is_sure(&on_head, &same, 2, 0.999f));
 }
 
+/* Beside a first face, how many stay of `doubtful` ones, which are the picture's. */
+static size_t confirmed(const cafi_evidence *evidence, eyes *e, int q, float first, size_t doubtful)
+{
+    uint8_t *rgb = NULL;
+    cafi_resampler resampler = {0};
+    cafi_faces found = {.quarters = (4 - q) % 4};
+    const cafi_onlooker o = {evidence, find, e, &resampler};
+    const cafi_box elsewhere = {10, 10, 40, 40};
+    cafi_face face, sure = face_in(&elsewhere, first, 0.0f);
+    cafi_view view = picture(&rgb, q, &face);
+    size_t count;
+    caface_error err;
+
+    EXPECT_OK(cafi_faces_add(&found, &sure, &err), err);
+    for (size_t i = 0; i < doubtful; i++)
+        EXPECT_OK(cafi_faces_add(&found, &face, &err), err);
+    EXPECT_OK(cafi_direction_confirm(&o, &view, &found, &err), err);
+    assert_true(found.count && found.items[0].box.x1 == elsewhere.x1);
+    count = found.count - 1;
+    cafi_faces_free(&found);
+    cafi_resampler_clear(&resampler);
+    free(rgb);
+    return count;
+}
+
+static void a_doubtful_face_must_be_steady(void **state)
+{
+    (void)state;
+    for (int q = 0; q < 4; q++) {
+        eyes steady = {0.9f, 0.9f, true, 0}, blind = {-1.0f, -1.0f, false, 0};
+
+        assert_int_equal(confirmed(&on_head, &steady, q, 1.0f, 2), 2);
+        assert_int_equal(steady.calls, 2);
+        assert_int_equal(confirmed(&on_head, &blind, q, 1.0f, 2), 0);
+        assert_int_equal(confirmed(&on_head, &blind, q, 1.0f, 5), 5);
+        assert_int_equal(confirmed(&on_head, &blind, q, 0.95f, 2), 0); /* the best one stays */
+        assert_int_equal(confirmed(&by_mirror, &blind, q, 1.0f, 2), 2);
+        assert_int_equal(blind.calls, 4);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_side_it_looks_best_from),
         cmocka_unit_test(a_doubtful_picture_stays),
         cmocka_unit_test(sure_by_score_or_by_what_is_shown),
+        cmocka_unit_test(a_doubtful_face_must_be_steady),
     };
 
     return cmocka_run_group_tests_name("direction", tests, NULL, NULL);
