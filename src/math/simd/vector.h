@@ -16,7 +16,9 @@
 /* Written in front of loops of a constant count that hold an array of vectors:
  * unrolled, the array lives in registers. A compiler takes many minutes for that
  * with AddressSanitizer's checks between, where nothing need be fast. */
-#if defined(__has_feature)
+#if defined(__SANITIZE_ADDRESS__) /* GCC */
+#define CAFI_UNROLL
+#elif defined(__has_feature)
 #if __has_feature(address_sanitizer)
 #define CAFI_UNROLL
 #endif
