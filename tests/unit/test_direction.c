@@ -17,6 +17,7 @@ typedef struct eyes {
     float upright, other; /* scores; below 0: not seen */
     bool unsteady;        /* landmarks of others are not where they are in the mirror image */
     int calls;
+    bool awry; /* landmarks of all are far from where they are in the mirror image */
 } eyes;
 
 /* Red above blue. */
@@ -68,7 +69,10 @@ static void look_at_half(const eyes *e, const cafi_view *v, size_t left, cafi_fa
     if (!(of_red > 0.0) || !(of_blue > 0.0))
         return;
     upright = red / of_red + 0.25 * (double)(b.y2 - b.y1) < blue / of_blue;
-    f = face_in(&b, upright ? e->upright : e->other, !upright && e->unsteady ? 0.1f : 0.0f);
+    f = face_in(&b, upright ? e->upright : e->other,
+                e->awry                   ? 0.3f
+                : !upright && e->unsteady ? 0.1f
+                                          : 0.0f);
     if (f.score < 0.0f)
         return;
     EXPECT_OK(cafi_faces_add(faces, &f, &err), err);
@@ -124,7 +128,7 @@ static void check_turned(const cafi_evidence *evidence, eyes *e, int q, float sh
     const cafi_onlooker o = {evidence, find, e, &resampler};
     cafi_face face, want;
     cafi_view view = picture(&rgb, q, &face);
-    int right = (4 - q) % 4, quarters = -1;
+    int right = (4 - q) % 4, quarters = -1, before = e->calls;
     bool settled = false;
     caface_error err;
 
@@ -145,6 +149,7 @@ static void check_turned(const cafi_evidence *evidence, eyes *e, int q, float sh
     EXPECT_OK(cafi_direction_choose(&o, &view, found, &quarters, &settled, &err), err);
     assert_int_equal(quarters, right);
     assert_true(settled);
+    assert_int_equal(e->calls, before + (shift > 0.0f ? 8 : 4)); /* a box that is off is moved */
     assert_int_equal(found[right].count, 1);
     if (!(cafi_box_iou(&found[right].items[0].box, &want.box) > 0.85))
         fail_msg("turned by %d: added with an IoU of %g", q,
@@ -162,7 +167,7 @@ static void the_side_it_looks_best_from(void **state)
 {
     (void)state;
     for (int q = 0; q < 4; q++) {
-        eyes score = {0.99f, 0.9f, false, 0}, mirror = {0.99f, 0.99f, true, 0};
+        eyes score = {0.99f, 0.9f, false, 0, false}, mirror = {0.99f, 0.99f, true, 0, false};
 
         check_turned(&by_score, &score, q, 0.0f);
         check_turned(&by_score, &score, q, 0.25f);
@@ -170,12 +175,14 @@ static void the_side_it_looks_best_from(void **state)
     }
 }
 
-/* Equal evidence, and none: as the picture is. */
+/* Hardly any evidence, and none: as the picture is. */
 static void a_doubtful_picture_stays(void **state)
 {
     (void)state;
     for (int i = 0; i < 2; i++) {
-        eyes e = {i ? -1.0f : 0.9f, i ? -1.0f : 0.9f, false, 0};
+        /* seen a little better from the wrong sides: less than what the picture's own counts more
+         */
+        eyes e = {i ? -1.0f : 0.9f, i ? -1.0f : 0.905f, false, 0, false};
         uint8_t *rgb = NULL;
         cafi_resampler resampler = {0};
         cafi_faces found[4] = {{0}};
@@ -229,7 +236,7 @@ static bool is_sure(const cafi_evidence *evidence, eyes *e, int q, float score)
 
 static void sure_by_score_or_by_what_is_shown(void **state)
 {
-    eyes e = {0.99f, 0.99f, true, 0}, same = {0.99f, 0.99f, false, 0};
+    eyes e = {0.99f, 0.99f, true, 0, false}, same = {0.99f, 0.99f, false, 0, false};
 
     (void)state;
     assert_true(is_sure(&by_score, &e, 0, 0.96f));
@@ -243,6 +250,33 @@ static void sure_by_score_or_by_what_is_shown(void **state)
     /* steady landmarks from every side: whoever looks upside down is not deceived */
     assert_true(is_sure(&by_mirror, &same, 2, 0.999f));
     assert_false(is_sure(&on_head, &same, 2, 0.999f));
+}
+
+/* A face that leans too far is no evidence of an upright picture, whatever its score. */
+static void a_leaning_face_is_not_sure(void **state)
+{
+    const cafi_box box = {100, 100, 140, 150};
+
+    (void)state;
+    for (int degrees = -90; degrees <= 90; degrees += 30) {
+        const double angle = degrees * 3.14159265358979 / 180.0;
+        cafi_face face = face_in(&box, 0.99f, 0.0f), leaning = face;
+        cafi_faces found = {0};
+        const cafi_onlooker o = {&by_score, find, NULL, NULL};
+        bool sure = false;
+        caface_error err;
+
+        for (int k = 0; k < CAFI_LANDMARKS; k++) {
+            double x = (double)face.landmark[k].x - 120.0, y = (double)face.landmark[k].y - 125.0;
+
+            leaning.landmark[k].x = (float)(120.0 + x * cos(angle) - y * sin(angle));
+            leaning.landmark[k].y = (float)(125.0 + x * sin(angle) + y * cos(angle));
+        }
+        EXPECT_OK(cafi_faces_add(&found, &leaning, &err), err);
+        EXPECT_OK(cafi_direction_is_sure(&o, NULL, &found, &sure, &err), err);
+        assert_int_equal(sure, abs(degrees) <= 30);
+        cafi_faces_free(&found);
+    }
 }
 
 /* Beside a first face, how many stay of `doubtful` ones, which are the picture's. */
@@ -274,10 +308,12 @@ static void a_doubtful_face_must_be_steady(void **state)
 {
     (void)state;
     for (int q = 0; q < 4; q++) {
-        eyes steady = {0.9f, 0.9f, true, 0}, blind = {-1.0f, -1.0f, false, 0};
+        eyes steady = {0.9f, 0.9f, true, 0, false}, blind = {-1.0f, -1.0f, false, 0, false};
+        eyes awry = {0.9f, 0.9f, false, 0, true};
 
         assert_int_equal(confirmed(&on_head, &steady, q, 1.0f, 2), 2);
         assert_int_equal(steady.calls, 2);
+        assert_int_equal(confirmed(&on_head, &awry, q, 1.0f, 2), 0);
         assert_int_equal(confirmed(&on_head, &blind, q, 1.0f, 2), 0);
         assert_int_equal(confirmed(&on_head, &blind, q, 1.0f, 5), 5);
         assert_int_equal(confirmed(&on_head, &blind, q, 0.95f, 2), 0); /* the best one stays */
@@ -292,6 +328,7 @@ int main(void)
         cmocka_unit_test(the_side_it_looks_best_from),
         cmocka_unit_test(a_doubtful_picture_stays),
         cmocka_unit_test(sure_by_score_or_by_what_is_shown),
+        cmocka_unit_test(a_leaning_face_is_not_sure),
         cmocka_unit_test(a_doubtful_face_must_be_steady),
     };
 
